@@ -1,0 +1,6 @@
+//! lcap: shows, saves and explains the traffic that a machine sends to itself.
+
+pub mod error;
+pub mod packet;
+pub mod sink;
+pub mod source;

@@ -1,0 +1,3 @@
+//! The `lcap` command.
+
+fn main() {}

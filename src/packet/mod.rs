@@ -1,0 +1,275 @@
+//! The nouns: frames as they were captured, packets as they were understood.
+
+mod link;
+mod time;
+
+pub use link::LinkType;
+pub use time::Timestamp;
+
+use std::net::{IpAddr, SocketAddr};
+
+/// Where frames were captured: a live device, or an interface that a capture file describes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// Position in the source's list, from 0; it counts on over the sections of a pcapng file.
+    pub id: u32,
+    /// The device's name (`lo`), where known.
+    pub name: Option<String>,
+    /// The device's description, where known.
+    pub description: Option<String>,
+    /// How its frames begin.
+    pub link: LinkType,
+    /// The most bytes that were kept of a frame; 0 is no limit.
+    pub snap_len: u32,
+    /// How fine the time stamps are.
+    pub resolution: Resolution,
+}
+
+/// How fine the time stamps of an interface are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Resolution {
+    /// 10⁻⁶ s or coarser.
+    #[default]
+    Micro,
+    /// Finer than 10⁻⁶ s; lcap keeps 10⁻⁹ s.
+    Nano,
+}
+
+/// One frame as it was captured: nothing of it is interpreted.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// Position in the capture, from 1; frames that a filter leaves out count too.
+    pub number: u64,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Where it was captured.
+    pub interface: &'a Interface,
+    /// How its bytes begin.
+    pub link: LinkType,
+    /// Its length on the wire, in bytes, with the link header.
+    pub wire_len: u32,
+    /// What was captured of it.
+    pub bytes: &'a [u8],
+    /// What a pcapng file says about it beside its bytes.
+    pub options: Options<'a>,
+}
+
+/// The options of a pcapng packet block (comments, flags, …), as they stand in the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options<'a> {
+    /// Option records (code, length, value, padding), without a guarantee that they are whole.
+    pub bytes: &'a [u8],
+    /// Whether their numbers are big-endian.
+    pub big_endian: bool,
+}
+
+/// One frame, understood as far as lcap reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Packet<'a> {
+    /// The frame it came in.
+    pub frame: Frame<'a>,
+    /// Where the network layer begins in `frame.bytes`, in bytes.
+    pub network: u32,
+    /// Set where the packet is a fragment of an IP datagram.
+    pub fragment: Option<Fragment>,
+    /// What is in it.
+    pub body: Body<'a>,
+}
+
+/// What a packet carries. Tunnels are not opened; an ICMP error is the outer packet.
+#[derive(Debug, Clone, Copy)]
+pub enum Body<'a> {
+    /// A TCP segment with its whole fixed header (RFC 9293 section 3.1).
+    Tcp {
+        /// Who sends to whom.
+        tuple: Tuple,
+        /// The header.
+        tcp: Tcp<'a>,
+        /// The data.
+        payload: Payload<'a>,
+    },
+    /// A UDP datagram with its whole header (RFC 768).
+    Udp {
+        /// Who sends to whom.
+        tuple: Tuple,
+        /// The data.
+        payload: Payload<'a>,
+    },
+    /// A TCP or UDP header of which the ports can be read and no more.
+    Ports {
+        /// Who sends to whom.
+        tuple: Tuple,
+        /// What is wrong with the rest.
+        reason: Reason,
+    },
+    /// An ICMP (RFC 792) or ICMPv6 (RFC 4443) message.
+    Icmp {
+        /// The sender.
+        src: IpAddr,
+        /// The receiver.
+        dst: IpAddr,
+        /// 1 or 58, as IANA numbers them.
+        proto: u8,
+        /// The message, from its type octet on.
+        payload: Payload<'a>,
+    },
+    /// Any other IP packet, and every fragment but the first.
+    Ip {
+        /// The sender.
+        src: IpAddr,
+        /// The receiver.
+        dst: IpAddr,
+        /// IANA's protocol number of what follows the IP header and its extensions.
+        proto: u8,
+        /// What follows them.
+        payload: Payload<'a>,
+    },
+    /// Nothing that lcap reads addresses from, and why.
+    Opaque(Reason),
+}
+
+/// Why a frame was not understood (further). Counted, never an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The link type is not one that lcap reads.
+    UnknownLink(LinkType),
+    /// The frame ends inside its link header.
+    CutLink,
+    /// Not IP; the EtherType (IEEE 802 numbers) says what it is. Below 1536 it is an 802.3 length.
+    NotIp(u16),
+    /// The frame ends inside the IP header or its extensions.
+    CutIp,
+    /// The IP version is neither 4 nor 6.
+    BadIpVersion(u8),
+    /// A length in the IP header is impossible.
+    BadIpLength,
+    /// The frame ends inside the TCP, UDP or ICMP header.
+    CutTransport,
+    /// The TCP data offset or the UDP length is impossible.
+    BadTransportLength,
+}
+
+/// A fragment's place in its datagram (RFC 791 section 2.3, RFC 8200 section 4.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fragment {
+    /// The datagram's identification.
+    pub id: u32,
+    /// Offset of the fragment's first byte, in bytes.
+    pub offset: u32,
+    /// Whether more fragments follow.
+    pub more: bool,
+}
+
+/// A TCP header's fixed part and options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tcp<'a> {
+    /// Sequence number as it stands in the header.
+    pub seq: u32,
+    /// Acknowledgement number as it stands in the header.
+    pub ack: u32,
+    /// Control bits.
+    pub flags: Flags,
+    /// Window as it stands in the header, unscaled.
+    pub window: u16,
+    /// Urgent pointer.
+    pub urgent: u16,
+    /// The options that were captured.
+    pub options: &'a [u8],
+}
+
+/// The nine control bits of a TCP header (RFC 9293 section 3.1, RFC 3540 for NS).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flags(pub u16);
+
+impl Flags {
+    /// No more data from the sender.
+    pub const FIN: Flags = Flags(1);
+    /// Synchronise sequence numbers.
+    pub const SYN: Flags = Flags(2);
+    /// Reset the connection.
+    pub const RST: Flags = Flags(4);
+    /// Push.
+    pub const PSH: Flags = Flags(8);
+    /// The acknowledgement number counts.
+    pub const ACK: Flags = Flags(16);
+    /// The urgent pointer counts.
+    pub const URG: Flags = Flags(32);
+    /// Explicit congestion notification echo.
+    pub const ECE: Flags = Flags(64);
+    /// Congestion window reduced.
+    pub const CWR: Flags = Flags(128);
+    /// Nonce sum, or accurate ECN.
+    pub const NS: Flags = Flags(256);
+
+    /// The letters that tcpdump prints, in the order of the bits.
+    const LETTERS: [u8; 9] = *b"FSRP.UEWe";
+
+    /// Whether every bit of `other` is set.
+    pub fn has(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// tcpdump's letters (`S.`), nothing for no bit; the second value is how many of the array count.
+    pub fn letters(self) -> ([u8; 9], usize) {
+        let (mut out, mut len) = ([0; 9], 0);
+        for (bit, letter) in Self::LETTERS.into_iter().enumerate() {
+            if self.0 & (1 << bit) != 0 {
+                out[len] = letter;
+                len += 1;
+            }
+        }
+        (out, len)
+    }
+}
+
+/// Bytes that a header announced, and those of them that were captured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Payload<'a> {
+    /// What was captured; shorter than `len` where the snap length cut it.
+    pub bytes: &'a [u8],
+    /// How long it was on the wire.
+    pub len: u32,
+}
+
+/// Who sends to whom: directed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tuple {
+    /// The sender.
+    pub src: SocketAddr,
+    /// The receiver.
+    pub dst: SocketAddr,
+    /// IANA's protocol number: 6 TCP, 17 UDP.
+    pub proto: u8,
+}
+
+/// IANA's number of ICMP.
+pub const ICMP: u8 = 1;
+/// IANA's number of TCP.
+pub const TCP: u8 = 6;
+/// IANA's number of UDP.
+pub const UDP: u8 = 17;
+/// IANA's number of ICMPv6.
+pub const ICMPV6: u8 = 58;
+
+impl Packet<'_> {
+    /// Sender and receiver, where the packet is IP.
+    pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
+        match self.body {
+            Body::Tcp { tuple, .. } | Body::Udp { tuple, .. } | Body::Ports { tuple, .. } => {
+                Some((tuple.src.ip(), tuple.dst.ip()))
+            }
+            Body::Icmp { src, dst, .. } | Body::Ip { src, dst, .. } => Some((src, dst)),
+            Body::Opaque(_) => None,
+        }
+    }
+
+    /// Both ports, where the packet has them.
+    pub fn tuple(&self) -> Option<Tuple> {
+        match self.body {
+            Body::Tcp { tuple, .. } | Body::Udp { tuple, .. } | Body::Ports { tuple, .. } => {
+                Some(tuple)
+            }
+            _ => None,
+        }
+    }
+}

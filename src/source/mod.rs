@@ -1,0 +1,42 @@
+//! Where frames come from: libpcap on a live device, mapped files, pipes.
+
+use crate::error::Result;
+use crate::packet::{Frame, Timestamp};
+
+/// Something that gives frames, one after the other.
+///
+/// A thread is a source wrapped round a source: the loop that asks never knows.
+pub trait Source {
+    /// The next frame, or that there is none now, or that there will be none any more.
+    ///
+    /// # Errors
+    /// The device failed or the file is damaged. Every good frame was given before.
+    fn next(&mut self) -> Result<Next<'_>>;
+
+    /// What was lost or passed over so far.
+    fn losses(&mut self) -> Losses;
+}
+
+/// What a [`Source`] has to say.
+#[derive(Debug, Clone, Copy)]
+pub enum Next<'a> {
+    /// A frame.
+    Frame(Frame<'a>),
+    /// Nothing now; the next call waits. The time is the capture's clock.
+    Idle(Timestamp),
+    /// Nothing any more.
+    End,
+}
+
+/// What did not become a frame.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Packets that the kernel accepted for this capture; 0 for files.
+    pub received: u64,
+    /// Packets that the kernel dropped because the ring was full.
+    pub dropped: u64,
+    /// Packets that the interface dropped.
+    pub dropped_by_interface: u64,
+    /// Blocks of a pcapng file that carry no packet and were passed over.
+    pub skipped_blocks: u64,
+}
