@@ -1,6 +1,8 @@
 //! lcap: shows, saves and explains the traffic that a machine sends to itself.
 
+pub mod decode;
 pub mod error;
+pub mod filter;
 pub mod packet;
 pub mod sink;
 pub mod source;

@@ -1,0 +1,57 @@
+//! Frame to packet: the one door to etherparse. It cannot fail; what it does not understand it names ([`Reason`]).
+//!
+//! Header lengths are believed only as far as the frame reaches: `len` values come from the IP header, cut to what was on the
+//! wire; `bytes` are what was captured of them. A total length of 0 is segmentation offload or BIG TCP, and means "to the end
+//! of the frame"; an IPv6 payload length of 0 needs the jumbo option (RFC 2675).
+
+mod ip;
+mod link;
+mod transport;
+
+use crate::packet::{Body, Frame, Packet, Reason};
+
+/// Reads a frame as far as lcap understands it.
+pub fn decode(frame: Frame<'_>) -> Packet<'_> {
+    let opaque = |reason| Packet {
+        frame,
+        network: 0,
+        fragment: None,
+        body: Body::Opaque(reason),
+    };
+    let (network, at) = match link::network(frame.link, frame.bytes) {
+        Ok(found) => found,
+        Err(reason) => return opaque(reason),
+    };
+    let bytes = frame.bytes.get(at..).unwrap_or_default();
+    // A record may claim fewer bytes on the wire than it holds; what is here was there.
+    let wire = (frame.wire_len as usize).max(frame.bytes.len()) - at;
+    match ip::datagram(network, bytes, wire) {
+        Ok(datagram) => {
+            let body = transport::body(&datagram);
+            Packet {
+                frame,
+                network: at as u32,
+                fragment: datagram.fragment,
+                body,
+            }
+        }
+        Err(reason) => Packet {
+            network: at as u32,
+            ..opaque(reason)
+        },
+    }
+}
+
+/// What a link header says follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Network {
+    /// IPv4.
+    Ip4,
+    /// IPv6.
+    Ip6,
+    /// IP of the version that its first nibble says.
+    Either,
+}
+
+/// An impossible or cut header.
+type Read<T> = Result<T, Reason>;

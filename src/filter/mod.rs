@@ -1,0 +1,142 @@
+//! Packet to yes or no: ports by set, everything else by BPF, alike live and on files.
+
+mod bpf;
+mod ports;
+
+pub use ports::Ports;
+
+use crate::error::{Error, Result};
+use crate::packet::{Frame, LinkType, Packet};
+use bpf::Program;
+
+/// What the user wants to see: every part that is given must agree.
+#[derive(Debug, Default)]
+pub struct Filter {
+    ports: Option<Ports>,
+    expression: Option<String>,
+    /// The expression for every link type met so far; none where it does not compile there.
+    programs: Vec<(LinkType, Option<Program>)>,
+    undecided: u64,
+}
+
+/// Link types on which an expression is tried before any frame is seen, in this order.
+const USUAL: [LinkType; 4] = [
+    LinkType::ETHERNET,
+    LinkType::LINUX_SLL2,
+    LinkType::NULL,
+    LinkType::RAW,
+];
+
+impl Filter {
+    /// A filter for these ports and this pcap-filter(7) expression; an empty expression is none.
+    ///
+    /// # Errors
+    /// The expression compiles on no usual link type, or asks for a packet's direction, which loopback does not have.
+    pub fn new(ports: Option<Ports>, expression: &str) -> Result<Filter> {
+        let expression = Some(expression.trim()).filter(|words| !words.is_empty());
+        let mut filter = Filter {
+            ports,
+            expression: expression.map(str::to_owned),
+            ..Filter::default()
+        };
+        if let Some(expression) = expression {
+            let (mut found, mut first_error) = (None, None);
+            for link in USUAL {
+                match Program::compile(link, expression) {
+                    Ok(program) => {
+                        found = Some((link, Some(program)));
+                        break;
+                    }
+                    Err(error) => first_error = first_error.or(Some(error)),
+                }
+            }
+            match (found, first_error) {
+                (Some(program), _) => filter.programs.push(program),
+                (None, Some(error)) => return Err(error),
+                (None, None) => {}
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Whether the packet is wanted.
+    pub fn matches(&mut self, packet: &Packet) -> bool {
+        if let Some(ports) = &self.ports
+            && !packet
+                .tuple()
+                .is_some_and(|t| ports.contains(t.src.port()) || ports.contains(t.dst.port()))
+        {
+            return false;
+        }
+        self.expression.is_none() || self.expression_matches(&packet.frame)
+    }
+
+    /// Frames that could not be decided because the expression means nothing on their link type; they were left out.
+    pub fn undecided(&self) -> u64 {
+        self.undecided
+    }
+
+    /// Splits the filter for a live capture on `link`: what the kernel is to do, and what is left to do here.
+    ///
+    /// The kernel lets IPv6 packets with extension headers through to the exact check, because BPF cannot walk them.
+    ///
+    /// # Errors
+    /// The expression does not compile for `link`, or asks for a packet's direction.
+    pub fn into_kernel(self, link: LinkType) -> Result<(String, Filter)> {
+        const EXTENDED: &str = "ip6[6] == 0 or ip6[6] == 43 or ip6[6] == 44 or ip6[6] == 60";
+        let ports = self
+            .ports
+            .as_ref()
+            .map(|ports| format!("({} or {EXTENDED})", ports.as_bpf()));
+        let words = self
+            .expression
+            .as_ref()
+            .map(|expression| format!("({expression})"));
+        let whole: Vec<String> = ports.into_iter().chain(words).collect();
+        let whole = whole.join(" and ");
+        if let Some(expression) = &self.expression {
+            Program::compile(link, expression)?;
+        }
+        Ok((
+            whole,
+            Filter {
+                ports: self.ports,
+                ..Filter::default()
+            },
+        ))
+    }
+
+    fn expression_matches(&mut self, frame: &Frame) -> bool {
+        let at = match self
+            .programs
+            .iter()
+            .position(|(link, _)| *link == frame.link)
+        {
+            Some(at) => at,
+            None => {
+                let expression = self.expression.as_deref().unwrap_or_default();
+                let program = Program::compile(frame.link, expression).ok();
+                self.programs.push((frame.link, program));
+                self.programs.len() - 1
+            }
+        };
+        match &self.programs[at].1 {
+            Some(program) => program.matches(frame.bytes, frame.wire_len),
+            None => {
+                self.undecided += 1;
+                false
+            }
+        }
+    }
+}
+
+/// An expression as a user gave it, with why it cannot be used.
+fn refused(expression: &str, what: impl Into<String>) -> Error {
+    Error::Filter {
+        expression: expression.to_owned(),
+        what: what.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
