@@ -1,6 +1,15 @@
 //! Events become bytes: one format per file.
 
+mod names;
+mod pcap;
+mod pcapng;
+mod save;
 pub mod text;
+
+pub use names::Rotation;
+pub use pcap::Pcap;
+pub use pcapng::Pcapng;
+pub use save::{Encoder, Out, Save};
 
 use crate::error::Result;
 use crate::packet::Packet;
@@ -13,6 +22,11 @@ pub trait Sink {
     /// The bytes could not be written, or the format cannot hold the packet.
     fn packet(&mut self, _packet: &Packet) -> Result<()> {
         Ok(())
+    }
+
+    /// Whether more packets are of use.
+    fn wants_more(&self) -> bool {
+        true
     }
 
     /// Hands everything on that is still buffered.

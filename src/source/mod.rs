@@ -1,5 +1,12 @@
 //! Where frames come from: libpcap on a live device, mapped files, pipes.
 
+pub mod live;
+pub mod relay;
+mod socket;
+mod stop;
+
+pub use stop::Stop;
+
 use crate::error::Result;
 use crate::packet::{Frame, Timestamp};
 

@@ -1,0 +1,86 @@
+//! Classic capture files (<https://www.tcpdump.org/manpages/pcap-savefile.5.html>).
+
+use byteorder_slice::NativeEndian;
+use pcap_file::pcap::{PcapHeader, PcapTsResolution, RawPcapPacket};
+use pcap_file::{DataLink, Endianness};
+
+use super::save::{Encoder, Out};
+use crate::error::{Error, Result};
+use crate::packet::{Interface, LinkType, Packet, Resolution};
+
+/// The most bytes of a packet that other readers accept.
+const SNAP_LEN: u32 = 262_144;
+/// Length of a record's header, in bytes.
+const RECORD: usize = 16;
+
+/// Encodes the one interface that a classic file has room for.
+#[derive(Debug, Default)]
+pub struct Pcap {
+    /// How fine time stamps are written; none follows the first packet's interface.
+    pub resolution: Option<Resolution>,
+    /// What the open file's header says.
+    current: Option<(LinkType, Resolution)>,
+}
+
+impl Encoder for Pcap {
+    fn begin(&mut self, interface: &Interface, out: &mut Out) -> Result<()> {
+        let resolution = self.resolution.unwrap_or(interface.resolution);
+        self.current = Some((interface.link, resolution));
+        let header = PcapHeader {
+            snaplen: if interface.snap_len == 0 {
+                SNAP_LEN
+            } else {
+                interface.snap_len
+            },
+            datalink: DataLink::from(u32::from(interface.link.0)),
+            ts_resolution: match resolution {
+                Resolution::Micro => PcapTsResolution::MicroSecond,
+                Resolution::Nano => PcapTsResolution::NanoSecond,
+            },
+            endianness: Endianness::native(),
+            ..PcapHeader::default()
+        };
+        header
+            .write_to(out.buffer())
+            .map_err(std::io::Error::other)?;
+        Ok(())
+    }
+
+    #[inline]
+    fn packet(&mut self, packet: &Packet, out: &mut Out) -> Result<()> {
+        let frame = &packet.frame;
+        let refused = |what: String| Error::Unwritable {
+            packet: frame.number,
+            what,
+        };
+        let Some((link, resolution)) = self.current else {
+            return Err(refused("the file has no header".into()));
+        };
+        if link != frame.link {
+            return Err(refused(format!(
+                "its link type is {} and the file's is {}; a classic pcap file holds one: write a \
+                 .pcapng file",
+                frame.link.0, link.0
+            )));
+        }
+        // Seconds are unsigned here: 1970 to 2106.
+        let seconds = u32::try_from(frame.time.seconds()).map_err(|_| {
+            refused("a classic pcap file holds the years 1970 to 2106: write a .pcapng file".into())
+        })?;
+        let fraction = match resolution {
+            Resolution::Micro => frame.time.nanos() / 1000,
+            Resolution::Nano => frame.time.nanos(),
+        };
+        let record = RawPcapPacket {
+            ts_sec: seconds,
+            ts_frac: fraction,
+            incl_len: frame.bytes.len() as u32,
+            orig_len: frame.wire_len,
+            data: (&[][..]).into(),
+        };
+        let mut header = [0; RECORD];
+        let written = record.write_to::<_, NativeEndian>(&mut &mut header[..]);
+        written.map_err(std::io::Error::other)?;
+        out.write(&header, frame.bytes, &[])
+    }
+}

@@ -1,0 +1,247 @@
+//! Packets into capture files: buffering, rotation, and whose files they are.
+
+use std::fs::File;
+use std::io::{IoSlice, Write};
+use std::path::Path;
+
+use super::Sink;
+use super::names::{Names, Rotation};
+use crate::error::{Error, Result};
+use crate::packet::{Interface, Packet, Timestamp};
+
+/// A capture file format.
+pub trait Encoder {
+    /// A new file: writes what stands before the first packet, which `interface` will give.
+    ///
+    /// # Errors
+    /// The header cannot be written.
+    fn begin(&mut self, interface: &Interface, out: &mut Out) -> Result<()>;
+
+    /// Writes a packet.
+    ///
+    /// # Errors
+    /// The format cannot hold it, or the file cannot be written.
+    fn packet(&mut self, packet: &Packet, out: &mut Out) -> Result<()>;
+}
+
+/// Saves packets to one file after the other.
+pub struct Save<E> {
+    encoder: E,
+    names: Names,
+    /// None before the first file: one that is named by time waits for the first packet's.
+    out: Option<Out>,
+    /// What the header of a file without packets says.
+    interface: Option<Interface>,
+    /// Whether the open file's header was written.
+    begun: bool,
+    finished: bool,
+}
+
+/// Written at once when more than this is waiting.
+const BUFFER: usize = 256 << 10;
+/// Packets from this size on are not copied into the buffer.
+const LARGE: usize = 8 << 10;
+
+/// A file being written, with what is waiting to be.
+pub struct Out {
+    name: std::path::PathBuf,
+    file: File,
+    waiting: Vec<u8>,
+    /// Bytes written to this file.
+    written: u64,
+}
+
+impl<E: Encoder> Save<E> {
+    /// Creates the first file, unless its name waits for the first packet's time (`now` is unknown when a file is read). With
+    /// `interface`, what stands before the first packet is written at once, so that a capture of nothing is a valid file too.
+    ///
+    /// # Errors
+    /// The file cannot be created.
+    pub fn create(
+        path: &Path,
+        rotation: Rotation,
+        encoder: E,
+        interface: Option<&Interface>,
+        now: Timestamp,
+    ) -> Result<Save<E>> {
+        let names = Names::new(path, rotation, now)?;
+        let mut save = Save {
+            encoder,
+            names,
+            out: None,
+            interface: interface.cloned(),
+            begun: false,
+            finished: false,
+        };
+        if rotation.seconds.is_none() || now.is_known() {
+            save.open(now)?;
+            if let Some(interface) = interface {
+                save.begin(interface)?;
+                save.flush()?;
+            }
+        }
+        Ok(save)
+    }
+
+    /// Closes the file, where there is one, and opens the next.
+    fn open(&mut self, time: Timestamp) -> Result<()> {
+        self.flush()?;
+        self.begun = false;
+        self.out = Some(Out::create(&self.names.next(time)?)?);
+        Ok(())
+    }
+
+    fn begin(&mut self, interface: &Interface) -> Result<()> {
+        self.begun = true;
+        self.out
+            .as_mut()
+            .map_or(Ok(()), |out| self.encoder.begin(interface, out))
+    }
+}
+
+impl<E: Encoder> Sink for Save<E> {
+    #[inline]
+    fn packet(&mut self, packet: &Packet) -> Result<()> {
+        let time = packet.frame.time;
+        let size = self.out.as_ref().map(Out::size);
+        if size.is_none_or(|size| self.names.is_due(time, size)) {
+            if self.finished || self.names.is_last() {
+                self.finished = true;
+                return Ok(());
+            }
+            self.open(time)?;
+        }
+        if !self.begun {
+            self.begin(packet.frame.interface)?;
+        }
+        self.out
+            .as_mut()
+            .map_or(Ok(()), |out| self.encoder.packet(packet, out))
+    }
+
+    fn wants_more(&self) -> bool {
+        !self.finished
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.out.as_mut().map_or(Ok(()), Out::flush)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if !self.begun {
+            let interface = self.interface.take().unwrap_or_default();
+            self.begin(&interface)?;
+        }
+        self.flush()
+    }
+}
+
+impl Out {
+    fn create(path: &Path) -> Result<Out> {
+        let failed = |source| Error::File {
+            action: "cannot create",
+            path: path.into(),
+            source,
+        };
+        let file = if path == Path::new("-") {
+            let stdout = std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned();
+            File::from(stdout.map_err(failed)?)
+        } else {
+            let file = File::create(path).map_err(failed)?;
+            give_to_invoking_user(&file);
+            file
+        };
+        let waiting = Vec::with_capacity(BUFFER + LARGE * 2);
+        Ok(Out {
+            name: path.into(),
+            file,
+            waiting,
+            written: 0,
+        })
+    }
+
+    /// How large the file is, with what is waiting.
+    fn size(&self) -> u64 {
+        self.written + self.waiting.len() as u64
+    }
+
+    /// Where headers are put together.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.waiting
+    }
+
+    /// Writes a packet's record: what stands before the bytes, the bytes, what stands behind.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    #[inline]
+    pub fn write(&mut self, before: &[u8], bytes: &[u8], behind: &[u8]) -> Result<()> {
+        self.waiting.extend_from_slice(before);
+        if bytes.len() < LARGE {
+            self.waiting.extend_from_slice(bytes);
+        } else {
+            self.write_large(bytes)?;
+        }
+        self.waiting.extend_from_slice(behind);
+        if self.waiting.len() >= BUFFER {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes what is waiting and `bytes` in one call, without a copy.
+    #[cold]
+    fn write_large(&mut self, bytes: &[u8]) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let mut parts = &mut [IoSlice::new(&waiting), IoSlice::new(bytes)][..];
+        while !parts.is_empty() {
+            match self.file.write_vectored(parts) {
+                Ok(0) => return Err(self.failed(std::io::ErrorKind::WriteZero.into())),
+                Ok(written) => IoSlice::advance_slices(&mut parts, written),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        self.written += (waiting.len() + bytes.len()) as u64;
+        self.waiting = waiting;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let written = self.file.write_all(&self.waiting);
+        self.written += self.waiting.len() as u64;
+        // What could not be written is not tried again: the error is final.
+        self.waiting.clear();
+        written.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, source: std::io::Error) -> Error {
+        Error::File {
+            action: "cannot write",
+            path: self.name.clone(),
+            source,
+        }
+    }
+}
+
+/// A file made under sudo(8) belongs to the user who typed the command, who could not read it otherwise.
+fn give_to_invoking_user(file: &File) {
+    use rustix::fs::{Gid, Uid, fchown};
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text: String| text.parse::<u32>().ok())
+    };
+    if !rustix::process::geteuid().is_root() || !file.metadata().is_ok_and(|meta| meta.is_file()) {
+        return;
+    }
+    if let (Some(user), Some(group)) = (number("SUDO_UID"), number("SUDO_GID")) {
+        // On a file system without owners the file stays as it is.
+        let _ = fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
+    }
+}
