@@ -1,6 +1,17 @@
 //! Packets as lines of text, as tcpdump(1) 4.99 prints them with `-nn` where it dissects no further.
 
+mod address;
+mod arp;
+mod checksum;
+mod icmp;
+mod icmp6;
+mod interface;
+mod ip4;
+mod ip6;
+mod network;
+mod number;
 mod printer;
+mod sequence;
 
 pub use printer::{Clock, Dump, Style};
 

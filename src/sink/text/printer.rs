@@ -4,6 +4,10 @@
 //! the enclosing header ends; `length` is how long it claims to be. Where a field was not captured the printer returns
 //! [`Truncated`] with `?`; the caller at the top then ends the line with ` [|protocol]`, as tcpdump does.
 
+use super::interface::Interfaces;
+use super::number;
+use super::sequence::Sequences;
+
 /// How packets are shown: tcpdump's options.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Style {
@@ -82,7 +86,16 @@ pub(super) struct Printer<'a> {
     pub(super) style: &'a Style,
     /// The protocol being printed, for `[|protocol]`.
     pub(super) protocol: &'static str,
+    /// Where the sequence numbers of each TCP connection began.
+    pub(super) sequences: &'a mut Sequences,
+    /// The names of this machine's interfaces.
+    pub(super) interfaces: &'a mut Interfaces,
+    /// How many IP headers the one being printed is inside of.
+    pub(super) depth: u8,
 }
+
+/// IP headers inside of each other that are still printed; a frame could hold enough to overflow the stack.
+pub(super) const MAX_DEPTH: u8 = 64;
 
 /// The octet at `at`.
 pub(super) fn u8_at(bytes: &[u8], at: usize) -> Printed<u8> {
@@ -118,6 +131,11 @@ pub(super) fn rest(bytes: &[u8], at: usize) -> &[u8] {
     bytes.get(at..).unwrap_or_default()
 }
 
+/// The first `length` octets, or fewer where fewer were captured.
+pub(super) fn first(bytes: &[u8], length: usize) -> &[u8] {
+    bytes.get(..length).unwrap_or(bytes)
+}
+
 impl Printer<'_> {
     /// Writes text.
     pub(super) fn text(&mut self, text: &str) {
@@ -141,5 +159,17 @@ impl Printer<'_> {
     /// tcpdump's ` (invalid)`.
     pub(super) fn invalid(&mut self) {
         self.text(" (invalid)");
+    }
+
+    /// Writes a number in decimal.
+    pub(super) fn decimal(&mut self, value: u32) {
+        number::decimal(self.out, value);
+    }
+
+    /// Writes octets in hexadecimal, two digits each.
+    pub(super) fn hex(&mut self, octets: &[u8]) {
+        for &octet in octets {
+            number::hex8(self.out, octet);
+        }
     }
 }

@@ -1,0 +1,149 @@
+//! Where the sequence numbers of each TCP connection began, so that a line shows them relative to that.
+
+use std::collections::HashMap;
+
+/// Connections that are remembered at least; at most twice as many are.
+const GENERATION: usize = 1 << 20;
+
+/// An end of a connection: port and address. An IPv4 address is padded at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct End {
+    /// The port.
+    pub(super) port: u16,
+    /// 4 or 6.
+    pub(super) version: u8,
+    /// The address.
+    pub(super) address: [u8; 16],
+}
+
+/// A segment's numbers: as they stand in the header, then as they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Numbers {
+    /// The sequence number.
+    pub(super) seq: u32,
+    /// The acknowledgement number.
+    pub(super) ack: u32,
+    /// What the edges of selective acknowledgements are shown relative to.
+    pub(super) sack_base: u32,
+}
+
+/// The sequence numbers that count as 0 at the lower and at the higher end.
+type Start = [u32; 2];
+/// The lower end, then the higher one: the same for both directions.
+type Ends = [End; 2];
+
+/// The connections that were seen.
+///
+/// There are two generations: where the newer one is full the older one is forgotten, which bounds the memory.
+#[derive(Debug, Default)]
+pub(super) struct Sequences {
+    last: Option<(Ends, Start)>,
+    newer: HashMap<Ends, Start>,
+    older: HashMap<Ends, Start>,
+}
+
+/// Whether a segment begins a connection, whatever was seen between its ends before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It has SYN.
+    First,
+    /// It has not.
+    Later,
+}
+
+impl Sequences {
+    /// How to show the numbers of a segment with ACK: relative, but for the first one of a connection.
+    #[inline]
+    pub(super) fn relative(&mut self, from: End, to: End, place: Place, raw: Numbers) -> Numbers {
+        let forward = from <= to;
+        let ends = if forward { [from, to] } else { [to, from] };
+        let known = match place {
+            Place::Later => self.find(&ends),
+            Place::First => None,
+        };
+        if let Some([low, high]) = known {
+            let (own, peer) = if forward { (low, high) } else { (high, low) };
+            return Numbers {
+                seq: raw.seq.wrapping_sub(own),
+                ack: raw.ack.wrapping_sub(peer),
+                sack_base: peer,
+            };
+        }
+        let peer = raw.ack.wrapping_sub(1);
+        let start = if forward { [raw.seq, peer] } else { [peer, raw.seq] };
+        self.insert(ends, start);
+        Numbers {
+            sack_base: peer,
+            ..raw
+        }
+    }
+
+    fn find(&mut self, ends: &Ends) -> Option<Start> {
+        if let Some((last, start)) = &self.last
+            && last == ends
+        {
+            return Some(*start);
+        }
+        let start = match self.newer.get(ends) {
+            Some(start) => *start,
+            None => {
+                let start = self.older.remove(ends)?;
+                self.insert(*ends, start);
+                start
+            }
+        };
+        self.last = Some((*ends, start));
+        Some(start)
+    }
+
+    fn insert(&mut self, ends: Ends, start: Start) {
+        if self.newer.len() >= GENERATION {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(ends, start);
+        self.last = Some((ends, start));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(port: u16) -> End {
+        End {
+            port,
+            version: 4,
+            address: [127; 16],
+        }
+    }
+
+    fn numbers(seq: u32, ack: u32, sack_base: u32) -> Numbers {
+        Numbers { seq, ack, sack_base }
+    }
+
+    #[test]
+    fn relative_in_both_directions_from_the_second_segment_on() {
+        let mut sequences = Sequences::default();
+        let (a, b) = (end(80), end(40000));
+        let mut show = |from, to, place, seq, ack| {
+            sequences.relative(from, to, place, numbers(seq, ack, 0))
+        };
+        assert_eq!(show(a, b, Place::First, 1000, 501), numbers(1000, 501, 500));
+        assert_eq!(show(b, a, Place::Later, 501, 1001), numbers(1, 1, 1000));
+        assert_eq!(show(a, b, Place::Later, 1001, 511), numbers(1, 11, 500));
+        // A SYN begins again.
+        assert_eq!(show(a, b, Place::First, 7, 9), numbers(7, 9, 8));
+        assert_eq!(show(b, a, Place::Later, 9, 8), numbers(1, 1, 7));
+    }
+
+    #[test]
+    fn a_generation_survives_the_next_one() {
+        let mut sequences = Sequences::default();
+        sequences.relative(end(1), end(2), Place::Later, numbers(10, 20, 0));
+        sequences.older = std::mem::take(&mut sequences.newer);
+        sequences.last = None;
+        let shown = sequences.relative(end(2), end(1), Place::Later, numbers(20, 11, 0));
+        assert_eq!(shown, numbers(1, 1, 10));
+        assert_eq!(sequences.newer.len(), 1);
+    }
+}
