@@ -4,5 +4,6 @@ pub mod decode;
 pub mod error;
 pub mod filter;
 pub mod packet;
+pub mod pipeline;
 pub mod sink;
 pub mod source;

@@ -1,11 +1,14 @@
 //! The nouns: frames as they were captured, packets as they were understood.
 
 mod link;
+mod tcp;
 mod time;
 
 pub use link::LinkType;
+pub use tcp::{Flags, Tcp, TcpOption, TcpOptions};
 pub use time::Timestamp;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 /// Where frames were captured: a live device, or an interface that a capture file describes.
@@ -149,6 +152,26 @@ pub enum Reason {
     BadTransportLength,
 }
 
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Reason::UnknownLink(link) => {
+                write!(f, "link type {} is not one that lcap reads", link.0)
+            }
+            Reason::CutLink => f.write_str("ends inside the link header"),
+            Reason::NotIp(kind) if *kind < 1536 => {
+                f.write_str("not IP (802.3 or an unknown family)")
+            }
+            Reason::NotIp(kind) => write!(f, "not IP (EtherType 0x{kind:04x})"),
+            Reason::CutIp => f.write_str("ends inside the IP header"),
+            Reason::BadIpVersion(version) => write!(f, "IP version {version}"),
+            Reason::BadIpLength => f.write_str("impossible length in the IP header"),
+            Reason::CutTransport => f.write_str("ends inside the transport header"),
+            Reason::BadTransportLength => f.write_str("impossible length in the transport header"),
+        }
+    }
+}
+
 /// A fragment's place in its datagram (RFC 791 section 2.3, RFC 8200 section 4.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fragment {
@@ -158,68 +181,6 @@ pub struct Fragment {
     pub offset: u32,
     /// Whether more fragments follow.
     pub more: bool,
-}
-
-/// A TCP header's fixed part and options.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tcp<'a> {
-    /// Sequence number as it stands in the header.
-    pub seq: u32,
-    /// Acknowledgement number as it stands in the header.
-    pub ack: u32,
-    /// Control bits.
-    pub flags: Flags,
-    /// Window as it stands in the header, unscaled.
-    pub window: u16,
-    /// Urgent pointer.
-    pub urgent: u16,
-    /// The options that were captured.
-    pub options: &'a [u8],
-}
-
-/// The nine control bits of a TCP header (RFC 9293 section 3.1, RFC 3540 for NS).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Flags(pub u16);
-
-impl Flags {
-    /// No more data from the sender.
-    pub const FIN: Flags = Flags(1);
-    /// Synchronise sequence numbers.
-    pub const SYN: Flags = Flags(2);
-    /// Reset the connection.
-    pub const RST: Flags = Flags(4);
-    /// Push.
-    pub const PSH: Flags = Flags(8);
-    /// The acknowledgement number counts.
-    pub const ACK: Flags = Flags(16);
-    /// The urgent pointer counts.
-    pub const URG: Flags = Flags(32);
-    /// Explicit congestion notification echo.
-    pub const ECE: Flags = Flags(64);
-    /// Congestion window reduced.
-    pub const CWR: Flags = Flags(128);
-    /// Nonce sum, or accurate ECN.
-    pub const NS: Flags = Flags(256);
-
-    /// The letters that tcpdump prints, in the order of the bits.
-    const LETTERS: [u8; 9] = *b"FSRP.UEWe";
-
-    /// Whether every bit of `other` is set.
-    pub fn has(self, other: Flags) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// tcpdump's letters (`S.`), nothing for no bit; the second value is how many of the array count.
-    pub fn letters(self) -> ([u8; 9], usize) {
-        let (mut out, mut len) = ([0; 9], 0);
-        for (bit, letter) in Self::LETTERS.into_iter().enumerate() {
-            if self.0 & (1 << bit) != 0 {
-                out[len] = letter;
-                len += 1;
-            }
-        }
-        (out, len)
-    }
 }
 
 /// Bytes that a header announced, and those of them that were captured.

@@ -1,11 +1,15 @@
 //! Events become bytes: one format per file.
 
+mod address;
+mod json;
 mod names;
+mod number;
 mod pcap;
 mod pcapng;
 mod save;
 pub mod text;
 
+pub use json::Json;
 pub use names::Rotation;
 pub use pcap::Pcap;
 pub use pcapng::Pcapng;

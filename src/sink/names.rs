@@ -121,8 +121,9 @@ impl Names {
                 "-w {pattern}: cannot be made a file name with -G: {what}"
             ))
         };
-        let at =
-            jiff::Timestamp::from_second(time.seconds()).map_err(|e| refused(e.to_string()))?;
+        // A name tells when its time began, not when its first packet came.
+        let seconds = self.since.unwrap_or(time.seconds());
+        let at = jiff::Timestamp::from_second(seconds).map_err(|e| refused(e.to_string()))?;
         let zoned = at.to_zoned(self.zone.clone());
         jiff::fmt::strtime::format(pattern.as_bytes(), &zoned).map_err(|e| refused(e.to_string()))
     }

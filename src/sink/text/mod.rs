@@ -1,6 +1,5 @@
 //! Packets as lines of text, as tcpdump(1) 4.99 prints them with `-nn` where it dissects no further.
 
-mod address;
 mod arp;
 mod checksum;
 mod icmp;
@@ -9,7 +8,6 @@ mod interface;
 mod ip4;
 mod ip6;
 mod network;
-mod number;
 mod printer;
 mod sequence;
 
@@ -17,7 +15,7 @@ pub use printer::{Clock, Dump, Style};
 
 use std::io::Write;
 
-use super::Sink;
+use super::{Sink, address, number};
 use crate::error::Result;
 use crate::packet::Packet;
 

@@ -24,7 +24,7 @@ static OCTETS: [[u8; 4]; 256] = {
 
 /// `127.0.0.1`.
 #[inline]
-pub(super) fn ip4(out: &mut Vec<u8>, octets: [u8; 4]) {
+pub(in crate::sink) fn ip4(out: &mut Vec<u8>, octets: [u8; 4]) {
     let mut text = [b'.'; 16];
     let mut at = 0;
     for octet in octets {
@@ -40,7 +40,7 @@ pub(super) fn ip4(out: &mut Vec<u8>, octets: [u8; 4]) {
 }
 
 /// `::1`.
-pub(super) fn ip6(out: &mut Vec<u8>, octets: [u8; 16]) {
+pub(in crate::sink) fn ip6(out: &mut Vec<u8>, octets: [u8; 16]) {
     if octets == LOOPBACK {
         return out.extend_from_slice(b"::1");
     }
@@ -85,7 +85,7 @@ fn longest_zeros(pairs: &[[u8; 2]]) -> (usize, usize) {
 }
 
 /// `00:00:5e:00:53:01`, of any length.
-pub(super) fn mac(out: &mut Vec<u8>, octets: &[u8]) {
+pub(in crate::sink) fn mac(out: &mut Vec<u8>, octets: &[u8]) {
     for (at, &octet) in octets.iter().enumerate() {
         if at > 0 {
             out.push(b':');
@@ -112,8 +112,18 @@ mod tests {
     #[test]
     fn ip6_as_the_standard_library_but_for_ip4_inside() {
         for text in [
-            "::", "::1", "1::", "fe80::1", "2001:db8::1:0:0:1", "1:0:0:2:0:0:0:3", "1:2:3:4:5:6:7:8",
-            "1:0:2:3:4:5:6:7", "::ffff:1.2.3.4", "0:0:1::", "a::b:0:c", "1:2:3:4:5:6:7::",
+            "::",
+            "::1",
+            "1::",
+            "fe80::1",
+            "2001:db8::1:0:0:1",
+            "1:0:0:2:0:0:0:3",
+            "1:2:3:4:5:6:7:8",
+            "1:0:2:3:4:5:6:7",
+            "::ffff:1.2.3.4",
+            "0:0:1::",
+            "a::b:0:c",
+            "1:2:3:4:5:6:7::",
         ] {
             let address: Ipv6Addr = text.parse().expect("an address");
             let mut out = Vec::new();

@@ -19,7 +19,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends the first `count` octets of `piece`.
 #[inline]
-pub(super) fn piece<const N: usize>(out: &mut Vec<u8>, piece: &[u8; N], count: usize) {
+pub(in crate::sink) fn piece<const N: usize>(out: &mut Vec<u8>, piece: &[u8; N], count: usize) {
     let start = out.len();
     out.extend_from_slice(piece);
     out.truncate(start + count);
@@ -33,7 +33,7 @@ fn pair(value: u32) -> [u8; 2] {
 
 /// `%u`.
 #[inline]
-pub(super) fn decimal(out: &mut Vec<u8>, value: u32) {
+pub(in crate::sink) fn decimal(out: &mut Vec<u8>, value: u32) {
     // The digits end at 10; what follows is cut off again.
     let mut digits = [b'0'; 20];
     let (mut at, mut left) = (10, value);
@@ -54,7 +54,7 @@ pub(super) fn decimal(out: &mut Vec<u8>, value: u32) {
 }
 
 /// `%lu`.
-pub(super) fn decimal64(out: &mut Vec<u8>, value: u64) {
+pub(in crate::sink) fn decimal64(out: &mut Vec<u8>, value: u64) {
     const HALF: u64 = 1_000_000_000;
     if let Ok(small) = u32::try_from(value) {
         return decimal(out, small);
@@ -65,19 +65,19 @@ pub(super) fn decimal64(out: &mut Vec<u8>, value: u64) {
 
 /// `%02u`.
 #[inline]
-pub(super) fn digits2(out: &mut Vec<u8>, value: u32) {
+pub(in crate::sink) fn digits2(out: &mut Vec<u8>, value: u32) {
     out.extend_from_slice(&pair(value));
 }
 
 /// `%06u`.
 #[inline]
-pub(super) fn digits6(out: &mut Vec<u8>, value: u32) {
+pub(in crate::sink) fn digits6(out: &mut Vec<u8>, value: u32) {
     let ([a, b], [c, d], [e, f]) = (pair(value / 10_000), pair(value / 100), pair(value));
     out.extend_from_slice(&[a, b, c, d, e, f]);
 }
 
 /// `%09u`.
-pub(super) fn digits9(out: &mut Vec<u8>, value: u32) {
+pub(in crate::sink) fn digits9(out: &mut Vec<u8>, value: u32) {
     out.push(b'0' + (value / 100_000_000 % 10) as u8);
     digits2(out, value / 1_000_000);
     digits6(out, value % 1_000_000);
@@ -85,27 +85,27 @@ pub(super) fn digits9(out: &mut Vec<u8>, value: u32) {
 
 /// `%02x`.
 #[inline]
-pub(super) fn hex8(out: &mut Vec<u8>, value: u8) {
+pub(in crate::sink) fn hex8(out: &mut Vec<u8>, value: u8) {
     out.extend_from_slice(&hex_digits(value));
 }
 
 /// The two hexadecimal digits of an octet.
 #[inline]
-pub(super) fn hex_digits(value: u8) -> [u8; 2] {
-    [
-        HEX[usize::from(value >> 4)],
-        HEX[usize::from(value & 0x0f)],
-    ]
+pub(in crate::sink) fn hex_digits(value: u8) -> [u8; 2] {
+    [HEX[usize::from(value >> 4)], HEX[usize::from(value & 0x0f)]]
 }
 
 /// `%x` of a 16-bit number.
 #[inline]
-pub(super) fn hex16(out: &mut Vec<u8>, value: u16) {
+pub(in crate::sink) fn hex16(out: &mut Vec<u8>, value: u16) {
     let [high, low] = value.to_be_bytes();
     let ([a, b], [c, d]) = (hex_digits(high), hex_digits(low));
     let digits = [a, b, c, d, 0, 0, 0];
     let skipped = (value.leading_zeros() / 4).min(3) as usize;
-    if let Some(shown) = digits.get(skipped..).and_then(|rest| rest.first_chunk::<4>()) {
+    if let Some(shown) = digits
+        .get(skipped..)
+        .and_then(|rest| rest.first_chunk::<4>())
+    {
         piece(out, shown, 4 - skipped);
     }
 }
@@ -124,7 +124,7 @@ mod tests {
     fn as_the_standard_library_writes_them() {
         let mut value: u64 = 1;
         for _ in 0..20 {
-            for n in [value - 1, value, value + 1, value * 7] {
+            for n in [value - 1, value, value + 1, value.wrapping_mul(7)] {
                 assert_eq!(written(|o| decimal64(o, n)), format!("x{n}"));
                 let (a, b) = (n as u32, n as u16);
                 assert_eq!(written(|o| decimal(o, a)), format!("x{a}"));

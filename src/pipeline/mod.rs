@@ -1,0 +1,65 @@
+//! The one loop: frames in, packets through the filter, bytes out; live and from files alike.
+
+mod output;
+mod totals;
+
+pub use output::{Flush, Output};
+pub use totals::{Counts, Totals};
+
+use crate::decode::decode;
+use crate::error::Result;
+use crate::filter::Filter;
+use crate::source::{Next, Source};
+
+/// When to end although there is more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// After this many packets that passed the filter.
+    pub packets: Option<u64>,
+    /// Before the captured bytes of packets that passed the filter exceed this.
+    pub bytes: Option<u64>,
+}
+
+/// Takes every frame of a source through the filter to the output, until the source ends, a limit is reached or nobody takes
+/// the output any more.
+///
+/// # Errors
+/// The source failed, after everything good before it was put out, or the output cannot be written. The caller finishes the
+/// output either way.
+pub fn run(
+    source: &mut dyn Source,
+    filter: &mut Filter,
+    output: &mut Output,
+    limits: Limits,
+    totals: &Totals,
+) -> Result<()> {
+    while !limits.reached(totals) && output.wants_more() {
+        match source.next()? {
+            Next::Frame(frame) => {
+                let packet = decode(frame);
+                totals.saw(&packet);
+                if filter.matches(&packet) {
+                    if limits.exceeded_by(frame.bytes.len(), totals) {
+                        return Ok(());
+                    }
+                    totals.matched(&packet);
+                    output.packet(&packet)?;
+                }
+            }
+            Next::Idle(_) => output.flush()?,
+            Next::End => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+impl Limits {
+    fn reached(self, totals: &Totals) -> bool {
+        self.packets.is_some_and(|limit| totals.packets() >= limit)
+    }
+
+    fn exceeded_by(self, len: usize, totals: &Totals) -> bool {
+        self.bytes
+            .is_some_and(|limit| totals.bytes() + len as u64 > limit)
+    }
+}

@@ -1,0 +1,114 @@
+//! Where packets go: any number of sinks, each until its reader goes away.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use crate::error::Result;
+use crate::packet::Packet;
+use crate::sink::Sink;
+use crate::source::Stop;
+
+/// The sinks of a run.
+#[derive(Default)]
+pub struct Output {
+    sinks: Vec<Box<dyn Sink>>,
+    /// Asked to stop when one reader is gone and others remain.
+    stop: Option<Stop>,
+    flush: Flush,
+    flush_asked: Arc<AtomicBool>,
+    closed: bool,
+}
+
+/// When buffered bytes are handed on, beside when nothing is waiting to be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Flush {
+    /// When a buffer is full.
+    #[default]
+    Full,
+    /// After every packet (`-l`, `-U`).
+    Packet,
+}
+
+impl Output {
+    /// An output to these sinks.
+    pub fn new(sinks: Vec<Box<dyn Sink>>, flush: Flush, stop: Option<Stop>) -> Output {
+        Output {
+            sinks,
+            stop,
+            flush,
+            ..Output::default()
+        }
+    }
+
+    /// Set it to have everything flushed with the next packet.
+    pub fn flush_request(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.flush_asked)
+    }
+
+    /// Whether any sink still takes packets.
+    pub fn wants_more(&self) -> bool {
+        !self.closed && self.sinks.iter().all(|sink| sink.wants_more())
+    }
+
+    /// Gives every sink the packet.
+    ///
+    /// # Errors
+    /// A sink failed otherwise than because its reader went away.
+    pub fn packet(&mut self, packet: &Packet) -> Result<()> {
+        self.each(|sink| sink.packet(packet))?;
+        if self.flush == Flush::Packet || self.flush_asked.load(Relaxed) {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Has every sink hand on what is buffered.
+    ///
+    /// # Errors
+    /// As [`packet`](Self::packet).
+    pub fn flush(&mut self) -> Result<()> {
+        self.flush_asked.store(false, Relaxed);
+        self.each(|sink| sink.flush())
+    }
+
+    /// Ends every sink.
+    ///
+    /// # Errors
+    /// The first sink's that failed; the others were finished all the same.
+    pub fn finish(&mut self) -> Result<()> {
+        let mut result = Ok(());
+        for sink in &mut self.sinks {
+            match sink.finish() {
+                Err(error) if !error.is_closed_pipe() => result = result.and(Err(error)),
+                _ => {}
+            }
+        }
+        result
+    }
+
+    /// Does something with every sink, and lets go of those whose reader went away.
+    fn each(&mut self, mut act: impl FnMut(&mut dyn Sink) -> Result<()>) -> Result<()> {
+        let mut gone = None;
+        for (at, sink) in self.sinks.iter_mut().enumerate() {
+            match act(sink.as_mut()) {
+                Ok(()) => {}
+                Err(error) if error.is_closed_pipe() => gone = Some(at),
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(at) = gone {
+            self.let_go(at);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn let_go(&mut self, at: usize) {
+        self.sinks.remove(at);
+        // The others get what was captured until now.
+        match &self.stop {
+            Some(stop) if !self.sinks.is_empty() => stop.request(),
+            _ => self.closed = self.sinks.is_empty(),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What has been seen so far: written by the loop, read by whoever shows it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::packet::{Body, Packet, Reason};
+
+/// Counters of one run. Only the loop writes them, so a plain load and store does; others read at any time.
+#[derive(Debug, Default)]
+pub struct Totals {
+    frames: AtomicU64,
+    packets: AtomicU64,
+    bytes: AtomicU64,
+    unknown_link: AtomicU64,
+    malformed: AtomicU64,
+}
+
+/// The counters at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames read, whatever the filter said.
+    pub frames: u64,
+    /// Packets that passed the filter.
+    pub packets: u64,
+    /// Their captured bytes.
+    pub bytes: u64,
+    /// Frames of a link type that lcap does not read.
+    pub unknown_link: u64,
+    /// Frames with a cut or impossible header.
+    pub malformed: u64,
+}
+
+impl Totals {
+    /// All counters now.
+    pub fn now(&self) -> Counts {
+        Counts {
+            frames: self.frames.load(Relaxed),
+            packets: self.packets.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            unknown_link: self.unknown_link.load(Relaxed),
+            malformed: self.malformed.load(Relaxed),
+        }
+    }
+
+    #[inline]
+    pub(super) fn saw(&self, packet: &Packet) {
+        add(&self.frames, 1);
+        match packet.body {
+            Body::Opaque(Reason::UnknownLink(_)) => add(&self.unknown_link, 1),
+            // ARP and its like are whole, only not IP.
+            Body::Opaque(Reason::NotIp(_)) => {}
+            Body::Opaque(_) | Body::Ports { .. } => add(&self.malformed, 1),
+            _ => {}
+        }
+    }
+
+    #[inline]
+    pub(super) fn matched(&self, packet: &Packet) {
+        add(&self.packets, 1);
+        add(&self.bytes, packet.frame.bytes.len() as u64);
+    }
+
+    pub(super) fn packets(&self) -> u64 {
+        self.packets.load(Relaxed)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+}
+
+#[inline]
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Relaxed) + more, Relaxed);
+}

@@ -1,0 +1,305 @@
+//! Packets as JSON, one object a line (RFC 8259, <https://jsonlines.org>). Fields that a packet does not have are left out.
+//!
+//! The lines are put together by hand, because this is the hot path; only names and reasons can need escapes.
+
+use std::io::Write;
+use std::net::IpAddr;
+
+use jiff::tz::TimeZone;
+
+use super::{Sink, address, number};
+use crate::error::Result;
+use crate::packet::{Body, Fragment, Packet, Payload, Reason, Tcp, TcpOption, Timestamp, Tuple};
+
+/// Writes JSON lines.
+pub struct Json<W: Write> {
+    writer: W,
+    out: Vec<u8>,
+    clock: Clock,
+}
+
+/// The second that was last written, as text.
+#[derive(Debug, Default)]
+struct Clock {
+    second: Option<i64>,
+    text: String,
+}
+
+/// Written at once when more than this is waiting.
+const BUFFER: usize = 64 << 10;
+
+impl<W: Write> Json<W> {
+    /// Writes to `writer`, through a buffer.
+    pub fn new(writer: W) -> Json<W> {
+        Json {
+            writer,
+            out: Vec::with_capacity(BUFFER * 2),
+            clock: Clock::default(),
+        }
+    }
+}
+
+impl<W: Write> Sink for Json<W> {
+    fn packet(&mut self, packet: &Packet) -> Result<()> {
+        object(packet, &mut self.clock, &mut self.out);
+        if self.out.len() >= BUFFER {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let written = self
+            .writer
+            .write_all(&self.out)
+            .and_then(|()| self.writer.flush());
+        self.out.clear();
+        Ok(written?)
+    }
+}
+
+fn object(packet: &Packet, clock: &mut Clock, out: &mut Vec<u8>) {
+    let frame = &packet.frame;
+    text(out, "{\"number\":");
+    number::decimal64(out, frame.number);
+    if frame.time.is_known() {
+        text(out, ",\"time\":\"");
+        clock.write(frame.time, out);
+        text(out, "\",\"time_ns\":");
+        signed(out, frame.time.0);
+    }
+    if let Some(name) = &frame.interface.name {
+        text(out, ",\"interface\":");
+        quoted(out, name);
+    }
+    text(out, ",\"link\":\"");
+    match frame.link.name() {
+        Some(name) => text(out, name),
+        None => number::decimal(out, u32::from(frame.link.0)),
+    }
+    text(out, "\"");
+    field(out, "wire_len", frame.wire_len);
+    field(out, "cap_len", frame.bytes.len() as u32);
+    match packet.body {
+        Body::Tcp {
+            tuple,
+            tcp,
+            payload,
+        } => {
+            ends(out, tuple);
+            length(out, payload);
+            header(out, &tcp);
+        }
+        Body::Udp { tuple, payload } => {
+            ends(out, tuple);
+            length(out, payload);
+        }
+        Body::Ports { tuple, reason } => {
+            ends(out, tuple);
+            opaque(out, reason);
+        }
+        Body::Icmp {
+            src,
+            dst,
+            proto,
+            payload,
+        }
+        | Body::Ip {
+            src,
+            dst,
+            proto,
+            payload,
+        } => {
+            addresses(out, src, dst, proto);
+            length(out, payload);
+        }
+        Body::Opaque(reason) => opaque(out, reason),
+    }
+    if let Some(Fragment { id, offset, more }) = packet.fragment {
+        text(out, ",\"fragment\":{\"id\":");
+        number::decimal(out, id);
+        field(out, "offset", offset);
+        text(
+            out,
+            if more {
+                ",\"more\":true}"
+            } else {
+                ",\"more\":false}"
+            },
+        );
+    }
+    text(out, "}\n");
+}
+
+fn addresses(out: &mut Vec<u8>, src: IpAddr, dst: IpAddr, proto: u8) {
+    for (name, end) in [(",\"src\":\"", src), ("\",\"dst\":\"", dst)] {
+        text(out, name);
+        match end {
+            IpAddr::V4(end) => address::ip4(out, end.octets()),
+            IpAddr::V6(end) => address::ip6(out, end.octets()),
+        }
+    }
+    text(out, "\"");
+    field(out, "ip_proto", u32::from(proto));
+    if let Some(name) = protocol(proto) {
+        text(out, ",\"proto\":\"");
+        text(out, name);
+        text(out, "\"");
+    }
+}
+
+fn ends(out: &mut Vec<u8>, Tuple { src, dst, proto }: Tuple) {
+    addresses(out, src.ip(), dst.ip(), proto);
+    field(out, "src_port", u32::from(src.port()));
+    field(out, "dst_port", u32::from(dst.port()));
+}
+
+fn length(out: &mut Vec<u8>, payload: Payload) {
+    field(out, "payload_len", payload.len);
+}
+
+fn header(out: &mut Vec<u8>, tcp: &Tcp) {
+    text(out, ",\"tcp\":{\"flags\":\"");
+    let (letters, count) = tcp.flags.letters();
+    out.extend_from_slice(&letters[..count]);
+    text(out, "\",\"seq\":");
+    number::decimal(out, tcp.seq);
+    field(out, "ack", tcp.ack);
+    field(out, "window", u32::from(tcp.window));
+    if !tcp.options.is_empty() {
+        text(out, ",\"options\":{");
+        let start = out.len();
+        options(out, tcp);
+        // Every option writes a comma in front.
+        if out.len() > start {
+            out.remove(start);
+        }
+        text(out, "}");
+    }
+    text(out, "}");
+}
+
+fn options(out: &mut Vec<u8>, tcp: &Tcp) {
+    let mut others = 0;
+    for option in tcp.options() {
+        match option {
+            TcpOption::MaxSegment(size) => field(out, "mss", u32::from(size)),
+            TcpOption::WindowScale(shift) => field(out, "wscale", u32::from(shift)),
+            TcpOption::SackPermitted => text(out, ",\"sack_permitted\":true"),
+            TcpOption::Sack(edges) => {
+                text(out, ",\"sack\":[");
+                for (at, [a, b, c, d, e, f, g, h]) in edges.as_chunks().0.iter().enumerate() {
+                    text(out, if at == 0 { "[" } else { ",[" });
+                    number::decimal(out, u32::from_be_bytes([*a, *b, *c, *d]));
+                    text(out, ",");
+                    number::decimal(out, u32::from_be_bytes([*e, *f, *g, *h]));
+                    text(out, "]");
+                }
+                text(out, "]");
+            }
+            TcpOption::Timestamps { value, echo } => {
+                text(out, ",\"timestamps\":{\"value\":");
+                number::decimal(out, value);
+                field(out, "echo", echo);
+                text(out, "}");
+            }
+            TcpOption::Other(_) => others += 1,
+        }
+    }
+    if others == 0 {
+        return;
+    }
+    let kinds = tcp.options().filter_map(|option| match option {
+        TcpOption::Other(kind) => Some(kind),
+        _ => None,
+    });
+    text(out, ",\"others\":[");
+    for (at, kind) in kinds.enumerate() {
+        text(out, if at == 0 { "" } else { "," });
+        number::decimal(out, u32::from(kind));
+    }
+    text(out, "]");
+}
+
+fn opaque(out: &mut Vec<u8>, reason: Reason) {
+    text(out, ",\"opaque\":");
+    quoted(out, &reason.to_string());
+}
+
+/// `,"name":value`
+#[inline]
+fn field(out: &mut Vec<u8>, name: &str, value: u32) {
+    text(out, ",\"");
+    text(out, name);
+    text(out, "\":");
+    number::decimal(out, value);
+}
+
+#[inline]
+fn text(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn signed(out: &mut Vec<u8>, value: i64) {
+    if value < 0 {
+        out.push(b'-');
+    }
+    number::decimal64(out, value.unsigned_abs());
+}
+
+/// A JSON string; everything below a space is escaped.
+fn quoted(out: &mut Vec<u8>, string: &str) {
+    out.push(b'"');
+    for character in string.chars() {
+        match character {
+            '"' => text(out, "\\\""),
+            '\\' => text(out, "\\\\"),
+            // The C1 controls too: the line may be looked at in a terminal.
+            control if control.is_control() => {
+                // Writing to a Vec cannot fail.
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            plain => out.extend_from_slice(plain.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out.push(b'"');
+}
+
+impl Clock {
+    /// RFC 3339, UTC, nine digits of a second.
+    fn write(&mut self, time: Timestamp, out: &mut Vec<u8>) {
+        if self.second != Some(time.seconds()) {
+            self.second = Some(time.seconds());
+            // Every i64 of nanoseconds is within jiff's years.
+            let second = jiff::Timestamp::from_second(time.seconds()).unwrap_or_default();
+            self.text = second
+                .to_zoned(TimeZone::UTC)
+                .strftime("%Y-%m-%dT%H:%M:%S.")
+                .to_string();
+        }
+        text(out, &self.text);
+        number::digits9(out, time.nanos());
+        out.push(b'Z');
+    }
+}
+
+/// The usual name of an IP protocol.
+fn protocol(proto: u8) -> Option<&'static str> {
+    Some(match proto {
+        1 => "icmp",
+        2 => "igmp",
+        6 => "tcp",
+        17 => "udp",
+        47 => "gre",
+        50 => "esp",
+        51 => "ah",
+        58 => "icmp6",
+        89 => "ospf",
+        132 => "sctp",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! JSON lines, read back by another implementation.
+
+use serde_json::{Value, json};
+
+use super::{Json, quoted};
+use crate::decode::decode;
+use crate::packet::{Frame, Interface, LinkType, Options, Timestamp};
+use crate::sink::Sink;
+
+fn line(bytes: &[u8], time: Timestamp, name: Option<&str>) -> Value {
+    let interface = Interface {
+        link: LinkType::RAW,
+        name: name.map(str::to_owned),
+        ..Interface::default()
+    };
+    let frame = Frame {
+        number: 7,
+        time,
+        interface: &interface,
+        link: interface.link,
+        wire_len: bytes.len() as u32 + 1,
+        bytes,
+        options: Options::default(),
+    };
+    let mut out = Vec::new();
+    let mut json = Json::new(&mut out);
+    json.packet(&decode(frame)).unwrap();
+    json.finish().unwrap();
+    drop(json);
+    assert_eq!(out.last(), Some(&b'\n'));
+    serde_json::from_slice(&out).unwrap()
+}
+
+#[test]
+fn a_segment_with_options() {
+    let mut bytes = vec![
+        0x45, 0, 0, 64, 0, 1, 0x40, 0, 64, 6, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1,
+    ];
+    bytes.extend([
+        0x1f, 0x90, 0, 80, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 2, 0xb0, 0x12, 2, 0, 0, 0, 0, 0,
+    ]);
+    bytes.extend([2, 4, 0xff, 0xd7, 4, 2, 1, 3, 3, 7, 254, 2]);
+    bytes.extend([5, 10, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0]);
+    let expected = json!({
+        "number": 7, "time": "2026-01-02T03:04:05.000000006Z", "time_ns": 1_767_323_045_000_000_006_i64,
+        "interface": "lo", "link": "RAW", "wire_len": 65, "cap_len": 64,
+        "src": "127.0.0.1", "dst": "127.0.0.1", "ip_proto": 6, "proto": "tcp",
+        "src_port": 8080, "dst_port": 80, "payload_len": 0,
+        "tcp": {"flags": "S.", "seq": 4_294_967_295_u32, "ack": 2, "window": 512, "options": {
+            "mss": 65495, "sack_permitted": true, "wscale": 7, "sack": [[1, 9]], "others": [254]}}
+    });
+    assert_eq!(
+        line(&bytes, Timestamp(1_767_323_045_000_000_006), Some("lo")),
+        expected
+    );
+}
+
+#[test]
+fn a_fragment_has_no_ports_and_an_unknown_time_is_left_out() {
+    let bytes = [
+        0x45, 0, 0, 21, 0, 9, 0x20, 2, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 2, b'x',
+    ];
+    let value = line(&bytes, Timestamp::UNKNOWN, None);
+    assert_eq!(
+        value["fragment"],
+        json!({"id": 9, "offset": 16, "more": true})
+    );
+    assert_eq!(
+        (&value["ip_proto"], value.get("src_port")),
+        (&json!(17), None)
+    );
+    assert!(value.get("time").is_none() && value.get("interface").is_none());
+}
+
+#[test]
+fn what_is_not_understood_says_why() {
+    assert_eq!(line(&[0x95], Timestamp(-1), None)["opaque"], "IP version 9");
+}
+
+#[test]
+fn control_characters_are_escaped() {
+    let hostile = "a\"\\\u{1b}[2J\u{7f}\u{9b}é\n";
+    let mut out = Vec::new();
+    quoted(&mut out, hostile);
+    assert!(!out.contains(&0x1b) && !out.contains(&0x7f));
+    assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), hostile);
+}
