@@ -1,5 +1,19 @@
 //! Where frames come from: libpcap on a live device, mapped files, pipes.
 
+pub mod file;
+
+mod blocks;
+mod clock;
+mod found;
+mod framing;
+mod input;
+mod map;
+mod records;
+mod signature;
+mod stream;
+
+pub use file::{FileSource, Progress};
+
 use crate::error::Result;
 use crate::packet::{Frame, Timestamp};
 
