@@ -1,10 +1,22 @@
 //! Where frames come from: libpcap on a live device, mapped files, pipes.
 
+pub mod file;
 pub mod live;
 pub mod relay;
+
+mod blocks;
+mod clock;
+mod found;
+mod framing;
+mod input;
+mod map;
+mod records;
+mod signature;
 mod socket;
 mod stop;
+mod stream;
 
+pub use file::{FileSource, Progress};
 pub use stop::Stop;
 
 use crate::error::Result;

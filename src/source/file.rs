@@ -1,0 +1,371 @@
+//! Capture files and pipes: pcap (<https://www.tcpdump.org/manpages/pcap-savefile.5.html>) and pcapng (draft-ietf-opsawg-pcapng),
+//! as they are or packed by gzip or zstd.
+
+use super::blocks::Blocks;
+use super::found::{Found, Located};
+use super::input::Input;
+use super::records::{FILE_HEADER, Records};
+use super::signature::{self, Compression, Kind};
+use super::stream::{Patience, Stream};
+use super::{Losses, Next, Source};
+use crate::error::{Error, Result};
+use crate::packet::{Frame, Interface, Options, Timestamp};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// Opens a capture file; `-` is standard input. What it is, its first bytes say; its name says nothing.
+///
+/// A pipe is waited for until it has given the file's header.
+///
+/// # Errors
+/// [`Error::File`] if it cannot be opened or read, [`Error::Format`] if it is empty or nothing that lcap reads,
+/// [`Error::Damaged`] if it ends inside its header.
+pub fn open(path: &Path) -> Result<FileSource> {
+    let failed = |action, source| Error::File {
+        action,
+        path: path.to_owned(),
+        source,
+    };
+    let standard_input = path == Path::new("-");
+    let file = if standard_input {
+        io::stdin().as_fd().try_clone_to_owned().map(File::from)
+    } else {
+        File::open(path)
+    };
+    let file = file.map_err(|e| failed("cannot open", e))?;
+    let total = file
+        .metadata()
+        .ok()
+        .filter(std::fs::Metadata::is_file)
+        .map(|about| about.len());
+    let progress = Progress {
+        done: Arc::default(),
+        total,
+    };
+    let input = Input::open(file, progress.done.clone()).map_err(|e| failed("cannot read", e))?;
+    let name = if standard_input {
+        PathBuf::from("standard input")
+    } else {
+        path.to_owned()
+    };
+    begin(name, input, progress)
+}
+
+/// Reads a capture from anything; `name` is what errors call it.
+///
+/// # Errors
+/// As [`open`].
+pub fn read(name: &str, reader: impl Read + Send + 'static) -> Result<FileSource> {
+    let progress = Progress::default();
+    let stream = Stream::new(reader, Patience::Assume, progress.done.clone());
+    begin(PathBuf::from(name), Input::Stream(stream), progress)
+}
+
+/// Frames from a capture file or a pipe. Made by [`open`] and [`read`].
+///
+/// After an error there is only [`Next::End`]. [`Next::Idle`] comes before a read that may wait for the writer of a pipe, with the
+/// time of the last frame, and not twice without a frame between.
+pub struct FileSource {
+    path: PathBuf,
+    input: Input,
+    format: Format,
+    /// How many frames were given.
+    packets: u64,
+    /// When the last of them was captured.
+    last: Timestamp,
+    stage: Stage,
+    progress: Progress,
+}
+
+/// How far the reading of a file is.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// How many bytes were read of the file as it stands on the disk, packed or not. Another thread may look at any time.
+    pub done: Arc<AtomicU64>,
+    /// How many it has, where that is known: not for pipes.
+    pub total: Option<u64>,
+}
+
+/// What a file consists of.
+enum Format {
+    Records(Records),
+    Blocks(Blocks),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Whoever listens knows that there is nothing now.
+    Quiet,
+    /// A frame was given since.
+    Flowing,
+    /// There will be none any more.
+    Over,
+}
+
+impl FileSource {
+    /// How far the reading is, for a progress bar.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// The file's name, as errors call it.
+    pub fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// More bytes, or what to say instead.
+    #[cold]
+    fn more(&mut self, needed: usize) -> Result<Option<Next<'static>>> {
+        if self.stage == Stage::Flowing && self.input.would_wait() {
+            self.stage = Stage::Quiet;
+            return Ok(Some(Next::Idle(self.last)));
+        }
+        if self.fill(needed)? > 0 {
+            return Ok(None);
+        }
+        let rest = self.input.bytes();
+        if rest.is_empty() {
+            self.stage = Stage::Over;
+            return Ok(Some(Next::End));
+        }
+        let what = match &self.format {
+            Format::Records(records) => records.cut(rest),
+            Format::Blocks(blocks) => blocks.cut(rest),
+        };
+        Err(self.damaged(what))
+    }
+
+    fn fill(&mut self, needed: usize) -> Result<usize> {
+        let failed = match self.input.fill(needed) {
+            Ok(count) => return Ok(count),
+            Err(e) => e,
+        };
+        self.stage = Stage::Over;
+        Err(failure(&self.path, &self.input, self.packets, failed))
+    }
+
+    #[cold]
+    fn damaged(&mut self, what: String) -> Error {
+        self.stage = Stage::Over;
+        Error::Damaged {
+            file: self.name(),
+            offset: self.input.offset(),
+            packets: self.packets,
+            what,
+        }
+    }
+}
+
+impl Source for FileSource {
+    fn next(&mut self) -> Result<Next<'_>> {
+        if self.stage == Stage::Over {
+            return Ok(Next::End);
+        }
+        let found = loop {
+            match self.format.step(self.input.bytes()) {
+                Found::Packet(found) => break found,
+                Found::Skip(size) => {
+                    self.input.take(size);
+                }
+                Found::More(needed) => {
+                    if let Some(instead) = self.more(needed)? {
+                        return Ok(instead);
+                    }
+                }
+                Found::Damage(what) => return Err(self.damaged(what)),
+            }
+        };
+        self.packets += 1;
+        self.stage = Stage::Flowing;
+        if found.time.is_known() {
+            self.last = found.time;
+        }
+        let record = self.input.take(found.size);
+        Ok(Next::Frame(self.format.frame(self.packets, found, record)))
+    }
+
+    fn losses(&mut self) -> Losses {
+        Losses {
+            skipped_blocks: match &self.format {
+                Format::Records(_) => 0,
+                Format::Blocks(blocks) => blocks.skipped,
+            },
+            ..Losses::default()
+        }
+    }
+}
+
+impl Format {
+    #[inline]
+    fn step(&mut self, bytes: &[u8]) -> Found {
+        match self {
+            Format::Records(records) => records.step(bytes),
+            Format::Blocks(blocks) => blocks.step(bytes),
+        }
+    }
+
+    /// The frame that was found in `record`.
+    #[inline]
+    fn frame<'a>(&'a self, number: u64, found: Located, record: &'a [u8]) -> Frame<'a> {
+        let (interface, big_endian): (&Interface, bool) = match self {
+            Format::Records(records) => (&records.interface, false),
+            Format::Blocks(blocks) => (blocks.interface(found.interface), blocks.is_big_endian()),
+        };
+        Frame {
+            number,
+            time: found.time,
+            interface,
+            link: interface.link,
+            wire_len: found.wire_len,
+            bytes: &record[found.bytes],
+            options: Options {
+                bytes: &record[found.options],
+                big_endian,
+            },
+        }
+    }
+}
+
+/// Recognises what `input` holds, unpacks it and reads its header.
+fn begin(path: PathBuf, mut input: Input, progress: Progress) -> Result<FileSource> {
+    let mut kind = recognise(&path, &mut input)?;
+    if let Kind::Compressed(compression) = kind {
+        input = input.unpack(compression).map_err(|source| Error::File {
+            action: "cannot unpack",
+            path: path.clone(),
+            source,
+        })?;
+        kind = recognise(&path, &mut input)?;
+    }
+    let format = match kind {
+        Kind::Pcap => Format::Records(file_header(&path, &mut input)?),
+        Kind::PcapNg => Format::Blocks(first_section(&path, &mut input)?),
+        Kind::Compressed(inner) => {
+            let what = format!(
+                "packed twice, {} inside: unpack it once and read the result",
+                inner.name()
+            );
+            return Err(refusal(&path, what));
+        }
+    };
+    Ok(FileSource {
+        path,
+        input,
+        format,
+        packets: 0,
+        last: Timestamp::UNKNOWN,
+        stage: Stage::Quiet,
+        progress,
+    })
+}
+
+fn recognise(path: &Path, input: &mut Input) -> Result<Kind> {
+    reach(path, input, signature::LENGTH)?;
+    let bytes = input.bytes();
+    let first = &bytes[..bytes.len().min(signature::LENGTH)];
+    signature::recognise(first).map_err(|what| refusal(path, what))
+}
+
+/// Reads until there are `needed` bytes; fewer only at the end.
+fn reach(path: &Path, input: &mut Input, needed: usize) -> Result<()> {
+    while input.bytes().len() < needed {
+        match input.fill(needed) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(e) => return Err(failure(path, input, 0, e)),
+        }
+    }
+    Ok(())
+}
+
+fn file_header(path: &Path, input: &mut Input) -> Result<Records> {
+    reach(path, input, FILE_HEADER)?;
+    let Some(header) = input.bytes().first_chunk() else {
+        let what = format!(
+            "the file ends inside its header: {FILE_HEADER} bytes expected, {} present; \
+             it was cut, perhaps while being written",
+            input.bytes().len()
+        );
+        return Err(cut_header(path, what));
+    };
+    let records = Records::new(header).map_err(|what| refusal(path, what))?;
+    input.take(FILE_HEADER);
+    Ok(records)
+}
+
+fn first_section(path: &Path, input: &mut Input) -> Result<Blocks> {
+    let mut blocks = Blocks::default();
+    loop {
+        match blocks.step(input.bytes()) {
+            Found::More(needed) if needed > input.bytes().len() => {
+                let before = input.bytes().len();
+                reach(path, input, before + 1)?;
+                if input.bytes().len() == before {
+                    return Err(cut_header(path, blocks.cut(input.bytes())));
+                }
+            }
+            Found::Skip(size) => {
+                input.take(size);
+                return Ok(blocks);
+            }
+            Found::Damage(what) => return Err(refusal(path, what)),
+            // The signature is that of a section header, which is neither.
+            Found::More(_) | Found::Packet(_) => {
+                return Err(refusal(path, "no section header".to_owned()));
+            }
+        }
+    }
+}
+
+fn refusal(path: &Path, what: String) -> Error {
+    Error::Format {
+        file: path.display().to_string(),
+        what,
+    }
+}
+
+fn cut_header(path: &Path, what: String) -> Error {
+    Error::Damaged {
+        file: path.display().to_string(),
+        offset: 0,
+        packets: 0,
+        what,
+    }
+}
+
+/// A read failed: either the device did, or the decoder, whose errors have no number of the operating system's.
+fn failure(path: &Path, input: &Input, packets: u64, source: io::Error) -> Error {
+    let decoder = input
+        .compression()
+        .filter(|_| source.raw_os_error().is_none());
+    match decoder {
+        Some(compression) => Error::Damaged {
+            file: path.display().to_string(),
+            offset: input.offset() + input.bytes().len() as u64,
+            packets,
+            what: broken_compression(compression, &source),
+        },
+        None => Error::File {
+            action: "cannot read",
+            path: path.to_owned(),
+            source,
+        },
+    }
+}
+
+fn broken_compression(compression: Compression, error: &io::Error) -> String {
+    let name = compression.name();
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return format!(
+            "the {name} compression has no end: the file was cut, perhaps while being written or on the way"
+        );
+    }
+    format!(
+        "the {name} compression is broken ({error}): bytes changed on the way, \
+         and the last packets before may be wrong too; get the file again"
+    )
+}

@@ -1,0 +1,127 @@
+//! A file's bytes, mapped or streamed: readers see a slice and ask for more.
+
+use super::map::map;
+use super::signature::Compression;
+use super::stream::{Patience, Stream};
+use memmap2::Mmap;
+use std::fs::File;
+use std::io::{self, Seek};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Where a capture's bytes come from.
+pub(super) enum Input {
+    /// A regular file, all of it there.
+    Map(Mapped),
+    /// Anything else.
+    Stream(Stream),
+}
+
+/// A map and how far it was consumed.
+pub(super) struct Mapped {
+    map: Mmap,
+    position: usize,
+    done: Arc<AtomicU64>,
+    /// Reads on from the first position, should the bytes turn out to be compressed.
+    file: File,
+}
+
+impl Input {
+    /// Maps `file` from its present position on where that is possible, streams it where not. `done` follows how far the file is read.
+    ///
+    /// # Errors
+    /// The file cannot be examined.
+    pub(super) fn open(mut file: File, done: Arc<AtomicU64>) -> io::Result<Input> {
+        if !file.metadata()?.is_file() {
+            let patience = file.try_clone().map_or(Patience::Assume, Patience::Ask);
+            return Ok(Input::Stream(Stream::new(file, patience, done)));
+        }
+        // A shell may have read from its standard input before.
+        let position = file.stream_position()?;
+        if let Ok(map) = map(&file)
+            && let Ok(position) = usize::try_from(position)
+            && position <= map.len()
+        {
+            done.store(position as u64, Ordering::Relaxed);
+            return Ok(Input::Map(Mapped {
+                map,
+                position,
+                done,
+                file,
+            }));
+        }
+        // Empty, or of a file system without maps.
+        Ok(Input::Stream(Stream::new(file, Patience::NotNeeded, done)))
+    }
+
+    /// The same, unpacked on the way. Only before anything is consumed.
+    ///
+    /// # Errors
+    /// The decoder could not be made.
+    pub(super) fn unpack(self, compression: Compression) -> io::Result<Input> {
+        let stream = match self {
+            Input::Map(mapped) => Stream::new(mapped.file, Patience::NotNeeded, mapped.done),
+            Input::Stream(stream) => stream,
+        };
+        stream.unpack(compression).map(Input::Stream)
+    }
+
+    /// How the bytes were compressed.
+    pub(super) fn compression(&self) -> Option<Compression> {
+        match self {
+            Input::Map(_) => None,
+            Input::Stream(stream) => stream.compression,
+        }
+    }
+
+    /// What is there and not consumed.
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Input::Map(mapped) => &mapped.map[mapped.position..],
+            Input::Stream(stream) => stream.bytes(),
+        }
+    }
+
+    /// How many bytes were consumed, after unpacking.
+    pub(super) fn offset(&self) -> u64 {
+        match self {
+            Input::Map(mapped) => mapped.position as u64,
+            Input::Stream(stream) => stream.offset(),
+        }
+    }
+
+    /// Consumes the first `size` of [`bytes`](Self::bytes), which has as many, and shows them.
+    #[inline]
+    pub(super) fn take(&mut self, size: usize) -> &[u8] {
+        match self {
+            Input::Map(mapped) => {
+                let start = mapped.position;
+                mapped.position += size;
+                let done = mapped.position as u64;
+                mapped.done.store(done, Ordering::Relaxed);
+                &mapped.map[start..mapped.position]
+            }
+            Input::Stream(stream) => stream.take(size),
+        }
+    }
+
+    /// Reads once, so that [`bytes`](Self::bytes) grows, at best to `needed`. Returns how many bytes came, 0 at the end.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub(super) fn fill(&mut self, needed: usize) -> io::Result<usize> {
+        match self {
+            Input::Map(_) => Ok(0),
+            Input::Stream(stream) => stream.fill(needed),
+        }
+    }
+
+    /// Whether [`fill`](Self::fill) may have to wait for somebody.
+    pub(super) fn would_wait(&self) -> bool {
+        match self {
+            Input::Map(_) => false,
+            Input::Stream(stream) => stream.would_wait(),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Bytes that come when they come: pipes, terminals and whatever is being decompressed.
+
+use super::signature::Compression;
+use flate2::read::MultiGzDecoder;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How much is asked for at once: what a pipe holds.
+const READ: usize = 64 * 1024;
+
+/// How much is unpacked at once. A decoder that finds damage keeps what it unpacked in the same call to itself, so this bounds
+/// how many good bytes before the damage are lost.
+const UNPACK: usize = 4 * 1024;
+
+/// A reader and what was read from it and not yet consumed.
+pub(super) struct Stream {
+    reader: Box<dyn Read + Send>,
+    patience: Patience,
+    /// The unconsumed bytes are `buffer[start..end]`.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// How many bytes were consumed before `start`.
+    consumed: u64,
+    /// The most that one call reads.
+    chunk: usize,
+    /// Set once the bytes are unpacked on their way.
+    pub(super) compression: Option<Compression>,
+}
+
+/// Whether a read can make its caller wait.
+pub(super) enum Patience {
+    /// Never: a regular file.
+    NotNeeded,
+    /// Whenever this file, another handle of what is read, has nothing to read.
+    Ask(File),
+    /// Nobody knows.
+    Assume,
+}
+
+impl Stream {
+    /// Reads `reader`; `done` follows how many bytes came out of it.
+    pub(super) fn new(
+        reader: impl Read + Send + 'static,
+        patience: Patience,
+        done: Arc<AtomicU64>,
+    ) -> Stream {
+        Stream {
+            reader: Box::new(Counted { reader, done }),
+            patience,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            consumed: 0,
+            chunk: READ,
+            compression: None,
+        }
+    }
+
+    /// The same, unpacked on the way; what is buffered already is unpacked too.
+    ///
+    /// # Errors
+    /// The decoder could not be made.
+    pub(super) fn unpack(self, compression: Compression) -> io::Result<Stream> {
+        let buffered = self.bytes().to_vec();
+        let packed = Cursor::new(buffered).chain(self.reader);
+        let reader: Box<dyn Read + Send> = match compression {
+            Compression::Gzip => Box::new(MultiGzDecoder::new(packed)),
+            Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(packed)?),
+        };
+        Ok(Stream {
+            reader,
+            patience: self.patience,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            consumed: 0,
+            chunk: UNPACK,
+            compression: Some(compression),
+        })
+    }
+
+    /// What was read and not consumed.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// How many bytes were consumed.
+    pub(super) fn offset(&self) -> u64 {
+        self.consumed
+    }
+
+    /// Consumes the first `size` of [`bytes`](Self::bytes), which has as many, and shows them.
+    pub(super) fn take(&mut self, size: usize) -> &[u8] {
+        let start = self.start;
+        self.start += size;
+        self.consumed += size as u64;
+        &self.buffer[start..self.start]
+    }
+
+    /// Reads once, whatever is there; `needed` is how many unconsumed bytes would be of use. Returns how many came, 0 at the end.
+    ///
+    /// The buffer is at most twice what was ever in it: a header that lies about lengths allocates nothing.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub(super) fn fill(&mut self, needed: usize) -> io::Result<usize> {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end == self.buffer.len() {
+            let doubled = self.end * 2;
+            self.buffer
+                .resize(doubled.min(needed).max(self.end + READ), 0);
+        }
+        let room = self.buffer.len().min(self.end + self.chunk);
+        loop {
+            match self.reader.read(&mut self.buffer[self.end..room]) {
+                Ok(count) => {
+                    self.end += count;
+                    return Ok(count);
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Whether [`fill`](Self::fill) may have to wait.
+    pub(super) fn would_wait(&self) -> bool {
+        match &self.patience {
+            Patience::NotNeeded => false,
+            Patience::Ask(file) => {
+                let mut files = [PollFd::new(file, PollFlags::IN)];
+                let now = Timespec {
+                    tv_sec: 0,
+                    tv_nsec: 0,
+                };
+                // Its end and its errors are there to be read too.
+                !matches!(poll(&mut files, Some(&now)), Ok(1..))
+            }
+            Patience::Assume => true,
+        }
+    }
+}
+
+/// Counts what comes out of a reader.
+struct Counted<R> {
+    reader: R,
+    done: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.done.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
