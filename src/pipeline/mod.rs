@@ -1,8 +1,10 @@
 //! The one loop: frames in, packets through the filter, bytes out; live and from files alike.
 
+mod capture;
 mod output;
 mod totals;
 
+pub use capture::{Capture, open};
 pub use output::{Flush, Output};
 pub use totals::{Counts, Totals};
 

@@ -10,8 +10,8 @@ use crate::source::Stop;
 
 /// The sinks of a run.
 #[derive(Default)]
-pub struct Output {
-    sinks: Vec<Box<dyn Sink>>,
+pub struct Output<'a> {
+    sinks: Vec<Box<dyn Sink + 'a>>,
     /// Asked to stop when one reader is gone and others remain.
     stop: Option<Stop>,
     flush: Flush,
@@ -29,9 +29,9 @@ pub enum Flush {
     Packet,
 }
 
-impl Output {
+impl<'a> Output<'a> {
     /// An output to these sinks.
-    pub fn new(sinks: Vec<Box<dyn Sink>>, flush: Flush, stop: Option<Stop>) -> Output {
+    pub fn new(sinks: Vec<Box<dyn Sink + 'a>>, flush: Flush, stop: Option<Stop>) -> Output<'a> {
         Output {
             sinks,
             stop,

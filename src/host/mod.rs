@@ -1,0 +1,3 @@
+//! What this machine knows about itself: its interfaces.
+
+pub mod interfaces;
