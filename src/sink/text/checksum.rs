@@ -70,7 +70,9 @@ mod tests {
 
     #[test]
     fn what_it_should_have_been() {
-        let header = [0x45, 0, 0, 20, 0, 0, 0, 0, 64, 6, 0x12, 0x34, 1, 2, 3, 4, 5, 6, 7, 8];
+        let header = [
+            0x45, 0, 0, 20, 0, 0, 0, 0, 64, 6, 0x12, 0x34, 1, 2, 3, 4, 5, 6, 7, 8,
+        ];
         let expected = should_be(0x1234, sum(&[&header]));
         let mut repaired = header;
         repaired[10..12].copy_from_slice(&expected.to_be_bytes());

@@ -92,10 +92,7 @@ pub(super) fn hex8(out: &mut Vec<u8>, value: u8) {
 /// The two hexadecimal digits of an octet.
 #[inline]
 pub(super) fn hex_digits(value: u8) -> [u8; 2] {
-    [
-        HEX[usize::from(value >> 4)],
-        HEX[usize::from(value & 0x0f)],
-    ]
+    [HEX[usize::from(value >> 4)], HEX[usize::from(value & 0x0f)]]
 }
 
 /// `%x` of a 16-bit number.
@@ -105,7 +102,10 @@ pub(super) fn hex16(out: &mut Vec<u8>, value: u16) {
     let ([a, b], [c, d]) = (hex_digits(high), hex_digits(low));
     let digits = [a, b, c, d, 0, 0, 0];
     let skipped = (value.leading_zeros() / 4).min(3) as usize;
-    if let Some(shown) = digits.get(skipped..).and_then(|rest| rest.first_chunk::<4>()) {
+    if let Some(shown) = digits
+        .get(skipped..)
+        .and_then(|rest| rest.first_chunk::<4>())
+    {
         piece(out, shown, 4 - skipped);
     }
 }

@@ -70,7 +70,11 @@ impl Sequences {
             };
         }
         let peer = raw.ack.wrapping_sub(1);
-        let start = if forward { [raw.seq, peer] } else { [peer, raw.seq] };
+        let start = if forward {
+            [raw.seq, peer]
+        } else {
+            [peer, raw.seq]
+        };
         self.insert(ends, start);
         Numbers {
             sack_base: peer,
@@ -118,16 +122,19 @@ mod tests {
     }
 
     fn numbers(seq: u32, ack: u32, sack_base: u32) -> Numbers {
-        Numbers { seq, ack, sack_base }
+        Numbers {
+            seq,
+            ack,
+            sack_base,
+        }
     }
 
     #[test]
     fn relative_in_both_directions_from_the_second_segment_on() {
         let mut sequences = Sequences::default();
         let (a, b) = (end(80), end(40000));
-        let mut show = |from, to, place, seq, ack| {
-            sequences.relative(from, to, place, numbers(seq, ack, 0))
-        };
+        let mut show =
+            |from, to, place, seq, ack| sequences.relative(from, to, place, numbers(seq, ack, 0));
         assert_eq!(show(a, b, Place::First, 1000, 501), numbers(1000, 501, 500));
         assert_eq!(show(b, a, Place::Later, 501, 1001), numbers(1, 1, 1000));
         assert_eq!(show(a, b, Place::Later, 1001, 511), numbers(1, 11, 500));
