@@ -1,0 +1,170 @@
+//! The options of IPv4 (RFC 791 section 3.1, RFC 2113 for the router alert).
+
+use super::address;
+use super::printer::{Printed, Printer, array_at, rest, u8_at, u16_at, u32_at};
+
+const END: u8 = 0;
+const NO_OPERATION: u8 = 1;
+const RECORD_ROUTE: u8 = 7;
+const TIMESTAMP: u8 = 68;
+const LOOSE_SOURCE_ROUTE: u8 = 131;
+const STRICT_SOURCE_ROUTE: u8 = 137;
+const ROUTER_ALERT: u8 = 148;
+
+/// Prints `length` octets of options; false where one of them was cut.
+pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> Printed<bool> {
+    let mut at = 0;
+    while at < length {
+        if at > 0 {
+            p.text(",");
+        }
+        let kind = u8_at(bytes, at)?;
+        name(p, kind);
+        let size = match kind {
+            END | NO_OPERATION => 1,
+            _ => match usize::from(u8_at(bytes, at + 1)?) {
+                size @ (0 | 1) => {
+                    bad_length(p, size);
+                    return Ok(true);
+                }
+                size => size,
+            },
+        };
+        if size > length - at {
+            bad_length(p, size);
+            return Ok(true);
+        }
+        let option = rest(bytes, at);
+        if option.len() < size {
+            return Ok(false);
+        }
+        let printed = match kind {
+            END => return Ok(true),
+            TIMESTAMP => timestamps(p, option, size),
+            RECORD_ROUTE | LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE => route(p, option, size),
+            ROUTER_ALERT => alert(p, option, size),
+            _ => Ok(()),
+        };
+        if printed.is_err() {
+            return Ok(false);
+        }
+        at += size;
+    }
+    Ok(true)
+}
+
+fn name(p: &mut Printer, kind: u8) {
+    p.text(match kind {
+        END => "EOL",
+        NO_OPERATION => "NOP",
+        TIMESTAMP => "timestamp",
+        130 => "security",
+        RECORD_ROUTE => "RR",
+        STRICT_SOURCE_ROUTE => "SSRR",
+        LOOSE_SOURCE_ROUTE => "LSRR",
+        ROUTER_ALERT => "RA",
+        82 => "traceroute",
+        _ => return p.format(format_args!("unknown {kind}")),
+    });
+}
+
+fn bad_length(p: &mut Printer, length: usize) {
+    p.format(format_args!(" [bad length {length}]"));
+}
+
+fn alert(p: &mut Printer, option: &[u8], length: usize) -> Printed {
+    if length < 4 {
+        bad_length(p, length);
+        return Ok(());
+    }
+    match u16_at(option, 2)? {
+        0 => {}
+        value => p.format(format_args!(" value {value}")),
+    }
+    Ok(())
+}
+
+/// A recorded or a given route: addresses behind a pointer to the next one. Where the length is wrong the last address
+/// reaches into what follows.
+fn route(p: &mut Printer, option: &[u8], length: usize) -> Printed {
+    if length < 3 {
+        bad_length(p, length);
+        return Ok(());
+    }
+    if !(length + 1).is_multiple_of(4) {
+        bad_length(p, length);
+    }
+    let found = u8_at(option, 2)?;
+    // A pointer counts from 1; 0 wraps to something far too big.
+    let pointer = u32::from(found).wrapping_sub(1);
+    if pointer < 3 || !pointer.wrapping_add(1).is_multiple_of(4) || pointer > length as u32 + 1 {
+        p.format(format_args!(" [bad ptr {found}]"));
+    }
+    for at in (3..length).step_by(4) {
+        let octets = array_at(option, at)?;
+        p.text(" ");
+        address::ip4(p.out, octets);
+        if pointer > at as u32 {
+            p.text(",");
+        }
+    }
+    Ok(())
+}
+
+fn timestamps(p: &mut Printer, option: &[u8], length: usize) -> Printed {
+    if length < 4 {
+        p.format(format_args!("[bad length {length}]"));
+        return Ok(());
+    }
+    p.text(" TS{");
+    let flags = u8_at(option, 3)?;
+    let entry = if flags & 0x0f == 0 { 4 } else { 8 };
+    if !(length - 4).is_multiple_of(entry) {
+        p.format(format_args!("[bad length {length}]"));
+    }
+    let found = u8_at(option, 2)?;
+    let pointer = u32::from(found).wrapping_sub(1);
+    let misaligned = !pointer.wrapping_sub(4).is_multiple_of(entry as u32);
+    if pointer < 4 || misaligned || pointer > length as u32 + 1 {
+        p.format(format_args!("[bad ptr {found}]"));
+    }
+    let end = match flags & 0x0f {
+        kind @ (0 | 1 | 3) => {
+            p.text(["TSONLY", "TS+ADDR", "", "PRESPEC"][usize::from(kind)]);
+            entries(p, option, length, entry, pointer)?
+        }
+        kind => {
+            p.format(format_args!("[bad ts type {kind}]"));
+            0
+        }
+    };
+    if pointer == end as u32 {
+        p.text(" ^ ");
+    }
+    match flags >> 4 {
+        0 => p.text("}"),
+        hops => p.format(format_args!(" [{hops} hops not recorded]}} ")),
+    }
+    Ok(())
+}
+
+/// Prints the entries and returns where they end.
+fn entries(
+    p: &mut Printer,
+    option: &[u8],
+    length: usize,
+    entry: usize,
+    pointer: u32,
+) -> Printed<usize> {
+    let mut at = 4;
+    while at < length {
+        let time = u32_at(option, at + entry - 4)?;
+        p.text(if pointer == at as u32 { " ^ " } else { " " });
+        p.format(format_args!("{time}@"));
+        if entry == 8 {
+            address::ip4(p.out, array_at(option, at)?);
+        }
+        at += entry;
+    }
+    Ok(at)
+}
