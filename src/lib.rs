@@ -1,5 +1,6 @@
 //! lcap shows, saves and explains the traffic that a machine sends to itself.
 
+pub mod cli;
 pub mod decode;
 pub mod error;
 pub mod filter;

@@ -1,3 +1,7 @@
 //! The `lcap` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lcap::cli::main(std::env::args_os())
+}

@@ -21,7 +21,11 @@ pub(super) fn network(link: LinkType, bytes: &[u8]) -> Read<(Network, usize)> {
             let header = Ethernet2HeaderSlice::from_slice(bytes).map_err(|_| Reason::CutLink)?;
             ether_type(bytes, header.ether_type().0, header.slice().len())
         }
-        LinkType::NULL | LinkType::LOOP => family(u32_at(bytes, 0)?).map(|network| (network, 4)),
+        LinkType::NULL | LinkType::LOOP => match u16_at(bytes, 2)? {
+            // No family is this large in either byte order: some write an EtherType here.
+            kind @ FIRST_ETHER_TYPE.. => ether_type(bytes, kind, 4),
+            _ => family(u32_at(bytes, 0)?).map(|network| (network, 4)),
+        },
         //  0      2           4         6             14         16
         //  | type | ARPHRD_ | length | address (8) | protocol |
         LinkType::LINUX_SLL => ether_type(bytes, u16_at(bytes, 14)?, 16),

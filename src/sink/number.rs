@@ -124,7 +124,7 @@ mod tests {
     fn as_the_standard_library_writes_them() {
         let mut value: u64 = 1;
         for _ in 0..20 {
-            for n in [value - 1, value, value + 1, value * 7] {
+            for n in [value - 1, value, value + 1, value.wrapping_mul(7)] {
                 assert_eq!(written(|o| decimal64(o, n)), format!("x{n}"));
                 let (a, b) = (n as u32, n as u16);
                 assert_eq!(written(|o| decimal(o, a)), format!("x{a}"));

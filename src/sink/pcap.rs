@@ -16,10 +16,19 @@ const RECORD: usize = 16;
 /// Encodes the one interface that a classic file has room for.
 #[derive(Debug, Default)]
 pub struct Pcap {
-    /// How fine time stamps are written; none follows the first packet's interface.
-    pub resolution: Option<Resolution>,
+    resolution: Option<Resolution>,
     /// What the open file's header says.
     current: Option<(LinkType, Resolution)>,
+}
+
+impl Pcap {
+    /// Writes time stamps this fine; none given is as fine as the first interface's.
+    pub fn new(resolution: Option<Resolution>) -> Pcap {
+        Pcap {
+            resolution,
+            current: None,
+        }
+    }
 }
 
 impl Encoder for Pcap {

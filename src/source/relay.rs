@@ -134,6 +134,11 @@ impl Relay {
         })
     }
 
+    /// The counters that [`losses`](Source::losses) reads, for another thread to look at.
+    pub fn shared_losses(&self) -> Arc<Mutex<Losses>> {
+        Arc::clone(&self.losses)
+    }
+
     /// Takes the next batch; false where there will be none, none where the loop is to be told first that it must wait.
     fn refill(&mut self) -> Result<Option<bool>> {
         let next = match self.full.try_recv() {

@@ -1,0 +1,233 @@
+//! The words of the command line: collected here, judged in [`plan`](super::plan).
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use jiff::SignedDuration;
+
+use super::size::{bytes, kibibytes};
+use crate::filter::Ports;
+
+/// Watch, save and read back what this machine says to itself on 127.0.0.1 and ::1.
+///
+/// Letters mean what they mean to tcpdump, except -p, which takes ports: loopback has no promiscuous mode.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lcap",
+    version,
+    max_term_width = 110,
+    disable_help_subcommand = true
+)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) capture: Capture,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lcap -p 62893                       watch a port until Ctrl-C
+  lcap -p 62893 -w web.pcapng         save it for Wireshark
+  lcap -r web.pcapng -p 80 tcp        read it back, only TCP on port 80
+  lcap -r web.pcapng --format json    one JSON object per packet
+
+Exit status: 0 done, 1 failed or damaged input, 2 usage.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, in roff: lcap man | man -l -
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Capture {
+    /// Only TCP and UDP with either port among these: 80, or 80,8000-8100
+    #[arg(short, long = "port", value_name = "PORTS", allow_hyphen_values = true)]
+    pub(super) port: Option<Ports>,
+    /// Only packets that match this pcap-filter(7) expression: host ::1, tcp[tcpflags] & tcp-rst != 0, …
+    #[arg(value_name = "BPF EXPRESSION")]
+    pub(super) expression: Vec<String>,
+    /// Read the expression from this file; words on the command line are then ignored
+    #[arg(short = 'F', value_name = "FILE")]
+    pub(super) expression_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) input: Input,
+    #[command(flatten)]
+    pub(super) end: End,
+    #[command(flatten)]
+    pub(super) save: Save,
+    #[command(flatten)]
+    pub(super) show: Show,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where packets come from")]
+pub(super) struct Input {
+    /// Capture on this device, or on any [default: the loopback]
+    #[arg(short, long, value_name = "DEVICE", conflicts_with = "read")]
+    pub(super) interface: Option<String>,
+    /// Read a pcap or pcapng file, also .gz and .zst; - is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) read: Option<PathBuf>,
+    /// List the devices
+    #[arg(short = 'D', long)]
+    pub(super) list_interfaces: bool,
+    /// Keep at most this many bytes of each packet; 0 is 262144
+    #[arg(
+        short,
+        long,
+        value_name = "BYTES",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    pub(super) snapshot_length: u32,
+    /// Size of the kernel's ring: KiB, or with a unit, as 256MiB [default: 64MiB]
+    #[arg(short = 'B', long, value_name = "SIZE", value_parser = kibibytes)]
+    pub(super) buffer_size: Option<u64>,
+    /// Ask the device for this link type, where it has several: LINUX_SLL, LINUX_SLL2
+    #[arg(short = 'y', long, value_name = "TYPE")]
+    pub(super) linktype: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    next_help_heading = "When to end (Ctrl-C ends too; what was captured is always delivered)"
+)]
+pub(super) struct End {
+    /// After this many packets
+    #[arg(short = 'c', value_name = "PACKETS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: Option<u64>,
+    /// After this long: 10s, 1m30s, 500ms; a plain number is seconds
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) duration: Option<SignedDuration>,
+    /// Before the captured bytes exceed this: 10MB, 64KiB
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub(super) max_bytes: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Saving")]
+pub(super) struct Save {
+    /// Save to this file: pcapng if it ends in .pcapng, else pcap; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) write: Option<PathBuf>,
+    /// Show packets although they are saved
+    #[arg(long)]
+    pub(super) print: bool,
+    /// Begin another file after this many millions of bytes
+    #[arg(short = 'C', value_name = "MB", requires = "write", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) rotate_size: Option<u64>,
+    /// Begin another file after this many seconds; the name may hold strftime(3) conversions
+    #[arg(short = 'G', value_name = "SECONDS", requires = "write", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) rotate_seconds: Option<u32>,
+    /// With -C: overwrite the oldest of this many files. With -G: end after this many
+    #[arg(short = 'W', value_name = "FILES", requires = "write", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) rotate_files: Option<u32>,
+    /// Write every packet through to the file at once
+    #[arg(short = 'U', long)]
+    pub(super) packet_buffered: bool,
+    /// Nanoseconds, in pcap files and in text
+    #[arg(long, conflicts_with = "micro")]
+    pub(super) nano: bool,
+    /// Microseconds, in pcap files and in text
+    #[arg(long)]
+    pub(super) micro: bool,
+    /// tcpdump's way to say --nano or --micro
+    #[arg(long, value_name = "PRECISION", conflicts_with_all = ["nano", "micro"], hide_short_help = true)]
+    pub(super) time_stamp_precision: Option<Precision>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Showing")]
+pub(super) struct Show {
+    /// How packets are shown
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+    /// Less
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(super) quiet: u8,
+    /// More; -vv and -vvv more still
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// The link header too
+    #[arg(short = 'e')]
+    pub(super) link_header: bool,
+    /// Sequence numbers as they are, not relative
+    #[arg(short = 'S', long)]
+    pub(super) absolute_tcp_sequence_numbers: bool,
+    /// Number the packets
+    #[arg(short = '#', long)]
+    pub(super) number: bool,
+    /// No time; -tt since 1970, -ttt since the packet before, -tttt with date, -ttttt since the first
+    #[arg(short = 't', action = ArgAction::Count)]
+    pub(super) time: u8,
+    /// Contents as text; -AA with the link header
+    #[arg(short = 'A', action = ArgAction::Count, overrides_with_all = ["hex", "both"])]
+    pub(super) ascii: u8,
+    /// Contents in hexadecimal; -xx with the link header
+    #[arg(short = 'x', action = ArgAction::Count)]
+    pub(super) hex: u8,
+    /// Contents in both; -XX with the link header
+    #[arg(short = 'X', action = ArgAction::Count)]
+    pub(super) both: u8,
+    /// Only count
+    #[arg(long = "count", conflicts_with = "write")]
+    pub(super) count_only: bool,
+    /// Hand on every line at once, also into a pipe
+    #[arg(short, long)]
+    pub(super) line_buffered: bool,
+    /// Colour by direction
+    #[arg(long, value_name = "WHEN", default_value = "auto", alias = "colour")]
+    pub(super) color: Color,
+    /// Accepted: addresses and ports are always numbers
+    #[arg(short, action = ArgAction::Count, hide_short_help = true)]
+    pub(super) numeric: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Lines as tcpdump prints them
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Precision {
+    Micro,
+    Nano,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+/// `10s`, `1m30s`, `500ms`; a plain number is seconds.
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    let parsed = match text.parse::<f64>() {
+        Ok(seconds) => {
+            SignedDuration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+        }
+        Err(_) => text.parse().map_err(|error: jiff::Error| error.to_string()),
+    };
+    parsed.and_then(|time| {
+        if time.is_positive() {
+            Ok(time)
+        } else {
+            Err("must be more than 0".into())
+        }
+    })
+}

@@ -1,0 +1,78 @@
+//! Words in, exit code out.
+
+mod args;
+mod plan;
+mod report;
+mod run;
+mod signals;
+mod size;
+mod ticker;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::error::{Error, Result};
+use crate::host::interfaces;
+use args::{Cli, Command};
+
+/// Runs the command line and returns its exit code: 0 done, 1 failed or damaged input, 2 usage.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap knows which of its messages go where; a closed pipe is none of our business.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    match command(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            report::error(&error);
+            ExitCode::from(if matches!(error, Error::Usage(_) | Error::Filter { .. }) {
+                2
+            } else {
+                1
+            })
+        }
+    }
+}
+
+fn command(cli: Cli) -> Result<()> {
+    match cli.command {
+        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Man) => manual(),
+        None if cli.capture.input.list_interfaces => list_interfaces(),
+        None => run::run(plan::plan(cli.capture)?),
+    }
+}
+
+fn list_interfaces() -> Result<()> {
+    let mut text = String::new();
+    for (at, device) in interfaces::list()?.iter().enumerate() {
+        text += &format!("{}.{device}\n", at + 1);
+    }
+    print(text.as_bytes())
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "lcap", &mut text);
+    print(&text)
+}
+
+fn manual() -> Result<()> {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+    print(&text)
+}
+
+fn print(text: &[u8]) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text)?;
+    Ok(stdout.flush()?)
+}

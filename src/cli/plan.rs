@@ -1,0 +1,286 @@
+//! What the words mean together: every conflict is found here, before anything is opened for writing.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use super::args::{Capture, Color, Format, Precision};
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::host::interfaces;
+use crate::packet::{LinkType, Resolution};
+use crate::pipeline::{Flush, Limits};
+use crate::sink::Rotation;
+use crate::sink::text::{Clock, Dump, Style};
+use crate::source::live;
+
+/// A run, ready to begin.
+pub(super) struct Plan {
+    pub(super) input: Input,
+    pub(super) filter: Filter,
+    pub(super) limits: Limits,
+    pub(super) save: Option<Save>,
+    pub(super) show: Show,
+    pub(super) flush: Flush,
+}
+
+/// Where packets come from.
+pub(super) enum Input {
+    File(PathBuf),
+    Device(live::Options),
+}
+
+/// A capture file to write.
+pub(super) struct Save {
+    pub(super) path: PathBuf,
+    pub(super) kind: Kind,
+    pub(super) rotation: Rotation,
+    /// None follows the source; live it is microseconds, as tcpdump has it.
+    pub(super) resolution: Option<Resolution>,
+}
+
+/// Which kind of capture file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Pcap,
+    Pcapng,
+}
+
+/// What goes to standard output.
+pub(super) enum Show {
+    Nothing,
+    Count,
+    Text(Style),
+    Json,
+}
+
+/// The kernel's ring unless `-B` says otherwise, in bytes.
+const RING: u64 = 64 << 20;
+
+/// Judges the words.
+pub(super) fn plan(args: Capture) -> Result<Plan> {
+    let expression = expression(&args)?;
+    let style = style(&args);
+    let filter = Filter::new(args.port.clone(), &expression)?;
+    let input = input(&args)?;
+    let save = args
+        .save
+        .write
+        .clone()
+        .map(|path| save(path, &args, &input))
+        .transpose()?;
+    let show = match args.show.format {
+        _ if args.show.count_only => Show::Count,
+        _ if save.is_some() && !args.save.print => Show::Nothing,
+        Format::Text => Show::Text(style),
+        Format::Json => Show::Json,
+    };
+    let to_stdout = save
+        .as_ref()
+        .is_some_and(|save| save.path == Path::new("-"));
+    if to_stdout && args.save.print {
+        return usage(
+            "-w - and --print both want standard output: save to a file, or leave one out",
+        );
+    }
+    let each = args.show.line_buffered || args.save.packet_buffered;
+    Ok(Plan {
+        input,
+        filter,
+        limits: Limits {
+            packets: args.end.count,
+            bytes: args.end.max_bytes,
+        },
+        save,
+        show,
+        flush: if each { Flush::Packet } else { Flush::Full },
+    })
+}
+
+fn usage<T>(what: impl Into<String>) -> Result<T> {
+    Err(Error::Usage(what.into()))
+}
+
+/// The words, or those of the file that `-F` names; there a `#` begins a comment.
+fn expression(args: &Capture) -> Result<String> {
+    let Some(path) = &args.expression_file else {
+        return Ok(args.expression.join(" "));
+    };
+    let failed = |source| Error::File {
+        action: "cannot read",
+        path: path.clone(),
+        source,
+    };
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let lines = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default());
+    Ok(lines.collect::<Vec<_>>().join(" "))
+}
+
+fn input(args: &Capture) -> Result<Input> {
+    if let Some(path) = &args.input.read {
+        if args.end.duration.is_some() {
+            return usage("--duration is for live captures; a file ends by itself");
+        }
+        return Ok(Input::File(path.clone()));
+    }
+    let device = interfaces::find(args.input.interface.as_deref())?;
+    let buffer = args.input.buffer_size.unwrap_or(RING);
+    let snap_len = match args.input.snapshot_length {
+        0 => live::MAX_SNAP_LEN,
+        len if len > live::MAX_SNAP_LEN => {
+            return usage(format!("-s {len}: the most is {}", live::MAX_SNAP_LEN));
+        }
+        len => len,
+    };
+    Ok(Input::Device(live::Options {
+        device: device.name,
+        is_loopback: device.is_loopback,
+        snap_len,
+        buffer: match u32::try_from(buffer)
+            .ok()
+            .filter(|&size| size <= i32::MAX as u32)
+        {
+            Some(size) => size,
+            None => return usage("-B: a ring is smaller than 2 GiB"),
+        },
+        link: args.input.linktype.as_deref().map(link_type).transpose()?,
+        duration: args.end.duration.map(jiff::SignedDuration::unsigned_abs),
+    }))
+}
+
+/// The link types that a device may offer.
+fn link_type(name: &str) -> Result<LinkType> {
+    let offered = [
+        LinkType::ETHERNET,
+        LinkType::LINUX_SLL,
+        LinkType::LINUX_SLL2,
+        LinkType::RAW,
+    ];
+    let found = offered.into_iter().find(|link| {
+        link.name()
+            .is_some_and(|own| own.eq_ignore_ascii_case(name))
+    });
+    found.ok_or_else(|| {
+        Error::Usage(format!(
+            "-y {name}: give EN10MB, LINUX_SLL, LINUX_SLL2 or RAW"
+        ))
+    })
+}
+
+fn save(path: PathBuf, args: &Capture, input: &Input) -> Result<Save> {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    if [".gz", ".zst"].iter().any(|packed| name.ends_with(packed)) {
+        return usage(format!(
+            "-w {}: lcap reads packed files and writes plain ones; use -w - and a pipe into gzip or zstd",
+            path.display()
+        ));
+    }
+    if path == Path::new("-") && std::io::stdout().is_terminal() {
+        return usage(
+            "-w -: standard output is a terminal, and a capture file is not text; use a pipe",
+        );
+    }
+    if let Input::File(read) = input
+        && same_file(read, &path)
+    {
+        return usage(format!(
+            "-w {}: that is the file being read",
+            path.display()
+        ));
+    }
+    let rotation = Rotation {
+        size: args
+            .save
+            .rotate_size
+            .map(|megabytes| megabytes.saturating_mul(1_000_000)),
+        seconds: args.save.rotate_seconds,
+        files: args.save.rotate_files,
+    };
+    if rotation.files.is_some() && rotation.size.is_none() && rotation.seconds.is_none() {
+        return usage("-W counts the files of -C or -G: give one of them");
+    }
+    if path == Path::new("-") && (rotation.size.is_some() || rotation.seconds.is_some()) {
+        return usage("-w - is one stream: -C and -G cannot divide it");
+    }
+    let live = matches!(input, Input::Device(_));
+    let resolution = match precision(args) {
+        Some(Precision::Nano) => Some(Resolution::Nano),
+        Some(Precision::Micro) => Some(Resolution::Micro),
+        None => live.then_some(Resolution::Micro),
+    };
+    let kind = if name.ends_with(".pcapng") || name.ends_with(".ntar") {
+        Kind::Pcapng
+    } else {
+        Kind::Pcap
+    };
+    Ok(Save {
+        path,
+        kind,
+        rotation,
+        resolution,
+    })
+}
+
+fn precision(args: &Capture) -> Option<Precision> {
+    match (args.save.nano, args.save.micro) {
+        (true, _) => Some(Precision::Nano),
+        (_, true) => Some(Precision::Micro),
+        _ => args.save.time_stamp_precision,
+    }
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| {
+        std::fs::metadata(path)
+            .ok()
+            .map(|meta| (meta.dev(), meta.ino(), meta.is_file()))
+    };
+    identity(a).is_some_and(|a| a.2 && Some(a) == identity(b))
+}
+
+fn style(args: &Capture) -> Style {
+    let show = &args.show;
+    let terminal = || std::io::stdout().is_terminal();
+    let no_color = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let ranges = args
+        .port
+        .as_ref()
+        .map(|ports| ports.ranges())
+        .unwrap_or_default();
+    Style {
+        quiet: show.quiet > 0,
+        verbose: show.verbose,
+        link: show.link_header,
+        absolute: show.absolute_tcp_sequence_numbers,
+        number: show.number,
+        nano: precision(args) == Some(Precision::Nano),
+        clock: match show.time {
+            0 => Clock::Time,
+            1 => Clock::None,
+            2 => Clock::Epoch,
+            3 => Clock::Delta,
+            4 => Clock::Date,
+            _ => Clock::SinceFirst,
+        },
+        dump: match (show.both, show.hex, show.ascii) {
+            (1, ..) => Dump::Both,
+            (2.., ..) => Dump::BothLink,
+            (_, 1, _) => Dump::Hex,
+            (_, 2.., _) => Dump::HexLink,
+            (.., 1) => Dump::Ascii,
+            (.., 2..) => Dump::AsciiLink,
+            _ => Dump::None,
+        },
+        colour: match show.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal() && !no_color(),
+        },
+        ports: ranges
+            .iter()
+            .flat_map(|&(first, last)| first..=last)
+            .collect(),
+    }
+}

@@ -1,0 +1,126 @@
+//! What is said on standard error: counters, losses, errors. Every loss is told here and nowhere else.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use super::size::display;
+use crate::error::Error;
+use crate::filter::Filter;
+use crate::packet::Interface;
+use crate::pipeline::Counts;
+use crate::source::Losses;
+
+/// An error, with its remedy.
+pub(super) fn error(error: &Error) {
+    say(&format!("lcap: {error}\n"));
+}
+
+/// A live capture begins.
+pub(super) fn listening(interface: &Interface, ring: u64) {
+    let name = interface.name.as_deref().unwrap_or("?");
+    let link = interface.link.name().unwrap_or("?");
+    let (snap_len, ring) = (interface.snap_len, display(ring));
+    say(&format!(
+        "lcap: listening on {name}, link-type {link}, snapshot length {snap_len} bytes, ring {ring}\n"
+    ));
+}
+
+/// Counters of a live capture in tcpdump's words.
+pub(super) fn counters(counts: &Counts, losses: Option<Losses>) {
+    let mut text = plural(counts.packets, "packet", "captured");
+    if let Some(losses) = losses {
+        text += &plural(losses.received, "packet", "received by filter");
+        text += &plural(losses.dropped, "packet", "dropped by kernel");
+        if losses.dropped_by_interface > 0 {
+            text += &plural(
+                losses.dropped_by_interface,
+                "packet",
+                "dropped by interface",
+            );
+        }
+    }
+    say(&text);
+}
+
+/// A live capture has ended.
+pub(super) fn device(counts: &Counts, losses: Losses, ring: u64) {
+    counters(counts, Some(losses));
+    if losses.dropped > 0 {
+        let (now, wanted) = (display(ring), display(enough(counts, losses, ring)));
+        let flag = enough(counts, losses, ring) >> 20;
+        say(&format!(
+            "lcap: the ring of {now} was full: about {wanted} would have held them (-B {flag}MiB); \
+             a filter or a smaller -s fits more packets into it\n"
+        ));
+    }
+    not_understood(counts);
+}
+
+/// The ring that would have held everything: what was lost as large as what came through, in whole MiB.
+fn enough(counts: &Counts, losses: Losses, ring: u64) -> u64 {
+    /// What the kernel keeps beside each packet: its header, the address and the alignment.
+    const OVERHEAD: u64 = 96;
+    let mean = counts.bytes / counts.frames.max(1) + OVERHEAD;
+    (ring + losses.dropped * mean).next_multiple_of(16 << 20)
+}
+
+/// A file has been read.
+pub(super) fn file(counts: &Counts, losses: Losses, filter: &Filter) {
+    not_understood(counts);
+    if losses.skipped_blocks > 0 {
+        say(&format!(
+            "lcap: {}",
+            plural(
+                losses.skipped_blocks,
+                "block",
+                "without a packet passed over"
+            )
+        ));
+    }
+    if filter.undecided() > 0 {
+        let frames = plural(filter.undecided(), "frame", "left out");
+        say(&format!(
+            "lcap: {}: the expression means nothing on their link type\n",
+            frames.trim_end()
+        ));
+    }
+}
+
+fn not_understood(counts: &Counts) {
+    let mut text = String::new();
+    if counts.unknown_link > 0 {
+        let frames = plural(
+            counts.unknown_link,
+            "frame",
+            "of a link type that lcap does not read",
+        );
+        let _ = write!(text, "lcap: {frames}");
+    }
+    if counts.malformed > 0 {
+        let frames = plural(counts.malformed, "frame", "with a cut or impossible header");
+        let _ = write!(text, "lcap: {frames}");
+    }
+    say(&text);
+}
+
+fn plural(count: u64, noun: &str, rest: &str) -> String {
+    format!(
+        "{count} {noun}{} {rest}\n",
+        if count == 1 { "" } else { "s" }
+    )
+}
+
+/// Standard error may be closed; then there is nobody to tell. Control characters in names of files or devices are not passed on.
+fn say(text: &str) {
+    let clean: String = text
+        .chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect();
+    let _ = std::io::stderr().write_all(clean.as_bytes());
+}

@@ -1,0 +1,104 @@
+//! Progress on standard error, where that is a terminal: counters while watching into a file, a bar while reading a long one.
+//!
+//! Ten times a second a thread looks at counters that the loop keeps anyway; the loop itself never draws.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+
+use crate::pipeline::Totals;
+use crate::source::{Losses, Progress};
+
+/// What is going on.
+pub(super) enum Subject {
+    /// A file is being read.
+    File(Progress),
+    /// A device is being captured on.
+    Device(Option<Arc<Mutex<Losses>>>),
+}
+
+/// Draws until it is dropped.
+pub(super) struct Ticker {
+    running: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+const TICK: Duration = Duration::from_millis(100);
+/// Files below this size are read before anybody could look.
+const LONG: u64 = 64 << 20;
+
+impl Ticker {
+    /// Begins to draw, if nothing else is shown and somebody is there to see it.
+    pub(super) fn start(subject: Subject, totals: Arc<Totals>, quiet: bool) -> Ticker {
+        use std::io::IsTerminal;
+        if !std::io::stderr().is_terminal() || (!quiet && std::io::stdout().is_terminal()) {
+            return Ticker { running: None };
+        }
+        let Some(bar) = bar(&subject) else {
+            return Ticker { running: None };
+        };
+        let (end, ended) = channel();
+        let draw = move || {
+            while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                show(&bar, &subject, &totals);
+            }
+            bar.finish_and_clear();
+        };
+        let thread = std::thread::Builder::new()
+            .name("progress".into())
+            .spawn(draw);
+        Ticker {
+            running: thread.ok().map(|thread| (end, thread)),
+        }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        if let Some((end, thread)) = self.running.take() {
+            drop(end);
+            // A panic there was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn bar(subject: &Subject) -> Option<ProgressBar> {
+    let style = |template| ProgressStyle::with_template(template).ok();
+    match subject {
+        Subject::File(progress) => {
+            let total = progress.total.filter(|&total| total >= LONG)?;
+            let template = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left  {msg}";
+            Some(ProgressBar::new(total).with_style(style(template)?))
+        }
+        Subject::Device(_) => {
+            Some(ProgressBar::new_spinner().with_style(style("{spinner} {elapsed}  {msg}")?))
+        }
+    }
+}
+
+fn show(bar: &ProgressBar, subject: &Subject, totals: &Totals) {
+    let counts = totals.now();
+    let packets = format!("{} packets", HumanCount(counts.packets));
+    match subject {
+        Subject::File(progress) => {
+            bar.set_position(progress.done.load(Relaxed));
+            bar.set_message(packets);
+        }
+        Subject::Device(losses) => {
+            let losses = losses
+                .as_ref()
+                .map(|losses| *losses.lock().unwrap_or_else(PoisonError::into_inner));
+            let dropped = losses.unwrap_or_default().dropped;
+            bar.set_message(format!(
+                "{packets}, {}, {} dropped",
+                HumanBytes(counts.bytes),
+                HumanCount(dropped)
+            ));
+            bar.tick();
+        }
+    }
+}
