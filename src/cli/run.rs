@@ -68,15 +68,14 @@ fn from_device(plan: Plan) -> Result<()> {
     };
     let stop = Stop::new()?;
     let ring = u64::from(options.buffer);
-    let mut live = Live::open(options, stop.clone())?;
-    let interface = live.interface().clone();
+    let mut source = Live::open(options, stop.clone())?;
+    let interface = source.interface().clone();
     let (kernel, mut filter): (String, Filter) = filter.into_kernel(interface.link)?;
-    live.set_filter(&kernel)?;
+    source.set_filter(&kernel)?;
     let totals = Arc::new(Totals::default());
     let quiet = matches!(show, Show::Nothing | Show::Count);
     let sinks = sinks(save, &show, Some(&interface), now())?;
     let mut output = Output::new(sinks, flush, Some(stop.clone()));
-    let mut source = live.start()?;
     let losses = Some(source.shared_losses());
     signals::listen(
         stop,

@@ -3,17 +3,22 @@
 //! The ring is TPACKET_V3: the kernel hands over blocks, when they are full or [`HAND_OVER`] after their first packet. A filter
 //! is always installed, because the kernel applies the snap length only through one.
 //!
+//! There is no capture thread. The ring itself goes on taking packets while others are printed or written, is far larger than
+//! any queue between threads, and counts what it loses; a thread in between cost as much CPU again, because every packet then
+//! moves from one processor's cache to another's. Packets are copied out in batches that stay in the cache until they are used.
+//!
 //! Ending loses nothing: packets that arrive within [`GRACE`] of the wish to stop are still taken (a connection's last
 //! acknowledgement is often on its way), then the kernel is told to accept no more, and the ring is read until it is empty.
 
 use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture, Linktype, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::relay::{Batch, Fill, Filled, Relay};
-use super::{Losses, Stop, socket};
+use super::batch::Batch;
+use super::{Losses, Next, Source, Stop, socket};
 use crate::error::{Error, Result};
 use crate::packet::{Interface, LinkType, Resolution, Timestamp};
 
@@ -43,10 +48,12 @@ const HAND_OVER: Duration = Duration::from_millis(10);
 const GRACE: Duration = Duration::from_millis(40);
 /// A ring that gave nothing for this long after the kernel stopped accepting is empty.
 const EMPTY: Duration = Duration::from_millis(25);
-/// A batch is handed on when it holds this many bytes.
-const BATCH: usize = 1 << 20;
-/// Packets taken from the ring at a time; `BATCH` is looked at in between.
-const AT_A_TIME: usize = 256;
+/// A batch is about this many bytes: half of what a processor keeps close.
+const BATCH: usize = 128 << 10;
+/// The most packets of a batch.
+const AT_A_TIME: usize = 512;
+/// The counters are asked for at most this often while packets flow.
+const COUNT_EVERY: Duration = Duration::from_millis(100);
 
 /// A device that is open and not yet read.
 pub struct Live {
@@ -55,7 +62,19 @@ pub struct Live {
     options: Options,
     stop: Stop,
     phase: Phase,
+    deadline: Option<Instant>,
+    batch: Batch,
+    /// How many frames were given.
+    number: u64,
+    last_time: Timestamp,
+    /// Whether the ring may hold more: not once it gave fewer packets than it was asked for.
+    ready: bool,
+    /// Whether the loop was told that nothing is waiting.
+    idle: bool,
+    /// When the ring was last looked at.
+    looked: Instant,
     losses: Counters,
+    counted: Instant,
 }
 
 /// How far the end is.
@@ -72,11 +91,11 @@ enum Phase {
 #[derive(Debug, Default)]
 struct Counters {
     last: [u32; 3],
-    total: Losses,
+    total: Arc<Mutex<Losses>>,
 }
 
 impl Live {
-    /// Opens the device; what matches nothing yet is dropped by nobody: set a filter, then [`start`](Self::start).
+    /// Opens the device, which captures from now on; [`set_filter`](Self::set_filter) comes next.
     ///
     /// # Errors
     /// No such device, or not permitted; the message says what to do.
@@ -120,14 +139,22 @@ impl Live {
             snap_len: options.snap_len,
             resolution: Resolution::Nano,
         };
-        let losses = Counters::default();
+        let now = Instant::now();
         Ok(Live {
             capture,
             interface,
+            deadline: options.duration.map(|duration| now + duration),
             options,
             stop,
             phase: Phase::Running,
-            losses,
+            batch: Batch::default(),
+            number: 0,
+            last_time: Timestamp(0),
+            ready: true,
+            idle: false,
+            looked: now,
+            losses: Counters::default(),
+            counted: now,
         })
     }
 
@@ -149,94 +176,85 @@ impl Live {
             })
     }
 
-    /// Starts to capture, on a thread of its own.
-    ///
-    /// # Errors
-    /// The system has no thread left.
-    pub fn start(self) -> Result<Relay> {
-        let interface = self.interface.clone();
-        let deadline = self
-            .options
-            .duration
-            .map(|duration| Instant::now() + duration);
-        Relay::start(
-            interface,
-            Filler {
-                live: self,
-                deadline,
-            },
-        )
+    /// The counters that [`losses`](Source::losses) reads, for another thread to look at.
+    pub fn shared_losses(&self) -> Arc<Mutex<Losses>> {
+        Arc::clone(&self.losses.total)
     }
-}
 
-/// The capture thread's state.
-struct Filler {
-    live: Live,
-    deadline: Option<Instant>,
-}
-
-impl Fill for Filler {
-    fn fill(&mut self, batch: &mut Batch) -> Result<Filled> {
-        loop {
-            // Looked at first: what comes while the ring is read is not yet overdue.
-            let now = Instant::now();
-            let taken = self.live.take(batch)?;
-            let wait = match self.live.phase {
-                Phase::Running => {
-                    if self.live.stop.is_requested() || self.deadline.is_some_and(|at| now >= at) {
-                        self.live.phase = Phase::Grace(now + GRACE);
-                        continue;
-                    }
-                    self.deadline.map(|at| at - now)
-                }
-                Phase::Grace(until) if now >= until => {
-                    let _ = socket::accept_no_more(self.live.capture.as_fd());
-                    self.live.phase = Phase::Draining(now);
-                    continue;
-                }
-                Phase::Grace(until) => Some(until - now),
-                Phase::Draining(_) if taken => {
-                    self.live.phase = Phase::Draining(now);
-                    Some(EMPTY)
-                }
-                Phase::Draining(since) if now >= since + EMPTY => return Ok(Filled::End),
-                Phase::Draining(since) => Some(since + EMPTY - now),
-            };
-            if !batch.is_empty() {
-                return Ok(Filled::More);
+    /// Copies a batch out of the ring, and keeps the clocks that depend on whether there was one.
+    fn look(&mut self) -> Result<()> {
+        // Before: what comes while the ring is read is not yet overdue.
+        let now = Instant::now();
+        self.fill()?;
+        self.looked = now;
+        if now - self.counted >= COUNT_EVERY {
+            self.count(now);
+        }
+        // Under steady traffic nobody ever waits, but somebody may ask to stop.
+        self.advance(now);
+        if !self.batch.is_used_up() {
+            self.idle = false;
+            if let Phase::Draining(since) = &mut self.phase {
+                *since = now;
             }
-            self.live.wait(wait)?;
+        }
+        Ok(())
+    }
+
+    /// Copies a batch out of the ring.
+    fn fill(&mut self) -> Result<()> {
+        // Few large packets or many small ones: a batch is to fit into the cache.
+        let wanted = (BATCH / self.batch.mean()).clamp(1, AT_A_TIME);
+        self.batch.clear();
+        let batch = &mut self.batch;
+        let copied = self.capture.dispatch(Some(wanted), |packet| {
+            let header = packet.header;
+            // With nanosecond precision the field for microseconds holds nanoseconds.
+            let time = Timestamp::new(header.ts.tv_sec, header.ts.tv_usec as u32);
+            batch.push(time, header.len, packet.data);
+        });
+        match copied {
+            Ok(count) => self.ready = count == wanted,
+            // What was copied before is given first; the error comes again.
+            Err(_) if !self.batch.is_used_up() => self.ready = true,
+            Err(error) => {
+                return Err(Error::Device {
+                    device: self.options.device.clone(),
+                    what: format!("the capture ended: {}", message(&error)),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on towards the end, where somebody asked for it; how long to wait for packets, or that there will be none.
+    fn advance(&mut self, now: Instant) -> Wait {
+        if matches!(self.phase, Phase::Running)
+            && (self.stop.is_requested() || self.deadline.is_some_and(|at| now >= at))
+        {
+            self.phase = Phase::Grace(now + GRACE);
+        }
+        match self.phase {
+            Phase::Running => Wait::For(self.deadline.map(|at| at - now)),
+            Phase::Grace(until) if now < until => Wait::For(Some(until - now)),
+            Phase::Grace(_) => {
+                let _ = socket::accept_no_more(self.capture.as_fd());
+                self.phase = Phase::Draining(now);
+                Wait::For(Some(EMPTY))
+            }
+            Phase::Draining(since) if self.looked >= since + EMPTY => Wait::Over,
+            Phase::Draining(since) => {
+                Wait::For(Some((since + EMPTY).saturating_duration_since(now)))
+            }
         }
     }
 
-    fn losses(&mut self) -> Losses {
-        if let Ok(stat) = self.live.capture.stats() {
-            self.live
-                .losses
+    fn count(&mut self, now: Instant) {
+        self.counted = now;
+        if let Ok(stat) = self.capture.stats() {
+            self.losses
                 .add([stat.received, stat.dropped, stat.if_dropped]);
         }
-        self.live.losses.total
-    }
-}
-
-impl Live {
-    /// Copies what the ring holds, up to a batch's worth; false where it holds nothing.
-    fn take(&mut self, batch: &mut Batch) -> Result<bool> {
-        let mut taken = false;
-        while batch.len() < BATCH {
-            let copied = self.capture.dispatch(Some(AT_A_TIME), |packet| {
-                let header = packet.header;
-                // With nanosecond precision the field for microseconds holds nanoseconds.
-                let time = Timestamp::new(header.ts.tv_sec, header.ts.tv_usec as u32);
-                batch.push(time, header.len, packet.data);
-            });
-            match copied {
-                Ok(0) => break,
-                Ok(_) => taken = true,
-                Err(error) => return Err(self.failed(&error)),
-            }
-        }
-        Ok(taken)
     }
 
     /// Waits for packets, for the wish to stop, or for this long.
@@ -260,12 +278,49 @@ impl Live {
             }),
         }
     }
+}
 
-    fn failed(&self, error: &pcap::Error) -> Error {
-        Error::Device {
-            device: self.options.device.clone(),
-            what: format!("the capture ended: {}", message(error)),
+/// What [`Live::advance`] found.
+enum Wait {
+    /// Packets may come for this long, or at any time.
+    For(Option<Duration>),
+    /// Everything was read.
+    Over,
+}
+
+impl Source for Live {
+    #[inline]
+    fn next(&mut self) -> Result<Next<'_>> {
+        while self.batch.is_used_up() {
+            if !self.ready {
+                if !self.idle {
+                    self.idle = true;
+                    return Ok(Next::Idle(self.last_time));
+                }
+                match self.advance(Instant::now()) {
+                    Wait::For(time) => self.wait(time)?,
+                    Wait::Over => return Ok(Next::End),
+                }
+            }
+            self.look()?;
         }
+        self.number += 1;
+        match self.batch.take(self.number, &self.interface) {
+            Some(frame) => {
+                self.last_time = frame.time;
+                Ok(Next::Frame(frame))
+            }
+            None => Ok(Next::End),
+        }
+    }
+
+    fn losses(&mut self) -> Losses {
+        self.count(Instant::now());
+        *self
+            .losses
+            .total
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -274,9 +329,10 @@ impl Counters {
         let [received, dropped, by_interface] =
             std::array::from_fn(|at| u64::from(now[at].wrapping_sub(self.last[at])));
         self.last = now;
-        self.total.received += received;
-        self.total.dropped += dropped;
-        self.total.dropped_by_interface += by_interface;
+        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
+        total.received += received;
+        total.dropped += dropped;
+        total.dropped_by_interface += by_interface;
     }
 }
 

@@ -2,8 +2,8 @@
 
 pub mod file;
 pub mod live;
-pub mod relay;
 
+mod batch;
 mod blocks;
 mod clock;
 mod found;
