@@ -3,7 +3,7 @@
 mod extensions;
 pub(super) mod hexadecimal;
 
-use super::printer::{Printed, Printer, array_at, rest, u8_at, u16_at, u32_at};
+use super::printer::{Printed, Printer, array_at, first, rest, u8_at, u16_at, u32_at};
 use super::{address, checksum, ip4};
 
 const ECHO_REPLY: u8 = 0;
@@ -288,6 +288,8 @@ fn print_checksum(p: &mut Printer, whole: &[u8]) -> Printed {
 fn print_quoted(p: &mut Printer, bytes: &[u8]) -> Printed {
     p.text("\n\t");
     let quoted = rest(bytes, QUOTED);
-    let claimed = usize::from(u16_at(quoted, 2)?);
-    ip4::print(p, quoted.get(..claimed).unwrap_or(quoted), claimed)
+    let quoted = first(quoted, usize::from(u16_at(quoted, 2)?));
+    // A datagram that claims to end before its own length is cut there too.
+    let claimed = u16_at(quoted, 2)?;
+    ip4::print(p, quoted, usize::from(claimed))
 }
