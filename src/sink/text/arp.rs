@@ -1,5 +1,8 @@
 //! Prints ARP and its kin: reverse, inverse and ATM's (RFC 826, 903, 2390, 2225).
 
+#[cfg(test)]
+mod tests;
+
 use super::printer::{Printed, Printer, Truncated, array_at, rest, u8_at, u16_at};
 use super::{address, dump, ethertype};
 

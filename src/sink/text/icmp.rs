@@ -2,6 +2,8 @@
 
 mod extensions;
 pub(super) mod hexadecimal;
+#[cfg(test)]
+pub(super) mod tests;
 
 use super::printer::{Printed, Printer, array_at, first, rest, u8_at, u16_at, u32_at};
 use super::{address, checksum, ip4};
@@ -82,7 +84,8 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize, fragmented: bo
         return Err(truncated);
     }
     p.out.truncate(message + MESSAGE_LIMIT);
-    p.format(format_args!(", length {length}"));
+    p.text(", length ");
+    p.decimal(length as u32);
 
     if p.style.verbose == 0 {
         return Ok(());
@@ -173,7 +176,10 @@ fn plain(p: &mut Printer, words: &str) -> Printed {
 fn print_identified(p: &mut Printer, bytes: &[u8], before: &str, between: &str) -> Printed {
     let identifier = u16_at(bytes, 4)?;
     let sequence = u16_at(bytes, 6)?;
-    p.format(format_args!("{before}{identifier}{between}{sequence}"));
+    p.text(before);
+    p.decimal(u32::from(identifier));
+    p.text(between);
+    p.decimal(u32::from(sequence));
     Ok(())
 }
 

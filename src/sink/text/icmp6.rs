@@ -9,6 +9,8 @@ mod nodes;
 mod options;
 mod renumbering;
 mod rpl;
+#[cfg(test)]
+mod tests;
 
 use super::icmp::hexadecimal;
 use super::network::Network;
