@@ -5,6 +5,10 @@ use super::super::printer::{Printed, Printer, Truncated, array_at, first, rest, 
 /// How many characters of a name tcpdump shows.
 const LIMIT: usize = 255;
 
+/// How many labels and pointers of a name are read once it has pointed back. tcpdump reads on: few octets can then stand for a
+/// name that takes minutes.
+const STEPS: usize = 512;
+
 /// What the length octet of a label is.
 enum Label {
     End,
@@ -34,7 +38,11 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], start: usize) -> Printed<usiz
     let (mut at, mut shown) = (start, 0);
     let mut limit = start;
     let mut end = None;
-    loop {
+    for step in 0.. {
+        if step > STEPS && end.is_some() {
+            p.text("<BAD PTR>");
+            return Err(Truncated);
+        }
         let label = label(p, bytes, at)?;
         at += 1;
         let size = match label {

@@ -33,6 +33,9 @@ const OPTIONS: [(u8, &str, Inside); 10] = [
     (31, "dnssl", print_domains),
 ];
 
+/// Characters of domain names in one option, after which no other is begun: pointers could make a line without an end.
+const MAX_DOMAINS: usize = 16 * 1024;
+
 const PREFIX_FLAGS: [(u32, &str); 3] = [(0x80, "onlink"), (0x40, "auto"), (0x20, "router")];
 
 /// Prints the options that begin at `start`; where one is cut, that ends the line but not the packet.
@@ -171,7 +174,12 @@ fn print_domains(p: &mut Printer, option: &NeighbourOption) -> Printed {
     let start = option.all.len() - option.bytes.len();
     let end = start + option.units * 8;
     let mut at = start + 8;
+    let line = p.out.len();
     while at < end && u8_at(option.all, at)? != 0 {
+        // Without pointers no option gets so long.
+        if p.out.len() - line > MAX_DOMAINS {
+            return Err(Truncated);
+        }
         p.text(" ");
         at = name::print(p, option.all, at)?;
     }

@@ -140,3 +140,18 @@ fn names_that_are_none() {
     let shown = search_list(&[long.as_slice(), b"\x00"].concat());
     assert_eq!(shown, format!(" {name}<DOMAIN NAME TOO LONG>"));
 }
+
+#[test]
+fn names_that_point_back_for_ever() {
+    let bits = b"\x41\x08\xff".repeat(250);
+    let many = search_list(&[&bits, b"\x00".as_slice(), &b"\xc0\x08".repeat(400)].concat());
+    assert!(many.ends_with(" [|icmp6]") && many.len() < 32 * 1024);
+
+    let mut chain = b"\x01a\x00".to_vec();
+    chain.extend([0xc0, 8]);
+    for at in 0..600_u16 {
+        chain.extend_from_slice(&(0xc000 | (11 + 2 * at)).to_be_bytes());
+    }
+    let chained = search_list(&chain);
+    assert!(chained.ends_with("<BAD PTR> [|icmp6]"));
+}
