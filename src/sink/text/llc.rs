@@ -1,7 +1,7 @@
 //! Logical link control (IEEE 802.2), and SNAP (IEEE 802) behind it.
 
 use super::ethernet::Addresses;
-use super::printer::{Printed, Printer, Truncated, array_at, rest, u8_at, u16_at};
+use super::printer::{Printed, Printer, array_at, rest, u8_at, u16_at};
 use super::{dump, ethertype, ip4};
 
 const SNAP: u8 = 0xaa;
@@ -268,7 +268,8 @@ fn snap(
 ) -> Printed<bool> {
     p.protocol = "snap";
     let Ok([a, b, c, ..]) = array_at::<5>(bytes, 0) else {
-        return Err(Truncated);
+        p.truncated();
+        return Ok(true);
     };
     let organization = u32::from_be_bytes([0, a, b, c]);
     let kind = u16_at(bytes, 3)?;
