@@ -18,12 +18,15 @@ struct NeighbourOption<'a> {
     all: &'a [u8],
 }
 
+/// The only option that ends the whole packet, also one that encloses this message, where a field of it is missing.
+const PREFIX: u8 = 3;
+
 type Inside = fn(&mut Printer, &NeighbourOption) -> Printed;
 
 const OPTIONS: [(u8, &str, Inside); 10] = [
     (1, "source link-address", print_link_address),
     (2, "destination link-address", print_link_address),
-    (3, "prefix info", print_prefix),
+    (PREFIX, "prefix info", print_prefix),
     (4, "redirected header", print_redirected),
     (5, "mtu", print_mtu),
     (7, "advertisement interval", print_interval),
@@ -56,7 +59,14 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], start: usize) -> Printed {
         ));
         let value = rest(first(left, size), 2);
         match known {
-            Some((.., inside)) => inside(p, &option)?,
+            Some((.., inside)) => match inside(p, &option) {
+                Err(truncated) if kind == PREFIX => return Err(truncated),
+                Err(_) => {
+                    p.truncated();
+                    return Ok(());
+                }
+                Ok(()) => {}
+            },
             None if p.style.verbose <= 1 => {
                 hexadecimal::print(p, "\n\t  ", value);
                 return Ok(());
