@@ -1,7 +1,7 @@
 //! Ethernet II and 802.3 frames (IEEE 802.3), with VLAN tags (IEEE 802.1Q).
 
 use super::printer::{Printed, Printer, array_at, first, rest, u16_at};
-use super::{address, dump, ethertype, llc};
+use super::{address, ethertype, llc};
 
 /// Octets of a header without tags.
 const HEADER: usize = 14;
@@ -85,7 +85,7 @@ fn other(p: &mut Printer, bytes: &[u8], whole: usize, mut kind: u16) -> Printed<
             p.text(", ");
             type_and_length(p, kind, whole, false);
         }
-        dump::hex_and_ascii(p.out, inner);
+        p.unknown_bytes(inner);
     }
     Ok(header)
 }
@@ -123,7 +123,7 @@ fn logical_link(
     match llc::print(p, bytes, length, Some(addresses))? {
         llc::Header::Printed(header) => Ok(header),
         llc::Header::Unknown(header) => {
-            dump::hex_and_ascii(p.out, bytes);
+            p.unknown_bytes(bytes);
             Ok(header)
         }
     }

@@ -215,7 +215,10 @@ pub(super) fn fragment(
 
 /// Prints a routing header.
 pub(super) fn routing(p: &mut Printer, bytes: &[u8]) -> Printed<Option<usize>> {
-    u8_at(bytes, 0)?;
+    if bytes.is_empty() {
+        p.truncated();
+        return Ok(None);
+    }
     p.protocol = "rt6";
     p.text("RT6");
     let length = u8_at(bytes, 1)?;

@@ -50,7 +50,7 @@ fn family(p: &mut Printer, bytes: &[u8], length: usize) -> Printed<usize> {
             if !p.style.link {
                 family_header(p, family, length);
             }
-            dump::hex_and_ascii(p.out, inner);
+            p.unknown_bytes(inner);
         }
     }
     Ok(HEADER)

@@ -1,7 +1,7 @@
 //! Logical link control (IEEE 802.2), and SNAP (IEEE 802) behind it.
 
 use super::ethernet::Addresses;
-use super::printer::{Printed, Printer, Truncated, array_at, rest, u8_at, u16_at};
+use super::printer::{Printed, Printer, array_at, rest, u8_at, u16_at};
 use super::{dump, ethertype, ip4};
 
 const SNAP: u8 = 0xaa;
@@ -48,6 +48,9 @@ pub(super) fn print(
         // IPX straight inside of 802.3, which lcap does not read.
         if p.style.link {
             p.text("IPX 802.3: ");
+        } else if let Some(addresses) = addresses {
+            addresses.print(p);
+            p.format(format_args!(" IPX, length {length}: "));
         }
         return Ok(Header::Unknown(0));
     }
@@ -265,14 +268,17 @@ fn snap(
 ) -> Printed<bool> {
     p.protocol = "snap";
     let Ok([a, b, c, ..]) = array_at::<5>(bytes, 0) else {
-        return Err(Truncated);
+        p.truncated();
+        return Ok(true);
     };
     let organization = u32::from_be_bytes([0, a, b, c]);
     let kind = u16_at(bytes, 3)?;
     let (inner, length) = (rest(bytes, 5), length.saturating_sub(5));
     let (name, is_type) = (organization_name(organization), organization == 0);
     let kind_name = match organization {
-        0 | 0x0000f8 | 0x08_0007 => ethertype::name_or_unknown(kind),
+        0 | 0x00_00f8 | 0x08_0007 => ethertype::name_or_unknown(kind),
+        0x00_000c => cisco_name(kind),
+        0x00_80c2 => bridged_name(kind),
         _ => "Unknown",
     };
     if p.style.link {
@@ -281,7 +287,7 @@ fn snap(
             "oui {name} (0x{organization:06x}), {field} {kind_name} (0x{kind:04x}), length {length}: "
         ));
     }
-    if matches!(organization, 0 | 0x0000f8) && ethertype::print(p, kind, inner, length)? {
+    if matches!(organization, 0 | 0x00_00f8) && ethertype::print(p, kind, inner, length)? {
         return Ok(true);
     }
     if p.style.link {
@@ -312,6 +318,37 @@ fn organization_name(organization: u32) -> &'static str {
         0x00_00f8 => "Cisco bridged",
         0x00_80c2 => "Ethernet bridged",
         0x08_0007 => "Appletalk",
+        _ => "Unknown",
+    }
+}
+
+/// Names of Cisco's protocols.
+fn cisco_name(kind: u16) -> &'static str {
+    match kind {
+        0x2000 => "CDP",
+        0x2003 => "VTP",
+        0x2004 => "DTP",
+        0x0111 => "UDLD",
+        0x010b => "PVST",
+        0x010c => "VLAN Bridge",
+        _ => "Unknown",
+    }
+}
+
+/// Names of bridged frames (RFC 2684 section 5.2).
+fn bridged_name(kind: u16) -> &'static str {
+    match kind {
+        0x0001 => "Ethernet + FCS",
+        0x0007 => "Ethernet w/o FCS",
+        0x0002 => "802.4 + FCS",
+        0x0008 => "802.4 w/o FCS",
+        0x0003 => "Token Ring + FCS",
+        0x0009 => "Token Ring w/o FCS",
+        0x0004 => "FDDI + FCS",
+        0x000a => "FDDI w/o FCS",
+        0x0005 => "802.6 + FCS",
+        0x000b => "802.6 w/o FCS",
+        0x000e => "BPDU",
         _ => "Unknown",
     }
 }

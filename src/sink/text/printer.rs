@@ -5,8 +5,8 @@
 //! [`Truncated`] with `?`; the caller at the top then ends the line with ` [|protocol]`, as tcpdump does.
 
 use super::interface::Interfaces;
-use super::number;
 use super::sequence::Sequences;
+use super::{dump, number};
 
 /// How packets are shown: tcpdump's options.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -170,6 +170,14 @@ impl Printer<'_> {
     pub(super) fn hex(&mut self, octets: &[u8]) {
         for &octet in octets {
             number::hex8(self.out, octet);
+        }
+    }
+
+    /// Shows what nothing is known of as bytes, unless the style shows bytes anyway or is to be short.
+    pub(super) fn unknown_bytes(&mut self, bytes: &[u8]) {
+        let is_short = self.style.quiet;
+        if !is_short && matches!(self.style.dump, Dump::None | Dump::Ascii | Dump::AsciiLink) {
+            dump::hex_and_ascii(self.out, bytes);
         }
     }
 }

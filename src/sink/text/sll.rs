@@ -2,7 +2,7 @@
 //! <https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html>).
 
 use super::printer::{Printed, Printer, array_at, rest, u16_at};
-use super::{address, dump, ethertype, llc};
+use super::{address, ethertype, llc};
 
 /// 802.2 without an Ethernet header.
 const P_802_2: u16 = 4;
@@ -142,20 +142,20 @@ fn print(p: &mut Printer, bytes: &[u8], length: usize, fields: Fields) -> Printe
             + match llc::print(p, inner, left, None)? {
                 llc::Header::Printed(header) => header,
                 llc::Header::Unknown(_) => {
-                    dump::hex_and_ascii(p.out, inner);
+                    p.unknown_bytes(inner);
                     0
                 }
             });
     }
     if kind <= ethertype::MAX_LENGTH {
-        dump::hex_and_ascii(p.out, inner);
+        p.unknown_bytes(inner);
         return Ok(header);
     }
     if !ethertype::print(p, kind, inner, left)? {
         if !p.style.link {
             link(p, fields, left + fields.header);
         }
-        dump::hex_and_ascii(p.out, inner);
+        p.unknown_bytes(inner);
     }
     Ok(header)
 }

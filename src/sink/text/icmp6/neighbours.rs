@@ -1,0 +1,91 @@
+//! Prints neighbour discovery: routers, neighbours, redirects (RFC 4861).
+
+use super::super::printer::{Printed, Printer, array_at, u8_at, u16_at, u32_at};
+use super::{Message, options, print_address, print_flags};
+
+const ROUTER_FLAGS: [(u32, &str); 4] = [
+    (0x80, "managed"),
+    (0x40, "other stateful"),
+    (0x20, "home agent"),
+    (0x02, "ipv6 only"),
+];
+
+const NEIGHBOUR_FLAGS: [(u32, &str); 3] = [
+    (0x8000_0000, "router"),
+    (0x4000_0000, "solicited"),
+    (0x2000_0000, "override"),
+];
+
+/// Router solicitation.
+pub(super) fn print_router_solicitation(p: &mut Printer, message: &Message) -> Printed {
+    print_options(p, message, 8)
+}
+
+/// Options, which only `-v` shows.
+fn print_options(p: &mut Printer, message: &Message, at: usize) -> Printed {
+    if p.style.verbose == 0 {
+        return Ok(());
+    }
+    options::print(p, message.bytes, at)
+}
+
+/// Router advertisement.
+pub(super) fn print_router_advertisement(p: &mut Printer, message: &Message) -> Printed {
+    if p.style.verbose == 0 {
+        return Ok(());
+    }
+    let bytes = message.bytes;
+    let hops = u8_at(bytes, 4)?;
+    let flags = u8_at(bytes, 5)?;
+    let lifetime = u16_at(bytes, 6)?;
+    let reachable = u32_at(bytes, 8)?;
+    let retransmit = u32_at(bytes, 12)?;
+    p.format(format_args!("\n\thop limit {hops}, Flags ["));
+    print_flags(p, &ROUTER_FLAGS, u32::from(flags));
+    p.format(format_args!(
+        "], pref {}, router lifetime {lifetime}s, reachable time {reachable}ms, retrans timer {retransmit}ms",
+        preference(flags)
+    ));
+    options::print(p, bytes, 16)
+}
+
+/// How much a router or a route is preferred (RFC 4191 section 2.1).
+pub(super) fn preference(flags: u8) -> &'static str {
+    match flags >> 3 & 3 {
+        0 => "medium",
+        1 => "high",
+        2 => "rsv",
+        _ => "low",
+    }
+}
+
+/// Neighbour solicitation.
+pub(super) fn print_solicitation(p: &mut Printer, message: &Message) -> Printed {
+    array_at::<16>(message.bytes, 8)?;
+    p.text(", who has ");
+    print_address(p, message.bytes, 8)?;
+    print_options(p, message, 24)
+}
+
+/// Neighbour advertisement.
+pub(super) fn print_advertisement(p: &mut Printer, message: &Message) -> Printed {
+    array_at::<16>(message.bytes, 8)?;
+    p.text(", tgt is ");
+    print_address(p, message.bytes, 8)?;
+    if p.style.verbose > 0 {
+        p.text(", Flags [");
+        print_flags(p, &NEIGHBOUR_FLAGS, u32_at(message.bytes, 4)?);
+        p.text("]");
+    }
+    print_options(p, message, 24)
+}
+
+/// Redirect: the destination, and whom to send it to.
+pub(super) fn print_redirect(p: &mut Printer, message: &Message) -> Printed {
+    array_at::<16>(message.bytes, 24)?;
+    p.text(", ");
+    print_address(p, message.bytes, 24)?;
+    p.text(" to ");
+    print_address(p, message.bytes, 8)?;
+    print_options(p, message, 40)
+}
