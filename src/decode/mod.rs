@@ -11,7 +11,8 @@ mod transport;
 use crate::packet::{Body, Frame, Packet, Reason};
 
 /// Reads a frame as far as lcap understands it.
-pub fn decode(frame: Frame<'_>) -> Packet<'_> {
+#[inline]
+pub fn decode<'a>(frame: &'a Frame<'a>) -> Packet<'a> {
     let opaque = |reason| Packet {
         frame,
         network: 0,

@@ -60,15 +60,15 @@ impl Filter {
     }
 
     /// Whether the packet is wanted.
+    #[inline]
     pub fn matches(&mut self, packet: &Packet) -> bool {
-        if let Some(ports) = &self.ports
-            && !packet
-                .tuple()
-                .is_some_and(|t| ports.contains(t.src.port()) || ports.contains(t.dst.port()))
-        {
-            return false;
+        if let Some(ports) = &self.ports {
+            let either = |(src, dst)| ports.contains(src) || ports.contains(dst);
+            if !packet.ports().is_some_and(either) {
+                return false;
+            }
         }
-        self.expression.is_none() || self.expression_matches(&packet.frame)
+        self.expression.is_none() || self.expression_matches(packet.frame)
     }
 
     /// Frames that could not be decided because the expression means nothing on their link type; they were left out.

@@ -45,7 +45,7 @@ fn matches(filter: &mut Filter, bytes: &[u8], wire_len: u32) -> bool {
         bytes,
         options: Options::default(),
     };
-    filter.matches(&decode(frame))
+    filter.matches(&decode(&frame))
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub struct Options<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Packet<'a> {
     /// The frame it came in.
-    pub frame: Frame<'a>,
+    pub frame: &'a Frame<'a>,
     /// Where the network layer begins in `frame.bytes`, in bytes.
     pub network: u32,
     /// Set where the packet is a fragment of an IP datagram.
@@ -224,7 +224,18 @@ impl Packet<'_> {
         }
     }
 
-    /// Both ports, where the packet has them.
+    /// Source and destination port, where the packet has them.
+    #[inline]
+    pub fn ports(&self) -> Option<(u16, u16)> {
+        match &self.body {
+            Body::Tcp { tuple, .. } | Body::Udp { tuple, .. } | Body::Ports { tuple, .. } => {
+                Some((tuple.src.port(), tuple.dst.port()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Who sends to whom, where the packet has ports.
     pub fn tuple(&self) -> Option<Tuple> {
         match self.body {
             Body::Tcp { tuple, .. } | Body::Udp { tuple, .. } | Body::Ports { tuple, .. } => {

@@ -28,8 +28,8 @@ pub struct Limits {
 /// # Errors
 /// The source failed, after everything good before it was put out, or the output cannot be written. The caller finishes the
 /// output either way.
-pub fn run(
-    source: &mut dyn Source,
+pub fn run<S: Source>(
+    source: &mut S,
     filter: &mut Filter,
     output: &mut Output,
     limits: Limits,
@@ -38,7 +38,7 @@ pub fn run(
     while !limits.reached(totals) && output.wants_more() {
         match source.next()? {
             Next::Frame(frame) => {
-                let packet = decode(frame);
+                let packet = decode(&frame);
                 totals.saw(&packet);
                 if filter.matches(&packet) {
                     if limits.exceeded_by(frame.bytes.len(), totals) {

@@ -60,7 +60,7 @@ impl<W: Write> Sink for Json<W> {
 }
 
 fn object(packet: &Packet, clock: &mut Clock, out: &mut Vec<u8>) {
-    let frame = &packet.frame;
+    let frame = packet.frame;
     text(out, "{\"number\":");
     number::decimal64(out, frame.number);
     if frame.time.is_known() {

@@ -57,7 +57,7 @@ impl Encoder for Pcap {
 
     #[inline]
     fn packet(&mut self, packet: &Packet, out: &mut Out) -> Result<()> {
-        let frame = &packet.frame;
+        let frame = packet.frame;
         let refused = |what: String| Error::Unwritable {
             packet: frame.number,
             what,

@@ -35,7 +35,7 @@ impl Encoder for Pcapng {
 
     #[inline]
     fn packet(&mut self, packet: &Packet, out: &mut Out) -> Result<()> {
-        let frame = &packet.frame;
+        let frame = packet.frame;
         let known = self
             .described
             .iter()

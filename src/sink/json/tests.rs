@@ -24,7 +24,7 @@ fn line(bytes: &[u8], time: Timestamp, name: Option<&str>) -> Value {
     };
     let mut out = Vec::new();
     let mut json = Json::new(&mut out);
-    json.packet(&decode(frame)).unwrap();
+    json.packet(&decode(&frame)).unwrap();
     json.finish().unwrap();
     drop(json);
     assert_eq!(out.last(), Some(&b'\n'));
