@@ -73,7 +73,7 @@ impl Blocks {
             Order::Big => framing::length::<BigEndian>(rest),
         };
         let (place, expected) = match length {
-            Ok((_, length)) => ("a block", length as usize),
+            Ok((_, length)) => ("a block", (length as usize).next_multiple_of(4)),
             Err(_) => ("a block's header", FRAME),
         };
         format!(
