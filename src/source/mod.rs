@@ -11,6 +11,7 @@ mod map;
 mod records;
 mod signature;
 mod stream;
+mod unpack;
 
 pub use file::{FileSource, Progress};
 
