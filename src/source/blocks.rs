@@ -60,6 +60,11 @@ impl Blocks {
         &self.interfaces[position].interface
     }
 
+    /// All interfaces so far.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = &Interface> {
+        self.interfaces.iter().map(|described| &described.interface)
+    }
+
     /// Whether the present section's numbers are big-endian.
     #[inline]
     pub(super) fn is_big_endian(&self) -> bool {

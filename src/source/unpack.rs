@@ -77,8 +77,8 @@ impl<R: Read> Read for Gzip<R> {
             let count = (member.total_out() - before.1) as usize;
             self.packed.consume(consumed);
             match status {
-                Err(e) if count == 0 => return Err(e.into()),
-                Err(e) => self.pending = Pending::Error(e.into()),
+                Err(_) if count == 0 => return Err(invalid()),
+                Err(_) => self.pending = Pending::Error(invalid()),
                 Ok(Status::StreamEnd) => self.member = None,
                 Ok(Status::Ok | Status::BufError) => {
                     if count == 0 && at_end {
@@ -94,6 +94,11 @@ impl<R: Read> Read for Gzip<R> {
             }
         }
     }
+}
+
+/// The decoder's own words depend on how its input was divided.
+fn invalid() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "invalid data")
 }
 
 impl<R: Read> Zstd<R> {

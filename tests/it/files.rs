@@ -3,7 +3,9 @@
 use crate::craft::{Craft, ORDERS, Order, gzip, mapped, streamed, zstd};
 use lcap::error::Error;
 use lcap::packet::{LinkType, Resolution, Timestamp};
+use lcap::source::{Next, Source};
 use proptest::prelude::*;
+use std::io::Cursor;
 
 const MICROS: u32 = 0xA1B2_C3D4;
 const NANOS: u32 = 0xA1B2_3C4D;
@@ -150,6 +152,22 @@ fn pcapng_sections_have_their_own_byte_order_and_interfaces() {
     assert_eq!(second.link, LinkType::NULL);
     assert_eq!(second.bytes, b"two");
     assert_eq!(second.options, (Vec::new(), false));
+}
+
+#[test]
+fn interfaces_are_known_as_soon_as_they_are_read() {
+    let file = Craft::pcap(Order::Big, MICROS, (2, 4), 276);
+    let source = lcap::source::file::read("empty", Cursor::new(file.bytes)).unwrap();
+    let links: Vec<LinkType> = source.interfaces().map(|about| about.link).collect();
+    assert_eq!(links, [LinkType::LINUX_SLL2]);
+
+    let mut file = Craft::pcapng(Order::Big);
+    file.interface(1, 0, &[]).interface(101, 0, &[]);
+    let mut source = lcap::source::file::read("empty", Cursor::new(file.bytes)).unwrap();
+    assert_eq!(source.interfaces().count(), 0);
+    assert!(matches!(source.next(), Ok(Next::End)));
+    let links: Vec<LinkType> = source.interfaces().map(|about| about.link).collect();
+    assert_eq!(links, [LinkType::ETHERNET, LinkType::RAW]);
 }
 
 #[test]
