@@ -144,7 +144,8 @@ impl<R: Read> Read for Zstd<R> {
             self.packed.consume(consumed);
             self.wanted = wanted?;
             if count > 0 {
-                if count == buffer.len() {
+                // Between frames there is nothing to hold back.
+                if count == buffer.len() && self.wanted > 0 {
                     self.pending = Pending::Output;
                 }
                 return Ok(count);

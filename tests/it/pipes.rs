@@ -138,6 +138,24 @@ fn packed_files_cut_at_every_byte() {
     }
 }
 
+/// What is unpacked at once ends where the compression ends, or near it.
+#[test]
+fn packed_files_as_long_as_the_buffer() {
+    for length in [65_535, 65_536, 65_537, 131_072, 196_608] {
+        let mut made = header();
+        made.record((1, 0), 60, &vec![7; length - 24 - 16]);
+        let plain_zstd = zstd::stream::encode_all(&made.bytes[..], 1).unwrap();
+        for packed in [gzip(&made.bytes), zstd(&made.bytes), plain_zstd] {
+            for count in [1, 2] {
+                let whole = mapped(&packed.repeat(count));
+                let expected = mapped(&made.bytes.repeat(count));
+                assert_eq!(whole.frames, expected.frames, "{length}");
+                assert_eq!(whole.error.is_none(), expected.error.is_none(), "{length}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_wrong_checksum_is_told_after_all_packets() {
     let mut made = header();

@@ -32,7 +32,13 @@ fuzz_target!(|bytes: &[u8]| {
         portion,
     };
     let streamed = contents(file::read("stream", stream));
-    assert_eq!(mapped, streamed);
+    if mapped.broken_zstd() || streamed.broken_zstd() {
+        // The last block of a frame whose size is not the announced one is refused as a whole, or but for the part that came before.
+        let common = mapped.frames.len().min(streamed.frames.len());
+        assert_eq!(mapped.frames[..common], streamed.frames[..common]);
+    } else {
+        assert_eq!(mapped, streamed);
+    }
 });
 
 /// What a file says, but for its name.
@@ -41,6 +47,12 @@ struct Contents {
     frames: Vec<String>,
     damage: Option<(u64, u64, String)>,
     losses: Losses,
+}
+
+impl Contents {
+    fn broken_zstd(&self) -> bool {
+        matches!(&self.damage, Some((_, _, what)) if what.contains("the zstd compression is broken"))
+    }
 }
 
 fn contents(opened: Result<FileSource>) -> Contents {
