@@ -60,6 +60,11 @@ impl Blocks {
         &self.interfaces[position].interface
     }
 
+    /// All interfaces so far.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = &Interface> {
+        self.interfaces.iter().map(|described| &described.interface)
+    }
+
     /// Whether the present section's numbers are big-endian.
     #[inline]
     pub(super) fn is_big_endian(&self) -> bool {
@@ -73,7 +78,7 @@ impl Blocks {
             Order::Big => framing::length::<BigEndian>(rest),
         };
         let (place, expected) = match length {
-            Ok((_, length)) => ("a block", length as usize),
+            Ok((_, length)) => ("a block", (length as usize).next_multiple_of(4)),
             Err(_) => ("a block's header", FRAME),
         };
         format!(

@@ -112,6 +112,15 @@ impl FileSource {
         self.progress.clone()
     }
 
+    /// The interfaces that the file has described so far: one of a pcap file, any number of a pcapng file.
+    pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
+        let (record, blocks) = match &self.format {
+            Format::Records(records) => (Some(&records.interface), None),
+            Format::Blocks(blocks) => (None, Some(blocks.interfaces())),
+        };
+        record.into_iter().chain(blocks.into_iter().flatten())
+    }
+
     /// The file's name, as errors call it.
     pub fn name(&self) -> String {
         self.path.display().to_string()

@@ -15,6 +15,7 @@ mod signature;
 mod socket;
 mod stop;
 mod stream;
+mod unpack;
 
 pub use file::{FileSource, Progress};
 pub use stop::Stop;

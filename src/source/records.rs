@@ -171,7 +171,8 @@ impl Records {
         };
         let swapped = match self.shape {
             Shape::Plain | Shape::Kuznetzov => false,
-            Shape::PerhapsSwapped => fields.captured > fields.original,
+            // More captured than there was means swapped, if either number is one of a packet at all.
+            Shape::PerhapsSwapped => (fields.original..=LARGEST_PACKET).contains(&fields.captured),
             Shape::Swapped => true,
         };
         if swapped {

@@ -1,7 +1,7 @@
 //! Bytes that come when they come: pipes, terminals and whatever is being decompressed.
 
 use super::signature::Compression;
-use flate2::read::MultiGzDecoder;
+use super::unpack::{Gzip, Zstd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -10,10 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How much is asked for at once: what a pipe holds.
 const READ: usize = 64 * 1024;
-
-/// How much is unpacked at once. A decoder that finds damage keeps what it unpacked in the same call to itself, so this bounds
-/// how many good bytes before the damage are lost.
-const UNPACK: usize = 4 * 1024;
 
 /// A reader and what was read from it and not yet consumed.
 pub(super) struct Stream {
@@ -25,8 +21,6 @@ pub(super) struct Stream {
     end: usize,
     /// How many bytes were consumed before `start`.
     consumed: u64,
-    /// The most that one call reads.
-    chunk: usize,
     /// Set once the bytes are unpacked on their way.
     pub(super) compression: Option<Compression>,
 }
@@ -55,7 +49,6 @@ impl Stream {
             start: 0,
             end: 0,
             consumed: 0,
-            chunk: READ,
             compression: None,
         }
     }
@@ -68,8 +61,8 @@ impl Stream {
         let buffered = self.bytes().to_vec();
         let packed = Cursor::new(buffered).chain(self.reader);
         let reader: Box<dyn Read + Send> = match compression {
-            Compression::Gzip => Box::new(MultiGzDecoder::new(packed)),
-            Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(packed)?),
+            Compression::Gzip => Box::new(Gzip::new(packed)),
+            Compression::Zstd => Box::new(Zstd::new(packed)?),
         };
         Ok(Stream {
             reader,
@@ -78,7 +71,6 @@ impl Stream {
             start: 0,
             end: 0,
             consumed: 0,
-            chunk: UNPACK,
             compression: Some(compression),
         })
     }
@@ -118,9 +110,8 @@ impl Stream {
             self.buffer
                 .resize(doubled.min(needed).max(self.end + READ), 0);
         }
-        let room = self.buffer.len().min(self.end + self.chunk);
         loop {
-            match self.reader.read(&mut self.buffer[self.end..room]) {
+            match self.reader.read(&mut self.buffer[self.end..]) {
                 Ok(count) => {
                     self.end += count;
                     return Ok(count);

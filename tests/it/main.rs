@@ -1,1 +1,6 @@
 //! Tests.
+
+mod craft;
+
+mod files;
+mod pipes;
