@@ -1,37 +1,28 @@
 //! IP headers and the extensions that stand between them and the transport (RFC 791, RFC 8200, RFC 2675, RFC 4302).
 
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use etherparse::{
     IpAuthHeaderSlice, IpNumber, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice,
     Ipv6RawExtHeaderSlice, err,
 };
 
-use super::{Network, Read};
+use super::Read;
 use crate::packet::{Fragment, Payload, Reason};
 
-/// What an IP header and its extensions say.
+/// What an IP header and its extensions say; `A` is [`Ipv4Addr`] or [`Ipv6Addr`].
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Datagram<'a> {
-    pub(super) src: IpAddr,
-    pub(super) dst: IpAddr,
+pub(super) struct Datagram<'a, A> {
+    pub(super) src: A,
+    pub(super) dst: A,
     pub(super) proto: u8,
     pub(super) fragment: Option<Fragment>,
     pub(super) payload: Payload<'a>,
 }
 
-/// Reads an IP datagram of which `bytes` were captured, with `wire` bytes to the end of the frame.
+/// Reads an IPv4 datagram of which `bytes` were captured, with `wire` bytes to the end of the frame.
 #[inline]
-pub(super) fn datagram(network: Network, bytes: &[u8], wire: usize) -> Read<Datagram<'_>> {
-    let version = bytes.first().ok_or(Reason::CutIp)? >> 4;
-    match (network, version) {
-        (Network::Ip4 | Network::Either, 4) => version_4(bytes, wire),
-        (Network::Ip6 | Network::Either, 6) => version_6(bytes, wire),
-        _ => Err(Reason::BadIpVersion(version)),
-    }
-}
-
-fn version_4(bytes: &[u8], wire: usize) -> Read<Datagram<'_>> {
+pub(super) fn version_4(bytes: &[u8], wire: usize) -> Read<Datagram<'_, Ipv4Addr>> {
     use err::ipv4::HeaderSliceError;
     let header = Ipv4HeaderSlice::from_slice(bytes).map_err(|error| match error {
         HeaderSliceError::Len(_) => Reason::CutIp,
@@ -50,8 +41,8 @@ fn version_4(bytes: &[u8], wire: usize) -> Read<Datagram<'_>> {
         more: header.more_fragments(),
     });
     let mut datagram = Datagram {
-        src: header.source_addr().into(),
-        dst: header.destination_addr().into(),
+        src: header.source_addr(),
+        dst: header.destination_addr(),
         proto: header.protocol().0,
         fragment,
         payload: cut(bytes, header_len, len),
@@ -62,7 +53,9 @@ fn version_4(bytes: &[u8], wire: usize) -> Read<Datagram<'_>> {
     Ok(datagram)
 }
 
-fn version_6(bytes: &[u8], wire: usize) -> Read<Datagram<'_>> {
+/// Reads an IPv6 datagram likewise.
+#[inline]
+pub(super) fn version_6(bytes: &[u8], wire: usize) -> Read<Datagram<'_, Ipv6Addr>> {
     let header = Ipv6HeaderSlice::from_slice(bytes).map_err(|_| Reason::CutIp)?;
     let header_len = header.slice().len();
     let rest = wire.checked_sub(header_len).ok_or(Reason::CutIp)?;
@@ -74,8 +67,8 @@ fn version_6(bytes: &[u8], wire: usize) -> Read<Datagram<'_>> {
         len => len,
     };
     let mut datagram = Datagram {
-        src: header.source_addr().into(),
-        dst: header.destination_addr().into(),
+        src: header.source_addr(),
+        dst: header.destination_addr(),
         proto: header.next_header().0,
         fragment: None,
         payload: cut(bytes, header_len, len.min(rest)),
@@ -113,7 +106,7 @@ fn cut(bytes: &[u8], at: usize, len: usize) -> Payload<'_> {
     }
 }
 
-impl Datagram<'_> {
+impl<A> Datagram<'_, A> {
     /// Walks the chain of IPv6 extension headers to the transport, or to a fragment that is not the first.
     fn pass_extensions(&mut self) -> Read<()> {
         loop {

@@ -26,20 +26,21 @@ pub fn decode<'a>(frame: &'a Frame<'a>) -> Packet<'a> {
     let bytes = frame.bytes.get(at..).unwrap_or_default();
     // A record may claim fewer bytes on the wire than it holds; what is here was there.
     let wire = (frame.wire_len as usize).max(frame.bytes.len()) - at;
-    match ip::datagram(network, bytes, wire) {
-        Ok(datagram) => {
-            let body = transport::body(&datagram);
-            Packet {
-                frame,
-                network: at as u32,
-                fragment: datagram.fragment,
-                body,
-            }
-        }
-        Err(reason) => Packet {
-            network: at as u32,
-            ..opaque(reason)
-        },
+    let version = bytes.first().map(|first| first >> 4);
+    let read = match (network, version) {
+        (Network::Ip4 | Network::Either, Some(4)) => ip::version_4(bytes, wire)
+            .map(|datagram| (datagram.fragment, transport::body(datagram))),
+        (Network::Ip6 | Network::Either, Some(6)) => ip::version_6(bytes, wire)
+            .map(|datagram| (datagram.fragment, transport::body(datagram))),
+        (_, Some(version)) => Err(Reason::BadIpVersion(version)),
+        (_, None) => Err(Reason::CutIp),
+    };
+    let (fragment, body) = read.unwrap_or_else(|reason| (None, Body::Opaque(reason)));
+    Packet {
+        frame,
+        network: at as u32,
+        fragment,
+        body,
     }
 }
 

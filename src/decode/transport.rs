@@ -1,9 +1,10 @@
 //! TCP, UDP and ICMP headers (RFC 9293, RFC 768, RFC 792, RFC 4443).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{TcpSlice, UdpHeaderSlice};
 
+use super::Read;
 use super::ip::Datagram;
 use crate::packet::{Body, Flags, ICMP, ICMPV6, Payload, Reason, TCP, Tcp, Tuple, UDP};
 
@@ -13,71 +14,71 @@ const TCP_FIXED: usize = 20;
 const UDP_HEADER: u32 = 8;
 
 /// What a datagram carries.
+///
+/// The body is put together once, where it is returned: copying it again costs more than reading the packet.
 #[inline]
-pub(super) fn body<'a>(datagram: &Datagram<'a>) -> Body<'a> {
-    let Datagram {
+pub(super) fn body<A: Into<IpAddr>>(datagram: Datagram<'_, A>) -> Body<'_> {
+    let Datagram { proto, payload, .. } = datagram;
+    let (src, dst) = (datagram.src.into(), datagram.dst.into());
+    let ip = Body::Ip {
         src,
         dst,
         proto,
         payload,
-        ..
-    } = *datagram;
+    };
     if datagram
         .fragment
         .is_some_and(|fragment| fragment.offset != 0)
     {
-        return Body::Ip {
-            src,
-            dst,
-            proto,
-            payload,
-        };
+        return ip;
     }
-    match proto {
-        TCP | UDP => {
-            let [a, b, c, d, ..] = *payload.bytes else {
-                return Body::Ip {
-                    src,
-                    dst,
-                    proto,
-                    payload,
-                };
-            };
-            let tuple = Tuple {
-                src: SocketAddr::new(src, u16::from_be_bytes([a, b])),
-                dst: SocketAddr::new(dst, u16::from_be_bytes([c, d])),
-                proto,
-            };
-            let read = if proto == TCP {
-                tcp(tuple, payload)
-            } else {
-                udp(tuple, payload)
-            };
-            read.unwrap_or_else(|reason| Body::Ports { tuple, reason })
+    let tuple = |ports: [u8; 4]| {
+        let [a, b, c, d] = ports;
+        Tuple {
+            src: SocketAddr::new(src, u16::from_be_bytes([a, b])),
+            dst: SocketAddr::new(dst, u16::from_be_bytes([c, d])),
+            proto,
         }
-        ICMP | ICMPV6 => Body::Icmp {
+    };
+    match (proto, payload.bytes.first_chunk().copied()) {
+        (TCP, Some(ports)) => match tcp(payload) {
+            Ok((tcp, payload)) => Body::Tcp {
+                tuple: tuple(ports),
+                tcp,
+                payload,
+            },
+            Err(reason) => Body::Ports {
+                tuple: tuple(ports),
+                reason,
+            },
+        },
+        (UDP, Some(ports)) => match udp(payload) {
+            Ok(payload) => Body::Udp {
+                tuple: tuple(ports),
+                payload,
+            },
+            Err(reason) => Body::Ports {
+                tuple: tuple(ports),
+                reason,
+            },
+        },
+        (ICMP | ICMPV6, _) => Body::Icmp {
             src,
             dst,
             proto,
             payload,
         },
-        _ => Body::Ip {
-            src,
-            dst,
-            proto,
-            payload,
-        },
+        _ => ip,
     }
 }
 
-fn tcp(tuple: Tuple, payload: Payload<'_>) -> Result<Body<'_>, Reason> {
+#[inline]
+fn tcp(payload: Payload<'_>) -> Read<(Tcp<'_>, Payload<'_>)> {
     let (tcp, header_len) = match TcpSlice::from_slice(payload.bytes) {
         Ok(slice) => {
             // Bytes 12 and 13: data offset (4 bits), reserved (3 bits), the nine flags.
-            let [.., high, low] = *slice
-                .slice()
-                .first_chunk::<14>()
-                .ok_or(Reason::CutTransport)?;
+            let fixed = slice.slice().first_chunk::<14>();
+            let [.., high, low] = *fixed.ok_or(Reason::CutTransport)?;
             let header = slice.header_slice();
             let tcp = Tcp {
                 seq: slice.sequence_number(),
@@ -91,21 +92,15 @@ fn tcp(tuple: Tuple, payload: Payload<'_>) -> Result<Body<'_>, Reason> {
         }
         Err(_) => cut_tcp(payload.bytes)?,
     };
-    let len = payload
-        .len
-        .checked_sub(header_len as u32)
-        .ok_or(Reason::BadTransportLength)?;
+    let len = payload.len.checked_sub(header_len as u32);
     let bytes = payload.bytes.get(header_len..).unwrap_or_default();
-    Ok(Body::Tcp {
-        tuple,
-        tcp,
-        payload: Payload { bytes, len },
-    })
+    let len = len.ok_or(Reason::BadTransportLength)?;
+    Ok((tcp, Payload { bytes, len }))
 }
 
 /// A TCP header that was cut among its options: its fixed part, and how long it was.
 #[cold]
-fn cut_tcp(bytes: &[u8]) -> Result<(Tcp<'_>, usize), Reason> {
+fn cut_tcp(bytes: &[u8]) -> Read<(Tcp<'_>, usize)> {
     let (fixed, options) = bytes
         .split_first_chunk::<TCP_FIXED>()
         .ok_or(Reason::CutTransport)?;
@@ -146,20 +141,17 @@ fn cut_tcp(bytes: &[u8]) -> Result<(Tcp<'_>, usize), Reason> {
     Ok((tcp, header_len))
 }
 
-fn udp(tuple: Tuple, payload: Payload<'_>) -> Result<Body<'_>, Reason> {
+#[inline]
+fn udp(payload: Payload<'_>) -> Read<Payload<'_>> {
     let header = UdpHeaderSlice::from_slice(payload.bytes).map_err(|_| Reason::CutTransport)?;
     let len = match u32::from(header.length()) {
         // A jumbogram (RFC 2675 section 4), or an offloaded segment.
         0 => payload.len,
         len => len.min(payload.len),
     };
-    let len = len
-        .checked_sub(UDP_HEADER)
-        .ok_or(Reason::BadTransportLength)?;
+    let len = len.checked_sub(UDP_HEADER);
+    let len = len.ok_or(Reason::BadTransportLength)?;
     let bytes = payload.bytes.get(UDP_HEADER as usize..).unwrap_or_default();
     let bytes = bytes.get(..len as usize).unwrap_or(bytes);
-    Ok(Body::Udp {
-        tuple,
-        payload: Payload { bytes, len },
-    })
+    Ok(Payload { bytes, len })
 }
