@@ -36,6 +36,20 @@ pub fn list() -> Result<Vec<Device>> {
 /// # Errors
 /// There is no loopback, or no such number. A name that is not listed is left to the kernel to refuse.
 pub fn find(wanted: Option<&str>) -> Result<Device> {
+    let linux = |name: &str| {
+        is_loopback(name).map(|is_loopback| Device {
+            name: name.to_owned(),
+            description: None,
+            is_loopback,
+            states: Vec::new(),
+        })
+    };
+    // libpcap asks every kind of device there is, which takes longer than all the rest of a start.
+    if let Some(device) = linux(wanted.unwrap_or("lo"))
+        && (wanted.is_some() || device.is_loopback)
+    {
+        return Ok(device);
+    }
     let devices = list()?;
     let Some(wanted) = wanted else {
         return devices
@@ -57,6 +71,17 @@ pub fn find(wanted: Option<&str>) -> Result<Device> {
         is_loopback: false,
         states: Vec::new(),
     }))
+}
+
+/// Whether Linux has such an interface, and whether it is a loopback (`IFF_LOOPBACK`, netdevice(7)).
+fn is_loopback(name: &str) -> Option<bool> {
+    const LOOPBACK: u32 = 8;
+    if name.contains('/') {
+        return None;
+    }
+    let flags = std::fs::read_to_string(format!("/sys/class/net/{name}/flags")).ok()?;
+    let flags = u32::from_str_radix(flags.trim().strip_prefix("0x")?, 16).ok()?;
+    Some(flags & LOOPBACK != 0)
 }
 
 impl From<Found> for Device {

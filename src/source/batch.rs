@@ -59,6 +59,11 @@ impl Batch {
         self.at == self.frames.len()
     }
 
+    /// How many bytes its frames have.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// How many bytes a frame has on average, at least 1.
     pub(super) fn mean(&self) -> usize {
         (self.bytes.len() / self.frames.len().max(1)).max(1)

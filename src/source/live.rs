@@ -52,6 +52,11 @@ const EMPTY: Duration = Duration::from_millis(25);
 const BATCH: usize = 128 << 10;
 /// The most packets of a batch.
 const AT_A_TIME: usize = 512;
+/// While packets flow the ring is looked at this often, without asking the kernel: its answer takes the lock that the senders'
+/// packets want, and its wake-ups cost them time.
+const NAP: Duration = Duration::from_millis(15);
+/// No nap may fill more than this part of the ring.
+const NAP_PART: u64 = 8;
 /// The counters are asked for at most this often while packets flow.
 const COUNT_EVERY: Duration = Duration::from_millis(100);
 
@@ -71,6 +76,9 @@ pub struct Live {
     ready: bool,
     /// Whether the loop was told that nothing is waiting.
     idle: bool,
+    /// Bytes that came since the last wait, and when that began.
+    flowing: u64,
+    waited: Instant,
     /// When the ring was last looked at.
     looked: Instant,
     losses: Counters,
@@ -152,6 +160,8 @@ impl Live {
             last_time: Timestamp(0),
             ready: true,
             idle: false,
+            flowing: 0,
+            waited: now,
             looked: now,
             losses: Counters::default(),
             counted: now,
@@ -192,6 +202,7 @@ impl Live {
         }
         // Under steady traffic nobody ever waits, but somebody may ask to stop.
         self.advance(now);
+        self.flowing += self.batch.len() as u64;
         if !self.batch.is_used_up() {
             self.idle = false;
             if let Phase::Draining(since) = &mut self.phase {
@@ -249,6 +260,15 @@ impl Live {
         }
     }
 
+    /// How long to look away: not at all when nothing came since the last time, or when too much would.
+    fn nap(&mut self, now: Instant) -> Option<Duration> {
+        let came = std::mem::take(&mut self.flowing);
+        let since = now - std::mem::replace(&mut self.waited, now);
+        let in_a_nap = came * NAP.as_micros() as u64 / (since.as_micros() as u64).max(1);
+        let enough = u64::from(self.options.buffer) / NAP_PART;
+        (came > 0 && in_a_nap < enough).then_some(NAP)
+    }
+
     fn count(&mut self, now: Instant) {
         self.counted = now;
         if let Ok(stat) = self.capture.stats() {
@@ -258,18 +278,20 @@ impl Live {
     }
 
     /// Waits for packets, for the wish to stop, or for this long.
-    fn wait(&self, at_most: Option<Duration>) -> Result<()> {
-        let device = PollFd::new(&self.capture, PollFlags::IN);
-        let timeout = at_most.and_then(|wait| Timespec::try_from(wait).ok());
+    fn wait(&mut self, now: Instant, at_most: Option<Duration>) -> Result<()> {
+        let nap = self.nap(now);
+        let time = nap.or(at_most).min(at_most.or(nap));
+        let timeout = time.and_then(|time| Timespec::try_from(time).ok());
         let stop = self.stop.fd();
-        let stop = PollFd::new(&stop, PollFlags::IN);
-        // Once it has been heard, the wish stays readable.
+        let (device, stop) = (
+            PollFd::new(&self.capture, PollFlags::IN),
+            PollFd::new(&stop, PollFlags::IN),
+        );
         let both = &mut [device, stop];
-        let waiting = if self.stop.is_requested() {
-            &mut both[..1]
-        } else {
-            &mut both[..]
-        };
+        // Once it has been heard, the wish stays readable.
+        let from = usize::from(nap.is_some());
+        let until = if self.stop.is_requested() { 1 } else { 2 };
+        let waiting = both.get_mut(from..until).unwrap_or_default();
         match poll(waiting, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(Error::Device {
@@ -297,8 +319,9 @@ impl Source for Live {
                     self.idle = true;
                     return Ok(Next::Idle(self.last_time));
                 }
-                match self.advance(Instant::now()) {
-                    Wait::For(time) => self.wait(time)?,
+                let now = Instant::now();
+                match self.advance(now) {
+                    Wait::For(time) => self.wait(now, time)?,
                     Wait::Over => return Ok(Next::End),
                 }
             }
