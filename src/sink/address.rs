@@ -2,9 +2,9 @@
 
 use super::number;
 
-/// The decimal digits of every octet, and how many there are.
-static OCTETS: [[u8; 4]; 256] = {
-    let mut octets = [[0; 4]; 256];
+/// The decimal digits of every octet and a dot, the first one lowest, and how many bits that takes.
+static OCTETS: [(u32, u32); 256] = {
+    let mut octets = [(0, 0); 256];
     let mut i = 0;
     while i < 256 {
         let (a, b, c) = (
@@ -13,9 +13,9 @@ static OCTETS: [[u8; 4]; 256] = {
             b'0' + (i % 10) as u8,
         );
         octets[i] = match i {
-            0..10 => [c, 0, 0, 1],
-            10..100 => [b, c, 0, 2],
-            _ => [a, b, c, 3],
+            0..10 => (u32::from_le_bytes([c, b'.', 0, 0]), 16),
+            10..100 => (u32::from_le_bytes([b, c, b'.', 0]), 24),
+            _ => (u32::from_le_bytes([a, b, c, b'.']), 32),
         };
         i += 1;
     }
@@ -25,18 +25,12 @@ static OCTETS: [[u8; 4]; 256] = {
 /// `127.0.0.1`.
 #[inline]
 pub(in crate::sink) fn ip4(out: &mut Vec<u8>, octets: [u8; 4]) {
-    let mut text = [b'.'; 16];
-    let mut at = 0;
-    for octet in octets {
-        let [a, b, c, count] = OCTETS[usize::from(octet)];
-        text[at] = a;
-        text[at + 1] = b;
-        text[at + 2] = c;
-        at += usize::from(count);
-        text[at] = b'.';
-        at += 1;
-    }
-    number::piece(out, &text, at - 1);
+    let [a, b, c, d] = octets.map(|octet| OCTETS[usize::from(octet)]);
+    let front = u64::from(a.0) | u64::from(b.0) << a.1;
+    let back = u64::from(c.0) | u64::from(d.0) << c.1;
+    let text = u128::from(front) | u128::from(back) << (a.1 + b.1);
+    let bits = a.1 + b.1 + c.1 + d.1;
+    number::piece(out, &text.to_le_bytes(), bits as usize / 8 - 1);
 }
 
 /// `::1`.
@@ -46,30 +40,33 @@ pub(in crate::sink) fn ip6(out: &mut Vec<u8>, octets: [u8; 16]) {
     }
     let (pairs, _) = octets.as_chunks::<2>();
     let (base, count) = longest_zeros(pairs);
+    // What is not written over stays a colon.
+    let mut text = [b':'; 48];
+    let mut end = 0;
     for (at, pair) in pairs.iter().enumerate() {
         if (base..base + count).contains(&at) {
-            if at == base {
-                out.push(b':');
-            }
+            end += usize::from(at == base);
             continue;
         }
-        if at != 0 {
-            out.push(b':');
-        }
+        end += usize::from(at != 0);
         let is_ip4 = at == 6
             && base == 0
             && (count == 6 || (count == 5 && pairs.get(5) == Some(&[0xff, 0xff])));
         if is_ip4 && let Some(last) = octets.last_chunk::<4>() {
+            number::piece(out, &text, end);
             return ip4(out, *last);
         }
-        number::hex16(out, u16::from_be_bytes(*pair));
+        let (digits, length) = number::hex_word(u16::from_be_bytes(*pair), b':');
+        if let Some(place) = text.get_mut(end..end + digits.len()) {
+            place.copy_from_slice(&digits);
+        }
+        end += length;
     }
-    if count > 0 && base + count == 8 {
-        out.push(b':');
-    }
+    end += usize::from(count > 0 && base + count == 8);
+    number::piece(out, &text, end);
 }
 
-/// `::1`, the address that loopback traffic has most.
+/// The address that loopback traffic has most.
 const LOOPBACK: [u8; 16] = std::net::Ipv6Addr::LOCALHOST.octets();
 
 /// The first of the longest runs of at least two zero words: where it begins, and how long it is.

@@ -1,21 +1,23 @@
 //! Numbers as digits, without `core::fmt`: most of a line is numbers.
 //!
-//! A piece is written as an array of fixed size and the line then shortened to what counts: that compiles to a few moves,
-//! where a copy of variable length is a call.
+//! Digits are made inside of a register, the first one lowest, and written as an array of fixed size of which the line
+//! then keeps what counts: a copy of variable length is a call, and octets written one by one have to reach memory before
+//! they can be read as one.
 
-/// `00` to `99`.
-static PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
+/// Two digits of every octet.
+static HEX: [u16; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [0; 256];
     let mut i = 0;
-    while i < 100 {
-        pairs[i] = [b'0' + (i / 10) as u8, b'0' + (i % 10) as u8];
+    while i < 256 {
+        pairs[i] = u16::from_le_bytes([digits[i >> 4], digits[i & 15]]);
         i += 1;
     }
     pairs
 };
 
-/// The digits of hexadecimal numbers.
-const HEX: &[u8; 16] = b"0123456789abcdef";
+/// `0` in every octet.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
 
 /// Appends the first `count` octets of `piece`.
 #[inline]
@@ -25,32 +27,38 @@ pub(in crate::sink) fn piece<const N: usize>(out: &mut Vec<u8>, piece: &[u8; N],
     out.truncate(start + count);
 }
 
-/// The two digits of a number below 100.
+/// The values of eight decimal digits of a number below 10⁸, one in each octet.
+///
+/// Halves are divided side by side: by 10 000, then both by 100, then all four by 10, each as a multiplication.
 #[inline]
-fn pair(value: u32) -> [u8; 2] {
-    PAIRS[(value % 100) as usize]
+fn eight_digits(value: u32) -> u64 {
+    let fours = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | (twos - tens * 10) << 8
 }
 
 /// `%u`.
 #[inline]
 pub(in crate::sink) fn decimal(out: &mut Vec<u8>, value: u32) {
-    // The digits end at 10; what follows is cut off again.
-    let mut digits = [b'0'; 20];
-    let (mut at, mut left) = (10, value);
-    while left >= 10 {
-        at -= 2;
-        let two = pair(left);
-        digits[at] = two[0];
-        digits[at + 1] = two[1];
-        left /= 100;
+    const EIGHT: u32 = 100_000_000;
+    if value < 10 {
+        return out.push(b'0' + value as u8);
     }
-    if left > 0 || value == 0 {
-        at -= 1;
-        digits[at] = b'0' + left as u8;
+    if value >= EIGHT {
+        short(out, eight_digits(value / EIGHT));
+        return out.extend_from_slice(&(eight_digits(value % EIGHT) | ZEROS).to_le_bytes());
     }
-    if let Some(shown) = digits.get(at..).and_then(|rest| rest.first_chunk::<10>()) {
-        piece(out, shown, 10 - at);
-    }
+    short(out, eight_digits(value));
+}
+
+/// Eight digits without the zeros at their front.
+#[inline]
+fn short(out: &mut Vec<u8>, digits: u64) {
+    let skipped = (digits.trailing_zeros() / 8).min(7);
+    let text = (digits | ZEROS) >> (skipped * 8);
+    piece(out, &text.to_le_bytes(), 8 - skipped as usize);
 }
 
 /// `%lu`.
@@ -63,24 +71,25 @@ pub(in crate::sink) fn decimal64(out: &mut Vec<u8>, value: u64) {
     digits9(out, (value % HALF) as u32);
 }
 
-/// `%02u`.
+/// `%02u` of a number below 100.
 #[inline]
 pub(in crate::sink) fn digits2(out: &mut Vec<u8>, value: u32) {
-    out.extend_from_slice(&pair(value));
+    let [.., tens, ones] = (eight_digits(value) | ZEROS).to_le_bytes();
+    out.extend_from_slice(&[tens, ones]);
 }
 
-/// `%06u`.
+/// `%06u` of a number below 10⁶.
 #[inline]
 pub(in crate::sink) fn digits6(out: &mut Vec<u8>, value: u32) {
-    let ([a, b], [c, d], [e, f]) = (pair(value / 10_000), pair(value / 100), pair(value));
-    out.extend_from_slice(&[a, b, c, d, e, f]);
+    let text = (eight_digits(value) | ZEROS) >> 16;
+    piece(out, &text.to_le_bytes(), 6);
 }
 
-/// `%09u`.
+/// `%09u` of a number below 10⁹.
 pub(in crate::sink) fn digits9(out: &mut Vec<u8>, value: u32) {
-    out.push(b'0' + (value / 100_000_000 % 10) as u8);
-    digits2(out, value / 1_000_000);
-    digits6(out, value % 1_000_000);
+    let text = eight_digits(value / 10) | ZEROS;
+    out.extend_from_slice(&text.to_le_bytes());
+    out.push(b'0' + (value % 10) as u8);
 }
 
 /// `%02x`.
@@ -92,22 +101,26 @@ pub(in crate::sink) fn hex8(out: &mut Vec<u8>, value: u8) {
 /// The two hexadecimal digits of an octet.
 #[inline]
 pub(in crate::sink) fn hex_digits(value: u8) -> [u8; 2] {
-    [HEX[usize::from(value >> 4)], HEX[usize::from(value & 0x0f)]]
+    HEX[usize::from(value)].to_le_bytes()
 }
 
 /// `%x` of a 16-bit number.
 #[inline]
 pub(in crate::sink) fn hex16(out: &mut Vec<u8>, value: u16) {
-    let [high, low] = value.to_be_bytes();
-    let ([a, b], [c, d]) = (hex_digits(high), hex_digits(low));
-    let digits = [a, b, c, d, 0, 0, 0];
-    let skipped = (value.leading_zeros() / 4).min(3) as usize;
-    if let Some(shown) = digits
-        .get(skipped..)
-        .and_then(|rest| rest.first_chunk::<4>())
-    {
-        piece(out, shown, 4 - skipped);
-    }
+    let (digits, count) = hex_word(value, 0);
+    piece(out, &digits, count);
+}
+
+/// The digits of `%x` of a 16-bit number, filled up with `filler`, and how many there are.
+#[inline]
+pub(in crate::sink) fn hex_word(value: u16, filler: u8) -> ([u8; 4], usize) {
+    let [high, low] = value
+        .to_be_bytes()
+        .map(|octet| u32::from(HEX[usize::from(octet)]));
+    let skipped = (value.leading_zeros() / 4).min(3);
+    let filled = u64::from(u32::from_le_bytes([filler; 4])) << 32 | u64::from(high | low << 16);
+    let text = (filled >> (skipped * 8)) as u32;
+    (text.to_le_bytes(), 4 - skipped as usize)
 }
 
 #[cfg(test)]
@@ -124,7 +137,12 @@ mod tests {
     fn as_the_standard_library_writes_them() {
         let mut value: u64 = 1;
         for _ in 0..20 {
-            for n in [value - 1, value, value + 1, value.wrapping_mul(7)] {
+            for n in [
+                value - 1,
+                value,
+                value.wrapping_add(1),
+                value.wrapping_mul(7),
+            ] {
                 assert_eq!(written(|o| decimal64(o, n)), format!("x{n}"));
                 let (a, b) = (n as u32, n as u16);
                 assert_eq!(written(|o| decimal(o, a)), format!("x{a}"));

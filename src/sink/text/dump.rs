@@ -60,19 +60,23 @@ fn offset(out: &mut Vec<u8>, at: usize) {
     out.extend_from_slice(b": ");
 }
 
-fn digits(out: &mut Vec<u8>, row: &[u8]) {
-    for pair in row.chunks(2) {
-        out.push(b' ');
-        for &octet in pair {
-            number::hex8(out, octet);
+/// The digits of a row, and how long they are.
+fn digits(row: &[u8]) -> ([u8; DIGITS], usize) {
+    let (mut text, mut end) = ([b' '; DIGITS], 0);
+    for (place, pair) in text.chunks_exact_mut(5).zip(row.chunks(2)) {
+        for (place, &octet) in place[1..].chunks_exact_mut(2).zip(pair) {
+            place.copy_from_slice(&number::hex_digits(octet));
         }
+        end += 1 + pair.len() * 2;
     }
+    (text, end)
 }
 
 fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
     for (row, bytes) in bytes.chunks(ROW).enumerate() {
         offset(out, row * ROW);
-        digits(out, bytes);
+        let (digits, end) = digits(bytes);
+        number::piece(out, &digits, end);
     }
 }
 
@@ -80,10 +84,12 @@ fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
 pub(super) fn hex_and_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
     for (row, bytes) in bytes.chunks(ROW).enumerate() {
         offset(out, row * ROW);
-        let start = out.len();
-        digits(out, bytes);
-        out.resize(start + DIGITS + 2, b' ');
-        out.extend(bytes.iter().copied().map(visible));
+        out.extend_from_slice(&digits(bytes).0);
+        let mut text = [b' '; ROW + 2];
+        for (place, &octet) in text.iter_mut().skip(2).zip(bytes) {
+            *place = visible(octet);
+        }
+        number::piece(out, &text, bytes.len() + 2);
     }
 }
 

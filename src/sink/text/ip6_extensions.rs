@@ -97,7 +97,7 @@ fn print_options(
                 let verdict = if seen {
                     " - already seen"
                 } else {
-                    judge(value, hop_by_hop.as_mut())
+                    judge(value, &mut hop_by_hop)
                 };
                 seen = true;
                 if verbose {
@@ -135,7 +135,7 @@ fn fixed(p: &mut Printer, options: &[u8], at: usize, name: &str, length: usize) 
 }
 
 /// What is wrong with a jumbo option, or nothing, and then it holds.
-fn judge(value: u32, hop_by_hop: Option<&mut (&mut Jumbo, &mut u32)>) -> &'static str {
+fn judge(value: u32, hop_by_hop: &mut Option<(&mut Jumbo, &mut u32)>) -> &'static str {
     match hop_by_hop {
         None => " - not a hop-by-hop option",
         Some((_, payload)) if **payload != 0 => " - payload len != 0",

@@ -1,4 +1,4 @@
-//! The mobility header (RFC 6275 section 6.1): its message and the fixed fields of that, without the options.
+//! The mobility header (RFC 6275 section 6.1) and its options (section 6.2).
 
 use super::address;
 use super::printer::{Printed, Printer, array_at, u8_at, u16_at, u32_at};
@@ -47,6 +47,12 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8]) -> Printed {
                 pair(p, bytes, 16, kind == 3, "Keygen Token")?;
             }
         }
+        5 if bytes.len() < 10 => {
+            let sequence = u16_at(bytes, 6)?;
+            p.format(format_args!(" seq#={sequence}"));
+            p.truncated();
+            return Ok(());
+        }
         5 => update(p, bytes)?,
         6 => {
             let status = u8_at(bytes, 6)?;
@@ -67,7 +73,63 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8]) -> Printed {
         }
         _ => {}
     }
+    if verbose && !options(p, bytes, *least, length)? {
+        p.truncated();
+    }
     Ok(())
+}
+
+/// Prints the options from `at` to `end`; false where one is cut short.
+fn options(p: &mut Printer, bytes: &[u8], mut at: usize, end: usize) -> Printed<bool> {
+    while at < end {
+        let kind = u8_at(bytes, at)?;
+        let length = match kind {
+            0 => 1,
+            _ if at + 1 == end => return Ok(false),
+            _ => usize::from(u8_at(bytes, at + 1)?) + 2,
+        };
+        // tcpdump wants an octet behind the option too.
+        if at + length > end || bytes.len() <= at + length {
+            return Ok(false);
+        }
+        let left = end - at;
+        let (name, least) = match kind {
+            2 => ("refresh", 4),
+            3 => ("altcoa", 18),
+            4 => ("ni", 6),
+            5 => ("auth", 12),
+            _ => ("", 0),
+        };
+        if left < least {
+            p.format(format_args!("({name}: trunc)"));
+            return Ok(false);
+        }
+        match kind {
+            0 => p.text("(pad1)"),
+            1 => p.text("(padn)"),
+            2 => {
+                let seconds = u32::from(u16_at(bytes, at + 2)?) * 4;
+                p.format(format_args!("(refresh: {seconds})"));
+            }
+            3 => {
+                let address = array_at(bytes, at + 2)?;
+                p.text("(alt-CoA: ");
+                address::ip6(p.out, address);
+                p.text(")");
+            }
+            4 => {
+                let (home, care) = (u16_at(bytes, at + 2)?, u16_at(bytes, at + 4)?);
+                p.format(format_args!("(ni: ho=0x{home:04x} co=0x{care:04x})"));
+            }
+            5 => p.text("(auth)"),
+            _ => {
+                let length = length - 2;
+                p.format(format_args!("(type-0x{kind:02x}: len={length})"));
+            }
+        }
+        at += length;
+    }
+    Ok(true)
 }
 
 fn pair(p: &mut Printer, bytes: &[u8], at: usize, home: bool, what: &str) -> Printed {
@@ -80,10 +142,6 @@ fn pair(p: &mut Printer, bytes: &[u8], at: usize, home: bool, what: &str) -> Pri
 fn update(p: &mut Printer, bytes: &[u8]) -> Printed {
     let sequence = u16_at(bytes, 6)?;
     p.format(format_args!(" seq#={sequence}"));
-    if bytes.len() < 10 {
-        p.truncated();
-        return Ok(());
-    }
     let bits = u8_at(bytes, 8)?;
     if bits & 0xf0 != 0 {
         p.text(" ");

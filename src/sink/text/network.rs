@@ -63,16 +63,16 @@ impl Network<'_> {
     #[inline]
     fn source(&self, out: &mut Vec<u8>) {
         match self {
-            Network::Ip4(header, _) => address::ip4(out, part(*header, 12)),
-            Network::Ip6(header, _) => address::ip6(out, part(*header, 8)),
+            Network::Ip4(header, _) => address::ip4(out, part(header, 12)),
+            Network::Ip6(header, _) => address::ip6(out, part(header, 8)),
         }
     }
 
     #[inline]
     fn destination(&self, out: &mut Vec<u8>) {
         match self {
-            Network::Ip4(header, _) => address::ip4(out, part(*header, 16)),
-            Network::Ip6(header, _) => address::ip6(out, part(*header, 24)),
+            Network::Ip4(header, _) => address::ip4(out, part(header, 16)),
+            Network::Ip6(header, _) => address::ip6(out, part(header, 24)),
         }
     }
 
@@ -87,12 +87,12 @@ impl Network<'_> {
         let padded = |[a, b, c, d]: [u8; 4]| [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         match self {
             Network::Ip4(header, _) => (
-                end(ports[0], 4, padded(part(*header, 12))),
-                end(ports[1], 4, padded(part(*header, 16))),
+                end(ports[0], 4, padded(part(header, 12))),
+                end(ports[1], 4, padded(part(header, 16))),
             ),
             Network::Ip6(header, _) => (
-                end(ports[0], 6, part(*header, 8)),
-                end(ports[1], 6, part(*header, 24)),
+                end(ports[0], 6, part(header, 8)),
+                end(ports[1], 6, part(header, 24)),
             ),
         }
     }
@@ -109,7 +109,7 @@ impl Network<'_> {
             Network::Ip6(header, whole) => {
                 let destination = final_ip6(header, whole);
                 let tail = [0, 0, 0, protocol];
-                let source: [u8; 16] = part(*header, 8);
+                let source: [u8; 16] = part(header, 8);
                 checksum::sum(&[&source, &destination, &length, &tail, bytes])
             }
         }
