@@ -61,7 +61,7 @@ fn printed(link: LinkType, style: Style, frames: &[(Vec<u8>, u32)]) -> Vec<u8> {
         };
         let body = Body::Opaque(Reason::CutIp);
         let packet = Packet {
-            frame,
+            frame: &frame,
             network: 0,
             fragment: None,
             body,
