@@ -47,7 +47,7 @@ fn command(cli: Cli) -> Result<()> {
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man) => manual(),
         None if cli.capture.input.list_interfaces => list_interfaces(),
-        None => run::run(plan::plan(cli.capture)?),
+        None => run::run(plan::plan(&cli.capture)?),
     }
 }
 
