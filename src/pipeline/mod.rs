@@ -56,7 +56,7 @@ pub fn run<S: Source>(
                     output.packet(&packet)?;
                 }
             }
-            Ok(Next::Idle(_)) => output.flush()?,
+            Ok(Next::Idle(_)) => output.idle()?,
             Ok(Next::End) => return Ok(()),
             Err(error) => return Err(error),
         }

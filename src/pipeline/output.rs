@@ -68,6 +68,14 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// Tells every sink that no packet is waiting.
+    ///
+    /// # Errors
+    /// As [`packet`](Self::packet).
+    pub fn idle(&mut self) -> Result<()> {
+        self.each(|sink| sink.idle())
+    }
+
     /// Has every sink hand on what is buffered.
     ///
     /// # Errors

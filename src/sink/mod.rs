@@ -47,6 +47,14 @@ pub trait Sink {
         true
     }
 
+    /// No packet is waiting just now. It is called again if none comes for a while, then not until one has come.
+    ///
+    /// # Errors
+    /// The bytes could not be written.
+    fn idle(&mut self) -> Result<()> {
+        self.flush()
+    }
+
     /// Hands everything on that is still buffered.
     ///
     /// # Errors

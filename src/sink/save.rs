@@ -34,6 +34,8 @@ pub struct Save<E> {
     interface: Option<Interface>,
     /// Whether the open file's header was written.
     begun: bool,
+    /// Whether a packet came since the last pause.
+    fresh: bool,
     finished: bool,
 }
 
@@ -72,6 +74,7 @@ impl<E: Encoder> Save<E> {
             out: None,
             interface: interface.cloned(),
             begun: false,
+            fresh: false,
             finished: false,
         };
         if rotation.seconds.is_none() || now.is_known() {
@@ -103,6 +106,7 @@ impl<E: Encoder> Save<E> {
 impl<E: Encoder> Sink for Save<E> {
     #[inline]
     fn packet(&mut self, packet: &Packet) -> Result<()> {
+        self.fresh = true;
         let time = packet.frame.time;
         let size = self.out.as_ref().map(Out::size);
         if size.is_none_or(|size| self.names.is_due(time, size)) {
@@ -126,6 +130,14 @@ impl<E: Encoder> Sink for Save<E> {
 
     fn wants_more(&self) -> bool {
         !self.finished
+    }
+
+    fn idle(&mut self) -> Result<()> {
+        // Packets that come in bursts are written in large pieces; once nothing comes any more the file is made complete.
+        if std::mem::take(&mut self.fresh) {
+            return Ok(());
+        }
+        self.flush()
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -189,10 +201,20 @@ impl Out {
         }
         self.waiting.extend_from_slice(behind);
         if self.waiting.len() >= BUFFER {
-            self.flush()
+            self.write_aligned()
         } else {
             Ok(())
         }
+    }
+
+    /// Writes up to the next multiple of the buffer's size in the file: whole pages are the cheapest for the kernel to keep.
+    #[cold]
+    fn write_aligned(&mut self) -> Result<()> {
+        let size = BUFFER - self.written as usize % BUFFER;
+        let written = self.file.write_all(&self.waiting[..size]);
+        self.written += size as u64;
+        self.waiting.drain(..size);
+        written.map_err(|error| self.failed(error))
     }
 
     /// Writes what is waiting and `bytes` in one call, without a copy.

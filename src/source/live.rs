@@ -260,15 +260,6 @@ impl Live {
         }
     }
 
-    /// How long to look away: not at all when nothing came since the last time, or when too much would.
-    fn nap(&mut self, now: Instant) -> Option<Duration> {
-        let came = std::mem::take(&mut self.flowing);
-        let since = now - std::mem::replace(&mut self.waited, now);
-        let in_a_nap = came * NAP.as_micros() as u64 / (since.as_micros() as u64).max(1);
-        let enough = u64::from(self.options.buffer) / NAP_PART;
-        (came > 0 && in_a_nap < enough).then_some(NAP)
-    }
-
     fn count(&mut self, now: Instant) {
         self.counted = now;
         if let Ok(stat) = self.capture.stats() {
@@ -277,10 +268,20 @@ impl Live {
         }
     }
 
-    /// Waits for packets, for the wish to stop, or for this long.
+    /// Waits for packets, for the wish to stop, or for this long; while packets flow, only for a nap.
     fn wait(&mut self, now: Instant, at_most: Option<Duration>) -> Result<()> {
-        let nap = self.nap(now);
-        let time = nap.or(at_most).min(at_most.or(nap));
+        let came = std::mem::take(&mut self.flowing);
+        let since = now - std::mem::replace(&mut self.waited, now);
+        let flows = came > 0;
+        let time = match at_most {
+            _ if !flows => at_most,
+            None => Some(NAP),
+            Some(time) => Some(time.min(NAP)),
+        };
+        // After a nap that gave nothing the loop is told once more, before the wait that may be long.
+        self.idle = !flows;
+        let in_a_nap = came * NAP.as_micros() as u64 / (since.as_micros() as u64).max(1);
+        let naps = flows && in_a_nap < u64::from(self.options.buffer) / NAP_PART;
         let timeout = time.and_then(|time| Timespec::try_from(time).ok());
         let stop = self.stop.fd();
         let (device, stop) = (
@@ -289,7 +290,7 @@ impl Live {
         );
         let both = &mut [device, stop];
         // Once it has been heard, the wish stays readable.
-        let from = usize::from(nap.is_some());
+        let from = usize::from(naps);
         let until = if self.stop.is_requested() { 1 } else { 2 };
         let waiting = both.get_mut(from..until).unwrap_or_default();
         match poll(waiting, timeout.as_ref()) {

@@ -42,7 +42,7 @@ pub trait Source {
 pub enum Next<'a> {
     /// A frame.
     Frame(Frame<'a>),
-    /// Nothing now; the next call waits. The time is the capture's clock.
+    /// Nothing now; the next call waits. The time is the capture's clock. It is said once more when a short wait gave nothing.
     Idle(Timestamp),
     /// Nothing any more.
     End,
