@@ -57,8 +57,8 @@
 //!
 //! # How to add
 //!
-//! - a format: a file in `sink` with a [`Sink`](sink::Sink) (or, for capture files, an [`Encoder`](sink::Encoder)), its line in
-//!   `sink/mod.rs`, its word in `cli/args.rs` and its arm in `cli/run.rs`;
+//! - a format: a file in `sink` with a [`Sink`](sink::Sink) (for capture files, an [`Encoder`](sink::Encoder)) and its row, which
+//!   [`FORMATS`](sink::FORMATS) then lists;
 //! - a link type: its constant in `packet/link.rs`, its arm in `decode/link.rs`, its printer in `sink/text`;
 //! - a fixture: a row in `fixtures/CASES`, and `LCAP_BLESS=1 cargo test` for its golden file.
 

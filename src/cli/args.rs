@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::SignedDuration;
 
 use super::size::{bytes, kibibytes};
 use crate::filter::Ports;
+use crate::sink::{FORMATS, Open};
 
 /// Watch, save and read back what this machine says to itself on 127.0.0.1 and ::1.
 ///
@@ -150,8 +152,8 @@ pub(super) struct Save {
 #[command(next_help_heading = "Showing")]
 pub(super) struct Show {
     /// How packets are shown
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(super) format: Format,
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = shown())]
+    pub(super) format: String,
     /// Less
     #[arg(short, long, action = ArgAction::Count)]
     pub(super) quiet: u8,
@@ -194,14 +196,6 @@ pub(super) struct Show {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// Lines as tcpdump prints them
-    Text,
-    /// One JSON object a line
-    Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Precision {
     Micro,
     Nano,
@@ -213,6 +207,15 @@ pub(super) enum Color {
     Auto,
     Always,
     Never,
+}
+
+/// The names of the formats that can be shown.
+fn shown() -> PossibleValuesParser {
+    let shown = FORMATS
+        .iter()
+        .filter(|format| matches!(format.open, Open::Shown(_)));
+    let values = shown.map(|format| PossibleValue::new(format.name).help(format.about));
+    PossibleValuesParser::new(values)
 }
 
 /// `10s`, `1m30s`, `500ms`; a plain number is seconds.

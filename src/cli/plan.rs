@@ -3,14 +3,14 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use super::args::{Capture, Color, Format, Precision};
+use super::args::{Capture, Color, Precision};
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Ports};
 use crate::host::interfaces;
 use crate::packet::{LinkType, Resolution};
 use crate::pipeline::{Flush, Limits};
-use crate::sink::Rotation;
 use crate::sink::text::{Clock, Dump, Style};
+use crate::sink::{FORMATS, Format, Open, Rotation};
 use crate::source::live;
 
 /// A run, ready to begin.
@@ -32,25 +32,17 @@ pub(super) enum Input {
 /// A capture file to write.
 pub(super) struct Save {
     pub(super) path: PathBuf,
-    pub(super) kind: Kind,
+    pub(super) format: &'static Format,
     pub(super) rotation: Rotation,
     /// None follows the source; live it is microseconds, as tcpdump has it.
     pub(super) resolution: Option<Resolution>,
-}
-
-/// Which kind of capture file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Pcap,
-    Pcapng,
 }
 
 /// What goes to standard output.
 pub(super) enum Show {
     Nothing,
     Count,
-    Text(Style),
-    Json,
+    Packets(&'static Format, Style),
 }
 
 /// The kernel's ring unless `-B` says otherwise, in bytes.
@@ -68,11 +60,11 @@ pub(super) fn plan(args: &Capture) -> Result<Plan> {
         .clone()
         .map(|path| save(path, args, &input))
         .transpose()?;
-    let show = match args.show.format {
+    let show = match format(|format| format.name == args.show.format) {
         _ if args.show.count_only => Show::Count,
         _ if save.is_some() && !args.save.print => Show::Nothing,
-        Format::Text => Show::Text(style),
-        Format::Json => Show::Json,
+        Some(format) => Show::Packets(format, style),
+        None => return usage(format!("--format {}: no such format", args.show.format)),
     };
     let to_stdout = save
         .as_ref()
@@ -209,17 +201,24 @@ fn save(path: PathBuf, args: &Capture, input: &Input) -> Result<Save> {
         Some(Precision::Micro) => Some(Resolution::Micro),
         None => live.then_some(Resolution::Micro),
     };
-    let kind = if name.ends_with(".pcapng") || name.ends_with(".ntar") {
-        Kind::Pcapng
-    } else {
-        Kind::Pcap
+    let saved = |format: &Format| matches!(format.open, Open::Saved(_));
+    let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
+    let named =
+        |found: &Format| saved(found) && extension.as_deref() == Some(found.extension.as_ref());
+    let Some(format) = format(named).or_else(|| format(saved)) else {
+        return usage("no format can be saved");
     };
     Ok(Save {
         path,
-        kind,
+        format,
         rotation,
         resolution,
     })
+}
+
+/// The first format that is wanted.
+fn format(wanted: impl Fn(&Format) -> bool) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| wanted(format))
 }
 
 fn precision(args: &Capture) -> Option<Precision> {

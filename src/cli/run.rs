@@ -3,15 +3,14 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 
-use super::plan::{Input, Kind, Plan, Save, Show};
+use super::plan::{Input, Plan, Save, Show};
 use super::ticker::{Subject, Ticker};
 use super::{report, signals};
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::packet::{Interface, Timestamp};
 use crate::pipeline::{self, Output, Totals};
-use crate::sink::text::Text;
-use crate::sink::{self, Json, Pcap, Pcapng, Sink};
+use crate::sink::{Open, Saving, Sink};
 use crate::source::live::Live;
 use crate::source::{Source, Stop, file};
 use std::sync::Arc;
@@ -114,32 +113,21 @@ fn sinks(
     now: Timestamp,
 ) -> Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if let Some(Save {
-        path,
-        kind,
-        rotation,
-        resolution,
-    }) = save
+    if let Some(save) = save
+        && let Open::Saved(open) = save.format.open
     {
-        sinks.push(match kind {
-            Kind::Pcap => {
-                let encoder = Pcap::new(resolution);
-                Box::new(sink::Save::create(
-                    &path, rotation, encoder, interface, now,
-                )?)
-            }
-            Kind::Pcapng => {
-                let encoder = Pcapng::default();
-                Box::new(sink::Save::create(
-                    &path, rotation, encoder, interface, now,
-                )?)
-            }
-        });
+        sinks.push(open(&Saving {
+            path: &save.path,
+            rotation: save.rotation,
+            resolution: save.resolution,
+            interface,
+            now,
+        })?);
     }
-    match show {
-        Show::Nothing | Show::Count => {}
-        Show::Text(style) => sinks.push(Box::new(Text::new(stdout()?, style.clone()))),
-        Show::Json => sinks.push(Box::new(Json::new(stdout()?))),
+    if let Show::Packets(format, style) = show
+        && let Open::Shown(open) = format.open
+    {
+        sinks.push(open(Box::new(stdout()?), style));
     }
     Ok(sinks)
 }

@@ -7,9 +7,17 @@ use std::net::IpAddr;
 
 use jiff::tz::TimeZone;
 
-use super::{Sink, address, number};
+use super::{Format, Open, Sink, address, number};
 use crate::error::Result;
 use crate::packet::{Body, Fragment, Packet, Payload, Reason, Tcp, TcpOption, Timestamp, Tuple};
+
+/// JSON's row of the formats.
+pub(super) const FORMAT: Format = Format {
+    name: "json",
+    extension: "json",
+    about: "one JSON object a line",
+    open: Open::Shown(|writer, _| Box::new(Json::new(writer))),
+};
 
 /// Writes JSON lines.
 pub struct Json<W: Write> {

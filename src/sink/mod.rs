@@ -13,10 +13,38 @@ pub use json::Json;
 pub use names::Rotation;
 pub use pcap::Pcap;
 pub use pcapng::Pcapng;
-pub use save::{Encoder, Out, Save};
+pub use save::{Encoder, Out, Save, Saving};
+
+use std::io::Write;
 
 use crate::error::Result;
 use crate::packet::Packet;
+use text::Style;
+
+/// Every format, in the order in which help shows them: the first that is shown is the default, the first that is saved too.
+pub const FORMATS: &[Format] = &[text::FORMAT, json::FORMAT, pcap::FORMAT, pcapng::FORMAT];
+
+/// A format, as the command line knows it.
+#[derive(Debug)]
+pub struct Format {
+    /// Its name, for `--format`.
+    pub name: &'static str,
+    /// What the names of its files end in, for `-w`.
+    pub extension: &'static str,
+    /// What it is, in a few words.
+    pub about: &'static str,
+    /// How a sink of it is made.
+    pub open: Open,
+}
+
+/// How a format's sink is made.
+#[derive(Debug)]
+pub enum Open {
+    /// It is shown on a stream.
+    Shown(fn(Box<dyn Write>, &Style) -> Box<dyn Sink>),
+    /// It is saved in capture files.
+    Saved(fn(&Saving) -> Result<Box<dyn Sink>>),
+}
 
 /// How far packets must be understood, each more than the one before; what nobody needs is not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

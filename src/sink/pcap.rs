@@ -3,12 +3,26 @@
 use pcap_file::pcap::{PcapHeader, PcapTsResolution};
 use pcap_file::{DataLink, Endianness};
 
-use super::save::{Encoder, Out};
+use super::save::{Encoder, Out, Save};
+use super::{Format, Open};
 use crate::error::{Error, Result};
 use crate::packet::{Interface, LinkType, Packet, Resolution};
 
 /// The most bytes of a packet that other readers accept.
 const SNAP_LEN: u32 = 262_144;
+
+/// Classic pcap's row of the formats.
+pub(super) const FORMAT: Format = Format {
+    name: "pcap",
+    extension: "pcap",
+    about: "classic capture file, one link type",
+    open: Open::Saved(|saving| {
+        Ok(Box::new(Save::create(
+            saving,
+            Pcap::new(saving.resolution),
+        )?))
+    }),
+};
 
 /// Encodes the one interface that a classic file has room for.
 #[derive(Debug, Default)]

@@ -8,7 +8,8 @@ use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeade
 use pcap_file::pcapng::{PcapNgBlock, PcapNgState};
 use pcap_file::{DataLink, Endianness};
 
-use super::save::{Encoder, Out};
+use super::save::{Encoder, Out, Save};
+use super::{Format, Open};
 use crate::error::Result;
 use crate::packet::{Frame, Interface, Options, Packet};
 
@@ -16,6 +17,14 @@ use crate::packet::{Frame, Interface, Options, Packet};
 const ENHANCED: u32 = 6;
 /// Block type of a simple packet block.
 const SIMPLE: u32 = 3;
+
+/// pcapng's row of the formats.
+pub(super) const FORMAT: Format = Format {
+    name: "pcapng",
+    extension: "pcapng",
+    about: "capture file with nanoseconds, comments and any number of interfaces",
+    open: Open::Saved(|saving| Ok(Box::new(Save::create(saving, Pcapng::default())?))),
+};
 
 /// Encodes packets of any number of interfaces.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::names::{Names, Rotation};
 use super::{Needs, Sink};
 use crate::error::{Error, Result};
-use crate::packet::{Interface, Packet, Timestamp};
+use crate::packet::{Interface, Packet, Resolution, Timestamp};
 
 /// A capture file format.
 pub trait Encoder {
@@ -22,6 +22,22 @@ pub trait Encoder {
     /// # Errors
     /// The format cannot hold it, or the file cannot be written.
     fn packet(&mut self, packet: &Packet, out: &mut Out) -> Result<()>;
+}
+
+/// Where packets are saved, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Saving<'a> {
+    /// The file, `-` for standard output; with a rotation by time it may hold strftime(3) conversions.
+    pub path: &'a Path,
+    /// When another file is begun.
+    pub rotation: Rotation,
+    /// How fine time stamps are, where the format has a choice; none is as fine as the first interface's.
+    pub resolution: Option<Resolution>,
+    /// What a file without packets tells of.
+    pub interface: Option<&'a Interface>,
+    /// Live, the clock: what stands before the first packet is written at once. When a file is read it is unknown, and the first
+    /// packet decides on that, and on the name where it depends on the time.
+    pub now: Timestamp,
 }
 
 /// Saves packets to one file after the other.
@@ -54,19 +70,18 @@ pub struct Out {
 }
 
 impl<E: Encoder> Save<E> {
-    /// Creates the first file. Live, `now` is known and what stands before the first packet is written at once; when a file is
-    /// read it is unknown, and the first packet decides on that, and on the name where it depends on the time. A capture of no
-    /// packets becomes a file that tells of `interface`.
+    /// Creates the first file, unless its name waits for the first packet's time.
     ///
     /// # Errors
     /// The file cannot be created.
-    pub fn create(
-        path: &Path,
-        rotation: Rotation,
-        encoder: E,
-        interface: Option<&Interface>,
-        now: Timestamp,
-    ) -> Result<Save<E>> {
+    pub fn create(saving: &Saving, encoder: E) -> Result<Save<E>> {
+        let Saving {
+            path,
+            rotation,
+            interface,
+            now,
+            ..
+        } = *saving;
         let names = Names::new(path, rotation, now)?;
         let mut save = Save {
             encoder,

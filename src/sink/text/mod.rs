@@ -32,7 +32,7 @@ pub use printer::{Clock, Dump, Style};
 
 use std::io::Write;
 
-use super::{Sink, address, number};
+use super::{Format, Open, Sink, address, number};
 use crate::error::Result;
 use crate::packet::{Frame, Packet};
 use clock::Times;
@@ -45,6 +45,14 @@ const BUFFER: usize = 64 * 1024;
 
 /// The most that libpcap takes for a frame's length, in bytes.
 const MAX_FRAME: u32 = 262_144;
+
+/// Text's row of the formats.
+pub(super) const FORMAT: Format = Format {
+    name: "text",
+    extension: "txt",
+    about: "lines as tcpdump prints them",
+    open: Open::Shown(|writer, style| Box::new(Text::new(writer, style.clone()))),
+};
 
 /// Prints a line (with `-v` or a dump, several) per packet.
 pub struct Text<W: Write> {
