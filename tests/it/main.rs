@@ -6,6 +6,8 @@
 mod command;
 mod craft;
 
+mod cli;
+
 mod cases;
 
 mod tcpdump;
