@@ -12,5 +12,7 @@ mod cases;
 
 mod tcpdump;
 
+mod tidy;
+
 mod files;
 mod pipes;
