@@ -54,6 +54,13 @@ pub(super) fn plan(args: &Capture) -> Result<Plan> {
     let style = style(args);
     let filter = Filter::new(args.port.clone(), &expression)?;
     let input = input(args)?;
+    if let Input::Device(options) = &input
+        && options.is_loopback
+    {
+        // Refuses now what opening the device, with all that it may lack, would refuse later.
+        let link = options.link.unwrap_or(LinkType::ETHERNET);
+        Filter::new(None, &expression)?.into_kernel(link)?;
+    }
     let save = args
         .save
         .write

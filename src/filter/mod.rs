@@ -31,7 +31,8 @@ impl Filter {
     /// A filter for these ports and this pcap-filter(7) expression; an empty expression is none.
     ///
     /// # Errors
-    /// The expression compiles on no usual link type, or asks for a packet's direction, which loopback does not have.
+    /// The expression compiles on no usual link type. One that asks for a packet's direction does on those that say it, as
+    /// cooked headers do; frames of others are then [`undecided`](Self::undecided).
     pub fn new(ports: Option<Ports>, expression: &str) -> Result<Filter> {
         let expression = Some(expression.trim()).filter(|words| !words.is_empty());
         let mut filter = Filter {

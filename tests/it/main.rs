@@ -1,6 +1,18 @@
-//! Tests.
+//! What lcap does, seen from outside: one binary, its modules in reading order.
 
+// clippy knows functions with #[test] as tests, and not what they call.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod command;
 mod craft;
+
+mod cli;
+
+mod cases;
+
+mod tcpdump;
+
+mod tidy;
 
 mod files;
 mod pipes;
