@@ -124,7 +124,7 @@ impl Live {
             .map_err(|error| failed(why_not_opened(&error)))?;
         let mut capture = capture
             .setnonblock()
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(message(&error)))?;
         if options.is_loopback {
             // Where the kernel is too old libpcap drops the second copy itself.
             let _ = socket::ignore_outgoing(capture.as_fd());
@@ -136,7 +136,7 @@ impl Live {
         if let Some(LinkType(number)) = wanted {
             let set = capture.set_datalink(Linktype(i32::from(number)));
             if options.link.is_some() {
-                set.map_err(|error| failed(error.to_string()))?;
+                set.map_err(|error| failed(message(&error)))?;
             }
         }
         let interface = Interface {
@@ -182,7 +182,7 @@ impl Live {
             .filter(expression, true)
             .map_err(|error| Error::Filter {
                 expression: expression.to_owned(),
-                what: error.to_string(),
+                what: message(&error),
             })
     }
 
