@@ -83,6 +83,8 @@ pub struct Live {
     looked: Instant,
     losses: Counters,
     counted: Instant,
+    /// Whether packets came since then.
+    uncounted: bool,
 }
 
 /// How far the end is.
@@ -165,6 +167,7 @@ impl Live {
             looked: now,
             losses: Counters::default(),
             counted: now,
+            uncounted: false,
         })
     }
 
@@ -205,6 +208,7 @@ impl Live {
         self.flowing += self.batch.len() as u64;
         if !self.batch.is_used_up() {
             self.idle = false;
+            self.uncounted = true;
             if let Phase::Draining(since) = &mut self.phase {
                 *since = now;
             }
@@ -271,6 +275,7 @@ impl Live {
 
     fn count(&mut self, now: Instant) {
         self.counted = now;
+        self.uncounted = false;
         if let Ok(stat) = self.capture.stats() {
             self.losses
                 .add([stat.received, stat.dropped, stat.if_dropped]);
@@ -280,6 +285,10 @@ impl Live {
     /// Waits for packets, for the wish to stop, or for this long.
     fn wait(&mut self, now: Instant, at_most: Option<Duration>) -> Result<()> {
         let nap = self.nap(now);
+        // Before a silence, during which somebody may ask.
+        if nap.is_none() && self.uncounted {
+            self.count(now);
+        }
         let time = nap.or(at_most).min(at_most.or(nap));
         let timeout = time.and_then(|time| Timespec::try_from(time).ok());
         let stop = self.stop.fd();
