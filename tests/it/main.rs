@@ -3,4 +3,5 @@
 mod craft;
 
 mod files;
+mod live;
 mod pipes;
