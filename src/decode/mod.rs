@@ -26,22 +26,25 @@ pub fn decode<'a>(frame: &'a Frame<'a>) -> Packet<'a> {
     let bytes = frame.bytes.get(at..).unwrap_or_default();
     // A record may claim fewer bytes on the wire than it holds; what is here was there.
     let wire = (frame.wire_len as usize).max(frame.bytes.len()) - at;
-    let version = bytes.first().map(|first| first >> 4);
-    let read = match (network, version) {
-        (Network::Ip4 | Network::Either, Some(4)) => ip::version_4(bytes, wire)
-            .map(|datagram| (datagram.fragment, transport::body(datagram))),
-        (Network::Ip6 | Network::Either, Some(6)) => ip::version_6(bytes, wire)
-            .map(|datagram| (datagram.fragment, transport::body(datagram))),
-        (_, Some(version)) => Err(Reason::BadIpVersion(version)),
-        (_, None) => Err(Reason::CutIp),
-    };
-    let (fragment, body) = read.unwrap_or_else(|reason| (None, Body::Opaque(reason)));
-    Packet {
+    let packet = |fragment, body| Packet {
         frame,
         network: at as u32,
         fragment,
         body,
-    }
+    };
+    let reason = match (network, bytes.first().map(|first| first >> 4)) {
+        (Network::Ip4 | Network::Either, Some(4)) => match ip::version_4(bytes, wire) {
+            Ok(datagram) => return packet(datagram.fragment, transport::body(&datagram)),
+            Err(reason) => reason,
+        },
+        (Network::Ip6 | Network::Either, Some(6)) => match ip::version_6(bytes, wire) {
+            Ok(datagram) => return packet(datagram.fragment, transport::body(&datagram)),
+            Err(reason) => reason,
+        },
+        (_, Some(version)) => Reason::BadIpVersion(version),
+        (_, None) => Reason::CutIp,
+    };
+    packet(None, Body::Opaque(reason))
 }
 
 /// What a link header says follows it.

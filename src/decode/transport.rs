@@ -15,60 +15,61 @@ const UDP_HEADER: u32 = 8;
 
 /// What a datagram carries.
 ///
-/// The body is put together once, where it is returned: copying it again costs more than reading the packet.
+/// Addresses are converted only where the body is put together: as `IpAddr`s on their way they would be written to memory and
+/// read back in pieces of other sizes, which stalls for longer than all the rest of the reading takes.
 #[inline]
-pub(super) fn body<A: Into<IpAddr>>(datagram: Datagram<'_, A>) -> Body<'_> {
-    let Datagram { proto, payload, .. } = datagram;
-    let (src, dst) = (datagram.src.into(), datagram.dst.into());
-    let ip = Body::Ip {
+pub(super) fn body<'a, A: Into<IpAddr> + Copy>(datagram: &Datagram<'a, A>) -> Body<'a> {
+    let Datagram {
         src,
         dst,
         proto,
+        fragment,
         payload,
-    };
-    if datagram
-        .fragment
-        .is_some_and(|fragment| fragment.offset != 0)
-    {
-        return ip;
-    }
-    let tuple = |ports: [u8; 4]| {
-        let [a, b, c, d] = ports;
-        Tuple {
-            src: SocketAddr::new(src, u16::from_be_bytes([a, b])),
-            dst: SocketAddr::new(dst, u16::from_be_bytes([c, d])),
-            proto,
-        }
-    };
+    } = *datagram;
+    let is_first = fragment.is_none_or(|fragment| fragment.offset == 0);
     match (proto, payload.bytes.first_chunk().copied()) {
-        (TCP, Some(ports)) => match tcp(payload) {
+        (TCP, Some(ports)) if is_first => match tcp(payload) {
             Ok((tcp, payload)) => Body::Tcp {
-                tuple: tuple(ports),
+                tuple: tuple(datagram, ports),
                 tcp,
                 payload,
             },
             Err(reason) => Body::Ports {
-                tuple: tuple(ports),
+                tuple: tuple(datagram, ports),
                 reason,
             },
         },
-        (UDP, Some(ports)) => match udp(payload) {
+        (UDP, Some(ports)) if is_first => match udp(payload) {
             Ok(payload) => Body::Udp {
-                tuple: tuple(ports),
+                tuple: tuple(datagram, ports),
                 payload,
             },
             Err(reason) => Body::Ports {
-                tuple: tuple(ports),
+                tuple: tuple(datagram, ports),
                 reason,
             },
         },
-        (ICMP | ICMPV6, _) => Body::Icmp {
-            src,
-            dst,
+        (ICMP | ICMPV6, _) if is_first => Body::Icmp {
+            src: src.into(),
+            dst: dst.into(),
             proto,
             payload,
         },
-        _ => ip,
+        _ => Body::Ip {
+            src: src.into(),
+            dst: dst.into(),
+            proto,
+            payload,
+        },
+    }
+}
+
+#[inline]
+fn tuple<A: Into<IpAddr> + Copy>(datagram: &Datagram<A>, [a, b, c, d]: [u8; 4]) -> Tuple {
+    Tuple {
+        src: SocketAddr::new(datagram.src.into(), u16::from_be_bytes([a, b])),
+        dst: SocketAddr::new(datagram.dst.into(), u16::from_be_bytes([c, d])),
+        proto: datagram.proto,
     }
 }
 

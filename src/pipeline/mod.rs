@@ -36,9 +36,10 @@ pub fn run<S: Source>(
     totals: &Totals,
 ) -> Result<()> {
     while !limits.reached(totals) && output.wants_more() {
-        match source.next()? {
-            Next::Frame(frame) => {
-                let packet = decode(&frame);
+        // By reference: a frame is too large to be moved for nothing.
+        match source.next() {
+            Ok(Next::Frame(ref frame)) => {
+                let packet = decode(frame);
                 totals.saw(&packet);
                 if filter.matches(&packet) {
                     if limits.exceeded_by(frame.bytes.len(), totals) {
@@ -48,8 +49,9 @@ pub fn run<S: Source>(
                     output.packet(&packet)?;
                 }
             }
-            Next::Idle(_) => output.flush()?,
-            Next::End => return Ok(()),
+            Ok(Next::Idle(_)) => output.flush()?,
+            Ok(Next::End) => return Ok(()),
+            Err(error) => return Err(error),
         }
     }
     Ok(())
