@@ -54,6 +54,7 @@ pub(super) struct Capture {
     pub(super) port: Option<Ports>,
     /// Only packets that match this pcap-filter(7) expression: host ::1, tcp[tcpflags] & tcp-rst != 0, …
     #[arg(value_name = "BPF EXPRESSION")]
+    #[allow(rustdoc::broken_intra_doc_links)] // Help, where brackets are brackets.
     pub(super) expression: Vec<String>,
     /// Read the expression from this file; words on the command line are then ignored
     #[arg(short = 'F', value_name = "FILE")]

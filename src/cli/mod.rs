@@ -28,7 +28,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(error.exit_code() as u8);
         }
     };
-    match command(cli) {
+    match command(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
@@ -42,12 +42,12 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn command(cli: Cli) -> Result<()> {
-    match cli.command {
-        Some(Command::Completions { shell }) => completions(shell),
+fn command(cli: &Cli) -> Result<()> {
+    match &cli.command {
+        Some(Command::Completions { shell }) => completions(*shell),
         Some(Command::Man) => manual(),
         None if cli.capture.input.list_interfaces => list_interfaces(),
-        None => run::run(plan::plan(cli.capture)?),
+        None => run::run(plan::plan(&cli.capture)?),
     }
 }
 

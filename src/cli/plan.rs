@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Capture, Color, Format, Precision};
 use crate::error::{Error, Result};
-use crate::filter::Filter;
+use crate::filter::{Filter, Ports};
 use crate::host::interfaces;
 use crate::packet::{LinkType, Resolution};
 use crate::pipeline::{Flush, Limits};
@@ -57,16 +57,16 @@ pub(super) enum Show {
 const RING: u64 = 64 << 20;
 
 /// Judges the words.
-pub(super) fn plan(args: Capture) -> Result<Plan> {
-    let expression = expression(&args)?;
-    let style = style(&args);
+pub(super) fn plan(args: &Capture) -> Result<Plan> {
+    let expression = expression(args)?;
+    let style = style(args);
     let filter = Filter::new(args.port.clone(), &expression)?;
-    let input = input(&args)?;
+    let input = input(args)?;
     let save = args
         .save
         .write
         .clone()
-        .map(|path| save(path, &args, &input))
+        .map(|path| save(path, args, &input))
         .transpose()?;
     let show = match args.show.format {
         _ if args.show.count_only => Show::Count,
@@ -244,11 +244,7 @@ fn style(args: &Capture) -> Style {
     let show = &args.show;
     let terminal = || std::io::stdout().is_terminal();
     let no_color = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let ranges = args
-        .port
-        .as_ref()
-        .map(|ports| ports.ranges())
-        .unwrap_or_default();
+    let ranges = args.port.as_ref().map(Ports::ranges).unwrap_or_default();
     Style {
         quiet: show.quiet > 0,
         verbose: show.verbose,

@@ -44,7 +44,7 @@ fn size(text: &str, plain: u64) -> Result<u64, String> {
 pub(super) fn display(bytes: u64) -> String {
     const STEPS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match STEPS.iter().find(|(_, step)| bytes >= *step) {
-        Some((unit, step)) if bytes % step == 0 => format!("{} {unit}", bytes / step),
+        Some((unit, step)) if bytes.is_multiple_of(*step) => format!("{} {unit}", bytes / step),
         Some((unit, step)) => format!("{:.1} {unit}", bytes as f64 / *step as f64),
         None => format!("{bytes} B"),
     }

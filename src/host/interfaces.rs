@@ -90,7 +90,7 @@ impl From<Found> for Device {
         let mut states = Vec::new();
         let mut state = |holds: bool, word| {
             if holds {
-                states.push(word)
+                states.push(word);
             }
         };
         state(flags.is_up(), "Up");

@@ -1,13 +1,13 @@
 //! Frames from a live device, through libpcap (pcap(3PCAP), packet(7)).
 //!
-//! The ring is TPACKET_V3: the kernel hands over blocks, when they are full or [`HAND_OVER`] after their first packet. A filter
+//! The ring is TPACKET_V3: the kernel hands over blocks, when they are full or `HAND_OVER` after their first packet. A filter
 //! is always installed, because the kernel applies the snap length only through one.
 //!
 //! There is no capture thread. The ring itself goes on taking packets while others are printed or written, is far larger than
 //! any queue between threads, and counts what it loses; a thread in between cost as much CPU again, because every packet then
 //! moves from one processor's cache to another's. Packets are copied out in batches that stay in the cache until they are used.
 //!
-//! Ending loses nothing: packets that arrive within [`GRACE`] of the wish to stop are still taken (a connection's last
+//! Ending loses nothing: packets that arrive within `GRACE` of the wish to stop are still taken (a connection's last
 //! acknowledgement is often on its way), then the kernel is told to accept no more, and the ring is read until it is empty.
 
 use std::os::fd::AsFd;

@@ -1,4 +1,5 @@
 //! Tests.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test that fails says so by a panic, in its helpers too.
 
 mod craft;
 

@@ -119,10 +119,10 @@ impl<W: Write> Sink for Text<W> {
         self.printed += 1;
         if self.style.colour {
             let start = self.out.len();
-            self.print(&packet.frame);
+            self.print(packet.frame);
             colour::paint(&mut self.out, start, packet.tuple(), &self.style.ports);
         } else {
-            self.print(&packet.frame);
+            self.print(packet.frame);
         }
         self.out.push(b'\n');
         if self.out.len() > BUFFER {
