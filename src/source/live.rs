@@ -297,9 +297,13 @@ impl Live {
             PollFd::new(&stop, PollFlags::IN),
         );
         let both = &mut [device, stop];
-        // Once it has been heard, the wish stays readable.
+        // Once it has been heard, the wish stays readable. Who has not heard it yet must: it may have come since the last look.
         let from = usize::from(nap.is_some());
-        let until = if self.stop.is_requested() { 1 } else { 2 };
+        let until = if matches!(self.phase, Phase::Running) {
+            2
+        } else {
+            1
+        };
         let waiting = both.get_mut(from..until).unwrap_or_default();
         match poll(waiting, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
