@@ -1,4 +1,66 @@
 //! lcap shows, saves and explains the traffic that a machine sends to itself.
+//!
+//! The command is in [`cli`]; everything below it is a library. Tests can replay a capture and look at every packet:
+//!
+//! ```
+//! use lcap::packet::Body;
+//!
+//! let mut requests = 0;
+//! lcap::open("fixtures/http.pcap")?.only("8080", "tcp")?.each(|packet| {
+//!     if let Body::Tcp { payload, .. } = packet.body {
+//!         requests += usize::from(payload.bytes.starts_with(b"GET "));
+//!     }
+//! })?;
+//! assert_eq!(requests, 1);
+//! # Ok::<(), lcap::error::Error>(())
+//! ```
+//!
+//! # The picture
+//!
+//! ```text
+//! lo  ──► source ──► decode ──► filter ──► sink ──► terminal, file, pipe
+//! file    Frame      Packet     yes/no     bytes
+//! ```
+//!
+//! One folder per arrow; [`pipeline`] holds the one loop, [`cli`] holds the words. A [`Frame`](packet::Frame) is what was
+//! captured, a [`Packet`](packet::Packet) is the same frame understood as far as lcap reads; it borrows, and is never copied.
+//!
+//! # The floors
+//!
+//! A module uses only what is below it; a test enforces that.
+//!
+//! | floor | what it is |
+//! |---|---|
+//! | [`cli`] | words in, exit code out |
+//! | [`pipeline`] | the loop, its limits, its totals, its outputs |
+//! | [`sink`] | events become bytes: one format per file |
+//! | [`host`] | what this machine knows about itself |
+//! | [`filter`] | packet to yes or no |
+//! | [`decode`] | frame to packet; etherparse behind one door; cannot fail |
+//! | [`source`] | where frames come from: libpcap on a device, mapped files, pipes |
+//! | [`packet`] | the nouns; [`error`] stands beside it |
+//!
+//! # What always holds
+//!
+//! - No clock below [`pipeline`] except what [`source`] stamps: a file gives what the live capture gave.
+//! - [`decode::decode`] cannot fail or panic, whatever the bytes.
+//! - One copy per packet live, none offline; no allocation per packet.
+//! - Only the kernel's ring can lose packets. Losses are counted in one place and always printed.
+//! - Damage to a file ends in an error with its byte offset, after every good packet was delivered.
+//! - Nothing from a packet or a file reaches a terminal as a control character.
+//!
+//! # Why there is no capture thread
+//!
+//! The first design had a thread that copied packets out of the ring for the loop. Measured, it cost half as much CPU again per
+//! packet: every packet moved from one processor's cache to another's. The ring is itself the queue: it takes packets while the
+//! loop prints or writes, holds far more than any hand-off between threads, and counts what it loses. See [`source::live`].
+//!
+//! # How to add
+//!
+//! - a format: a file in `sink` with a [`Sink`](sink::Sink) (or, for capture files, an [`Encoder`](sink::Encoder)), its line in
+//!   `sink/mod.rs`, its word in `cli/args.rs` and its arm in `cli/run.rs`;
+//! - a link type: its constant in `packet/link.rs`, its arm in `decode/link.rs`, its printer in `sink/text`;
+//! - a fixture: a row in `fixtures/CASES`, and `LCAP_BLESS=1 cargo test` for its golden file.
 
 pub mod cli;
 pub mod decode;
@@ -9,3 +71,5 @@ pub mod packet;
 pub mod pipeline;
 pub mod sink;
 pub mod source;
+
+pub use pipeline::{Capture, open};

@@ -52,9 +52,8 @@ pub(super) struct Capture {
     /// Only TCP and UDP with either port among these: 80, or 80,8000-8100
     #[arg(short, long = "port", value_name = "PORTS", allow_hyphen_values = true)]
     pub(super) port: Option<Ports>,
-    /// Only packets that match this pcap-filter(7) expression: host ::1, tcp[tcpflags] & tcp-rst != 0, …
+    /// Only packets that match this pcap-filter(7) expression: host ::1, tcp and not port 22, …
     #[arg(value_name = "BPF EXPRESSION")]
-    #[allow(rustdoc::broken_intra_doc_links)] // Help, where brackets are brackets.
     pub(super) expression: Vec<String>,
     /// Read the expression from this file; words on the command line are then ignored
     #[arg(short = 'F', value_name = "FILE")]

@@ -38,10 +38,12 @@ fn from_file(plan: Plan) -> Result<()> {
     };
     let stop = Stop::new()?;
     let mut source = file::open(&path)?;
+    source.end_with(stop.clone());
 
     let totals = Arc::new(Totals::default());
     let quiet = matches!(show, Show::Nothing | Show::Count);
-    let sinks = sinks(save, &show, None, Timestamp::UNKNOWN)?;
+    let interface = source.interfaces().next().cloned();
+    let sinks = sinks(save, &show, interface.as_ref(), Timestamp::UNKNOWN)?;
     let mut output = Output::new(sinks, flush, Some(stop.clone()));
     signals::listen(stop, output.flush_request(), Arc::clone(&totals), None)?;
     let ticker = Ticker::start(Subject::File(source.progress()), Arc::clone(&totals), quiet);

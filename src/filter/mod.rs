@@ -71,6 +71,11 @@ impl Filter {
         self.expression.is_none() || self.expression_matches(packet.frame)
     }
 
+    /// Whether it looks at more than a frame's bytes.
+    pub fn reads_packets(&self) -> bool {
+        self.ports.is_some()
+    }
+
     /// Frames that could not be decided because the expression means nothing on their link type; they were left out.
     pub fn undecided(&self) -> u64 {
         self.undecided

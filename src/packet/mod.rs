@@ -134,6 +134,8 @@ pub enum Body<'a> {
 /// Why a frame was not understood (further). Counted, never an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
+    /// Nobody needed to know what is in it.
+    NotRead,
     /// The link type is not one that lcap reads.
     UnknownLink(LinkType),
     /// The frame ends inside its link header.
@@ -155,6 +157,7 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
+            Reason::NotRead => f.write_str("not read"),
             Reason::UnknownLink(link) => {
                 write!(f, "link type {} is not one that lcap reads", link.0)
             }
@@ -212,7 +215,18 @@ pub const UDP: u8 = 17;
 /// IANA's number of ICMPv6.
 pub const ICMPV6: u8 = 58;
 
-impl Packet<'_> {
+impl<'a> Packet<'a> {
+    /// A packet that nobody looks into.
+    #[inline]
+    pub fn not_read(frame: &'a Frame<'a>) -> Packet<'a> {
+        Packet {
+            frame,
+            network: 0,
+            fragment: None,
+            body: Body::Opaque(Reason::NotRead),
+        }
+    }
+
     /// Sender and receiver, where the packet is IP.
     pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
         match self.body {

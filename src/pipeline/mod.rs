@@ -11,6 +11,8 @@ pub use totals::{Counts, Totals};
 use crate::decode::decode;
 use crate::error::Result;
 use crate::filter::Filter;
+use crate::packet::Packet;
+use crate::sink::Needs;
 use crate::source::{Next, Source};
 
 /// When to end although there is more.
@@ -35,11 +37,16 @@ pub fn run<S: Source>(
     limits: Limits,
     totals: &Totals,
 ) -> Result<()> {
+    let reads = filter.reads_packets() || output.needs() > Needs::Frames;
     while !limits.reached(totals) && output.wants_more() {
         // By reference: a frame is too large to be moved for nothing.
         match source.next() {
             Ok(Next::Frame(ref frame)) => {
-                let packet = decode(frame);
+                let packet = if reads {
+                    decode(frame)
+                } else {
+                    Packet::not_read(frame)
+                };
                 totals.saw(&packet);
                 if filter.matches(&packet) {
                     if limits.exceeded_by(frame.bytes.len(), totals) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::error::Result;
 use crate::packet::Packet;
-use crate::sink::Sink;
+use crate::sink::{Needs, Sink};
 use crate::source::Stop;
 
 /// The sinks of a run.
@@ -43,6 +43,12 @@ impl<'a> Output<'a> {
     /// Set it to have everything flushed with the next packet.
     pub fn flush_request(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.flush_asked)
+    }
+
+    /// How far packets must be understood for its sinks.
+    pub fn needs(&self) -> Needs {
+        let needs = self.sinks.iter().map(|sink| sink.needs());
+        needs.max().unwrap_or(Needs::Packets)
     }
 
     /// Whether any sink still takes packets.

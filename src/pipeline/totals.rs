@@ -47,7 +47,7 @@ impl Totals {
         match packet.body {
             Body::Opaque(Reason::UnknownLink(_)) => add(&self.unknown_link, 1),
             // ARP and its like are whole, only not IP.
-            Body::Opaque(Reason::NotIp(_)) => {}
+            Body::Opaque(Reason::NotIp(_) | Reason::NotRead) => {}
             Body::Opaque(_) | Body::Ports { .. } => add(&self.malformed, 1),
             _ => {}
         }

@@ -18,6 +18,15 @@ pub use save::{Encoder, Out, Save};
 use crate::error::Result;
 use crate::packet::Packet;
 
+/// How far packets must be understood, each more than the one before; what nobody needs is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Not at all: bytes are stored as they came.
+    Frames,
+    /// Headers are read.
+    Packets,
+}
+
 /// Something that takes packets and makes bytes of them.
 pub trait Sink {
     /// A packet that passed the filter.
@@ -26,6 +35,11 @@ pub trait Sink {
     /// The bytes could not be written, or the format cannot hold the packet.
     fn packet(&mut self, _packet: &Packet) -> Result<()> {
         Ok(())
+    }
+
+    /// How far packets must be understood for it.
+    fn needs(&self) -> Needs {
+        Needs::Packets
     }
 
     /// Whether more packets are of use.

@@ -1,7 +1,6 @@
 //! Classic capture files (<https://www.tcpdump.org/manpages/pcap-savefile.5.html>).
 
-use byteorder_slice::NativeEndian;
-use pcap_file::pcap::{PcapHeader, PcapTsResolution, RawPcapPacket};
+use pcap_file::pcap::{PcapHeader, PcapTsResolution};
 use pcap_file::{DataLink, Endianness};
 
 use super::save::{Encoder, Out};
@@ -10,8 +9,6 @@ use crate::packet::{Interface, LinkType, Packet, Resolution};
 
 /// The most bytes of a packet that other readers accept.
 const SNAP_LEN: u32 = 262_144;
-/// Length of a record's header, in bytes.
-const RECORD: usize = 16;
 
 /// Encodes the one interface that a classic file has room for.
 #[derive(Debug, Default)]
@@ -80,16 +77,10 @@ impl Encoder for Pcap {
             Resolution::Micro => frame.time.nanos() / 1000,
             Resolution::Nano => frame.time.nanos(),
         };
-        let record = RawPcapPacket {
-            ts_sec: seconds,
-            ts_frac: fraction,
-            incl_len: frame.bytes.len() as u32,
-            orig_len: frame.wire_len,
-            data: (&[][..]).into(),
-        };
-        let mut header = [0; RECORD];
-        let written = record.write_to::<_, NativeEndian>(&mut &mut header[..]);
-        written.map_err(std::io::Error::other)?;
-        out.write(&header, frame.bytes, &[])
+        let captured = frame.bytes.len() as u32;
+        //  0         4          8          12         16
+        //  | seconds | fraction | captured | original | data |
+        let header = [seconds, fraction, captured, frame.wire_len].map(u32::to_ne_bytes);
+        out.write(header.as_flattened(), frame.bytes, &[])
     }
 }

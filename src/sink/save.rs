@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{IoSlice, Write};
 use std::path::Path;
 
-use super::Sink;
 use super::names::{Names, Rotation};
+use super::{Needs, Sink};
 use crate::error::{Error, Result};
 use crate::packet::{Interface, Packet, Timestamp};
 
@@ -52,8 +52,9 @@ pub struct Out {
 }
 
 impl<E: Encoder> Save<E> {
-    /// Creates the first file, unless its name waits for the first packet's time (`now` is unknown when a file is read). With
-    /// `interface`, what stands before the first packet is written at once, so that a capture of nothing is a valid file too.
+    /// Creates the first file. Live, `now` is known and what stands before the first packet is written at once; when a file is
+    /// read it is unknown, and the first packet decides on that, and on the name where it depends on the time. A capture of no
+    /// packets becomes a file that tells of `interface`.
     ///
     /// # Errors
     /// The file cannot be created.
@@ -75,7 +76,7 @@ impl<E: Encoder> Save<E> {
         };
         if rotation.seconds.is_none() || now.is_known() {
             save.open(now)?;
-            if let Some(interface) = interface {
+            if let Some(interface) = interface.filter(|_| now.is_known()) {
                 save.begin(interface)?;
                 save.flush()?;
             }
@@ -117,6 +118,10 @@ impl<E: Encoder> Sink for Save<E> {
         self.out
             .as_mut()
             .map_or(Ok(()), |out| self.encoder.packet(packet, out))
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Frames
     }
 
     fn wants_more(&self) -> bool {

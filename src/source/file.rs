@@ -7,7 +7,7 @@ use super::input::Input;
 use super::records::{FILE_HEADER, Records};
 use super::signature::{self, Compression, Kind};
 use super::stream::{Patience, Stream};
-use super::{Losses, Next, Source};
+use super::{Losses, Next, Source, Stop};
 use crate::error::{Error, Result};
 use crate::packet::{Frame, Interface, Options, Timestamp};
 use std::fs::File;
@@ -79,6 +79,7 @@ pub struct FileSource {
     last: Timestamp,
     stage: Stage,
     progress: Progress,
+    stop: Option<Stop>,
 }
 
 /// How far the reading of a file is.
@@ -112,6 +113,11 @@ impl FileSource {
         self.progress.clone()
     }
 
+    /// Ends when somebody asks: a file at once, a pipe when its writer says nothing any more.
+    pub fn end_with(&mut self, stop: Stop) {
+        self.stop = Some(stop);
+    }
+
     /// The interfaces that the file has described so far: one of a pcap file, any number of a pcapng file.
     pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
         let (record, blocks) = match &self.format {
@@ -133,7 +139,7 @@ impl FileSource {
             self.stage = Stage::Quiet;
             return Ok(Some(Next::Idle(self.last)));
         }
-        if self.fill(needed)? > 0 {
+        if self.comes_more() && self.fill(needed)? > 0 {
             return Ok(None);
         }
         let rest = self.input.bytes();
@@ -146,6 +152,12 @@ impl FileSource {
             Format::Blocks(blocks) => blocks.cut(rest),
         };
         Err(self.damaged(what))
+    }
+
+    /// Waits for the writer of a pipe; false if somebody asked to stop and it says nothing.
+    fn comes_more(&self) -> bool {
+        let stop = self.stop.as_ref().filter(|_| self.input.would_wait());
+        stop.is_none_or(|stop| self.input.wait(stop))
     }
 
     fn fill(&mut self, needed: usize) -> Result<usize> {
@@ -171,7 +183,8 @@ impl FileSource {
 
 impl Source for FileSource {
     fn next(&mut self) -> Result<Next<'_>> {
-        if self.stage == Stage::Over {
+        let stopped = self.stop.as_ref().is_some_and(Stop::is_requested);
+        if self.stage == Stage::Over || stopped && self.input.is_whole() {
             return Ok(Next::End);
         }
         let found = loop {
@@ -269,6 +282,7 @@ fn begin(path: PathBuf, mut input: Input, progress: Progress) -> Result<FileSour
         last: Timestamp::UNKNOWN,
         stage: Stage::Quiet,
         progress,
+        stop: None,
     })
 }
 

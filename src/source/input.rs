@@ -1,5 +1,6 @@
 //! A file's bytes, mapped or streamed: readers see a slice and ask for more.
 
+use super::Stop;
 use super::map::map;
 use super::signature::Compression;
 use super::stream::{Patience, Stream};
@@ -71,6 +72,23 @@ impl Input {
         match self {
             Input::Map(_) => None,
             Input::Stream(stream) => stream.compression,
+        }
+    }
+
+    /// Whether it is a regular file, of which everything is there.
+    #[inline]
+    pub(super) fn is_whole(&self) -> bool {
+        match self {
+            Input::Map(_) => true,
+            Input::Stream(stream) => stream.is_whole(),
+        }
+    }
+
+    /// Waits until there is something to read; false if somebody asked to stop and nothing came for a while.
+    pub(super) fn wait(&self, stop: &Stop) -> bool {
+        match self {
+            Input::Map(_) => true,
+            Input::Stream(stream) => stream.wait(stop),
         }
     }
 

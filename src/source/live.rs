@@ -1,13 +1,13 @@
 //! Frames from a live device, through libpcap (pcap(3PCAP), packet(7)).
 //!
-//! The ring is TPACKET_V3: the kernel hands over blocks, when they are full or `HAND_OVER` after their first packet. A filter
+//! The ring is TPACKET_V3: the kernel hands over blocks, when they are full or 10 ms after their first packet. A filter
 //! is always installed, because the kernel applies the snap length only through one.
 //!
 //! There is no capture thread. The ring itself goes on taking packets while others are printed or written, is far larger than
 //! any queue between threads, and counts what it loses; a thread in between cost as much CPU again, because every packet then
 //! moves from one processor's cache to another's. Packets are copied out in batches that stay in the cache until they are used.
 //!
-//! Ending loses nothing: packets that arrive within `GRACE` of the wish to stop are still taken (a connection's last
+//! Ending loses nothing: packets that arrive within 40 ms of the wish to stop are still taken (a connection's last
 //! acknowledgement is often on its way), then the kernel is told to accept no more, and the ring is read until it is empty.
 
 use std::os::fd::AsFd;
@@ -299,11 +299,7 @@ impl Live {
         let both = &mut [device, stop];
         // Once it has been heard, the wish stays readable. Who has not heard it yet must: it may have come since the last look.
         let from = usize::from(nap.is_some());
-        let until = if matches!(self.phase, Phase::Running) {
-            2
-        } else {
-            1
-        };
+        let until = 1 + usize::from(matches!(self.phase, Phase::Running));
         let waiting = both.get_mut(from..until).unwrap_or_default();
         match poll(waiting, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),

@@ -1,5 +1,6 @@
 //! Bytes that come when they come: pipes, terminals and whatever is being decompressed.
 
+use super::Stop;
 use super::signature::Compression;
 use super::unpack::{Gzip, Zstd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -7,9 +8,13 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// How much is asked for at once: what a pipe holds.
 const READ: usize = 64 * 1024;
+
+/// How long the writer of a pipe, who was told to stop too, may take for what it still holds.
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// A reader and what was read from it and not yet consumed.
 pub(super) struct Stream {
@@ -118,6 +123,40 @@ impl Stream {
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Whether it is a regular file, of which everything is there.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.patience, Patience::NotNeeded)
+    }
+
+    /// Waits until there is something to read; false if somebody asked to stop and nothing came for a while.
+    pub(super) fn wait(&self, stop: &Stop) -> bool {
+        let Patience::Ask(file) = &self.patience else {
+            return true;
+        };
+        let wake = stop.fd();
+        loop {
+            let mut files = [
+                PollFd::new(file, PollFlags::IN),
+                PollFd::new(&wake, PollFlags::IN),
+            ];
+            let stopped = stop.is_requested();
+            let farewell = Timespec::try_from(FAREWELL).ok().filter(|_| stopped);
+            // Once it has been heard, the wish stays readable.
+            let waiting = if stopped {
+                &mut files[..1]
+            } else {
+                &mut files[..]
+            };
+            let ready = poll(waiting, farewell.as_ref());
+            if !files[0].revents().is_empty() {
+                return true;
+            }
+            if stopped && ready == Ok(0) {
+                return false;
             }
         }
     }
