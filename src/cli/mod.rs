@@ -6,6 +6,7 @@ mod report;
 mod run;
 mod signals;
 mod size;
+mod terminal;
 mod ticker;
 
 use std::ffi::OsString;

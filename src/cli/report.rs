@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use super::size::display;
+use super::terminal;
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::packet::Interface;
@@ -122,5 +123,14 @@ fn say(text: &str) {
             }
         })
         .collect();
-    let _ = std::io::stderr().write_all(clean.as_bytes());
+    if clean.is_empty() {
+        return;
+    }
+    // On a terminal a counter may be drawn there, or the echo of Ctrl-C.
+    let begin = if terminal::is_there() {
+        terminal::CLEAR_LINE
+    } else {
+        ""
+    };
+    let _ = std::io::stderr().write_all(format!("{begin}{clean}").as_bytes());
 }

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::terminal::{self, Terminal};
 use crate::pipeline::Totals;
 use crate::source::{Losses, Progress};
 
@@ -34,7 +35,7 @@ impl Ticker {
     /// Begins to draw, if nothing else is shown and somebody is there to see it.
     pub(super) fn start(subject: Subject, totals: Arc<Totals>, quiet: bool) -> Ticker {
         use std::io::IsTerminal;
-        if !std::io::stderr().is_terminal() || (!quiet && std::io::stdout().is_terminal()) {
+        if !terminal::is_there() || (!quiet && std::io::stdout().is_terminal()) {
             return Ticker { running: None };
         }
         let Some(bar) = bar(&subject) else {
@@ -72,12 +73,18 @@ fn bar(subject: &Subject) -> Option<ProgressBar> {
         Subject::File(progress) => {
             let total = progress.total.filter(|&total| total >= LONG)?;
             let template = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left  {msg}";
-            Some(ProgressBar::new(total).with_style(style(template)?))
+            let bar = ProgressBar::with_draw_target(Some(total), target());
+            Some(bar.with_style(style(template)?))
         }
         Subject::Device(_) => {
-            Some(ProgressBar::new_spinner().with_style(style("{spinner} {elapsed}  {msg}")?))
+            let bar = ProgressBar::with_draw_target(None, target());
+            Some(bar.with_style(style("{spinner} {elapsed}  {msg}")?))
         }
     }
+}
+
+fn target() -> ProgressDrawTarget {
+    ProgressDrawTarget::term_like(Box::new(Terminal::default()))
 }
 
 fn show(bar: &ProgressBar, subject: &Subject, totals: &Totals) {

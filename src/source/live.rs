@@ -83,6 +83,8 @@ pub struct Live {
     looked: Instant,
     losses: Counters,
     counted: Instant,
+    /// Whether packets came since then.
+    uncounted: bool,
 }
 
 /// How far the end is.
@@ -124,7 +126,7 @@ impl Live {
             .map_err(|error| failed(why_not_opened(&error)))?;
         let mut capture = capture
             .setnonblock()
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(message(&error)))?;
         if options.is_loopback {
             // Where the kernel is too old libpcap drops the second copy itself.
             let _ = socket::ignore_outgoing(capture.as_fd());
@@ -136,7 +138,7 @@ impl Live {
         if let Some(LinkType(number)) = wanted {
             let set = capture.set_datalink(Linktype(i32::from(number)));
             if options.link.is_some() {
-                set.map_err(|error| failed(error.to_string()))?;
+                set.map_err(|error| failed(message(&error)))?;
             }
         }
         let interface = Interface {
@@ -165,6 +167,7 @@ impl Live {
             looked: now,
             losses: Counters::default(),
             counted: now,
+            uncounted: false,
         })
     }
 
@@ -182,7 +185,7 @@ impl Live {
             .filter(expression, true)
             .map_err(|error| Error::Filter {
                 expression: expression.to_owned(),
-                what: error.to_string(),
+                what: message(&error),
             })
     }
 
@@ -205,6 +208,7 @@ impl Live {
         self.flowing += self.batch.len() as u64;
         if !self.batch.is_used_up() {
             self.idle = false;
+            self.uncounted = true;
             if let Phase::Draining(since) = &mut self.phase {
                 *since = now;
             }
@@ -262,6 +266,7 @@ impl Live {
 
     fn count(&mut self, now: Instant) {
         self.counted = now;
+        self.uncounted = false;
         if let Ok(stat) = self.capture.stats() {
             self.losses
                 .add([stat.received, stat.dropped, stat.if_dropped]);
@@ -278,6 +283,10 @@ impl Live {
             None => Some(NAP),
             Some(time) => Some(time.min(NAP)),
         };
+        // Before a silence, during which somebody may ask.
+        if !flows && self.uncounted {
+            self.count(now);
+        }
         // After a nap that gave nothing the loop is told once more, before the wait that may be long.
         self.idle = !flows;
         let in_a_nap = came * NAP.as_micros() as u64 / (since.as_micros() as u64).max(1);
@@ -289,9 +298,9 @@ impl Live {
             PollFd::new(&stop, PollFlags::IN),
         );
         let both = &mut [device, stop];
-        // Once it has been heard, the wish stays readable.
+        // Once it has been heard, the wish stays readable. Who has not heard it yet must: it may have come since the last look.
         let from = usize::from(naps);
-        let until = if self.stop.is_requested() { 1 } else { 2 };
+        let until = 1 + usize::from(matches!(self.phase, Phase::Running));
         let waiting = both.get_mut(from..until).unwrap_or_default();
         match poll(waiting, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),

@@ -15,4 +15,5 @@ mod tcpdump;
 mod tidy;
 
 mod files;
+mod live;
 mod pipes;
