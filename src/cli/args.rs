@@ -96,7 +96,7 @@ pub(super) struct Input {
     #[arg(short = 'B', long, value_name = "SIZE", value_parser = kibibytes)]
     pub(super) buffer_size: Option<u64>,
     /// Ask the device for this link type, where it has several: LINUX_SLL, LINUX_SLL2
-    #[arg(short = 'y', long, value_name = "TYPE")]
+    #[arg(short = 'y', long, value_name = "TYPE", conflicts_with = "read")]
     pub(super) linktype: Option<String>,
 }
 

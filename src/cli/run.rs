@@ -42,6 +42,7 @@ fn from_file(plan: Plan) -> Result<()> {
     let totals = Arc::new(Totals::default());
     let quiet = matches!(show, Show::Nothing | Show::Count);
     let interface = source.interfaces().next().cloned();
+    filter.check(source.interfaces().map(|interface| interface.link))?;
     let sinks = sinks(save, &show, interface.as_ref(), Timestamp::UNKNOWN)?;
     let mut output = Output::new(sinks, flush, Some(stop.clone()));
     signals::listen(stop, output.flush_request(), Arc::clone(&totals), None)?;
@@ -50,9 +51,8 @@ fn from_file(plan: Plan) -> Result<()> {
     let finished = output.finish();
     drop(ticker);
     report::file(&totals.now(), source.losses(), &filter);
-    ran?;
-    finished?;
-    count(&show, &totals)
+    count(&show, &totals)?;
+    ran.and(finished)
 }
 
 fn from_device(plan: Plan) -> Result<()> {
@@ -90,9 +90,8 @@ fn from_device(plan: Plan) -> Result<()> {
     let finished = output.finish();
     drop(ticker);
     report::device(&totals.now(), source.losses(), ring);
-    ran?;
-    finished?;
-    count(&show, &totals)
+    count(&show, &totals)?;
+    ran.and(finished)
 }
 
 /// What `--count` prints, as tcpdump does.

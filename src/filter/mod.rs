@@ -72,6 +72,25 @@ impl Filter {
         self.expression.is_none() || self.expression_matches(packet.frame)
     }
 
+    /// Looks whether the expression means anything on at least one of these link types, if there are any.
+    ///
+    /// # Errors
+    /// It does not compile for the first, nor for any other.
+    pub fn check(&self, links: impl IntoIterator<Item = LinkType>) -> Result<()> {
+        let Some(expression) = &self.expression else {
+            return Ok(());
+        };
+        let mut compiled = links
+            .into_iter()
+            .map(|link| Program::compile(link, expression).map(drop));
+        let first = compiled.next().unwrap_or(Ok(()));
+        if compiled.any(|other| other.is_ok()) {
+            Ok(())
+        } else {
+            first
+        }
+    }
+
     /// Whether it looks at more than a frame's bytes.
     pub fn reads_packets(&self) -> bool {
         self.ports.is_some()

@@ -10,12 +10,20 @@
 //! Ending loses nothing: packets that arrive within 40 ms of the wish to stop are still taken (a connection's last
 //! acknowledgement is often on its way), then the kernel is told to accept no more, and the ring is read until it is empty.
 
+mod counters;
+mod ending;
+mod refusal;
+
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture, Linktype, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use counters::Counters;
+use ending::{Ending, Step};
+use refusal::why_not_opened;
 
 use super::batch::Batch;
 use super::{Losses, Next, Source, Stop, socket};
@@ -44,10 +52,6 @@ pub const MAX_SNAP_LEN: u32 = 262_144;
 
 /// The kernel hands over a block at the latest this long after its first packet.
 const HAND_OVER: Duration = Duration::from_millis(10);
-/// What arrives this long after the wish to stop is still taken.
-const GRACE: Duration = Duration::from_millis(40);
-/// A ring that gave nothing for this long after the kernel stopped accepting is empty.
-const EMPTY: Duration = Duration::from_millis(25);
 /// A batch is about this many bytes: half of what a processor keeps close.
 const BATCH: usize = 128 << 10;
 /// The most packets of a batch.
@@ -66,8 +70,7 @@ pub struct Live {
     interface: Interface,
     options: Options,
     stop: Stop,
-    phase: Phase,
-    deadline: Option<Instant>,
+    ending: Ending,
     batch: Batch,
     /// How many frames were given.
     number: u64,
@@ -85,23 +88,6 @@ pub struct Live {
     counted: Instant,
     /// Whether packets came since then.
     uncounted: bool,
-}
-
-/// How far the end is.
-#[derive(Debug, Clone, Copy)]
-enum Phase {
-    Running,
-    /// Somebody asked to stop; packets are accepted until then.
-    Grace(Instant),
-    /// The kernel accepts no more; the ring was last seen with a packet at this time.
-    Draining(Instant),
-}
-
-/// libpcap's counters are 32 bits wide and wrap.
-#[derive(Debug, Default)]
-struct Counters {
-    last: [u32; 3],
-    total: Arc<Mutex<Losses>>,
 }
 
 impl Live {
@@ -153,10 +139,9 @@ impl Live {
         Ok(Live {
             capture,
             interface,
-            deadline: options.duration.map(|duration| now + duration),
+            ending: Ending::new(options.duration.map(|duration| now + duration)),
             options,
             stop,
-            phase: Phase::Running,
             batch: Batch::default(),
             number: 0,
             last_time: Timestamp(0),
@@ -209,9 +194,7 @@ impl Live {
         if !self.batch.is_used_up() {
             self.idle = false;
             self.uncounted = true;
-            if let Phase::Draining(since) = &mut self.phase {
-                *since = now;
-            }
+            self.ending.gave(now);
         }
         Ok(())
     }
@@ -242,26 +225,16 @@ impl Live {
         Ok(())
     }
 
-    /// Goes on towards the end, where somebody asked for it; how long to wait for packets, or that there will be none.
-    fn advance(&mut self, now: Instant) -> Wait {
-        if matches!(self.phase, Phase::Running)
-            && (self.stop.is_requested() || self.deadline.is_some_and(|at| now >= at))
-        {
-            self.phase = Phase::Grace(now + GRACE);
+    /// Goes on towards the end, where somebody asked for it.
+    fn advance(&mut self, now: Instant) -> Step {
+        let step = self
+            .ending
+            .advance(now, self.looked, self.stop.is_requested());
+        if step == Step::Close {
+            let _ = socket::accept_no_more(self.capture.as_fd());
+            return Step::Wait(Some(ending::EMPTY));
         }
-        match self.phase {
-            Phase::Running => Wait::For(self.deadline.map(|at| at - now)),
-            Phase::Grace(until) if now < until => Wait::For(Some(until - now)),
-            Phase::Grace(_) => {
-                let _ = socket::accept_no_more(self.capture.as_fd());
-                self.phase = Phase::Draining(now);
-                Wait::For(Some(EMPTY))
-            }
-            Phase::Draining(since) if self.looked >= since + EMPTY => Wait::Over,
-            Phase::Draining(since) => {
-                Wait::For(Some((since + EMPTY).saturating_duration_since(now)))
-            }
-        }
+        step
     }
 
     fn count(&mut self, now: Instant) {
@@ -300,7 +273,7 @@ impl Live {
         let both = &mut [device, stop];
         // Once it has been heard, the wish stays readable. Who has not heard it yet must: it may have come since the last look.
         let from = usize::from(naps);
-        let until = 1 + usize::from(matches!(self.phase, Phase::Running));
+        let until = 1 + usize::from(self.ending.is_running());
         let waiting = both.get_mut(from..until).unwrap_or_default();
         match poll(waiting, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
@@ -310,14 +283,6 @@ impl Live {
             }),
         }
     }
-}
-
-/// What [`Live::advance`] found.
-enum Wait {
-    /// Packets may come for this long, or at any time.
-    For(Option<Duration>),
-    /// Everything was read.
-    Over,
 }
 
 impl Source for Live {
@@ -331,8 +296,9 @@ impl Source for Live {
                 }
                 let now = Instant::now();
                 match self.advance(now) {
-                    Wait::For(time) => self.wait(now, time)?,
-                    Wait::Over => return Ok(Next::End),
+                    Step::Wait(time) => self.wait(now, time)?,
+                    Step::Over => return Ok(Next::End),
+                    Step::Close => {}
                 }
             }
             self.look()?;
@@ -357,18 +323,6 @@ impl Source for Live {
     }
 }
 
-impl Counters {
-    fn add(&mut self, now: [u32; 3]) {
-        let [received, dropped, by_interface] =
-            std::array::from_fn(|at| u64::from(now[at].wrapping_sub(self.last[at])));
-        self.last = now;
-        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
-        total.received += received;
-        total.dropped += dropped;
-        total.dropped_by_interface += by_interface;
-    }
-}
-
 /// Live devices give libpcap's own number for raw IP; files have another.
 fn link_type(link: Linktype) -> LinkType {
     match u16::try_from(link.0) {
@@ -383,48 +337,5 @@ fn message(error: &pcap::Error) -> String {
     match error {
         pcap::Error::PcapError(text) => text.clone(),
         other => other.to_string(),
-    }
-}
-
-/// Why a device did not open, and what to do: libpcap says the same for a missing permission and a missing device.
-fn why_not_opened(error: &pcap::Error) -> String {
-    if !may_capture() {
-        let program = std::env::current_exe().unwrap_or_else(|_| "lcap".into());
-        return format!(
-            "capturing needs the CAP_NET_RAW capability. Give it to lcap once and for all with\n    \
-             sudo setcap cap_net_raw=ep {}\nor run lcap with sudo. Reading files (-r) needs no privilege",
-            shell_word(&program.to_string_lossy())
-        );
-    }
-    let devices = pcap::Device::list().unwrap_or_default();
-    let names: Vec<String> = devices.into_iter().map(|device| device.name).collect();
-    format!("{}; the devices are {}", message(error), names.join(", "))
-}
-
-/// Whether the kernel lets this process open a packet socket.
-#[cfg(target_os = "linux")]
-fn may_capture() -> bool {
-    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-    let opened = socket_with(
-        AddressFamily::PACKET,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        None,
-    );
-    !matches!(opened, Err(rustix::io::Errno::PERM))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn may_capture() -> bool {
-    true
-}
-
-/// A path as a shell wants it.
-fn shell_word(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    if path.chars().all(plain) {
-        path.to_owned()
-    } else {
-        format!("'{}'", path.replace('\'', r"'\''"))
     }
 }

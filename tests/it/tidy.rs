@@ -34,9 +34,6 @@ const NAMELESS: [&str; 6] = ["util", "utils", "common", "helpers", "types", "mis
 
 const MOST_LINES: usize = 400;
 
-/// Longer for now.
-const LONGER: [&str; 1] = ["source/live.rs"];
-
 const TOP: [&str; 6] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -171,8 +168,7 @@ fn files_say_what_they_are_for_and_are_short() {
                 "{directory}/{path}: no first sentence"
             );
             let lines = file.text.lines().count();
-            let allowed = lines <= MOST_LINES || LONGER.contains(&&path[..]);
-            assert!(allowed, "{directory}/{path}: {lines} lines");
+            assert!(lines <= MOST_LINES, "{directory}/{path}: {lines} lines");
             let nameless = path.split(['/', '.']).find(|part| NAMELESS.contains(part));
             assert_eq!(nameless, None, "{directory}/{path}");
         }
