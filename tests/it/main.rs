@@ -4,5 +4,6 @@
 mod craft;
 
 mod files;
+#[cfg(target_os = "linux")]
 mod live;
 mod pipes;
