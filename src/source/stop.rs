@@ -26,14 +26,13 @@ impl Stop {
     /// # Errors
     /// The process has no file descriptors left.
     pub fn new() -> Result<Stop> {
-        let (wakes, waker) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-            .map_err(std::io::Error::from)?;
+        let (wakes, waker) = std::io::pipe()?;
         let requested = AtomicBool::new(false);
         Ok(Stop {
             shared: Arc::new(Shared {
                 requested,
-                wakes,
-                waker,
+                wakes: wakes.into(),
+                waker: waker.into(),
             }),
         })
     }

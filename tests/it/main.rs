@@ -15,5 +15,6 @@ mod tcpdump;
 mod tidy;
 
 mod files;
+#[cfg(target_os = "linux")]
 mod live;
 mod pipes;

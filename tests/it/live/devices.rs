@@ -81,6 +81,9 @@ fn a_link_type_that_the_device_does_not_have() {
 
 #[test]
 fn directions_are_refused() {
+    if !permitted() {
+        return;
+    }
     for words in ["inbound", "outbound", "udp and not inbound"] {
         let output = run(&["-i", "lo", words]);
         let said = String::from_utf8(output.stderr).unwrap();
