@@ -15,6 +15,7 @@ mod tcpdump;
 mod tidy;
 
 mod files;
+mod hostile;
 #[cfg(target_os = "linux")]
 mod live;
 mod pipes;
