@@ -12,6 +12,7 @@
 
 mod counters;
 mod ending;
+mod presence;
 mod refusal;
 
 use std::os::fd::AsFd;
@@ -23,6 +24,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use counters::Counters;
 use ending::{Ending, Step};
+use presence::Presence;
 use refusal::why_not_opened;
 
 use super::batch::Batch;
@@ -63,6 +65,8 @@ const NAP: Duration = Duration::from_millis(15);
 const NAP_PART: u64 = 8;
 /// The counters are asked for at most this often while packets flow.
 const COUNT_EVERY: Duration = Duration::from_millis(100);
+/// In a silence this often somebody looks whether the device is still there.
+const LOOK_FOR_DEVICE: Duration = Duration::from_secs(1);
 
 /// A device that is open and not yet read.
 pub struct Live {
@@ -88,6 +92,7 @@ pub struct Live {
     counted: Instant,
     /// Whether packets came since then.
     uncounted: bool,
+    presence: Presence,
 }
 
 impl Live {
@@ -127,6 +132,11 @@ impl Live {
                 set.map_err(|error| failed(message(&error)))?;
             }
         }
+        let presence = if options.is_loopback {
+            Presence::ALWAYS
+        } else {
+            Presence::of(&options.device, capture.as_fd())
+        };
         let interface = Interface {
             id: 0,
             name: Some(options.device.clone()),
@@ -153,6 +163,7 @@ impl Live {
             losses: Counters::default(),
             counted: now,
             uncounted: false,
+            presence,
         })
     }
 
@@ -251,11 +262,11 @@ impl Live {
         let came = std::mem::take(&mut self.flowing);
         let since = now - std::mem::replace(&mut self.waited, now);
         let flows = came > 0;
-        let time = match at_most {
-            _ if !flows => at_most,
-            None => Some(NAP),
-            Some(time) => Some(time.min(NAP)),
+        let longest = match flows {
+            true => Some(NAP),
+            false => self.presence.is_doubtful().then_some(LOOK_FOR_DEVICE),
         };
+        let time = at_most.into_iter().chain(longest).min();
         // Before a silence, during which somebody may ask.
         if !flows && self.uncounted {
             self.count(now);
@@ -276,6 +287,10 @@ impl Live {
         let until = 1 + usize::from(self.ending.is_running());
         let waiting = both.get_mut(from..until).unwrap_or_default();
         match poll(waiting, timeout.as_ref()) {
+            Ok(0) if !flows && self.presence.is_gone(self.capture.as_fd()) => Err(Error::Device {
+                device: self.options.device.clone(),
+                what: "the capture ended: The interface disappeared".into(),
+            }),
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(Error::Device {
                 device: self.options.device.clone(),

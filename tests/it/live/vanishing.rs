@@ -4,9 +4,20 @@ use super::session::{Session, objects, skip};
 use super::space::{alone, ip};
 use super::traffic::Port;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::time::Duration;
 
 #[test]
 fn a_device_that_goes_away() {
+    goes_away(&["link delete near"]);
+}
+
+/// The kernel tells of the first, and libpcap finds the device still there; of the second nobody tells.
+#[test]
+fn a_device_that_goes_down_and_then_away() {
+    goes_away(&["link set near down", "link delete near"]);
+}
+
+fn goes_away(steps: &[&str]) {
     alone(|| {
         let made = ip("link add near type veth peer name far")
             .and_then(|()| ip("address add 192.0.2.1/24 dev near"))
@@ -33,7 +44,10 @@ fn a_device_that_goes_away() {
             socket.send_to(b"last words", ("192.0.2.2", 4321)).unwrap();
         }
         session.output.wait_for_count(5);
-        ip("link delete near").unwrap();
+        for step in steps {
+            ip(step).unwrap();
+            std::thread::sleep(Duration::from_millis(100));
+        }
         let ended = session.ended();
         assert_eq!(ended.code, Some(1), "{:?}", ended.errors);
         assert_eq!((ended.captured(), objects(&path).len()), (5, 5));
