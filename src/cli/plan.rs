@@ -45,6 +45,8 @@ pub(super) enum Show {
     Packets(&'static Format, Style),
 }
 
+/// One block of the ring, which has at least one, in bytes.
+const SMALLEST_RING: u64 = 256 << 10;
 /// The kernel's ring unless `-B` says otherwise, in bytes.
 const RING: u64 = 64 << 20;
 
@@ -136,7 +138,7 @@ fn input(args: &Capture) -> Result<Input> {
         device: device.name,
         is_loopback: device.is_loopback,
         snap_len,
-        buffer: match u32::try_from(buffer)
+        buffer: match u32::try_from(buffer.max(SMALLEST_RING))
             .ok()
             .filter(|&size| size <= i32::MAX as u32)
         {

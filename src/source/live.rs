@@ -17,7 +17,7 @@ mod refusal;
 
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use pcap::{Active, Capture, Linktype, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -76,6 +76,8 @@ pub struct Live {
     stop: Stop,
     ending: Ending,
     batch: Batch,
+    /// When the filter was set.
+    since: Timestamp,
     /// How many frames were given.
     number: u64,
     last_time: Timestamp,
@@ -153,6 +155,7 @@ impl Live {
             options,
             stop,
             batch: Batch::default(),
+            since: Timestamp(0),
             number: 0,
             last_time: Timestamp(0),
             ready: true,
@@ -177,12 +180,20 @@ impl Live {
     /// # Errors
     /// The expression does not compile, or the kernel refuses it.
     pub fn set_filter(&mut self, expression: &str) -> Result<()> {
-        self.capture
-            .filter(expression, true)
-            .map_err(|error| Error::Filter {
-                expression: expression.to_owned(),
-                what: message(&error),
-            })
+        let set = self.capture.filter(expression, true);
+        set.map_err(|error| Error::Filter {
+            expression: expression.to_owned(),
+            what: message(&error),
+        })?;
+        // What the device accepted before there was a filter is neither shown nor counted.
+        if let Ok(stat) = self.capture.stats() {
+            self.losses
+                .begin([stat.received, stat.dropped, stat.if_dropped]);
+        }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.map_or(0, |now| now.as_nanos() as i64);
+        self.since = Timestamp(now);
+        Ok(())
     }
 
     /// The counters that [`losses`](Source::losses) reads, for another thread to look at.
@@ -215,12 +226,14 @@ impl Live {
         // Few large packets or many small ones: a batch is to fit into the cache.
         let wanted = (BATCH / self.batch.mean()).clamp(1, AT_A_TIME);
         self.batch.clear();
-        let batch = &mut self.batch;
+        let (batch, since) = (&mut self.batch, self.since);
         let copied = self.capture.dispatch(Some(wanted), |packet| {
             let header = packet.header;
             // With nanosecond precision the field for microseconds holds nanoseconds.
             let time = Timestamp::new(header.ts.tv_sec, header.ts.tv_usec as u32);
-            batch.push(time, header.len, packet.data);
+            if time >= since {
+                batch.push(time, header.len, packet.data);
+            }
         });
         match copied {
             Ok(count) => self.ready = count == wanted,

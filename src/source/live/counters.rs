@@ -13,6 +13,11 @@ pub(super) struct Counters {
 }
 
 impl Counters {
+    /// Begins to count from what libpcap says now.
+    pub(super) fn begin(&mut self, now: [u32; 3]) {
+        self.last = now;
+    }
+
     /// Takes what libpcap says now: received, dropped, dropped by the interface, each since the start.
     pub(super) fn add(&mut self, now: [u32; 3]) {
         let [received, dropped, by_interface] =

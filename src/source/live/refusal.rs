@@ -13,7 +13,11 @@ pub(super) fn why_not_opened(error: &pcap::Error) -> String {
         );
     }
     let devices = pcap::Device::list().unwrap_or_default();
-    let names: Vec<String> = devices.into_iter().map(|device| device.name).collect();
+    let names: Vec<String> = devices
+        .into_iter()
+        .filter(|device| device.flags.is_up())
+        .map(|device| device.name)
+        .collect();
     format!("{}; the devices are {}", message(error), names.join(", "))
 }
 
