@@ -17,6 +17,11 @@ use crate::source::live;
 pub(super) struct Plan {
     pub(super) input: Input,
     pub(super) filter: Filter,
+    pub(super) work: Work,
+}
+
+/// What is done with packets, wherever they come from.
+pub(super) struct Work {
     pub(super) limits: Limits,
     pub(super) save: Option<Save>,
     pub(super) show: Show,
@@ -87,13 +92,15 @@ pub(super) fn plan(args: &Capture) -> Result<Plan> {
     Ok(Plan {
         input,
         filter,
-        limits: Limits {
-            packets: args.end.count,
-            bytes: args.end.max_bytes,
+        work: Work {
+            limits: Limits {
+                packets: args.end.count,
+                bytes: args.end.max_bytes,
+            },
+            save,
+            show,
+            flush: if each { Flush::Packet } else { Flush::Full },
         },
-        save,
-        show,
-        flush: if each { Flush::Packet } else { Flush::Full },
     })
 }
 

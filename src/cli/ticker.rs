@@ -19,7 +19,7 @@ pub(super) enum Subject {
     /// A file is being read.
     File(Progress),
     /// A device is being captured on.
-    Device(Option<Arc<Mutex<Losses>>>),
+    Device(Arc<Mutex<Losses>>),
 }
 
 /// Draws until it is dropped.
@@ -96,10 +96,8 @@ fn show(bar: &ProgressBar, subject: &Subject, totals: &Totals) {
             bar.set_message(packets);
         }
         Subject::Device(losses) => {
-            let losses = losses
-                .as_ref()
-                .map(|losses| *losses.lock().unwrap_or_else(PoisonError::into_inner));
-            let dropped = losses.unwrap_or_default().dropped;
+            let losses = losses.lock().unwrap_or_else(PoisonError::into_inner);
+            let dropped = losses.dropped;
             bar.set_message(format!(
                 "{packets}, {}, {} dropped",
                 HumanBytes(counts.bytes),

@@ -5,14 +5,17 @@ mod ports;
 
 pub use ports::Ports;
 
+use crate::decode::decode;
 use crate::error::{Error, Result};
-use crate::packet::{Frame, LinkType, Packet};
+use crate::packet::{Body, Frame, LinkType, Packet, Reason};
 use bpf::Program;
 
 /// What the user wants to see: every part that is given must agree.
 #[derive(Debug, Default)]
 pub struct Filter {
     ports: Option<Ports>,
+    /// Set where the kernel has looked at the ports of every packet that this does not match.
+    unsure: Option<Program>,
     expression: Option<String>,
     /// The expression for every link type met so far; none where it does not compile there.
     programs: Vec<(LinkType, Option<Program>)>,
@@ -63,7 +66,16 @@ impl Filter {
     /// Whether the packet is wanted.
     #[inline]
     pub fn matches(&mut self, packet: &Packet) -> bool {
-        if let Some(ports) = &self.ports {
+        if let Some(ports) = &self.ports
+            && !self.was_sure_of(packet.frame)
+        {
+            let decoded;
+            let packet = if let Body::Opaque(Reason::NotRead) = packet.body {
+                decoded = decode(packet.frame);
+                &decoded
+            } else {
+                packet
+            };
             let either = |(src, dst)| ports.contains(src) || ports.contains(dst);
             if !packet.ports().is_some_and(either) {
                 return false;
@@ -91,9 +103,16 @@ impl Filter {
         }
     }
 
-    /// Whether it looks at more than a frame's bytes.
+    /// Whether it looks at more than the bytes of most frames.
     pub fn reads_packets(&self) -> bool {
-        self.ports.is_some()
+        self.ports.is_some() && self.unsure.is_none()
+    }
+
+    /// Whether the kernel's look at the ports was exact.
+    #[inline]
+    fn was_sure_of(&self, frame: &Frame) -> bool {
+        let unsure = self.unsure.as_ref();
+        unsure.is_some_and(|program| !program.matches(frame.bytes, frame.wire_len))
     }
 
     /// Frames that could not be decided because the expression means nothing on their link type; they were left out.
@@ -122,13 +141,16 @@ impl Filter {
         if let Some(expression) = &self.expression {
             Program::compile(link, expression)?;
         }
-        Ok((
-            whole,
-            Filter {
-                ports: self.ports,
-                ..Filter::default()
-            },
-        ))
+        let unsure = match &self.ports {
+            Some(_) => Some(Program::compile(link, EXTENDED)?),
+            None => None,
+        };
+        let rest = Filter {
+            ports: self.ports,
+            unsure,
+            ..Filter::default()
+        };
+        Ok((whole, rest))
     }
 
     fn expression_matches(&mut self, frame: &Frame) -> bool {

@@ -3,7 +3,7 @@
 use super::Filter;
 use super::bpf::Program;
 use crate::decode::decode;
-use crate::packet::{Frame, Interface, LinkType, Options, Timestamp};
+use crate::packet::{Frame, Interface, LinkType, Options, Packet, Timestamp};
 
 /// An Ethernet frame with an IPv4 TCP segment from 127.0.0.1:`src` to 127.0.0.1:`dst` and 40 bytes of data.
 fn segment(src: u16, dst: u16) -> Vec<u8> {
@@ -67,6 +67,37 @@ fn ports_match_either_end_of_tcp_and_udp() {
         matches(&mut filter, &jumbo(8050), 82),
         "behind an extension header"
     );
+}
+
+#[test]
+fn behind_the_kernel_only_what_it_cannot_decide_is_read() {
+    let filter = Filter::new(Some("80".parse().unwrap()), "").unwrap();
+    let (kernel, mut rest) = filter.into_kernel(LinkType::ETHERNET).unwrap();
+    let kernel = Program::compile(LinkType::ETHERNET, &kernel).unwrap();
+    assert!(!rest.reads_packets());
+    for (bytes, kernel_accepts, wanted) in [
+        (segment(80, 9), true, true),
+        (segment(81, 9), false, true),
+        (jumbo(80), true, true),
+        (jumbo(81), true, false),
+    ] {
+        let interface = Interface {
+            link: LinkType::ETHERNET,
+            ..Interface::default()
+        };
+        let frame = Frame {
+            number: 1,
+            time: Timestamp(0),
+            interface: &interface,
+            link: interface.link,
+            wire_len: bytes.len() as u32,
+            bytes: &bytes,
+            options: Options::default(),
+        };
+        assert_eq!(kernel.matches(&bytes, frame.wire_len), kernel_accepts);
+        assert_eq!(rest.matches(&Packet::not_read(&frame)), wanted);
+        assert_eq!(rest.matches(&decode(&frame)), wanted);
+    }
 }
 
 #[test]
