@@ -153,6 +153,11 @@ fn input(args: &Capture) -> Result<Input> {
             None => return usage("-B: a ring is smaller than 2 GiB"),
         },
         link: args.input.linktype.as_deref().map(link_type).transpose()?,
+        pace: if args.save.write.is_some() && !args.save.print {
+            live::Pace::Leisurely
+        } else {
+            live::Pace::Prompt
+        },
         duration: args.end.duration.map(jiff::SignedDuration::unsigned_abs),
     }))
 }

@@ -17,6 +17,7 @@ pub struct Output<'a> {
     flush: Flush,
     flush_asked: Arc<AtomicBool>,
     closed: bool,
+    may_have_enough: bool,
 }
 
 /// When buffered bytes are handed on, beside when nothing is waiting to be read.
@@ -33,6 +34,7 @@ impl<'a> Output<'a> {
     /// An output to these sinks.
     pub fn new(sinks: Vec<Box<dyn Sink + 'a>>, flush: Flush, stop: Option<Stop>) -> Output<'a> {
         Output {
+            may_have_enough: sinks.iter().any(|sink| sink.may_have_enough()),
             sinks,
             stop,
             flush,
@@ -53,7 +55,7 @@ impl<'a> Output<'a> {
 
     /// Whether any sink still takes packets.
     pub fn wants_more(&self) -> bool {
-        !self.closed && self.sinks.iter().all(|sink| sink.wants_more())
+        !self.closed && (!self.may_have_enough || self.sinks.iter().all(|sink| sink.wants_more()))
     }
 
     /// Gives every sink the packet.

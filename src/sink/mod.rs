@@ -70,7 +70,12 @@ pub trait Sink {
         Needs::Packets
     }
 
-    /// Whether more packets are of use.
+    /// Whether it may have enough before the packets end.
+    fn may_have_enough(&self) -> bool {
+        false
+    }
+
+    /// Whether more packets are of use; asked only of those that may have enough.
     fn wants_more(&self) -> bool {
         true
     }

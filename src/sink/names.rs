@@ -69,10 +69,16 @@ impl Names {
         self.rotation.size.is_some_and(|limit| size > limit)
     }
 
+    /// Whether there is a last file.
+    pub(super) fn may_end(&self) -> bool {
+        let rotation = self.rotation;
+        rotation.files.is_some() && rotation.seconds.is_some() && rotation.size.is_none()
+    }
+
     /// Whether the file that is due would be one too many.
     pub(super) fn is_last(&self) -> bool {
-        let Rotation { size, files, .. } = self.rotation;
-        self.timed && size.is_none() && files.is_some_and(|files| self.by_time + 1 >= files)
+        let files = self.rotation.files.filter(|_| self.may_end());
+        self.timed && files.is_some_and(|files| self.by_time + 1 >= files)
     }
 
     /// The next file's name.

@@ -94,7 +94,7 @@ impl Encoder for Pcap {
         let captured = frame.bytes.len() as u32;
         //  0         4          8          12         16
         //  | seconds | fraction | captured | original | data |
-        let header = [seconds, fraction, captured, frame.wire_len].map(u32::to_ne_bytes);
-        out.write(header.as_flattened(), frame.bytes, &[])
+        let header = [seconds, fraction, captured, frame.wire_len];
+        out.write(header, frame.bytes, &[])
     }
 }

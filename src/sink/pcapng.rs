@@ -129,7 +129,7 @@ impl Pcapng {
             frame.bytes.len() as u32,
             frame.wire_len,
         ];
-        out.write(words(fields).as_flattened(), frame.bytes, &self.scratch)
+        out.write(fields, frame.bytes, &self.scratch)
     }
 }
 
@@ -141,12 +141,8 @@ fn simple(frame: &Frame, out: &mut Out) -> Result<()> {
     let total = (FIXED + frame.bytes.len() + padding + 4) as u32;
     let mut tail = [0; 8];
     tail[padding..padding + 4].copy_from_slice(&total.to_ne_bytes());
-    let header = words([SIMPLE, total, frame.wire_len]);
-    out.write(header.as_flattened(), frame.bytes, &tail[..padding + 4])
-}
-
-fn words<const N: usize>(fields: [u32; N]) -> [[u8; 4]; N] {
-    fields.map(u32::to_ne_bytes)
+    let header = [SIMPLE, total, frame.wire_len];
+    out.write(header, frame.bytes, &tail[..padding + 4])
 }
 
 /// Appends the options of a packet block, numbers turned into this machine's byte order; stops where they are not whole.

@@ -143,6 +143,10 @@ impl<E: Encoder> Sink for Save<E> {
         Needs::Frames
     }
 
+    fn may_have_enough(&self) -> bool {
+        self.names.may_end()
+    }
+
     fn wants_more(&self) -> bool {
         !self.finished
     }
@@ -202,13 +206,20 @@ impl Out {
         &mut self.waiting
     }
 
-    /// Writes a packet's record: what stands before the bytes, the bytes, what stands behind.
+    /// Writes a packet's record: numbers in this machine's byte order, the bytes, what stands behind.
     ///
     /// # Errors
     /// The file cannot be written.
     #[inline]
-    pub fn write(&mut self, before: &[u8], bytes: &[u8], behind: &[u8]) -> Result<()> {
-        self.waiting.extend_from_slice(before);
+    pub fn write<const N: usize>(
+        &mut self,
+        before: [u32; N],
+        bytes: &[u8],
+        behind: &[u8],
+    ) -> Result<()> {
+        for number in before {
+            self.waiting.extend_from_slice(&number.to_ne_bytes());
+        }
         if bytes.len() < LARGE {
             self.waiting.extend_from_slice(bytes);
         } else {

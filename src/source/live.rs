@@ -47,6 +47,18 @@ pub struct Options {
     pub link: Option<LinkType>,
     /// End after this long.
     pub duration: Option<Duration>,
+    /// How soon packets are wanted.
+    pub pace: Pace,
+}
+
+/// How soon packets that have come must be given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// Within 50 ms: somebody watches.
+    #[default]
+    Prompt,
+    /// Within 150 ms, in fewer and larger runs: they go into a file.
+    Leisurely,
 }
 
 /// tcpdump's and Wireshark's largest snap length, and libpcap's.
@@ -60,7 +72,7 @@ const BATCH: usize = 128 << 10;
 const AT_A_TIME: usize = 512;
 /// While packets flow the ring is looked at this often, without asking the kernel: its answer takes the lock that the senders'
 /// packets want, and its wake-ups cost them time.
-const NAP: Duration = Duration::from_millis(15);
+const NAP: [Duration; 2] = [Duration::from_millis(15), Duration::from_millis(100)];
 /// No nap may fill more than this part of the ring.
 const NAP_PART: u64 = 8;
 /// The counters are asked for at most this often while packets flow.
@@ -275,8 +287,9 @@ impl Live {
         let came = std::mem::take(&mut self.flowing);
         let since = now - std::mem::replace(&mut self.waited, now);
         let flows = came > 0;
+        let nap = NAP[self.options.pace as usize];
         let longest = match flows {
-            true => Some(NAP),
+            true => Some(nap),
             false => self.presence.is_doubtful().then_some(LOOK_FOR_DEVICE),
         };
         let time = at_most.into_iter().chain(longest).min();
@@ -286,7 +299,7 @@ impl Live {
         }
         // After a nap that gave nothing the loop is told once more, before the wait that may be long.
         self.idle = !flows;
-        let in_a_nap = came * NAP.as_micros() as u64 / (since.as_micros() as u64).max(1);
+        let in_a_nap = came * nap.as_micros() as u64 / (since.as_micros() as u64).max(1);
         let naps = flows && in_a_nap < u64::from(self.options.buffer) / NAP_PART;
         let timeout = time.and_then(|time| Timespec::try_from(time).ok());
         let stop = self.stop.fd();
