@@ -39,6 +39,7 @@ fn from_file(path: &Path, mut filter: Filter, work: &Work) -> Result<()> {
         now: Timestamp::UNKNOWN,
         subject: Subject::File(source.progress()),
         losses: None,
+        ring: None,
         stop,
     };
     let (counts, ran) = carry_out(&mut source, &mut filter, work, scene)?;
@@ -55,12 +56,12 @@ fn from_device(options: live::Options, filter: Filter, work: &Work) -> Result<()
     let (kernel, mut filter) = filter.into_kernel(interface.link)?;
     source.set_filter(&kernel)?;
     let losses = source.shared_losses();
-    report::listening(&interface, ring);
     let scene = Scene {
         interface: Some(interface),
         now: Timestamp(jiff::Timestamp::now().as_nanosecond() as i64),
         subject: Subject::Device(Arc::clone(&losses)),
         losses: Some(losses),
+        ring: Some(ring),
         stop,
     };
     let (counts, ran) = carry_out(&mut source, &mut filter, work, scene)?;
@@ -79,6 +80,8 @@ struct Scene {
     subject: Subject,
     /// The kernel's counters, live.
     losses: Option<Arc<Mutex<Losses>>>,
+    /// Size of the kernel's ring in bytes, live.
+    ring: Option<u64>,
     stop: Stop,
 }
 
@@ -94,6 +97,10 @@ fn carry_out<S: Source>(
     let mut output = Output::new(sinks, work.flush, Some(scene.stop.clone()));
     let flush = output.flush_request();
     signals::listen(scene.stop, flush, Arc::clone(&totals), scene.losses)?;
+    // Said when signals are heard and files are there: who waits for it may act on it.
+    if let (Some(interface), Some(ring)) = (&scene.interface, scene.ring) {
+        report::listening(interface, ring);
+    }
     let quiet = matches!(work.show, Show::Nothing | Show::Count);
     let ticker = Ticker::start(scene.subject, Arc::clone(&totals), quiet);
     let ran = pipeline::run(source, filter, &mut output, work.limits, &totals);
