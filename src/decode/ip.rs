@@ -24,10 +24,11 @@ pub(super) struct Datagram<'a, A> {
 #[inline]
 pub(super) fn version_4(bytes: &[u8], wire: usize) -> Read<Datagram<'_, Ipv4Addr>> {
     use err::ipv4::HeaderSliceError;
-    let header = Ipv4HeaderSlice::from_slice(bytes).map_err(|error| match error {
-        HeaderSliceError::Len(_) => Reason::CutIp,
-        HeaderSliceError::Content(_) => Reason::BadIpLength,
-    })?;
+    let header = match Ipv4HeaderSlice::from_slice(bytes) {
+        Ok(header) => header,
+        Err(HeaderSliceError::Len(_)) => return cut_4(bytes, wire),
+        Err(HeaderSliceError::Content(_)) => return Err(Reason::BadIpLength),
+    };
     let header_len = header.slice().len();
     let total = match usize::from(header.total_len()) {
         0 => wire,
@@ -48,9 +49,44 @@ pub(super) fn version_4(bytes: &[u8], wire: usize) -> Read<Datagram<'_, Ipv4Addr
         payload: cut(bytes, header_len, len),
     };
     if header.protocol() == IpNumber::AUTHENTICATION_HEADER && offset == 0 {
-        datagram.pass_authentication()?;
+        // Where it was cut the chain ends with it.
+        let _ = datagram.pass_authentication();
     }
     Ok(datagram)
+}
+
+/// An IPv4 header that was cut among its options: its fixed part.
+#[cold]
+fn cut_4(bytes: &[u8], wire: usize) -> Read<Datagram<'_, Ipv4Addr>> {
+    let fixed: &[u8; 20] = bytes.first_chunk().ok_or(Reason::CutIp)?;
+    let [
+        first,
+        _,
+        t0,
+        t1,
+        ..,
+        proto,
+        _,
+        _,
+        s0,
+        s1,
+        s2,
+        s3,
+        d0,
+        d1,
+        d2,
+        d3,
+    ] = *fixed;
+    let header_len = usize::from(first & 15) * 4;
+    let total = usize::from(u16::from_be_bytes([t0, t1])).min(wire);
+    let len = total.checked_sub(header_len).ok_or(Reason::BadIpLength)?;
+    Ok(Datagram {
+        src: Ipv4Addr::new(s0, s1, s2, s3),
+        dst: Ipv4Addr::new(d0, d1, d2, d3),
+        proto,
+        fragment: None,
+        payload: cut(bytes, header_len, len),
+    })
 }
 
 /// Reads an IPv6 datagram likewise.
@@ -73,7 +109,8 @@ pub(super) fn version_6(bytes: &[u8], wire: usize) -> Read<Datagram<'_, Ipv6Addr
         fragment: None,
         payload: cut(bytes, header_len, len.min(rest)),
     };
-    datagram.pass_extensions()?;
+    // Where an extension was cut the chain ends with it: the addresses are known all the same.
+    let _ = datagram.pass_extensions();
     Ok(datagram)
 }
 

@@ -99,12 +99,10 @@ fn tcp(payload: Payload<'_>) -> Read<(Tcp<'_>, Payload<'_>)> {
     Ok((tcp, Payload { bytes, len }))
 }
 
-/// A TCP header that was cut among its options: its fixed part, and how long it was.
+/// A TCP header that was cut behind its window: what was captured of it, and how long it was.
 #[cold]
 fn cut_tcp(bytes: &[u8]) -> Read<(Tcp<'_>, usize)> {
-    let (fixed, options) = bytes
-        .split_first_chunk::<TCP_FIXED>()
-        .ok_or(Reason::CutTransport)?;
+    let (fixed, rest) = bytes.split_first_chunk().ok_or(Reason::CutTransport)?;
     let [
         _,
         _,
@@ -122,10 +120,6 @@ fn cut_tcp(bytes: &[u8]) -> Read<(Tcp<'_>, usize)> {
         low,
         w0,
         w1,
-        _,
-        _,
-        u0,
-        u1,
     ] = *fixed;
     let header_len = usize::from(high >> 4) * 4;
     if header_len < TCP_FIXED {
@@ -136,8 +130,11 @@ fn cut_tcp(bytes: &[u8]) -> Read<(Tcp<'_>, usize)> {
         ack: u32::from_be_bytes([a0, a1, a2, a3]),
         flags: Flags(u16::from_be_bytes([high & 1, low])),
         window: u16::from_be_bytes([w0, w1]),
-        urgent: u16::from_be_bytes([u0, u1]),
-        options,
+        urgent: match *rest {
+            [_, _, u0, u1, ..] => u16::from_be_bytes([u0, u1]),
+            _ => 0,
+        },
+        options: bytes.get(TCP_FIXED..).unwrap_or_default(),
     };
     Ok((tcp, header_len))
 }

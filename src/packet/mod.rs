@@ -82,7 +82,7 @@ pub struct Packet<'a> {
 /// What a packet carries. Tunnels are not opened; an ICMP error is the outer packet.
 #[derive(Debug, Clone, Copy)]
 pub enum Body<'a> {
-    /// A TCP segment with its whole fixed header (RFC 9293 section 3.1).
+    /// A TCP segment with its header at least to the window (RFC 9293 section 3.1).
     Tcp {
         /// Who sends to whom.
         tuple: Tuple,

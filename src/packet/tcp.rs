@@ -11,7 +11,7 @@ pub struct Tcp<'a> {
     pub flags: Flags,
     /// Window as it stands in the header, unscaled.
     pub window: u16,
-    /// Urgent pointer.
+    /// Urgent pointer; 0 where it was not captured.
     pub urgent: u16,
     /// The options that were captured.
     pub options: &'a [u8],
