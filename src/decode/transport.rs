@@ -34,8 +34,9 @@ pub(super) fn body<'a, A: Into<IpAddr> + Copy>(datagram: &Datagram<'a, A>) -> Bo
                 tcp,
                 payload,
             },
-            Err(reason) => Body::Ports {
+            Err((tcp, reason)) => Body::Broken {
                 tuple: tuple(datagram, ports),
+                tcp,
                 reason,
             },
         },
@@ -44,8 +45,9 @@ pub(super) fn body<'a, A: Into<IpAddr> + Copy>(datagram: &Datagram<'a, A>) -> Bo
                 tuple: tuple(datagram, ports),
                 payload,
             },
-            Err(reason) => Body::Ports {
+            Err(reason) => Body::Broken {
                 tuple: tuple(datagram, ports),
+                tcp: None,
                 reason,
             },
         },
@@ -73,36 +75,42 @@ fn tuple<A: Into<IpAddr> + Copy>(datagram: &Datagram<A>, [a, b, c, d]: [u8; 4]) 
     }
 }
 
+/// A segment's header and data, or what can be read of the header.
 #[inline]
-fn tcp(payload: Payload<'_>) -> Read<(Tcp<'_>, Payload<'_>)> {
+fn tcp(payload: Payload<'_>) -> Result<(Tcp<'_>, Payload<'_>), (Option<Tcp<'_>>, Reason)> {
     let (tcp, header_len) = match TcpSlice::from_slice(payload.bytes) {
         Ok(slice) => {
-            // Bytes 12 and 13: data offset (4 bits), reserved (3 bits), the nine flags.
-            let fixed = slice.slice().first_chunk::<14>();
-            let [.., high, low] = *fixed.ok_or(Reason::CutTransport)?;
             let header = slice.header_slice();
+            // Bytes 12 and 13: data offset (4 bits), reserved (3 bits), the nine flags.
+            let flags = match *header {
+                [_, _, _, _, _, _, _, _, _, _, _, _, high, low, ..] => [high & 1, low],
+                _ => return Err((None, Reason::CutTransport)),
+            };
             let tcp = Tcp {
                 seq: slice.sequence_number(),
                 ack: slice.acknowledgment_number(),
-                flags: Flags(u16::from_be_bytes([high & 1, low])),
+                flags: Flags(u16::from_be_bytes(flags)),
                 window: slice.window_size(),
                 urgent: slice.urgent_pointer(),
                 options: header.get(TCP_FIXED..).unwrap_or_default(),
             };
             (tcp, header.len())
         }
-        Err(_) => cut_tcp(payload.bytes)?,
+        Err(_) => broken_tcp(payload.bytes)?,
     };
-    let len = payload.len.checked_sub(header_len as u32);
     let bytes = payload.bytes.get(header_len..).unwrap_or_default();
-    let len = len.ok_or(Reason::BadTransportLength)?;
-    Ok((tcp, Payload { bytes, len }))
+    match payload.len.checked_sub(header_len as u32) {
+        Some(len) => Ok((tcp, Payload { bytes, len })),
+        None => Err((Some(tcp), Reason::BadTransportLength)),
+    }
 }
 
-/// A TCP header that was cut behind its window: what was captured of it, and how long it was.
+/// A TCP header that was cut or is impossible: if it was only cut, and behind its window, what was captured of it and how long it was.
 #[cold]
-fn cut_tcp(bytes: &[u8]) -> Read<(Tcp<'_>, usize)> {
-    let (fixed, rest) = bytes.split_first_chunk().ok_or(Reason::CutTransport)?;
+fn broken_tcp(bytes: &[u8]) -> Result<(Tcp<'_>, usize), (Option<Tcp<'_>>, Reason)> {
+    let (fixed, rest) = bytes
+        .split_first_chunk()
+        .ok_or((None, Reason::CutTransport))?;
     let [
         _,
         _,
@@ -122,9 +130,8 @@ fn cut_tcp(bytes: &[u8]) -> Read<(Tcp<'_>, usize)> {
         w1,
     ] = *fixed;
     let header_len = usize::from(high >> 4) * 4;
-    if header_len < TCP_FIXED {
-        return Err(Reason::BadTransportLength);
-    }
+    let is_possible = header_len >= TCP_FIXED;
+    let options = bytes.get(TCP_FIXED..).filter(|_| is_possible);
     let tcp = Tcp {
         seq: u32::from_be_bytes([s0, s1, s2, s3]),
         ack: u32::from_be_bytes([a0, a1, a2, a3]),
@@ -134,9 +141,13 @@ fn cut_tcp(bytes: &[u8]) -> Read<(Tcp<'_>, usize)> {
             [_, _, u0, u1, ..] => u16::from_be_bytes([u0, u1]),
             _ => 0,
         },
-        options: bytes.get(TCP_FIXED..).unwrap_or_default(),
+        options: options.unwrap_or_default(),
     };
-    Ok((tcp, header_len))
+    if is_possible {
+        Ok((tcp, header_len))
+    } else {
+        Err((Some(tcp), Reason::BadTransportLength))
+    }
 }
 
 #[inline]

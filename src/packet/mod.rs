@@ -98,11 +98,13 @@ pub enum Body<'a> {
         /// The data.
         payload: Payload<'a>,
     },
-    /// A TCP or UDP header of which the ports can be read and no more.
-    Ports {
+    /// A TCP or UDP header that is cut or impossible: what can be read of it.
+    Broken {
         /// Who sends to whom.
         tuple: Tuple,
-        /// What is wrong with the rest.
+        /// The fixed part of a TCP header with an impossible data offset.
+        tcp: Option<Tcp<'a>>,
+        /// What is wrong with it.
         reason: Reason,
     },
     /// An ICMP (RFC 792) or ICMPv6 (RFC 4443) message.
@@ -230,7 +232,7 @@ impl<'a> Packet<'a> {
     /// Sender and receiver, where the packet is IP.
     pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
         match self.body {
-            Body::Tcp { tuple, .. } | Body::Udp { tuple, .. } | Body::Ports { tuple, .. } => {
+            Body::Tcp { tuple, .. } | Body::Udp { tuple, .. } | Body::Broken { tuple, .. } => {
                 Some((tuple.src.ip(), tuple.dst.ip()))
             }
             Body::Icmp { src, dst, .. } | Body::Ip { src, dst, .. } => Some((src, dst)),
@@ -242,7 +244,7 @@ impl<'a> Packet<'a> {
     #[inline]
     pub fn ports(&self) -> Option<(u16, u16)> {
         match &self.body {
-            Body::Tcp { tuple, .. } | Body::Udp { tuple, .. } | Body::Ports { tuple, .. } => {
+            Body::Tcp { tuple, .. } | Body::Udp { tuple, .. } | Body::Broken { tuple, .. } => {
                 Some((tuple.src.port(), tuple.dst.port()))
             }
             _ => None,
@@ -252,7 +254,7 @@ impl<'a> Packet<'a> {
     /// Who sends to whom, where the packet has ports.
     pub fn tuple(&self) -> Option<Tuple> {
         match self.body {
-            Body::Tcp { tuple, .. } | Body::Udp { tuple, .. } | Body::Ports { tuple, .. } => {
+            Body::Tcp { tuple, .. } | Body::Udp { tuple, .. } | Body::Broken { tuple, .. } => {
                 Some(tuple)
             }
             _ => None,

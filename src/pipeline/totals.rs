@@ -48,7 +48,7 @@ impl Totals {
             Body::Opaque(Reason::UnknownLink(_)) => add(&self.unknown_link, 1),
             // ARP and its like are whole, only not IP.
             Body::Opaque(Reason::NotIp(_) | Reason::NotRead) => {}
-            Body::Opaque(_) | Body::Ports { .. } => add(&self.malformed, 1),
+            Body::Opaque(_) | Body::Broken { .. } => add(&self.malformed, 1),
             _ => {}
         }
     }

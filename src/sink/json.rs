@@ -103,8 +103,11 @@ fn object(packet: &Packet, clock: &mut Clock, out: &mut Vec<u8>) {
             ends(out, tuple);
             length(out, payload);
         }
-        Body::Ports { tuple, reason } => {
+        Body::Broken { tuple, tcp, reason } => {
             ends(out, tuple);
+            if let Some(tcp) = tcp {
+                header(out, &tcp);
+            }
             opaque(out, reason);
         }
         Body::Icmp {
