@@ -21,7 +21,11 @@ pub(super) fn listen(
     totals: Arc<Totals>,
     losses: Option<Arc<Mutex<Losses>>>,
 ) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGUSR2])?;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if !is_ignored(SIGHUP, &status) {
+        signals.add_signal(SIGHUP)?;
+    }
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
@@ -41,4 +45,25 @@ pub(super) fn listen(
             }
         })?;
     Ok(())
+}
+
+/// Whether a process that has this proc_pid_status(5) was started with a signal ignored, as nohup(1) does with SIGHUP.
+fn is_ignored(signal: i32, status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_ignored;
+    use signal_hook::consts::{SIGHUP, SIGINT};
+
+    #[test]
+    fn nohup_is_seen() {
+        let status = "Name:\tlcap\nSigBlk:\t0000000000000003\nSigIgn:\t0000000000001001\n";
+        assert!(is_ignored(SIGHUP, status));
+        assert!(!is_ignored(SIGINT, status));
+        assert!(!is_ignored(SIGHUP, ""));
+    }
 }
