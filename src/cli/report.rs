@@ -47,15 +47,23 @@ pub(super) fn counters(counts: &Counts, losses: Option<Losses>) {
 pub(super) fn device(counts: &Counts, losses: Losses, ring: u64) {
     counters(counts, Some(losses));
     if losses.dropped > 0 {
-        let (now, wanted) = (display(ring), display(enough(counts, losses, ring)));
-        let flag = enough(counts, losses, ring) >> 20;
+        let wanted = enough(counts, losses, ring);
+        let advice = if wanted <= LARGEST_RING {
+            let (size, flag) = (display(wanted), wanted >> 20);
+            format!("about {size} would have held them (-B {flag}MiB); a")
+        } else {
+            "no ring is as large as they were; a".into()
+        };
         say(&format!(
-            "lcap: the ring of {now} was full: about {wanted} would have held them (-B {flag}MiB); \
-             a filter or a smaller -s fits more packets into it\n"
+            "lcap: the ring of {} was full: {advice} filter or a smaller -s fits more packets into it\n",
+            display(ring)
         ));
     }
     not_understood(counts);
 }
+
+/// A ring's size is a positive 32-bit number, in bytes, and is advised in steps of 16 MiB.
+const LARGEST_RING: u64 = (2 << 30) - (16 << 20);
 
 /// The ring that would have held everything: what was lost as large as what came through, in whole MiB.
 fn enough(counts: &Counts, losses: Losses, ring: u64) -> u64 {
