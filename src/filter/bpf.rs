@@ -8,6 +8,7 @@ use pcap::{Capture, Linktype};
 use super::refused;
 use crate::error::Result;
 use crate::packet::LinkType;
+use crate::source::live::message;
 
 /// A compiled expression for one link type.
 #[derive(Debug)]
@@ -152,14 +153,6 @@ impl Instruction {
             jump_false: fields.next()?.parse().ok()?,
             k: fields.next()?.parse().ok()?,
         })
-    }
-}
-
-/// libpcap's own words, without the crate's.
-fn message(error: &pcap::Error) -> String {
-    match error {
-        pcap::Error::PcapError(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 

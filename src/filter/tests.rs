@@ -31,12 +31,13 @@ fn jumbo(dst: u16) -> Vec<u8> {
     bytes
 }
 
-fn matches(filter: &mut Filter, bytes: &[u8], wire_len: u32) -> bool {
+/// Does something with the bytes as a frame.
+fn framed<T>(bytes: &[u8], wire_len: u32, act: impl FnOnce(&Frame) -> T) -> T {
     let interface = Interface {
         link: LinkType::ETHERNET,
         ..Interface::default()
     };
-    let frame = Frame {
+    act(&Frame {
         number: 1,
         time: Timestamp(0),
         interface: &interface,
@@ -44,8 +45,11 @@ fn matches(filter: &mut Filter, bytes: &[u8], wire_len: u32) -> bool {
         wire_len,
         bytes,
         options: Options::default(),
-    };
-    filter.matches(&decode(&frame))
+    })
+}
+
+fn matches(filter: &mut Filter, bytes: &[u8], wire_len: u32) -> bool {
+    framed(bytes, wire_len, |frame| filter.matches(&decode(frame)))
 }
 
 #[test]
@@ -81,22 +85,13 @@ fn behind_the_kernel_only_what_it_cannot_decide_is_read() {
         (jumbo(80), true, true),
         (jumbo(81), true, false),
     ] {
-        let interface = Interface {
-            link: LinkType::ETHERNET,
-            ..Interface::default()
-        };
-        let frame = Frame {
-            number: 1,
-            time: Timestamp(0),
-            interface: &interface,
-            link: interface.link,
-            wire_len: bytes.len() as u32,
-            bytes: &bytes,
-            options: Options::default(),
-        };
-        assert_eq!(kernel.matches(&bytes, frame.wire_len), kernel_accepts);
-        assert_eq!(rest.matches(&Packet::not_read(&frame)), wanted);
-        assert_eq!(rest.matches(&decode(&frame)), wanted);
+        let wire_len = bytes.len() as u32;
+        assert_eq!(kernel.matches(&bytes, wire_len), kernel_accepts);
+        let not_read = framed(&bytes, wire_len, |frame| {
+            rest.matches(&Packet::not_read(frame))
+        });
+        assert_eq!(not_read, wanted);
+        assert_eq!(matches(&mut rest, &bytes, wire_len), wanted);
     }
 }
 

@@ -374,7 +374,7 @@ fn link_type(link: Linktype) -> LinkType {
 }
 
 /// libpcap's own words, without the crate's.
-fn message(error: &pcap::Error) -> String {
+pub(crate) fn message(error: &pcap::Error) -> String {
     match error {
         pcap::Error::PcapError(text) => text.clone(),
         other => other.to_string(),
