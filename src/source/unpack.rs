@@ -45,6 +45,20 @@ enum Pending {
     Error(io::Error),
 }
 
+impl Pending {
+    /// Settles what is pending: the input to go on with, none where output comes first.
+    fn settle<'a, R: Read>(
+        &mut self,
+        packed: &'a mut BufReader<R>,
+    ) -> io::Result<Option<&'a [u8]>> {
+        match std::mem::replace(self, Pending::Nothing) {
+            Pending::Nothing => packed.fill_buf().map(Some),
+            Pending::Output => Ok(None),
+            Pending::Error(e) => Err(e),
+        }
+    }
+}
+
 impl<R: Read> Gzip<R> {
     pub(super) fn new(packed: R) -> Gzip<R> {
         Gzip {
@@ -58,11 +72,7 @@ impl<R: Read> Gzip<R> {
 impl<R: Read> Read for Gzip<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let input = match std::mem::replace(&mut self.pending, Pending::Nothing) {
-                Pending::Nothing => Some(self.packed.fill_buf()?),
-                Pending::Output => None,
-                Pending::Error(e) => return Err(e),
-            };
+            let input = self.pending.settle(&mut self.packed)?;
             let at_end = input.is_some_and(<[u8]>::is_empty);
             if self.member.is_none() && at_end {
                 return Ok(0);
@@ -117,11 +127,7 @@ impl<R: Read> Zstd<R> {
 impl<R: Read> Read for Zstd<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let input = match std::mem::replace(&mut self.pending, Pending::Nothing) {
-                Pending::Nothing => Some(self.packed.fill_buf()?),
-                Pending::Output => None,
-                Pending::Error(e) => return Err(e),
-            };
+            let input = self.pending.settle(&mut self.packed)?;
             let at_end = input.is_some_and(<[u8]>::is_empty);
             if at_end && self.wanted == 0 {
                 return Ok(0);
