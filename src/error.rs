@@ -58,6 +58,9 @@ pub enum Error {
     /// The command line asks for something that cannot be.
     #[error("{0}")]
     Usage(String),
+    /// Something was found that was not to be there.
+    #[error("{0}")]
+    Unwanted(String),
     /// Packets cannot be written in the format asked for.
     #[error("cannot write packet {packet}: {what}")]
     Unwritable {

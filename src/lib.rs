@@ -64,8 +64,10 @@
 
 pub mod cli;
 pub mod decode;
+pub mod detect;
 pub mod error;
 pub mod filter;
+pub mod flow;
 pub mod host;
 pub mod packet;
 pub mod pipeline;

@@ -9,7 +9,9 @@ use jiff::SignedDuration;
 
 use super::size::{bytes, kibibytes};
 use crate::filter::Ports;
-use crate::sink::{FORMATS, Open};
+use crate::flow::{CONDITIONS, Settings};
+use crate::sink::flows::ORDERS;
+use crate::sink::{FORMATS, Format, Open};
 
 /// Watch, save and read back what this machine says to itself on 127.0.0.1 and ::1.
 ///
@@ -35,11 +37,17 @@ Examples:
   lcap -p 62893 -w web.pcapng         save it for Wireshark
   lcap -r web.pcapng -p 80 tcp        read it back, only TCP on port 80
   lcap -r web.pcapng --format json    one JSON object per packet
+  lcap flows -p 62893                 one line per flow, and how it ended
+  lcap follow -p 62893                what both sides say
 
-Exit status: 0 done, 1 failed or damaged input, 2 usage.";
+Exit status: 0 done, 1 failed, damaged input or --fail-on, 2 usage.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// One line per flow: who talked to whom, what was spoken, how much, and how it ended
+    Flows(Flows),
+    /// What both sides of each flow say, in order, as they say it
+    Follow(Follow),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -51,6 +59,35 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Capture {
+    #[command(flatten)]
+    pub(super) basis: Basis,
+    #[command(flatten)]
+    pub(super) show: Show,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Flows {
+    #[command(flatten)]
+    pub(super) basis: Basis,
+    #[command(flatten)]
+    pub(super) report: Report,
+    #[command(flatten)]
+    pub(super) bounds: Bounds,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Follow {
+    #[command(flatten)]
+    pub(super) basis: Basis,
+    #[command(flatten)]
+    pub(super) streams: Streams,
+    #[command(flatten)]
+    pub(super) bounds: Bounds,
+}
+
+/// Which packets, from where, until when, and where they are saved.
+#[derive(Debug, Args)]
+pub(super) struct Basis {
     /// Only TCP and UDP with either port among these: 80, or 80,8000-8100
     #[arg(short, long = "port", value_name = "PORTS", allow_hyphen_values = true)]
     pub(super) port: Option<Ports>,
@@ -67,8 +104,6 @@ pub(super) struct Capture {
     pub(super) end: End,
     #[command(flatten)]
     pub(super) save: Save,
-    #[command(flatten)]
-    pub(super) show: Show,
 }
 
 #[derive(Debug, Args)]
@@ -122,9 +157,6 @@ pub(super) struct Save {
     /// Save to this file: pcapng if it ends in .pcapng, else pcap; - is standard output
     #[arg(short, long, value_name = "FILE")]
     pub(super) write: Option<PathBuf>,
-    /// Show packets although they are saved
-    #[arg(long)]
-    pub(super) print: bool,
     /// Begin another file after this many millions of bytes
     #[arg(short = 'C', value_name = "MB", requires = "write", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) rotate_size: Option<u64>,
@@ -151,6 +183,9 @@ pub(super) struct Save {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Showing")]
 pub(super) struct Show {
+    /// Show packets although they are saved
+    #[arg(long)]
+    pub(super) print: bool,
     /// How packets are shown
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = shown())]
     pub(super) format: String,
@@ -195,6 +230,71 @@ pub(super) struct Show {
     pub(super) numeric: u8,
 }
 
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reporting")]
+pub(super) struct Report {
+    /// How flows are written
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = for_flows())]
+    pub(super) format: String,
+    /// Write them to this file, not to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Write them all at the end, in this order
+    #[arg(long, value_name = "ORDER", value_parser = orders())]
+    pub(super) sort: Option<String>,
+    /// Only the first of them in that order [default order: bytes]
+    #[arg(long, value_name = "FLOWS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) top: Option<u64>,
+    /// Exit with code 1 if any flow is one of these
+    #[arg(long, value_name = "CONDITIONS", value_delimiter = ',', value_parser = conditions())]
+    pub(super) fail_on: Vec<String>,
+    /// Colour bad ends
+    #[arg(long, value_name = "WHEN", default_value = "auto", alias = "colour")]
+    pub(super) color: Color,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Showing")]
+pub(super) struct Streams {
+    /// Only the flow of this number
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) flow: Option<u64>,
+    /// What one side of that flow says, byte for byte
+    #[arg(long, value_name = "SIDE", requires = "flow", conflicts_with_all = ["hex", "output_dir"])]
+    pub(super) raw: Option<Side>,
+    /// Everything in hexadecimal
+    #[arg(long, conflicts_with = "output_dir")]
+    pub(super) hex: bool,
+    /// Write every stream into a file of its own in this directory
+    #[arg(long, value_name = "DIR")]
+    pub(super) output_dir: Option<PathBuf>,
+    /// Colour by side
+    #[arg(long, value_name = "WHEN", default_value = "auto", alias = "colour")]
+    pub(super) color: Color,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Bounds")]
+pub(super) struct Bounds {
+    /// Follow at most so many flows at once, about 600 bytes each; beyond that the quietest is reported and let go
+    #[arg(long, value_name = "FLOWS", default_value_t = Settings::FLOWS.max_flows, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_flows: u32,
+    /// The most that may wait for missing bytes, in each direction of a flow
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = bytes)]
+    pub(super) max_waiting: u64,
+}
+
+/// Whose stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Side {
+    /// The originator's
+    #[value(alias = "client")]
+    Orig,
+    /// The responder's
+    #[value(alias = "server")]
+    Resp,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Precision {
     Micro,
@@ -209,13 +309,31 @@ pub(super) enum Color {
     Never,
 }
 
-/// The names of the formats that can be shown.
+/// The names of the formats that packets are shown in.
 fn shown() -> PossibleValuesParser {
-    let shown = FORMATS
-        .iter()
-        .filter(|format| matches!(format.open, Open::Shown(_)));
-    let values = shown.map(|format| PossibleValue::new(format.name).help(format.about));
-    PossibleValuesParser::new(values)
+    formats(|format| matches!(format.open, Open::Shown(_)))
+}
+
+/// The names of the formats that flows are written in.
+fn for_flows() -> PossibleValuesParser {
+    formats(|format| matches!(format.open, Open::Flows(_)))
+}
+
+fn formats(wanted: fn(&Format) -> bool) -> PossibleValuesParser {
+    let wanted = FORMATS.iter().filter(|format| wanted(format));
+    values(wanted.map(|format| (format.name, format.about)))
+}
+
+fn orders() -> PossibleValuesParser {
+    values(ORDERS.iter().map(|order| (order.name, order.about)))
+}
+
+fn conditions() -> PossibleValuesParser {
+    values(CONDITIONS.iter().map(|condition| (condition.name, condition.about)))
+}
+
+fn values(rows: impl Iterator<Item = (&'static str, &'static str)>) -> PossibleValuesParser {
+    PossibleValuesParser::new(rows.map(|(name, about)| PossibleValue::new(name).help(about)))
 }
 
 /// `10s`, `1m30s`, `500ms`; a plain number is seconds.

@@ -1,6 +1,8 @@
 //! Words in, exit code out.
 
 mod args;
+mod flows;
+mod judge;
 mod plan;
 mod report;
 mod run;
@@ -47,8 +49,10 @@ fn command(cli: &Cli) -> Result<()> {
     match &cli.command {
         Some(Command::Completions { shell }) => completions(*shell),
         Some(Command::Man) => manual(),
-        None if cli.capture.input.list_interfaces => list_interfaces(),
-        None => run::run(plan::plan(&cli.capture)?),
+        Some(Command::Flows(args)) => run::run(flows::flows(args)?),
+        Some(Command::Follow(args)) => run::run(flows::follow(args)?),
+        None if cli.capture.basis.input.list_interfaces => list_interfaces(),
+        None => run::run(plan::watch(&cli.capture)?),
     }
 }
 

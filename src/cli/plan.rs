@@ -2,13 +2,17 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::args::{Capture, Color, Precision};
+use super::args::{Basis, Capture, Color, Precision};
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Ports};
+use crate::flow::{Condition, Settings, Side};
 use crate::host::interfaces;
 use crate::packet::{LinkType, Resolution};
 use crate::pipeline::{Flush, Limits};
+use crate::sink::flows::{Layout, Order};
+use crate::sink::follow::Look;
 use crate::sink::text::{Clock, Dump, Style};
 use crate::sink::{FORMATS, Format, Open, Rotation};
 use crate::source::live;
@@ -26,6 +30,8 @@ pub(super) struct Work {
     pub(super) save: Option<Save>,
     pub(super) show: Show,
     pub(super) flush: Flush,
+    /// What flows may cost, where there are to be any.
+    pub(super) flows: Option<Settings>,
 }
 
 /// Where packets come from.
@@ -48,19 +54,82 @@ pub(super) enum Show {
     Nothing,
     Count,
     Packets(&'static Format, Style),
+    Flows(Table),
+    Conversation(Look),
+    Raw(u64, Side),
+    /// Streams, in files.
+    Directory(PathBuf, Option<u64>),
 }
 
+/// Flows, as they are to be written.
+pub(super) struct Table {
+    pub(super) format: &'static Format,
+    pub(super) layout: Layout,
+    /// None is standard output.
+    pub(super) output: Option<PathBuf>,
+    pub(super) order: Option<(&'static Order, Option<usize>)>,
+    pub(super) conditions: Vec<&'static Condition>,
+}
+
+impl Show {
+    /// Whether standard output is for this.
+    pub(super) fn is_on_stdout(&self) -> bool {
+        match self {
+            Show::Nothing | Show::Directory(..) => false,
+            Show::Flows(table) => table.output.is_none(),
+            Show::Count | Show::Packets(..) | Show::Conversation(_) | Show::Raw(..) => true,
+        }
+    }
+}
+
+/// Flows that ended are reported at most this much later than they are due.
+const TICK: Duration = Duration::from_millis(250);
 /// One block of the ring, which has at least one, in bytes.
 const SMALLEST_RING: u64 = 256 << 10;
 /// The kernel's ring unless `-B` says otherwise, in bytes.
 const RING: u64 = 64 << 20;
 
-/// Judges the words.
-pub(super) fn plan(args: &Capture) -> Result<Plan> {
+/// What is to be shown, and what that asks of the source.
+pub(super) struct Wish {
+    pub(super) show: Show,
+    /// What flows may cost, where there are to be any.
+    pub(super) flows: Option<Settings>,
+    pub(super) flush: Flush,
+    /// Whether somebody looks at what is shown while it comes.
+    pub(super) pace: live::Pace,
+}
+
+/// Judges the words of a command that watches packets.
+pub(super) fn watch(args: &Capture) -> Result<Plan> {
+    let (basis, words) = (&args.basis, &args.show);
+    let is_saved = basis.save.write.is_some() && !words.print;
+    let show = match format(|format| format.name == words.format) {
+        _ if words.count_only => Show::Count,
+        _ if is_saved => Show::Nothing,
+        Some(format) => Show::Packets(format, style(args)),
+        None => return usage(format!("--format {}: no such format", words.format)),
+    };
+    let each = words.line_buffered || basis.save.packet_buffered;
+    plan(
+        basis,
+        Wish {
+            show,
+            flows: None,
+            flush: if each { Flush::Packet } else { Flush::Full },
+            pace: if is_saved {
+                live::Pace::Leisurely
+            } else {
+                live::Pace::Prompt
+            },
+        },
+    )
+}
+
+/// Judges the words that all commands have.
+pub(super) fn plan(args: &Basis, wish: Wish) -> Result<Plan> {
     let expression = expression(args)?;
-    let style = style(args);
     let filter = Filter::new(args.port.clone(), &expression)?;
-    let input = input(args)?;
+    let input = input(args, &wish)?;
     if let Input::Device(options) = &input
         && options.is_loopback
     {
@@ -74,21 +143,17 @@ pub(super) fn plan(args: &Capture) -> Result<Plan> {
         .clone()
         .map(|path| save(path, args, &input))
         .transpose()?;
-    let show = match format(|format| format.name == args.show.format) {
-        _ if args.show.count_only => Show::Count,
-        _ if save.is_some() && !args.save.print => Show::Nothing,
-        Some(format) => Show::Packets(format, style),
-        None => return usage(format!("--format {}: no such format", args.show.format)),
-    };
     let to_stdout = save
         .as_ref()
         .is_some_and(|save| save.path == Path::new("-"));
-    if to_stdout && args.save.print {
+    if to_stdout && wish.show.is_on_stdout() {
         return usage(
-            "-w - and --print both want standard output: save to a file, or leave one out",
+            "-w - and what is shown both want standard output: save to a file, or leave one out",
         );
     }
-    let each = args.show.line_buffered || args.save.packet_buffered;
+    let Wish {
+        show, flows, flush, ..
+    } = wish;
     Ok(Plan {
         input,
         filter,
@@ -99,17 +164,18 @@ pub(super) fn plan(args: &Capture) -> Result<Plan> {
             },
             save,
             show,
-            flush: if each { Flush::Packet } else { Flush::Full },
+            flush,
+            flows,
         },
     })
 }
 
-fn usage<T>(what: impl Into<String>) -> Result<T> {
+pub(super) fn usage<T>(what: impl Into<String>) -> Result<T> {
     Err(Error::Usage(what.into()))
 }
 
 /// The words, or those of the file that `-F` names; there a `#` begins a comment.
-fn expression(args: &Capture) -> Result<String> {
+fn expression(args: &Basis) -> Result<String> {
     let Some(path) = &args.expression_file else {
         return Ok(args.expression.join(" "));
     };
@@ -125,7 +191,7 @@ fn expression(args: &Capture) -> Result<String> {
     Ok(lines.collect::<Vec<_>>().join(" "))
 }
 
-fn input(args: &Capture) -> Result<Input> {
+fn input(args: &Basis, wish: &Wish) -> Result<Input> {
     if let Some(path) = &args.input.read {
         if args.end.duration.is_some() {
             return usage("--duration is for live captures; a file ends by itself");
@@ -153,11 +219,8 @@ fn input(args: &Capture) -> Result<Input> {
             None => return usage("-B: a ring is smaller than 2 GiB"),
         },
         link: args.input.linktype.as_deref().map(link_type).transpose()?,
-        pace: if args.save.write.is_some() && !args.save.print {
-            live::Pace::Leisurely
-        } else {
-            live::Pace::Prompt
-        },
+        pace: wish.pace,
+        tick: wish.flows.map(|_| TICK),
         duration: args.end.duration.map(jiff::SignedDuration::unsigned_abs),
     }))
 }
@@ -181,7 +244,7 @@ fn link_type(name: &str) -> Result<LinkType> {
     })
 }
 
-fn save(path: PathBuf, args: &Capture, input: &Input) -> Result<Save> {
+fn save(path: PathBuf, args: &Basis, input: &Input) -> Result<Save> {
     let name = path.to_string_lossy().to_ascii_lowercase();
     if [".gz", ".zst"].iter().any(|packed| name.ends_with(packed)) {
         return usage(format!(
@@ -238,11 +301,11 @@ fn save(path: PathBuf, args: &Capture, input: &Input) -> Result<Save> {
 }
 
 /// The first format that is wanted.
-fn format(wanted: impl Fn(&Format) -> bool) -> Option<&'static Format> {
+pub(super) fn format(wanted: impl Fn(&Format) -> bool) -> Option<&'static Format> {
     FORMATS.iter().find(|format| wanted(format))
 }
 
-fn precision(args: &Capture) -> Option<Precision> {
+fn precision(args: &Basis) -> Option<Precision> {
     match (args.save.nano, args.save.micro) {
         (true, _) => Some(Precision::Nano),
         (_, true) => Some(Precision::Micro),
@@ -260,18 +323,27 @@ fn same_file(a: &Path, b: &Path) -> bool {
     identity(a).is_some_and(|a| a.2 && Some(a) == identity(b))
 }
 
-fn style(args: &Capture) -> Style {
-    let show = &args.show;
+/// Whether standard output is to have colours.
+pub(super) fn is_coloured(color: Color) -> bool {
     let terminal = || std::io::stdout().is_terminal();
     let no_color = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let ranges = args.port.as_ref().map(Ports::ranges).unwrap_or_default();
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => terminal() && !no_color(),
+    }
+}
+
+fn style(args: &Capture) -> Style {
+    let (basis, show) = (&args.basis, &args.show);
+    let ranges = basis.port.as_ref().map(Ports::ranges).unwrap_or_default();
     Style {
         quiet: show.quiet > 0,
         verbose: show.verbose,
         link: show.link_header,
         absolute: show.absolute_tcp_sequence_numbers,
         number: show.number,
-        nano: precision(args) == Some(Precision::Nano),
+        nano: precision(basis) == Some(Precision::Nano),
         clock: match show.time {
             0 => Clock::Time,
             1 => Clock::None,
@@ -289,11 +361,7 @@ fn style(args: &Capture) -> Style {
             (.., 2..) => Dump::AsciiLink,
             _ => Dump::None,
         },
-        colour: match show.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => terminal() && !no_color(),
-        },
+        colour: is_coloured(show.color),
         ports: ranges
             .iter()
             .flat_map(|&(first, last)| first..=last)

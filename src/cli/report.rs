@@ -7,6 +7,7 @@ use super::size::display;
 use super::terminal;
 use crate::error::Error;
 use crate::filter::Filter;
+use crate::flow::FlowCounts;
 use crate::packet::Interface;
 use crate::pipeline::Counts;
 use crate::source::Losses;
@@ -93,6 +94,21 @@ pub(super) fn file(counts: &Counts, losses: Losses, filter: &Filter) {
             frames.trim_end()
         ));
     }
+}
+
+/// Flows were followed: what of that was not possible.
+pub(super) fn flows(counts: Option<FlowCounts>) {
+    let Some(counts) = counts else { return };
+    let mut text = String::new();
+    let mut told = |count: u64, noun, rest: &str| {
+        if count > 0 {
+            text += &format!("lcap: {}", plural(count, noun, rest));
+        }
+    };
+    told(counts.evicted, "flow", "let go before the end, because there were too many (--max-flows)");
+    told(counts.incomplete, "IP datagram", "of which fragments are missing or cut");
+    told(counts.unreadable, "packet", "of no flow, with a cut or impossible header");
+    say(&text);
 }
 
 fn not_understood(counts: &Counts) {

@@ -1,18 +1,24 @@
 //! A plan, carried out: open, filter, loop, finish, report.
 
 use std::fs::File;
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::plan::{Input, Plan, Show, Work};
-use super::ticker::{Subject, Ticker};
+use super::judge::{Findings, Judge};
+use super::plan::{Input, Plan, Show, Table, Work};
+use super::terminal::AboveTicker;
+use super::ticker::{Beside, Subject, Ticker};
 use super::{report, signals};
 use crate::error::Result;
 use crate::filter::Filter;
+use crate::flow::{FlowCounts, FlowTable};
 use crate::packet::{Interface, Timestamp};
 use crate::pipeline::{self, Counts, Output, Totals};
-use crate::sink::{Open, Saving, Sink};
+use crate::sink::flows::Ranked;
+use crate::sink::follow::{Conversation, Directory, Raw};
+use crate::sink::{Open, Saving, Sink, create};
 use crate::source::live::{self, Live};
 use crate::source::{Losses, Source, Stop, file};
 
@@ -42,8 +48,9 @@ fn from_file(path: &Path, mut filter: Filter, work: &Work) -> Result<()> {
         ring: None,
         stop,
     };
-    let (counts, ran) = carry_out(&mut source, &mut filter, work, scene)?;
+    let Done { counts, flows, ran } = carry_out(&mut source, &mut filter, work, scene)?;
     report::file(&counts, source.losses(), &filter);
+    report::flows(flows);
     count(&work.show, counts)?;
     ran
 }
@@ -64,8 +71,9 @@ fn from_device(options: live::Options, filter: Filter, work: &Work) -> Result<()
         ring: Some(ring),
         stop,
     };
-    let (counts, ran) = carry_out(&mut source, &mut filter, work, scene)?;
+    let Done { counts, flows, ran } = carry_out(&mut source, &mut filter, work, scene)?;
     report::device(&counts, source.losses(), ring);
+    report::flows(flows);
     count(&work.show, counts)?;
     ran
 }
@@ -85,15 +93,24 @@ struct Scene {
     stop: Stop,
 }
 
-/// Runs the loop with everything that belongs to it; what it counted, and how it ended.
+/// What a run came to.
+struct Done {
+    counts: Counts,
+    flows: Option<FlowCounts>,
+    /// How it ended.
+    ran: Result<()>,
+}
+
+/// Runs the loop with everything that belongs to it.
 fn carry_out<S: Source>(
     source: &mut S,
     filter: &mut Filter,
     work: &Work,
     scene: Scene,
-) -> Result<(Counts, Result<()>)> {
+) -> Result<Done> {
     let totals = Arc::new(Totals::default());
-    let sinks = sinks(work, scene.interface.as_ref(), scene.now)?;
+    let findings = Findings::default();
+    let sinks = sinks(work, scene.interface.as_ref(), scene.now, &findings)?;
     let mut output = Output::new(sinks, work.flush, Some(scene.stop.clone()));
     let flush = output.flush_request();
     signals::listen(scene.stop, flush, Arc::clone(&totals), scene.losses)?;
@@ -101,12 +118,33 @@ fn carry_out<S: Source>(
     if let (Some(interface), Some(ring)) = (&scene.interface, scene.ring) {
         report::listening(interface, ring);
     }
-    let quiet = matches!(work.show, Show::Nothing | Show::Count);
-    let ticker = Ticker::start(scene.subject, Arc::clone(&totals), quiet);
-    let ran = pipeline::run(source, filter, &mut output, work.limits, &totals);
+    let ticker = Ticker::start(scene.subject, Arc::clone(&totals), beside(&work.show));
+    let mut flows = work.flows.map(FlowTable::new);
+    let ran = pipeline::run(
+        source,
+        filter,
+        &mut output,
+        work.limits,
+        &totals,
+        flows.as_mut(),
+    );
     let finished = output.finish();
     drop(ticker);
-    Ok((totals.now(), ran.and(finished)))
+    Ok(Done {
+        counts: totals.now(),
+        flows: flows.map(|flows| flows.counts()),
+        ran: ran.and(finished).and_then(|()| findings.verdict()),
+    })
+}
+
+/// What else is on the terminal while counters are drawn.
+fn beside(show: &Show) -> Beside {
+    match show {
+        Show::Nothing | Show::Count | Show::Directory(..) => Beside::Nothing,
+        Show::Flows(table) if table.output.is_some() => Beside::Nothing,
+        Show::Flows(_) => Beside::Rows,
+        Show::Packets(..) | Show::Conversation(_) | Show::Raw(..) => Beside::Everything,
+    }
 }
 
 /// What `--count` prints, as tcpdump does.
@@ -119,7 +157,12 @@ fn count(show: &Show, Counts { packets, .. }: Counts) -> Result<()> {
 }
 
 /// The sinks that a plan asks for.
-fn sinks(work: &Work, interface: Option<&Interface>, now: Timestamp) -> Result<Vec<Box<dyn Sink>>> {
+fn sinks(
+    work: &Work,
+    interface: Option<&Interface>,
+    now: Timestamp,
+    findings: &Findings,
+) -> Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if let Some(save) = &work.save
         && let Open::Saved(open) = save.format.open
@@ -132,12 +175,42 @@ fn sinks(work: &Work, interface: Option<&Interface>, now: Timestamp) -> Result<V
             now,
         })?);
     }
-    if let Show::Packets(format, style) = &work.show
-        && let Open::Shown(open) = format.open
-    {
-        sinks.push(open(Box::new(stdout()?), style));
+    match &work.show {
+        Show::Nothing | Show::Count => {}
+        Show::Packets(format, style) => {
+            if let Open::Shown(open) = format.open {
+                sinks.push(open(Box::new(stdout()?), style));
+            }
+        }
+        Show::Flows(table) => flow_sinks(table, findings, &mut sinks)?,
+        Show::Conversation(look) => sinks.push(Box::new(Conversation::new(stdout()?, *look))),
+        Show::Raw(flow, side) => sinks.push(Box::new(Raw::new(stdout()?, *flow, *side))),
+        Show::Directory(path, only) => sinks.push(Box::new(Directory::create(path, *only)?)),
     }
     Ok(sinks)
+}
+
+fn flow_sinks(
+    table: &Table,
+    findings: &Findings,
+    sinks: &mut Vec<Box<dyn Sink>>,
+) -> Result<()> {
+    let writer: Box<dyn Write> = match &table.output {
+        None => Box::new(AboveTicker::new(stdout()?)),
+        Some(path) => Box::new(create(path)?),
+    };
+    if let Open::Flows(open) = table.format.open {
+        let rows = open(writer, &table.layout);
+        sinks.push(match table.order {
+            Some((order, top)) => Box::new(Ranked::new(rows, order, top)),
+            None => rows,
+        });
+    }
+    if !table.conditions.is_empty() {
+        let conditions = table.conditions.clone();
+        sinks.push(Box::new(Judge::new(conditions, findings.clone())));
+    }
+    Ok(())
 }
 
 /// Standard output without the standard library's line buffer: sinks have their own.

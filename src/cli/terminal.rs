@@ -4,6 +4,7 @@
 //! line, and in the end that line is cleared instead of the drawn one. So the blanks are left out here, and whoever speaks on
 //! standard error clears the line first.
 
+use std::fs::File;
 use std::io::{IsTerminal, Result, Write};
 use std::sync::{Mutex, PoisonError};
 
@@ -87,6 +88,40 @@ impl TermLike for Terminal {
         let written = std::io::stderr().write_all(drawn.as_bytes());
         drawn.clear();
         written
+    }
+}
+
+/// Standard output while counters are drawn below it on the same terminal: every write clears their line first, in one piece.
+pub(super) struct AboveTicker {
+    out: File,
+    shares: bool,
+    piece: Vec<u8>,
+}
+
+impl AboveTicker {
+    pub(super) fn new(out: File) -> AboveTicker {
+        AboveTicker {
+            shares: is_there() && out.is_terminal(),
+            out,
+            piece: Vec::new(),
+        }
+    }
+}
+
+impl Write for AboveTicker {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        if !self.shares || bytes.is_empty() {
+            return self.out.write(bytes);
+        }
+        self.piece.clear();
+        self.piece.extend_from_slice(CLEAR_LINE.as_bytes());
+        self.piece.extend_from_slice(bytes);
+        self.out.write_all(&self.piece)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.out.flush()
     }
 }
 

@@ -22,6 +22,16 @@ pub(super) enum Subject {
     Device(Arc<Mutex<Losses>>),
 }
 
+/// What else goes to the terminal meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beside {
+    Nothing,
+    /// Lines now and then, by who clears the counters' line first.
+    Rows,
+    /// Packets: there is no room for counters.
+    Everything,
+}
+
 /// Draws until it is dropped.
 pub(super) struct Ticker {
     running: Option<(Sender<()>, JoinHandle<()>)>,
@@ -33,9 +43,10 @@ const LONG: u64 = 64 << 20;
 
 impl Ticker {
     /// Begins to draw, if nothing else is shown and somebody is there to see it.
-    pub(super) fn start(subject: Subject, totals: Arc<Totals>, quiet: bool) -> Ticker {
+    pub(super) fn start(subject: Subject, totals: Arc<Totals>, beside: Beside) -> Ticker {
         use std::io::IsTerminal;
-        if !terminal::is_there() || (!quiet && std::io::stdout().is_terminal()) {
+        let is_full = beside == Beside::Everything && std::io::stdout().is_terminal();
+        if !terminal::is_there() || is_full {
             return Ticker { running: None };
         }
         let Some(bar) = bar(&subject) else {
@@ -89,7 +100,16 @@ fn target() -> ProgressDrawTarget {
 
 fn show(bar: &ProgressBar, subject: &Subject, totals: &Totals) {
     let counts = totals.now();
-    let packets = format!("{} packets", HumanCount(counts.packets));
+    let mut packets = format!("{} packets", HumanCount(counts.packets));
+    if counts.flows > 0 {
+        let ended = counts.flows - counts.open_flows;
+        packets += &format!(
+            " in {} flows: {} open, {} ended",
+            HumanCount(counts.flows),
+            HumanCount(counts.open_flows),
+            HumanCount(ended)
+        );
+    }
     match subject {
         Subject::File(progress) => {
             bar.set_position(progress.done.load(Relaxed));

@@ -8,7 +8,9 @@ mod ip;
 mod link;
 mod transport;
 
-use crate::packet::{Body, Frame, Packet, Reason};
+use std::net::IpAddr;
+
+use crate::packet::{Body, Frame, Packet, Payload, Reason};
 
 /// Reads a frame as far as lcap understands it.
 #[inline]
@@ -45,6 +47,32 @@ pub fn decode<'a>(frame: &'a Frame<'a>) -> Packet<'a> {
         (_, None) => Reason::CutIp,
     };
     packet(None, Body::Opaque(reason))
+}
+
+/// The IANA protocol number and the contents of a fragment: what follows its IP header, whatever that is a part of.
+pub fn fragment_contents<'a>(packet: &Packet<'a>) -> Option<(u8, Payload<'a>)> {
+    let frame = packet.frame;
+    let bytes = frame.bytes.get(packet.network as usize..)?;
+    let wire = (frame.wire_len as usize).max(frame.bytes.len()) - packet.network as usize;
+    match bytes.first()? >> 4 {
+        4 => ip::version_4(bytes, wire)
+            .ok()
+            .map(|datagram| (datagram.proto, datagram.payload)),
+        _ => ip::version_6(bytes, wire)
+            .ok()
+            .map(|datagram| (datagram.proto, datagram.payload)),
+    }
+}
+
+/// What a whole datagram carries whose fragments were put together.
+pub fn contents(src: IpAddr, dst: IpAddr, proto: u8, payload: Payload<'_>) -> Body<'_> {
+    transport::body(&ip::Datagram {
+        src,
+        dst,
+        proto,
+        fragment: None,
+        payload,
+    })
 }
 
 /// What a link header says follows it.

@@ -6,7 +6,7 @@ mod time;
 
 pub use link::LinkType;
 pub use tcp::{Flags, Tcp, TcpOption, TcpOptions};
-pub use time::Timestamp;
+pub use time::{Span, Timestamp};
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -208,6 +208,9 @@ pub struct Tuple {
     pub proto: u8,
 }
 
+/// Length of an IPv6 header, which its payload length leaves out, in bytes.
+const IPV6_HEADER: u32 = 40;
+
 /// IANA's number of ICMP.
 pub const ICMP: u8 = 1;
 /// IANA's number of TCP.
@@ -226,6 +229,28 @@ impl<'a> Packet<'a> {
             network: 0,
             fragment: None,
             body: Body::Opaque(Reason::NotRead),
+        }
+    }
+
+    /// Its length as the IP header gives it, header included, in bytes; where that says 0 (segmentation offload, BIG TCP) to the end
+    /// of the frame, and 0 where there is no IP header.
+    #[inline]
+    pub fn ip_len(&self) -> u32 {
+        let bytes = self.frame.bytes;
+        let header = bytes.get(self.network as usize..).unwrap_or_default();
+        let len = match *header {
+            [first, _, a, b, ..] if first >> 4 == 4 => u32::from(u16::from_be_bytes([a, b])),
+            [first, _, _, _, a, b, ..] if first >> 4 == 6 => {
+                match u32::from(u16::from_be_bytes([a, b])) {
+                    0 => 0,
+                    len => len + IPV6_HEADER,
+                }
+            }
+            _ => return 0,
+        };
+        match len {
+            0 => self.frame.wire_len.saturating_sub(self.network),
+            len => len,
         }
     }
 

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::{Counts, Flush, Limits, Output, Totals, run};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
+use crate::flow::{FlowEvent, FlowRecord, FlowTable, Settings, What};
 use crate::packet::Packet;
-use crate::sink::Sink;
+use crate::sink::{Needs, Sink};
 use crate::source::{FileSource, Source, file};
 
 /// Packets of a source that pass a filter.
@@ -53,14 +54,46 @@ impl<S: Source> Capture<S> {
     /// # Errors
     /// The source failed or the file is damaged, after every good packet was seen.
     pub fn each(&mut self, see: impl FnMut(&Packet)) -> Result<Counts> {
+        self.pass_to(Each(see), None)
+    }
+
+    /// Calls `see` with everything that happens to flows until the source ends; the settings say what is wanted.
+    ///
+    /// # Errors
+    /// As [`each`](Self::each), after the last flow ended.
+    pub fn each_event(
+        &mut self,
+        settings: Settings,
+        see: impl FnMut(&FlowEvent),
+    ) -> Result<Counts> {
+        self.pass_to(EachEvent(see), Some(&mut FlowTable::new(settings)))
+    }
+
+    /// All flows, in the order of their first packets.
+    ///
+    /// # Errors
+    /// As [`each`](Self::each); [`each_event`](Self::each_event) gives the flows before the damage too.
+    pub fn flows(&mut self) -> Result<Vec<FlowRecord>> {
+        let mut flows = Vec::new();
+        self.each_event(Settings::FLOWS, |event| {
+            if let What::Closed(record) = event.what {
+                flows.push(record.clone());
+            }
+        })?;
+        flows.sort_unstable_by_key(|flow| flow.id.number);
+        Ok(flows)
+    }
+
+    fn pass_to(&mut self, sink: impl Sink, flows: Option<&mut FlowTable>) -> Result<Counts> {
         let totals = Totals::default();
-        let mut output = Output::new(vec![Box::new(Each(see))], Flush::Full, None);
+        let mut output = Output::new(vec![Box::new(sink)], Flush::Full, None);
         run(
             &mut self.source,
             &mut self.filter,
             &mut output,
             Limits::default(),
             &totals,
+            flows,
         )?;
         Ok(totals.now())
     }
@@ -78,5 +111,19 @@ impl<F: FnMut(&Packet)> Sink for Each<F> {
     fn packet(&mut self, packet: &Packet) -> Result<()> {
         (self.0)(packet);
         Ok(())
+    }
+}
+
+/// A function as a sink of flows.
+struct EachEvent<F>(F);
+
+impl<F: FnMut(&FlowEvent)> Sink for EachEvent<F> {
+    fn flow(&mut self, event: &FlowEvent) -> Result<()> {
+        (self.0)(event);
+        Ok(())
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Flows
     }
 }

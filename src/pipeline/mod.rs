@@ -1,4 +1,4 @@
-//! The one loop: frames in, packets through the filter, bytes out; live and from files alike.
+//! The one loop: frames in, packets through the filter, flows of them, bytes out; live and from files alike.
 
 mod capture;
 mod output;
@@ -11,6 +11,7 @@ pub use totals::{Counts, Totals};
 use crate::decode::decode;
 use crate::error::Result;
 use crate::filter::Filter;
+use crate::flow::{FlowEvent, FlowTable};
 use crate::packet::Packet;
 use crate::sink::Needs;
 use crate::source::{Next, Source};
@@ -24,8 +25,8 @@ pub struct Limits {
     pub bytes: Option<u64>,
 }
 
-/// Takes every frame of a source through the filter to the output, until the source ends, a limit is reached or nobody takes
-/// the output any more.
+/// Takes every frame of a source through the filter to the output and, where there is a table, to flows, until the source ends, a
+/// limit is reached or nobody takes the output any more. Then the flows that are left end too.
 ///
 /// # Errors
 /// The source failed, after everything good before it was put out, or the output cannot be written. The caller finishes the
@@ -36,6 +37,23 @@ pub fn run<S: Source>(
     output: &mut Output,
     limits: Limits,
     totals: &Totals,
+    mut flows: Option<&mut FlowTable>,
+) -> Result<()> {
+    let ran = pass_on(source, filter, output, limits, totals, flows.as_deref_mut());
+    let ended = match flows {
+        Some(flows) if output.wants_more() => tell(output, |emit| flows.finish(emit)),
+        _ => Ok(()),
+    };
+    ran.and(ended)
+}
+
+fn pass_on<S: Source>(
+    source: &mut S,
+    filter: &mut Filter,
+    output: &mut Output,
+    limits: Limits,
+    totals: &Totals,
+    mut flows: Option<&mut FlowTable>,
 ) -> Result<()> {
     let reads = filter.reads_packets() || output.needs() > Needs::Frames;
     while !limits.reached(totals) && output.wants_more() {
@@ -54,14 +72,36 @@ pub fn run<S: Source>(
                     }
                     totals.matched(&packet);
                     output.packet(&packet)?;
+                    if let Some(flows) = &mut flows {
+                        tell(output, |emit| flows.push(&packet, emit))?;
+                        totals.follow(flows.counts());
+                    }
                 }
             }
-            Ok(Next::Idle(_)) => output.idle()?,
+            Ok(Next::Idle(now)) => {
+                if let Some(flows) = &mut flows {
+                    tell(output, |emit| flows.expire(now, emit))?;
+                    totals.follow(flows.counts());
+                }
+                output.idle()?;
+            }
             Ok(Next::End) => return Ok(()),
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+/// Has the output told what a table says, until it fails.
+#[inline]
+fn tell(output: &mut Output, act: impl FnOnce(&mut dyn FnMut(FlowEvent))) -> Result<()> {
+    let mut told = Ok(());
+    act(&mut |event| {
+        if told.is_ok() {
+            told = output.flow(&event);
+        }
+    });
+    told
 }
 
 impl Limits {

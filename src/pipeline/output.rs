@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::error::Result;
+use crate::flow::FlowEvent;
 use crate::packet::Packet;
 use crate::sink::{Needs, Sink};
 use crate::source::Stop;
@@ -68,6 +69,14 @@ impl<'a> Output<'a> {
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// Tells every sink what happened to a flow.
+    ///
+    /// # Errors
+    /// As [`packet`](Self::packet).
+    pub fn flow(&mut self, event: &FlowEvent) -> Result<()> {
+        self.each(|sink| sink.flow(event))
     }
 
     /// Tells every sink that no packet is waiting.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::flow::FlowCounts;
 use crate::packet::{Body, Packet, Reason};
 
 /// Counters of one run. Only the loop writes them, so a plain load and store does; others read at any time.
@@ -12,6 +13,8 @@ pub struct Totals {
     bytes: AtomicU64,
     unknown_link: AtomicU64,
     malformed: AtomicU64,
+    flows: AtomicU64,
+    open_flows: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -27,6 +30,10 @@ pub struct Counts {
     pub unknown_link: u64,
     /// Frames with a cut or impossible header.
     pub malformed: u64,
+    /// Flows that began.
+    pub flows: u64,
+    /// Flows that have not ended.
+    pub open_flows: u64,
 }
 
 impl Totals {
@@ -38,6 +45,8 @@ impl Totals {
             bytes: self.bytes.load(Relaxed),
             unknown_link: self.unknown_link.load(Relaxed),
             malformed: self.malformed.load(Relaxed),
+            flows: self.flows.load(Relaxed),
+            open_flows: self.open_flows.load(Relaxed),
         }
     }
 
@@ -57,6 +66,12 @@ impl Totals {
     pub(super) fn matched(&self, packet: &Packet) {
         add(&self.packets, 1);
         add(&self.bytes, packet.frame.bytes.len() as u64);
+    }
+
+    #[inline]
+    pub(super) fn follow(&self, counts: FlowCounts) {
+        self.flows.store(counts.opened, Relaxed);
+        self.open_flows.store(counts.open, Relaxed);
     }
 
     pub(super) fn packets(&self) -> u64 {

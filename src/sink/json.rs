@@ -260,7 +260,7 @@ fn signed(out: &mut Vec<u8>, value: i64) {
 }
 
 /// A JSON string; everything below a space is escaped.
-fn quoted(out: &mut Vec<u8>, string: &str) {
+pub(super) fn quoted(out: &mut Vec<u8>, string: &str) {
     out.push(b'"');
     for character in string.chars() {
         match character {

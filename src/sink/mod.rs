@@ -1,6 +1,8 @@
 //! Events become bytes: one format per file.
 
 mod address;
+pub mod flows;
+pub mod follow;
 mod json;
 mod names;
 mod number;
@@ -13,16 +15,27 @@ pub use json::Json;
 pub use names::Rotation;
 pub use pcap::Pcap;
 pub use pcapng::Pcapng;
-pub use save::{Encoder, Out, Save, Saving};
+pub use save::{Encoder, Out, Save, Saving, create};
 
 use std::io::Write;
 
 use crate::error::Result;
+use crate::flow::FlowEvent;
 use crate::packet::Packet;
 use text::Style;
 
-/// Every format, in the order in which help shows them: the first that is shown is the default, the first that is saved too.
-pub const FORMATS: &[Format] = &[text::FORMAT, json::FORMAT, pcap::FORMAT, pcapng::FORMAT];
+/// Every format, in the order in which help shows them: of those for packets, for
+/// capture files and for flows the first is the default.
+pub const FORMATS: &[Format] = &[
+    text::FORMAT,
+    json::FORMAT,
+    pcap::FORMAT,
+    pcapng::FORMAT,
+    flows::TEXT,
+    flows::JSON,
+    flows::CSV,
+    flows::ZEEK,
+];
 
 /// A format, as the command line knows it.
 #[derive(Debug)]
@@ -40,8 +53,10 @@ pub struct Format {
 /// How a format's sink is made.
 #[derive(Debug)]
 pub enum Open {
-    /// It is shown on a stream.
+    /// It shows packets on a stream.
     Shown(fn(Box<dyn Write>, &Style) -> Box<dyn Sink>),
+    /// It shows flows on a stream.
+    Flows(fn(Box<dyn Write>, &flows::Layout) -> Box<dyn Sink>),
     /// It is saved in capture files.
     Saved(fn(&Saving) -> Result<Box<dyn Sink>>),
 }
@@ -53,6 +68,10 @@ pub enum Needs {
     Frames,
     /// Headers are read.
     Packets,
+    /// Packets are told apart into flows.
+    Flows,
+    /// The streams of flows are put together.
+    Streams,
 }
 
 /// Something that takes packets and makes bytes of them.
@@ -62,6 +81,14 @@ pub trait Sink {
     /// # Errors
     /// The bytes could not be written, or the format cannot hold the packet.
     fn packet(&mut self, _packet: &Packet) -> Result<()> {
+        Ok(())
+    }
+
+    /// Something happened to a flow; told only if flows are needed.
+    ///
+    /// # Errors
+    /// As [`packet`](Self::packet).
+    fn flow(&mut self, _event: &FlowEvent) -> Result<()> {
         Ok(())
     }
 

@@ -174,19 +174,7 @@ impl<E: Encoder> Sink for Save<E> {
 
 impl Out {
     fn create(path: &Path) -> Result<Out> {
-        let failed = |source| Error::File {
-            action: "cannot create",
-            path: path.into(),
-            source,
-        };
-        let file = if path == Path::new("-") {
-            let stdout = std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned();
-            File::from(stdout.map_err(failed)?)
-        } else {
-            let file = File::create(path).map_err(failed)?;
-            give_to_invoking_user(&file);
-            file
-        };
+        let file = create(path)?;
         let waiting = Vec::with_capacity(BUFFER + LARGE * 2);
         Ok(Out {
             name: path.into(),
@@ -282,15 +270,34 @@ impl Out {
     }
 }
 
+/// Creates a file for who typed the command; `-` is standard output.
+///
+/// # Errors
+/// It cannot be created.
+pub fn create(path: &Path) -> Result<File> {
+    let failed = |source| Error::File {
+        action: "cannot create",
+        path: path.into(),
+        source,
+    };
+    if path == Path::new("-") {
+        let stdout = std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned();
+        return Ok(File::from(stdout.map_err(failed)?));
+    }
+    let file = File::create(path).map_err(failed)?;
+    give_to_invoking_user(&file);
+    Ok(file)
+}
+
 /// A file made under sudo(8) belongs to the user who typed the command, who could not read it otherwise.
-fn give_to_invoking_user(file: &File) {
+pub(super) fn give_to_invoking_user(file: &File) {
     use rustix::fs::{Gid, Uid, fchown};
     let number = |name| {
         std::env::var(name)
             .ok()
             .and_then(|text: String| text.parse::<u32>().ok())
     };
-    if !rustix::process::geteuid().is_root() || !file.metadata().is_ok_and(|meta| meta.is_file()) {
+    if !rustix::process::geteuid().is_root() || !file.metadata().is_ok_and(|meta| meta.is_file() || meta.is_dir()) {
         return;
     }
     if let (Some(user), Some(group)) = (number("SUDO_UID"), number("SUDO_GID")) {

@@ -49,6 +49,8 @@ pub struct Options {
     pub duration: Option<Duration>,
     /// How soon packets are wanted.
     pub pace: Pace,
+    /// In a silence, how often to say what time it is; none is never.
+    pub tick: Option<Duration>,
 }
 
 /// How soon packets that have come must be given.
@@ -92,7 +94,6 @@ pub struct Live {
     since: Timestamp,
     /// How many frames were given.
     number: u64,
-    last_time: Timestamp,
     /// Whether the ring may hold more: not once it gave fewer packets than it was asked for.
     ready: bool,
     /// Whether the loop was told that nothing is waiting.
@@ -169,7 +170,6 @@ impl Live {
             batch: Batch::default(),
             since: Timestamp(0),
             number: 0,
-            last_time: Timestamp(0),
             ready: true,
             idle: false,
             flowing: 0,
@@ -202,9 +202,7 @@ impl Live {
             self.losses
                 .begin([stat.received, stat.dropped, stat.if_dropped]);
         }
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = now.map_or(0, |now| now.as_nanos() as i64);
-        self.since = Timestamp(now);
+        self.since = now();
         Ok(())
     }
 
@@ -292,7 +290,8 @@ impl Live {
             true => Some(nap),
             false => self.presence.is_doubtful().then_some(LOOK_FOR_DEVICE),
         };
-        let time = at_most.into_iter().chain(longest).min();
+        let tick = self.options.tick.filter(|_| !flows);
+        let time = at_most.into_iter().chain(longest).chain(tick).min();
         // Before a silence, during which somebody may ask.
         if !flows && self.uncounted {
             self.count(now);
@@ -317,6 +316,11 @@ impl Live {
                 device: self.options.device.clone(),
                 what: "the capture ended: The interface disappeared".into(),
             }),
+            // The loop is told that time goes by.
+            Ok(0) if tick.is_some() => {
+                self.idle = false;
+                Ok(())
+            }
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(Error::Device {
                 device: self.options.device.clone(),
@@ -333,7 +337,7 @@ impl Source for Live {
             if !self.ready {
                 if !self.idle {
                     self.idle = true;
-                    return Ok(Next::Idle(self.last_time));
+                    return Ok(Next::Idle(now()));
                 }
                 let now = Instant::now();
                 match self.advance(now) {
@@ -347,7 +351,6 @@ impl Source for Live {
         self.number += 1;
         match self.batch.take(self.number, &self.interface) {
             Some(frame) => {
-                self.last_time = frame.time;
                 Ok(Next::Frame(frame))
             }
             None => Ok(Next::End),
@@ -362,6 +365,12 @@ impl Source for Live {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The clock that the kernel stamps packets with.
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Timestamp(now.map_or(0, |now| now.as_nanos() as i64))
 }
 
 /// Live devices give libpcap's own number for raw IP; files have another.

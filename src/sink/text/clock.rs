@@ -8,7 +8,7 @@ use crate::packet::Timestamp;
 
 /// Writes times, and remembers what the next one needs of those before.
 #[derive(Debug)]
-pub(super) struct Times {
+pub(in crate::sink) struct Times {
     zone: TimeZone,
     /// The second that `text` shows; none at the start.
     second: Option<i64>,
@@ -50,7 +50,7 @@ const OUT_OF_RANGE: &[u8] = b"[Error converting time]";
 
 impl Times {
     /// In the local time zone: `TZ`, or the system's.
-    pub(super) fn new() -> Times {
+    pub(in crate::sink) fn new() -> Times {
         Times {
             zone: TimeZone::system(),
             second: None,
@@ -61,7 +61,7 @@ impl Times {
 
     /// Writes the time and a space, or nothing with `-t`.
     #[inline]
-    pub(super) fn write(&mut self, out: &mut Vec<u8>, time: Timestamp, style: &Style) {
+    pub(in crate::sink) fn write(&mut self, out: &mut Vec<u8>, time: Timestamp, style: &Style) {
         let moment = Moment {
             seconds: time.seconds(),
             parts: if style.nano {

@@ -28,6 +28,7 @@ mod tcp;
 mod tcp_options;
 mod udp;
 
+pub(super) use clock::Times;
 pub use printer::{Clock, Dump, Style};
 
 use std::io::Write;
@@ -35,7 +36,6 @@ use std::io::Write;
 use super::{Format, Open, Sink, address, number};
 use crate::error::Result;
 use crate::packet::{Frame, Packet};
-use clock::Times;
 use interface::Interfaces;
 use printer::Printer;
 use sequence::Sequences;

@@ -1,0 +1,41 @@
+//! AMQP 0-9-1 and its elders (AMQP 0-9-1 specification, section 4.2.2) and 1.0 (OASIS AMQP 1.0, section 2.2): the protocol header.
+
+use super::cursor::{Cursor, Read, Stop, unasked};
+use super::{Detector, Facts, Opening, Verdict};
+use crate::packet::TCP;
+
+pub(super) const DETECTOR: Detector = Detector {
+    name: "amqp",
+    transports: &[TCP],
+    detect,
+};
+
+fn detect(opening: &Opening) -> Verdict {
+    // A header, a method of 0-9-1, a frame of 1.0.
+    if opening.orig.is_empty() {
+        return unasked(opening.resp, b"A\x01\x00").verdict();
+    }
+    match version(opening.orig) {
+        Ok(version) => Verdict::Done(Facts::new([("version", version)])),
+        Err(stop) => stop.verdict(),
+    }
+}
+
+/// ```text
+///  0        4    5       6       7          8
+/// ├────────┼────┼───────┼───────┼──────────┤
+/// │ "AMQP" │ id │ major │ minor │ revision │
+/// ```
+fn version(orig: &[u8]) -> Read<&'static [u8]> {
+    let mut cursor = Cursor::new(orig);
+    cursor.literal(b"AMQP")?;
+    Ok(match cursor.array()? {
+        [0, 0, 9, 1] => b"0-9-1",
+        [1, 1, 0, 9] => b"0-9",
+        [1, 1, 8, 0] => b"0-8",
+        [1, 1, 0, 10] => b"0-10",
+        // As it is, within TLS, after SASL.
+        [0 | 2 | 3, 1, 0, 0] => b"1.0",
+        _ => return Err(Stop::Wrong),
+    })
+}

@@ -1,0 +1,237 @@
+//! IP fragments put together (RFC 791 section 3.2, RFC 8200 section 4.5), within bounds of bytes and time.
+//!
+//! A datagram is given once it is whole. What two fragments both claim is the first one's (RFC 5722 would drop the datagram; here
+//! it is wanted to be seen). What stays incomplete is dropped and counted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use crate::packet::{Fragment, Payload};
+
+/// Datagrams of which fragments came and others are missing.
+#[derive(Debug, Default)]
+pub(super) struct Fragments {
+    waiting: HashMap<Id, Datagram>,
+    /// What they hold, with what each costs beside.
+    bytes: usize,
+    /// When the oldest of them began, at the earliest.
+    oldest: i64,
+    /// How many were given up.
+    pub(super) incomplete: u64,
+}
+
+/// What belongs together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Id {
+    pub(super) src: IpAddr,
+    pub(super) dst: IpAddr,
+    pub(super) proto: u8,
+    pub(super) id: u32,
+}
+
+#[derive(Debug)]
+struct Datagram {
+    began: i64,
+    /// By offset; they do not overlap.
+    parts: BTreeMap<u32, Box<[u8]>>,
+    /// The whole length, once the last fragment came.
+    len: Option<u32>,
+    covered: u32,
+}
+
+/// The most that all datagrams together may hold, in bytes.
+const MOST_BYTES: usize = 8 << 20;
+/// What a fragment costs beside its bytes.
+const OVERHEAD: usize = 128;
+/// How long a datagram waits for its other fragments, in nanoseconds (ipfrag_time of ip-sysctl).
+const PATIENCE: i64 = 30_000_000_000;
+/// No datagram is longer (RFC 791: 65535 bytes with its header).
+const LONGEST: u32 = 65_535;
+
+impl Fragments {
+    /// Takes a fragment; the whole datagram's contents, if this was the last that was missing.
+    pub(super) fn add(
+        &mut self,
+        id: Id,
+        fragment: Fragment,
+        payload: Payload,
+        now: i64,
+    ) -> Option<Vec<u8>> {
+        if now.saturating_sub(self.oldest) > PATIENCE {
+            self.forget_old(now);
+        }
+        let end = fragment.offset.checked_add(payload.len)?;
+        if end > LONGEST || payload.bytes.len() as u32 != payload.len {
+            // Impossible, or cut by the snap length: it will never be whole.
+            self.give_up(&id);
+            self.incomplete += 1;
+            return None;
+        }
+        if self.waiting.is_empty() {
+            self.oldest = now;
+        }
+        let datagram = self.waiting.entry(id).or_insert_with(|| Datagram {
+            began: now,
+            parts: BTreeMap::new(),
+            len: None,
+            covered: 0,
+        });
+        let before = datagram.size();
+        datagram.add(fragment.offset, payload.bytes);
+        if !fragment.more {
+            datagram.len = Some(end);
+        }
+        self.bytes += datagram.size() - before;
+        if datagram.len.is_some_and(|len| datagram.covered >= len) {
+            let whole = self.take(&id)?;
+            return Some(whole.contents());
+        }
+        if self.bytes > MOST_BYTES {
+            self.make_room();
+        }
+        None
+    }
+
+    /// The capture is over.
+    pub(super) fn give_up_all(&mut self) {
+        self.incomplete += self.waiting.len() as u64;
+        self.waiting.clear();
+        self.bytes = 0;
+    }
+
+    fn take(&mut self, id: &Id) -> Option<Datagram> {
+        let datagram = self.waiting.remove(id)?;
+        self.bytes -= datagram.size();
+        Some(datagram)
+    }
+
+    fn give_up(&mut self, id: &Id) {
+        if self.take(id).is_some() {
+            self.incomplete += 1;
+        }
+    }
+
+    fn forget_old(&mut self, now: i64) {
+        let is_old = |datagram: &Datagram| now.saturating_sub(datagram.began) > PATIENCE;
+        let old = self.waiting.iter().filter(|(_, datagram)| is_old(datagram));
+        let old: Vec<Id> = old.map(|(id, _)| *id).collect();
+        old.iter().for_each(|id| self.give_up(id));
+        let began = self.waiting.values().map(|datagram| datagram.began);
+        self.oldest = began.min().unwrap_or(now);
+    }
+
+    /// Gives up the older half.
+    fn make_room(&mut self) {
+        let mut all: Vec<(i64, Id)> = self
+            .waiting
+            .iter()
+            .map(|(id, datagram)| (datagram.began, *id))
+            .collect();
+        all.sort_unstable_by_key(|(began, id)| (*began, id.id, id.src, id.dst, id.proto));
+        let half = all.len().div_ceil(2);
+        all.iter().take(half).for_each(|(_, id)| self.give_up(id));
+    }
+}
+
+impl Datagram {
+    fn size(&self) -> usize {
+        self.covered as usize + self.parts.len() * OVERHEAD
+    }
+
+    /// Adds those bytes that no fragment had yet.
+    fn add(&mut self, offset: u32, bytes: &[u8]) {
+        let end = offset + bytes.len() as u32;
+        let mut at = offset;
+        while at < end {
+            let before = self.parts.range(..=at).next_back();
+            if let Some((&start, part)) = before
+                && at < start + part.len() as u32
+            {
+                at = start + part.len() as u32;
+                continue;
+            }
+            let behind = self.parts.range(at..).next().map(|(&start, _)| start);
+            let until = behind.map_or(end, |start| start.min(end));
+            let fresh = bytes.get((at - offset) as usize..(until - offset) as usize);
+            let fresh = fresh.unwrap_or_default();
+            self.covered += fresh.len() as u32;
+            self.parts.insert(at, fresh.into());
+            at = until;
+        }
+    }
+
+    fn contents(self) -> Vec<u8> {
+        let len = self.len.unwrap_or(self.covered) as usize;
+        let mut contents: Vec<u8> = self.parts.into_values().flatten().collect();
+        contents.truncate(len);
+        contents
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(id: u32) -> Id {
+        let localhost = std::net::Ipv4Addr::LOCALHOST.into();
+        Id {
+            src: localhost,
+            dst: localhost,
+            proto: 17,
+            id,
+        }
+    }
+
+    fn add(fragments: &mut Fragments, n: u32, offset: u32, bytes: &[u8], more: bool) -> Option<Vec<u8>> {
+        let fragment = Fragment { id: n, offset, more };
+        let len = bytes.len() as u32;
+        fragments.add(id(n), fragment, Payload { bytes, len }, 0)
+    }
+
+    #[test]
+    fn in_any_order_and_the_first_copy() {
+        let mut fragments = Fragments::default();
+        assert_eq!(add(&mut fragments, 1, 16, b"last", false), None);
+        assert_eq!(add(&mut fragments, 2, 0, b"other...", true), None);
+        assert_eq!(add(&mut fragments, 1, 8, b"middle..", true), None);
+        // Overlaps what is there on its right.
+        let whole = add(&mut fragments, 1, 0, b"begin...MIDDLE", true);
+        assert_eq!(whole.as_deref(), Some(&b"begin...middle..last"[..]));
+        assert_eq!((fragments.waiting.len(), fragments.incomplete), (1, 0));
+    }
+
+    #[test]
+    fn what_stays_incomplete_is_given_up_and_counted() {
+        let mut fragments = Fragments::default();
+        let large = vec![0; 60_000];
+        for n in 0..1000 {
+            assert_eq!(add(&mut fragments, n, 8, &large[..5000], true), None);
+        }
+        assert!(fragments.bytes <= MOST_BYTES);
+        let late = Fragment {
+            id: 9,
+            offset: 0,
+            more: true,
+        };
+        let payload = Payload {
+            bytes: b"late....",
+            len: 8,
+        };
+        fragments.add(id(5000), late, payload, PATIENCE + 1);
+        assert_eq!(fragments.waiting.len(), 1);
+        assert_eq!(fragments.incomplete, 1000);
+        let cut = Payload {
+            bytes: b"cut",
+            len: 8,
+        };
+        assert_eq!(fragments.add(id(5000), late, cut, PATIENCE + 1), None);
+        assert_eq!((fragments.waiting.len(), fragments.incomplete, fragments.bytes), (0, 1002, 0));
+    }
+
+    #[test]
+    fn an_impossible_length_is_refused() {
+        let mut fragments = Fragments::default();
+        assert_eq!(add(&mut fragments, 1, 65_528, b"too much", false), None);
+        assert_eq!((fragments.waiting.len(), fragments.incomplete), (0, 1));
+    }
+}

@@ -1,0 +1,185 @@
+//! What makes packets one flow: the two ends and the protocol, whichever way the packet goes.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::packet::Tuple;
+
+/// Who of a flow's two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Side {
+    /// The originator: who opened it; the client.
+    Orig = 0,
+    /// The responder: the server.
+    Resp = 1,
+}
+
+impl Side {
+    /// Both, the originator first.
+    pub const BOTH: [Side; 2] = [Side::Orig, Side::Resp];
+
+    /// The other one.
+    #[inline]
+    pub fn other(self) -> Side {
+        match self {
+            Side::Orig => Side::Resp,
+            Side::Resp => Side::Orig,
+        }
+    }
+
+    /// `orig` or `resp`, as Zeek writes them.
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Orig => "orig",
+            Side::Resp => "resp",
+        }
+    }
+
+    /// What people call it.
+    pub fn role(self) -> &'static str {
+        match self {
+            Side::Orig => "client",
+            Side::Resp => "server",
+        }
+    }
+}
+
+/// The lower or the higher end of a [`FlowKey`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Low,
+    High,
+}
+
+/// A flow's two ends and its protocol, undirected: the same for both directions.
+///
+/// ```text
+///  words 0, 1   address of the lower end; IPv4 in the low half of word 1
+///  words 2, 3   address of the higher end
+///  word 4       lower port (16) | higher port (16) | kind (8) | IP version (8) | IANA protocol (8), from the top
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    words: [u64; 5],
+}
+
+/// What a message without ports is told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Both ends speak.
+    TwoWay = 0,
+    /// Only one end speaks: what the other says is another flow (ICMP messages that are not answered by their like).
+    OneWay = 1,
+}
+
+impl FlowKey {
+    /// The key of a directed tuple, and which of its ends the source is.
+    #[inline]
+    pub(super) fn of(tuple: &Tuple, kind: Kind) -> (FlowKey, End) {
+        let (src, dst) = (address(tuple.src.ip()), address(tuple.dst.ip()));
+        let (src_port, dst_port) = (tuple.src.port(), tuple.dst.port());
+        // Two ends that are the same are the lower one.
+        let is_low = (src, src_port) <= (dst, dst_port);
+        let (low, low_port, high, high_port, end) = match is_low {
+            true => (src, src_port, dst, dst_port, End::Low),
+            false => (dst, dst_port, src, src_port, End::High),
+        };
+        let version = if tuple.src.is_ipv4() { 4_u64 } else { 6 };
+        let ports = u64::from(low_port) << 48 | u64::from(high_port) << 32;
+        let rest = ports | (kind as u64) << 16 | version << 8 | u64::from(tuple.proto);
+        let words = [low[0], low[1], high[0], high[1], rest];
+        (FlowKey { words }, end)
+    }
+
+    /// The address and port of an end.
+    pub(super) fn end(&self, end: End) -> SocketAddr {
+        let [low0, low1, high0, high1, rest] = self.words;
+        let (address, port) = match end {
+            End::Low => ([low0, low1], rest >> 48),
+            End::High => ([high0, high1], rest >> 32),
+        };
+        let ip: IpAddr = match rest >> 8 & 0xff {
+            4 => Ipv4Addr::from_bits(address[1] as u32).into(),
+            _ => Ipv6Addr::from_bits(u128::from(address[0]) << 64 | u128::from(address[1])).into(),
+        };
+        SocketAddr::new(ip, port as u16)
+    }
+
+    /// IANA's protocol number.
+    #[inline]
+    pub fn proto(&self) -> u8 {
+        self.words[4] as u8
+    }
+}
+
+impl End {
+    pub(super) fn other(self) -> End {
+        match self {
+            End::Low => End::High,
+            End::High => End::Low,
+        }
+    }
+}
+
+#[inline]
+fn address(ip: IpAddr) -> [u64; 2] {
+    match ip {
+        IpAddr::V4(ip) => [0, u64::from(ip.to_bits())],
+        IpAddr::V6(ip) => {
+            let bits = ip.to_bits();
+            [(bits >> 64) as u64, bits as u64]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::{TCP, UDP};
+
+    fn tuple(src: &str, dst: &str, proto: u8) -> Tuple {
+        let (src, dst) = (
+            src.parse().expect("an address"),
+            dst.parse().expect("an address"),
+        );
+        Tuple { src, dst, proto }
+    }
+
+    #[test]
+    fn both_directions_are_one_flow() {
+        for (a, b) in [
+            ("127.0.0.1:80", "127.0.0.1:40000"),
+            ("[::1]:80", "[::1]:40000"),
+            ("10.0.0.1:5", "9.0.0.1:5"),
+            ("[2001:db8::1]:1", "[2001:db7::2]:2"),
+        ] {
+            let (there, from) = FlowKey::of(&tuple(a, b, TCP), Kind::TwoWay);
+            let (back, to) = FlowKey::of(&tuple(b, a, TCP), Kind::TwoWay);
+            assert_eq!((there, from), (back, to.other()));
+            assert_eq!(there.end(from), a.parse().expect("an address"));
+            assert_eq!(there.end(to), b.parse().expect("an address"));
+            assert_eq!(there.proto(), TCP);
+        }
+    }
+
+    #[test]
+    fn what_differs_is_another_flow() {
+        let key = |src, dst, proto, kind| FlowKey::of(&tuple(src, dst, proto), kind).0;
+        let own = key("127.0.0.1:80", "127.0.0.1:81", TCP, Kind::TwoWay);
+        for other in [
+            key("127.0.0.1:80", "127.0.0.1:81", UDP, Kind::TwoWay),
+            key("127.0.0.1:81", "127.0.0.2:80", TCP, Kind::TwoWay),
+            key("127.0.0.1:80", "127.0.0.1:82", TCP, Kind::TwoWay),
+            key("127.0.0.1:80", "127.0.0.1:81", TCP, Kind::OneWay),
+            key("[::127.0.0.1]:80", "[::127.0.0.1]:81", TCP, Kind::TwoWay),
+        ] {
+            assert_ne!(own, other);
+        }
+    }
+
+    #[test]
+    fn a_socket_that_speaks_to_itself() {
+        let (key, end) = FlowKey::of(&tuple("127.0.0.1:7", "127.0.0.1:7", TCP), Kind::TwoWay);
+        assert_eq!((end, key.end(End::Low)), (End::Low, key.end(End::High)));
+    }
+}

@@ -1,0 +1,129 @@
+//! Packets to flows: who talked, how it went, how it ended, and every byte of it in order. Pure: no clock but the packets', no I/O.
+//!
+//! A flow is what goes between two ends over one protocol. Its originator is who sent the first SYN; where that was not captured,
+//! who sent first, unless only the sender's port is a well-known server's (Zeek's `likely_server_ports`). A SYN with another initial
+//! sequence number begins a new flow, as in Wireshark.
+//!
+//! Everything is bounded: the number of flows, what waits in one direction, what waits in all, fragments. What is let go is
+//! reported and counted.
+
+mod ages;
+mod assembler;
+mod community;
+mod condition;
+mod fragments;
+mod half;
+mod history;
+mod icmp;
+mod key;
+mod outcome;
+mod record;
+mod sequence;
+mod servers;
+mod table;
+mod tcp;
+mod tracked;
+mod turns;
+mod watch;
+
+pub use community::community_id;
+pub use condition::{CONDITIONS, Condition};
+pub use half::{Analysis, State, Traffic};
+pub use key::{FlowKey, Side};
+pub use outcome::{ConnState, Outcome, Verdict};
+pub use record::{End, FlowId, FlowRecord, SideRecord};
+pub use table::{FlowCounts, FlowTable};
+pub use turns::ResponseTimes;
+
+use crate::packet::Timestamp;
+
+/// What is done with flows, and what they may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether streams are put together, with [`What::Data`] for every byte.
+    pub streams: Wanted,
+    /// The most flows that are followed at once; each takes about 600 bytes. Beyond that the one that was quiet for the longest
+    /// time is reported and forgotten.
+    pub max_flows: u32,
+    /// The most bytes that may wait, because something before them is missing, in one direction of a flow.
+    pub max_waiting: u64,
+    /// How long a flow is waited for after it ended, in nanoseconds: the last acknowledgement comes then.
+    pub linger: i64,
+}
+
+/// Whether something is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// It is.
+    Yes,
+    /// It is not, and is not done.
+    No,
+}
+
+impl Settings {
+    /// Flows without their streams, from a file: what ended stays known for as long as its ports rest (TIME_WAIT, 60 s on Linux).
+    pub const FLOWS: Settings = Settings {
+        streams: Wanted::No,
+        max_flows: 1_000_000,
+        max_waiting: 16 << 20,
+        linger: 60_000_000_000,
+    };
+}
+
+/// Something that happened to a flow.
+#[derive(Debug, Clone, Copy)]
+pub struct FlowEvent<'a> {
+    /// Which flow.
+    pub id: FlowId,
+    /// The time of the packet that made it happen.
+    pub time: Timestamp,
+    /// What happened.
+    pub what: What<'a>,
+}
+
+/// What can happen to a flow. Offsets count the bytes of a side's stream from its first, which is 0.
+#[derive(Debug, Clone, Copy)]
+pub enum What<'a> {
+    /// Its first packet came.
+    Opened,
+    /// A side said something: the next bytes of its stream, or a datagram.
+    Data {
+        /// Who.
+        side: Side,
+        /// Where in the stream.
+        offset: u64,
+        /// What, as far as it was captured.
+        bytes: &'a [u8],
+    },
+    /// Bytes of a side's stream are not there.
+    Gap {
+        /// Whose.
+        side: Side,
+        /// Where in the stream.
+        offset: u64,
+        /// How many.
+        len: u64,
+        /// Why.
+        cause: Cause,
+    },
+    /// A side sent bytes again, and they were others; the first ones stand.
+    Mismatch {
+        /// Who.
+        side: Side,
+        /// Where in the stream.
+        offset: u64,
+        /// How many differ.
+        len: u64,
+    },
+    /// It ended, or is not followed any further.
+    Closed(&'a FlowRecord),
+}
+
+/// Why bytes are not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// They were not captured.
+    Lost,
+    /// The snap length cut them off.
+    Cut,
+}

@@ -1,0 +1,122 @@
+//! What a flow has to say when it ends: everything that reports are made of.
+
+use std::net::SocketAddr;
+
+use super::half::{Analysis, Half, State, Traffic};
+use super::key::Side;
+use super::outcome::{ConnState, Outcome};
+use super::turns::ResponseTimes;
+use crate::detect::Service;
+use crate::packet::{ICMP, ICMPV6, Span, TCP, Timestamp, UDP};
+
+/// Which flow: its number, its ends and its protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowId {
+    /// In the order of the flows' first packets, from 1.
+    pub number: u64,
+    /// The originator; the port of an ICMP message is its type.
+    pub orig: SocketAddr,
+    /// The responder; the port of an ICMP message is the type of its answer, or its code where there is no answer.
+    pub resp: SocketAddr,
+    /// IANA's protocol number.
+    pub proto: u8,
+}
+
+/// A flow as a whole.
+#[derive(Debug, Clone)]
+pub struct FlowRecord {
+    /// Which flow.
+    pub id: FlowId,
+    /// The first packet's time.
+    pub first: Timestamp,
+    /// From the first packet to the last, without what follows when both sides had closed, as Zeek has it.
+    pub duration: Span,
+    /// What is spoken.
+    pub service: Option<Service>,
+    /// The originator and the responder, as [`Side`] counts them.
+    pub sides: [SideRecord; 2],
+    /// How far it came (Zeek's `conn_state`).
+    pub conn_state: ConnState,
+    /// How it ended, in words.
+    pub outcome: Outcome,
+    /// What happened, as letters (Zeek's `history`).
+    pub history: String,
+    /// From the first SYN to the ACK of the SYN-ACK; none where one of them was not seen or was sent again (P. Karn).
+    pub handshake_rtt: Option<Span>,
+    /// From the originator's last byte to the responder's first, turn by turn.
+    pub response_times: Option<ResponseTimes>,
+    /// Why it is reported now.
+    pub end: End,
+}
+
+/// One side of a flow.
+#[derive(Debug, Clone, Copy)]
+pub struct SideRecord {
+    /// Packets and bytes.
+    pub traffic: Traffic,
+    /// What its TCP segments say beside their data.
+    pub analysis: Analysis,
+    /// Bytes of its stream by sequence numbers, or of its datagrams (Zeek's `orig_bytes`, `resp_bytes`).
+    pub bytes: u64,
+    /// Bytes that the other side acknowledged and the capture has not; only of connections that were established.
+    pub missed_bytes: u64,
+    /// How far it is.
+    pub state: State,
+}
+
+/// Why a flow is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum End {
+    /// Both sides closed it or one reset it.
+    Closed,
+    /// Nothing came for so long that it is not waited for any more.
+    Idle,
+    /// Its addresses and ports were used for another one.
+    Reused,
+    /// The capture ended.
+    Capture,
+    /// There were too many flows; it had been quiet for the longest time.
+    Evicted,
+}
+
+impl FlowRecord {
+    /// One of its sides.
+    pub fn side(&self, side: Side) -> &SideRecord {
+        match side {
+            Side::Orig => &self.sides[0],
+            Side::Resp => &self.sides[1],
+        }
+    }
+
+    /// Bytes that the receivers acknowledged and the capture has not (Zeek's `missed_bytes`).
+    pub fn missed_bytes(&self) -> u64 {
+        self.sides.iter().map(|side| side.missed_bytes).sum()
+    }
+}
+
+impl FlowId {
+    /// The protocol's name: `tcp`, `udp`, `icmp`.
+    pub fn transport(&self) -> &'static str {
+        match self.proto {
+            TCP => "tcp",
+            UDP => "udp",
+            ICMP | ICMPV6 => "icmp",
+            _ => "unknown_transport",
+        }
+    }
+}
+
+impl SideRecord {
+    pub(super) fn new(own: &Half, other: &Half, proto: u8) -> SideRecord {
+        SideRecord {
+            traffic: own.traffic,
+            analysis: own.analysis,
+            bytes: match proto {
+                TCP => own.size(other),
+                _ => own.traffic.payload_bytes,
+            },
+            missed_bytes: own.missed_bytes,
+            state: own.state,
+        }
+    }
+}

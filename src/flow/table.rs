@@ -1,0 +1,563 @@
+//! The table of flows that go on: finds a packet's flow, lets those go that have ended or were quiet for too long.
+
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
+
+use super::ages::{Ages, Class};
+use super::assembler::{Delivery, Keep};
+use super::fragments::{Fragments, Id};
+use super::icmp;
+use super::key::{End as KeyEnd, FlowKey, Kind, Side};
+use super::record::End;
+use super::servers;
+use super::tcp::{self, Streams};
+use super::tracked::Tracked;
+use super::{Cause, FlowEvent, FlowId, Settings, Wanted, What};
+use crate::decode;
+use crate::detect::OPENING;
+use crate::packet::{Body, Flags, Packet, Payload, Tcp, Timestamp, Tuple, UDP};
+
+/// Follows flows.
+#[derive(Debug)]
+pub struct FlowTable {
+    settings: Settings,
+    /// Places in `flows` by key.
+    places: HashTable<u32>,
+    hasher: foldhash::fast::RandomState,
+    flows: Vec<Tracked>,
+    /// Places in `flows` that are not used.
+    free: Vec<u32>,
+    ages: Ages,
+    /// The latest packet's time; it does not go back where packets' times do.
+    clock: i64,
+    /// A time that was too far ahead to be believed alone.
+    leap: i64,
+    /// Nothing is due before this time.
+    due: i64,
+    /// The place of the last packet's flow: the next packet is often of the same one.
+    last: Option<u32>,
+    fragments: Fragments,
+    counts: FlowCounts,
+}
+
+/// What a table has seen so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FlowCounts {
+    /// Flows that began.
+    pub opened: u64,
+    /// Flows that are followed now.
+    pub open: u64,
+    /// Flows that were let go because there were too many.
+    pub evicted: u64,
+    /// Datagrams that never became whole, or a fragment of which was cut by the snap length.
+    pub incomplete: u64,
+    /// Packets with ports whose header is cut or impossible: they belong to no flow.
+    pub unreadable: u64,
+}
+
+/// How long flows are waited for, in nanoseconds; what has ended is waited for as long as the settings say.
+///
+/// A SYN is sent again after 1, 2, 4 … 64 s (tcp(7), `tcp_syn_retries`). Zeek gives up earlier, at 5 s, and gives connected ones 5
+/// minutes; here an idle connection is kept for as long as one may be before keep-alives (`tcp_keepalive_time`) are sent on it.
+const OPENING_PATIENCE: i64 = 130_000_000_000;
+const OPEN_PATIENCE: i64 = 7200 * 1_000_000_000;
+const DATAGRAM_PATIENCE: i64 = 60_000_000_000;
+
+/// A time that is this far ahead of the clock is believed once another one says the same, in nanoseconds: an hour.
+const LEAP: i64 = 3600 * 1_000_000_000;
+
+/// Takes what happens to flows.
+type Emit<'a> = &'a mut dyn FnMut(FlowEvent);
+
+/// A packet as far as flows need it.
+struct Seen<'a> {
+    tuple: Tuple,
+    kind: Kind,
+    time: i64,
+    wire_len: u32,
+    ip_len: u32,
+    content: Content<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Segment(Tcp<'a>, Payload<'a>),
+    Datagram(Payload<'a>),
+}
+
+impl FlowTable {
+    /// An empty table.
+    pub fn new(settings: Settings) -> FlowTable {
+        FlowTable {
+            settings,
+            places: HashTable::new(),
+            hasher: foldhash::fast::RandomState::default(),
+            flows: Vec::new(),
+            free: Vec::new(),
+            ages: Ages::default(),
+            clock: i64::MIN,
+            leap: i64::MIN,
+            due: i64::MAX,
+            last: None,
+            fragments: Fragments::default(),
+            counts: FlowCounts::default(),
+        }
+    }
+
+    /// Takes a packet, and tells what happens through it: also what became due by its time.
+    #[inline]
+    pub fn push(&mut self, packet: &Packet, emit: Emit) {
+        let time = packet.frame.time;
+        if time.is_known() {
+            self.pass(time.0, emit);
+        }
+        let now = if time.is_known() { time.0 } else { self.clock.max(0) };
+        if packet.fragment.is_some() {
+            return self.push_fragment(packet, now, emit);
+        }
+        self.push_body(packet, &packet.body, now, emit);
+    }
+
+    /// Tells what has become due when the capture's clock says this, although no packet came.
+    pub fn expire(&mut self, now: Timestamp, emit: Emit) {
+        if now.is_known() {
+            self.pass(now.0, emit);
+        }
+    }
+
+    /// Tells the end of every flow that is left, in the order of their numbers: the capture is over.
+    pub fn finish(&mut self, emit: Emit) {
+        let mut left: Vec<u32> = self.places.iter().copied().collect();
+        left.sort_unstable_by_key(|&at| self.flows[at as usize].number);
+        for at in left {
+            self.close(at, End::Capture, emit);
+        }
+        self.fragments.give_up_all();
+    }
+
+    /// Counters, at this moment.
+    pub fn counts(&self) -> FlowCounts {
+        FlowCounts {
+            open: self.places.len() as u64,
+            incomplete: self.fragments.incomplete,
+            ..self.counts
+        }
+    }
+
+    #[inline]
+    fn push_body(&mut self, packet: &Packet, body: &Body, time: i64, emit: Emit) {
+        let (tuple, kind, content) = match *body {
+            Body::Tcp {
+                tuple,
+                tcp,
+                payload,
+            } => (tuple, Kind::TwoWay, Content::Segment(tcp, payload)),
+            Body::Udp { tuple, payload } => (tuple, Kind::TwoWay, Content::Datagram(payload)),
+            Body::Icmp {
+                src,
+                dst,
+                proto,
+                payload,
+            } => {
+                if let Some(quoted) = icmp::unreachable_port(proto, payload) {
+                    self.note_unreachable(&quoted);
+                }
+                let Some((tuple, kind)) = icmp::tuple(src, dst, proto, payload) else {
+                    self.counts.unreadable += 1;
+                    return;
+                };
+                (tuple, kind, Content::Datagram(icmp::data(payload)))
+            }
+            Body::Broken { .. } => {
+                self.counts.unreadable += 1;
+                return;
+            }
+            Body::Ip { .. } | Body::Opaque(_) => return,
+        };
+        let seen = Seen {
+            tuple,
+            kind,
+            time,
+            wire_len: packet.frame.wire_len,
+            ip_len: packet.ip_len(),
+            content,
+        };
+        self.take(&seen, emit);
+    }
+
+    #[cold]
+    fn push_fragment(&mut self, packet: &Packet, time: i64, emit: Emit) {
+        let (Some(fragment), Some((src, dst))) = (packet.fragment, packet.addresses()) else {
+            return;
+        };
+        let Some((proto, payload)) = decode::fragment_contents(packet) else {
+            return;
+        };
+        let id = Id {
+            src,
+            dst,
+            proto,
+            id: fragment.id,
+        };
+        let Some(whole) = self.fragments.add(id, fragment, payload, time) else {
+            return;
+        };
+        let payload = Payload {
+            bytes: &whole,
+            len: whole.len() as u32,
+        };
+        let body = decode::contents(src, dst, proto, payload);
+        self.push_body(packet, &body, time, emit);
+    }
+
+    /// The clock goes on.
+    #[inline]
+    fn pass(&mut self, time: i64, emit: Emit) {
+        if time > self.clock.saturating_add(LEAP) && !self.is_confirmed(time) {
+            return;
+        }
+        self.clock = self.clock.max(time);
+        if self.clock >= self.due {
+            self.close_due(emit);
+        }
+    }
+
+    /// Whether a time far ahead is the second such: one alone is more likely wrong, and would let all flows go.
+    #[cold]
+    fn is_confirmed(&mut self, time: i64) -> bool {
+        let before = std::mem::replace(&mut self.leap, time);
+        if self.counts.opened > 0 && before.abs_diff(time) >= LEAP as u64 {
+            return false;
+        }
+        // The packet before was right too: its flow was heard of then.
+        if let Some(last) = self.last {
+            let flow = &mut self.flows[last as usize];
+            flow.active = time;
+            self.ages.touch(flow.class, last);
+        }
+        true
+    }
+
+    #[inline]
+    fn take(&mut self, seen: &Seen, emit: Emit) {
+        let (key, end) = FlowKey::of(&seen.tuple, seen.kind);
+        let mut at = match self.last {
+            Some(last) if self.flows[last as usize].key == key => last,
+            _ => self.find_or_open(key, end, seen, emit),
+        };
+        if let Content::Segment(tcp, _) = &seen.content
+            && tcp.flags.has(Flags::SYN)
+        {
+            let flow = &self.flows[at as usize];
+            if tcp::is_reuse(flow, flow.side(end), tcp) {
+                self.close(at, End::Reused, emit);
+                at = self.find_or_open(key, end, seen, emit);
+            }
+        }
+        self.last = Some(at);
+        self.update(at, end, seen, emit);
+    }
+
+    fn find_or_open(&mut self, key: FlowKey, end: KeyEnd, seen: &Seen, emit: Emit) -> u32 {
+        let hash = self.hasher.hash_one(key);
+        if let Some(&at) = self
+            .places
+            .find(hash, |&at| self.flows[at as usize].key == key)
+        {
+            return at;
+        }
+        if self.places.len() >= self.settings.max_flows as usize {
+            self.evict(emit);
+        }
+        self.open(hash, key, end, seen, emit)
+    }
+
+    #[cold]
+    fn open(&mut self, hash: u64, key: FlowKey, end: KeyEnd, seen: &Seen, emit: Emit) -> u32 {
+        self.counts.opened += 1;
+        let mut flow = Tracked::new(key, end, self.counts.opened, seen.time);
+        if is_answer(seen) {
+            flow.flip();
+        }
+        flow.active = self.clock;
+        flow.class = flow.class_now();
+        let class = flow.class;
+        emit(FlowEvent {
+            id: flow.id(),
+            time: Timestamp(seen.time),
+            what: What::Opened,
+        });
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.flows[at as usize] = flow;
+                at
+            }
+            None => {
+                self.flows.push(flow);
+                self.flows.len() as u32 - 1
+            }
+        };
+        let (flows, hasher) = (&self.flows, &self.hasher);
+        self.places
+            .insert_unique(hash, at, |&at| hasher.hash_one(flows[at as usize].key));
+        self.ages.add(class, at);
+        self.due = self.due.min(self.deadline(class, self.clock));
+        at
+    }
+
+    #[inline]
+    fn update(&mut self, at: u32, end: KeyEnd, seen: &Seen, emit: Emit) {
+        let flow = &mut self.flows[at as usize];
+        let side = flow.side(end);
+        let payload_len = match &seen.content {
+            Content::Segment(_, payload) | Content::Datagram(payload) => payload.len,
+        };
+        flow.count(side, seen.wire_len, seen.ip_len, payload_len);
+        match &seen.content {
+            Content::Segment(tcp, payload) => {
+                segment(flow, side, tcp, *payload, seen.time, &self.settings, emit);
+            }
+            Content::Datagram(payload) => {
+                datagram(flow, side, *payload, seen.time, &self.settings, emit);
+            }
+        }
+        flow.active = self.clock;
+        let (before, class) = (flow.class, flow.class_now());
+        if before == class {
+            return self.ages.touch(class, at);
+        }
+        flow.class = class;
+        self.ages.remove(before, at);
+        self.ages.add(class, at);
+        self.due = self.due.min(self.deadline(class, self.clock));
+    }
+
+    /// When a flow of a class that was last heard of at this time is waited for no longer.
+    fn deadline(&self, class: Class, active: i64) -> i64 {
+        active.saturating_add(match class {
+            Class::Opening => OPENING_PATIENCE,
+            Class::Open => OPEN_PATIENCE,
+            Class::Ended => self.settings.linger,
+            Class::Datagrams => DATAGRAM_PATIENCE,
+        })
+    }
+
+    /// The flow that becomes due first, and when; among equals the older one.
+    fn next_due(&self) -> Option<(i64, u32)> {
+        let oldest = Class::ALL.into_iter().filter_map(|class| {
+            let at = self.ages.oldest(class)?;
+            let flow = &self.flows[at as usize];
+            Some((self.deadline(class, flow.active), flow.number, at))
+        });
+        oldest.min().map(|(due, _, at)| (due, at))
+    }
+
+    #[cold]
+    fn close_due(&mut self, emit: Emit) {
+        while let Some((due, at)) = self.next_due() {
+            if due > self.clock {
+                self.due = due;
+                return;
+            }
+            let end = match self.flows[at as usize].class {
+                Class::Ended => End::Closed,
+                _ => End::Idle,
+            };
+            self.close(at, end, emit);
+        }
+        self.due = i64::MAX;
+    }
+
+    /// Lets the flow go that was quiet for the longest time.
+    #[cold]
+    fn evict(&mut self, emit: Emit) {
+        let oldest = Class::ALL
+            .into_iter()
+            .filter_map(|class| self.ages.oldest(class));
+        let quietest = oldest.min_by_key(|&at| {
+            let flow = &self.flows[at as usize];
+            (flow.active, flow.number)
+        });
+        if let Some(at) = quietest {
+            self.counts.evicted += 1;
+            self.close(at, End::Evicted, emit);
+        }
+    }
+
+    /// Reports a flow and forgets it.
+    fn close(&mut self, at: u32, end: End, emit: Emit) {
+        let flow = &mut self.flows[at as usize];
+        finish_streams(flow, &self.settings, emit);
+        let end = match (end, flow.class) {
+            // Whatever makes it be reported now: it had ended.
+            (End::Capture | End::Evicted | End::Reused, Class::Ended) => End::Closed,
+            (end, _) => end,
+        };
+        let record = flow.record(end);
+        let (key, class, time) = (flow.key, flow.class, flow.active);
+        // What it holds is given back; the place itself waits for the next flow.
+        *flow = Tracked::new(key, KeyEnd::Low, 0, 0);
+        let hash = self.hasher.hash_one(key);
+        if let Ok(entry) = self.places.find_entry(hash, |&place| place == at) {
+            entry.remove();
+        }
+        self.ages.remove(class, at);
+        self.free.push(at);
+        if self.last == Some(at) {
+            self.last = None;
+        }
+        emit(FlowEvent {
+            id: record.id,
+            time: Timestamp(time),
+            what: What::Closed(&record),
+        });
+    }
+
+    /// Marks the flow that an error message is about, if it is followed.
+    #[cold]
+    fn note_unreachable(&mut self, tuple: &Tuple) {
+        let (key, end) = FlowKey::of(tuple, Kind::TwoWay);
+        let hash = self.hasher.hash_one(key);
+        let found = self
+            .places
+            .find(hash, |&at| self.flows[at as usize].key == key);
+        if let Some(&at) = found {
+            let flow = &mut self.flows[at as usize];
+            // Who sent to nobody is the client.
+            flow.unreachable |= flow.side(end) == Side::Orig;
+        }
+    }
+}
+
+/// Whether a flow's first packet is most likely an answer (Zeek's `WantConnection`): a server's port sent it, and none was asked.
+fn is_answer(seen: &Seen) -> bool {
+    let Tuple { src, dst, proto } = seen.tuple;
+    let [from_server, to_server] = [src, dst].map(|end| servers::is_likely(proto, end.port()));
+    match &seen.content {
+        Content::Segment(tcp, _) => {
+            let is_syn = tcp.flags.has(Flags::SYN);
+            let begins = is_syn && !tcp.flags.has(Flags::ACK);
+            // Where both may be servers the lower port is; but a SYN-ACK may be a scan.
+            let is_lower = !is_syn && src.port() < dst.port();
+            !begins && from_server && (!to_server || is_lower)
+        }
+        Content::Datagram(_) => proto == UDP && from_server && !to_server,
+    }
+}
+
+fn segment(
+    flow: &mut Tracked,
+    side: Side,
+    tcp: &Tcp,
+    payload: Payload,
+    time: i64,
+    settings: &Settings,
+    emit: Emit,
+) {
+    let (id, proto) = (stream_id(flow, settings), flow.key.proto());
+    let mut watch = std::mem::take(&mut flow.watch);
+    let mut deliver = |side: Side, delivery: Delivery| {
+        if let Delivery::Data { offset, bytes, .. } = delivery {
+            watch.heard(proto, side, offset, bytes);
+        }
+        if let Some(id) = id {
+            tell(id, side, Timestamp(time), delivery, emit);
+        }
+    };
+    let mut streams = Streams {
+        keep: settings.keep(),
+        limit: settings.max_waiting,
+        deliver: &mut deliver,
+    };
+    tcp::segment(flow, side, tcp, payload, time, &mut streams);
+    flow.watch = watch;
+}
+
+fn datagram(
+    flow: &mut Tracked,
+    side: Side,
+    payload: Payload,
+    time: i64,
+    settings: &Settings,
+    emit: Emit,
+) {
+    flow.last = time;
+    let proto = flow.key.proto();
+    if proto != UDP {
+        return;
+    }
+    flow.history.datagram(side);
+    flow.turns.spoke(side, time);
+    flow.watch.heard_datagram(proto, side, payload.bytes);
+    if let Some(id) = stream_id(flow, settings) {
+        let sent = flow.halves[side as usize].traffic.payload_bytes;
+        let len = u64::from(payload.len);
+        let delivery = Delivery::Data {
+            offset: sent - len,
+            bytes: payload.bytes,
+            len,
+        };
+        tell(id, side, Timestamp(time), delivery, emit);
+    }
+}
+
+/// What waits for something that will not come is told all the same.
+fn finish_streams(flow: &mut Tracked, settings: &Settings, emit: Emit) {
+    let id = stream_id(flow, settings);
+    let time = Timestamp(flow.active);
+    for side in Side::BOTH {
+        let mut deliver = |delivery: Delivery| {
+            if let Some(id) = id {
+                tell(id, side, time, delivery, emit);
+            }
+        };
+        let assembler = &mut flow.halves[side as usize].assembler;
+        assembler.finish(settings.keep(), &mut deliver);
+    }
+}
+
+/// Which flow it is, if its streams are wanted.
+#[inline]
+fn stream_id(flow: &Tracked, settings: &Settings) -> Option<FlowId> {
+    (settings.streams == Wanted::Yes).then(|| flow.id())
+}
+
+fn tell(id: FlowId, side: Side, time: Timestamp, delivery: Delivery, emit: Emit) {
+    let mut happened = |what| emit(FlowEvent { id, time, what });
+    match delivery {
+        Delivery::Data { offset, bytes, len } => {
+            if !bytes.is_empty() || len == 0 {
+                happened(What::Data {
+                    side,
+                    offset,
+                    bytes,
+                });
+            }
+            let captured = bytes.len() as u64;
+            if captured < len {
+                happened(What::Gap {
+                    side,
+                    offset: offset + captured,
+                    len: len - captured,
+                    cause: Cause::Cut,
+                });
+            }
+        }
+        Delivery::Gap { offset, len } => happened(What::Gap {
+            side,
+            offset,
+            len,
+            cause: Cause::Lost,
+        }),
+        Delivery::Mismatch { offset, len } => happened(What::Mismatch { side, offset, len }),
+    }
+}
+
+impl Settings {
+    fn keep(&self) -> Keep {
+        match self.streams {
+            Wanted::Yes => Keep::Streams,
+            Wanted::No => Keep::Opening(OPENING as u64),
+        }
+    }
+}

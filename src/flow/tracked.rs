@@ -1,0 +1,189 @@
+//! A flow while it goes on: everything that is known of it, in as little memory as it takes.
+
+use super::ages::Class;
+use super::half::{Half, State, Traffic};
+use super::history::History;
+use super::key::{End as KeyEnd, FlowKey, Side};
+use super::outcome::{self, Did, Ends, conn_state, outcome};
+use super::record::{End, FlowId, FlowRecord, SideRecord};
+use super::turns::Turns;
+use super::watch::Watch;
+use crate::packet::{Span, TCP, Timestamp};
+
+/// A flow in the table.
+#[derive(Debug)]
+pub(super) struct Tracked {
+    pub(super) key: FlowKey,
+    pub(super) number: u64,
+    /// The first packet's time, and the last one's that counts for the duration; nanoseconds.
+    pub(super) first: i64,
+    pub(super) last: i64,
+    /// When it was last heard of, by the table's clock.
+    pub(super) active: i64,
+    /// When it was closed or reset; the first packet's time until then.
+    pub(super) ended: i64,
+    pub(super) halves: [Half; 2],
+    pub(super) history: History,
+    pub(super) handshake: Handshake,
+    pub(super) turns: Turns,
+    pub(super) watch: Watch,
+    /// Which end of the key is the originator.
+    pub(super) orig: KeyEnd,
+    pub(super) class: Class,
+    /// Whether its begin was not seen.
+    pub(super) is_partial: bool,
+    /// Whether ICMP said that nobody listens.
+    pub(super) unreachable: bool,
+}
+
+/// How far the measurement of the handshake is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Handshake {
+    /// No SYN yet, or something was sent again, so that nobody knows what was answered (Karn's algorithm).
+    #[default]
+    Unknown,
+    /// The first SYN came at this time.
+    Syn(i64),
+    /// It was answered.
+    SynAck(i64),
+    /// It took so many nanoseconds.
+    Took(i64),
+}
+
+impl Tracked {
+    pub(super) fn new(key: FlowKey, orig: KeyEnd, number: u64, time: i64) -> Tracked {
+        Tracked {
+            key,
+            number,
+            first: time,
+            last: time,
+            active: time,
+            ended: time,
+            halves: Default::default(),
+            history: History::default(),
+            handshake: Handshake::default(),
+            turns: Turns::default(),
+            watch: Watch::default(),
+            orig,
+            class: Class::Datagrams,
+            is_partial: false,
+            unreachable: false,
+        }
+    }
+
+    /// Who it is that sends from this end of the key.
+    #[inline]
+    pub(super) fn side(&self, end: KeyEnd) -> Side {
+        if end == self.orig {
+            Side::Orig
+        } else {
+            Side::Resp
+        }
+    }
+
+    /// A side, and the other.
+    #[inline]
+    pub(super) fn halves(&mut self, side: Side) -> (&mut Half, &mut Half) {
+        let [orig, resp] = &mut self.halves;
+        match side {
+            Side::Orig => (orig, resp),
+            Side::Resp => (resp, orig),
+        }
+    }
+
+    /// The originator is the responder, and the other way round.
+    pub(super) fn flip(&mut self) {
+        self.orig = self.orig.other();
+        self.halves.swap(0, 1);
+        self.history.flip();
+        self.turns.flip();
+        self.watch.end();
+    }
+
+    /// Which flow it is.
+    pub(super) fn id(&self) -> FlowId {
+        FlowId {
+            number: self.number,
+            orig: self.key.end(self.orig),
+            resp: self.key.end(self.orig.other()),
+            proto: self.key.proto(),
+        }
+    }
+
+    /// Counts a packet of a side.
+    #[inline]
+    pub(super) fn count(&mut self, side: Side, wire: u32, ip: u32, payload: u32) {
+        let Traffic {
+            pkts,
+            wire_bytes,
+            ip_bytes,
+            payload_bytes,
+        } = &mut self.halves[side as usize].traffic;
+        *pkts += 1;
+        *wire_bytes += u64::from(wire);
+        *ip_bytes += u64::from(ip);
+        *payload_bytes += u64::from(payload);
+    }
+
+    /// How long it is to be waited for.
+    #[inline]
+    pub(super) fn class_now(&self) -> Class {
+        use State::{Closed, Established, Inactive, Reset};
+        if self.key.proto() != TCP {
+            return Class::Datagrams;
+        }
+        match (self.halves[0].state, self.halves[1].state) {
+            (Established, Established) => Class::Open,
+            (Reset, _) | (_, Reset) => Class::Ended,
+            (Closed, Closed | Inactive) | (Inactive, Closed) => Class::Ended,
+            (Inactive, _) | (_, Inactive) => Class::Opening,
+            _ => Class::Open,
+        }
+    }
+
+    /// All that is to be said of it.
+    pub(super) fn record(&self, end: End) -> FlowRecord {
+        let [orig, resp] = &self.halves;
+        let proto = self.key.proto();
+        let sides = [
+            SideRecord::new(orig, resp, proto),
+            SideRecord::new(resp, orig, proto),
+        ];
+        let history = self.history.text();
+        let span = |time: i64| Span(time.saturating_sub(self.first));
+        let did = |half: &Half, side: &SideRecord| Did {
+            state: half.state,
+            pkts: half.traffic.pkts,
+            bytes: side.bytes,
+            syn_ack: half.syn_ack,
+        };
+        let ends = Ends {
+            proto,
+            orig: did(orig, &sides[0]),
+            resp: did(resp, &sides[1]),
+            history: &history,
+            ended_after: span(self.ended),
+            lasted: span(self.last),
+            unreachable: self.unreachable,
+            end,
+        };
+        let state = conn_state(&ends);
+        let outcome: outcome::Outcome = outcome(&ends, state);
+        FlowRecord {
+            id: self.id(),
+            first: Timestamp(self.first),
+            duration: span(self.last),
+            service: self.watch.service().cloned(),
+            sides,
+            conn_state: state,
+            outcome,
+            history,
+            handshake_rtt: match self.handshake {
+                Handshake::Took(took) => Some(Span(took)),
+                _ => None,
+            },
+            response_times: self.turns.summary(),
+            end,
+        }
+    }
+}

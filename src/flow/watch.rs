@@ -1,0 +1,121 @@
+//! The opening of a flow while it is not sure what is spoken: the first bytes of both sides, shown to the detectors.
+
+use super::key::Side;
+use crate::detect::{Answer, OPENING, Opening, Service, detect};
+
+/// How far it is known what is spoken.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Watch {
+    /// Nobody said anything yet.
+    #[default]
+    Silent,
+    /// Something was said.
+    Open(Box<Said>),
+    /// Nothing more will be found out.
+    Over(Option<Box<Service>>),
+}
+
+/// What was said so far, and what it seems to be.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Said {
+    sides: [Vec<u8>; 2],
+    service: Option<Box<Service>>,
+    /// How often the detectors were asked.
+    asked: u8,
+}
+
+/// The detectors are asked at most so often: who says one byte at a time is not worth more.
+const MOST_ASKED: u8 = 24;
+
+impl Watch {
+    /// What is spoken, as far as is known.
+    pub(super) fn service(&self) -> Option<&Service> {
+        match self {
+            Watch::Silent => None,
+            Watch::Open(said) => said.service.as_deref(),
+            Watch::Over(service) => service.as_deref(),
+        }
+    }
+
+    /// A side said this, `offset` bytes from its begin.
+    #[inline]
+    pub(super) fn heard(&mut self, proto: u8, side: Side, offset: u64, bytes: &[u8]) {
+        if matches!(self, Watch::Over(_)) || offset >= OPENING as u64 || bytes.is_empty() {
+            return;
+        }
+        self.look(proto, side, offset, bytes);
+    }
+
+    fn look(&mut self, proto: u8, side: Side, offset: u64, bytes: &[u8]) {
+        // Most protocols are known by their first segment: then nothing is copied.
+        let mut said = match std::mem::take(self) {
+            Watch::Silent if offset == 0 => {
+                let answer = detect(proto, &opening(side, first(bytes, OPENING), &[]));
+                let service = match answer {
+                    Answer::Final(service) => {
+                        *self = Watch::Over(service.map(Box::new));
+                        return;
+                    }
+                    Answer::Open(service) => service.map(Box::new),
+                };
+                let mut said = Box::new(Said {
+                    service,
+                    asked: 1,
+                    ..Said::default()
+                });
+                said.sides[side as usize].extend_from_slice(first(bytes, OPENING));
+                *self = Watch::Open(said);
+                return;
+            }
+            Watch::Open(said) => said,
+            Watch::Silent | Watch::Over(_) => Box::default(),
+        };
+        let own = &mut said.sides[side as usize];
+        if own.len() as u64 != offset || said.asked == MOST_ASKED {
+            // Something is missing before it.
+            *self = Watch::Over(said.service);
+            return;
+        }
+        own.extend_from_slice(first(bytes, OPENING - own.len()));
+        said.asked += 1;
+        let [orig, resp] = &said.sides;
+        *self = match detect(proto, &Opening { orig, resp }) {
+            Answer::Final(service) => Watch::Over(service.map(Box::new).or(said.service)),
+            Answer::Open(service) => {
+                said.service = service.map(Box::new).or(said.service);
+                Watch::Open(said)
+            }
+        };
+    }
+
+    /// A datagram: each side's first one counts.
+    pub(super) fn heard_datagram(&mut self, proto: u8, side: Side, bytes: &[u8]) {
+        let is_first = match self {
+            Watch::Silent => true,
+            Watch::Open(said) => said.sides[side as usize].is_empty(),
+            Watch::Over(_) => false,
+        };
+        if is_first {
+            self.heard(proto, side, 0, bytes);
+        }
+    }
+
+    /// Nothing more will be said in order.
+    pub(super) fn end(&mut self) {
+        if let Watch::Open(said) = self {
+            *self = Watch::Over(said.service.take());
+        }
+    }
+}
+
+fn opening<'a>(side: Side, own: &'a [u8], other: &'a [u8]) -> Opening<'a> {
+    let (orig, resp) = match side {
+        Side::Orig => (own, other),
+        Side::Resp => (other, own),
+    };
+    Opening { orig, resp }
+}
+
+fn first(bytes: &[u8], most: usize) -> &[u8] {
+    bytes.get(..most).unwrap_or(bytes)
+}

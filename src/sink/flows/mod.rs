@@ -1,0 +1,120 @@
+//! Flows as rows: for people, for programs, for Zeek's tools.
+
+mod columns;
+mod csv;
+mod json;
+mod rank;
+mod table;
+mod zeek;
+
+pub use columns::{COLUMNS, Column, Value};
+pub use rank::{ORDERS, Order, Ranked};
+pub use table::{Layout, row};
+
+pub(super) use csv::FORMAT as CSV;
+pub(super) use json::FORMAT as JSON;
+pub(super) use table::FORMAT as TEXT;
+pub(super) use zeek::FORMAT as ZEEK;
+
+use std::io::Write;
+
+use super::Sink;
+use super::number;
+use crate::error::Result;
+use crate::flow::{FlowEvent, FlowRecord, What};
+use crate::packet::{Span, Timestamp};
+use crate::sink::Needs;
+
+/// How a flow becomes bytes.
+trait Rows {
+    /// What stands before the first row, which this flow will be.
+    fn begin(&mut self, _first: Option<&FlowRecord>, _out: &mut Vec<u8>) {}
+
+    /// A flow.
+    fn row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>);
+
+    /// What stands behind the last row.
+    fn end(&mut self, _out: &mut Vec<u8>) {}
+}
+
+/// Writes rows as flows end.
+struct Writer<W: Write, R: Rows> {
+    writer: W,
+    rows: R,
+    out: Vec<u8>,
+    begun: bool,
+    finished: bool,
+}
+
+/// Written at once when more than this is waiting, in bytes.
+const BUFFER: usize = 64 << 10;
+
+impl<W: Write, R: Rows> Writer<W, R> {
+    fn new(writer: W, rows: R) -> Writer<W, R> {
+        Writer {
+            writer,
+            rows,
+            out: Vec::with_capacity(BUFFER + BUFFER / 4),
+            begun: false,
+            finished: false,
+        }
+    }
+
+    fn begin(&mut self, first: Option<&FlowRecord>) {
+        if !self.begun {
+            self.begun = true;
+            self.rows.begin(first, &mut self.out);
+        }
+    }
+}
+
+impl<W: Write, R: Rows> Sink for Writer<W, R> {
+    fn flow(&mut self, event: &FlowEvent) -> Result<()> {
+        let What::Closed(record) = event.what else {
+            return Ok(());
+        };
+        self.begin(Some(record));
+        self.rows.row(record, &mut self.out);
+        match self.out.len() >= BUFFER {
+            true => self.flush(),
+            false => Ok(()),
+        }
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Flows
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let written = self
+            .writer
+            .write_all(&self.out)
+            .and_then(|()| self.writer.flush());
+        self.out.clear();
+        Ok(written?)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if !std::mem::replace(&mut self.finished, true) {
+            self.begin(None);
+            self.rows.end(&mut self.out);
+        }
+        self.flush()
+    }
+}
+
+/// `1790000000.123456789`; the sign stands before both.
+fn seconds_since_epoch(out: &mut Vec<u8>, time: Timestamp) {
+    seconds(out, Span(if time.is_known() { time.0 } else { 0 }));
+}
+
+/// `0.000014000`.
+fn seconds(out: &mut Vec<u8>, span: Span) {
+    if span.0 < 0 {
+        out.push(b'-');
+    }
+    let nanos = span.0.unsigned_abs();
+    number::decimal64(out, nanos / 1_000_000_000);
+    out.push(b'.');
+    number::digits9(out, (nanos % 1_000_000_000) as u32);
+}

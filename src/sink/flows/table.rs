@@ -1,0 +1,312 @@
+//! Flows as a table for people: a line as each flow ends, as wide as the terminal, and what it comes to at the end.
+
+use std::fmt::Write as _;
+
+use super::{Rows, Writer};
+use crate::flow::{FlowRecord, Side, Verdict};
+use crate::packet::Timestamp;
+use crate::sink::text::{Clock, Style, Times};
+use crate::sink::{Format, Open};
+
+/// The table's row of the formats.
+pub(in crate::sink) const FORMAT: Format = Format {
+    name: "text",
+    extension: "txt",
+    about: "a table for people",
+    open: Open::Flows(|writer, layout| {
+        Box::new(Writer::new(writer, Table::new(*layout)))
+    }),
+};
+
+/// How a table looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// The most columns that a line may have; none is no limit.
+    pub width: Option<u16>,
+    /// Whether bad ends are coloured.
+    pub colour: bool,
+}
+
+struct Table {
+    layout: Layout,
+    cells: Vec<(&'static Cell, usize)>,
+    times: Times,
+    /// How often each verdict was, in the order in which they came first.
+    verdicts: Vec<(Verdict, u64)>,
+}
+
+/// A column of the table.
+struct Cell {
+    title: &'static str,
+    /// Its width, as long as there is room.
+    width: usize,
+    /// What it may shrink to before others go.
+    least: usize,
+    align: Align,
+    /// Who goes first where there is too little room; 0 stays.
+    goes: u8,
+    show: fn(&FlowRecord) -> String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Align {
+    Left,
+    Right,
+}
+
+/// The columns behind the time; the last one has no end.
+#[rustfmt::skip]
+const CELLS: [Cell; 8] = [
+    Cell { title: "CLIENT", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow| flow.id.orig.to_string() },
+    Cell { title: "SERVER", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow| flow.id.resp.to_string() },
+    Cell { title: "SERVICE", width: 30, least: 12, align: Align::Left, goes: 0, show: service },
+    Cell { title: "SENT", width: 8, least: 8, align: Align::Right, goes: 1, show: |flow| bytes(flow.side(Side::Orig).bytes) },
+    Cell { title: "RECEIVED", width: 8, least: 8, align: Align::Right, goes: 2, show: |flow| bytes(flow.side(Side::Resp).bytes) },
+    Cell { title: "TOOK", width: 8, least: 8, align: Align::Right, goes: 3, show: |flow| flow.duration.to_string() },
+    Cell { title: "ANSWER", width: 8, least: 8, align: Align::Right, goes: 4, show: answer },
+    Cell { title: "END", width: 30, least: 20, align: Align::Left, goes: 0, show: end },
+];
+
+/// `07:16:56.182593 `
+const TIME: usize = 16;
+const RED: &str = "\x1b[31m";
+const YELLOW: &str = "\x1b[33m";
+const PLAIN: &str = "\x1b[0m";
+
+impl Table {
+    fn new(layout: Layout) -> Table {
+        Table {
+            layout,
+            cells: fit(layout.width.map(usize::from)),
+            times: Times::new(),
+            verdicts: Vec::new(),
+        }
+    }
+
+    fn has_time(&self) -> bool {
+        self.layout.width.is_none_or(|width| width >= 100)
+    }
+
+    fn line(&self, out: &mut Vec<u8>, show: impl Fn(&Cell) -> String) {
+        let last = self.cells.len() - 1;
+        for (at, (cell, width)) in self.cells.iter().enumerate() {
+            let text = show(cell);
+            let text = match self.layout.width {
+                Some(_) => shorten(text, *width),
+                None => text,
+            };
+            let padded = match cell.align {
+                _ if at == last => text,
+                Align::Left => format!("{text:<width$} "),
+                Align::Right => format!("{text:>width$} "),
+            };
+            out.extend_from_slice(padded.as_bytes());
+        }
+    }
+}
+
+impl Rows for Table {
+    fn begin(&mut self, first: Option<&FlowRecord>, out: &mut Vec<u8>) {
+        if first.is_none() {
+            return;
+        }
+        if self.has_time() {
+            out.extend_from_slice(format!("{:<TIME$}", "START").as_bytes());
+        }
+        self.line(out, |cell| cell.title.to_owned());
+        out.push(b'\n');
+    }
+
+    fn row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
+        let verdict = flow.outcome.verdict;
+        match self.verdicts.iter_mut().find(|(own, _)| *own == verdict) {
+            Some((_, count)) => *count += 1,
+            None => self.verdicts.push((verdict, 1)),
+        }
+        let colour = match verdict {
+            _ if !self.layout.colour => None,
+            Verdict::Refused | Verdict::Reset(_) => Some(RED),
+            Verdict::NoAnswer | Verdict::HalfOpen | Verdict::GivenUp => Some(YELLOW),
+            _ if flow.missed_bytes() > 0 => Some(YELLOW),
+            _ => None,
+        };
+        out.extend_from_slice(colour.unwrap_or_default().as_bytes());
+        if self.has_time() {
+            time(&mut self.times, out, flow.first);
+        }
+        self.line(out, |cell| (cell.show)(flow));
+        if colour.is_some() {
+            out.extend_from_slice(PLAIN.as_bytes());
+        }
+        out.push(b'\n');
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        let all: u64 = self.verdicts.iter().map(|(_, count)| count).sum();
+        let plural = if all == 1 { "" } else { "s" };
+        let mut text = format!("{all} flow{plural}");
+        for (at, (verdict, count)) in self.verdicts.iter().enumerate() {
+            let separator = if at == 0 { ": " } else { ", " };
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{separator}{count} {}", summary(*verdict));
+        }
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'\n');
+    }
+}
+
+/// A flow in one line, all of it: for messages.
+pub fn row(flow: &FlowRecord) -> String {
+    let mut words = vec![format!("{} → {}", flow.id.orig, flow.id.resp)];
+    words.push(service(flow));
+    words.push(end(flow));
+    format!("flow {}: {}", flow.id.number, words.join("  "))
+}
+
+/// Which columns fit into a width, and how wide each is.
+fn fit(width: Option<usize>) -> Vec<(&'static Cell, usize)> {
+    let Some(width) = width else {
+        return CELLS.iter().map(|cell| (cell, cell.width)).collect();
+    };
+    let time = if width >= 100 { TIME } else { 0 };
+    let mut goes = u8::MAX;
+    let cells = loop {
+        let stay = |cell: &&Cell| cell.goes == 0 || cell.goes < goes;
+        let cells: Vec<&'static Cell> = CELLS.iter().filter(stay).collect();
+        let least: usize = cells.iter().map(|cell| cell.least + 1).sum();
+        if time + least <= width + 1 || goes == 1 {
+            break cells;
+        }
+        goes = if goes == u8::MAX { 4 } else { goes - 1 };
+    };
+    let least: usize = cells.iter().map(|cell| cell.least + 1).sum();
+    let mut spare = (width + 1).saturating_sub(time + least);
+    let mut fitted = Vec::new();
+    for cell in cells {
+        // What is left over is the last one's.
+        let more = match cell.title {
+            "END" => spare,
+            _ => spare.min(cell.width - cell.least),
+        };
+        spare -= more;
+        fitted.push((cell, cell.least + more));
+    }
+    fitted
+}
+
+fn shorten(text: String, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text;
+    }
+    let kept = text.chars().take(width.saturating_sub(1));
+    kept.chain(['…']).collect()
+}
+
+fn time(times: &mut Times, out: &mut Vec<u8>, time: Timestamp) {
+    let style = Style {
+        clock: Clock::Time,
+        ..Style::default()
+    };
+    times.write(out, time, &style);
+}
+
+fn service(flow: &FlowRecord) -> String {
+    match &flow.service {
+        None => flow.id.transport().to_owned(),
+        Some(service) if service.facts.is_empty() => service.name.to_owned(),
+        Some(service) => format!("{} {}", service.name, service.facts),
+    }
+}
+
+fn answer(flow: &FlowRecord) -> String {
+    let median = flow.response_times.map(|times| times.median);
+    median.map_or(String::new(), |median| {
+        crate::packet::Span(median as i64).to_string()
+    })
+}
+
+/// How it ended, and what else is remarkable.
+fn end(flow: &FlowRecord) -> String {
+    let mut text = flow.outcome.words.clone();
+    let both = |count: fn(&crate::flow::SideRecord) -> u64| -> u64 {
+        flow.sides.iter().map(count).sum()
+    };
+    let mut note = |count: u64, one: &str, many: &str| {
+        if count > 0 {
+            let noun = if count == 1 { one } else { many };
+            let _ = write!(text, ", {count} {noun}");
+        }
+    };
+    note(flow.missed_bytes(), "byte missing", "bytes missing");
+    let retransmissions = both(|side| u64::from(side.analysis.retrans_pkts));
+    note(retransmissions, "retransmission", "retransmissions");
+    let closed = both(|side| u64::from(side.analysis.zero_windows));
+    note(closed, "closed window", "closed windows");
+    text
+}
+
+fn summary(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Normal => "ended normally",
+        Verdict::Open => "still open",
+        Verdict::HalfClosed(_) => "closed by one side only",
+        Verdict::Refused => "refused",
+        Verdict::NoAnswer => "without an answer",
+        Verdict::HalfOpen => "half open",
+        Verdict::Reset(_) => "reset",
+        Verdict::GivenUp => "given up",
+        Verdict::Midstream => "without a begin",
+    }
+}
+
+/// `79 B`, `1.2 kB`, `3.4 GB`: decimal units.
+fn bytes(count: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [
+        (1_000_000_000_000, "TB"),
+        (1_000_000_000, "GB"),
+        (1_000_000, "MB"),
+        (1_000, "kB"),
+    ];
+    match UNITS.iter().find(|(unit, _)| count >= *unit) {
+        None => format!("{count} B"),
+        Some((unit, name)) if count / unit < 10 => {
+            format!("{}.{} {name}", count / unit, count % unit * 10 / unit)
+        }
+        Some((unit, name)) => format!("{} {name}", count / unit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_width_fits() {
+        for width in 60..300 {
+            let cells = fit(Some(width));
+            let time = if width >= 100 { TIME } else { 0 };
+            let all: usize = cells.iter().map(|(_, width)| width + 1).sum();
+            assert!(time + all - 1 <= width.max(62), "{width}: {all}");
+            assert!(cells.iter().all(|(cell, width)| *width >= cell.least));
+            assert_eq!(cells.last().map(|(cell, _)| cell.title), Some("END"));
+        }
+        assert_eq!(fit(None).len(), CELLS.len());
+        assert_eq!(fit(Some(300)).len(), CELLS.len());
+        assert!(fit(Some(80)).len() < CELLS.len());
+    }
+
+    #[test]
+    fn as_people_read_them() {
+        for (count, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_250, "1.2 kB"),
+            (65_483, "65 kB"),
+            (3_400_000_000, "3.4 GB"),
+        ] {
+            assert_eq!(bytes(count), text);
+        }
+        assert_eq!(shorten("abcdef".into(), 4), "abc…");
+        assert_eq!(shorten("abcd".into(), 4), "abcd");
+    }
+}

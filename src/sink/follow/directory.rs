@@ -1,0 +1,155 @@
+//! Every stream in a file of its own: `000001_127.0.0.1-59526_127.0.0.1-62893.orig` and `.resp`, captured bytes only.
+//!
+//! Files are not kept open, because flows may be more than files can be: a stream's bytes wait in memory until they are many or the
+//! flow ends.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::flow::{FlowEvent, FlowId, Side, What};
+use crate::sink::save::give_to_invoking_user;
+use crate::sink::{Needs, Sink};
+
+/// Writes streams into a directory.
+pub struct Directory {
+    path: PathBuf,
+    /// Only this flow.
+    only: Option<u64>,
+    waiting: HashMap<(u64, Side), Stream>,
+    /// Bytes that wait in all streams.
+    bytes: usize,
+}
+
+/// A stream that goes on.
+struct Stream {
+    name: PathBuf,
+    waiting: Vec<u8>,
+    created: bool,
+}
+
+/// A stream is written when so many of its bytes wait.
+const ENOUGH: usize = 256 << 10;
+/// All are written when so many bytes wait together.
+const TOO_MUCH: usize = 64 << 20;
+
+impl Directory {
+    /// Creates the directory, unless it is there.
+    ///
+    /// # Errors
+    /// It cannot be created.
+    pub fn create(path: &Path, only: Option<u64>) -> Result<Directory> {
+        std::fs::create_dir_all(path).map_err(|source| Error::File {
+            action: "cannot create",
+            path: path.into(),
+            source,
+        })?;
+        if let Ok(directory) = File::open(path) {
+            give_to_invoking_user(&directory);
+        }
+        Ok(Directory {
+            path: path.into(),
+            only,
+            waiting: HashMap::new(),
+            bytes: 0,
+        })
+    }
+
+    fn add(&mut self, id: &FlowId, side: Side, bytes: &[u8]) -> Result<()> {
+        let stream = self
+            .waiting
+            .entry((id.number, side))
+            .or_insert_with(|| Stream {
+                name: self.path.join(name(id, side)),
+                waiting: Vec::new(),
+                created: false,
+            });
+        stream.waiting.extend_from_slice(bytes);
+        self.bytes += bytes.len();
+        if stream.waiting.len() >= ENOUGH {
+            self.bytes -= stream.waiting.len();
+            return stream.write();
+        }
+        match self.bytes > TOO_MUCH {
+            true => self.flush(),
+            false => Ok(()),
+        }
+    }
+
+    fn end(&mut self, id: &FlowId) -> Result<()> {
+        for side in Side::BOTH {
+            if let Some(mut stream) = self.waiting.remove(&(id.number, side)) {
+                self.bytes -= stream.waiting.len();
+                stream.write()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sink for Directory {
+    fn flow(&mut self, event: &FlowEvent) -> Result<()> {
+        if self.only.is_some_and(|only| only != event.id.number) {
+            return Ok(());
+        }
+        match event.what {
+            What::Data { side, bytes, .. } if !bytes.is_empty() => {
+                self.add(&event.id, side, bytes)
+            }
+            What::Closed(_) => self.end(&event.id),
+            _ => Ok(()),
+        }
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Streams
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.bytes = 0;
+        self.waiting.values_mut().try_for_each(Stream::write)
+    }
+}
+
+impl Stream {
+    fn write(&mut self) -> Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let failed = |action, source| Error::File {
+            action,
+            path: self.name.clone(),
+            source,
+        };
+        let opened = match self.created {
+            true => OpenOptions::new().append(true).open(&self.name),
+            false => File::create(&self.name),
+        };
+        let mut file = opened.map_err(|source| failed("cannot create", source))?;
+        if !self.created {
+            give_to_invoking_user(&file);
+        }
+        let written = file.write_all(&self.waiting);
+        written.map_err(|source| failed("cannot write", source))?;
+        self.created = true;
+        self.waiting.clear();
+        Ok(())
+    }
+}
+
+/// Six digits of the flow's number, the originator, the responder, and whose stream it is.
+fn name(id: &FlowId, side: Side) -> String {
+    let FlowId {
+        number, orig, resp, ..
+    } = id;
+    format!(
+        "{number:06}_{}-{}_{}-{}.{}",
+        orig.ip(),
+        orig.port(),
+        resp.ip(),
+        resp.port(),
+        side.name()
+    )
+}
