@@ -329,7 +329,11 @@ fn orders() -> PossibleValuesParser {
 }
 
 fn conditions() -> PossibleValuesParser {
-    values(CONDITIONS.iter().map(|condition| (condition.name, condition.about)))
+    values(
+        CONDITIONS
+            .iter()
+            .map(|condition| (condition.name, condition.about)),
+    )
 }
 
 fn values(rows: impl Iterator<Item = (&'static str, &'static str)>) -> PossibleValuesParser {

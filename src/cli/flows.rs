@@ -19,7 +19,8 @@ const LIVE_LINGER: i64 = 1_000_000_000;
 /// Judges the words of `lcap flows`.
 pub(super) fn flows(args: &Flows) -> Result<Plan> {
     let report = &args.report;
-    let wanted = format(|format| matches!(format.open, Open::Flows(_)) && format.name == report.format);
+    let wanted =
+        format(|format| matches!(format.open, Open::Flows(_)) && format.name == report.format);
     let Some(format) = wanted else {
         return usage(format!("--format {}: no such format", report.format));
     };

@@ -105,9 +105,21 @@ pub(super) fn flows(counts: Option<FlowCounts>) {
             text += &format!("lcap: {}", plural(count, noun, rest));
         }
     };
-    told(counts.evicted, "flow", "let go before the end, because there were too many (--max-flows)");
-    told(counts.incomplete, "IP datagram", "of which fragments are missing or cut");
-    told(counts.unreadable, "packet", "of no flow, with a cut or impossible header");
+    told(
+        counts.evicted,
+        "flow",
+        "let go before the end, because there were too many (--max-flows)",
+    );
+    told(
+        counts.incomplete,
+        "IP datagram",
+        "of which fragments are missing or cut",
+    );
+    told(
+        counts.unreadable,
+        "packet",
+        "of no flow, with a cut or impossible header",
+    );
     say(&text);
 }
 

@@ -190,11 +190,7 @@ fn sinks(
     Ok(sinks)
 }
 
-fn flow_sinks(
-    table: &Table,
-    findings: &Findings,
-    sinks: &mut Vec<Box<dyn Sink>>,
-) -> Result<()> {
+fn flow_sinks(table: &Table, findings: &Findings, sinks: &mut Vec<Box<dyn Sink>>) -> Result<()> {
     let writer: Box<dyn Write> = match &table.output {
         None => Box::new(AboveTicker::new(stdout()?)),
         Some(path) => Box::new(create(path)?),

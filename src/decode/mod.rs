@@ -27,7 +27,7 @@ pub fn decode<'a>(frame: &'a Frame<'a>) -> Packet<'a> {
     };
     let bytes = frame.bytes.get(at..).unwrap_or_default();
     // A record may claim fewer bytes on the wire than it holds; what is here was there.
-    let wire = (frame.wire_len as usize).max(frame.bytes.len()) - at;
+    let wire = (frame.plausible_len() as usize).max(frame.bytes.len()) - at;
     let packet = |fragment, body| Packet {
         frame,
         network: at as u32,
@@ -53,7 +53,7 @@ pub fn decode<'a>(frame: &'a Frame<'a>) -> Packet<'a> {
 pub fn fragment_contents<'a>(packet: &Packet<'a>) -> Option<(u8, Payload<'a>)> {
     let frame = packet.frame;
     let bytes = frame.bytes.get(packet.network as usize..)?;
-    let wire = (frame.wire_len as usize).max(frame.bytes.len()) - packet.network as usize;
+    let wire = (frame.plausible_len() as usize).max(frame.bytes.len()) - packet.network as usize;
     match bytes.first()? >> 4 {
         4 => ip::version_4(bytes, wire)
             .ok()

@@ -17,12 +17,8 @@ pub(super) enum Class {
 }
 
 impl Class {
-    pub(super) const ALL: [Class; 4] = [
-        Class::Opening,
-        Class::Open,
-        Class::Ended,
-        Class::Datagrams,
-    ];
+    pub(super) const ALL: [Class; 4] =
+        [Class::Opening, Class::Open, Class::Ended, Class::Datagrams];
 }
 
 /// The lists.

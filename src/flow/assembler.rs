@@ -42,6 +42,14 @@ pub(super) enum Keep {
     Streams,
 }
 
+/// What is kept, and how much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rules {
+    pub(super) keep: Keep,
+    /// The most that may wait in one direction, in bytes.
+    pub(super) most: u64,
+}
+
 /// One direction's state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Assembler {
@@ -59,8 +67,9 @@ struct Rest {
     covered: u64,
     /// The last bytes that were delivered and not acknowledged, up to `next` without a gap; only for streams.
     recent: VecDeque<u8>,
-    /// What the receiver has is known up to here.
+    /// What the receiver has is known up to here, since then.
     acknowledged: u64,
+    acknowledged_at: i64,
     /// How many segments came behind what is missing and acknowledged.
     passed: u8,
 }
@@ -73,25 +82,27 @@ struct Piece {
 
 /// What a piece costs beside its bytes.
 const PIECE: u64 = 64;
-/// What is missing and was acknowledged is given up when so many segments came behind it.
-const PASSED: u8 = 3;
+/// What is missing and was acknowledged is given up when so many segments came behind it,
+const PASSED: u8 = 16;
+/// or one after so long, in nanoseconds.
+const PATIENCE: i64 = 300_000_000;
 /// The most that is kept of what was delivered, for comparison with what is sent again.
 const RECENT: usize = 256 << 10;
 
 impl Assembler {
-    /// Takes a segment's data; `limit` is the most that may wait, in bytes.
+    /// Takes a segment's data, which came at this time.
     #[inline]
     pub(super) fn insert(
         &mut self,
         offset: u64,
         payload: Payload,
-        keep: Keep,
-        limit: u64,
+        time: i64,
+        rules: Rules,
         deliver: &mut dyn FnMut(Delivery),
     ) -> Evidence {
         let len = u64::from(payload.len);
-        if offset != self.next || self.rest.is_some() || keep == Keep::Streams {
-            return self.insert_slowly(offset, payload, keep, limit, deliver);
+        if offset != self.next || self.rest.is_some() || rules.keep == Keep::Streams {
+            return self.insert_slowly(offset, payload, time, rules, deliver);
         }
         self.next += len;
         let bytes = payload.bytes;
@@ -103,10 +114,11 @@ impl Assembler {
         &mut self,
         offset: u64,
         payload: Payload,
-        keep: Keep,
-        limit: u64,
+        time: i64,
+        rules: Rules,
         deliver: &mut dyn FnMut(Delivery),
     ) -> Evidence {
+        let keep = rules.keep;
         let end = offset.saturating_add(u64::from(payload.len));
         let mut evidence = Evidence::default();
         self.compare(offset, payload.bytes, deliver);
@@ -149,8 +161,8 @@ impl Assembler {
             // What followed may have been given too.
             at = until.max(self.next.min(end));
         }
-        self.note_passing(offset, keep, deliver);
-        while self.waiting() > limit {
+        self.note_passing(offset, time, keep, deliver);
+        while self.waiting() > rules.most {
             self.skip_to_first_piece(keep, deliver);
         }
         self.tidy();
@@ -158,7 +170,13 @@ impl Assembler {
     }
 
     /// A segment came: whether it is one too many behind something that the receiver has.
-    fn note_passing(&mut self, offset: u64, keep: Keep, deliver: &mut dyn FnMut(Delivery)) {
+    fn note_passing(
+        &mut self,
+        offset: u64,
+        time: i64,
+        keep: Keep,
+        deliver: &mut dyn FnMut(Delivery),
+    ) {
         let next = self.next;
         let Some(rest) = &mut self.rest else { return };
         if rest.acknowledged <= next || offset <= next {
@@ -166,7 +184,8 @@ impl Assembler {
             return;
         }
         rest.passed += 1;
-        if rest.passed >= PASSED {
+        let is_late = time.saturating_sub(rest.acknowledged_at) >= PATIENCE;
+        if rest.passed >= PASSED || is_late {
             rest.passed = 0;
             let until = rest.acknowledged;
             while self.next < until {
@@ -180,14 +199,14 @@ impl Assembler {
     /// The receiver has everything before `offset`. Returns how many bytes of it are missing of which that was not known, and in how
     /// many pieces.
     #[inline]
-    pub(super) fn acknowledged(&mut self, offset: u64) -> (u64, u32) {
+    pub(super) fn acknowledged(&mut self, offset: u64, time: i64) -> (u64, u32) {
         if offset <= self.next && self.rest.is_none() {
             return (0, 0);
         }
-        self.acknowledged_slowly(offset)
+        self.acknowledged_slowly(offset, time)
     }
 
-    fn acknowledged_slowly(&mut self, offset: u64) -> (u64, u32) {
+    fn acknowledged_slowly(&mut self, offset: u64, time: i64) -> (u64, u32) {
         let next = self.next;
         let rest = self.rest.get_or_insert_default();
         let (mut bytes, mut pieces) = (0, 0);
@@ -205,6 +224,9 @@ impl Assembler {
             pieces += u32::from(missing > 0);
             at = end;
         }
+        if pieces > 0 {
+            rest.acknowledged_at = time;
+        }
         rest.acknowledged = rest.acknowledged.max(offset);
         let unacknowledged = usize::try_from(next.saturating_sub(offset)).unwrap_or(usize::MAX);
         let forget = rest.recent.len().saturating_sub(unacknowledged);
@@ -220,9 +242,9 @@ impl Assembler {
     }
 
     /// No more will come: gives all that waits.
-    pub(super) fn finish(&mut self, keep: Keep, deliver: &mut dyn FnMut(Delivery)) {
+    pub(super) fn finish(&mut self, rules: Rules, deliver: &mut dyn FnMut(Delivery)) {
         while self.waiting() > 0 {
-            self.skip_to_first_piece(keep, deliver);
+            self.skip_to_first_piece(rules.keep, deliver);
         }
         self.skip(self.settled(), deliver);
         self.rest = None;
@@ -309,7 +331,10 @@ impl Assembler {
         }
         let before = rest.ahead.range(..offset).next_back();
         for (&start, piece) in before.into_iter().chain(rest.ahead.range(offset..end)) {
-            let (from, until) = (start.max(offset), (start + piece.bytes.len() as u64).min(end));
+            let (from, until) = (
+                start.max(offset),
+                (start + piece.bytes.len() as u64).min(end),
+            );
             if from < until {
                 let first = part(&piece.bytes, from - start, until - from).iter();
                 let again = part(bytes, from - offset, until - from);

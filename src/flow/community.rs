@@ -57,11 +57,36 @@ mod tests {
     #[test]
     fn as_the_specification_has_them() {
         for (proto, orig, resp, expected) in [
-            (6, "128.232.110.120:34855", "66.35.250.204:80", "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
-            (6, "66.35.250.204:80", "128.232.110.120:34855", "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
-            (17, "192.168.1.52:54585", "8.8.8.8:53", "1:d/FP5EW3wiY1vCndhwleRRKHowQ="),
-            (1, "192.168.0.89:8", "192.168.0.1:0", "1:X0snYXpgwiv9TZtqg64sgzUn6Dk="),
-            (1, "192.168.0.1:0", "192.168.0.89:8", "1:X0snYXpgwiv9TZtqg64sgzUn6Dk="),
+            (
+                6,
+                "128.232.110.120:34855",
+                "66.35.250.204:80",
+                "1:LQU9qZlK+B5F3KDmev6m5PMibrg=",
+            ),
+            (
+                6,
+                "66.35.250.204:80",
+                "128.232.110.120:34855",
+                "1:LQU9qZlK+B5F3KDmev6m5PMibrg=",
+            ),
+            (
+                17,
+                "192.168.1.52:54585",
+                "8.8.8.8:53",
+                "1:d/FP5EW3wiY1vCndhwleRRKHowQ=",
+            ),
+            (
+                1,
+                "192.168.0.89:8",
+                "192.168.0.1:0",
+                "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=",
+            ),
+            (
+                1,
+                "192.168.0.1:0",
+                "192.168.0.89:8",
+                "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=",
+            ),
         ] {
             let id = FlowId {
                 number: 1,

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use crate::packet::{Fragment, Payload};
+use super::seen::Seen;
+use crate::decode;
+use crate::packet::{Body, Fragment, Packet, Payload};
 
 /// Datagrams of which fragments came and others are missing.
 #[derive(Debug, Default)]
@@ -21,15 +23,15 @@ pub(super) struct Fragments {
 }
 
 /// What belongs together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Id {
-    pub(super) src: IpAddr,
-    pub(super) dst: IpAddr,
-    pub(super) proto: u8,
-    pub(super) id: u32,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Id {
+    src: IpAddr,
+    dst: IpAddr,
+    proto: u8,
+    id: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Datagram {
     began: i64,
     /// By offset; they do not overlap.
@@ -37,6 +39,40 @@ struct Datagram {
     /// The whole length, once the last fragment came.
     len: Option<u32>,
     covered: u32,
+    /// Bytes of all fragments' frames, and of the header of one.
+    wire_len: u32,
+    header_len: u32,
+}
+
+/// A datagram that is complete.
+pub(super) struct Whole {
+    id: Id,
+    contents: Vec<u8>,
+    wire_len: u32,
+    header_len: u32,
+}
+
+impl Whole {
+    /// What it carries.
+    pub(super) fn body(&self) -> Body<'_> {
+        let Id {
+            src, dst, proto, ..
+        } = self.id;
+        let payload = Payload {
+            bytes: &self.contents,
+            len: self.contents.len() as u32,
+        };
+        decode::contents(src, dst, proto, payload)
+    }
+
+    /// Its sizes instead of its last fragment's: all frames, one header.
+    pub(super) fn sizes<'a>(&self, seen: Seen<'a>) -> Seen<'a> {
+        Seen {
+            wire_len: self.wire_len,
+            ip_len: self.header_len + self.contents.len() as u32,
+            ..seen
+        }
+    }
 }
 
 /// The most that all datagrams together may hold, in bytes.
@@ -49,18 +85,33 @@ const PATIENCE: i64 = 30_000_000_000;
 const LONGEST: u32 = 65_535;
 
 impl Fragments {
-    /// Takes a fragment; the whole datagram's contents, if this was the last that was missing.
-    pub(super) fn add(
+    /// Takes a fragment; the whole datagram, if this was the last that was missing.
+    pub(super) fn add(&mut self, packet: &Packet, now: i64) -> Option<Whole> {
+        let (fragment, (src, dst)) = (packet.fragment?, packet.addresses()?);
+        let (proto, payload) = decode::fragment_contents(packet)?;
+        let id = Id {
+            src,
+            dst,
+            proto,
+            id: fragment.id,
+        };
+        let header_len = packet.ip_len().saturating_sub(payload.len);
+        let sizes = (packet.frame.plausible_len(), header_len);
+        self.add_part(id, fragment, payload, sizes, now)
+    }
+
+    fn add_part(
         &mut self,
         id: Id,
         fragment: Fragment,
         payload: Payload,
+        (wire_len, header_len): (u32, u32),
         now: i64,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<Whole> {
         if now.saturating_sub(self.oldest) > PATIENCE {
             self.forget_old(now);
         }
-        let end = fragment.offset.checked_add(payload.len)?;
+        let end = fragment.offset.saturating_add(payload.len);
         if end > LONGEST || payload.bytes.len() as u32 != payload.len {
             // Impossible, or cut by the snap length: it will never be whole.
             self.give_up(&id);
@@ -72,19 +123,24 @@ impl Fragments {
         }
         let datagram = self.waiting.entry(id).or_insert_with(|| Datagram {
             began: now,
-            parts: BTreeMap::new(),
-            len: None,
-            covered: 0,
+            ..Datagram::default()
         });
         let before = datagram.size();
         datagram.add(fragment.offset, payload.bytes);
+        datagram.wire_len = datagram.wire_len.saturating_add(wire_len);
+        datagram.header_len = header_len;
         if !fragment.more {
             datagram.len = Some(end);
         }
         self.bytes += datagram.size() - before;
         if datagram.len.is_some_and(|len| datagram.covered >= len) {
             let whole = self.take(&id)?;
-            return Some(whole.contents());
+            return Some(Whole {
+                id,
+                wire_len: whole.wire_len,
+                header_len: whole.header_len,
+                contents: whole.contents(),
+            });
         }
         if self.bytes > MOST_BYTES {
             self.make_room();
@@ -127,7 +183,7 @@ impl Fragments {
             .iter()
             .map(|(id, datagram)| (datagram.began, *id))
             .collect();
-        all.sort_unstable_by_key(|(began, id)| (*began, id.id, id.src, id.dst, id.proto));
+        all.sort_unstable();
         let half = all.len().div_ceil(2);
         all.iter().take(half).for_each(|(_, id)| self.give_up(id));
     }
@@ -182,10 +238,22 @@ mod tests {
         }
     }
 
-    fn add(fragments: &mut Fragments, n: u32, offset: u32, bytes: &[u8], more: bool) -> Option<Vec<u8>> {
-        let fragment = Fragment { id: n, offset, more };
+    fn add(
+        fragments: &mut Fragments,
+        n: u32,
+        offset: u32,
+        bytes: &[u8],
+        more: bool,
+    ) -> Option<Vec<u8>> {
+        let fragment = Fragment {
+            id: n,
+            offset,
+            more,
+        };
         let len = bytes.len() as u32;
-        fragments.add(id(n), fragment, Payload { bytes, len }, 0)
+        let whole = fragments.add_part(id(n), fragment, Payload { bytes, len }, (60, 20), 0)?;
+        assert_eq!((whole.wire_len % 60, whole.header_len), (0, 20));
+        Some(whole.contents)
     }
 
     #[test]
@@ -217,15 +285,26 @@ mod tests {
             bytes: b"late....",
             len: 8,
         };
-        fragments.add(id(5000), late, payload, PATIENCE + 1);
+        fragments.add_part(id(5000), late, payload, (60, 20), PATIENCE + 1);
         assert_eq!(fragments.waiting.len(), 1);
         assert_eq!(fragments.incomplete, 1000);
         let cut = Payload {
             bytes: b"cut",
             len: 8,
         };
-        assert_eq!(fragments.add(id(5000), late, cut, PATIENCE + 1), None);
-        assert_eq!((fragments.waiting.len(), fragments.incomplete, fragments.bytes), (0, 1002, 0));
+        assert!(
+            fragments
+                .add_part(id(5000), late, cut, (60, 20), PATIENCE + 1)
+                .is_none()
+        );
+        assert_eq!(
+            (
+                fragments.waiting.len(),
+                fragments.incomplete,
+                fragments.bytes
+            ),
+            (0, 1002, 0)
+        );
     }
 
     #[test]

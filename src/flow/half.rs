@@ -137,7 +137,6 @@ impl Half {
             return 0;
         }
         let end = self.last.max(self.acked).max(0) as u64;
-        end.saturating_sub(1)
-            .saturating_sub(u64::from(self.finned))
+        end.saturating_sub(1).saturating_sub(u64::from(self.finned))
     }
 }

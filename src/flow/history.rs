@@ -80,7 +80,10 @@ impl History {
     pub(super) fn text(&self) -> String {
         let short = self.short.iter().take(usize::from(self.len));
         let long = self.long.iter().flat_map(|long| long.iter());
-        short.chain(long).map(|&letter| char::from(letter)).collect()
+        short
+            .chain(long)
+            .map(|&letter| char::from(letter))
+            .collect()
     }
 
     fn push(&mut self, letter: u8) {

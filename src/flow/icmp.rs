@@ -7,7 +7,12 @@ use super::key::Kind;
 use crate::packet::{ICMP, Payload, TCP, Tuple, UDP};
 
 /// The tuple of a message, and whether the other side's answers belong to the same flow; nothing if its type is not there.
-pub(super) fn tuple(src: IpAddr, dst: IpAddr, proto: u8, payload: Payload) -> Option<(Tuple, Kind)> {
+pub(super) fn tuple(
+    src: IpAddr,
+    dst: IpAddr,
+    proto: u8,
+    payload: Payload,
+) -> Option<(Tuple, Kind)> {
     let [kind, code, ..] = *payload.bytes else {
         return None;
     };

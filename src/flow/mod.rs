@@ -18,8 +18,10 @@ mod icmp;
 mod key;
 mod outcome;
 mod record;
+mod seen;
 mod sequence;
 mod servers;
+mod speech;
 mod table;
 mod tcp;
 mod tracked;
@@ -69,6 +71,9 @@ impl Settings {
         linger: 60_000_000_000,
     };
 }
+
+/// Takes what happens to flows.
+type Emit<'a> = &'a mut dyn FnMut(FlowEvent);
 
 /// Something that happened to a flow.
 #[derive(Debug, Clone, Copy)]

@@ -245,14 +245,20 @@ impl fmt::Display for Evidence<'_> {
             Verdict::Refused => write!(f, "SYN, then RST after {}", ends.ended_after),
             Verdict::NoAnswer if is_tcp => {
                 let plural = if ends.orig.pkts == 1 { "" } else { "s" };
-                write!(f, "{} packet{plural} in {}, and none back", ends.orig.pkts, ends.lasted)
+                write!(
+                    f,
+                    "{} packet{plural} in {}, and none back",
+                    ends.orig.pkts, ends.lasted
+                )
             }
             Verdict::NoAnswer => f.write_str("no datagram back"),
             Verdict::HalfOpen => f.write_str("SYN and SYN-ACK, no ACK"),
             Verdict::Reset(side) => write!(f, "RST from the {}", side.role()),
             Verdict::GivenUp => f.write_str("SYN, then RST from the client, and no answer"),
             Verdict::Midstream if is_tcp => f.write_str("no handshake"),
-            Verdict::Midstream if ends.proto == UDP => f.write_str("datagrams from the server only"),
+            Verdict::Midstream if ends.proto == UDP => {
+                f.write_str("datagrams from the server only")
+            }
             Verdict::Midstream => write!(f, "{} messages", ends.orig.pkts + ends.resp.pkts),
         }
     }

@@ -4,18 +4,14 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 use super::ages::{Ages, Class};
-use super::assembler::{Delivery, Keep};
-use super::fragments::{Fragments, Id};
+use super::fragments::Fragments;
 use super::icmp;
 use super::key::{End as KeyEnd, FlowKey, Kind, Side};
 use super::record::End;
-use super::servers;
-use super::tcp::{self, Streams};
+use super::seen::{Content, Seen, Unreadable};
 use super::tracked::Tracked;
-use super::{Cause, FlowEvent, FlowId, Settings, Wanted, What};
-use crate::decode;
-use crate::detect::OPENING;
-use crate::packet::{Body, Flags, Packet, Payload, Tcp, Timestamp, Tuple, UDP};
+use super::{Emit, FlowEvent, Settings, What, speech, tcp};
+use crate::packet::{Body, Flags, Packet, Timestamp, Tuple};
 
 /// Follows flows.
 #[derive(Debug)]
@@ -66,25 +62,6 @@ const DATAGRAM_PATIENCE: i64 = 60_000_000_000;
 /// A time that is this far ahead of the clock is believed once another one says the same, in nanoseconds: an hour.
 const LEAP: i64 = 3600 * 1_000_000_000;
 
-/// Takes what happens to flows.
-type Emit<'a> = &'a mut dyn FnMut(FlowEvent);
-
-/// A packet as far as flows need it.
-struct Seen<'a> {
-    tuple: Tuple,
-    kind: Kind,
-    time: i64,
-    wire_len: u32,
-    ip_len: u32,
-    content: Content<'a>,
-}
-
-#[derive(Clone, Copy)]
-enum Content<'a> {
-    Segment(Tcp<'a>, Payload<'a>),
-    Datagram(Payload<'a>),
-}
-
 impl FlowTable {
     /// An empty table.
     pub fn new(settings: Settings) -> FlowTable {
@@ -111,7 +88,11 @@ impl FlowTable {
         if time.is_known() {
             self.pass(time.0, emit);
         }
-        let now = if time.is_known() { time.0 } else { self.clock.max(0) };
+        let now = if time.is_known() {
+            time.0
+        } else {
+            self.clock.max(0)
+        };
         if packet.fragment.is_some() {
             return self.push_fragment(packet, now, emit);
         }
@@ -146,68 +127,27 @@ impl FlowTable {
 
     #[inline]
     fn push_body(&mut self, packet: &Packet, body: &Body, time: i64, emit: Emit) {
-        let (tuple, kind, content) = match *body {
-            Body::Tcp {
-                tuple,
-                tcp,
-                payload,
-            } => (tuple, Kind::TwoWay, Content::Segment(tcp, payload)),
-            Body::Udp { tuple, payload } => (tuple, Kind::TwoWay, Content::Datagram(payload)),
-            Body::Icmp {
-                src,
-                dst,
-                proto,
-                payload,
-            } => {
-                if let Some(quoted) = icmp::unreachable_port(proto, payload) {
-                    self.note_unreachable(&quoted);
-                }
-                let Some((tuple, kind)) = icmp::tuple(src, dst, proto, payload) else {
-                    self.counts.unreadable += 1;
-                    return;
-                };
-                (tuple, kind, Content::Datagram(icmp::data(payload)))
-            }
-            Body::Broken { .. } => {
-                self.counts.unreadable += 1;
-                return;
-            }
-            Body::Ip { .. } | Body::Opaque(_) => return,
-        };
-        let seen = Seen {
-            tuple,
-            kind,
-            time,
-            wire_len: packet.frame.wire_len,
-            ip_len: packet.ip_len(),
-            content,
-        };
-        self.take(&seen, emit);
+        if let Body::Icmp { proto, payload, .. } = *body
+            && let Some(quoted) = icmp::unreachable_port(proto, payload)
+        {
+            self.note_unreachable(&quoted);
+        }
+        match Seen::of(packet, body, time) {
+            Ok(Some(seen)) => self.take(&seen, emit),
+            Ok(None) => {}
+            Err(Unreadable) => self.counts.unreadable += 1,
+        }
     }
 
     #[cold]
     fn push_fragment(&mut self, packet: &Packet, time: i64, emit: Emit) {
-        let (Some(fragment), Some((src, dst))) = (packet.fragment, packet.addresses()) else {
+        let Some(whole) = self.fragments.add(packet, time) else {
             return;
         };
-        let Some((proto, payload)) = decode::fragment_contents(packet) else {
-            return;
-        };
-        let id = Id {
-            src,
-            dst,
-            proto,
-            id: fragment.id,
-        };
-        let Some(whole) = self.fragments.add(id, fragment, payload, time) else {
-            return;
-        };
-        let payload = Payload {
-            bytes: &whole,
-            len: whole.len() as u32,
-        };
-        let body = decode::contents(src, dst, proto, payload);
-        self.push_body(packet, &body, time, emit);
+        let body = whole.body();
+        if let Ok(Some(seen)) = Seen::of(packet, &body, time) {
+            self.take(&whole.sizes(seen), emit);
+        }
     }
 
     /// The clock goes on.
@@ -276,7 +216,7 @@ impl FlowTable {
     fn open(&mut self, hash: u64, key: FlowKey, end: KeyEnd, seen: &Seen, emit: Emit) -> u32 {
         self.counts.opened += 1;
         let mut flow = Tracked::new(key, end, self.counts.opened, seen.time);
-        if is_answer(seen) {
+        if seen.is_answer() {
             flow.flip();
         }
         flow.active = self.clock;
@@ -309,18 +249,8 @@ impl FlowTable {
     fn update(&mut self, at: u32, end: KeyEnd, seen: &Seen, emit: Emit) {
         let flow = &mut self.flows[at as usize];
         let side = flow.side(end);
-        let payload_len = match &seen.content {
-            Content::Segment(_, payload) | Content::Datagram(payload) => payload.len,
-        };
-        flow.count(side, seen.wire_len, seen.ip_len, payload_len);
-        match &seen.content {
-            Content::Segment(tcp, payload) => {
-                segment(flow, side, tcp, *payload, seen.time, &self.settings, emit);
-            }
-            Content::Datagram(payload) => {
-                datagram(flow, side, *payload, seen.time, &self.settings, emit);
-            }
-        }
+        flow.count(side, seen);
+        speech::hear(flow, side, &seen.content, seen.time, &self.settings, emit);
         flow.active = self.clock;
         let (before, class) = (flow.class, flow.class_now());
         if before == class {
@@ -387,7 +317,7 @@ impl FlowTable {
     /// Reports a flow and forgets it.
     fn close(&mut self, at: u32, end: End, emit: Emit) {
         let flow = &mut self.flows[at as usize];
-        finish_streams(flow, &self.settings, emit);
+        speech::finish(flow, &self.settings, emit);
         let end = match (end, flow.class) {
             // Whatever makes it be reported now: it had ended.
             (End::Capture | End::Evicted | End::Reused, Class::Ended) => End::Closed,
@@ -425,139 +355,6 @@ impl FlowTable {
             let flow = &mut self.flows[at as usize];
             // Who sent to nobody is the client.
             flow.unreachable |= flow.side(end) == Side::Orig;
-        }
-    }
-}
-
-/// Whether a flow's first packet is most likely an answer (Zeek's `WantConnection`): a server's port sent it, and none was asked.
-fn is_answer(seen: &Seen) -> bool {
-    let Tuple { src, dst, proto } = seen.tuple;
-    let [from_server, to_server] = [src, dst].map(|end| servers::is_likely(proto, end.port()));
-    match &seen.content {
-        Content::Segment(tcp, _) => {
-            let is_syn = tcp.flags.has(Flags::SYN);
-            let begins = is_syn && !tcp.flags.has(Flags::ACK);
-            // Where both may be servers the lower port is; but a SYN-ACK may be a scan.
-            let is_lower = !is_syn && src.port() < dst.port();
-            !begins && from_server && (!to_server || is_lower)
-        }
-        Content::Datagram(_) => proto == UDP && from_server && !to_server,
-    }
-}
-
-fn segment(
-    flow: &mut Tracked,
-    side: Side,
-    tcp: &Tcp,
-    payload: Payload,
-    time: i64,
-    settings: &Settings,
-    emit: Emit,
-) {
-    let (id, proto) = (stream_id(flow, settings), flow.key.proto());
-    let mut watch = std::mem::take(&mut flow.watch);
-    let mut deliver = |side: Side, delivery: Delivery| {
-        if let Delivery::Data { offset, bytes, .. } = delivery {
-            watch.heard(proto, side, offset, bytes);
-        }
-        if let Some(id) = id {
-            tell(id, side, Timestamp(time), delivery, emit);
-        }
-    };
-    let mut streams = Streams {
-        keep: settings.keep(),
-        limit: settings.max_waiting,
-        deliver: &mut deliver,
-    };
-    tcp::segment(flow, side, tcp, payload, time, &mut streams);
-    flow.watch = watch;
-}
-
-fn datagram(
-    flow: &mut Tracked,
-    side: Side,
-    payload: Payload,
-    time: i64,
-    settings: &Settings,
-    emit: Emit,
-) {
-    flow.last = time;
-    let proto = flow.key.proto();
-    if proto != UDP {
-        return;
-    }
-    flow.history.datagram(side);
-    flow.turns.spoke(side, time);
-    flow.watch.heard_datagram(proto, side, payload.bytes);
-    if let Some(id) = stream_id(flow, settings) {
-        let sent = flow.halves[side as usize].traffic.payload_bytes;
-        let len = u64::from(payload.len);
-        let delivery = Delivery::Data {
-            offset: sent - len,
-            bytes: payload.bytes,
-            len,
-        };
-        tell(id, side, Timestamp(time), delivery, emit);
-    }
-}
-
-/// What waits for something that will not come is told all the same.
-fn finish_streams(flow: &mut Tracked, settings: &Settings, emit: Emit) {
-    let id = stream_id(flow, settings);
-    let time = Timestamp(flow.active);
-    for side in Side::BOTH {
-        let mut deliver = |delivery: Delivery| {
-            if let Some(id) = id {
-                tell(id, side, time, delivery, emit);
-            }
-        };
-        let assembler = &mut flow.halves[side as usize].assembler;
-        assembler.finish(settings.keep(), &mut deliver);
-    }
-}
-
-/// Which flow it is, if its streams are wanted.
-#[inline]
-fn stream_id(flow: &Tracked, settings: &Settings) -> Option<FlowId> {
-    (settings.streams == Wanted::Yes).then(|| flow.id())
-}
-
-fn tell(id: FlowId, side: Side, time: Timestamp, delivery: Delivery, emit: Emit) {
-    let mut happened = |what| emit(FlowEvent { id, time, what });
-    match delivery {
-        Delivery::Data { offset, bytes, len } => {
-            if !bytes.is_empty() || len == 0 {
-                happened(What::Data {
-                    side,
-                    offset,
-                    bytes,
-                });
-            }
-            let captured = bytes.len() as u64;
-            if captured < len {
-                happened(What::Gap {
-                    side,
-                    offset: offset + captured,
-                    len: len - captured,
-                    cause: Cause::Cut,
-                });
-            }
-        }
-        Delivery::Gap { offset, len } => happened(What::Gap {
-            side,
-            offset,
-            len,
-            cause: Cause::Lost,
-        }),
-        Delivery::Mismatch { offset, len } => happened(What::Mismatch { side, offset, len }),
-    }
-}
-
-impl Settings {
-    fn keep(&self) -> Keep {
-        match self.streams {
-            Wanted::Yes => Keep::Streams,
-            Wanted::No => Keep::Opening(OPENING as u64),
         }
     }
 }

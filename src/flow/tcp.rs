@@ -3,12 +3,15 @@
 //! States, history and sizes follow Zeek (src/packet_analysis/protocol/tcp); retransmissions and their like are told by
 //! sequence numbers, as tcptrace does, with Wireshark's names. Offsets count from the SYN, which is 0; the first byte of data is 1.
 
-use super::assembler::{Delivery, Evidence, Keep};
+mod analysis;
+mod states;
+
+use super::assembler::{Delivery, Evidence, Rules};
 use super::half::{Half, State};
 use super::history::Once;
 use super::key::Side;
 use super::sequence::{self, Offset};
-use super::tracked::{Handshake, Tracked};
+use super::tracked::Tracked;
 use crate::packet::{Flags, Payload, Tcp};
 
 /// A number that is further off than this does not belong to the connection, if it comes with SYN or RST.
@@ -16,9 +19,7 @@ const TOO_FAR: Offset = 1 << 20;
 
 /// Where the streams go, and what is kept of them.
 pub(super) struct Streams<'a> {
-    pub(super) keep: Keep,
-    /// The most that may wait in one direction, in bytes.
-    pub(super) limit: u64,
+    pub(super) rules: Rules,
     /// Takes what comes out of a side's stream.
     pub(super) deliver: &'a mut dyn FnMut(Side, Delivery),
 }
@@ -87,16 +88,16 @@ pub(super) fn segment(
         false => 0,
     };
     advance(flow, side, &segment);
-    let side = change_state(flow, side, &segment, time);
-    measure_handshake(flow, side, &segment, time, again);
+    let side = states::change(flow, side, &segment, time);
+    analysis::measure_handshake(flow, side, &segment, time, again);
     if segment.ack {
-        note_acknowledged(flow, side.other(), acknowledges);
+        note_acknowledged(flow, side.other(), acknowledges, time);
     }
     let evidence = match segment.data() {
         Some(at) => insert(flow, side, at, payload, time, streams),
         None => Evidence::default(),
     };
-    analyse(&mut flow.halves[side as usize], &segment, again, evidence);
+    analysis::count(&mut flow.halves[side as usize], &segment, again, evidence);
     for half in &mut flow.halves {
         let is_over = matches!(half.state, State::Closed | State::Reset);
         half.did_close |= is_over && !half.is_pending();
@@ -280,115 +281,9 @@ fn advance(flow: &mut Tracked, side: Side, segment: &Segment) {
     }
 }
 
-/// Moves the sides' states; returns who sent the segment, which is the originator if it turns out to have opened the flow.
-#[inline]
-fn change_state(flow: &mut Tracked, side: Side, segment: &Segment, time: i64) -> Side {
-    let side = set_upright(flow, side, segment);
-    let (own, other) = flow.halves(side);
-    let before = own.state;
-    let mut began = false;
-    match before {
-        State::Inactive => began = from_inactive(own, other, side, segment),
-        State::SynSent | State::SynAckSent => close(own, segment),
-        State::Established | State::Partial => from_established(own, other, segment),
-        // After FINs from both sides a RST changes nothing any more.
-        State::Closed if segment.rst && other.state != State::Closed => own.enter(State::Reset),
-        State::Closed | State::Reset => {}
-    }
-    let ends = own.state != before && matches!(own.state, State::Closed | State::Reset);
-    if began {
-        flow.is_partial = false;
-    }
-    if ends {
-        flow.ended = time;
-    }
-    side
-}
-
-/// A SYN-ACK that was captured before its SYN made its sender the originator: it is the responder.
-fn set_upright(flow: &mut Tracked, side: Side, segment: &Segment) -> Side {
-    let (own, other) = flow.halves(side);
-    let is_syn = segment.syn && !segment.ack && side == Side::Resp;
-    if !is_syn || own.state != State::Inactive || other.state != State::SynAckSent {
-        return side;
-    }
-    other.enter(State::Established);
-    own.enter(State::Established);
-    flow.flip();
-    flow.is_partial = false;
-    Side::Orig
-}
-
-/// The first segment of a side; true where it shows that only the SYN was not captured.
-fn from_inactive(own: &mut Half, other: &mut Half, side: Side, segment: &Segment) -> bool {
-    match side {
-        _ if !segment.syn => {}
-        Side::Orig if segment.ack => own.enter(State::SynAckSent),
-        Side::Orig => own.enter(State::SynSent),
-        Side::Resp => {
-            if other.state == State::SynSent {
-                other.enter(State::Established);
-            }
-            own.enter(State::Established);
-        }
-    }
-    close(own, segment);
-    if own.state != State::Inactive {
-        return false;
-    }
-    if side == Side::Resp && segment.len == 0 && other.state == State::SynSent {
-        // Some acknowledge a SYN before they answer it.
-        return false;
-    }
-    let began = segment.ack && other.state == State::Established;
-    own.enter(match began {
-        true => State::Established,
-        false => State::Partial,
-    });
-    began
-}
-
-fn from_established(own: &mut Half, other: &mut Half, segment: &Segment) {
-    let begins = segment.syn && !segment.ack && own.state == State::Partial;
-    if begins && other.state == State::Inactive {
-        own.enter(State::SynSent);
-    }
-    if segment.fin && !segment.rst && other.state == State::Reset && other.before == State::Closed {
-        // The other side sent a FIN and then a RST: that was a normal end.
-        other.enter(State::Closed);
-    }
-    close(own, segment);
-}
-
-fn close(own: &mut Half, segment: &Segment) {
-    if segment.fin && !segment.rst {
-        own.enter(State::Closed);
-    }
-    if segment.rst {
-        own.enter(State::Reset);
-    }
-}
-
-/// From the first SYN to the ACK of its SYN-ACK, if none of them came twice.
-#[inline]
-fn measure_handshake(flow: &mut Tracked, side: Side, segment: &Segment, time: i64, again: bool) {
-    flow.handshake = match (flow.handshake, side) {
-        (Handshake::Took(_), _) => return,
-        _ if segment.syn && again => Handshake::Unknown,
-        (Handshake::Unknown, Side::Orig) if segment.syn && !segment.ack => Handshake::Syn(time),
-        (Handshake::Syn(began), Side::Resp) if segment.syn && segment.ack => {
-            Handshake::SynAck(began)
-        }
-        (Handshake::SynAck(began), Side::Orig) if segment.ack && segment.is_plain() => {
-            Handshake::Took(time.saturating_sub(began))
-        }
-        _ => return,
-    };
-}
-
 /// What a side sent and the other acknowledged was there, even if the capture has not got it.
 #[inline]
-fn note_acknowledged(flow: &mut Tracked, sender: Side, acknowledged: Offset) {
+fn note_acknowledged(flow: &mut Tracked, sender: Side, acknowledged: Offset, time: i64) {
     let half = &mut flow.halves[sender as usize];
     // The FIN is an octet too, and no data.
     let until = match half.finned && acknowledged >= half.fin {
@@ -399,7 +294,7 @@ fn note_acknowledged(flow: &mut Tracked, sender: Side, acknowledged: Offset) {
     if until <= 1 || (flow.is_partial && until <= 2) {
         return;
     }
-    let (missed, pieces) = half.assembler.acknowledged((until - 1) as u64);
+    let (missed, pieces) = half.assembler.acknowledged((until - 1) as u64, time);
     if missed > 0 {
         note_missed(flow, sender, missed, pieces);
     }
@@ -442,50 +337,12 @@ fn insert(
         (streams.deliver)(side, delivery);
     };
     let own = &mut flow.halves[side as usize];
-    let (keep, limit) = (streams.keep, streams.limit);
     let evidence = own
         .assembler
-        .insert(offset, payload, keep, limit, &mut deliver);
+        .insert(offset, payload, time, streams.rules, &mut deliver);
     own.analysis.mismatched_bytes += mismatched;
     if evidence.new > 0 {
         flow.turns.spoke(side, time);
     }
     evidence
-}
-
-/// Counts what the segment was, by what is known of its place.
-#[inline]
-fn analyse(own: &mut Half, segment: &Segment, again: bool, evidence: Evidence) {
-    let Segment { at, expected, .. } = *segment;
-    let analysis = &mut own.analysis;
-    analysis.zero_windows += u32::from(segment.window == 0 && segment.is_plain());
-    analysis.lost_pkts += u32::from(at > expected && !segment.rst);
-    if segment.keeps_alive || segment.probes || again || evidence.old > 0 || at < expected {
-        analyse_unusual(own, segment, again, evidence);
-    }
-}
-
-#[cold]
-fn analyse_unusual(own: &mut Half, segment: &Segment, again: bool, evidence: Evidence) {
-    let at = segment.at + Offset::from(segment.syn);
-    let analysis = &mut own.analysis;
-    if segment.keeps_alive {
-        analysis.keep_alives += 1;
-        return;
-    }
-    // What a closed window was probed with is sent again as a matter of course.
-    let was_probe = own.probe != 0 && own.probe == at && evidence.old > 0;
-    let old = evidence.old - u64::from(was_probe);
-    own.probe = match segment.probes {
-        true => at,
-        false if was_probe => 0,
-        false => own.probe,
-    };
-    analysis.window_probes += u32::from(segment.probes);
-    analysis.retrans_pkts += u32::from(again || old > 0);
-    analysis.retrans_bytes += old;
-    let is_known = old > 0 && evidence.new == 0;
-    analysis.spurious_pkts += u32::from(is_known && segment.end <= own.acked);
-    let is_late = evidence.new > 0 && evidence.old == 0 && at < segment.expected;
-    analysis.ooo_pkts += u32::from(is_late);
 }

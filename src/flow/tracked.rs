@@ -1,11 +1,12 @@
 //! A flow while it goes on: everything that is known of it, in as little memory as it takes.
 
 use super::ages::Class;
-use super::half::{Half, State, Traffic};
+use super::half::{Half, State};
 use super::history::History;
 use super::key::{End as KeyEnd, FlowKey, Side};
-use super::outcome::{self, Did, Ends, conn_state, outcome};
+use super::outcome::{Did, Ends, conn_state, outcome};
 use super::record::{End, FlowId, FlowRecord, SideRecord};
+use super::seen::Seen;
 use super::turns::Turns;
 use super::watch::Watch;
 use crate::packet::{Span, TCP, Timestamp};
@@ -112,17 +113,12 @@ impl Tracked {
 
     /// Counts a packet of a side.
     #[inline]
-    pub(super) fn count(&mut self, side: Side, wire: u32, ip: u32, payload: u32) {
-        let Traffic {
-            pkts,
-            wire_bytes,
-            ip_bytes,
-            payload_bytes,
-        } = &mut self.halves[side as usize].traffic;
-        *pkts += 1;
-        *wire_bytes += u64::from(wire);
-        *ip_bytes += u64::from(ip);
-        *payload_bytes += u64::from(payload);
+    pub(super) fn count(&mut self, side: Side, seen: &Seen) {
+        let traffic = &mut self.halves[side as usize].traffic;
+        traffic.pkts += 1;
+        traffic.wire_bytes += u64::from(seen.wire_len);
+        traffic.ip_bytes += u64::from(seen.ip_len);
+        traffic.payload_bytes += u64::from(seen.payload().len);
     }
 
     /// How long it is to be waited for.
@@ -168,7 +164,7 @@ impl Tracked {
             end,
         };
         let state = conn_state(&ends);
-        let outcome: outcome::Outcome = outcome(&ends, state);
+        let outcome = outcome(&ends, state);
         FlowRecord {
             id: self.id(),
             first: Timestamp(self.first),

@@ -220,6 +220,15 @@ pub const UDP: u8 = 17;
 /// IANA's number of ICMPv6.
 pub const ICMPV6: u8 = 58;
 
+impl Frame<'_> {
+    /// Its length on the wire as far as that can be: what claims to be longer than 2 GiB is damaged, and taken for that long, as
+    /// Wireshark does.
+    #[inline]
+    pub fn plausible_len(&self) -> u32 {
+        self.wire_len.min(i32::MAX as u32)
+    }
+}
+
 impl<'a> Packet<'a> {
     /// A packet that nobody looks into.
     #[inline]

@@ -61,12 +61,16 @@ impl fmt::Display for Span {
             1_000..1_000_000 => (1_000, "µs"),
             1_000_000..1_000_000_000 => (1_000_000, "ms"),
             _ if seconds < 60 => (1_000_000_000, "s"),
-            _ if seconds < 3600 => return write!(f, "{sign}{} min {} s", seconds / 60, seconds % 60),
+            _ if seconds < 3600 => {
+                return write!(f, "{sign}{} min {} s", seconds / 60, seconds % 60);
+            }
             _ => return write!(f, "{sign}{} h {} min", seconds / 3600, seconds / 60 % 60),
         };
         // One decimal where there is one digit before it.
         match nanos / unit {
-            whole @ 0..10 if unit > 1 => write!(f, "{sign}{whole}.{} {name}", nanos % unit * 10 / unit),
+            whole @ 0..10 if unit > 1 => {
+                write!(f, "{sign}{whole}.{} {name}", nanos % unit * 10 / unit)
+            }
             whole => write!(f, "{sign}{whole} {name}"),
         }
     }

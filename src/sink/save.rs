@@ -297,7 +297,11 @@ pub(super) fn give_to_invoking_user(file: &File) {
             .ok()
             .and_then(|text: String| text.parse::<u32>().ok())
     };
-    if !rustix::process::geteuid().is_root() || !file.metadata().is_ok_and(|meta| meta.is_file() || meta.is_dir()) {
+    if !rustix::process::geteuid().is_root()
+        || !file
+            .metadata()
+            .is_ok_and(|meta| meta.is_file() || meta.is_dir())
+    {
         return;
     }
     if let (Some(user), Some(group)) = (number("SUDO_UID"), number("SUDO_GID")) {

@@ -350,9 +350,7 @@ impl Source for Live {
         }
         self.number += 1;
         match self.batch.take(self.number, &self.interface) {
-            Some(frame) => {
-                Ok(Next::Frame(frame))
-            }
+            Some(frame) => Ok(Next::Frame(frame)),
             None => Ok(Next::End),
         }
     }

@@ -25,7 +25,12 @@ pub const ORDERS: &[Order] = &[
     Order {
         name: "bytes",
         about: "the most data first",
-        key: |flow| largest(flow, flow.side(Side::Orig).bytes + flow.side(Side::Resp).bytes),
+        key: |flow| {
+            largest(
+                flow,
+                flow.side(Side::Orig).bytes + flow.side(Side::Resp).bytes,
+            )
+        },
     },
     Order {
         name: "packets",
@@ -45,7 +50,12 @@ pub const ORDERS: &[Order] = &[
     Order {
         name: "retransmissions",
         about: "the most retransmissions first",
-        key: |flow| largest(flow, both(flow, |side| u64::from(side.analysis.retrans_pkts))),
+        key: |flow| {
+            largest(
+                flow,
+                both(flow, |side| u64::from(side.analysis.retrans_pkts)),
+            )
+        },
     },
     Order {
         name: "start",

@@ -13,9 +13,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
     name: "text",
     extension: "txt",
     about: "a table for people",
-    open: Open::Flows(|writer, layout| {
-        Box::new(Writer::new(writer, Table::new(*layout)))
-    }),
+    open: Open::Flows(|writer, layout| Box::new(Writer::new(writer, Table::new(*layout)))),
 };
 
 /// How a table looks.
@@ -228,9 +226,8 @@ fn answer(flow: &FlowRecord) -> String {
 /// How it ended, and what else is remarkable.
 fn end(flow: &FlowRecord) -> String {
     let mut text = flow.outcome.words.clone();
-    let both = |count: fn(&crate::flow::SideRecord) -> u64| -> u64 {
-        flow.sides.iter().map(count).sum()
-    };
+    let both =
+        |count: fn(&crate::flow::SideRecord) -> u64| -> u64 { flow.sides.iter().map(count).sum() };
     let mut note = |count: u64, one: &str, many: &str| {
         if count > 0 {
             let noun = if count == 1 { one } else { many };

@@ -95,9 +95,7 @@ impl Sink for Directory {
             return Ok(());
         }
         match event.what {
-            What::Data { side, bytes, .. } if !bytes.is_empty() => {
-                self.add(&event.id, side, bytes)
-            }
+            What::Data { side, bytes, .. } if !bytes.is_empty() => self.add(&event.id, side, bytes),
             What::Closed(_) => self.end(&event.id),
             _ => Ok(()),
         }

@@ -1,0 +1,147 @@
+//! What a packet's contents do to its flow, and what comes out of its streams, as events.
+
+use super::assembler::{Delivery, Keep, Rules};
+use super::key::Side;
+use super::seen::Content;
+use super::tcp::{self, Streams};
+use super::tracked::Tracked;
+use super::{Cause, Emit, FlowEvent, FlowId, Settings, Wanted, What};
+use crate::detect::OPENING;
+use crate::packet::{Payload, Tcp, Timestamp, UDP};
+
+/// Takes what a packet from `side` says; the packet was counted already.
+#[inline]
+pub(super) fn hear(
+    flow: &mut Tracked,
+    side: Side,
+    content: &Content,
+    time: i64,
+    settings: &Settings,
+    emit: Emit,
+) {
+    match content {
+        Content::Segment(tcp, payload) => {
+            segment(flow, side, tcp, *payload, time, settings, emit);
+        }
+        Content::Datagram(payload) => datagram(flow, side, *payload, time, settings, emit),
+    }
+}
+
+fn segment(
+    flow: &mut Tracked,
+    side: Side,
+    tcp: &Tcp,
+    payload: Payload,
+    time: i64,
+    settings: &Settings,
+    emit: Emit,
+) {
+    let (id, proto) = (stream_id(flow, settings), flow.key.proto());
+    let mut watch = std::mem::take(&mut flow.watch);
+    let mut deliver = |side: Side, delivery: Delivery| {
+        if let Delivery::Data { offset, bytes, .. } = delivery {
+            watch.heard(proto, side, offset, bytes);
+        }
+        if let Some(id) = id {
+            tell(id, side, Timestamp(time), delivery, emit);
+        }
+    };
+    let mut streams = Streams {
+        rules: settings.rules(),
+        deliver: &mut deliver,
+    };
+    tcp::segment(flow, side, tcp, payload, time, &mut streams);
+    flow.watch = watch;
+}
+
+fn datagram(
+    flow: &mut Tracked,
+    side: Side,
+    payload: Payload,
+    time: i64,
+    settings: &Settings,
+    emit: Emit,
+) {
+    flow.last = time;
+    let proto = flow.key.proto();
+    if proto != UDP {
+        return;
+    }
+    flow.history.datagram(side);
+    flow.turns.spoke(side, time);
+    flow.watch.heard_datagram(proto, side, payload.bytes);
+    if let Some(id) = stream_id(flow, settings) {
+        let sent = flow.halves[side as usize].traffic.payload_bytes;
+        let len = u64::from(payload.len);
+        let delivery = Delivery::Data {
+            offset: sent - len,
+            bytes: payload.bytes,
+            len,
+        };
+        tell(id, side, Timestamp(time), delivery, emit);
+    }
+}
+
+/// What waits for something that will not come is told all the same.
+pub(super) fn finish(flow: &mut Tracked, settings: &Settings, emit: Emit) {
+    let id = stream_id(flow, settings);
+    let time = Timestamp(flow.active);
+    for side in Side::BOTH {
+        let mut deliver = |delivery: Delivery| {
+            if let Some(id) = id {
+                tell(id, side, time, delivery, emit);
+            }
+        };
+        let assembler = &mut flow.halves[side as usize].assembler;
+        assembler.finish(settings.rules(), &mut deliver);
+    }
+}
+
+/// Which flow it is, if its streams are wanted.
+#[inline]
+fn stream_id(flow: &Tracked, settings: &Settings) -> Option<FlowId> {
+    (settings.streams == Wanted::Yes).then(|| flow.id())
+}
+
+fn tell(id: FlowId, side: Side, time: Timestamp, delivery: Delivery, emit: Emit) {
+    let mut happened = |what| emit(FlowEvent { id, time, what });
+    match delivery {
+        Delivery::Data { offset, bytes, len } => {
+            if !bytes.is_empty() || len == 0 {
+                happened(What::Data {
+                    side,
+                    offset,
+                    bytes,
+                });
+            }
+            let captured = bytes.len() as u64;
+            if captured < len {
+                happened(What::Gap {
+                    side,
+                    offset: offset + captured,
+                    len: len - captured,
+                    cause: Cause::Cut,
+                });
+            }
+        }
+        Delivery::Gap { offset, len } => happened(What::Gap {
+            side,
+            offset,
+            len,
+            cause: Cause::Lost,
+        }),
+        Delivery::Mismatch { offset, len } => happened(What::Mismatch { side, offset, len }),
+    }
+}
+
+impl Settings {
+    fn rules(&self) -> Rules {
+        Rules {
+            keep: match self.streams {
+                Wanted::Yes => Keep::Streams,
+                Wanted::No => Keep::Opening(OPENING as u64),
+            },
+            most: self.max_waiting,
+        }
+    }
+}
