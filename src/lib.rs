@@ -12,18 +12,25 @@
 //!     }
 //! })?;
 //! assert_eq!(requests, 1);
+//!
+//! for flow in lcap::open("fixtures/http.pcap")?.flows()? {
+//!     assert_eq!(flow.outcome.words, "closed normally");
+//!     assert_eq!(flow.service.map(|service| service.facts.to_string()).as_deref(), Some("GET / 200"));
+//! }
 //! # Ok::<(), lcap::error::Error>(())
 //! ```
 //!
 //! # The picture
 //!
 //! ```text
-//! lo  ──► source ──► decode ──► filter ──► sink ──► terminal, file, pipe
-//! file    Frame      Packet     yes/no     bytes
+//! lo  ──► source ──► decode ──► filter ──► flow ──► sink ──► terminal, file, pipe
+//! file    Frame      Packet     yes/no     events    bytes
+//!                                 detect ────┘   first bytes → what is spoken
 //! ```
 //!
 //! One folder per arrow; [`pipeline`] holds the one loop, [`cli`] holds the words. A [`Frame`](packet::Frame) is what was
-//! captured, a [`Packet`](packet::Packet) is the same frame understood as far as lcap reads; it borrows, and is never copied.
+//! captured, a [`Packet`](packet::Packet) is the same frame understood as far as lcap reads; it borrows, and is never copied. A
+//! [`FlowTable`](flow::FlowTable) makes [`FlowEvent`](flow::FlowEvent)s of packets where a sink needs them ([`Needs`](sink::Needs)).
 //!
 //! # The floors
 //!
@@ -34,7 +41,9 @@
 //! | [`cli`] | words in, exit code out |
 //! | [`pipeline`] | the loop, its limits, its totals, its outputs |
 //! | [`sink`] | events become bytes: one format per file |
+//! | [`flow`] | packets to flows and streams; pure: no clock, no I/O |
 //! | [`host`] | what this machine knows about itself |
+//! | [`detect`] | opening bytes to what is spoken: one protocol per file |
 //! | [`filter`] | packet to yes or no |
 //! | [`decode`] | frame to packet; etherparse behind one door; cannot fail |
 //! | [`source`] | where frames come from: libpcap on a device, mapped files, pipes |
@@ -43,7 +52,8 @@
 //! # What always holds
 //!
 //! - No clock below [`pipeline`] except what [`source`] stamps: a file gives what the live capture gave.
-//! - [`decode::decode`] cannot fail or panic, whatever the bytes.
+//! - [`decode::decode`] and [`flow::FlowTable::push`] cannot fail or panic, whatever the bytes.
+//! - Everything that is remembered is bounded, and what is let go is reported and counted.
 //! - One copy per packet live, none offline; no allocation per packet.
 //! - Only the kernel's ring can lose packets. Losses are counted in one place and always printed.
 //! - Damage to a file ends in an error with its byte offset, after every good packet was delivered.
@@ -55,10 +65,20 @@
 //! packet: every packet moved from one processor's cache to another's. The ring is itself the queue: it takes packets while the
 //! loop prints or writes, holds far more than any hand-off between threads, and counts what it loses. See [`source::live`].
 //!
+//! # How flows end
+//!
+//! A flow ends where TCP says so, and then lingers: a second live, so that its line comes soon, and 60 s in files, where late packets
+//! find it. That is the one setting in which both differ ([`Settings::linger`](flow::Settings)). What a receiver acknowledged and the capture
+//! has not is counted at once, as Zeek does, but a stream waits a little longer before it gives it up: captures of several processors or
+//! devices may have an acknowledgement before its data.
+//!
 //! # How to add
 //!
 //! - a format: a file in `sink` with a [`Sink`](sink::Sink) (for capture files, an [`Encoder`](sink::Encoder)) and its row, which
 //!   [`FORMATS`](sink::FORMATS) then lists;
+//! - a detector: a file in `detect` with its row, in [`DETECTORS`](detect::DETECTORS), and rows in its tests;
+//! - a field of flows: a row in [`COLUMNS`](sink::flows::COLUMNS), and one in the README;
+//! - something to fail on: a row in [`CONDITIONS`](flow::CONDITIONS);
 //! - a link type: its constant in `packet/link.rs`, its arm in `decode/link.rs`, its printer in `sink/text`;
 //! - a fixture: a row in `fixtures/CASES`, and `LCAP_BLESS=1 cargo test` for its golden file.
 

@@ -62,11 +62,24 @@ pub struct Analysis {
     pub keep_alives: u32,
 }
 
+/// What most sides never have to count.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rare {
+    pub(super) analysis: Analysis,
+    /// Bytes that the other side had and the capture has not.
+    pub(super) missed_bytes: u64,
+    /// Counters behind the letters T, W and G of the history.
+    pub(super) repeats: u32,
+    pub(super) closed_windows: u32,
+    pub(super) gaps: u32,
+    /// The offset of the byte that it last probed a closed window with; 0 is none.
+    pub(super) probe: Offset,
+}
+
 /// One side.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Half {
     pub(super) traffic: Traffic,
-    pub(super) analysis: Analysis,
     /// Its initial sequence number: of its SYN, or one less than what was first seen of it.
     pub(super) start: u32,
     /// The offset behind the last thing that it sent.
@@ -76,18 +89,11 @@ pub(super) struct Half {
     /// The offset behind its FIN.
     pub(super) fin: Offset,
     pub(super) assembler: Assembler,
-    /// Bytes that the other side had and the capture has not.
-    pub(super) missed_bytes: u64,
+    rare: Option<Box<Rare>>,
     /// Where its last segments with SYN, FIN and RST were: the same place again is the same segment again.
     pub(super) last_syn: u32,
     pub(super) last_fin: u32,
     pub(super) last_rst: u32,
-    /// Counters behind the letters T, W and G of the history.
-    pub(super) repeats: u32,
-    pub(super) closed_windows: u32,
-    pub(super) gaps: u32,
-    /// The offset of the byte that it last probed a closed window with; 0 is none.
-    pub(super) probe: Offset,
     /// Its window as the last segment's header gave it.
     pub(super) window: u16,
     pub(super) state: State,
@@ -102,6 +108,16 @@ pub(super) struct Half {
 }
 
 impl Half {
+    /// What is rarely counted, as far as it was.
+    pub(super) fn rare(&self) -> Rare {
+        self.rare.as_deref().copied().unwrap_or_default()
+    }
+
+    /// The same, to be counted.
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
     /// Enters a state, and remembers the one before.
     pub(super) fn enter(&mut self, state: State) {
         if state != self.state {

@@ -108,14 +108,15 @@ impl FlowId {
 
 impl SideRecord {
     pub(super) fn new(own: &Half, other: &Half, proto: u8) -> SideRecord {
+        let rare = own.rare();
         SideRecord {
             traffic: own.traffic,
-            analysis: own.analysis,
+            analysis: rare.analysis,
             bytes: match proto {
                 TCP => own.size(other),
                 _ => own.traffic.payload_bytes,
             },
-            missed_bytes: own.missed_bytes,
+            missed_bytes: rare.missed_bytes,
             state: own.state,
         }
     }

@@ -1,12 +1,10 @@
 //! The table of flows that go on: finds a packet's flow, lets those go that have ended or were quiet for too long.
 
-use hashbrown::HashTable;
-use std::hash::BuildHasher;
-
 use super::ages::{Ages, Class};
 use super::fragments::Fragments;
 use super::icmp;
 use super::key::{End as KeyEnd, FlowKey, Kind, Side};
+use super::places::Places;
 use super::record::End;
 use super::seen::{Content, Seen, Unreadable};
 use super::tracked::Tracked;
@@ -18,8 +16,7 @@ use crate::packet::{Body, Flags, Packet, Timestamp, Tuple};
 pub struct FlowTable {
     settings: Settings,
     /// Places in `flows` by key.
-    places: HashTable<u32>,
-    hasher: foldhash::fast::RandomState,
+    places: Places,
     flows: Vec<Tracked>,
     /// Places in `flows` that are not used.
     free: Vec<u32>,
@@ -67,8 +64,7 @@ impl FlowTable {
     pub fn new(settings: Settings) -> FlowTable {
         FlowTable {
             settings,
-            places: HashTable::new(),
-            hasher: foldhash::fast::RandomState::default(),
+            places: Places::default(),
             flows: Vec::new(),
             free: Vec::new(),
             ages: Ages::default(),
@@ -108,11 +104,24 @@ impl FlowTable {
 
     /// Tells the end of every flow that is left, in the order of their numbers: the capture is over.
     pub fn finish(&mut self, emit: Emit) {
-        let mut left: Vec<u32> = self.places.iter().copied().collect();
-        left.sort_unstable_by_key(|&at| self.flows[at as usize].number);
-        for at in left {
-            self.close(at, End::Capture, emit);
+        self.places.clear();
+        self.last = None;
+        let mut left: Vec<(u64, usize)> = self
+            .flows
+            .iter()
+            .enumerate()
+            .map(|(at, flow)| (flow.number, at))
+            .filter(|(number, _)| *number > 0)
+            .collect();
+        // Most stand in that order already.
+        left.sort();
+        for (_, at) in left {
+            self.report(at as u32, End::Capture, emit);
         }
+        self.flows.clear();
+        self.free.clear();
+        self.ages = Ages::default();
+        self.due = i64::MAX;
         self.fragments.give_up_all();
     }
 
@@ -199,11 +208,8 @@ impl FlowTable {
     }
 
     fn find_or_open(&mut self, key: FlowKey, end: KeyEnd, seen: &Seen, emit: Emit) -> u32 {
-        let hash = self.hasher.hash_one(key);
-        if let Some(&at) = self
-            .places
-            .find(hash, |&at| self.flows[at as usize].key == key)
-        {
+        let hash = self.places.hash(&key);
+        if let Some(at) = self.places.find(hash, &key, &self.flows) {
             return at;
         }
         if self.places.len() >= self.settings.max_flows as usize {
@@ -213,7 +219,7 @@ impl FlowTable {
     }
 
     #[cold]
-    fn open(&mut self, hash: u64, key: FlowKey, end: KeyEnd, seen: &Seen, emit: Emit) -> u32 {
+    fn open(&mut self, hash: u32, key: FlowKey, end: KeyEnd, seen: &Seen, emit: Emit) -> u32 {
         self.counts.opened += 1;
         let mut flow = Tracked::new(key, end, self.counts.opened, seen.time);
         if seen.is_answer() {
@@ -237,9 +243,7 @@ impl FlowTable {
                 self.flows.len() as u32 - 1
             }
         };
-        let (flows, hasher) = (&self.flows, &self.hasher);
-        self.places
-            .insert_unique(hash, at, |&at| hasher.hash_one(flows[at as usize].key));
+        self.places.insert(hash, at);
         self.ages.add(class, at);
         self.due = self.due.min(self.deadline(class, self.clock));
         at
@@ -316,6 +320,19 @@ impl FlowTable {
 
     /// Reports a flow and forgets it.
     fn close(&mut self, at: u32, end: End, emit: Emit) {
+        let flow = &self.flows[at as usize];
+        let (hash, class) = (self.places.hash(&flow.key), flow.class);
+        self.places.remove(hash, at);
+        self.ages.remove(class, at);
+        if self.last == Some(at) {
+            self.last = None;
+        }
+        self.free.push(at);
+        self.report(at, end, emit);
+    }
+
+    /// Reports a flow and gives back what it holds; its place waits for the next flow.
+    fn report(&mut self, at: u32, end: End, emit: Emit) {
         let flow = &mut self.flows[at as usize];
         speech::finish(flow, &self.settings, emit);
         let end = match (end, flow.class) {
@@ -324,18 +341,8 @@ impl FlowTable {
             (end, _) => end,
         };
         let record = flow.record(end);
-        let (key, class, time) = (flow.key, flow.class, flow.active);
-        // What it holds is given back; the place itself waits for the next flow.
-        *flow = Tracked::new(key, KeyEnd::Low, 0, 0);
-        let hash = self.hasher.hash_one(key);
-        if let Ok(entry) = self.places.find_entry(hash, |&place| place == at) {
-            entry.remove();
-        }
-        self.ages.remove(class, at);
-        self.free.push(at);
-        if self.last == Some(at) {
-            self.last = None;
-        }
+        let time = flow.active;
+        *flow = Tracked::new(flow.key, KeyEnd::Low, 0, 0);
         emit(FlowEvent {
             id: record.id,
             time: Timestamp(time),
@@ -347,11 +354,8 @@ impl FlowTable {
     #[cold]
     fn note_unreachable(&mut self, tuple: &Tuple) {
         let (key, end) = FlowKey::of(tuple, Kind::TwoWay);
-        let hash = self.hasher.hash_one(key);
-        let found = self
-            .places
-            .find(hash, |&at| self.flows[at as usize].key == key);
-        if let Some(&at) = found {
+        let hash = self.places.hash(&key);
+        if let Some(at) = self.places.find(hash, &key, &self.flows) {
             let flow = &mut self.flows[at as usize];
             // Who sent to nobody is the client.
             flow.unreachable |= flow.side(end) == Side::Orig;

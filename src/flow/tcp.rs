@@ -125,8 +125,8 @@ fn place(own: &mut Half, other: &Half, tcp: &Tcp, len: u32) -> Segment {
     let len = Offset::from(len);
     let data_len = if rst { 0 } else { len };
     let octets = data_len + Offset::from(syn) + Offset::from(fin);
-    begin_stream(own, syn, tcp.seq, octets);
-    let expected = own.last;
+    let begins = begin_stream(own, syn, tcp.seq, octets);
+    let expected = if begins { 0 } else { own.last };
     let at = sequence::offset(tcp.seq, own.start, own.last);
     let mut segment = Segment {
         syn,
@@ -149,9 +149,9 @@ fn place(own: &mut Half, other: &Half, tcp: &Tcp, len: u32) -> Segment {
     segment
 }
 
-/// Where a stream begins is known from its SYN, or else assumed from what is seen first.
+/// Where a stream begins is known from its SYN, or else assumed from what is seen first; true where this SYN is its begin.
 #[inline]
-fn begin_stream(own: &mut Half, syn: bool, seq: u32, octets: Offset) {
+fn begin_stream(own: &mut Half, syn: bool, seq: u32, octets: Offset) -> bool {
     let begins = match own.state {
         State::Inactive if !syn => {
             own.begin(seq.wrapping_sub(1));
@@ -169,6 +169,7 @@ fn begin_stream(own: &mut Half, syn: bool, seq: u32, octets: Offset) {
         own.begin(seq);
         own.last = octets;
     }
+    begins
 }
 
 /// Remembers SYN and FIN; whether the same one was sent before.
@@ -225,9 +226,8 @@ fn note_window(flow: &mut Tracked, side: Side, segment: &Segment) {
     let (own, other) = flow.halves(side);
     let counts = segment.window == 0 && !segment.rst;
     if counts && other.state != State::Closed && own.state != State::Reset {
-        let mut count = own.closed_windows;
-        flow.history.scaled(side, &mut count, b'W');
-        flow.halves[side as usize].closed_windows = count;
+        let rare = flow.halves[side as usize].rare_mut();
+        flow.history.scaled(side, &mut rare.closed_windows, b'W');
     }
 }
 
@@ -248,7 +248,7 @@ fn acknowledge(flow: &mut Tracked, side: Side, segment: &Segment, number: u32) -
     let is_repeated = ack == other.acked && other.last > ack && other.acked > 0;
     let says_nothing_else = segment.len == 0 && segment.is_plain() && !segment.keeps_alive;
     if is_repeated && says_nothing_else && segment.window == own.window {
-        own.analysis.dup_acks += 1;
+        own.rare_mut().analysis.dup_acks += 1;
     }
     // A 0 that is far off is a field that was not filled in.
     let is_unset = number == 0 && ack - other.acked > TOO_FAR;
@@ -275,9 +275,8 @@ fn advance(flow: &mut Tracked, side: Side, segment: &Segment) {
     } else if moves > 0 {
         own.last = segment.end;
     } else if segment.len > 0 {
-        let mut count = own.repeats;
-        flow.history.scaled(side, &mut count, b'T');
-        flow.halves[side as usize].repeats = count;
+        let rare = own.rare_mut();
+        flow.history.scaled(side, &mut rare.repeats, b'T');
     }
 }
 
@@ -304,10 +303,10 @@ fn note_acknowledged(flow: &mut Tracked, sender: Side, acknowledged: Offset, tim
 #[cold]
 fn note_missed(flow: &mut Tracked, sender: Side, missed: u64, pieces: u32) {
     if flow.halves.iter().all(Half::is_clean) {
-        let half = &mut flow.halves[sender as usize];
-        half.missed_bytes += missed;
+        let rare = flow.halves[sender as usize].rare_mut();
+        rare.missed_bytes += missed;
         for _ in 0..pieces {
-            flow.history.scaled(sender, &mut half.gaps, b'G');
+            flow.history.scaled(sender, &mut rare.gaps, b'G');
         }
     }
 }
@@ -340,7 +339,9 @@ fn insert(
     let evidence = own
         .assembler
         .insert(offset, payload, time, streams.rules, &mut deliver);
-    own.analysis.mismatched_bytes += mismatched;
+    if mismatched > 0 {
+        own.rare_mut().analysis.mismatched_bytes += mismatched;
+    }
     if evidence.new > 0 {
         flow.turns.spoke(side, time);
     }

@@ -183,3 +183,14 @@ impl Tracked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Tracked;
+
+    /// Flows may be very many: a million of them are to stay below 600 MB with everything that belongs to them.
+    #[test]
+    fn flows_are_small() {
+        assert!(size_of::<Tracked>() <= 400, "{}", size_of::<Tracked>());
+    }
+}

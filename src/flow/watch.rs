@@ -18,7 +18,10 @@ pub(super) enum Watch {
 /// What was said so far, and what it seems to be.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Said {
-    sides: [Vec<u8>; 2],
+    /// The originator's bytes, and behind them the responder's.
+    bytes: Vec<u8>,
+    /// How many of them are the originator's.
+    orig: u16,
     service: Option<Box<Service>>,
     /// How often the detectors were asked.
     asked: u8,
@@ -63,22 +66,21 @@ impl Watch {
                     asked: 1,
                     ..Said::default()
                 });
-                said.sides[side as usize].extend_from_slice(first(bytes, OPENING));
+                said.add(side, bytes);
                 *self = Watch::Open(said);
                 return;
             }
             Watch::Open(said) => said,
             Watch::Silent | Watch::Over(_) => Box::default(),
         };
-        let own = &mut said.sides[side as usize];
-        if own.len() as u64 != offset || said.asked == MOST_ASKED {
+        if said.len(side) as u64 != offset || said.asked == MOST_ASKED {
             // Something is missing before it.
             *self = Watch::Over(said.service);
             return;
         }
-        own.extend_from_slice(first(bytes, OPENING - own.len()));
+        said.add(side, bytes);
         said.asked += 1;
-        let [orig, resp] = &said.sides;
+        let (orig, resp) = said.bytes.split_at(usize::from(said.orig));
         *self = match detect(proto, &Opening { orig, resp }) {
             Answer::Final(service) => Watch::Over(service.map(Box::new).or(said.service)),
             Answer::Open(service) => {
@@ -92,7 +94,7 @@ impl Watch {
     pub(super) fn heard_datagram(&mut self, proto: u8, side: Side, bytes: &[u8]) {
         let is_first = match self {
             Watch::Silent => true,
-            Watch::Open(said) => said.sides[side as usize].is_empty(),
+            Watch::Open(said) => said.len(side) == 0,
             Watch::Over(_) => false,
         };
         if is_first {
@@ -104,6 +106,29 @@ impl Watch {
     pub(super) fn end(&mut self) {
         if let Watch::Open(said) = self {
             *self = Watch::Over(said.service.take());
+        }
+    }
+}
+
+impl Said {
+    fn len(&self, side: Side) -> usize {
+        match side {
+            Side::Orig => usize::from(self.orig),
+            Side::Resp => self.bytes.len() - usize::from(self.orig),
+        }
+    }
+
+    /// Adds what a side says, up to the most that is looked at.
+    fn add(&mut self, side: Side, bytes: &[u8]) {
+        let bytes = first(bytes, OPENING - self.len(side));
+        self.bytes.reserve_exact(bytes.len());
+        match side {
+            Side::Resp => self.bytes.extend_from_slice(bytes),
+            Side::Orig => {
+                let end = usize::from(self.orig);
+                self.bytes.splice(end..end, bytes.iter().copied());
+                self.orig += bytes.len() as u16;
+            }
         }
     }
 }

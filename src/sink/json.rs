@@ -261,20 +261,27 @@ fn signed(out: &mut Vec<u8>, value: i64) {
 
 /// A JSON string; everything below a space is escaped.
 pub(super) fn quoted(out: &mut Vec<u8>, string: &str) {
+    let is_plain = |octet: u8| matches!(octet, b' '..=b'~') && octet != b'"' && octet != b'\\';
     out.push(b'"');
-    for character in string.chars() {
-        match character {
-            '"' => text(out, "\\\""),
-            '\\' => text(out, "\\\\"),
-            // The C1 controls too: the line may be looked at in a terminal.
-            control if control.is_control() => {
-                // Writing to a Vec cannot fail.
-                let _ = write!(out, "\\u{:04x}", u32::from(control));
-            }
-            plain => out.extend_from_slice(plain.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
+    if string.bytes().all(is_plain) {
+        text(out, string);
+    } else {
+        string.chars().for_each(|character| escaped(out, character));
     }
     out.push(b'"');
+}
+
+fn escaped(out: &mut Vec<u8>, character: char) {
+    match character {
+        '"' => text(out, "\\\""),
+        '\\' => text(out, "\\\\"),
+        // The C1 controls too: the line may be looked at in a terminal.
+        control if control.is_control() => {
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(control));
+        }
+        plain => out.extend_from_slice(plain.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
 }
 
 impl Clock {

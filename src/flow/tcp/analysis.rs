@@ -35,35 +35,40 @@ pub(super) fn measure_handshake(
 #[inline]
 pub(super) fn count(own: &mut Half, segment: &Segment, again: bool, evidence: Evidence) {
     let Segment { at, expected, .. } = *segment;
-    let analysis = &mut own.analysis;
-    analysis.zero_windows += u32::from(segment.window == 0 && segment.is_plain());
-    analysis.lost_pkts += u32::from(at > expected && !segment.rst);
-    if segment.keeps_alive || segment.probes || again || evidence.old > 0 || at < expected {
+    let closes_window = segment.window == 0 && segment.is_plain();
+    let is_usual = at == expected && evidence.old == 0 && !again;
+    if !is_usual || closes_window || segment.probes {
         count_unusual(own, segment, again, evidence);
     }
 }
 
 #[cold]
 fn count_unusual(own: &mut Half, segment: &Segment, again: bool, evidence: Evidence) {
-    let at = segment.at + Offset::from(segment.syn);
-    let analysis = &mut own.analysis;
+    let acked = own.acked;
+    let rare = own.rare_mut();
+    let analysis = &mut rare.analysis;
+    let closes_window = segment.window == 0 && segment.is_plain();
+    let something_is_missing = segment.at > segment.expected && !segment.rst;
+    analysis.zero_windows += u32::from(closes_window);
+    analysis.lost_pkts += u32::from(something_is_missing);
     if segment.keeps_alive {
         analysis.keep_alives += 1;
         return;
     }
     // What a closed window was probed with is sent again as a matter of course.
-    let was_probe = own.probe != 0 && own.probe == at && evidence.old > 0;
+    let at = segment.at + Offset::from(segment.syn);
+    let was_probe = rare.probe != 0 && rare.probe == at && evidence.old > 0;
     let old = evidence.old - u64::from(was_probe);
-    own.probe = match segment.probes {
-        true => at,
-        false if was_probe => 0,
-        false => own.probe,
-    };
+    if segment.probes {
+        rare.probe = at;
+    } else if was_probe {
+        rare.probe = 0;
+    }
     analysis.window_probes += u32::from(segment.probes);
     analysis.retrans_pkts += u32::from(again || old > 0);
     analysis.retrans_bytes += old;
     let is_known = old > 0 && evidence.new == 0;
-    analysis.spurious_pkts += u32::from(is_known && segment.end <= own.acked);
+    analysis.spurious_pkts += u32::from(is_known && segment.end <= acked);
     let is_late = evidence.new > 0 && evidence.old == 0 && at < segment.expected;
     analysis.ooo_pkts += u32::from(is_late);
 }

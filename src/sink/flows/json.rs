@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{COLUMNS, Rows, Value, Writer, seconds, seconds_since_epoch};
+use super::{COLUMNS, Column, Rows, Value, Writer, seconds, seconds_since_epoch};
 use crate::flow::FlowRecord;
 use crate::sink::json::quoted;
 use crate::sink::{Format, Open, address, number};
@@ -12,24 +12,41 @@ pub(in crate::sink) const FORMAT: Format = Format {
     name: "json",
     extension: "json",
     about: "one JSON object a line",
-    open: Open::Flows(|writer, _| Box::new(Writer::new(writer, Objects))),
+    open: Open::Flows(|writer, _| Box::new(Writer::new(writer, Objects::new()))),
 };
 
-struct Objects;
+/// Writes objects; holds every column's `,"name":`.
+struct Objects {
+    names: Vec<Vec<u8>>,
+}
+
+impl Objects {
+    fn new() -> Objects {
+        let name = |column: &Column| {
+            let mut name = vec![b','];
+            quoted(&mut name, column.name);
+            name.push(b':');
+            name
+        };
+        Objects {
+            names: COLUMNS.iter().map(name).collect(),
+        }
+    }
+}
 
 impl Rows for Objects {
     fn row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
-        let mut separator = b'{';
-        for column in COLUMNS {
+        let start = out.len();
+        for (column, name) in COLUMNS.iter().zip(&self.names) {
             let value = (column.value)(flow);
-            if value == Value::Absent {
-                continue;
+            if value != Value::Absent {
+                out.extend_from_slice(name);
+                write(out, &value);
             }
-            out.push(separator);
-            separator = b',';
-            quoted(out, column.name);
-            out.push(b':');
-            write(out, &value);
+        }
+        // The first column is always there.
+        if let Some(first) = out.get_mut(start) {
+            *first = b'{';
         }
         out.extend_from_slice(b"}\n");
     }

@@ -41,9 +41,9 @@ struct Cell {
     /// What it may shrink to before others go.
     least: usize,
     align: Align,
-    /// Who goes first where there is too little room; 0 stays.
+    /// Where there is too little room the highest goes first; 0 stays.
     goes: u8,
-    show: fn(&FlowRecord) -> String,
+    show: fn(&FlowRecord, &mut Times) -> String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,21 +52,20 @@ enum Align {
     Right,
 }
 
-/// The columns behind the time; the last one has no end.
+/// The columns; the last one has no end.
 #[rustfmt::skip]
-const CELLS: [Cell; 8] = [
-    Cell { title: "CLIENT", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow| flow.id.orig.to_string() },
-    Cell { title: "SERVER", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow| flow.id.resp.to_string() },
-    Cell { title: "SERVICE", width: 30, least: 12, align: Align::Left, goes: 0, show: service },
-    Cell { title: "SENT", width: 8, least: 8, align: Align::Right, goes: 1, show: |flow| bytes(flow.side(Side::Orig).bytes) },
-    Cell { title: "RECEIVED", width: 8, least: 8, align: Align::Right, goes: 2, show: |flow| bytes(flow.side(Side::Resp).bytes) },
-    Cell { title: "TOOK", width: 8, least: 8, align: Align::Right, goes: 3, show: |flow| flow.duration.to_string() },
-    Cell { title: "ANSWER", width: 8, least: 8, align: Align::Right, goes: 4, show: answer },
-    Cell { title: "END", width: 30, least: 20, align: Align::Left, goes: 0, show: end },
+const CELLS: [Cell; 9] = [
+    Cell { title: "START", width: 15, least: 15, align: Align::Left, goes: 4, show: |flow, times| time(times, flow.first) },
+    Cell { title: "CLIENT", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow, _| flow.id.orig.to_string() },
+    Cell { title: "SERVER", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow, _| flow.id.resp.to_string() },
+    Cell { title: "SERVICE", width: 30, least: 14, align: Align::Left, goes: 0, show: |flow, _| service(flow) },
+    Cell { title: "SENT", width: 7, least: 7, align: Align::Right, goes: 1, show: |flow, _| bytes(flow.side(Side::Orig).bytes) },
+    Cell { title: "RECEIVED", width: 8, least: 8, align: Align::Right, goes: 2, show: |flow, _| bytes(flow.side(Side::Resp).bytes) },
+    Cell { title: "TOOK", width: 8, least: 8, align: Align::Right, goes: 3, show: |flow, _| flow.duration.to_string() },
+    Cell { title: "ANSWER", width: 8, least: 8, align: Align::Right, goes: 5, show: |flow, _| answer(flow) },
+    Cell { title: "END", width: 30, least: 30, align: Align::Left, goes: 0, show: |flow, _| end(flow) },
 ];
 
-/// `07:16:56.182593 `
-const TIME: usize = 16;
 const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
 const PLAIN: &str = "\x1b[0m";
@@ -81,14 +80,10 @@ impl Table {
         }
     }
 
-    fn has_time(&self) -> bool {
-        self.layout.width.is_none_or(|width| width >= 100)
-    }
-
-    fn line(&self, out: &mut Vec<u8>, show: impl Fn(&Cell) -> String) {
+    fn line(&mut self, out: &mut Vec<u8>, show: impl Fn(&Cell, &mut Times) -> String) {
         let last = self.cells.len() - 1;
         for (at, (cell, width)) in self.cells.iter().enumerate() {
-            let text = show(cell);
+            let text = show(cell, &mut self.times);
             let text = match self.layout.width {
                 Some(_) => shorten(text, *width),
                 None => text,
@@ -105,14 +100,10 @@ impl Table {
 
 impl Rows for Table {
     fn begin(&mut self, first: Option<&FlowRecord>, out: &mut Vec<u8>) {
-        if first.is_none() {
-            return;
+        if first.is_some() {
+            self.line(out, |cell, _| cell.title.to_owned());
+            out.push(b'\n');
         }
-        if self.has_time() {
-            out.extend_from_slice(format!("{:<TIME$}", "START").as_bytes());
-        }
-        self.line(out, |cell| cell.title.to_owned());
-        out.push(b'\n');
     }
 
     fn row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
@@ -129,10 +120,7 @@ impl Rows for Table {
             _ => None,
         };
         out.extend_from_slice(colour.unwrap_or_default().as_bytes());
-        if self.has_time() {
-            time(&mut self.times, out, flow.first);
-        }
-        self.line(out, |cell| (cell.show)(flow));
+        self.line(out, |cell, times| (cell.show)(flow, times));
         if colour.is_some() {
             out.extend_from_slice(PLAIN.as_bytes());
         }
@@ -166,28 +154,39 @@ fn fit(width: Option<usize>) -> Vec<(&'static Cell, usize)> {
     let Some(width) = width else {
         return CELLS.iter().map(|cell| (cell, cell.width)).collect();
     };
-    let time = if width >= 100 { TIME } else { 0 };
-    let mut goes = u8::MAX;
-    let cells = loop {
-        let stay = |cell: &&Cell| cell.goes == 0 || cell.goes < goes;
-        let cells: Vec<&'static Cell> = CELLS.iter().filter(stay).collect();
-        let least: usize = cells.iter().map(|cell| cell.least + 1).sum();
-        if time + least <= width + 1 || goes == 1 {
-            break cells;
+    let least = |cells: &[&Cell]| cells.iter().map(|cell| cell.least + 1).sum::<usize>();
+    let mut cells: Vec<&'static Cell> = CELLS.iter().collect();
+    // The last column needs no space behind it.
+    while least(&cells) > width + 1
+        && let Some(highest) = cells
+            .iter()
+            .map(|cell| cell.goes)
+            .max()
+            .filter(|&goes| goes > 0)
+    {
+        cells.retain(|cell| cell.goes != highest);
+    }
+    let mut spare = (width + 1).saturating_sub(least(&cells));
+    let mut fitted: Vec<_> = cells.iter().map(|cell| (*cell, cell.least)).collect();
+    // What is spoken has more to say than who speaks.
+    for first in [true, false] {
+        for (cell, fits) in &mut fitted {
+            if (cell.title == "SERVICE") == first {
+                let more = spare.min(cell.width - cell.least);
+                spare -= more;
+                *fits += more;
+            }
         }
-        goes = if goes == u8::MAX { 4 } else { goes - 1 };
-    };
-    let least: usize = cells.iter().map(|cell| cell.least + 1).sum();
-    let mut spare = (width + 1).saturating_sub(time + least);
-    let mut fitted = Vec::new();
-    for cell in cells {
-        // What is left over is the last one's.
-        let more = match cell.title {
-            "END" => spare,
-            _ => spare.min(cell.width - cell.least),
-        };
-        spare -= more;
-        fitted.push((cell, cell.least + more));
+    }
+    // What is left over is the last one's; where even the least is too much it gives way.
+    let others: usize = fitted
+        .iter()
+        .rev()
+        .skip(1)
+        .map(|(_, width)| width + 1)
+        .sum();
+    if let Some((_, last)) = fitted.last_mut() {
+        *last = width.saturating_sub(others).max(10);
     }
     fitted
 }
@@ -200,12 +199,15 @@ fn shorten(text: String, width: usize) -> String {
     kept.chain(['…']).collect()
 }
 
-fn time(times: &mut Times, out: &mut Vec<u8>, time: Timestamp) {
+/// The time of day, to the microsecond.
+fn time(times: &mut Times, time: Timestamp) -> String {
     let style = Style {
         clock: Clock::Time,
         ..Style::default()
     };
-    times.write(out, time, &style);
+    let mut text = Vec::new();
+    times.write(&mut text, time, &style);
+    String::from_utf8_lossy(text.trim_ascii_end()).into_owned()
 }
 
 fn service(flow: &FlowRecord) -> String {
@@ -281,15 +283,23 @@ mod tests {
     fn every_width_fits() {
         for width in 60..300 {
             let cells = fit(Some(width));
-            let time = if width >= 100 { TIME } else { 0 };
             let all: usize = cells.iter().map(|(_, width)| width + 1).sum();
-            assert!(time + all - 1 <= width.max(62), "{width}: {all}");
-            assert!(cells.iter().all(|(cell, width)| *width >= cell.least));
+            assert_eq!(all - 1, width);
             assert_eq!(cells.last().map(|(cell, _)| cell.title), Some("END"));
         }
         assert_eq!(fit(None).len(), CELLS.len());
         assert_eq!(fit(Some(300)).len(), CELLS.len());
-        assert!(fit(Some(80)).len() < CELLS.len());
+        let titles = |width| {
+            fit(Some(width))
+                .iter()
+                .map(|(cell, _)| cell.title)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(titles(80), ["CLIENT", "SERVER", "SERVICE", "END"]);
+        assert_eq!(
+            titles(100),
+            ["CLIENT", "SERVER", "SERVICE", "SENT", "RECEIVED", "END"]
+        );
     }
 
     #[test]
