@@ -21,7 +21,8 @@ use crate::sink::{FORMATS, Format, Open};
     name = "lcap",
     version,
     max_term_width = 110,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true
 )]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Cli {
@@ -88,7 +89,7 @@ pub(super) struct Follow {
 /// Which packets, from where, until when, and where they are saved.
 #[derive(Debug, Args)]
 pub(super) struct Basis {
-    /// Only TCP and UDP with either port among these: 80, or 80,8000-8100
+    /// Only TCP and UDP with either port among these, and ICMP errors about them: 80 or 80,8000-8100
     #[arg(short, long = "port", value_name = "PORTS", allow_hyphen_values = true)]
     pub(super) port: Option<Ports>,
     /// Only packets that match this pcap-filter(7) expression: host ::1, tcp and not port 22, …

@@ -3,8 +3,8 @@
 use rustix::termios::tcgetwinsize;
 use std::io::IsTerminal;
 
-use super::args::{self, Bounds, Flows, Follow};
-use super::plan::{Plan, Show, Table, Wish, format, is_coloured, plan, usage};
+use super::args::{self, Bounds, Flows, Follow, Precision};
+use super::plan::{Plan, Show, Table, Wish, format, is_coloured, plan, precision, usage};
 use crate::error::Result;
 use crate::flow::{CONDITIONS, Condition, Settings, Side, Wanted};
 use crate::pipeline::Flush;
@@ -35,6 +35,7 @@ pub(super) fn flows(args: &Flows) -> Result<Plan> {
         layout: Layout {
             width: is_shown.then(width).flatten(),
             colour: report.output.is_none() && is_coloured(report.color),
+            nano: precision(&args.basis) == Some(Precision::Nano),
         },
         output: report.output.clone(),
         order: order(args),
@@ -73,6 +74,7 @@ pub(super) fn follow(args: &Follow) -> Result<Plan> {
             },
             colour: is_coloured(words.color),
             flow: words.flow,
+            nano: precision(&args.basis) == Some(Precision::Nano),
         }),
     };
     let is_live = args.basis.input.read.is_none();

@@ -64,6 +64,10 @@ impl Sink for Judge {
     fn needs(&self) -> Needs {
         Needs::Flows
     }
+
+    fn goes_on(&self) -> bool {
+        true
+    }
 }
 
 impl Findings {
@@ -84,7 +88,7 @@ impl Findings {
         }
         let (guilty, flows) = (found.guilty, found.flows);
         Err(Error::Unwanted(format!(
-            "{guilty} of {flows} flows are what --fail-on names\n{text}"
+            "--fail-on holds for {guilty} of {flows} flows\n{text}"
         )))
     }
 }

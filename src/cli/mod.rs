@@ -19,7 +19,8 @@ use clap::{CommandFactory, Parser};
 
 use crate::error::{Error, Result};
 use crate::host::interfaces;
-use args::{Cli, Command};
+use args::{Basis, Cli, Command};
+use plan::Plan;
 
 /// Runs the command line and returns its exit code: 0 done, 1 failed or damaged input, 2 usage.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -49,10 +50,16 @@ fn command(cli: &Cli) -> Result<()> {
     match &cli.command {
         Some(Command::Completions { shell }) => completions(*shell),
         Some(Command::Man) => manual(),
-        Some(Command::Flows(args)) => run::run(flows::flows(args)?),
-        Some(Command::Follow(args)) => run::run(flows::follow(args)?),
-        None if cli.capture.basis.input.list_interfaces => list_interfaces(),
-        None => run::run(plan::watch(&cli.capture)?),
+        Some(Command::Flows(args)) => run(&args.basis, || flows::flows(args)),
+        Some(Command::Follow(args)) => run(&args.basis, || flows::follow(args)),
+        None => run(&cli.capture.basis, || plan::watch(&cli.capture)),
+    }
+}
+
+fn run(basis: &Basis, plan: impl FnOnce() -> Result<Plan>) -> Result<()> {
+    match basis.input.list_interfaces {
+        true => list_interfaces(),
+        false => run::run(plan()?),
     }
 }
 

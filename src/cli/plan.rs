@@ -76,7 +76,7 @@ impl Show {
     pub(super) fn is_on_stdout(&self) -> bool {
         match self {
             Show::Nothing | Show::Directory(..) => false,
-            Show::Flows(table) => table.output.is_none(),
+            Show::Flows(table) => table.output.as_deref().is_none_or(is_stdout),
             Show::Count | Show::Packets(..) | Show::Conversation(_) | Show::Raw(..) => true,
         }
     }
@@ -143,9 +143,14 @@ pub(super) fn plan(args: &Basis, wish: Wish) -> Result<Plan> {
         .clone()
         .map(|path| save(path, args, &input))
         .transpose()?;
-    let to_stdout = save
-        .as_ref()
-        .is_some_and(|save| save.path == Path::new("-"));
+    if let Show::Flows(Table {
+        output: Some(output),
+        ..
+    }) = &wish.show
+    {
+        keep_apart(output, &input, save.as_ref())?;
+    }
+    let to_stdout = save.as_ref().is_some_and(|save| is_stdout(&save.path));
     if to_stdout && wish.show.is_on_stdout() {
         return usage(
             "-w - and what is shown both want standard output: save to a file, or leave one out",
@@ -252,7 +257,7 @@ fn save(path: PathBuf, args: &Basis, input: &Input) -> Result<Save> {
             path.display()
         ));
     }
-    if path == Path::new("-") && std::io::stdout().is_terminal() {
+    if is_stdout(&path) && std::io::stdout().is_terminal() {
         return usage(
             "-w -: standard output is a terminal, and a capture file is not text; use a pipe",
         );
@@ -276,7 +281,7 @@ fn save(path: PathBuf, args: &Basis, input: &Input) -> Result<Save> {
     if rotation.files.is_some() && rotation.size.is_none() && rotation.seconds.is_none() {
         return usage("-W counts the files of -C or -G: give one of them");
     }
-    if path == Path::new("-") && (rotation.size.is_some() || rotation.seconds.is_some()) {
+    if is_stdout(&path) && (rotation.size.is_some() || rotation.seconds.is_some()) {
         return usage("-w - is one stream: -C and -G cannot divide it");
     }
     let live = matches!(input, Input::Device(_));
@@ -300,12 +305,33 @@ fn save(path: PathBuf, args: &Basis, input: &Input) -> Result<Save> {
     })
 }
 
+/// A report is written neither over what is read nor over what is saved.
+fn keep_apart(output: &Path, input: &Input, save: Option<&Save>) -> Result<()> {
+    let shown = output.display();
+    if let Input::File(read) = input
+        && same_file(read, output)
+    {
+        return usage(format!("-o {shown}: that is the file being read"));
+    }
+    let is_saved = |save: &Save| save.path == output || same_file(&save.path, output);
+    match save {
+        Some(save) if !is_stdout(output) && is_saved(save) => {
+            usage(format!("-o {shown}: that is the file being saved"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
 /// The first format that is wanted.
 pub(super) fn format(wanted: impl Fn(&Format) -> bool) -> Option<&'static Format> {
     FORMATS.iter().find(|format| wanted(format))
 }
 
-fn precision(args: &Basis) -> Option<Precision> {
+pub(super) fn precision(args: &Basis) -> Option<Precision> {
     match (args.save.nano, args.save.micro) {
         (true, _) => Some(Precision::Nano),
         (_, true) => Some(Precision::Micro),

@@ -130,10 +130,17 @@ fn carry_out<S: Source>(
     );
     let finished = output.finish();
     drop(ticker);
+    let judged = findings.verdict();
+    let mut ran = ran.and(finished);
+    match judged {
+        // Both are to be told.
+        Err(verdict) if ran.is_err() => report::error(&verdict),
+        judged => ran = ran.and(judged),
+    }
     Ok(Done {
         counts: totals.now(),
         flows: flows.map(|flows| flows.counts()),
-        ran: ran.and(finished).and_then(|()| findings.verdict()),
+        ran,
     })
 }
 

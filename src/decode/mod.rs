@@ -6,7 +6,10 @@
 
 mod ip;
 mod link;
+mod quoted;
 mod transport;
+
+pub use quoted::quoted;
 
 use std::net::IpAddr;
 

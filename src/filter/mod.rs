@@ -5,9 +5,12 @@ mod ports;
 
 pub use ports::Ports;
 
-use crate::decode::decode;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use crate::decode::{decode, quoted};
 use crate::error::{Error, Result};
-use crate::packet::{Body, Frame, LinkType, Packet, Reason};
+use crate::packet::{Body, Fragment, Frame, LinkType, Packet, Reason};
 use bpf::Program;
 
 /// What the user wants to see: every part that is given must agree.
@@ -20,6 +23,40 @@ pub struct Filter {
     /// The expression for every link type met so far; none where it does not compile there.
     programs: Vec<(LinkType, Option<Program>)>,
     undecided: u64,
+    datagrams: Datagrams,
+}
+
+/// The last fragmented datagrams whose first fragment was wanted: the others have no ports, and are wanted too.
+#[derive(Debug, Default)]
+struct Datagrams {
+    wanted: VecDeque<(IpAddr, IpAddr, u32)>,
+}
+
+/// More than are ever in the middle of being sent over loopback.
+const MOST_DATAGRAMS: usize = 64;
+
+impl Datagrams {
+    #[cold]
+    fn wants(
+        &mut self,
+        packet: &Packet,
+        fragment: Fragment,
+        is_about: impl Fn(&Packet) -> bool,
+    ) -> bool {
+        let Some((src, dst)) = packet.addresses() else {
+            return false;
+        };
+        let id = (src, dst, fragment.id);
+        if fragment.offset > 0 {
+            return self.wanted.contains(&id);
+        }
+        let is_wanted = is_about(packet);
+        if is_wanted {
+            self.wanted.truncate(MOST_DATAGRAMS - 1);
+            self.wanted.push_front(id);
+        }
+        is_wanted
+    }
 }
 
 /// Link types on which an expression is tried before any frame is seen, in this order.
@@ -76,8 +113,13 @@ impl Filter {
             } else {
                 packet
             };
-            let either = |(src, dst)| ports.contains(src) || ports.contains(dst);
-            if !packet.ports().is_some_and(either) {
+            let is_wanted = match packet.fragment {
+                None => is_about(packet, ports),
+                Some(fragment) => self
+                    .datagrams
+                    .wants(packet, fragment, |packet| is_about(packet, ports)),
+            };
+            if !is_wanted {
                 return false;
             }
         }
@@ -122,16 +164,16 @@ impl Filter {
 
     /// Splits the filter for a live capture on `link`: what the kernel is to do, and what is left to do here.
     ///
-    /// The kernel lets IPv6 packets with extension headers through to the exact check, because BPF cannot walk them.
+    /// The kernel lets ICMP, fragments and IPv6 packets with extension headers through to the exact check, because BPF cannot walk them.
     ///
     /// # Errors
     /// The expression does not compile for `link`, or asks for a packet's direction.
     pub fn into_kernel(self, link: LinkType) -> Result<(String, Filter)> {
-        const EXTENDED: &str = "ip6[6] == 0 or ip6[6] == 43 or ip6[6] == 44 or ip6[6] == 60";
+        const UNSURE: &str = "icmp or icmp6 or ip[6:2] & 0x1fff != 0 or ip6[6] == 0 or ip6[6] == 43 or ip6[6] == 44 or ip6[6] == 60";
         let ports = self
             .ports
             .as_ref()
-            .map(|ports| format!("({} or {EXTENDED})", ports.as_bpf()));
+            .map(|ports| format!("({} or {UNSURE})", ports.as_bpf()));
         let words = self
             .expression
             .as_ref()
@@ -142,7 +184,7 @@ impl Filter {
             Program::compile(link, expression)?;
         }
         let unsure = match &self.ports {
-            Some(_) => Some(Program::compile(link, EXTENDED)?),
+            Some(_) => Some(Program::compile(link, UNSURE)?),
             None => None,
         };
         let rest = Filter {
@@ -175,6 +217,17 @@ impl Filter {
             }
         }
     }
+}
+
+/// Whether either port is among these, or of the packet that an ICMP error is about.
+fn is_about(packet: &Packet, ports: &Ports) -> bool {
+    let named = match packet.body {
+        Body::Icmp { proto, payload, .. } => {
+            quoted(proto, payload).map(|tuple| (tuple.src.port(), tuple.dst.port()))
+        }
+        _ => packet.ports(),
+    };
+    named.is_some_and(|(src, dst)| ports.contains(src) || ports.contains(dst))
 }
 
 /// An expression as a user gave it, with why it cannot be used.

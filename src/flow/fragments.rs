@@ -50,6 +50,7 @@ pub(super) struct Whole {
     contents: Vec<u8>,
     wire_len: u32,
     header_len: u32,
+    began: i64,
 }
 
 impl Whole {
@@ -65,9 +66,10 @@ impl Whole {
         decode::contents(src, dst, proto, payload)
     }
 
-    /// Its sizes instead of its last fragment's: all frames, one header.
+    /// Its time and sizes instead of its last fragment's: the first one's, all frames, one header.
     pub(super) fn sizes<'a>(&self, seen: Seen<'a>) -> Seen<'a> {
         Seen {
+            time: self.began,
             wire_len: self.wire_len,
             ip_len: self.header_len + self.contents.len() as u32,
             ..seen
@@ -138,6 +140,7 @@ impl Fragments {
             return Some(Whole {
                 id,
                 wire_len: whole.wire_len,
+                began: whole.began,
                 header_len: whole.header_len,
                 contents: whole.contents(),
             });

@@ -1,10 +1,11 @@
 //! ICMP messages as flows, as Zeek has them (RFC 792, RFC 4443, RFC 4861): the message's type is the originator's port, the type
 //! that answers it the responder's; where none answers, the code. And errors that quote a packet: which flow they are about.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use super::key::Kind;
-use crate::packet::{ICMP, Payload, TCP, Tuple, UDP};
+use crate::decode;
+use crate::packet::{ICMP, Payload, Tuple};
 
 /// The tuple of a message, and whether the other side's answers belong to the same flow; nothing if its type is not there.
 pub(super) fn tuple(
@@ -63,49 +64,14 @@ pub(super) fn data(payload: Payload) -> Payload {
     }
 }
 
-/// The packet that a "port unreachable" error quotes: who sent it to whom.
-///
-/// ```text
-///  | type | code | checksum | unused (4) | IP header | source port | destination port | …
-/// ```
+/// Who sent a packet to a port where nobody listens, and to whom, if that is what an error says.
 pub(super) fn unreachable_port(proto: u8, payload: Payload) -> Option<Tuple> {
     const PORT_UNREACHABLE_4: [u8; 2] = [3, 3];
     const PORT_UNREACHABLE_6: [u8; 2] = [1, 4];
-    let (what, rest) = payload.bytes.split_first_chunk::<2>()?;
-    let quoted = rest.get(6..)?;
-    if proto == ICMP {
-        (*what == PORT_UNREACHABLE_4).then(|| quoted_4(quoted))?
-    } else {
-        (*what == PORT_UNREACHABLE_6).then(|| quoted_6(quoted))?
-    }
-}
-
-fn quoted_4(bytes: &[u8]) -> Option<Tuple> {
-    let header: &[u8; 20] = bytes.first_chunk()?;
-    let [first, .., s0, s1, s2, s3, d0, d1, d2, d3] = *header;
-    let proto = header[9];
-    let ports = bytes.get(usize::from(first & 15) * 4..)?;
-    let src = Ipv4Addr::new(s0, s1, s2, s3);
-    let dst = Ipv4Addr::new(d0, d1, d2, d3);
-    with_ports(src.into(), dst.into(), proto, ports)
-}
-
-fn quoted_6(bytes: &[u8]) -> Option<Tuple> {
-    let (header, ports) = bytes.split_first_chunk::<40>()?;
-    let proto = header[6];
-    let (src, rest) = header[8..].split_first_chunk::<16>()?;
-    let dst = rest.first_chunk::<16>()?;
-    let (src, dst) = (Ipv6Addr::from(*src), Ipv6Addr::from(*dst));
-    with_ports(src.into(), dst.into(), proto, ports)
-}
-
-fn with_ports(src: IpAddr, dst: IpAddr, proto: u8, ports: &[u8]) -> Option<Tuple> {
-    let [a, b, c, d, ..] = *ports else {
-        return None;
+    let what = payload.bytes.first_chunk::<2>()?;
+    let is_it = match proto {
+        ICMP => *what == PORT_UNREACHABLE_4,
+        _ => *what == PORT_UNREACHABLE_6,
     };
-    [TCP, UDP].contains(&proto).then(|| Tuple {
-        src: SocketAddr::new(src, u16::from_be_bytes([a, b])),
-        dst: SocketAddr::new(dst, u16::from_be_bytes([c, d])),
-        proto,
-    })
+    is_it.then(|| decode::quoted(proto, payload))?
 }

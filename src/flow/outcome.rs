@@ -184,6 +184,7 @@ fn verdict(ends: &Ends, state: ConnState) -> Verdict {
         ConnState::Rej if answered => Verdict::Reset(Side::Resp),
         ConnState::Rej => Verdict::Refused,
         ConnState::RstOS0 => Verdict::GivenUp,
+        ConnState::SH if ends.resp.pkts > 0 => Verdict::HalfClosed(Side::Orig),
         ConnState::S0 | ConnState::SH => Verdict::NoAnswer,
         ConnState::RstR | ConnState::RstRH => Verdict::Reset(Side::Resp),
         ConnState::RstO => Verdict::Reset(Side::Orig),
@@ -259,7 +260,10 @@ impl fmt::Display for Evidence<'_> {
             Verdict::Midstream if ends.proto == UDP => {
                 f.write_str("datagrams from the server only")
             }
-            Verdict::Midstream => write!(f, "{} messages", ends.orig.pkts + ends.resp.pkts),
+            Verdict::Midstream => {
+                let count = ends.orig.pkts + ends.resp.pkts;
+                write!(f, "{count} message{}", if count == 1 { "" } else { "s" })
+            }
         }
     }
 }

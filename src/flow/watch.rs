@@ -50,41 +50,42 @@ impl Watch {
     }
 
     fn look(&mut self, proto: u8, side: Side, offset: u64, bytes: &[u8]) {
-        // Most protocols are known by their first segment: then nothing is copied.
         let mut said = match std::mem::take(self) {
-            Watch::Silent if offset == 0 => {
-                let answer = detect(proto, &opening(side, first(bytes, OPENING), &[]));
-                let service = match answer {
-                    Answer::Final(service) => {
-                        *self = Watch::Over(service.map(Box::new));
-                        return;
-                    }
-                    Answer::Open(service) => service.map(Box::new),
-                };
-                let mut said = Box::new(Said {
-                    service,
-                    asked: 1,
-                    ..Said::default()
-                });
-                said.add(side, bytes);
-                *self = Watch::Open(said);
+            Watch::Silent => None,
+            Watch::Open(said) => Some(said),
+            Watch::Over(service) => {
+                *self = Watch::Over(service);
                 return;
             }
-            Watch::Open(said) => said,
-            Watch::Silent | Watch::Over(_) => Box::default(),
         };
-        if said.len(side) as u64 != offset || said.asked == MOST_ASKED {
+        let (known, asked) = said
+            .as_ref()
+            .map_or((0, 0), |said| (said.len(side), said.asked));
+        if known as u64 != offset || asked == MOST_ASKED {
             // Something is missing before it.
-            *self = Watch::Over(said.service);
+            *self = Watch::Over(said.and_then(|said| said.service));
             return;
         }
-        said.add(side, bytes);
-        said.asked += 1;
-        let (orig, resp) = said.bytes.split_at(usize::from(said.orig));
-        *self = match detect(proto, &Opening { orig, resp }) {
-            Answer::Final(service) => Watch::Over(service.map(Box::new).or(said.service)),
+        // A side's first segment mostly says it all: only what is not sure then is kept.
+        let answer = if known == 0 {
+            let other = said.as_ref().map_or(&[][..], |said| &said.bytes);
+            detect(proto, &opening(side, first(bytes, OPENING), other))
+        } else {
+            let said = said.get_or_insert_default();
+            said.add(side, bytes);
+            let (orig, resp) = said.bytes.split_at(usize::from(said.orig));
+            detect(proto, &Opening { orig, resp })
+        };
+        let before = said.as_mut().and_then(|said| said.service.take());
+        *self = match answer {
+            Answer::Final(service) => Watch::Over(service.map(Box::new).or(before)),
             Answer::Open(service) => {
-                said.service = service.map(Box::new).or(said.service);
+                let mut said = said.unwrap_or_default();
+                if known == 0 {
+                    said.add(side, bytes);
+                }
+                said.service = service.map(Box::new).or(before);
+                said.asked += 1;
                 Watch::Open(said)
             }
         };

@@ -130,6 +130,9 @@ impl<'a> Output<'a> {
     #[cold]
     fn let_go(&mut self, at: usize) {
         self.sinks.remove(at);
+        if self.sinks.iter().any(|sink| sink.goes_on()) {
+            return;
+        }
         // The others get what was captured until now.
         match &self.stop {
             Some(stop) if !self.sinks.is_empty() => stop.request(),

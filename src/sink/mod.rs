@@ -1,6 +1,7 @@
 //! Events become bytes: one format per file.
 
 mod address;
+mod clock;
 pub mod flows;
 pub mod follow;
 mod json;
@@ -22,6 +23,7 @@ use std::io::Write;
 use crate::error::Result;
 use crate::flow::FlowEvent;
 use crate::packet::Packet;
+use clock::Clock;
 use text::Style;
 
 /// Every format, in the order in which help shows them: of those for packets, for
@@ -99,6 +101,11 @@ pub trait Sink {
 
     /// Whether it may have enough before the packets end.
     fn may_have_enough(&self) -> bool {
+        false
+    }
+
+    /// Whether it goes on although the reader of another went away: who checks wants to see everything.
+    fn goes_on(&self) -> bool {
         false
     }
 

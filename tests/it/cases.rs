@@ -16,7 +16,14 @@ pub(crate) struct Case {
 impl Case {
     pub(crate) fn run(&self) -> Ran {
         let read = ["-r".to_owned(), format!("fixtures/{}", self.capture)];
-        run(read.iter().chain(&self.arguments))
+        let (command, options) = self.arguments.split_at(usize::from(self.has_command()));
+        run(command.iter().chain(&read).chain(options))
+    }
+
+    /// Whether its first argument is a command, and not what the packets are shown with.
+    pub(crate) fn has_command(&self) -> bool {
+        let first = self.arguments.first();
+        first.is_some_and(|word| ["flows", "follow"].contains(&&word[..]))
     }
 }
 

@@ -189,6 +189,8 @@ fn about_itself() {
         ),
         ("-V", "lcap "),
         ("--help", "Watch, save and read back"),
+        ("flows --help", "One line per flow: who talked"),
+        ("follow --help", "What both sides of each flow say"),
         ("completions bash", "_lcap() {"),
         ("completions zsh", "#compdef lcap"),
         ("completions fish", "# Print an optspec for argparse"),

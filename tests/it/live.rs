@@ -12,6 +12,8 @@ mod shown;
 
 mod saved;
 
+mod flows;
+
 mod ends;
 
 mod drain;

@@ -10,7 +10,14 @@ mod cli;
 
 mod cases;
 
+mod flows;
+
 mod tcpdump;
+
+mod reports;
+mod rows;
+
+mod conversations;
 
 mod tidy;
 

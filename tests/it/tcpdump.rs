@@ -27,7 +27,8 @@ fn lines_are_tcpdumps() {
     }
     let (mut compared, mut wrong) = (0, String::new());
     for case in cases() {
-        if case.arguments.iter().any(|word| OURS.contains(&&word[..])) {
+        let ours = case.arguments.iter().any(|word| OURS.contains(&&word[..]));
+        if ours || case.has_command() {
             continue;
         }
         // What is packed tcpdump does not read; what lcap writes is tested elsewhere.

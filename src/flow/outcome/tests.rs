@@ -177,6 +177,7 @@ fn every_verdict_on_a_connection() {
         (Established, Established, "Shad", HalfOpen, "half open", "SYN and SYN-ACK, no ACK"),
         (Closed, Established, "ShADaF", HalfClosed(orig), "closed by the client only", "FIN from the client only"),
         (Established, Closed, "ShADdaf", HalfClosed(resp), "closed by the server only", "FIN from the server only"),
+        (Closed, Partial, "DaF", HalfClosed(orig), "closed by the client only", "FIN from the client only"),
         (Partial, Closed, "Daf", HalfClosed(resp), "closed by the server only", "FIN from the server only"),
         (SynSent, Reset, "Sr", Refused, "refused: nothing was listening", "SYN, then RST after 12 ms"),
         (SynAckSent, Reset, "Hr", reset(resp), "reset by the server after 12 ms", "RST from the server"),

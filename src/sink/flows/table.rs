@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Rows, Writer};
 use crate::flow::{FlowRecord, Side, Verdict};
-use crate::packet::Timestamp;
-use crate::sink::text::{Clock, Style, Times};
-use crate::sink::{Format, Open};
+use crate::sink::{Clock, Format, Open};
 
 /// The table's row of the formats.
 pub(in crate::sink) const FORMAT: Format = Format {
@@ -23,12 +21,14 @@ pub struct Layout {
     pub width: Option<u16>,
     /// Whether bad ends are coloured.
     pub colour: bool,
+    /// Nanoseconds in times, not microseconds.
+    pub nano: bool,
 }
 
 struct Table {
     layout: Layout,
+    clock: Clock,
     cells: Vec<(&'static Cell, usize)>,
-    times: Times,
     /// How often each verdict was, in the order in which they came first.
     verdicts: Vec<(Verdict, u64)>,
 }
@@ -43,7 +43,7 @@ struct Cell {
     align: Align,
     /// Where there is too little room the highest goes first; 0 stays.
     goes: u8,
-    show: fn(&FlowRecord, &mut Times) -> String,
+    show: fn(&FlowRecord, &mut Clock) -> String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ enum Align {
 /// The columns; the last one has no end.
 #[rustfmt::skip]
 const CELLS: [Cell; 9] = [
-    Cell { title: "START", width: 15, least: 15, align: Align::Left, goes: 4, show: |flow, times| time(times, flow.first) },
+    Cell { title: "START", width: 15, least: 15, align: Align::Left, goes: 4, show: |flow, clock| clock.show(flow.first) },
     Cell { title: "CLIENT", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow, _| flow.id.orig.to_string() },
     Cell { title: "SERVER", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow, _| flow.id.resp.to_string() },
     Cell { title: "SERVICE", width: 30, least: 14, align: Align::Left, goes: 0, show: |flow, _| service(flow) },
@@ -75,15 +75,15 @@ impl Table {
         Table {
             layout,
             cells: fit(layout.width.map(usize::from)),
-            times: Times::new(),
+            clock: Clock::new(layout.nano),
             verdicts: Vec::new(),
         }
     }
 
-    fn line(&mut self, out: &mut Vec<u8>, show: impl Fn(&Cell, &mut Times) -> String) {
+    fn line(&mut self, out: &mut Vec<u8>, show: impl Fn(&Cell, &mut Clock) -> String) {
         let last = self.cells.len() - 1;
         for (at, (cell, width)) in self.cells.iter().enumerate() {
-            let text = show(cell, &mut self.times);
+            let text = show(cell, &mut self.clock);
             let text = match self.layout.width {
                 Some(_) => shorten(text, *width),
                 None => text,
@@ -120,7 +120,7 @@ impl Rows for Table {
             _ => None,
         };
         out.extend_from_slice(colour.unwrap_or_default().as_bytes());
-        self.line(out, |cell, times| (cell.show)(flow, times));
+        self.line(out, |cell, clock| (cell.show)(flow, clock));
         if colour.is_some() {
             out.extend_from_slice(PLAIN.as_bytes());
         }
@@ -197,17 +197,6 @@ fn shorten(text: String, width: usize) -> String {
     }
     let kept = text.chars().take(width.saturating_sub(1));
     kept.chain(['…']).collect()
-}
-
-/// The time of day, to the microsecond.
-fn time(times: &mut Times, time: Timestamp) -> String {
-    let style = Style {
-        clock: Clock::Time,
-        ..Style::default()
-    };
-    let mut text = Vec::new();
-    times.write(&mut text, time, &style);
-    String::from_utf8_lossy(text.trim_ascii_end()).into_owned()
 }
 
 fn service(flow: &FlowRecord) -> String {

@@ -70,7 +70,8 @@ impl Rows for ConnLog {
 
 /// Zeek says here when it wrote; what is read again is to be the same again, so these are the packets' times.
 fn stamp(out: &mut Vec<u8>, what: &[u8], time: Option<Timestamp>) {
-    let second = jiff::Timestamp::from_second(time.map_or(0, Timestamp::seconds));
+    let Some(time) = time else { return };
+    let second = jiff::Timestamp::from_second(time.seconds());
     let second = second.unwrap_or_default().to_zoned(TimeZone::UTC);
     out.extend_from_slice(what);
     out.extend_from_slice(second.strftime("%Y-%m-%d-%H-%M-%S").to_string().as_bytes());

@@ -4,9 +4,8 @@ use std::io::Write;
 
 use crate::error::Result;
 use crate::flow::{Cause, FlowEvent, FlowId, Side, What};
-use crate::packet::Timestamp;
-use crate::sink::text::{Clock, Style, Times};
-use crate::sink::{Needs, Sink, number};
+use crate::packet::{Timestamp, UDP};
+use crate::sink::{Clock, Needs, Sink, number};
 
 /// How conversations look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,6 +16,8 @@ pub struct Look {
     pub colour: bool,
     /// Only this flow.
     pub flow: Option<u64>,
+    /// Nanoseconds in times, not microseconds.
+    pub nano: bool,
 }
 
 /// How what is said is shown.
@@ -34,7 +35,7 @@ pub struct Conversation<W: Write> {
     writer: W,
     out: Vec<u8>,
     look: Look,
-    times: Times,
+    clock: Clock,
     /// Who spoke last.
     speaker: Option<(u64, Side)>,
     /// Whether the line is not at its begin.
@@ -59,16 +60,22 @@ impl<W: Write> Conversation<W> {
             writer,
             out: Vec::with_capacity(BUFFER * 2),
             look,
-            times: Times::new(),
+            clock: Clock::new(look.nano),
             speaker: None,
             in_line: false,
         }
     }
 
     fn say(&mut self, event: &FlowEvent, side: Side, offset: u64, bytes: &[u8]) {
-        if self.speaker != Some((event.id.number, side)) {
+        // A datagram is something for itself, even an empty one.
+        let is_datagram = event.id.proto == UDP;
+        if is_datagram || self.speaker != Some((event.id.number, side)) {
             self.speaker = Some((event.id.number, side));
             self.head(event.time, &event.id, side);
+        }
+        if bytes.is_empty() {
+            self.out.extend_from_slice(b"[empty datagram]\n");
+            return;
         }
         let colour = self.colour(COLOURS[side as usize]);
         self.out.extend_from_slice(colour.as_bytes());
@@ -107,11 +114,7 @@ impl<W: Write> Conversation<W> {
         let (dim, plain) = (self.colour(DIM), self.colour(PLAIN));
         self.out.extend_from_slice(dim.as_bytes());
         self.out.extend_from_slice("── ".as_bytes());
-        let style = Style {
-            clock: Clock::Time,
-            ..Style::default()
-        };
-        self.times.write(&mut self.out, time, &style);
+        self.clock.write(&mut self.out, time);
         self.out.push(b' ');
         self.out.extend_from_slice(text.as_bytes());
         self.out.extend_from_slice(plain.as_bytes());

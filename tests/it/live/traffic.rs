@@ -43,8 +43,8 @@ impl Port {
 
     /// A client asks, the server answers, both close: from the first SYN to the last acknowledgement. The client's address.
     pub(super) fn converse(&self, host: IpAddr) -> SocketAddr {
-        let mut client = TcpStream::connect((host, self.number)).unwrap();
-        let (mut server, address) = self.tcp[usize::from(host.is_ipv6())].accept().unwrap();
+        let (mut client, mut server) = self.connect(host);
+        let address = client.local_addr().unwrap();
         let mut text = [0; 5];
         client.write_all(b"ping!").unwrap();
         server.read_exact(&mut text).unwrap();
@@ -53,6 +53,13 @@ impl Port {
         drop(client);
         assert_eq!(server.read(&mut text).unwrap(), 0);
         address
+    }
+
+    /// Both ends of a connection: the client's and the server's.
+    pub(super) fn connect(&self, host: IpAddr) -> (TcpStream, TcpStream) {
+        let client = TcpStream::connect((host, self.number)).unwrap();
+        let (server, _) = self.tcp[usize::from(host.is_ipv6())].accept().unwrap();
+        (client, server)
     }
 
     /// Takes this many bytes through a connection, all of which have arrived at the end.

@@ -61,6 +61,9 @@ struct Told {
     bytes: Vec<Option<u8>>,
     places: Vec<(bool, u64, u64)>,
     differed: u64,
+    /// What was said of each piece, and of each acknowledgement.
+    evidence: Vec<Evidence>,
+    missing: Vec<(u64, u32)>,
 }
 
 impl Told {
@@ -90,7 +93,7 @@ fn assemble(pieces: &[Piece], acks: &[u64], rules: Rules) -> Result<Told, TestCa
     let (mut assembler, mut told) = (Assembler::default(), Told::default());
     for (n, piece) in pieces.iter().enumerate() {
         if let Some(&ack) = acks.get(n) {
-            assembler.acknowledged(ack, n as i64);
+            told.missing.push(assembler.acknowledged(ack, n as i64));
         }
         let bytes = piece.bytes();
         let payload = Payload {
@@ -101,6 +104,7 @@ fn assemble(pieces: &[Piece], acks: &[u64], rules: Rules) -> Result<Told, TestCa
         let at = piece.at as u64;
         let evidence = assembler.insert(at, payload, n as i64, rules, &mut deliver);
         prop_assert_eq!(evidence.old + evidence.new, piece.len as u64);
+        told.evidence.push(evidence);
         prop_assert!(assembler.waiting() <= rules.most);
         prop_assert_eq!(assembler.next, told.bytes.len() as u64);
     }
@@ -180,5 +184,7 @@ proptest! {
         prop_assert_eq!(told.bytes.len() as u64, acknowledged.max(first.len() as u64));
         let places = assemble(&pieces, &acks, Rules { most, ..PLACES })?;
         prop_assert_eq!(places.places, told.places);
+        prop_assert_eq!(places.evidence, told.evidence);
+        prop_assert_eq!(places.missing, told.missing);
     }
 }
