@@ -5,6 +5,8 @@
 //! may have an acknowledgement before its data: where two devices or processors are involved their order is a matter of luck.
 //! Where only flows are wanted, what waits is remembered by its place alone.
 
+mod again;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::packet::Payload;
@@ -31,6 +33,8 @@ pub(super) struct Evidence {
     pub(super) old: u64,
     /// How many were new.
     pub(super) new: u64,
+    /// How many bytes before it were given up because too much waited, and in how many pieces.
+    pub(super) given_up: (u64, u32),
 }
 
 /// How much of what passes is kept.
@@ -67,11 +71,20 @@ struct Rest {
     covered: u64,
     /// The last bytes that were delivered and not acknowledged, up to `next` without a gap; only for streams.
     recent: VecDeque<u8>,
-    /// What the receiver has is known up to here, since then.
+    /// What the receiver has is known up to here.
     acknowledged: u64,
-    acknowledged_at: i64,
-    /// How many segments came behind what is missing and acknowledged.
-    passed: u8,
+    doubt: Doubt,
+}
+
+/// What is missing although it was acknowledged, and for how long that has been known.
+#[derive(Debug, Clone, Copy, Default)]
+struct Doubt {
+    /// What is missing before this offset.
+    until: u64,
+    /// Since this time, in nanoseconds,
+    since: i64,
+    /// and so many segments that came behind it.
+    behind: u8,
 }
 
 #[derive(Debug, Clone)]
@@ -107,7 +120,10 @@ impl Assembler {
         self.next += len;
         let bytes = payload.bytes;
         deliver(Delivery::Data { offset, bytes, len });
-        Evidence { old: 0, new: len }
+        Evidence {
+            new: len,
+            ..Evidence::default()
+        }
     }
 
     fn insert_slowly(
@@ -158,11 +174,17 @@ impl Assembler {
                     },
                 );
             }
-            // What followed may have been given too.
+            // What waited behind it was given too, and had been seen.
             at = until.max(self.next.min(end));
+            evidence.old += at - until;
         }
         self.note_passing(offset, time, keep, deliver);
         while self.waiting() > rules.most {
+            // What was acknowledged is known to be missing already.
+            let known = self.settled();
+            let missing = self.first_piece().unwrap_or(known).saturating_sub(known);
+            evidence.given_up.0 += missing;
+            evidence.given_up.1 += u32::from(missing > 0);
             self.skip_to_first_piece(keep, deliver);
         }
         self.tidy();
@@ -179,20 +201,25 @@ impl Assembler {
     ) {
         let next = self.next;
         let Some(rest) = &mut self.rest else { return };
-        if rest.acknowledged <= next || offset <= next {
-            rest.passed = 0;
+        if rest.doubt.until <= next || offset <= next {
             return;
         }
-        rest.passed += 1;
-        let is_late = time.saturating_sub(rest.acknowledged_at) >= PATIENCE;
-        if rest.passed >= PASSED || is_late {
-            rest.passed = 0;
-            let until = rest.acknowledged;
-            while self.next < until {
-                let first = self.first_piece().unwrap_or(until).min(until);
-                self.skip(first, deliver);
-                self.give_what_follows(keep, deliver);
-            }
+        rest.doubt.behind += 1;
+        let is_late = time.saturating_sub(rest.doubt.since) >= PATIENCE;
+        if rest.doubt.behind < PASSED && !is_late {
+            return;
+        }
+        let until = rest.doubt.until;
+        // What was acknowledged since then is waited for anew.
+        rest.doubt = Doubt {
+            until: rest.acknowledged,
+            since: time,
+            behind: 0,
+        };
+        while self.next < until {
+            let first = self.first_piece().unwrap_or(until).min(until);
+            self.skip(first, deliver);
+            self.give_what_follows(keep, deliver);
         }
     }
 
@@ -224,10 +251,14 @@ impl Assembler {
             pieces += u32::from(missing > 0);
             at = end;
         }
-        if pieces > 0 {
-            rest.acknowledged_at = time;
-        }
         rest.acknowledged = rest.acknowledged.max(offset);
+        if rest.doubt.until <= next {
+            rest.doubt = Doubt {
+                until: rest.acknowledged,
+                since: time,
+                behind: 0,
+            };
+        }
         let unacknowledged = usize::try_from(next.saturating_sub(offset)).unwrap_or(usize::MAX);
         let forget = rest.recent.len().saturating_sub(unacknowledged);
         rest.recent.drain(..forget);
@@ -318,31 +349,6 @@ impl Assembler {
         recent.extend(kept);
     }
 
-    /// Looks whether bytes that were seen before are the same again.
-    fn compare(&self, offset: u64, bytes: &[u8], deliver: &mut dyn FnMut(Delivery)) {
-        let Some(rest) = &self.rest else { return };
-        let end = offset + bytes.len() as u64;
-        let recent = self.next - rest.recent.len() as u64;
-        let (from, until) = (offset.max(recent), end.min(self.next));
-        if from < until {
-            let first = rest.recent.iter().skip((from - recent) as usize);
-            let again = part(bytes, from - offset, until - from);
-            mismatch(from, first, again, deliver);
-        }
-        let before = rest.ahead.range(..offset).next_back();
-        for (&start, piece) in before.into_iter().chain(rest.ahead.range(offset..end)) {
-            let (from, until) = (
-                start.max(offset),
-                (start + piece.bytes.len() as u64).min(end),
-            );
-            if from < until {
-                let first = part(&piece.bytes, from - start, until - from).iter();
-                let again = part(bytes, from - offset, until - from);
-                mismatch(from, first, again, deliver);
-            }
-        }
-    }
-
     /// Most directions go on without a gap: their state is small again.
     fn tidy(&mut self) {
         let next = self.next;
@@ -352,18 +358,6 @@ impl Assembler {
         if self.rest.as_deref().is_some_and(is_empty) {
             self.rest = None;
         }
-    }
-}
-
-fn mismatch<'a>(
-    offset: u64,
-    first: impl Iterator<Item = &'a u8>,
-    again: &[u8],
-    deliver: &mut dyn FnMut(Delivery),
-) {
-    let len = first.zip(again).filter(|(a, b)| a != b).count() as u64;
-    if len > 0 {
-        deliver(Delivery::Mismatch { offset, len });
     }
 }
 

@@ -38,6 +38,8 @@ struct Datagram {
     parts: BTreeMap<u32, Box<[u8]>>,
     /// The whole length, once the last fragment came.
     len: Option<u32>,
+    /// Whether a fragment was cut by the snap length or is impossible: it will never be whole.
+    hopeless: bool,
     covered: u32,
     /// Bytes of all fragments' frames, and of the header of one.
     wire_len: u32,
@@ -79,7 +81,9 @@ impl Whole {
 
 /// The most that all datagrams together may hold, in bytes.
 const MOST_BYTES: usize = 8 << 20;
-/// What a fragment costs beside its bytes.
+/// Length of an IPv6 fragment header, in bytes.
+const FRAGMENT_HEADER: u32 = 8;
+/// What a datagram and each of its fragments cost beside their bytes.
 const OVERHEAD: usize = 128;
 /// How long a datagram waits for its other fragments, in nanoseconds (ipfrag_time of ip-sysctl).
 const PATIENCE: i64 = 30_000_000_000;
@@ -97,7 +101,9 @@ impl Fragments {
             proto,
             id: fragment.id,
         };
-        let header_len = packet.ip_len().saturating_sub(payload.len);
+        // The header that says what fragment it is would not be there without fragments (RFC 8200 section 4.5).
+        let own = if src.is_ipv6() { FRAGMENT_HEADER } else { 0 };
+        let header_len = packet.ip_len().saturating_sub(payload.len + own);
         let sizes = (packet.frame.plausible_len(), header_len);
         self.add_part(id, fragment, payload, sizes, now)
     }
@@ -114,28 +120,31 @@ impl Fragments {
             self.forget_old(now);
         }
         let end = fragment.offset.saturating_add(payload.len);
-        if end > LONGEST || payload.bytes.len() as u32 != payload.len {
-            // Impossible, or cut by the snap length: it will never be whole.
-            self.give_up(&id);
-            self.incomplete += 1;
-            return None;
-        }
         if self.waiting.is_empty() {
             self.oldest = now;
         }
-        let datagram = self.waiting.entry(id).or_insert_with(|| Datagram {
-            began: now,
-            ..Datagram::default()
-        });
-        let before = datagram.size();
-        datagram.add(fragment.offset, payload.bytes);
+        let mut before = 0;
+        let entry = self.waiting.entry(id);
+        let datagram = entry
+            .and_modify(|datagram| before = datagram.size())
+            .or_insert_with(|| Datagram {
+                began: now,
+                ..Datagram::default()
+            });
+        datagram.hopeless |= end > LONGEST || payload.bytes.len() as u32 != payload.len;
+        if datagram.hopeless {
+            datagram.parts.clear();
+            datagram.covered = 0;
+        } else {
+            datagram.add(fragment.offset, payload.bytes);
+        }
         datagram.wire_len = datagram.wire_len.saturating_add(wire_len);
         datagram.header_len = header_len;
         if !fragment.more {
             datagram.len = Some(end);
         }
-        self.bytes += datagram.size() - before;
-        if datagram.len.is_some_and(|len| datagram.covered >= len) {
+        self.bytes = self.bytes - before + datagram.size();
+        if datagram.is_whole() {
             let whole = self.take(&id)?;
             return Some(Whole {
                 id,
@@ -194,7 +203,25 @@ impl Fragments {
 
 impl Datagram {
     fn size(&self) -> usize {
-        self.covered as usize + self.parts.len() * OVERHEAD
+        self.covered as usize + (self.parts.len() + 1) * OVERHEAD
+    }
+
+    /// Whether nothing is missing before the end.
+    fn is_whole(&self) -> bool {
+        let Some(len) = self
+            .len
+            .filter(|&len| self.covered >= len && !self.hopeless)
+        else {
+            return false;
+        };
+        let mut reached = 0;
+        for (&start, part) in &self.parts {
+            if start > reached || reached >= len {
+                break;
+            }
+            reached = start + part.len() as u32;
+        }
+        reached >= len
     }
 
     /// Adds those bytes that no fragment had yet.
@@ -300,20 +327,15 @@ mod tests {
                 .add_part(id(5000), late, cut, (60, 20), PATIENCE + 1)
                 .is_none()
         );
-        assert_eq!(
-            (
-                fragments.waiting.len(),
-                fragments.incomplete,
-                fragments.bytes
-            ),
-            (0, 1002, 0)
-        );
+        fragments.give_up_all();
+        assert_eq!((fragments.incomplete, fragments.bytes), (1001, 0));
     }
 
     #[test]
     fn an_impossible_length_is_refused() {
         let mut fragments = Fragments::default();
         assert_eq!(add(&mut fragments, 1, 65_528, b"too much", false), None);
-        assert_eq!((fragments.waiting.len(), fragments.incomplete), (0, 1));
+        fragments.give_up_all();
+        assert_eq!(fragments.incomplete, 1);
     }
 }

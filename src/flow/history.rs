@@ -13,6 +13,8 @@ pub(super) struct History {
     /// How many letters there are in all.
     len: u16,
     /// The letters behind the first [`INLINE`].
+    // A vector of its own would make every flow larger for what hardly any has.
+    #[allow(clippy::box_collection)]
     long: Option<Box<Vec<u8>>>,
     /// Which kinds were seen: one bit each, the responder's eight higher.
     seen: u16,

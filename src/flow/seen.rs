@@ -6,6 +6,7 @@ use super::servers;
 use crate::packet::{Body, Flags, Packet, Payload, Tcp, Tuple, UDP};
 
 /// A packet of a flow.
+#[derive(Clone, Copy)]
 pub(super) struct Seen<'a> {
     pub(super) tuple: Tuple,
     pub(super) kind: Kind,

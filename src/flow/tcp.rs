@@ -6,6 +6,7 @@
 mod analysis;
 mod states;
 
+use super::ages::Class;
 use super::assembler::{Delivery, Evidence, Rules};
 use super::half::{Half, State};
 use super::history::Once;
@@ -58,10 +59,17 @@ impl Segment {
     }
 }
 
-/// Whether a segment begins another connection with the same addresses and ports: a SYN that is not the one that was seen.
+/// Whether a segment begins another connection with the same addresses and ports: a SYN with another number than that of
+/// its sender's, or after the end where its sender was not heard of.
 pub(super) fn is_reuse(flow: &Tracked, side: Side, tcp: &Tcp) -> bool {
     let own = &flow.halves[side as usize];
-    tcp.flags.has(Flags::SYN) && !tcp.flags.has(Flags::ACK) && own.syn && own.start != tcp.seq
+    if !tcp.flags.has(Flags::SYN) || tcp.flags.has(Flags::ACK) {
+        return false;
+    }
+    match own.state {
+        State::Inactive => flow.class == Class::Ended,
+        _ => own.start != tcp.seq,
+    }
 }
 
 /// Takes a segment from `side`, whose packet was counted already.
@@ -142,7 +150,7 @@ fn place(own: &mut Half, other: &Half, tcp: &Tcp, len: u32) -> Segment {
         probes: false,
     };
     if len <= 1 && segment.is_plain() {
-        segment.keeps_alive = at == expected - 1 && expected > 1;
+        segment.keeps_alive = at == expected - 1 && expected > 0;
         let is_closed = other.window == 0 && other.traffic.pkts > 0;
         segment.probes = len == 1 && at == expected && is_closed;
     }
@@ -341,6 +349,10 @@ fn insert(
         .insert(offset, payload, time, streams.rules, &mut deliver);
     if mismatched > 0 {
         own.rare_mut().analysis.mismatched_bytes += mismatched;
+    }
+    if evidence.given_up.0 > 0 {
+        let (bytes, pieces) = evidence.given_up;
+        note_missed(flow, side, bytes, pieces);
     }
     if evidence.new > 0 {
         flow.turns.spoke(side, time);

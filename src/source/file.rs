@@ -274,6 +274,7 @@ fn begin(path: PathBuf, mut input: Input, progress: Progress) -> Result<FileSour
             return Err(refusal(&path, what));
         }
     };
+    input.read_ahead();
     Ok(FileSource {
         path,
         input,

@@ -2,6 +2,7 @@
 
 use super::Stop;
 use super::map::map;
+use super::readahead::Readahead;
 use super::signature::Compression;
 use super::stream::{Patience, Stream};
 use memmap2::Mmap;
@@ -20,9 +21,11 @@ pub(super) enum Input {
 
 /// A map and how far it was consumed.
 pub(super) struct Mapped {
-    map: Mmap,
+    map: Arc<Mmap>,
     position: usize,
     done: Arc<AtomicU64>,
+    /// Set once packets are read.
+    readahead: Option<Readahead>,
     /// Reads on from the first position, should the bytes turn out to be compressed.
     file: File,
 }
@@ -45,9 +48,10 @@ impl Input {
         {
             done.store(position as u64, Ordering::Relaxed);
             return Ok(Input::Map(Mapped {
-                map,
+                map: Arc::new(map),
                 position,
                 done,
+                readahead: None,
                 file,
             }));
         }
@@ -65,6 +69,13 @@ impl Input {
             Input::Stream(stream) => stream,
         };
         stream.unpack(compression).map(Input::Stream)
+    }
+
+    /// What it is is known, and all of it will be read.
+    pub(super) fn read_ahead(&mut self) {
+        if let Input::Map(mapped) = self {
+            mapped.readahead = Readahead::start(&mapped.map, &mapped.done);
+        }
     }
 
     /// How the bytes were compressed.

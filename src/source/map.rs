@@ -1,6 +1,6 @@
 //! Files as memory (mmap(2)).
 
-use memmap2::{Advice, Mmap};
+use memmap2::{Advice, Mmap, UncheckedAdvice};
 use std::fs::File;
 use std::io;
 
@@ -17,4 +17,11 @@ pub(super) fn map(file: &File) -> io::Result<Mmap> {
     // Only advice: a kernel that does not take it reads ahead less.
     let _ = map.advise(Advice::Sequential);
     Ok(map)
+}
+
+/// Gives pages of a map back: whoever looks there again gets them from the file again.
+#[allow(unsafe_code)]
+pub(super) fn give_back(map: &Mmap, offset: usize, len: usize) {
+    // SAFETY: the pages belong to a file and were never written to, so that giving them back loses nothing.
+    let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, len) };
 }

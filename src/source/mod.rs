@@ -10,6 +10,7 @@ mod found;
 mod framing;
 mod input;
 mod map;
+mod readahead;
 mod records;
 mod signature;
 mod socket;

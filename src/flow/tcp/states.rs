@@ -34,7 +34,9 @@ pub(super) fn change(flow: &mut Tracked, side: Side, segment: &Segment, time: i6
 fn set_upright(flow: &mut Tracked, side: Side, segment: &Segment) -> Side {
     let (own, other) = flow.halves(side);
     let is_syn = segment.syn && !segment.ack && side == Side::Resp;
-    if !is_syn || own.state != State::Inactive || other.state != State::SynAckSent {
+    // Once something was told of the streams their sides stay as they are.
+    let is_told = [&*own, &*other].iter().any(|half| half.assembler.next > 0);
+    if !is_syn || is_told || own.state != State::Inactive || other.state != State::SynAckSent {
         return side;
     }
     other.enter(State::Established);

@@ -212,7 +212,7 @@ fn bytes_of(len: u64) -> String {
 /// Whether this is meant to be read: no control characters but those of text, and at most a few bytes that are no UTF-8.
 fn is_text(bytes: &[u8]) -> bool {
     let is_control = |&octet: &u8| octet < b' ' && !matches!(octet, b'\t' | b'\n' | b'\r' | 0x1b);
-    if bytes.iter().any(|octet| is_control(octet)) {
+    if bytes.iter().any(is_control) {
         return false;
     }
     // A character may be divided at either end.

@@ -120,9 +120,9 @@ fn first_copies(pieces: &[Piece]) -> (Vec<Option<Option<u8>>>, u64) {
         let end = piece.at + piece.len;
         first.resize(first.len().max(end), None);
         let bytes = piece.bytes();
-        for at in piece.at..end {
-            let here = bytes.get(at - piece.at).copied();
-            let before: &mut Option<Option<u8>> = &mut first[at];
+        for (n, before) in first[piece.at..end].iter_mut().enumerate() {
+            let before: &mut Option<Option<u8>> = before;
+            let here = bytes.get(n).copied();
             if let (Some(Some(before)), Some(here)) = (*before, here) {
                 differ += u64::from(before != here);
             }
