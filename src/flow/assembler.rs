@@ -103,6 +103,18 @@ const PATIENCE: i64 = 300_000_000;
 const RECENT: usize = 256 << 10;
 
 impl Assembler {
+    /// Whether it goes on at this offset, and nothing waits or is compared.
+    #[inline]
+    pub(super) fn is_at(&self, offset: u64) -> bool {
+        self.next == offset && self.rest.is_none()
+    }
+
+    /// Whether all before this offset was delivered, and nothing waits or is compared.
+    #[inline]
+    pub(super) fn has(&self, offset: u64) -> bool {
+        offset <= self.next && self.rest.is_none()
+    }
+
     /// Takes a segment's data, which came at this time.
     #[inline]
     pub(super) fn insert(

@@ -41,13 +41,18 @@ impl History {
     /// Adds a letter, if this kind was not seen from this side; true where it was.
     #[inline]
     pub(super) fn once(&mut self, side: Side, kind: Once, letter: u8) -> bool {
-        let bit = 1_u16 << (kind as u8 + 8 * side as u8);
-        if self.seen & bit != 0 {
+        if self.has(side, kind) {
             return true;
         }
-        self.seen |= bit;
+        self.seen |= bit(side, kind);
         self.add(side, letter);
         false
+    }
+
+    /// Whether this kind was seen from this side.
+    #[inline]
+    pub(super) fn has(&self, side: Side, kind: Once) -> bool {
+        self.seen & bit(side, kind) != 0
     }
 
     /// A datagram came.
@@ -99,6 +104,10 @@ impl History {
         }
         self.len += 1;
     }
+}
+
+fn bit(side: Side, kind: Once) -> u16 {
+    1 << (kind as u8 + 8 * side as u8)
 }
 
 #[cfg(test)]

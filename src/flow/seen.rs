@@ -1,15 +1,16 @@
 //! A packet as far as flows need it: who sends to whom, how much, and what.
 
 use super::icmp;
-use super::key::Kind;
+use super::key::{End, FlowKey, Kind};
 use super::servers;
-use crate::packet::{Body, Flags, Packet, Payload, Tcp, Tuple, UDP};
+use crate::packet::{Body, Flags, Packet, Payload, Tcp, UDP};
 
 /// A packet of a flow.
 #[derive(Clone, Copy)]
 pub(super) struct Seen<'a> {
-    pub(super) tuple: Tuple,
-    pub(super) kind: Kind,
+    pub(super) key: FlowKey,
+    /// Which end of the key sent it.
+    pub(super) from: End,
     /// Nanoseconds.
     pub(super) time: i64,
     pub(super) wire_len: u32,
@@ -20,7 +21,7 @@ pub(super) struct Seen<'a> {
 /// What it says.
 #[derive(Clone, Copy)]
 pub(super) enum Content<'a> {
-    Segment(Tcp<'a>, Payload<'a>),
+    Segment(&'a Tcp<'a>, Payload<'a>),
     Datagram(Payload<'a>),
 }
 
@@ -32,31 +33,41 @@ impl<'a> Seen<'a> {
     #[inline]
     pub(super) fn of(
         packet: &Packet,
-        body: &Body<'a>,
+        body: &'a Body<'a>,
         time: i64,
     ) -> Result<Option<Seen<'a>>, Unreadable> {
-        let (tuple, kind, content) = match *body {
+        let ((key, from), content) = match body {
             Body::Tcp {
                 tuple,
                 tcp,
                 payload,
-            } => (tuple, Kind::TwoWay, Content::Segment(tcp, payload)),
-            Body::Udp { tuple, payload } => (tuple, Kind::TwoWay, Content::Datagram(payload)),
+            } => (
+                FlowKey::of(tuple, Kind::TwoWay),
+                Content::Segment(tcp, *payload),
+            ),
+            Body::Udp { tuple, payload } => (
+                FlowKey::of(tuple, Kind::TwoWay),
+                Content::Datagram(*payload),
+            ),
             Body::Icmp {
                 src,
                 dst,
                 proto,
                 payload,
             } => {
-                let (tuple, kind) = icmp::tuple(src, dst, proto, payload).ok_or(Unreadable)?;
-                (tuple, kind, Content::Datagram(icmp::data(payload)))
+                let named = icmp::tuple(*src, *dst, *proto, *payload);
+                let (tuple, kind) = named.ok_or(Unreadable)?;
+                (
+                    FlowKey::of(&tuple, kind),
+                    Content::Datagram(icmp::data(*payload)),
+                )
             }
             Body::Broken { .. } => return Err(Unreadable),
             Body::Ip { .. } | Body::Opaque(_) => return Ok(None),
         };
         Ok(Some(Seen {
-            tuple,
-            kind,
+            key,
+            from,
             time,
             wire_len: packet.frame.plausible_len(),
             ip_len: packet.ip_len(),
@@ -74,7 +85,8 @@ impl<'a> Seen<'a> {
 
     /// Whether, as a flow's first packet, it is most likely an answer (Zeek's `WantConnection`): a server's port sent it unasked.
     pub(super) fn is_answer(&self) -> bool {
-        let Tuple { src, dst, proto } = self.tuple;
+        let proto = self.key.proto();
+        let [src, dst] = [self.from, self.from.other()].map(|end| self.key.end(end));
         let [from_server, to_server] = [src, dst].map(|end| servers::is_likely(proto, end.port()));
         match &self.content {
             Content::Segment(tcp, _) => {

@@ -1,5 +1,7 @@
 //! What a packet's contents do to its flow, and what comes out of its streams, as events.
 
+use std::cell::Cell;
+
 use super::assembler::{Delivery, Keep, Rules};
 use super::key::Side;
 use super::seen::Content;
@@ -36,19 +38,26 @@ fn segment(
     settings: &Settings,
     emit: Emit,
 ) {
-    let (id, proto) = (stream_id(flow, settings), flow.key.proto());
+    let proto = flow.key.proto();
+    if settings.streams == Wanted::No
+        && let Some(offset) = tcp::usual_segment(flow, side, tcp, payload.len, time)
+    {
+        return flow.watch.heard(proto, side, offset, payload.bytes);
+    }
+    let id = Cell::new(stream_id(flow, settings));
     let mut watch = std::mem::take(&mut flow.watch);
     let mut deliver = |side: Side, delivery: Delivery| {
         if let Delivery::Data { offset, bytes, .. } = delivery {
             watch.heard(proto, side, offset, bytes);
         }
-        if let Some(id) = id {
+        if let Some(id) = id.get() {
             tell(id, side, Timestamp(time), delivery, emit);
         }
     };
     let mut streams = Streams {
         rules: settings.rules(),
         deliver: &mut deliver,
+        id: &id,
     };
     tcp::segment(flow, side, tcp, payload, time, &mut streams);
     flow.watch = watch;

@@ -125,6 +125,12 @@ impl FlowTable {
         self.fragments.give_up_all();
     }
 
+    /// Flows that began, and how many of them are followed now.
+    #[inline]
+    pub fn opened_and_open(&self) -> (u64, u64) {
+        (self.counts.opened, self.places.len() as u64)
+    }
+
     /// Counters, at this moment.
     pub fn counts(&self) -> FlowCounts {
         FlowCounts {
@@ -189,7 +195,7 @@ impl FlowTable {
 
     #[inline]
     fn take(&mut self, seen: &Seen, emit: Emit) {
-        let (key, end) = FlowKey::of(&seen.tuple, seen.kind);
+        let (key, end) = (seen.key, seen.from);
         let mut at = match self.last {
             Some(last) if self.flows[last as usize].key == key => last,
             _ => self.find_or_open(key, end, seen, emit),

@@ -5,12 +5,18 @@
 
 mod analysis;
 mod states;
+mod usual;
+
+pub(super) use usual::usual_segment;
+
+use std::cell::Cell;
 
 use super::ages::Class;
 use super::assembler::{Delivery, Evidence, Rules};
 use super::half::{Half, State};
 use super::history::Once;
 use super::key::Side;
+use super::record::FlowId;
 use super::sequence::{self, Offset};
 use super::tracked::Tracked;
 use crate::packet::{Flags, Payload, Tcp};
@@ -23,6 +29,8 @@ pub(super) struct Streams<'a> {
     pub(super) rules: Rules,
     /// Takes what comes out of a side's stream.
     pub(super) deliver: &'a mut dyn FnMut(Side, Delivery),
+    /// Which flow it is, if its streams are told; the ends may turn out to be the other way round.
+    pub(super) id: &'a Cell<Option<FlowId>>,
 }
 
 /// A segment, and where it stands in its stream.
@@ -96,7 +104,11 @@ pub(super) fn segment(
         false => 0,
     };
     advance(flow, side, &segment);
+    let before = flow.orig;
     let side = states::change(flow, side, &segment, time);
+    if flow.orig != before {
+        streams.id.update(|id| id.map(|_| flow.id()));
+    }
     analysis::measure_handshake(flow, side, &segment, time, again);
     if segment.ack {
         note_acknowledged(flow, side.other(), acknowledges, time);

@@ -74,14 +74,14 @@ fn pass_on<S: Source>(
                     output.packet(&packet)?;
                     if let Some(flows) = &mut flows {
                         tell(output, |emit| flows.push(&packet, emit))?;
-                        totals.follow(flows.counts());
+                        totals.follow(flows);
                     }
                 }
             }
             Ok(Next::Idle(now)) => {
                 if let Some(flows) = &mut flows {
                     tell(output, |emit| flows.expire(now, emit))?;
-                    totals.follow(flows.counts());
+                    totals.follow(flows);
                 }
                 output.idle()?;
             }

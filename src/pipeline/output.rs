@@ -19,6 +19,8 @@ pub struct Output<'a> {
     flush_asked: Arc<AtomicBool>,
     closed: bool,
     may_have_enough: bool,
+    /// Whether any sink takes packets themselves.
+    takes_packets: bool,
 }
 
 /// When buffered bytes are handed on, beside when nothing is waiting to be read.
@@ -36,6 +38,7 @@ impl<'a> Output<'a> {
     pub fn new(sinks: Vec<Box<dyn Sink + 'a>>, flush: Flush, stop: Option<Stop>) -> Output<'a> {
         Output {
             may_have_enough: sinks.iter().any(|sink| sink.may_have_enough()),
+            takes_packets: sinks.iter().any(|sink| sink.needs() <= Needs::Packets),
             sinks,
             stop,
             flush,
@@ -63,8 +66,11 @@ impl<'a> Output<'a> {
     ///
     /// # Errors
     /// A sink failed otherwise than because its reader went away.
+    #[inline]
     pub fn packet(&mut self, packet: &Packet) -> Result<()> {
-        self.each(|sink| sink.packet(packet))?;
+        if self.takes_packets {
+            self.each(|sink| sink.packet(packet))?;
+        }
         if self.flush == Flush::Packet || self.flush_asked.load(Relaxed) {
             self.flush()?;
         }

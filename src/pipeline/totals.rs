@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::flow::FlowCounts;
+use crate::flow::FlowTable;
 use crate::packet::{Body, Packet, Reason};
 
 /// Counters of one run. Only the loop writes them, so a plain load and store does; others read at any time.
@@ -69,9 +69,10 @@ impl Totals {
     }
 
     #[inline]
-    pub(super) fn follow(&self, counts: FlowCounts) {
-        self.flows.store(counts.opened, Relaxed);
-        self.open_flows.store(counts.open, Relaxed);
+    pub(super) fn follow(&self, flows: &FlowTable) {
+        let (opened, open) = flows.opened_and_open();
+        self.flows.store(opened, Relaxed);
+        self.open_flows.store(open, Relaxed);
     }
 
     pub(super) fn packets(&self) -> u64 {
