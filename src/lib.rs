@@ -14,7 +14,7 @@
 //! assert_eq!(requests, 1);
 //!
 //! for flow in lcap::open("fixtures/http.pcap")?.flows()? {
-//!     assert_eq!(flow.outcome.words, "closed normally");
+//!     assert_eq!(flow.outcome.to_string(), "closed normally");
 //!     assert_eq!(flow.service.map(|service| service.facts.to_string()).as_deref(), Some("GET / 200"));
 //! }
 //! # Ok::<(), lcap::error::Error>(())

@@ -99,6 +99,7 @@ fn settings(bounds: &Bounds, streams: Wanted, is_live: bool) -> Settings {
         } else {
             Settings::FLOWS.linger
         },
+        ..Settings::FLOWS
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an opening says of a service: a few names and values, in one allocation because flows are many.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 /// Names and values, in the order in which they were found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,21 +15,14 @@ const LONGEST: usize = 200;
 impl Facts {
     /// Facts from names and values; empty values are left out, control characters replaced (U+FFFD), long values cut (`…`).
     pub fn new<'a>(facts: impl IntoIterator<Item = (&'static str, &'a [u8])>) -> Facts {
-        let mut text = String::new();
+        let mut text = String::with_capacity(64);
         for (name, value) in facts {
             if value.is_empty() {
                 continue;
             }
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{name}=");
-            // No more bytes than these many characters can have.
-            let value = value.get(..LONGEST * 4 + 4).unwrap_or(value);
-            let value = String::from_utf8_lossy(value);
-            let mut characters = value.chars();
-            text.extend(characters.by_ref().take(LONGEST).map(visible));
-            if characters.next().is_some() {
-                text.push('…');
-            }
+            text.push_str(name);
+            text.push('=');
+            add(&mut text, value);
             text.push('\n');
         }
         Facts { text: text.into() }
@@ -60,6 +53,22 @@ impl fmt::Display for Facts {
             f.write_str(value)?;
         }
         Ok(())
+    }
+}
+
+/// Adds a value, clean and short.
+fn add(text: &mut String, value: &[u8]) {
+    let is_plain = value.len() <= LONGEST && value.iter().all(|octet| matches!(octet, b' '..=b'~'));
+    if let Some(plain) = str::from_utf8(value).ok().filter(|_| is_plain) {
+        return text.push_str(plain);
+    }
+    // No more bytes than these many characters can have.
+    let value = value.get(..LONGEST * 4 + 4).unwrap_or(value);
+    let value = String::from_utf8_lossy(value);
+    let mut characters = value.chars();
+    text.extend(characters.by_ref().take(LONGEST).map(visible));
+    if characters.next().is_some() {
+        text.push('…');
     }
 }
 

@@ -199,6 +199,9 @@ impl Assembler {
             evidence.given_up.1 += u32::from(missing > 0);
             self.skip_to_first_piece(keep, deliver);
         }
+        if let Some(rest) = self.rest.as_mut().filter(|_| rules.most == 0) {
+            rest.recent = VecDeque::new();
+        }
         self.tidy();
         evidence
     }
@@ -296,6 +299,14 @@ impl Assembler {
     /// How many bytes wait, with what they cost beside.
     pub(super) fn waiting(&self) -> u64 {
         self.rest.as_ref().map_or(0, |rest| rest.covered)
+    }
+
+    /// How many bytes are held in all: what waits, and what is compared with what comes again.
+    #[inline]
+    pub(super) fn held(&self) -> u64 {
+        self.rest
+            .as_ref()
+            .map_or(0, |rest| rest.covered + rest.recent.len() as u64)
     }
 
     fn first_piece(&self) -> Option<u64> {

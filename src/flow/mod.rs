@@ -33,7 +33,7 @@ pub use community::community_id;
 pub use condition::{CONDITIONS, Condition};
 pub use half::{Analysis, State, Traffic};
 pub use key::{FlowKey, Side};
-pub use outcome::{ConnState, Outcome, Verdict};
+pub use outcome::{ConnState, Evidence, Outcome, Verdict};
 pub use record::{End, FlowId, FlowRecord, SideRecord};
 pub use table::{FlowCounts, FlowTable};
 pub use turns::ResponseTimes;
@@ -50,6 +50,8 @@ pub struct Settings {
     pub max_flows: u32,
     /// The most bytes that may wait, because something before them is missing, in one direction of a flow.
     pub max_waiting: u64,
+    /// The most bytes that all flows together may hold beside themselves; beyond that nothing waits and nothing is looked at any more.
+    pub max_held: u64,
     /// How long a flow is waited for after it ended, in nanoseconds: the last acknowledgement comes then.
     pub linger: i64,
 }
@@ -69,6 +71,7 @@ impl Settings {
         streams: Wanted::No,
         max_flows: 1_000_000,
         max_waiting: 16 << 20,
+        max_held: 512 << 20,
         linger: 60_000_000_000,
     };
 }
@@ -116,7 +119,7 @@ pub enum What<'a> {
     Mismatch {
         /// Who.
         side: Side,
-        /// Where in the stream.
+        /// Where in the stream what was sent again begins.
         offset: u64,
         /// How many differ.
         len: u64,

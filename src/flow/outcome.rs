@@ -130,15 +130,17 @@ fn gave_up(history: &str) -> bool {
         .is_some_and(|(between, _)| !between.contains(['H', 'A', 'F', 'G', 'I', 'Q']))
 }
 
-/// How a flow ended, in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a flow ended. Shown it is in words: `reset by the server after 12 ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
     /// What it comes to.
     pub verdict: Verdict,
-    /// In words: `reset by the server after 12 ms`.
-    pub words: String,
-    /// What was seen that says so: `SYN, then RST after 14 µs`.
-    pub evidence: String,
+    proto: u8,
+    end: End,
+    unreachable: bool,
+    pkts: [u64; 2],
+    ended_after: Span,
+    lasted: Span,
 }
 
 /// What a flow's end comes to.
@@ -164,13 +166,23 @@ pub enum Verdict {
     Midstream,
 }
 
-/// The verdict, with its words and what it rests on.
+/// The verdict, with what its words and what it rests on need.
 pub(super) fn outcome(ends: &Ends, state: ConnState) -> Outcome {
-    let verdict = verdict(ends, state);
     Outcome {
-        verdict,
-        words: Words(verdict, ends).to_string(),
-        evidence: Evidence(verdict, ends).to_string(),
+        verdict: verdict(ends, state),
+        proto: ends.proto,
+        end: ends.end,
+        unreachable: ends.unreachable,
+        pkts: [ends.orig.pkts, ends.resp.pkts],
+        ended_after: ends.ended_after,
+        lasted: ends.lasted,
+    }
+}
+
+impl Outcome {
+    /// What was seen that says so: `SYN, then RST after 14 µs`.
+    pub fn evidence(&self) -> Evidence<'_> {
+        Evidence(self)
     }
 }
 
@@ -197,12 +209,9 @@ fn verdict(ends: &Ends, state: ConnState) -> Verdict {
     }
 }
 
-/// A verdict in words.
-struct Words<'a>(Verdict, &'a Ends<'a>);
-
-impl fmt::Display for Words<'_> {
+impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Words(verdict, ends) = self;
+        let (verdict, ends) = (self.verdict, self);
         let is_tcp = ends.proto == TCP;
         match verdict {
             Verdict::Normal if is_tcp => f.write_str("closed normally"),
@@ -228,12 +237,15 @@ impl fmt::Display for Words<'_> {
     }
 }
 
-/// What a verdict rests on.
-struct Evidence<'a>(Verdict, &'a Ends<'a>);
+/// What an outcome rests on, to be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a>(&'a Outcome);
 
 impl fmt::Display for Evidence<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Evidence(verdict, ends) = self;
+        let Evidence(ends) = self;
+        let verdict = ends.verdict;
+        let [orig_pkts, resp_pkts] = ends.pkts;
         let is_tcp = ends.proto == TCP;
         match verdict {
             Verdict::Normal if is_tcp => f.write_str("FIN from both sides"),
@@ -245,11 +257,11 @@ impl fmt::Display for Evidence<'_> {
             Verdict::Refused if ends.unreachable => f.write_str("ICMP: port unreachable"),
             Verdict::Refused => write!(f, "SYN, then RST after {}", ends.ended_after),
             Verdict::NoAnswer if is_tcp => {
-                let plural = if ends.orig.pkts == 1 { "" } else { "s" };
+                let plural = if orig_pkts == 1 { "" } else { "s" };
                 write!(
                     f,
                     "{} packet{plural} in {}, and none back",
-                    ends.orig.pkts, ends.lasted
+                    orig_pkts, ends.lasted
                 )
             }
             Verdict::NoAnswer => f.write_str("no datagram back"),
@@ -261,7 +273,7 @@ impl fmt::Display for Evidence<'_> {
                 f.write_str("datagrams from the server only")
             }
             Verdict::Midstream => {
-                let count = ends.orig.pkts + ends.resp.pkts;
+                let count = orig_pkts + resp_pkts;
                 write!(f, "{count} message{}", if count == 1 { "" } else { "s" })
             }
         }

@@ -4,29 +4,61 @@ use std::cell::Cell;
 
 use super::assembler::{Delivery, Keep, Rules};
 use super::key::Side;
-use super::seen::Content;
+use super::seen::{Content, Seen};
 use super::tcp::{self, Streams};
 use super::tracked::Tracked;
 use super::{Cause, Emit, FlowEvent, FlowId, Settings, Wanted, What};
 use crate::detect::OPENING;
 use crate::packet::{Payload, Tcp, Timestamp, UDP};
 
-/// Takes what a packet from `side` says; the packet was counted already.
-#[inline]
-pub(super) fn hear(
-    flow: &mut Tracked,
-    side: Side,
-    content: &Content,
-    time: i64,
-    settings: &Settings,
-    emit: Emit,
-) {
-    match content {
-        Content::Segment(tcp, payload) => {
-            segment(flow, side, tcp, *payload, time, settings, emit);
+/// What is wanted of streams, and what may be held for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    streams: Wanted,
+    rules: Rules,
+}
+
+impl Settings {
+    /// The bounds for a flow while all flows together hold this many bytes.
+    #[inline]
+    pub(super) fn bounds(&self, held: u64) -> Bounds {
+        let is_full = held > self.max_held;
+        Bounds {
+            streams: self.streams,
+            rules: Rules {
+                keep: match self.streams {
+                    Wanted::Yes => Keep::Streams,
+                    Wanted::No => Keep::Opening(OPENING as u64),
+                },
+                most: if is_full { 0 } else { self.max_waiting },
+            },
         }
-        Content::Datagram(payload) => datagram(flow, side, *payload, time, settings, emit),
     }
+}
+
+/// Takes what a packet from `side` says, which was counted already; returns how many bytes more the flow holds then.
+#[inline]
+pub(super) fn hear(flow: &mut Tracked, side: Side, seen: &Seen, bounds: Bounds, emit: Emit) -> i64 {
+    let (proto, time) = (flow.key.proto(), seen.time);
+    if let Content::Segment(tcp, payload) = &seen.content
+        && bounds.streams == Wanted::No
+        && flow.watch.is_over()
+        && tcp::usual_segment(flow, side, tcp, payload.len, time).is_some()
+    {
+        return 0;
+    }
+    let before = flow.held();
+    match &seen.content {
+        Content::Segment(tcp, payload) => segment(flow, side, tcp, *payload, time, bounds, emit),
+        Content::Datagram(payload) if proto == UDP => {
+            datagram(flow, side, *payload, time, bounds, emit);
+        }
+        Content::Datagram(_) => flow.last = time,
+    }
+    if bounds.rules.most == 0 {
+        flow.watch.end();
+    }
+    flow.held() as i64 - before as i64
 }
 
 fn segment(
@@ -35,16 +67,16 @@ fn segment(
     tcp: &Tcp,
     payload: Payload,
     time: i64,
-    settings: &Settings,
+    bounds: Bounds,
     emit: Emit,
 ) {
     let proto = flow.key.proto();
-    if settings.streams == Wanted::No
+    if bounds.streams == Wanted::No
         && let Some(offset) = tcp::usual_segment(flow, side, tcp, payload.len, time)
     {
         return flow.watch.heard(proto, side, offset, payload.bytes);
     }
-    let id = Cell::new(stream_id(flow, settings));
+    let id = Cell::new(stream_id(flow, bounds));
     let mut watch = std::mem::take(&mut flow.watch);
     let mut deliver = |side: Side, delivery: Delivery| {
         if let Delivery::Data { offset, bytes, .. } = delivery {
@@ -55,7 +87,7 @@ fn segment(
         }
     };
     let mut streams = Streams {
-        rules: settings.rules(),
+        rules: bounds.rules,
         deliver: &mut deliver,
         id: &id,
     };
@@ -68,18 +100,14 @@ fn datagram(
     side: Side,
     payload: Payload,
     time: i64,
-    settings: &Settings,
+    bounds: Bounds,
     emit: Emit,
 ) {
     flow.last = time;
-    let proto = flow.key.proto();
-    if proto != UDP {
-        return;
-    }
     flow.history.datagram(side);
     flow.turns.spoke(side, time);
-    flow.watch.heard_datagram(proto, side, payload.bytes);
-    if let Some(id) = stream_id(flow, settings) {
+    flow.watch.heard_datagram(UDP, side, payload.bytes);
+    if let Some(id) = stream_id(flow, bounds) {
         let sent = flow.halves[side as usize].traffic.payload_bytes;
         let len = u64::from(payload.len);
         let delivery = Delivery::Data {
@@ -92,8 +120,8 @@ fn datagram(
 }
 
 /// What waits for something that will not come is told all the same.
-pub(super) fn finish(flow: &mut Tracked, settings: &Settings, emit: Emit) {
-    let id = stream_id(flow, settings);
+pub(super) fn finish(flow: &mut Tracked, bounds: Bounds, emit: Emit) {
+    let id = stream_id(flow, bounds);
     let time = Timestamp(flow.active);
     for side in Side::BOTH {
         let mut deliver = |delivery: Delivery| {
@@ -102,14 +130,14 @@ pub(super) fn finish(flow: &mut Tracked, settings: &Settings, emit: Emit) {
             }
         };
         let assembler = &mut flow.halves[side as usize].assembler;
-        assembler.finish(settings.rules(), &mut deliver);
+        assembler.finish(bounds.rules, &mut deliver);
     }
 }
 
 /// Which flow it is, if its streams are wanted.
 #[inline]
-fn stream_id(flow: &Tracked, settings: &Settings) -> Option<FlowId> {
-    (settings.streams == Wanted::Yes).then(|| flow.id())
+fn stream_id(flow: &Tracked, bounds: Bounds) -> Option<FlowId> {
+    (bounds.streams == Wanted::Yes).then(|| flow.id())
 }
 
 fn tell(id: FlowId, side: Side, time: Timestamp, delivery: Delivery, emit: Emit) {
@@ -140,17 +168,5 @@ fn tell(id: FlowId, side: Side, time: Timestamp, delivery: Delivery, emit: Emit)
             cause: Cause::Lost,
         }),
         Delivery::Mismatch { offset, len } => happened(What::Mismatch { side, offset, len }),
-    }
-}
-
-impl Settings {
-    fn rules(&self) -> Rules {
-        Rules {
-            keep: match self.streams {
-                Wanted::Yes => Keep::Streams,
-                Wanted::No => Keep::Opening(OPENING as u64),
-            },
-            most: self.max_waiting,
-        }
     }
 }

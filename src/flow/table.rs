@@ -24,12 +24,14 @@ pub struct FlowTable {
     /// The latest packet's time; it does not go back where packets' times do.
     clock: i64,
     /// A time that was too far ahead to be believed alone.
-    leap: i64,
+    leap: Option<i64>,
     /// Nothing is due before this time.
     due: i64,
     /// The place of the last packet's flow: the next packet is often of the same one.
     last: Option<u32>,
     fragments: Fragments,
+    /// Bytes that all flows together hold: what waits, what is compared, what is looked at.
+    held: u64,
     counts: FlowCounts,
 }
 
@@ -40,7 +42,7 @@ pub struct FlowCounts {
     pub opened: u64,
     /// Flows that are followed now.
     pub open: u64,
-    /// Flows that were let go because there were too many.
+    /// Flows that were let go because there were too many, and had not ended.
     pub evicted: u64,
     /// Datagrams that never became whole, or a fragment of which was cut by the snap length.
     pub incomplete: u64,
@@ -56,7 +58,7 @@ const OPENING_PATIENCE: i64 = 130_000_000_000;
 const OPEN_PATIENCE: i64 = 7200 * 1_000_000_000;
 const DATAGRAM_PATIENCE: i64 = 60_000_000_000;
 
-/// A time that is this far ahead of the clock is believed once another one says the same, in nanoseconds: an hour.
+/// A time that is this far ahead of the clock is believed once the next one is as well, in nanoseconds: an hour.
 const LEAP: i64 = 3600 * 1_000_000_000;
 
 impl FlowTable {
@@ -69,10 +71,11 @@ impl FlowTable {
             free: Vec::new(),
             ages: Ages::default(),
             clock: i64::MIN,
-            leap: i64::MIN,
+            leap: None,
             due: i64::MAX,
             last: None,
             fragments: Fragments::default(),
+            held: 0,
             counts: FlowCounts::default(),
         }
     }
@@ -168,29 +171,35 @@ impl FlowTable {
     /// The clock goes on.
     #[inline]
     fn pass(&mut self, time: i64, emit: Emit) {
-        if time > self.clock.saturating_add(LEAP) && !self.is_confirmed(time) {
+        let is_far_ahead = time > self.clock.saturating_add(LEAP);
+        let Some(time) = (if is_far_ahead {
+            self.confirmed(time)
+        } else {
+            Some(time)
+        }) else {
             return;
-        }
+        };
+        self.leap = None;
         self.clock = self.clock.max(time);
         if self.clock >= self.due {
             self.close_due(emit);
         }
     }
 
-    /// Whether a time far ahead is the second such: one alone is more likely wrong, and would let all flows go.
+    /// A time far ahead, if it is the second such in a row: one alone is more likely wrong, and would let all flows go.
     #[cold]
-    fn is_confirmed(&mut self, time: i64) -> bool {
-        let before = std::mem::replace(&mut self.leap, time);
-        if self.counts.opened > 0 && before.abs_diff(time) >= LEAP as u64 {
-            return false;
+    fn confirmed(&mut self, time: i64) -> Option<i64> {
+        if self.counts.opened == 0 {
+            return Some(time);
         }
+        let time = self.leap.replace(time)?.min(time);
         // The packet before was right too: its flow was heard of then.
         if let Some(last) = self.last {
             let flow = &mut self.flows[last as usize];
             flow.active = time;
             self.ages.touch(flow.class, last);
         }
-        true
+        Some(time)
     }
 
     #[inline]
@@ -260,7 +269,10 @@ impl FlowTable {
         let flow = &mut self.flows[at as usize];
         let side = flow.side(end);
         flow.count(side, seen);
-        speech::hear(flow, side, &seen.content, seen.time, &self.settings, emit);
+        let bounds = self.settings.bounds(self.held);
+        self.held = self
+            .held
+            .wrapping_add_signed(speech::hear(flow, side, seen, bounds, emit));
         flow.active = self.clock;
         let (before, class) = (flow.class, flow.class_now());
         if before == class {
@@ -341,7 +353,8 @@ impl FlowTable {
     /// Reports a flow and gives back what it holds; its place waits for the next flow.
     fn report(&mut self, at: u32, end: End, emit: Emit) {
         let flow = &mut self.flows[at as usize];
-        speech::finish(flow, &self.settings, emit);
+        self.held -= flow.held();
+        speech::finish(flow, self.settings.bounds(0), emit);
         let end = match (end, flow.class) {
             // Whatever makes it be reported now: it had ended.
             (End::Capture | End::Evicted | End::Reused, Class::Ended) => End::Closed,

@@ -121,6 +121,12 @@ impl Tracked {
         traffic.payload_bytes += u64::from(seen.payload().len);
     }
 
+    /// How many bytes it holds beside itself.
+    pub(super) fn held(&self) -> u64 {
+        let waiting = self.halves.iter().map(|half| half.assembler.held());
+        waiting.sum::<u64>() + self.watch.held()
+    }
+
     /// How long it is to be waited for.
     #[inline]
     pub(super) fn class_now(&self) -> Class {
@@ -137,8 +143,8 @@ impl Tracked {
         }
     }
 
-    /// All that is to be said of it.
-    pub(super) fn record(&self, end: End) -> FlowRecord {
+    /// All that is to be said of it, at its end.
+    pub(super) fn record(&mut self, end: End) -> FlowRecord {
         let [orig, resp] = &self.halves;
         let proto = self.key.proto();
         let sides = [
@@ -146,7 +152,8 @@ impl Tracked {
             SideRecord::new(resp, orig, proto),
         ];
         let history = self.history.text();
-        let span = |time: i64| Span(time.saturating_sub(self.first));
+        // Packets' times may go back.
+        let span = |time: i64| Span(time.saturating_sub(self.first).max(0));
         let did = |half: &Half, side: &SideRecord| Did {
             state: half.state,
             pkts: half.traffic.pkts,
@@ -169,7 +176,7 @@ impl Tracked {
             id: self.id(),
             first: Timestamp(self.first),
             duration: span(self.last),
-            service: self.watch.service().cloned(),
+            service: self.watch.take_service(),
             sides,
             conn_state: state,
             outcome,

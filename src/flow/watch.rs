@@ -31,19 +31,34 @@ pub(super) struct Said {
 const MOST_ASKED: u8 = 24;
 
 impl Watch {
-    /// What is spoken, as far as is known.
-    pub(super) fn service(&self) -> Option<&Service> {
-        match self {
+    /// What is spoken, as far as is known; nobody listens any more.
+    pub(super) fn take_service(&mut self) -> Option<Service> {
+        let service = match self {
             Watch::Silent => None,
-            Watch::Open(said) => said.service.as_deref(),
-            Watch::Over(service) => service.as_deref(),
+            Watch::Open(said) => said.service.take(),
+            Watch::Over(service) => service.take(),
+        };
+        service.map(|service| *service)
+    }
+
+    /// Whether nothing more will be found out.
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Watch::Over(_))
+    }
+
+    /// How many bytes are kept to be looked at again.
+    pub(super) fn held(&self) -> u64 {
+        match self {
+            Watch::Open(said) => said.bytes.len() as u64,
+            Watch::Silent | Watch::Over(_) => 0,
         }
     }
 
     /// A side said this, `offset` bytes from its begin.
     #[inline]
     pub(super) fn heard(&mut self, proto: u8, side: Side, offset: u64, bytes: &[u8]) {
-        if matches!(self, Watch::Over(_)) || offset >= OPENING as u64 || bytes.is_empty() {
+        if self.is_over() || offset >= OPENING as u64 || bytes.is_empty() {
             return;
         }
         self.look(proto, side, offset, bytes);

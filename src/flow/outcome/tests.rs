@@ -144,12 +144,9 @@ fn datagrams_count_who_spoke() {
 
 /// What is said of a flow.
 fn said(ends: &Ends) -> (Verdict, String, String) {
-    let Outcome {
-        verdict,
-        words,
-        evidence,
-    } = outcome(ends, conn_state(ends));
-    (verdict, words, evidence)
+    let outcome = outcome(ends, conn_state(ends));
+    let evidence = outcome.evidence().to_string();
+    (outcome.verdict, outcome.to_string(), evidence)
 }
 
 /// A handshake that came so far, and its history.

@@ -1,5 +1,6 @@
 //! What is reported of a flow, column by column: one row here is a field in JSON, CSV and, if Zeek has it, in conn.log.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 
 use crate::detect::Facts;
@@ -19,7 +20,7 @@ pub struct Column {
 }
 
 /// A field's value.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub enum Value<'a> {
     /// The flow has none.
     Absent,
@@ -37,6 +38,8 @@ pub enum Value<'a> {
     Text(&'a str),
     /// Text that is put together.
     Owned(String),
+    /// Text that is put together where it is written.
+    Shown(&'a dyn Display),
     /// Names and values.
     Facts(&'a Facts),
 }
@@ -143,8 +146,8 @@ pub const COLUMNS: &[Column] = &[
     own("response_time_p99", "99 of 100 were at most this long, seconds", |f| response(f, |times| times.p99)),
     own("response_time_max", "the longest, seconds", |f| response(f, |times| times.max)),
     own("service_info", "what the first bytes say: method, path, status, server name …", |f| f.service.as_ref().filter(|service| !service.facts.is_empty()).map_or(Value::Absent, |service| Value::Facts(&service.facts))),
-    own("outcome", "how it ended, in words", |f| Value::Text(&f.outcome.words)),
-    own("evidence", "what was seen that says so", |f| Value::Text(&f.outcome.evidence)),
+    own("outcome", "how it ended, in words", |f| Value::Shown(&f.outcome)),
+    own("evidence", "what was seen that says so", |f| Value::Owned(f.outcome.evidence().to_string())),
 ];
 
 /// A name as Zeek makes them: `C` and 17 letters and digits; of the first packet's time, the number and the ends.

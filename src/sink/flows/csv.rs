@@ -51,6 +51,7 @@ fn write(out: &mut Vec<u8>, value: &Value) {
         Value::Word(word) => out.extend_from_slice(word.as_bytes()),
         Value::Text(text) => out.extend_from_slice(text.as_bytes()),
         Value::Owned(text) => out.extend_from_slice(text.as_bytes()),
+        Value::Shown(text) => out.extend_from_slice(text.to_string().as_bytes()),
         Value::Facts(facts) => out.extend_from_slice(facts.to_string().as_bytes()),
     }
 }

@@ -39,7 +39,7 @@ impl Rows for Objects {
         let start = out.len();
         for (column, name) in COLUMNS.iter().zip(&self.names) {
             let value = (column.value)(flow);
-            if value != Value::Absent {
+            if !matches!(value, Value::Absent) {
                 out.extend_from_slice(name);
                 write(out, &value);
             }
@@ -69,6 +69,7 @@ fn write(out: &mut Vec<u8>, value: &Value) {
         Value::Word(word) => quoted(out, word),
         Value::Text(text) => quoted(out, text),
         Value::Owned(text) => quoted(out, text),
+        Value::Shown(text) => quoted(out, &text.to_string()),
         Value::Facts(facts) => {
             out.push(b'{');
             for (at, (name, value)) in facts.iter().enumerate() {

@@ -216,7 +216,7 @@ fn answer(flow: &FlowRecord) -> String {
 
 /// How it ended, and what else is remarkable.
 fn end(flow: &FlowRecord) -> String {
-    let mut text = flow.outcome.words.clone();
+    let mut text = flow.outcome.to_string();
     let both =
         |count: fn(&crate::flow::SideRecord) -> u64| -> u64 { flow.sides.iter().map(count).sum() };
     let mut note = |count: u64, one: &str, many: &str| {

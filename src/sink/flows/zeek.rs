@@ -88,6 +88,7 @@ fn write(out: &mut Vec<u8>, value: &Value) {
         Value::Word(word) => text(out, word),
         Value::Text(words) => text(out, words),
         Value::Owned(words) => text(out, words),
+        Value::Shown(words) => text(out, &words.to_string()),
         Value::Facts(facts) => text(out, &facts.to_string()),
     }
 }

@@ -176,7 +176,7 @@ impl<W: Write> Sink for Conversation<W> {
                 let FlowId {
                     number, orig, resp, ..
                 } = event.id;
-                let end = &record.outcome.words;
+                let end = record.outcome;
                 self.line(event.time, &format!("{number}  {orig} → {resp}  {end}"));
             }
         }
