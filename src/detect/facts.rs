@@ -30,7 +30,13 @@ impl Facts {
 
     /// Every name with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.text.lines().filter_map(|line| line.split_once('='))
+        let mut rest = &*self.text;
+        std::iter::from_fn(move || {
+            let (name, behind) = cut(rest, b'=')?;
+            let (value, behind) = cut(behind, b'\n')?;
+            rest = behind;
+            Some((name, value))
+        })
     }
 
     /// The value of a name.
@@ -54,6 +60,12 @@ impl fmt::Display for Facts {
         }
         Ok(())
     }
+}
+
+/// What stands before and behind the first such octet.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let end = text.bytes().position(|octet| octet == at)?;
+    Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
 /// Adds a value, clean and short.

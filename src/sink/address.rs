@@ -1,5 +1,7 @@
 //! Addresses as tcpdump writes them: RFC 5952, with IPv4 inside of IPv6 as RFC 4291 section 2.2 shows it.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::number;
 
 /// The decimal digits of every octet and a dot, the first one lowest, and how many bits that takes.
@@ -79,6 +81,20 @@ fn longest_zeros(pairs: &[[u8; 2]]) -> (usize, usize) {
         }
     }
     if best.1 < 2 { (0, 0) } else { best }
+}
+
+/// `127.0.0.1:80`, `[::1]:80`.
+pub(in crate::sink) fn socket(out: &mut Vec<u8>, socket: SocketAddr) {
+    match socket.ip() {
+        IpAddr::V4(ip) => ip4(out, ip.octets()),
+        IpAddr::V6(ip) => {
+            out.push(b'[');
+            ip6(out, ip.octets());
+            out.push(b']');
+        }
+    }
+    out.push(b':');
+    number::decimal(out, u32::from(socket.port()));
 }
 
 /// `00:00:5e:00:53:01`, of any length.

@@ -22,15 +22,10 @@ impl Clock {
         }
     }
 
-    /// `07:16:56.182593`, and a space.
+    /// `07:16:56.182593`.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, time: Timestamp) {
         self.times.write(out, time, &self.style);
-    }
-
-    /// `07:16:56.182593`.
-    pub(super) fn show(&mut self, time: Timestamp) -> String {
-        let mut text = Vec::new();
-        self.write(&mut text, time);
-        String::from_utf8_lossy(text.trim_ascii_end()).into_owned()
+        // The space behind it.
+        out.pop();
     }
 }

@@ -1,10 +1,12 @@
 //! Flows as a table for people: a line as each flow ends, as wide as the terminal, and what it comes to at the end.
 
-use std::fmt::Write as _;
+use std::fmt;
+use std::io::Write;
 
 use super::{Rows, Writer};
-use crate::flow::{FlowRecord, Side, Verdict};
-use crate::sink::{Clock, Format, Open};
+use crate::flow::{FlowRecord, Side, SideRecord, Verdict};
+use crate::packet::Span;
+use crate::sink::{Clock, Format, Open, address, number};
 
 /// The table's row of the formats.
 pub(in crate::sink) const FORMAT: Format = Format {
@@ -43,7 +45,7 @@ struct Cell {
     align: Align,
     /// Where there is too little room the highest goes first; 0 stays.
     goes: u8,
-    show: fn(&FlowRecord, &mut Clock) -> String,
+    show: fn(&FlowRecord, &mut Clock, &mut Vec<u8>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,15 +57,15 @@ enum Align {
 /// The columns; the last one has no end.
 #[rustfmt::skip]
 const CELLS: [Cell; 9] = [
-    Cell { title: "START", width: 15, least: 15, align: Align::Left, goes: 4, show: |flow, clock| clock.show(flow.first) },
-    Cell { title: "CLIENT", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow, _| flow.id.orig.to_string() },
-    Cell { title: "SERVER", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow, _| flow.id.resp.to_string() },
-    Cell { title: "SERVICE", width: 30, least: 14, align: Align::Left, goes: 0, show: |flow, _| service(flow) },
-    Cell { title: "SENT", width: 7, least: 7, align: Align::Right, goes: 1, show: |flow, _| bytes(flow.side(Side::Orig).bytes) },
-    Cell { title: "RECEIVED", width: 8, least: 8, align: Align::Right, goes: 2, show: |flow, _| bytes(flow.side(Side::Resp).bytes) },
-    Cell { title: "TOOK", width: 8, least: 8, align: Align::Right, goes: 3, show: |flow, _| flow.duration.to_string() },
-    Cell { title: "ANSWER", width: 8, least: 8, align: Align::Right, goes: 5, show: |flow, _| answer(flow) },
-    Cell { title: "END", width: 30, least: 30, align: Align::Left, goes: 0, show: |flow, _| end(flow) },
+    Cell { title: "START", width: 15, least: 15, align: Align::Left, goes: 4, show: |flow, clock, out| clock.write(out, flow.first) },
+    Cell { title: "CLIENT", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow, _, out| address::socket(out, flow.id.orig) },
+    Cell { title: "SERVER", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow, _, out| address::socket(out, flow.id.resp) },
+    Cell { title: "SERVICE", width: 30, least: 14, align: Align::Left, goes: 0, show: |flow, _, out| service(out, flow) },
+    Cell { title: "SENT", width: 7, least: 7, align: Align::Right, goes: 1, show: |flow, _, out| bytes(out, flow.side(Side::Orig).bytes) },
+    Cell { title: "RECEIVED", width: 8, least: 8, align: Align::Right, goes: 2, show: |flow, _, out| bytes(out, flow.side(Side::Resp).bytes) },
+    Cell { title: "TOOK", width: 8, least: 8, align: Align::Right, goes: 3, show: |flow, _, out| show(out, &flow.duration) },
+    Cell { title: "ANSWER", width: 8, least: 8, align: Align::Right, goes: 5, show: |flow, _, out| answer(out, flow) },
+    Cell { title: "END", width: 30, least: 30, align: Align::Left, goes: 0, show: |flow, _, out| end(out, flow) },
 ];
 
 const RED: &str = "\x1b[31m";
@@ -80,20 +82,23 @@ impl Table {
         }
     }
 
-    fn line(&mut self, out: &mut Vec<u8>, show: impl Fn(&Cell, &mut Clock) -> String) {
+    fn line(&mut self, out: &mut Vec<u8>, show: impl Fn(&Cell, &mut Clock, &mut Vec<u8>)) {
         let last = self.cells.len() - 1;
         for (at, (cell, width)) in self.cells.iter().enumerate() {
-            let text = show(cell, &mut self.clock);
-            let text = match self.layout.width {
-                Some(_) => shorten(text, *width),
-                None => text,
-            };
-            let padded = match cell.align {
-                _ if at == last => text,
-                Align::Left => format!("{text:<width$} "),
-                Align::Right => format!("{text:>width$} "),
-            };
-            out.extend_from_slice(padded.as_bytes());
+            let start = out.len();
+            show(cell, &mut self.clock, out);
+            let mut wide = columns(&out[start..]);
+            if self.layout.width.is_some() && wide > *width {
+                shorten(out, start, *width);
+                wide = *width;
+            }
+            let spaces = std::iter::repeat_n(b' ', width.saturating_sub(wide));
+            match cell.align {
+                _ if at == last => continue,
+                Align::Left => out.extend(spaces),
+                Align::Right => drop(out.splice(start..start, spaces)),
+            }
+            out.push(b' ');
         }
     }
 }
@@ -101,7 +106,9 @@ impl Table {
 impl Rows for Table {
     fn begin(&mut self, first: Option<&FlowRecord>, out: &mut Vec<u8>) {
         if first.is_some() {
-            self.line(out, |cell, _| cell.title.to_owned());
+            self.line(out, |cell, _, out| {
+                out.extend_from_slice(cell.title.as_bytes())
+            });
             out.push(b'\n');
         }
     }
@@ -120,7 +127,7 @@ impl Rows for Table {
             _ => None,
         };
         out.extend_from_slice(colour.unwrap_or_default().as_bytes());
-        self.line(out, |cell, clock| (cell.show)(flow, clock));
+        self.line(out, |cell, clock, out| (cell.show)(flow, clock, out));
         if colour.is_some() {
             out.extend_from_slice(PLAIN.as_bytes());
         }
@@ -130,23 +137,30 @@ impl Rows for Table {
     fn end(&mut self, out: &mut Vec<u8>) {
         let all: u64 = self.verdicts.iter().map(|(_, count)| count).sum();
         let plural = if all == 1 { "" } else { "s" };
-        let mut text = format!("{all} flow{plural}");
+        show(out, &format_args!("{all} flow{plural}"));
         for (at, (verdict, count)) in self.verdicts.iter().enumerate() {
             let separator = if at == 0 { ": " } else { ", " };
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{separator}{count} {}", summary(*verdict));
+            show(
+                out,
+                &format_args!("{separator}{count} {}", summary(*verdict)),
+            );
         }
-        out.extend_from_slice(text.as_bytes());
         out.push(b'\n');
     }
 }
 
 /// A flow in one line, all of it: for messages.
 pub fn row(flow: &FlowRecord) -> String {
-    let mut words = vec![format!("{} → {}", flow.id.orig, flow.id.resp)];
-    words.push(service(flow));
-    words.push(end(flow));
-    format!("flow {}: {}", flow.id.number, words.join("  "))
+    let mut out = Vec::new();
+    show(&mut out, &format_args!("flow {}: ", flow.id.number));
+    address::socket(&mut out, flow.id.orig);
+    out.extend_from_slice(" → ".as_bytes());
+    address::socket(&mut out, flow.id.resp);
+    out.extend_from_slice(b"  ");
+    service(&mut out, flow);
+    out.extend_from_slice(b"  ");
+    end(&mut out, flow);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Which columns fit into a width, and how wide each is.
@@ -191,46 +205,60 @@ fn fit(width: Option<usize>) -> Vec<(&'static Cell, usize)> {
     fitted
 }
 
-fn shorten(text: String, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text;
-    }
-    let kept = text.chars().take(width.saturating_sub(1));
-    kept.chain(['…']).collect()
+/// How many columns a text takes.
+fn columns(text: &[u8]) -> usize {
+    // Every character has one octet that is no continuation.
+    text.iter().filter(|&&octet| octet & 0xc0 != 0x80).count()
 }
 
-fn service(flow: &FlowRecord) -> String {
-    match &flow.service {
-        None => flow.id.transport().to_owned(),
-        Some(service) if service.facts.is_empty() => service.name.to_owned(),
-        Some(service) => format!("{} {}", service.name, service.facts),
+/// Cuts the text from `start` on to so many columns.
+fn shorten(out: &mut Vec<u8>, start: usize, width: usize) {
+    let text = String::from_utf8_lossy(&out[start..]);
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    out.truncate(start);
+    out.extend_from_slice(kept.as_bytes());
+    out.extend_from_slice("…".as_bytes());
+}
+
+/// Writes what can be shown.
+fn show(out: &mut Vec<u8>, shown: &dyn fmt::Display) {
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "{shown}");
+}
+
+fn service(out: &mut Vec<u8>, flow: &FlowRecord) {
+    let Some(service) = &flow.service else {
+        return out.extend_from_slice(flow.id.transport().as_bytes());
+    };
+    out.extend_from_slice(service.name.as_bytes());
+    for (_, value) in service.facts.iter() {
+        out.push(b' ');
+        out.extend_from_slice(value.as_bytes());
     }
 }
 
-fn answer(flow: &FlowRecord) -> String {
-    let median = flow.response_times.map(|times| times.median);
-    median.map_or(String::new(), |median| {
-        crate::packet::Span(median as i64).to_string()
-    })
+fn answer(out: &mut Vec<u8>, flow: &FlowRecord) {
+    if let Some(times) = flow.response_times {
+        show(out, &Span(times.median as i64));
+    }
 }
 
 /// How it ended, and what else is remarkable.
-fn end(flow: &FlowRecord) -> String {
-    let mut text = flow.outcome.to_string();
-    let both =
-        |count: fn(&crate::flow::SideRecord) -> u64| -> u64 { flow.sides.iter().map(count).sum() };
-    let mut note = |count: u64, one: &str, many: &str| {
+fn end(out: &mut Vec<u8>, flow: &FlowRecord) {
+    show(out, &flow.outcome);
+    let both = |count: fn(&SideRecord) -> u64| flow.sides.iter().map(count).sum();
+    let retransmissions = both(|side| u64::from(side.analysis.retrans_pkts));
+    let closed = both(|side| u64::from(side.analysis.zero_windows));
+    for (count, one, many) in [
+        (flow.missed_bytes(), "byte missing", "bytes missing"),
+        (retransmissions, "retransmission", "retransmissions"),
+        (closed, "closed window", "closed windows"),
+    ] {
         if count > 0 {
             let noun = if count == 1 { one } else { many };
-            let _ = write!(text, ", {count} {noun}");
+            show(out, &format_args!(", {count} {noun}"));
         }
-    };
-    note(flow.missed_bytes(), "byte missing", "bytes missing");
-    let retransmissions = both(|side| u64::from(side.analysis.retrans_pkts));
-    note(retransmissions, "retransmission", "retransmissions");
-    let closed = both(|side| u64::from(side.analysis.zero_windows));
-    note(closed, "closed window", "closed windows");
-    text
+    }
 }
 
 fn summary(verdict: Verdict) -> &'static str {
@@ -248,20 +276,21 @@ fn summary(verdict: Verdict) -> &'static str {
 }
 
 /// `79 B`, `1.2 kB`, `3.4 GB`: decimal units.
-fn bytes(count: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [
-        (1_000_000_000_000, "TB"),
-        (1_000_000_000, "GB"),
-        (1_000_000, "MB"),
-        (1_000, "kB"),
+fn bytes(out: &mut Vec<u8>, count: u64) {
+    const UNITS: [(u64, &[u8]); 4] = [
+        (1_000_000_000_000, b" TB"),
+        (1_000_000_000, b" GB"),
+        (1_000_000, b" MB"),
+        (1_000, b" kB"),
     ];
-    match UNITS.iter().find(|(unit, _)| count >= *unit) {
-        None => format!("{count} B"),
-        Some((unit, name)) if count / unit < 10 => {
-            format!("{}.{} {name}", count / unit, count % unit * 10 / unit)
-        }
-        Some((unit, name)) => format!("{} {name}", count / unit),
+    let unit = UNITS.iter().find(|(unit, _)| count >= *unit);
+    let (unit, name) = unit.copied().unwrap_or((1, b" B"));
+    number::decimal64(out, count / unit);
+    if unit > 1 && count / unit < 10 {
+        out.push(b'.');
+        number::decimal64(out, count % unit * 10 / unit);
     }
+    out.extend_from_slice(name);
 }
 
 #[cfg(test)]
@@ -300,9 +329,13 @@ mod tests {
             (65_483, "65 kB"),
             (3_400_000_000, "3.4 GB"),
         ] {
-            assert_eq!(bytes(count), text);
+            let mut out = Vec::new();
+            bytes(&mut out, count);
+            assert_eq!(String::from_utf8_lossy(&out), text);
         }
-        assert_eq!(shorten("abcdef".into(), 4), "abc…");
-        assert_eq!(shorten("abcd".into(), 4), "abcd");
+        let mut out = "before abcdäf".as_bytes().to_vec();
+        assert_eq!(columns(&out), 13);
+        shorten(&mut out, 7, 4);
+        assert_eq!(String::from_utf8_lossy(&out), "before abc…");
     }
 }

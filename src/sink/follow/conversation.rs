@@ -115,7 +115,7 @@ impl<W: Write> Conversation<W> {
         self.out.extend_from_slice(dim.as_bytes());
         self.out.extend_from_slice("── ".as_bytes());
         self.clock.write(&mut self.out, time);
-        self.out.push(b' ');
+        self.out.extend_from_slice(b"  ");
         self.out.extend_from_slice(text.as_bytes());
         self.out.extend_from_slice(plain.as_bytes());
         self.out.push(b'\n');
