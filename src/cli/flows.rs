@@ -4,7 +4,8 @@ use rustix::termios::tcgetwinsize;
 use std::io::IsTerminal;
 
 use super::args::{self, Bounds, Flows, Follow, Precision};
-use super::plan::{Plan, Show, Table, Wish, format, is_coloured, plan, precision, usage};
+use super::look::{is_coloured, precision};
+use super::plan::{Plan, Show, Table, Wish, format, plan, usage};
 use crate::error::Result;
 use crate::flow::{CONDITIONS, Condition, Settings, Side, Wanted};
 use crate::pipeline::Flush;

@@ -3,6 +3,7 @@
 mod args;
 mod flows;
 mod judge;
+mod look;
 mod plan;
 mod report;
 mod run;
@@ -79,7 +80,15 @@ fn completions(shell: clap_complete::Shell) -> Result<()> {
 
 fn manual() -> Result<()> {
     let mut text = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+    let mut whole = Cli::command();
+    whole.build();
+    clap_mangen::Man::new(whole.clone()).render(&mut text)?;
+    // Those that have a page's worth to say, behind it.
+    for command in whole.get_subcommands() {
+        if command.get_arguments().count() > 3 {
+            clap_mangen::Man::new(command.clone()).render(&mut text)?;
+        }
+    }
     print(&text)
 }
 

@@ -4,16 +4,17 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{Basis, Capture, Color, Precision};
+use super::args::{Basis, Capture, Precision};
+use super::look::{precision, style};
 use crate::error::{Error, Result};
-use crate::filter::{Filter, Ports};
+use crate::filter::Filter;
 use crate::flow::{Condition, Settings, Side};
 use crate::host::interfaces;
 use crate::packet::{LinkType, Resolution};
 use crate::pipeline::{Flush, Limits};
 use crate::sink::flows::{Layout, Order};
 use crate::sink::follow::Look;
-use crate::sink::text::{Clock, Dump, Style};
+use crate::sink::text::Style;
 use crate::sink::{FORMATS, Format, Open, Rotation};
 use crate::source::live;
 
@@ -109,13 +110,16 @@ pub(super) fn watch(args: &Capture) -> Result<Plan> {
         Some(format) => Show::Packets(format, style(args)),
         None => return usage(format!("--format {}: no such format", words.format)),
     };
-    let each = words.line_buffered || basis.save.packet_buffered;
     plan(
         basis,
         Wish {
             show,
             flows: None,
-            flush: if each { Flush::Packet } else { Flush::Full },
+            flush: if words.line_buffered {
+                Flush::Packet
+            } else {
+                Flush::Full
+            },
             pace: if is_saved {
                 live::Pace::Leisurely
             } else {
@@ -169,7 +173,11 @@ pub(super) fn plan(args: &Basis, wish: Wish) -> Result<Plan> {
             },
             save,
             show,
-            flush,
+            flush: if args.save.packet_buffered {
+                Flush::Packet
+            } else {
+                flush
+            },
             flows,
         },
     })
@@ -331,14 +339,6 @@ pub(super) fn format(wanted: impl Fn(&Format) -> bool) -> Option<&'static Format
     FORMATS.iter().find(|format| wanted(format))
 }
 
-pub(super) fn precision(args: &Basis) -> Option<Precision> {
-    match (args.save.nano, args.save.micro) {
-        (true, _) => Some(Precision::Nano),
-        (_, true) => Some(Precision::Micro),
-        _ => args.save.time_stamp_precision,
-    }
-}
-
 fn same_file(a: &Path, b: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let identity = |path: &Path| {
@@ -347,50 +347,4 @@ fn same_file(a: &Path, b: &Path) -> bool {
             .map(|meta| (meta.dev(), meta.ino(), meta.is_file()))
     };
     identity(a).is_some_and(|a| a.2 && Some(a) == identity(b))
-}
-
-/// Whether standard output is to have colours.
-pub(super) fn is_coloured(color: Color) -> bool {
-    let terminal = || std::io::stdout().is_terminal();
-    let no_color = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => terminal() && !no_color(),
-    }
-}
-
-fn style(args: &Capture) -> Style {
-    let (basis, show) = (&args.basis, &args.show);
-    let ranges = basis.port.as_ref().map(Ports::ranges).unwrap_or_default();
-    Style {
-        quiet: show.quiet > 0,
-        verbose: show.verbose,
-        link: show.link_header,
-        absolute: show.absolute_tcp_sequence_numbers,
-        number: show.number,
-        nano: precision(basis) == Some(Precision::Nano),
-        clock: match show.time {
-            0 => Clock::Time,
-            1 => Clock::None,
-            2 => Clock::Epoch,
-            3 => Clock::Delta,
-            4 => Clock::Date,
-            _ => Clock::SinceFirst,
-        },
-        dump: match (show.both, show.hex, show.ascii) {
-            (1, ..) => Dump::Both,
-            (2.., ..) => Dump::BothLink,
-            (_, 1, _) => Dump::Hex,
-            (_, 2.., _) => Dump::HexLink,
-            (.., 1) => Dump::Ascii,
-            (.., 2..) => Dump::AsciiLink,
-            _ => Dump::None,
-        },
-        colour: is_coloured(show.color),
-        ports: ranges
-            .iter()
-            .flat_map(|&(first, last)| first..=last)
-            .collect(),
-    }
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use jiff::tz::TimeZone;
 
-use super::{Format, Open, Sink, address, number};
+use super::{Format, Open, Sink, address, number, write_out};
 use crate::error::Result;
 use crate::packet::{Body, Fragment, Packet, Payload, Reason, Tcp, TcpOption, Timestamp, Tuple};
 
@@ -58,12 +58,7 @@ impl<W: Write> Sink for Json<W> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let written = self
-            .writer
-            .write_all(&self.out)
-            .and_then(|()| self.writer.flush());
-        self.out.clear();
-        Ok(written?)
+        write_out(&mut self.writer, &mut self.out)
     }
 }
 

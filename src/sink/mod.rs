@@ -76,6 +76,14 @@ pub enum Needs {
     Streams,
 }
 
+/// Hands on what waits to be written.
+fn write_out(writer: &mut impl Write, out: &mut Vec<u8>) -> Result<()> {
+    let written = writer.write_all(out).and_then(|()| writer.flush());
+    // What could not be written is not tried again: the error is final.
+    out.clear();
+    Ok(written?)
+}
+
 /// Something that takes packets and makes bytes of them.
 pub trait Sink {
     /// A packet that passed the filter.

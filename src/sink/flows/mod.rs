@@ -23,7 +23,7 @@ use super::number;
 use crate::error::Result;
 use crate::flow::{FlowEvent, FlowRecord, What};
 use crate::packet::{Span, Timestamp};
-use crate::sink::Needs;
+use crate::sink::{Needs, write_out};
 
 /// How a flow becomes bytes.
 trait Rows {
@@ -86,12 +86,7 @@ impl<W: Write, R: Rows> Sink for Writer<W, R> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let written = self
-            .writer
-            .write_all(&self.out)
-            .and_then(|()| self.writer.flush());
-        self.out.clear();
-        Ok(written?)
+        write_out(&mut self.writer, &mut self.out)
     }
 
     fn finish(&mut self) -> Result<()> {

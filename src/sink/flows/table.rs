@@ -107,7 +107,7 @@ impl Rows for Table {
     fn begin(&mut self, first: Option<&FlowRecord>, out: &mut Vec<u8>) {
         if first.is_some() {
             self.line(out, |cell, _, out| {
-                out.extend_from_slice(cell.title.as_bytes())
+                out.extend_from_slice(cell.title.as_bytes());
             });
             out.push(b'\n');
         }

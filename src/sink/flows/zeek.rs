@@ -3,7 +3,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::{COLUMNS, Column, Rows, Value, Writer};
+use super::{COLUMNS, Column, Rows, Value, Writer, seconds};
 use crate::flow::FlowRecord;
 use crate::packet::{Span, Timestamp};
 use crate::sink::{Format, Open, number};
@@ -95,13 +95,9 @@ fn write(out: &mut Vec<u8>, value: &Value) {
 
 /// Zeek has microseconds.
 fn micros(out: &mut Vec<u8>, span: Span) {
-    if span.0 < 0 {
-        out.push(b'-');
-    }
-    let nanos = span.0.unsigned_abs();
-    number::decimal64(out, nanos / 1_000_000_000);
-    out.push(b'.');
-    number::digits6(out, (nanos % 1_000_000_000 / 1000) as u32);
+    const MORE_DIGITS: usize = 3;
+    seconds(out, span);
+    out.truncate(out.len() - MORE_DIGITS);
 }
 
 /// Tabs, line ends and backslashes are escaped as `\xNN`.

@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::error::Result;
 use crate::flow::{Cause, FlowEvent, FlowId, Side, What};
 use crate::packet::{Timestamp, UDP};
-use crate::sink::{Clock, Needs, Sink, number};
+use crate::sink::{Clock, Needs, Sink, number, write_out};
 
 /// How conversations look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -191,12 +191,7 @@ impl<W: Write> Sink for Conversation<W> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let written = self
-            .writer
-            .write_all(&self.out)
-            .and_then(|()| self.writer.flush());
-        self.out.clear();
-        Ok(written?)
+        write_out(&mut self.writer, &mut self.out)
     }
 
     fn finish(&mut self) -> Result<()> {
