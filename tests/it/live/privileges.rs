@@ -119,9 +119,9 @@ fn a_plain_user_in_a_namespace() {
     let Some((_directory, program)) = copy() else {
         return;
     };
-    // Somebody to hear: the test's own sockets are in another namespace.
+    // Somebody to hear: the test's own sockets are in another namespace. Nobody listens there, which ICMP would say, too.
     let script = "ip link set lo up || exit 77
-        \"$0\" -c 1 -t & exec 3>&1
+        \"$0\" -c 1 -t udp & exec 3>&1
         while kill -0 $! 2>&-; do : > /dev/udp/127.0.0.1/9; echo x > /dev/udp/127.0.0.1/9; done
         wait $!";
     let words = ["-rn", "bash", "-c", script, program.to_str().unwrap()];
