@@ -122,6 +122,21 @@ impl FlowKey {
         SocketAddr::new(ip, port as u16)
     }
 
+    /// This key without these bits of the larger port, and the bits.
+    #[inline]
+    pub(super) fn neighbours(&self, bits: u32) -> (FlowKey, u32) {
+        let [.., ports] = self.words;
+        let shift = if ports >> 48 > ports >> 32 & 0xffff {
+            48
+        } else {
+            32
+        };
+        let own = (ports >> shift) as u32 & bits;
+        let mut key = *self;
+        key.words[4] ^= u64::from(own) << shift;
+        (key, own)
+    }
+
     /// IANA's protocol number.
     #[inline]
     pub fn proto(&self) -> u8 {

@@ -3,6 +3,9 @@
 //!
 //! A slot is a key's hash and a place in one word, so that a look-up touches one line of the table and one of the flow; keys that differ
 //! are told apart without a look at the flow, and a table that grows needs none.
+//!
+//! A system hands out its ephemeral ports nearly one after the other (tcp(7), `ip_local_port_range`), so flows whose larger ports differ
+//! in the last bits only are mostly met one after the other too: they share a home of a cache line's size.
 
 use std::hash::BuildHasher;
 
@@ -30,12 +33,15 @@ const EMPTY: Slot = Slot {
     at: u32::MAX,
 };
 const SMALLEST: usize = 64;
+/// The bits of a port, and of a hash, that tell neighbours apart.
+const NEIGHBOURS: u32 = 7;
 
 impl Places {
     /// A key's hash; seeded, because addresses and ports are anybody's to choose.
     #[inline]
     pub(super) fn hash(&self, key: &FlowKey) -> u32 {
-        self.hasher.hash_one(key) as u32
+        let (neighbours, own) = key.neighbours(NEIGHBOURS);
+        self.hasher.hash_one(neighbours) as u32 & !NEIGHBOURS | own
     }
 
     /// Where the flow of a key stands among these.
@@ -179,6 +185,18 @@ mod tests {
                 let found = places.find(hash(&places, at), &flows[at as usize].key, &flows);
                 assert_eq!(found, there.contains(&at).then_some(at));
             }
+        }
+    }
+
+    #[test]
+    fn neighbouring_ports_share_a_line_each_in_its_own_slot() {
+        let places = Places::default();
+        for first in [88, 40_000] {
+            let hashes = (first..first + 8).map(|port| places.hash(&flow(port).key));
+            let hashes: BTreeSet<u32> = hashes.collect();
+            assert_eq!(hashes.len(), 8);
+            let lines: BTreeSet<u32> = hashes.iter().map(|hash| hash & !NEIGHBOURS).collect();
+            assert_eq!(lines.len(), 1, "{first}");
         }
     }
 }
