@@ -61,6 +61,16 @@ pub enum Error {
     /// Something was found that was not to be there.
     #[error("{0}")]
     Unwanted(String),
+    /// The flow that was asked for never came.
+    #[error(
+        "there is no flow {number} among the {last} that came; lcap flows lists them, with the same ports and expression"
+    )]
+    NoSuchFlow {
+        /// The number that was asked for.
+        number: u64,
+        /// How many came.
+        last: u64,
+    },
     /// Packets cannot be written in the format asked for.
     #[error("cannot write packet {packet}: {what}")]
     Unwritable {

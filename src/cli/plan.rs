@@ -81,6 +81,16 @@ impl Show {
             Show::Count | Show::Packets(..) | Show::Conversation(_) | Show::Raw(..) => true,
         }
     }
+
+    /// The one flow that is to be shown.
+    pub(super) fn only_flow(&self) -> Option<u64> {
+        match self {
+            Show::Conversation(look) => look.flow,
+            Show::Raw(flow, _) => Some(*flow),
+            Show::Directory(_, flow) => *flow,
+            Show::Nothing | Show::Count | Show::Packets(..) | Show::Flows(_) => None,
+        }
+    }
 }
 
 /// Flows that ended are reported at most this much later than they are due.

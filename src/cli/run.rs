@@ -11,7 +11,7 @@ use super::plan::{Input, Plan, Show, Table, Work};
 use super::terminal::AboveTicker;
 use super::ticker::{Beside, Subject, Ticker};
 use super::{report, signals};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::flow::{FlowCounts, FlowTable};
 use crate::packet::{Interface, Timestamp};
@@ -130,7 +130,8 @@ fn carry_out<S: Source>(
     );
     let finished = output.finish();
     drop(ticker);
-    let judged = findings.verdict();
+    let flows = flows.map(|flows| flows.counts());
+    let judged = findings.verdict().and(came(&work.show, flows));
     let mut ran = ran.and(finished);
     match judged {
         // Both are to be told.
@@ -139,9 +140,19 @@ fn carry_out<S: Source>(
     }
     Ok(Done {
         counts: totals.now(),
-        flows: flows.map(|flows| flows.counts()),
+        flows,
         ran,
     })
+}
+
+/// An error if the one flow that was to be shown never came.
+fn came(show: &Show, flows: Option<FlowCounts>) -> Result<()> {
+    match (show.only_flow(), flows) {
+        (Some(number), Some(FlowCounts { opened: last, .. })) if number > last => {
+            Err(Error::NoSuchFlow { number, last })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What else is on the terminal while counters are drawn.

@@ -38,6 +38,23 @@ fn what_cannot_be_meant_is_refused() {
     }
 }
 
+#[test]
+fn a_flow_that_never_came_is_said() {
+    for (row, message) in [
+        ("http.pcap --flow 2", "no flow 2 among the 1 that came"),
+        ("http.pcap --flow 1 udp", "no flow 1 among the 0 that came"),
+        ("http.pcap --flow 2 --raw orig", "no flow 2 among the 1"),
+        ("damaged.pcap --flow 7", "no flow 7 among the 2"),
+        ("damaged.pcap --flow 7", "damaged at byte"),
+    ] {
+        let ran = words(&format!("follow -r fixtures/{row}"));
+        assert_eq!((ran.code, ran.out.len()), (1, 0), "{row}: {}", ran.errors);
+        assert!(ran.errors.contains(message), "{row}: {}", ran.errors);
+    }
+    let last = words("follow -r fixtures/redis.pcap --flow 3");
+    assert_eq!((last.code, &last.errors[..]), (0, ""));
+}
+
 /// Who is who: the flows of a capture as `lcap flows` has them, with the bytes of both sides.
 fn streams(capture: &str) -> BTreeMap<String, Vec<u8>> {
     let rows = run(["flows", "-r", capture, "--format", "json"]).text();
