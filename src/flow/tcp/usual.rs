@@ -19,7 +19,6 @@ pub(in crate::flow) fn usual_segment(
     time: i64,
 ) -> Option<u64> {
     const ENDS: u16 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0;
-    let seen = if len > 0 { Once::Data } else { Once::Ack };
     let [orig, resp] = &mut flow.halves;
     let (own, other) = match side {
         Side::Orig => (orig, resp),
@@ -35,10 +34,14 @@ pub(in crate::flow) fn usual_segment(
     let acknowledges = ack > other.acked || (ack == other.acked && (len > 0 || ack == other.last));
     let has_it = other.assembler.has(data_offset(ack));
     let is_open = tcp.window > 0 && (len != 1 || other.window > 0);
-    let is_noted = !matches!(flow.handshake, Handshake::SynAck(_)) && flow.history.has(side, seen);
-    if !(is_plain && is_connected && is_next && acknowledges && has_it && is_open && is_noted) {
+    let is_measured = !matches!(flow.handshake, Handshake::SynAck(_));
+    if !(is_plain && is_connected && is_next && acknowledges && has_it && is_open && is_measured) {
         return None;
     }
+    match len {
+        0 => flow.history.once(side, Once::Ack, b'A'),
+        _ => flow.history.once(side, Once::Data, b'D'),
+    };
     own.last = at + Offset::from(len);
     own.window = tcp.window;
     own.assembler.next += u64::from(len);
