@@ -9,6 +9,7 @@ mod again;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::pieces::stretch;
 use crate::packet::Payload;
 
 /// What comes out of an assembler, in the order of the stream. Offsets are from the first byte of data, in bytes.
@@ -154,18 +155,12 @@ impl Assembler {
         let mut at = offset.max(self.next);
         while at < end {
             let rest = self.rest.get_or_insert_default();
-            // The piece that covers this byte, or else the next one behind it.
-            let before = rest.ahead.range(..=at).next_back();
-            if let Some((&start, piece)) = before
-                && at < start + piece.len
-            {
-                let until = end.min(start + piece.len);
+            let (waits, until) = stretch(&rest.ahead, |piece| piece.len, at, end);
+            if waits {
                 evidence.old += until - at;
                 at = until;
                 continue;
             }
-            let behind = rest.ahead.range(at..).next().map(|(&start, _)| start);
-            let until = behind.map_or(end, |start| start.min(end));
             evidence.new += until - at;
             let bytes = part(payload.bytes, at - offset, until - at);
             if at == self.next {
@@ -253,18 +248,13 @@ impl Assembler {
         let rest = self.rest.get_or_insert_default();
         let (mut bytes, mut pieces) = (0, 0);
         let mut at = next.max(rest.acknowledged);
-        if let Some((&start, piece)) = rest.ahead.range(..=at).next_back() {
-            at = at.max(start + piece.len);
-        }
         while at < offset {
-            let behind = rest.ahead.range(at..).next();
-            let (start, end) = behind.map_or((offset, offset), |(&start, piece)| {
-                (start, start + piece.len)
-            });
-            let missing = start.min(offset) - at;
-            bytes += missing;
-            pieces += u32::from(missing > 0);
-            at = end;
+            let (waits, until) = stretch(&rest.ahead, |piece| piece.len, at, offset);
+            if !waits {
+                bytes += until - at;
+                pieces += 1;
+            }
+            at = until;
         }
         rest.acknowledged = rest.acknowledged.max(offset);
         if rest.doubt.until <= next {

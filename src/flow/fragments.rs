@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use super::pieces::stretch;
 use super::seen::Seen;
 use crate::decode;
 use crate::packet::{Body, Fragment, Packet, Payload};
@@ -215,13 +216,18 @@ impl Datagram {
             return false;
         };
         let mut reached = 0;
-        for (&start, part) in &self.parts {
-            if start > reached || reached >= len {
-                break;
+        while reached < len {
+            let (is_there, until) = self.stretch(reached, len);
+            if !is_there {
+                return false;
             }
-            reached = start + part.len() as u32;
+            reached = until;
         }
-        reached >= len
+        true
+    }
+
+    fn stretch(&self, at: u32, end: u32) -> (bool, u32) {
+        stretch(&self.parts, |part| part.len() as u32, at, end)
     }
 
     /// Adds those bytes that no fragment had yet.
@@ -229,19 +235,13 @@ impl Datagram {
         let end = offset + bytes.len() as u32;
         let mut at = offset;
         while at < end {
-            let before = self.parts.range(..=at).next_back();
-            if let Some((&start, part)) = before
-                && at < start + part.len() as u32
-            {
-                at = start + part.len() as u32;
-                continue;
+            let (is_there, until) = self.stretch(at, end);
+            if !is_there {
+                let fresh = bytes.get((at - offset) as usize..(until - offset) as usize);
+                let fresh = fresh.unwrap_or_default();
+                self.covered += fresh.len() as u32;
+                self.parts.insert(at, fresh.into());
             }
-            let behind = self.parts.range(at..).next().map(|(&start, _)| start);
-            let until = behind.map_or(end, |start| start.min(end));
-            let fresh = bytes.get((at - offset) as usize..(until - offset) as usize);
-            let fresh = fresh.unwrap_or_default();
-            self.covered += fresh.len() as u32;
-            self.parts.insert(at, fresh.into());
             at = until;
         }
     }

@@ -17,6 +17,7 @@ mod history;
 mod icmp;
 mod key;
 mod outcome;
+mod pieces;
 mod places;
 mod record;
 mod seen;
