@@ -3,11 +3,11 @@
 use rustix::termios::tcgetwinsize;
 use std::io::IsTerminal;
 
-use super::args::{self, Bounds, Flows, Follow, Precision};
+use super::args::{self, Basis, Bounds, Flows, Follow, Precision};
 use super::look::{is_coloured, precision};
 use super::plan::{Plan, Show, Table, Wish, format, plan, usage};
 use crate::error::Result;
-use crate::flow::{CONDITIONS, Condition, Settings, Side, Wanted};
+use crate::flow::{CONDITIONS, Condition, Settings, Side};
 use crate::pipeline::Flush;
 use crate::sink::Open;
 use crate::sink::flows::{Layout, ORDERS, Order};
@@ -29,7 +29,6 @@ pub(super) fn flows(args: &Flows) -> Result<Plan> {
         .iter()
         .filter(|condition| report.fail_on.iter().any(|name| name == condition.name))
         .collect();
-    let streams = conditions.iter().any(|condition| condition.needs_streams);
     let is_shown = report.output.is_none() && std::io::stdout().is_terminal();
     let show = Show::Flows(Table {
         format,
@@ -42,17 +41,7 @@ pub(super) fn flows(args: &Flows) -> Result<Plan> {
         order: order(args),
         conditions,
     });
-    let streams = if streams { Wanted::Yes } else { Wanted::No };
-    let is_live = args.basis.input.read.is_none();
-    plan(
-        &args.basis,
-        Wish {
-            show,
-            flows: Some(settings(&args.bounds, streams, is_live)),
-            flush: Flush::Full,
-            pace: Pace::Prompt,
-        },
-    )
+    of_flows(&args.basis, &args.bounds, show)
 }
 
 /// Judges the words of `lcap follow`.
@@ -78,30 +67,29 @@ pub(super) fn follow(args: &Follow) -> Result<Plan> {
             nano: precision(&args.basis) == Some(Precision::Nano),
         }),
     };
-    let is_live = args.basis.input.read.is_none();
+    of_flows(&args.basis, &args.bounds, show)
+}
+
+/// The plan for something that is shown of flows.
+fn of_flows(basis: &Basis, bounds: &Bounds, show: Show) -> Result<Plan> {
+    let settings = Settings {
+        max_flows: bounds.max_flows,
+        max_waiting: bounds.max_waiting,
+        linger: match basis.input.read {
+            Some(_) => Settings::FLOWS.linger,
+            None => LIVE_LINGER,
+        },
+        ..Settings::FLOWS
+    };
     plan(
-        &args.basis,
+        basis,
         Wish {
             show,
-            flows: Some(settings(&args.bounds, Wanted::Yes, is_live)),
+            flows: Some(settings),
             flush: Flush::Full,
             pace: Pace::Prompt,
         },
     )
-}
-
-fn settings(bounds: &Bounds, streams: Wanted, is_live: bool) -> Settings {
-    Settings {
-        streams,
-        max_flows: bounds.max_flows,
-        max_waiting: bounds.max_waiting,
-        linger: if is_live {
-            LIVE_LINGER
-        } else {
-            Settings::FLOWS.linger
-        },
-        ..Settings::FLOWS
-    }
 }
 
 /// The order that is asked for, and how many flows are wanted of it.

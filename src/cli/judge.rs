@@ -62,7 +62,11 @@ impl Sink for Judge {
     }
 
     fn needs(&self) -> Needs {
-        Needs::Flows
+        let mut conditions = self.conditions.iter();
+        match conditions.any(|condition| condition.needs_streams) {
+            true => Needs::Streams,
+            false => Needs::Flows,
+        }
     }
 
     fn goes_on(&self) -> bool {

@@ -13,12 +13,12 @@ use super::ticker::{Beside, Subject, Ticker};
 use super::{report, signals};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::flow::{FlowCounts, FlowTable};
+use crate::flow::{FlowCounts, FlowTable, Settings, Wanted};
 use crate::packet::{Interface, Timestamp};
 use crate::pipeline::{self, Counts, Output, Totals};
 use crate::sink::flows::Ranked;
 use crate::sink::follow::{Conversation, Directory, Raw};
-use crate::sink::{Open, Saving, Sink, create};
+use crate::sink::{Needs, Open, Saving, Sink, create};
 use crate::source::live::{self, Live};
 use crate::source::{Losses, Source, Stop, file};
 
@@ -119,7 +119,12 @@ fn carry_out<S: Source>(
         report::listening(interface, ring);
     }
     let ticker = Ticker::start(scene.subject, Arc::clone(&totals), beside(&work.show));
-    let mut flows = work.flows.map(FlowTable::new);
+    let streams = match output.needs() {
+        Needs::Streams => Wanted::Yes,
+        _ => Wanted::No,
+    };
+    let settings = work.flows.map(|bounds| Settings { streams, ..bounds });
+    let mut flows = settings.map(FlowTable::new);
     let ran = pipeline::run(
         source,
         filter,
