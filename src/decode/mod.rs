@@ -29,8 +29,7 @@ pub fn decode<'a>(frame: &'a Frame<'a>) -> Packet<'a> {
         Err(reason) => return opaque(reason),
     };
     let bytes = frame.bytes.get(at..).unwrap_or_default();
-    // A record may claim fewer bytes on the wire than it holds; what is here was there.
-    let wire = (frame.plausible_len() as usize).max(frame.bytes.len()) - at;
+    let wire = wire_len(frame, at);
     let packet = |fragment, body| Packet {
         frame,
         network: at as u32,
@@ -56,7 +55,7 @@ pub fn decode<'a>(frame: &'a Frame<'a>) -> Packet<'a> {
 pub fn fragment_contents<'a>(packet: &Packet<'a>) -> Option<(u8, Payload<'a>)> {
     let frame = packet.frame;
     let bytes = frame.bytes.get(packet.network as usize..)?;
-    let wire = (frame.plausible_len() as usize).max(frame.bytes.len()) - packet.network as usize;
+    let wire = wire_len(frame, packet.network as usize);
     match bytes.first()? >> 4 {
         4 => ip::version_4(bytes, wire)
             .ok()
@@ -65,6 +64,13 @@ pub fn fragment_contents<'a>(packet: &Packet<'a>) -> Option<(u8, Payload<'a>)> {
             .ok()
             .map(|datagram| (datagram.proto, datagram.payload)),
     }
+}
+
+/// How many bytes stood on the wire from `at` on, which is within the frame. A record may claim fewer than it holds; what is here was
+/// there.
+#[inline]
+fn wire_len(frame: &Frame, at: usize) -> usize {
+    (frame.plausible_len() as usize).max(frame.bytes.len()) - at
 }
 
 /// What a whole datagram carries whose fragments were put together.

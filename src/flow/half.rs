@@ -1,6 +1,7 @@
 //! One side of a flow: what it sent, how far its stream is known, and its TCP state (Zeek's `TCP_Endpoint`).
 
 use super::assembler::Assembler;
+use super::key::Side;
 use super::sequence::Offset;
 
 /// How far one side of a TCP connection is, as Zeek tells it.
@@ -108,6 +109,16 @@ pub(super) struct Half {
 }
 
 impl Half {
+    /// A side of the two, and the other.
+    #[inline]
+    pub(super) fn pair(halves: &mut [Half; 2], side: Side) -> (&mut Half, &mut Half) {
+        let [orig, resp] = halves;
+        match side {
+            Side::Orig => (orig, resp),
+            Side::Resp => (resp, orig),
+        }
+    }
+
     /// What is rarely counted, as far as it was.
     pub(super) fn rare(&self) -> Rare {
         self.rare.as_deref().copied().unwrap_or_default()

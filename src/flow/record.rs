@@ -90,7 +90,12 @@ impl FlowRecord {
 
     /// Bytes that the receivers acknowledged and the capture has not (Zeek's `missed_bytes`).
     pub fn missed_bytes(&self) -> u64 {
-        self.sides.iter().map(|side| side.missed_bytes).sum()
+        self.both(|side| side.missed_bytes)
+    }
+
+    /// Something of both sides, added up.
+    pub fn both(&self, of: fn(&SideRecord) -> u64) -> u64 {
+        self.sides.iter().map(of).sum()
     }
 }
 

@@ -128,13 +128,8 @@ impl FlowTable {
         self.fragments.give_up_all();
     }
 
-    /// Flows that began, and how many of them are followed now.
-    #[inline]
-    pub fn opened_and_open(&self) -> (u64, u64) {
-        (self.counts.opened, self.places.len() as u64)
-    }
-
     /// Counters, at this moment.
+    #[inline]
     pub fn counts(&self) -> FlowCounts {
         FlowCounts {
             open: self.places.len() as u64,

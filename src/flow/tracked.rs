@@ -85,11 +85,7 @@ impl Tracked {
     /// A side, and the other.
     #[inline]
     pub(super) fn halves(&mut self, side: Side) -> (&mut Half, &mut Half) {
-        let [orig, resp] = &mut self.halves;
-        match side {
-            Side::Orig => (orig, resp),
-            Side::Resp => (resp, orig),
-        }
+        Half::pair(&mut self.halves, side)
     }
 
     /// The originator is the responder, and the other way round.

@@ -70,9 +70,9 @@ impl Totals {
 
     #[inline]
     pub(super) fn follow(&self, flows: &FlowTable) {
-        let (opened, open) = flows.opened_and_open();
-        self.flows.store(opened, Relaxed);
-        self.open_flows.store(open, Relaxed);
+        let counts = flows.counts();
+        self.flows.store(counts.opened, Relaxed);
+        self.open_flows.store(counts.open, Relaxed);
     }
 
     pub(super) fn packets(&self) -> u64 {

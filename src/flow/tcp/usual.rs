@@ -1,6 +1,6 @@
 //! The short way that nearly all segments take.
 
-use crate::flow::half::State;
+use crate::flow::half::{Half, State};
 use crate::flow::history::Once;
 use crate::flow::key::Side;
 use crate::flow::sequence::{self, Offset};
@@ -19,11 +19,7 @@ pub(in crate::flow) fn usual_segment(
     time: i64,
 ) -> Option<u64> {
     const ENDS: u16 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0;
-    let [orig, resp] = &mut flow.halves;
-    let (own, other) = match side {
-        Side::Orig => (orig, resp),
-        Side::Resp => (resp, orig),
-    };
+    let (own, other) = Half::pair(&mut flow.halves, side);
     let at = sequence::offset(tcp.seq, own.start, own.last);
     let ack = sequence::offset(tcp.ack, other.start, other.acked);
     let is_plain = tcp.flags.0 & (ENDS | Flags::ACK.0) == Flags::ACK.0;
