@@ -83,16 +83,24 @@ fn longest_zeros(pairs: &[[u8; 2]]) -> (usize, usize) {
     if best.1 < 2 { (0, 0) } else { best }
 }
 
+/// `127.0.0.1`, `::1`.
+#[inline]
+pub(in crate::sink) fn ip(out: &mut Vec<u8>, ip: IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => ip4(out, ip.octets()),
+        IpAddr::V6(ip) => ip6(out, ip.octets()),
+    }
+}
+
 /// `127.0.0.1:80`, `[::1]:80`.
 pub(in crate::sink) fn socket(out: &mut Vec<u8>, socket: SocketAddr) {
-    match socket.ip() {
-        IpAddr::V4(ip) => ip4(out, ip.octets()),
-        IpAddr::V6(ip) => {
-            out.push(b'[');
-            ip6(out, ip.octets());
-            out.push(b']');
-        }
-    }
+    let (before, behind): (&[u8], &[u8]) = match socket {
+        SocketAddr::V4(_) => (b"", b""),
+        SocketAddr::V6(_) => (b"[", b"]"),
+    };
+    out.extend_from_slice(before);
+    ip(out, socket.ip());
+    out.extend_from_slice(behind);
     out.push(b':');
     number::decimal(out, u32::from(socket.port()));
 }

@@ -141,10 +141,7 @@ fn object(packet: &Packet, clock: &mut Clock, out: &mut Vec<u8>) {
 fn addresses(out: &mut Vec<u8>, src: IpAddr, dst: IpAddr, proto: u8) {
     for (name, end) in [(",\"src\":\"", src), ("\",\"dst\":\"", dst)] {
         text(out, name);
-        match end {
-            IpAddr::V4(end) => address::ip4(out, end.octets()),
-            IpAddr::V6(end) => address::ip6(out, end.octets()),
-        }
+        address::ip(out, end);
     }
     text(out, "\"");
     field(out, "ip_proto", u32::from(proto));

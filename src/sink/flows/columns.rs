@@ -32,9 +32,7 @@ pub enum Value<'a> {
     Span(Span),
     /// An address.
     Address(IpAddr),
-    /// A word.
-    Word(&'static str),
-    /// Any text.
+    /// Text.
     Text(&'a str),
     /// Text that is put together.
     Owned(String),
@@ -52,10 +50,8 @@ const fn zeek(
     value: fn(&FlowRecord) -> Value<'_>,
 ) -> Column {
     Column {
-        name,
-        about,
         zeek: Some(kind),
-        value,
+        ..own(name, about, value)
     }
 }
 
@@ -104,12 +100,12 @@ pub const COLUMNS: &[Column] = &[
     zeek("id.orig_p", "port", "its port; for ICMP the message's type", |f| Value::Count(u64::from(f.id.orig.port()))),
     zeek("id.resp_h", "addr", "the responder's address", |f| Value::Address(f.id.resp.ip())),
     zeek("id.resp_p", "port", "its port; for ICMP the type that answers, or the code", |f| Value::Count(u64::from(f.id.resp.port()))),
-    zeek("proto", "enum", "tcp, udp or icmp", |f| Value::Word(f.id.transport())),
-    zeek("service", "string", "what is spoken, by its first bytes", |f| f.service.as_ref().map_or(Value::Absent, |service| Value::Word(service.name))),
+    zeek("proto", "enum", "tcp, udp or icmp", |f| Value::Text(f.id.transport())),
+    zeek("service", "string", "what is spoken, by its first bytes", |f| f.service.as_ref().map_or(Value::Absent, |service| Value::Text(service.name))),
     zeek("duration", "interval", "from the first packet to the last, seconds", |f| Value::Span(f.duration)),
     zeek("orig_bytes", "count", "bytes that the originator said, by sequence numbers", |f| Value::Count(orig(f).bytes)),
     zeek("resp_bytes", "count", "bytes that the responder said, likewise", |f| Value::Count(resp(f).bytes)),
-    zeek("conn_state", "string", "how far it came, in Zeek's letters", |f| Value::Word(f.conn_state.name())),
+    zeek("conn_state", "string", "how far it came, in Zeek's letters", |f| Value::Text(f.conn_state.name())),
     zeek("missed_bytes", "count", "bytes that were acknowledged and not captured", |f| Value::Count(f.missed_bytes())),
     zeek("history", "string", "what happened, in Zeek's letters", |f| if f.history.is_empty() { Value::Absent } else { Value::Text(&f.history) }),
     zeek("orig_pkts", "count", "packets of the originator", |f| Value::Count(orig(f).traffic.pkts)),

@@ -14,6 +14,9 @@ pub(in crate::sink) const FORMAT: Format = Format {
 
 struct Records;
 
+/// How many bytes a record mostly has at most.
+const RECORD: usize = 1 << 10;
+
 impl Rows for Records {
     fn begin(&mut self, _first: Option<&FlowRecord>, out: &mut Vec<u8>) {
         record(out, COLUMNS.len(), |at, field| {
@@ -30,7 +33,10 @@ impl Rows for Records {
 
 /// Writes a record of so many fields, each written by `write`.
 fn record(out: &mut Vec<u8>, count: usize, write: impl Fn(usize, &mut Vec<u8>)) {
-    let mut records = csv::Writer::from_writer(out);
+    // As large as a record mostly is: it is made anew for every record.
+    let mut records = csv::WriterBuilder::new()
+        .buffer_capacity(RECORD)
+        .from_writer(out);
     let mut field = Vec::new();
     for at in 0..count {
         field.clear();
@@ -48,7 +54,6 @@ fn write(out: &mut Vec<u8>, value: &Value) {
         Value::Time(time) => seconds_since_epoch(out, *time),
         Value::Span(span) => seconds(out, *span),
         Value::Address(ip) => out.extend_from_slice(ip.to_string().as_bytes()),
-        Value::Word(word) => out.extend_from_slice(word.as_bytes()),
         Value::Text(text) => out.extend_from_slice(text.as_bytes()),
         Value::Owned(text) => out.extend_from_slice(text.as_bytes()),
         Value::Shown(text) => out.extend_from_slice(text.to_string().as_bytes()),

@@ -1,7 +1,5 @@
 //! Flows as JSON, one object a line (RFC 8259, <https://jsonlines.org>): every column that the flow has.
 
-use std::net::IpAddr;
-
 use super::{COLUMNS, Column, Rows, Value, Writer, seconds, seconds_since_epoch};
 use crate::flow::FlowRecord;
 use crate::sink::json::quoted;
@@ -60,13 +58,9 @@ fn write(out: &mut Vec<u8>, value: &Value) {
         Value::Span(span) => seconds(out, *span),
         Value::Address(ip) => {
             out.push(b'"');
-            match ip {
-                IpAddr::V4(ip) => address::ip4(out, ip.octets()),
-                IpAddr::V6(ip) => address::ip6(out, ip.octets()),
-            }
+            address::ip(out, *ip);
             out.push(b'"');
         }
-        Value::Word(word) => quoted(out, word),
         Value::Text(text) => quoted(out, text),
         Value::Owned(text) => quoted(out, text),
         Value::Shown(text) => quoted(out, &text.to_string()),

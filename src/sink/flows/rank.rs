@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::error::Result;
-use crate::flow::{FlowEvent, FlowRecord, Side, What};
+use crate::flow::{FlowEvent, FlowRecord, What};
 use crate::sink::{Needs, Sink};
 
 /// An order of flows.
@@ -25,17 +25,12 @@ pub const ORDERS: &[Order] = &[
     Order {
         name: "bytes",
         about: "the most data first",
-        key: |flow| {
-            largest(
-                flow,
-                flow.side(Side::Orig).bytes + flow.side(Side::Resp).bytes,
-            )
-        },
+        key: |flow| largest(flow, flow.both(|side| side.bytes)),
     },
     Order {
         name: "packets",
         about: "the most packets first",
-        key: |flow| largest(flow, both(flow, |side| side.traffic.pkts)),
+        key: |flow| largest(flow, flow.both(|side| side.traffic.pkts)),
     },
     Order {
         name: "duration",
@@ -53,7 +48,7 @@ pub const ORDERS: &[Order] = &[
         key: |flow| {
             largest(
                 flow,
-                both(flow, |side| u64::from(side.analysis.retrans_pkts)),
+                flow.both(|side| u64::from(side.analysis.retrans_pkts)),
             )
         },
     },
@@ -63,10 +58,6 @@ pub const ORDERS: &[Order] = &[
         key: |flow| (Reverse(0), flow.id.number as i64),
     },
 ];
-
-fn both(flow: &FlowRecord, of: fn(&crate::flow::SideRecord) -> u64) -> u64 {
-    flow.sides.iter().map(of).sum()
-}
 
 /// Equals stand in the order of their numbers.
 fn largest(flow: &FlowRecord, value: u64) -> Key {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Write;
 
 use super::{Rows, Writer};
-use crate::flow::{FlowRecord, Side, SideRecord, Verdict};
+use crate::flow::{FlowRecord, Side, Verdict};
 use crate::packet::Span;
 use crate::sink::{Clock, Format, Open, address, number};
 
@@ -246,9 +246,8 @@ fn answer(out: &mut Vec<u8>, flow: &FlowRecord) {
 /// How it ended, and what else is remarkable.
 fn end(out: &mut Vec<u8>, flow: &FlowRecord) {
     show(out, &flow.outcome);
-    let both = |count: fn(&SideRecord) -> u64| flow.sides.iter().map(count).sum();
-    let retransmissions = both(|side| u64::from(side.analysis.retrans_pkts));
-    let closed = both(|side| u64::from(side.analysis.zero_windows));
+    let retransmissions = flow.both(|side| u64::from(side.analysis.retrans_pkts));
+    let closed = flow.both(|side| u64::from(side.analysis.zero_windows));
     for (count, one, many) in [
         (flow.missed_bytes(), "byte missing", "bytes missing"),
         (retransmissions, "retransmission", "retransmissions"),

@@ -85,7 +85,6 @@ fn write(out: &mut Vec<u8>, value: &Value) {
         Value::Time(time) => micros(out, Span(if time.is_known() { time.0 } else { 0 })),
         Value::Span(span) => micros(out, *span),
         Value::Address(ip) => out.extend_from_slice(ip.to_string().as_bytes()),
-        Value::Word(word) => text(out, word),
         Value::Text(words) => text(out, words),
         Value::Owned(words) => text(out, words),
         Value::Shown(words) => text(out, &words.to_string()),

@@ -67,12 +67,11 @@ impl<W: Write> Conversation<W> {
     }
 
     fn say(&mut self, event: &FlowEvent, side: Side, offset: u64, bytes: &[u8]) {
-        // A datagram is something for itself, even an empty one.
-        let is_datagram = event.id.proto == UDP;
-        if is_datagram || self.speaker != Some((event.id.number, side)) {
-            self.speaker = Some((event.id.number, side));
-            self.head(event.time, &event.id, side);
+        if event.id.proto == UDP {
+            // A datagram is something for itself, even an empty one.
+            self.speaker = None;
         }
+        self.turn_to(event, side);
         if bytes.is_empty() {
             self.out.extend_from_slice(b"[empty datagram]\n");
             return;
@@ -99,13 +98,19 @@ impl<W: Write> Conversation<W> {
         self.out.extend_from_slice(plain.as_bytes());
     }
 
-    /// `── 07:16:56.183003  1  127.0.0.1:59526 → 127.0.0.1:62893`
-    fn head(&mut self, time: Timestamp, id: &FlowId, side: Side) {
+    /// Says who speaks, unless it is who spoke last: `── 07:16:56.183003  1  127.0.0.1:59526 → 127.0.0.1:62893`.
+    fn turn_to(&mut self, event: &FlowEvent, side: Side) {
+        let FlowId {
+            number, orig, resp, ..
+        } = event.id;
+        if self.speaker.replace((number, side)) == Some((number, side)) {
+            return;
+        }
         let (from, to) = match side {
-            Side::Orig => (id.orig, id.resp),
-            Side::Resp => (id.resp, id.orig),
+            Side::Orig => (orig, resp),
+            Side::Resp => (resp, orig),
         };
-        self.line(time, &format!("{}  {from} → {to}", id.number));
+        self.line(event.time, &format!("{number}  {from} → {to}"));
     }
 
     /// A line of our own.
@@ -123,10 +128,7 @@ impl<W: Write> Conversation<W> {
 
     /// Something that stands where bytes should: `[gap 238 bytes]`.
     fn note(&mut self, event: &FlowEvent, side: Side, text: &str) {
-        if self.speaker != Some((event.id.number, side)) {
-            self.speaker = Some((event.id.number, side));
-            self.head(event.time, &event.id, side);
-        }
+        self.turn_to(event, side);
         self.end_line();
         self.out.extend_from_slice(text.as_bytes());
         self.out.push(b'\n');
