@@ -21,6 +21,13 @@ impl Ran {
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.out.clone()).unwrap()
     }
+
+    /// Nothing came out, the exit code is this one, and what was said has this in it; `row` is what was run.
+    pub(crate) fn refused(&self, code: i32, row: &str, message: &str) {
+        let came = (self.code, self.out.len());
+        assert_eq!(came, (code, 0), "{row}: {}", self.errors);
+        assert!(self.errors.contains(message), "{row}: {}", self.errors);
+    }
 }
 
 /// `lcap`, ready to be given arguments.

@@ -2,7 +2,7 @@
 
 use lcap::decode::decode;
 use lcap::flow::Settings;
-use lcap::packet::{Body, Frame, Interface, Options, Timestamp};
+use lcap::packet::{Body, Interface, Timestamp};
 use lcap::source::{Next, Source, file};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -98,15 +98,7 @@ fn packets(frames: &[Captured]) -> (u64, u64) {
     let interface = Interface::default();
     let (mut whole, mut fragments) = (0, 0);
     for captured in frames {
-        let frame = Frame {
-            number: 1,
-            time: Timestamp(captured.time),
-            interface: &interface,
-            link: captured.link,
-            wire_len: captured.wire_len,
-            bytes: &captured.bytes,
-            options: Options::default(),
-        };
+        let frame = captured.frame(1, &interface);
         let packet = decode(&frame);
         let has_flow = !matches!(packet.body, Body::Ip { .. } | Body::Opaque(_));
         match packet.fragment {

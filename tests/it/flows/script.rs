@@ -29,6 +29,21 @@ pub(crate) struct Captured {
     pub(crate) bytes: Vec<u8>,
 }
 
+impl Captured {
+    /// As a source would give it.
+    pub(crate) fn frame<'a>(&'a self, number: u64, interface: &'a Interface) -> Frame<'a> {
+        Frame {
+            number,
+            time: Timestamp(self.time),
+            interface,
+            link: self.link,
+            wire_len: self.wire_len,
+            bytes: &self.bytes,
+            options: Options::default(),
+        }
+    }
+}
+
 /// Who speaks, and where their numbers begin.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peers {
@@ -275,15 +290,7 @@ pub(crate) fn push(frames: &[Captured], settings: Settings) -> Told {
     let mut told = Told::default();
     let mut table = FlowTable::new(settings);
     for (n, captured) in frames.iter().enumerate() {
-        let frame = Frame {
-            number: n as u64 + 1,
-            time: Timestamp(captured.time),
-            interface: &interface,
-            link: captured.link,
-            wire_len: captured.wire_len,
-            bytes: &captured.bytes,
-            options: Options::default(),
-        };
+        let frame = captured.frame(n as u64 + 1, &interface);
         table.push(&decode(&frame), &mut |event| told.take(&event));
     }
     table.finish(&mut |event| told.take(&event));

@@ -196,15 +196,7 @@ fn the_clock_alone_lets_flows_go() {
     let mut table = FlowTable::new(STREAMS);
     let interface = lcap::packet::Interface::default();
     let captured = datagram(5 * SECOND, 1);
-    let frame = lcap::packet::Frame {
-        number: 1,
-        time: Timestamp(captured.time),
-        interface: &interface,
-        link: captured.link,
-        wire_len: captured.wire_len,
-        bytes: &captured.bytes,
-        options: lcap::packet::Options::default(),
-    };
+    let frame = captured.frame(1, &interface);
     table.push(&lcap::decode::decode(&frame), &mut |_| {});
     let mut closed = 0;
     for (now, expected) in [
