@@ -21,7 +21,7 @@ pub(super) struct Datagram<'a, A> {
 }
 
 /// Reads an IPv4 datagram of which `bytes` were captured, with `wire` bytes to the end of the frame.
-#[inline]
+#[inline(always)]
 pub(super) fn version_4(bytes: &[u8], wire: usize) -> Read<Datagram<'_, Ipv4Addr>> {
     use err::ipv4::HeaderSliceError;
     let header = match Ipv4HeaderSlice::from_slice(bytes) {
@@ -135,6 +135,7 @@ fn jumbo(next: IpNumber, bytes: &[u8]) -> usize {
 }
 
 /// `len` bytes from `at` on, and those of them that were captured.
+#[inline(always)]
 fn cut(bytes: &[u8], at: usize, len: usize) -> Payload<'_> {
     let captured = bytes.get(at..).unwrap_or_default();
     Payload {

@@ -15,7 +15,16 @@ const FIRST_ETHER_TYPE: u16 = 1536;
 const SNAP: [u8; 6] = [0xaa, 0xaa, 3, 0, 0, 0];
 
 /// What follows the link header, and at which byte.
+#[inline(always)]
 pub(super) fn network(link: LinkType, bytes: &[u8]) -> Read<(Network, usize)> {
+    match (link, bytes.get(12..14)) {
+        (LinkType::ETHERNET, Some(&[0x08, 0x00])) => Ok((Network::Ip4, 14)),
+        (LinkType::ETHERNET, Some(&[0x86, 0xdd])) => Ok((Network::Ip6, 14)),
+        _ => rare(link, bytes),
+    }
+}
+
+fn rare(link: LinkType, bytes: &[u8]) -> Read<(Network, usize)> {
     match link {
         LinkType::ETHERNET => {
             let header = Ethernet2HeaderSlice::from_slice(bytes).map_err(|_| Reason::CutLink)?;

@@ -17,7 +17,7 @@ const UDP_HEADER: u32 = 8;
 ///
 /// Addresses are converted only where the body is put together: as `IpAddr`s on their way they would be written to memory and
 /// read back in pieces of other sizes, which stalls for longer than all the rest of the reading takes.
-#[inline]
+#[inline(always)]
 pub(super) fn body<'a, A: Into<IpAddr> + Copy>(datagram: &Datagram<'a, A>) -> Body<'a> {
     let Datagram {
         src,
@@ -66,7 +66,7 @@ pub(super) fn body<'a, A: Into<IpAddr> + Copy>(datagram: &Datagram<'a, A>) -> Bo
     }
 }
 
-#[inline]
+#[inline(always)]
 fn tuple<A: Into<IpAddr> + Copy>(datagram: &Datagram<A>, [a, b, c, d]: [u8; 4]) -> Tuple {
     Tuple {
         src: SocketAddr::new(datagram.src.into(), u16::from_be_bytes([a, b])),
@@ -76,7 +76,7 @@ fn tuple<A: Into<IpAddr> + Copy>(datagram: &Datagram<A>, [a, b, c, d]: [u8; 4]) 
 }
 
 /// A segment's header and data, or what can be read of the header.
-#[inline]
+#[inline(always)]
 fn tcp(payload: Payload<'_>) -> Result<(Tcp<'_>, Payload<'_>), (Option<Tcp<'_>>, Reason)> {
     let (tcp, header_len) = match TcpSlice::from_slice(payload.bytes) {
         Ok(slice) => {
@@ -150,7 +150,7 @@ fn broken_tcp(bytes: &[u8]) -> Result<(Tcp<'_>, usize), (Option<Tcp<'_>>, Reason
     }
 }
 
-#[inline]
+#[inline(always)]
 fn udp(payload: Payload<'_>) -> Read<Payload<'_>> {
     let header = UdpHeaderSlice::from_slice(payload.bytes).map_err(|_| Reason::CutTransport)?;
     let len = match u32::from(header.length()) {
