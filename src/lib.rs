@@ -54,6 +54,7 @@
 //! - No clock below [`pipeline`] except what [`source`] stamps: a file gives what the live capture gave.
 //! - [`decode::decode`] and [`flow::FlowTable::push`] cannot fail or panic, whatever the bytes.
 //! - Everything that is remembered is bounded, and what is let go is reported and counted.
+//! - No byte that comes out depends on the number of threads or on the seeds of hashes.
 //! - One copy per packet live, none offline; no allocation per packet.
 //! - Only the kernel's ring can lose packets. Losses are counted in one place and always printed.
 //! - Damage to a file ends in an error with its byte offset, after every good packet was delivered.
@@ -64,6 +65,16 @@
 //! The first design had a thread that copied packets out of the ring for the loop. Measured, it cost half as much CPU again per
 //! packet: every packet moved from one processor's cache to another's. The ring is itself the queue: it takes packets while the
 //! loop prints or writes, holds far more than any hand-off between threads, and counts what it loses. See [`source::live`].
+//!
+//! # How files are shared by threads
+//!
+//! A mapped file is read by several threads, where that saves time, and no byte that comes out depends on how many there are. One thread
+//! finds where the next few thousand frames are; then each makes what is to be made of those in its [`Lane`](packet::Lane)s, and the
+//! thread that called puts it in order. A connection is in one lane, so all that is remembered of it is in one place and needs no lock.
+//! The first design had every thread walk over the whole file, and the second passed on all that was known of each frame: what one
+//! processor writes and another reads cost more than to find it again. So only places in the file are handed on, and finished lines.
+//!
+//! What has to be bounded for all flows together cannot be bounded by each thread: near such a bound the file is read again by one.
 //!
 //! # How flows end
 //!

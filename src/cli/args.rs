@@ -1,5 +1,6 @@
 //! The words of the command line: collected here, judged in [`plan`](super::plan).
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -131,6 +132,9 @@ pub(super) struct Input {
     /// Size of the kernel's ring: KiB, or with a unit, as 256MiB [default: 64MiB]
     #[arg(short = 'B', long, value_name = "SIZE", value_parser = kibibytes)]
     pub(super) buffer_size: Option<u64>,
+    /// Read a file with this many threads; what comes out is the same [default: one for each processor, at most 8]
+    #[arg(long, value_name = "THREADS", requires = "read", value_parser = threads, hide_short_help = true)]
+    pub(super) threads: Option<NonZero<usize>>,
     /// Ask the device for this link type, where it has several: LINUX_SLL, LINUX_SLL2
     #[arg(short = 'y', long, value_name = "TYPE", conflicts_with = "read")]
     pub(super) linktype: Option<String>,
@@ -313,6 +317,15 @@ pub(super) enum Color {
 /// The names of the formats that packets are shown in.
 fn shown() -> PossibleValuesParser {
     formats(|format| matches!(format.open, Open::Shown(_)))
+}
+
+/// As many threads as somebody may mean.
+fn threads(text: &str) -> Result<NonZero<usize>, String> {
+    let count: NonZero<usize> = text.parse().map_err(|e| format!("{e}"))?;
+    match count.get() {
+        1..=64 => Ok(count),
+        _ => Err("64 are the most".to_owned()),
+    }
 }
 
 /// The names of the formats that flows are written in.

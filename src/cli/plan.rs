@@ -1,6 +1,7 @@
 //! What the words mean together: every conflict is found here, before anything is opened for writing.
 
 use std::io::IsTerminal;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub(super) struct Work {
     pub(super) flush: Flush,
     /// What flows may cost, where there are to be any.
     pub(super) flows: Option<Settings>,
+    /// How many threads share the work; none is as many as are of use.
+    pub(super) threads: Option<NonZero<usize>>,
 }
 
 /// Where packets come from.
@@ -189,6 +192,7 @@ pub(super) fn plan(args: &Basis, wish: Wish) -> Result<Plan> {
                 flush
             },
             flows,
+            threads: args.input.threads,
         },
     })
 }

@@ -97,8 +97,7 @@ pub(super) fn file(counts: &Counts, losses: Losses, filter: &Filter) {
 }
 
 /// Flows were followed: what of that was not possible.
-pub(super) fn flows(counts: Option<FlowCounts>) {
-    let Some(counts) = counts else { return };
+pub(super) fn flows(counts: FlowCounts) {
     let mut text = String::new();
     let mut told = |count: u64, noun, rest: &str| {
         if count > 0 {

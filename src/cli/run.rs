@@ -13,9 +13,9 @@ use super::ticker::{Beside, Subject, Ticker};
 use super::{report, signals};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::flow::{FlowCounts, FlowTable, Settings, Wanted};
+use crate::flow::{FlowCounts, Settings, Wanted};
 use crate::packet::{Interface, Timestamp};
-use crate::pipeline::{self, Counts, Output, Totals};
+use crate::pipeline::{self, Counts, Output, Task, Totals};
 use crate::sink::flows::Ranked;
 use crate::sink::follow::{Conversation, Directory, Raw};
 use crate::sink::{Needs, Open, Saving, Sink, create};
@@ -48,9 +48,9 @@ fn from_file(path: &Path, mut filter: Filter, work: &Work) -> Result<()> {
         ring: None,
         stop,
     };
-    let Done { counts, flows, ran } = carry_out(&mut source, &mut filter, work, scene)?;
+    let Done { counts, ran } = carry_out(&mut source, &mut filter, work, scene)?;
     report::file(&counts, source.losses(), &filter);
-    report::flows(flows);
+    report::flows(counts.flows);
     count(&work.show, counts)?;
     ran
 }
@@ -71,9 +71,9 @@ fn from_device(options: live::Options, filter: Filter, work: &Work) -> Result<()
         ring: Some(ring),
         stop,
     };
-    let Done { counts, flows, ran } = carry_out(&mut source, &mut filter, work, scene)?;
+    let Done { counts, ran } = carry_out(&mut source, &mut filter, work, scene)?;
     report::device(&counts, source.losses(), ring);
-    report::flows(flows);
+    report::flows(counts.flows);
     count(&work.show, counts)?;
     ran
 }
@@ -96,7 +96,6 @@ struct Scene {
 /// What a run came to.
 struct Done {
     counts: Counts,
-    flows: Option<FlowCounts>,
     /// How it ended.
     ran: Result<()>,
 }
@@ -118,44 +117,34 @@ fn carry_out<S: Source>(
     if let (Some(interface), Some(ring)) = (&scene.interface, scene.ring) {
         report::listening(interface, ring);
     }
-    let ticker = Ticker::start(scene.subject, Arc::clone(&totals), beside(&work.show));
     let streams = match output.needs() {
         Needs::Streams => Wanted::Yes,
         _ => Wanted::No,
     };
-    let settings = work.flows.map(|bounds| Settings { streams, ..bounds });
-    let mut flows = settings.map(FlowTable::new);
-    let ran = pipeline::run(
-        source,
-        filter,
-        &mut output,
-        work.limits,
-        &totals,
-        flows.as_mut(),
-    );
+    let task = Task {
+        limits: work.limits,
+        flows: work.flows.map(|bounds| Settings { streams, ..bounds }),
+        threads: work.threads.unwrap_or_else(|| scene.subject.threads()),
+    };
+    let ticker = Ticker::start(scene.subject, Arc::clone(&totals), beside(&work.show));
+    let ran = pipeline::run(source, filter, &mut output, &task, &totals);
     let finished = output.finish();
     drop(ticker);
-    let flows = flows.map(|flows| flows.counts());
-    let judged = findings.verdict().and(came(&work.show, flows));
+    let counts = totals.now();
+    let judged = findings.verdict().and(came(&work.show, counts.flows));
     let mut ran = ran.and(finished);
     match judged {
         // Both are to be told.
         Err(verdict) if ran.is_err() => report::error(&verdict),
         judged => ran = ran.and(judged),
     }
-    Ok(Done {
-        counts: totals.now(),
-        flows,
-        ran,
-    })
+    Ok(Done { counts, ran })
 }
 
 /// An error if the one flow that was to be shown never came.
-fn came(show: &Show, flows: Option<FlowCounts>) -> Result<()> {
-    match (show.only_flow(), flows) {
-        (Some(number), Some(FlowCounts { opened: last, .. })) if number > last => {
-            Err(Error::NoSuchFlow { number, last })
-        }
+fn came(show: &Show, FlowCounts { opened: last, .. }: FlowCounts) -> Result<()> {
+    match show.only_flow() {
+        Some(number) if number > last => Err(Error::NoSuchFlow { number, last }),
         _ => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Ten times a second a thread looks at counters that the loop keeps anyway; the loop itself never draws.
 
+use std::num::NonZero;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::{self, Terminal};
+use crate::flow::FlowCounts;
 use crate::pipeline::Totals;
 use crate::source::{Losses, Progress};
 
@@ -20,6 +22,24 @@ pub(super) enum Subject {
     File(Progress),
     /// A device is being captured on.
     Device(Arc<Mutex<Losses>>),
+}
+
+/// Files below this size are read before other threads have begun, in bytes.
+const WORTH_THREADS: u64 = 8 << 20;
+/// More threads than this wait for the one that puts things in order.
+const MOST_THREADS: NonZero<usize> = NonZero::<usize>::MIN.saturating_add(7);
+
+impl Subject {
+    /// How many threads are to share the work unless somebody says.
+    pub(super) fn threads(&self) -> NonZero<usize> {
+        match self {
+            Subject::File(progress) if progress.total.unwrap_or(0) >= WORTH_THREADS => {
+                let processors = std::thread::available_parallelism();
+                processors.map_or(NonZero::<usize>::MIN, |count| count.min(MOST_THREADS))
+            }
+            Subject::File(_) | Subject::Device(_) => NonZero::<usize>::MIN,
+        }
+    }
 }
 
 /// What else goes to the terminal meanwhile.
@@ -101,13 +121,13 @@ fn target() -> ProgressDrawTarget {
 fn show(bar: &ProgressBar, subject: &Subject, totals: &Totals) {
     let counts = totals.now();
     let mut packets = format!("{} packets", HumanCount(counts.packets));
-    if counts.flows > 0 {
-        let ended = counts.flows - counts.open_flows;
+    if counts.flows.opened > 0 {
+        let FlowCounts { opened, open, .. } = counts.flows;
         packets += &format!(
             " in {} flows: {} open, {} ended",
-            HumanCount(counts.flows),
-            HumanCount(counts.open_flows),
-            HumanCount(ended)
+            HumanCount(opened),
+            HumanCount(open),
+            HumanCount(opened - open)
         );
     }
     match subject {

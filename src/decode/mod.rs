@@ -5,10 +5,12 @@
 //! of the frame"; an IPv6 payload length of 0 needs the jumbo option (RFC 2675).
 
 mod ip;
+mod lane;
 mod link;
 mod quoted;
 mod transport;
 
+pub use lane::lane;
 pub use quoted::quoted;
 
 use std::net::IpAddr;

@@ -11,7 +11,7 @@ use crate::packet::LinkType;
 use crate::source::live::message;
 
 /// A compiled expression for one link type.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Program {
     instructions: Vec<Instruction>,
 }

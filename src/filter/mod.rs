@@ -14,7 +14,7 @@ use crate::packet::{Body, Fragment, Frame, LinkType, Packet, Reason};
 use bpf::Program;
 
 /// What the user wants to see: every part that is given must agree.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Filter {
     ports: Option<Ports>,
     /// Set where the kernel has looked at the ports of every packet that this does not match.
@@ -27,7 +27,7 @@ pub struct Filter {
 }
 
 /// The last fragmented datagrams whose first fragment was wanted: the others have no ports, and are wanted too.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Datagrams {
     wanted: VecDeque<(IpAddr, IpAddr, u32)>,
 }
@@ -124,6 +124,21 @@ impl Filter {
             }
         }
         self.expression.is_none() || self.expression_matches(packet.frame)
+    }
+
+    /// Whether it leaves nothing out.
+    pub fn is_empty(&self) -> bool {
+        self.ports.is_none() && self.expression.is_none()
+    }
+
+    /// Whether it has to see all packets that are no usual segments or datagrams: fragments are told by the first of them.
+    pub fn remembers(&self) -> bool {
+        self.ports.is_some()
+    }
+
+    /// Sets what [`undecided`](Self::undecided) says: copies that are given parts of the packets have one count together.
+    pub fn set_undecided(&mut self, count: u64) {
+        self.undecided = count;
     }
 
     /// Looks whether the expression means anything on at least one of these link types, if there are any.

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::packet::Tuple;
+use crate::packet::{Lane, Tuple};
 
 /// Who of a flow's two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -135,6 +135,13 @@ impl FlowKey {
         let mut key = *self;
         key.words[4] ^= u64::from(own) << shift;
         (key, own)
+    }
+
+    /// The lane that its packets are in.
+    #[inline]
+    pub(super) fn lane(&self) -> Lane {
+        let [a, b, c, d, ports] = self.words;
+        Lane::of_ends(a ^ b ^ c ^ d, [(ports >> 48) as u16, (ports >> 32) as u16])
     }
 
     /// IANA's protocol number.

@@ -17,6 +17,7 @@ mod history;
 mod icmp;
 mod key;
 mod outcome;
+mod peaks;
 mod pieces;
 mod places;
 mod record;
@@ -35,8 +36,9 @@ pub use condition::{CONDITIONS, Condition};
 pub use half::{Analysis, State, Traffic};
 pub use key::{FlowKey, Side};
 pub use outcome::{ConnState, Evidence, Outcome, Verdict};
+pub use peaks::Peaks;
 pub use record::{End, FlowId, FlowRecord, SideRecord};
-pub use table::{FlowCounts, FlowTable};
+pub use table::{FlowCounts, FlowTable, LEAP};
 pub use turns::ResponseTimes;
 
 use crate::packet::Timestamp;
@@ -87,6 +89,9 @@ pub struct FlowEvent<'a> {
     pub id: FlowId,
     /// The time of the packet that made it happen.
     pub time: Timestamp,
+    /// When it became due, if it happened because nothing came any more. Before what a packet does itself, the table tells what is due by its
+    /// time, in the order of these times and then of the flows' numbers.
+    pub due: Option<Timestamp>,
     /// What happened.
     pub what: What<'a>,
 }

@@ -29,6 +29,8 @@ pub struct FlowRecord {
     pub id: FlowId,
     /// The first packet's time.
     pub first: Timestamp,
+    /// The number of its frame, from 1: no other flow has the same.
+    pub first_frame: u64,
     /// From the first packet to the last, without what follows when both sides had closed, as Zeek has it.
     pub duration: Span,
     /// What is spoken.

@@ -11,6 +11,8 @@ pub(super) struct Seen<'a> {
     pub(super) key: FlowKey,
     /// Which end of the key sent it.
     pub(super) from: End,
+    /// The frame's number.
+    pub(super) frame: u64,
     /// Nanoseconds.
     pub(super) time: i64,
     pub(super) wire_len: u32,
@@ -68,6 +70,7 @@ impl<'a> Seen<'a> {
         Ok(Some(Seen {
             key,
             from,
+            frame: packet.frame.number,
             time,
             wire_len: packet.frame.plausible_len(),
             ip_len: packet.ip_len(),

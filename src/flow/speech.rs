@@ -141,7 +141,14 @@ fn stream_id(flow: &Tracked, bounds: Bounds) -> Option<FlowId> {
 }
 
 fn tell(id: FlowId, side: Side, time: Timestamp, delivery: Delivery, emit: Emit) {
-    let mut happened = |what| emit(FlowEvent { id, time, what });
+    let mut happened = |what| {
+        emit(FlowEvent {
+            id,
+            time,
+            due: None,
+            what,
+        });
+    };
     match delivery {
         Delivery::Data { offset, bytes, len } => {
             if !bytes.is_empty() || len == 0 {

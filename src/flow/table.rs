@@ -1,15 +1,18 @@
 //! The table of flows that go on: finds a packet's flow, lets those go that have ended or were quiet for too long.
 
-use super::ages::{Ages, Class};
+mod ending;
+
+use super::ages::Ages;
 use super::fragments::Fragments;
 use super::icmp;
 use super::key::{End as KeyEnd, FlowKey, Kind, Side};
+use super::peaks::Peaks;
 use super::places::Places;
 use super::record::End;
 use super::seen::{Content, Seen, Unreadable};
 use super::tracked::Tracked;
 use super::{Emit, FlowEvent, Settings, What, speech, tcp};
-use crate::packet::{Body, Flags, Packet, Timestamp, Tuple};
+use crate::packet::{Body, Flags, Lanes, Packet, Timestamp, Tuple};
 
 /// Follows flows.
 #[derive(Debug)]
@@ -27,8 +30,16 @@ pub struct FlowTable {
     leap: Option<i64>,
     /// Nothing is due before this time.
     due: i64,
-    /// The place of the last packet's flow: the next packet is often of the same one.
+    /// The place of the last flow that a packet was of: the next packet is often of the same one.
     last: Option<u32>,
+    /// Whether the last packet of any flow was of that one.
+    is_latest: bool,
+    /// The lanes of the flows that are followed here.
+    lanes: Lanes,
+    /// Whether any flow began, here or elsewhere.
+    begun: bool,
+    /// Since [`peaks`](Self::peaks) was last asked.
+    peaks: Peaks,
     fragments: Fragments,
     /// Bytes that all flows together hold: what waits, what is compared, what is looked at.
     held: u64,
@@ -50,22 +61,24 @@ pub struct FlowCounts {
     pub unreadable: u64,
 }
 
-/// How long flows are waited for, in nanoseconds; what has ended is waited for as long as the settings say.
-///
-/// A SYN is sent again after 1, 2, 4 … 64 s (tcp(7), `tcp_syn_retries`). Zeek gives up earlier, at 5 s, and gives connected ones 5
-/// minutes; here an idle connection is kept for as long as one may be before keep-alives (`tcp_keepalive_time`) are sent on it.
-const OPENING_PATIENCE: i64 = 130_000_000_000;
-const OPEN_PATIENCE: i64 = 7200 * 1_000_000_000;
-const DATAGRAM_PATIENCE: i64 = 60_000_000_000;
-
 /// A time that is this far ahead of the clock is believed once the next one is as well, in nanoseconds: an hour.
-const LEAP: i64 = 3600 * 1_000_000_000;
+pub const LEAP: i64 = 3600 * 1_000_000_000;
 
 impl FlowTable {
     /// An empty table.
     pub fn new(settings: Settings) -> FlowTable {
+        FlowTable::of_lanes(settings, Lanes::ALL)
+    }
+
+    /// An empty table for a share of the flows. It tells what a table for all of them would tell, with numbers of its own, as long as all
+    /// shares together stay below the settings' `max_flows` and `max_held`.
+    pub fn of_lanes(settings: Settings, lanes: Lanes) -> FlowTable {
         FlowTable {
             settings,
+            lanes,
+            begun: false,
+            is_latest: false,
+            peaks: Peaks::default(),
             places: Places::default(),
             flows: Vec::new(),
             free: Vec::new(),
@@ -98,6 +111,35 @@ impl FlowTable {
         self.push_body(packet, &packet.body, now, emit);
     }
 
+    /// A packet of a flow that is not in this share: only the clock goes on.
+    #[inline]
+    pub fn pass_by(&mut self, time: Timestamp, emit: Emit) {
+        self.expire(time, emit);
+        self.skip();
+    }
+
+    /// The same where the next packet's time is not earlier, and nothing [is due](Self::is_due) by then.
+    #[inline]
+    pub fn skip(&mut self) {
+        self.is_latest = false;
+        self.begun = true;
+    }
+
+    /// Whether something happens when the clock says this.
+    #[inline]
+    pub fn is_due(&self, time: Timestamp) -> bool {
+        time.0 >= self.due
+    }
+
+    /// The most flows and bytes since this was last asked.
+    pub fn peaks(&mut self) -> Peaks {
+        let now = Peaks {
+            flows: self.places.len() as u64,
+            held: self.held,
+        };
+        std::mem::replace(&mut self.peaks, now)
+    }
+
     /// Tells what has become due when the capture's clock says this, although no packet came.
     pub fn expire(&mut self, now: Timestamp, emit: Emit) {
         if now.is_known() {
@@ -105,35 +147,18 @@ impl FlowTable {
         }
     }
 
-    /// Tells the end of every flow that is left, in the order of their numbers: the capture is over.
-    pub fn finish(&mut self, emit: Emit) {
-        self.places.clear();
-        self.last = None;
-        let mut left: Vec<(u64, usize)> = self
-            .flows
-            .iter()
-            .enumerate()
-            .map(|(at, flow)| (flow.number, at))
-            .filter(|(number, _)| *number > 0)
-            .collect();
-        // Most stand in that order already.
-        left.sort();
-        for (_, at) in left {
-            self.report(at as u32, End::Capture, emit);
-        }
-        self.flows.clear();
-        self.free.clear();
-        self.ages = Ages::default();
-        self.due = i64::MAX;
-        self.fragments.give_up_all();
-    }
-
     /// Counters, at this moment.
     #[inline]
     pub fn counts(&self) -> FlowCounts {
+        // Every share sees all fragments.
+        let is_first = self.lanes.has_first();
         FlowCounts {
             open: self.places.len() as u64,
-            incomplete: self.fragments.incomplete,
+            incomplete: if is_first {
+                self.fragments.incomplete
+            } else {
+                0
+            },
             ..self.counts
         }
     }
@@ -148,7 +173,7 @@ impl FlowTable {
         match Seen::of(packet, body, time) {
             Ok(Some(seen)) => self.take(&seen, emit),
             Ok(None) => {}
-            Err(Unreadable) => self.counts.unreadable += 1,
+            Err(Unreadable) => self.counts.unreadable += u64::from(self.lanes.has_first()),
         }
     }
 
@@ -184,12 +209,12 @@ impl FlowTable {
     /// A time far ahead, if it is the second such in a row: one alone is more likely wrong, and would let all flows go.
     #[cold]
     fn confirmed(&mut self, time: i64) -> Option<i64> {
-        if self.counts.opened == 0 {
+        if !self.begun {
             return Some(time);
         }
         let time = self.leap.replace(time)?.min(time);
         // The packet before was right too: its flow was heard of then.
-        if let Some(last) = self.last {
+        if let Some(last) = self.last.filter(|_| self.is_latest) {
             let flow = &mut self.flows[last as usize];
             flow.active = time;
             self.ages.touch(flow.class, last);
@@ -200,6 +225,11 @@ impl FlowTable {
     #[inline]
     fn take(&mut self, seen: &Seen, emit: Emit) {
         let (key, end) = (seen.key, seen.from);
+        self.begun = true;
+        self.is_latest = self.lanes.has(key.lane());
+        if !self.is_latest {
+            return;
+        }
         let mut at = match self.last {
             Some(last) if self.flows[last as usize].key == key => last,
             _ => self.find_or_open(key, end, seen, emit),
@@ -232,6 +262,7 @@ impl FlowTable {
     fn open(&mut self, hash: u32, key: FlowKey, end: KeyEnd, seen: &Seen, emit: Emit) -> u32 {
         self.counts.opened += 1;
         let mut flow = Tracked::new(key, end, self.counts.opened, seen.time);
+        flow.first_frame = seen.frame;
         if seen.is_answer() {
             flow.flip();
         }
@@ -241,6 +272,7 @@ impl FlowTable {
         emit(FlowEvent {
             id: flow.id(),
             time: Timestamp(seen.time),
+            due: None,
             what: What::Opened,
         });
         let at = match self.free.pop() {
@@ -254,6 +286,7 @@ impl FlowTable {
             }
         };
         self.places.insert(hash, at);
+        self.peaks.flows = self.peaks.flows.max(self.places.len() as u64);
         self.ages.add(class, at);
         self.due = self.due.min(self.deadline(class, self.clock));
         at
@@ -265,9 +298,11 @@ impl FlowTable {
         let side = flow.side(end);
         flow.count(side, seen);
         let bounds = self.settings.bounds(self.held);
-        self.held = self
-            .held
-            .wrapping_add_signed(speech::hear(flow, side, seen, bounds, emit));
+        let more = speech::hear(flow, side, seen, bounds, emit);
+        if more != 0 {
+            self.held = self.held.wrapping_add_signed(more);
+            self.peaks.held = self.peaks.held.max(self.held);
+        }
         flow.active = self.clock;
         let (before, class) = (flow.class, flow.class_now());
         if before == class {
@@ -277,92 +312,6 @@ impl FlowTable {
         self.ages.remove(before, at);
         self.ages.add(class, at);
         self.due = self.due.min(self.deadline(class, self.clock));
-    }
-
-    /// When a flow of a class that was last heard of at this time is waited for no longer.
-    fn deadline(&self, class: Class, active: i64) -> i64 {
-        active.saturating_add(match class {
-            Class::Opening => OPENING_PATIENCE,
-            Class::Open => OPEN_PATIENCE,
-            Class::Ended => self.settings.linger,
-            Class::Datagrams => DATAGRAM_PATIENCE,
-        })
-    }
-
-    /// The flow that becomes due first, and when; among equals the older one.
-    fn next_due(&self) -> Option<(i64, u32)> {
-        let oldest = Class::ALL.into_iter().filter_map(|class| {
-            let at = self.ages.oldest(class)?;
-            let flow = &self.flows[at as usize];
-            Some((self.deadline(class, flow.active), flow.number, at))
-        });
-        oldest.min().map(|(due, _, at)| (due, at))
-    }
-
-    #[cold]
-    fn close_due(&mut self, emit: Emit) {
-        while let Some((due, at)) = self.next_due() {
-            if due > self.clock {
-                self.due = due;
-                return;
-            }
-            let end = match self.flows[at as usize].class {
-                Class::Ended => End::Closed,
-                _ => End::Idle,
-            };
-            self.close(at, end, emit);
-        }
-        self.due = i64::MAX;
-    }
-
-    /// Lets the flow go that was quiet for the longest time.
-    #[cold]
-    fn evict(&mut self, emit: Emit) {
-        let oldest = Class::ALL
-            .into_iter()
-            .filter_map(|class| self.ages.oldest(class));
-        let quietest = oldest.min_by_key(|&at| {
-            let flow = &self.flows[at as usize];
-            (flow.active, flow.number)
-        });
-        if let Some(at) = quietest {
-            // What had ended is only no longer waited for.
-            self.counts.evicted += u64::from(self.flows[at as usize].class != Class::Ended);
-            self.close(at, End::Evicted, emit);
-        }
-    }
-
-    /// Reports a flow and forgets it.
-    fn close(&mut self, at: u32, end: End, emit: Emit) {
-        let flow = &self.flows[at as usize];
-        let (hash, class) = (self.places.hash(&flow.key), flow.class);
-        self.places.remove(hash, at);
-        self.ages.remove(class, at);
-        if self.last == Some(at) {
-            self.last = None;
-        }
-        self.free.push(at);
-        self.report(at, end, emit);
-    }
-
-    /// Reports a flow and gives back what it holds; its place waits for the next flow.
-    fn report(&mut self, at: u32, end: End, emit: Emit) {
-        let flow = &mut self.flows[at as usize];
-        self.held -= flow.held();
-        speech::finish(flow, self.settings.bounds(0), emit);
-        let end = match (end, flow.class) {
-            // Whatever makes it be reported now: it had ended.
-            (End::Capture | End::Evicted | End::Reused, Class::Ended) => End::Closed,
-            (end, _) => end,
-        };
-        let record = flow.record(end);
-        let time = flow.active;
-        *flow = Tracked::new(flow.key, KeyEnd::Low, 0, 0);
-        emit(FlowEvent {
-            id: record.id,
-            time: Timestamp(time),
-            what: What::Closed(&record),
-        });
     }
 
     /// Marks the flow that an error message is about, if it is followed.

@@ -16,6 +16,8 @@ use crate::packet::{Span, TCP, Timestamp};
 pub(super) struct Tracked {
     pub(super) key: FlowKey,
     pub(super) number: u64,
+    /// The number of the first packet's frame.
+    pub(super) first_frame: u64,
     /// The first packet's time, and the last one's that counts for the duration; nanoseconds.
     pub(super) first: i64,
     pub(super) last: i64,
@@ -56,6 +58,7 @@ impl Tracked {
         Tracked {
             key,
             number,
+            first_frame: 0,
             first: time,
             last: time,
             active: time,
@@ -171,6 +174,7 @@ impl Tracked {
         FlowRecord {
             id: self.id(),
             first: Timestamp(self.first),
+            first_frame: self.first_frame,
             duration: span(self.last),
             service: self.watch.take_service(),
             sides,

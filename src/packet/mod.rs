@@ -1,9 +1,11 @@
 //! The nouns: frames as they were captured, packets as they were understood.
 
+mod lane;
 mod link;
 mod tcp;
 mod time;
 
+pub use lane::{Lane, Lanes};
 pub use link::LinkType;
 pub use tcp::{Flags, Tcp, TcpOption, TcpOptions};
 pub use time::{Span, Timestamp};

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::{Counts, Flush, Limits, Output, Totals, run};
+use super::{Counts, Flush, Output, Task, Totals, run};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::flow::{FlowEvent, FlowRecord, FlowTable, Settings, What};
+use crate::flow::{FlowEvent, FlowRecord, Settings, What};
 use crate::packet::Packet;
 use crate::sink::{Needs, Sink};
 use crate::source::{FileSource, Source, file};
@@ -21,10 +21,7 @@ pub struct Capture<S> {
 /// # Errors
 /// It cannot be opened, or is no capture file.
 pub fn open(path: impl AsRef<Path>) -> Result<Capture<FileSource>> {
-    Ok(Capture {
-        source: file::open(path.as_ref())?,
-        filter: Filter::default(),
-    })
+    Ok(Capture::new(file::open(path.as_ref())?))
 }
 
 impl<S: Source> Capture<S> {
@@ -66,7 +63,7 @@ impl<S: Source> Capture<S> {
         settings: Settings,
         see: impl FnMut(&FlowEvent),
     ) -> Result<Counts> {
-        self.pass_to(EachEvent(see), Some(&mut FlowTable::new(settings)))
+        self.pass_to(EachEvent(see), Some(settings))
     }
 
     /// All flows, in the order of their first packets.
@@ -84,16 +81,19 @@ impl<S: Source> Capture<S> {
         Ok(flows)
     }
 
-    fn pass_to(&mut self, sink: impl Sink, flows: Option<&mut FlowTable>) -> Result<Counts> {
+    fn pass_to(&mut self, sink: impl Sink, flows: Option<Settings>) -> Result<Counts> {
         let totals = Totals::default();
         let mut output = Output::new(vec![Box::new(sink)], Flush::Full, None);
+        let task = Task {
+            flows,
+            ..Task::default()
+        };
         run(
             &mut self.source,
             &mut self.filter,
             &mut output,
-            Limits::default(),
+            &task,
             &totals,
-            flows,
         )?;
         Ok(totals.now())
     }

@@ -2,16 +2,19 @@
 
 mod capture;
 mod output;
+mod shared;
 mod totals;
 
 pub use capture::{Capture, open};
 pub use output::{Flush, Output};
 pub use totals::{Counts, Totals};
 
+use std::num::NonZero;
+
 use crate::decode::decode;
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::flow::{FlowEvent, FlowTable};
+use crate::flow::{FlowEvent, FlowTable, Settings};
 use crate::packet::Packet;
 use crate::sink::Needs;
 use crate::source::{Next, Source};
@@ -25,7 +28,28 @@ pub struct Limits {
     pub bytes: Option<u64>,
 }
 
-/// Takes every frame of a source through the filter to the output and, where there is a table, to flows, until the source ends, a
+/// What a run is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Task {
+    /// When to end although there is more.
+    pub limits: Limits,
+    /// How flows are followed, where they are to be.
+    pub flows: Option<Settings>,
+    /// How many threads may share the work; the bytes that come out do not depend on it.
+    pub threads: NonZero<usize>,
+}
+
+impl Default for Task {
+    fn default() -> Task {
+        Task {
+            limits: Limits::default(),
+            flows: None,
+            threads: NonZero::<usize>::MIN,
+        }
+    }
+}
+
+/// Takes every frame of a source through the filter to the output and, where they are to be followed, to flows, until the source ends, a
 /// limit is reached or nobody takes the output any more. Then the flows that are left end too.
 ///
 /// # Errors
@@ -35,15 +59,22 @@ pub fn run<S: Source>(
     source: &mut S,
     filter: &mut Filter,
     output: &mut Output,
-    limits: Limits,
+    task: &Task,
     totals: &Totals,
-    mut flows: Option<&mut FlowTable>,
 ) -> Result<()> {
-    let ran = pass_on(source, filter, output, limits, totals, flows.as_deref_mut());
-    let ended = match flows {
-        Some(flows) if output.wants_more() => tell(output, |emit| flows.finish(emit)),
-        _ => Ok(()),
+    if let Some(ran) = shared::run(source, filter, output, task, totals) {
+        return ran;
+    }
+    let mut flows = task.flows.map(FlowTable::new);
+    let ran = pass_on(source, filter, output, task.limits, totals, flows.as_mut());
+    let Some(mut flows) = flows else {
+        return ran;
     };
+    let ended = match output.wants_more() {
+        true => tell(output, |emit| flows.finish(emit)),
+        false => Ok(()),
+    };
+    totals.conclude(flows.counts());
     ran.and(ended)
 }
 

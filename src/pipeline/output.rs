@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::error::Result;
-use crate::flow::FlowEvent;
+use crate::flow::{FlowEvent, What};
 use crate::packet::Packet;
+use crate::sink::flows::Row;
 use crate::sink::{Needs, Sink};
 use crate::source::Stop;
 
@@ -21,6 +22,8 @@ pub struct Output<'a> {
     may_have_enough: bool,
     /// Whether any sink takes packets themselves.
     takes_packets: bool,
+    /// How many flows that end are passed over.
+    known_flows: u64,
 }
 
 /// When buffered bytes are handed on, beside when nothing is waiting to be read.
@@ -62,6 +65,46 @@ impl<'a> Output<'a> {
         !self.closed && (!self.may_have_enough || self.sinks.iter().all(|sink| sink.wants_more()))
     }
 
+    /// Whether something is to be done after every packet.
+    pub(super) fn flushes_always(&self) -> bool {
+        self.flush == Flush::Packet
+    }
+
+    /// Its sink, if it has one only.
+    pub(super) fn only(&self) -> Option<&(dyn Sink + 'a)> {
+        match &*self.sinks {
+            [sink] => Some(sink.as_ref()),
+            _ => None,
+        }
+    }
+
+    /// Whether it has no sink.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sinks.is_empty()
+    }
+
+    /// Writes lines that were made already.
+    ///
+    /// # Errors
+    /// As [`packet`](Self::packet).
+    pub(super) fn bytes(&mut self, lines: &[u8]) -> Result<()> {
+        self.each(|sink| sink.bytes(lines))?;
+        self.flush_if_asked()
+    }
+
+    /// Writes a row that was made already.
+    ///
+    /// # Errors
+    /// As [`packet`](Self::packet).
+    pub(super) fn row(&mut self, row: &Row) -> Result<()> {
+        self.each(|sink| sink.row(row))
+    }
+
+    /// Passes over the next so many flows that end: its sinks have their rows.
+    pub(super) fn pass_over(&mut self, flows: u64) {
+        self.known_flows = flows;
+    }
+
     /// Gives every sink the packet.
     ///
     /// # Errors
@@ -71,10 +114,18 @@ impl<'a> Output<'a> {
         if self.takes_packets {
             self.each(|sink| sink.packet(packet))?;
         }
-        if self.flush == Flush::Packet || self.flush_asked.load(Relaxed) {
-            self.flush()?;
+        if self.flush == Flush::Packet {
+            return self.flush();
         }
-        Ok(())
+        self.flush_if_asked()
+    }
+
+    #[inline]
+    pub(super) fn flush_if_asked(&mut self) -> Result<()> {
+        match self.flush_asked.load(Relaxed) {
+            true => self.flush(),
+            false => Ok(()),
+        }
     }
 
     /// Tells every sink what happened to a flow.
@@ -82,6 +133,10 @@ impl<'a> Output<'a> {
     /// # Errors
     /// As [`packet`](Self::packet).
     pub fn flow(&mut self, event: &FlowEvent) -> Result<()> {
+        if self.known_flows > 0 {
+            self.known_flows -= u64::from(matches!(event.what, What::Closed(_)));
+            return Ok(());
+        }
         self.each(|sink| sink.flow(event))
     }
 

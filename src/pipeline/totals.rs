@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::flow::FlowTable;
+use crate::flow::{FlowCounts, FlowTable};
 use crate::packet::{Body, Packet, Reason};
 
 /// Counters of one run. Only the loop writes them, so a plain load and store does; others read at any time.
@@ -15,6 +15,9 @@ pub struct Totals {
     malformed: AtomicU64,
     flows: AtomicU64,
     open_flows: AtomicU64,
+    evicted: AtomicU64,
+    incomplete: AtomicU64,
+    unreadable: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -30,10 +33,27 @@ pub struct Counts {
     pub unknown_link: u64,
     /// Frames with a cut or impossible header.
     pub malformed: u64,
-    /// Flows that began.
-    pub flows: u64,
-    /// Flows that have not ended.
-    pub open_flows: u64,
+    /// What there is to say of flows; what was not possible with them only at the end.
+    pub flows: FlowCounts,
+}
+
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Counts>>(parts: I) -> Counts {
+        parts.fold(Counts::default(), |all, part| Counts {
+            frames: all.frames + part.frames,
+            packets: all.packets + part.packets,
+            bytes: all.bytes + part.bytes,
+            unknown_link: all.unknown_link + part.unknown_link,
+            malformed: all.malformed + part.malformed,
+            flows: FlowCounts {
+                opened: all.flows.opened + part.flows.opened,
+                open: all.flows.open + part.flows.open,
+                evicted: all.flows.evicted + part.flows.evicted,
+                incomplete: all.flows.incomplete + part.flows.incomplete,
+                unreadable: all.flows.unreadable + part.flows.unreadable,
+            },
+        })
+    }
 }
 
 impl Totals {
@@ -45,8 +65,13 @@ impl Totals {
             bytes: self.bytes.load(Relaxed),
             unknown_link: self.unknown_link.load(Relaxed),
             malformed: self.malformed.load(Relaxed),
-            flows: self.flows.load(Relaxed),
-            open_flows: self.open_flows.load(Relaxed),
+            flows: FlowCounts {
+                opened: self.flows.load(Relaxed),
+                open: self.open_flows.load(Relaxed),
+                evicted: self.evicted.load(Relaxed),
+                incomplete: self.incomplete.load(Relaxed),
+                unreadable: self.unreadable.load(Relaxed),
+            },
         }
     }
 
@@ -73,6 +98,25 @@ impl Totals {
         let counts = flows.counts();
         self.flows.store(counts.opened, Relaxed);
         self.open_flows.store(counts.open, Relaxed);
+    }
+
+    /// All that is to be said of flows.
+    pub(super) fn conclude(&self, counts: FlowCounts) {
+        self.flows.store(counts.opened, Relaxed);
+        self.open_flows.store(counts.open, Relaxed);
+        self.evicted.store(counts.evicted, Relaxed);
+        self.incomplete.store(counts.incomplete, Relaxed);
+        self.unreadable.store(counts.unreadable, Relaxed);
+    }
+
+    /// Takes over what others counted.
+    pub(super) fn set(&self, counts: &Counts) {
+        self.frames.store(counts.frames, Relaxed);
+        self.packets.store(counts.packets, Relaxed);
+        self.bytes.store(counts.bytes, Relaxed);
+        self.unknown_link.store(counts.unknown_link, Relaxed);
+        self.malformed.store(counts.malformed, Relaxed);
+        self.conclude(counts.flows);
     }
 
     pub(super) fn packets(&self) -> u64 {

@@ -7,8 +7,7 @@ use std::net::IpAddr;
 
 use jiff::tz::TimeZone;
 
-use super::{Format, Open, Sink, address, number, write_out};
-use crate::error::Result;
+use super::{Depends, Format, Lines, Open, Shown, address, number};
 use crate::packet::{Body, Fragment, Packet, Payload, Reason, Tcp, TcpOption, Timestamp, Tuple};
 
 /// JSON's row of the formats.
@@ -16,13 +15,12 @@ pub(super) const FORMAT: Format = Format {
     name: "json",
     extension: "json",
     about: "one JSON object a line",
-    open: Open::Shown(|writer, _| Box::new(Json::new(writer))),
+    open: Open::Shown(|writer, _| Box::new(Shown::new(writer, Json::default()))),
 };
 
-/// Writes JSON lines.
-pub struct Json<W: Write> {
-    writer: W,
-    out: Vec<u8>,
+/// Makes a JSON object of a packet.
+#[derive(Debug, Default)]
+pub struct Json {
     clock: Clock,
 }
 
@@ -33,32 +31,17 @@ struct Clock {
     text: String,
 }
 
-/// Written at once when more than this is waiting.
-const BUFFER: usize = 64 << 10;
-
-impl<W: Write> Json<W> {
-    /// Writes to `writer`, through a buffer.
-    pub fn new(writer: W) -> Json<W> {
-        Json {
-            writer,
-            out: Vec::with_capacity(BUFFER * 2),
-            clock: Clock::default(),
-        }
-    }
-}
-
-impl<W: Write> Sink for Json<W> {
-    fn packet(&mut self, packet: &Packet) -> Result<()> {
-        object(packet, &mut self.clock, &mut self.out);
-        if self.out.len() >= BUFFER {
-            self.flush()
-        } else {
-            Ok(())
-        }
+impl Lines for Json {
+    fn line(&mut self, packet: &Packet, out: &mut Vec<u8>) {
+        object(packet, &mut self.clock, out);
     }
 
-    fn flush(&mut self) -> Result<()> {
-        write_out(&mut self.writer, &mut self.out)
+    fn fresh(&self) -> Box<dyn Lines> {
+        Box::new(Json::default())
+    }
+
+    fn depends(&self) -> Depends {
+        Depends::Nothing
     }
 }
 

@@ -5,6 +5,7 @@ mod clock;
 pub mod flows;
 pub mod follow;
 mod json;
+mod lines;
 mod names;
 mod number;
 mod pcap;
@@ -13,6 +14,7 @@ mod save;
 pub mod text;
 
 pub use json::Json;
+pub use lines::{Depends, Lines, Shown};
 pub use names::Rotation;
 pub use pcap::Pcap;
 pub use pcapng::Pcapng;
@@ -91,6 +93,32 @@ pub trait Sink {
     /// # Errors
     /// The bytes could not be written, or the format cannot hold the packet.
     fn packet(&mut self, _packet: &Packet) -> Result<()> {
+        Ok(())
+    }
+
+    /// Another maker of the lines that it writes, which has seen no packet yet; none where packets do not become lines.
+    fn maker(&self) -> Option<Box<dyn Lines>> {
+        None
+    }
+
+    /// Writes lines that such makers made.
+    ///
+    /// # Errors
+    /// The bytes could not be written.
+    fn bytes(&mut self, _lines: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    /// Another maker of the rows that it writes for flows; none where flows do not become rows one by one.
+    fn rows(&self) -> Option<Box<dyn flows::Rows>> {
+        None
+    }
+
+    /// Writes a row that such a maker made.
+    ///
+    /// # Errors
+    /// The bytes could not be written.
+    fn row(&mut self, _row: &flows::Row) -> Result<()> {
         Ok(())
     }
 

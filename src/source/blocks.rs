@@ -14,7 +14,7 @@ use pcap_file::pcapng::blocks::{
 const PACKET_HEADER: usize = 20;
 
 /// Reads blocks, section by section.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Blocks {
     /// Of the present section.
     order: Order,
@@ -27,7 +27,7 @@ pub(super) struct Blocks {
 }
 
 /// An interface and how it counts time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Described {
     interface: Interface,
     clock: Clock,

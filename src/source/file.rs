@@ -3,11 +3,12 @@
 
 use super::blocks::Blocks;
 use super::found::{Found, Located};
+use super::header;
 use super::input::Input;
-use super::records::{FILE_HEADER, Records};
-use super::signature::{self, Compression, Kind};
+use super::records::Records;
+use super::signature::Compression;
 use super::stream::{Patience, Stream};
-use super::{Losses, Next, Source, Stop};
+use super::{Losses, Next, Reader, Source, Stop, Survey};
 use crate::error::{Error, Result};
 use crate::packet::{Frame, Interface, Options, Timestamp};
 use std::fs::File;
@@ -91,8 +92,18 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
+/// A place in a file, and what was known there.
+pub struct Mark {
+    format: Format,
+    position: u64,
+    packets: u64,
+    last: Timestamp,
+    stage: Stage,
+}
+
 /// What a file consists of.
-enum Format {
+#[derive(Debug, Clone)]
+pub(super) enum Format {
     Records(Records),
     Blocks(Blocks),
 }
@@ -125,6 +136,78 @@ impl FileSource {
             Format::Blocks(blocks) => (None, Some(blocks.interfaces())),
         };
         record.into_iter().chain(blocks.into_iter().flatten())
+    }
+
+    /// Finds the next frames, at most so many, or a few more than so many bytes of the file; only in a mapped file. `each` sees them.
+    /// Tells how the file ends, if it does: that is the end of what [`next`](Source::next) gives too.
+    pub fn survey(
+        &mut self,
+        survey: &mut Survey,
+        frames: usize,
+        bytes: usize,
+        mut each: impl FnMut(&Frame),
+    ) -> Option<Result<()>> {
+        let start = self.input.offset() as usize;
+        survey.begin(start, self.packets + 1);
+        if self.is_over() {
+            return Some(Ok(()));
+        }
+        while survey.len() < frames {
+            let at = self.input.offset() as usize;
+            if at - start >= bytes {
+                break;
+            }
+            match self.format.step(self.input.bytes()) {
+                Found::Packet(found) => {
+                    survey.add(at);
+                    self.packets += 1;
+                    let record = self.input.take(found.size);
+                    each(&self.format.frame(self.packets, found, record));
+                }
+                Found::Skip(size) => {
+                    survey.describe(at);
+                    self.input.take(size);
+                }
+                Found::More(needed) => return Some(self.more(needed).map(drop)),
+                Found::Damage(what) => return Some(Err(self.damaged(what))),
+            }
+        }
+        None
+    }
+
+    /// What reads the frames that are found from here on; only in a mapped file.
+    pub fn reader(&self) -> Option<Reader> {
+        self.input.map().map(|map| Reader {
+            map: Arc::clone(map),
+            format: self.format.clone(),
+        })
+    }
+
+    /// Where it is now, to go back to.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            format: self.format.clone(),
+            position: self.input.offset(),
+            packets: self.packets,
+            last: self.last,
+            stage: self.stage,
+        }
+    }
+
+    /// Goes back to a mark; only in a mapped file.
+    pub fn go_back(&mut self, mark: Mark) {
+        self.input.go_back(mark.position);
+        self.format = mark.format;
+        self.packets = mark.packets;
+        self.last = mark.last;
+        self.stage = mark.stage;
+    }
+
+    /// Whether there will be no more: the file has ended, or somebody asked.
+    #[inline]
+    fn is_over(&self) -> bool {
+        let stopped = self.stop.as_ref().is_some_and(Stop::is_requested);
+        self.stage == Stage::Over || stopped && self.input.is_whole()
     }
 
     /// The file's name, as errors call it.
@@ -183,8 +266,7 @@ impl FileSource {
 
 impl Source for FileSource {
     fn next(&mut self) -> Result<Next<'_>> {
-        let stopped = self.stop.as_ref().is_some_and(Stop::is_requested);
-        if self.stage == Stage::Over || stopped && self.input.is_whole() {
+        if self.is_over() {
             return Ok(Next::End);
         }
         let found = loop {
@@ -210,6 +292,10 @@ impl Source for FileSource {
         Ok(Next::Frame(self.format.frame(self.packets, found, record)))
     }
 
+    fn mapped(&mut self) -> Option<&mut FileSource> {
+        self.input.map().is_some().then_some(self)
+    }
+
     fn losses(&mut self) -> Losses {
         Losses {
             skipped_blocks: match &self.format {
@@ -222,8 +308,9 @@ impl Source for FileSource {
 }
 
 impl Format {
-    #[inline]
-    fn step(&mut self, bytes: &[u8]) -> Found {
+    /// What stands at the front of `bytes`.
+    #[inline(always)]
+    pub(super) fn step(&mut self, bytes: &[u8]) -> Found {
         match self {
             Format::Records(records) => records.step(bytes),
             Format::Blocks(blocks) => blocks.step(bytes),
@@ -231,8 +318,8 @@ impl Format {
     }
 
     /// The frame that was found in `record`.
-    #[inline]
-    fn frame<'a>(&'a self, number: u64, found: Located, record: &'a [u8]) -> Frame<'a> {
+    #[inline(always)]
+    pub(super) fn frame<'a>(&'a self, number: u64, found: Located, record: &'a [u8]) -> Frame<'a> {
         let (interface, big_endian): (&Interface, bool) = match self {
             Format::Records(records) => (&records.interface, false),
             Format::Blocks(blocks) => (blocks.interface(found.interface), blocks.is_big_endian()),
@@ -252,29 +339,9 @@ impl Format {
     }
 }
 
-/// Recognises what `input` holds, unpacks it and reads its header.
-fn begin(path: PathBuf, mut input: Input, progress: Progress) -> Result<FileSource> {
-    let mut kind = recognise(&path, &mut input)?;
-    if let Kind::Compressed(compression) = kind {
-        input = input.unpack(compression).map_err(|source| Error::File {
-            action: "cannot unpack",
-            path: path.clone(),
-            source,
-        })?;
-        kind = recognise(&path, &mut input)?;
-    }
-    let format = match kind {
-        Kind::Pcap => Format::Records(file_header(&path, &mut input)?),
-        Kind::PcapNg => Format::Blocks(first_section(&path, &mut input)?),
-        Kind::Compressed(inner) => {
-            let what = format!(
-                "packed twice, {} inside: unpack it once and read the result",
-                inner.name()
-            );
-            return Err(refusal(&path, what));
-        }
-    };
-    input.read_ahead();
+/// Reads from here on what an input holds.
+fn begin(path: PathBuf, input: Input, progress: Progress) -> Result<FileSource> {
+    let (input, format) = header::begin(&path, input)?;
     Ok(FileSource {
         path,
         input,
@@ -287,82 +354,8 @@ fn begin(path: PathBuf, mut input: Input, progress: Progress) -> Result<FileSour
     })
 }
 
-fn recognise(path: &Path, input: &mut Input) -> Result<Kind> {
-    reach(path, input, signature::LENGTH)?;
-    let bytes = input.bytes();
-    let first = &bytes[..bytes.len().min(signature::LENGTH)];
-    signature::recognise(first).map_err(|what| refusal(path, what))
-}
-
-/// Reads until there are `needed` bytes; fewer only at the end.
-fn reach(path: &Path, input: &mut Input, needed: usize) -> Result<()> {
-    while input.bytes().len() < needed {
-        match input.fill(needed) {
-            Ok(0) => break,
-            Ok(_) => {}
-            Err(e) => return Err(failure(path, input, 0, e)),
-        }
-    }
-    Ok(())
-}
-
-fn file_header(path: &Path, input: &mut Input) -> Result<Records> {
-    reach(path, input, FILE_HEADER)?;
-    let Some(header) = input.bytes().first_chunk() else {
-        let what = format!(
-            "the file ends inside its header: {FILE_HEADER} bytes expected, {} present; \
-             it was cut, perhaps while being written",
-            input.bytes().len()
-        );
-        return Err(cut_header(path, what));
-    };
-    let records = Records::new(header).map_err(|what| refusal(path, what))?;
-    input.take(FILE_HEADER);
-    Ok(records)
-}
-
-fn first_section(path: &Path, input: &mut Input) -> Result<Blocks> {
-    let mut blocks = Blocks::default();
-    loop {
-        match blocks.step(input.bytes()) {
-            Found::More(needed) if needed > input.bytes().len() => {
-                let before = input.bytes().len();
-                reach(path, input, before + 1)?;
-                if input.bytes().len() == before {
-                    return Err(cut_header(path, blocks.cut(input.bytes())));
-                }
-            }
-            Found::Skip(size) => {
-                input.take(size);
-                return Ok(blocks);
-            }
-            Found::Damage(what) => return Err(refusal(path, what)),
-            // The signature is that of a section header, which is neither.
-            Found::More(_) | Found::Packet(_) => {
-                return Err(refusal(path, "no section header".to_owned()));
-            }
-        }
-    }
-}
-
-fn refusal(path: &Path, what: String) -> Error {
-    Error::Format {
-        file: path.display().to_string(),
-        what,
-    }
-}
-
-fn cut_header(path: &Path, what: String) -> Error {
-    Error::Damaged {
-        file: path.display().to_string(),
-        offset: 0,
-        packets: 0,
-        what,
-    }
-}
-
 /// A read failed: either the device did, or the decoder, whose errors have no number of the operating system's.
-fn failure(path: &Path, input: &Input, packets: u64, source: io::Error) -> Error {
+pub(super) fn failure(path: &Path, input: &Input, packets: u64, source: io::Error) -> Error {
     let decoder = input
         .compression()
         .filter(|_| source.raw_os_error().is_none());

@@ -19,10 +19,15 @@ pub(super) enum Input {
     Stream(Stream),
 }
 
+/// Who follows how far a map is read is told in steps of this many bytes.
+const STEP: usize = 64 << 10;
+
 /// A map and how far it was consumed.
 pub(super) struct Mapped {
     map: Arc<Mmap>,
     position: usize,
+    /// Where who follows is told the position again.
+    tell_at: usize,
     done: Arc<AtomicU64>,
     /// Set once packets are read.
     readahead: Option<Readahead>,
@@ -50,6 +55,7 @@ impl Input {
             return Ok(Input::Map(Mapped {
                 map: Arc::new(map),
                 position,
+                tell_at: position,
                 done,
                 readahead: None,
                 file,
@@ -57,6 +63,22 @@ impl Input {
         }
         // Empty, or of a file system without maps.
         Ok(Input::Stream(Stream::new(file, Patience::NotNeeded, done)))
+    }
+
+    /// The map, where there is one.
+    pub(super) fn map(&self) -> Option<&Arc<Mmap>> {
+        match self {
+            Input::Map(mapped) => Some(&mapped.map),
+            Input::Stream(_) => None,
+        }
+    }
+
+    /// Goes back to an offset, in a map.
+    pub(super) fn go_back(&mut self, offset: u64) {
+        if let Input::Map(mapped) = self {
+            mapped.position = mapped.position.min(offset as usize);
+            mapped.tell();
+        }
     }
 
     /// The same, unpacked on the way. Only before anything is consumed.
@@ -104,7 +126,7 @@ impl Input {
     }
 
     /// What is there and not consumed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Input::Map(mapped) => &mapped.map[mapped.position..],
@@ -121,14 +143,15 @@ impl Input {
     }
 
     /// Consumes the first `size` of [`bytes`](Self::bytes), which has as many, and shows them.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&mut self, size: usize) -> &[u8] {
         match self {
             Input::Map(mapped) => {
                 let start = mapped.position;
                 mapped.position += size;
-                let done = mapped.position as u64;
-                mapped.done.store(done, Ordering::Relaxed);
+                if mapped.position >= mapped.tell_at {
+                    mapped.tell();
+                }
                 &mapped.map[start..mapped.position]
             }
             Input::Stream(stream) => stream.take(size),
@@ -152,5 +175,19 @@ impl Input {
             Input::Map(_) => false,
             Input::Stream(stream) => stream.would_wait(),
         }
+    }
+}
+
+impl Mapped {
+    #[cold]
+    fn tell(&mut self) {
+        self.done.store(self.position as u64, Ordering::Relaxed);
+        // At the very end too.
+        let last = if self.position < self.map.len() {
+            self.map.len()
+        } else {
+            usize::MAX
+        };
+        self.tell_at = last.min(self.position.saturating_add(STEP));
     }
 }

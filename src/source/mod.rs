@@ -8,6 +8,7 @@ mod blocks;
 mod clock;
 mod found;
 mod framing;
+mod header;
 mod input;
 mod map;
 mod readahead;
@@ -16,10 +17,12 @@ mod signature;
 mod socket;
 mod stop;
 mod stream;
+mod survey;
 mod unpack;
 
 pub use file::{FileSource, Progress};
 pub use stop::Stop;
+pub use survey::{Frames, Reader, Survey};
 
 use crate::error::Result;
 use crate::packet::{Frame, Timestamp};
@@ -33,6 +36,11 @@ pub trait Source {
     /// # Errors
     /// The device failed or the file is damaged. Every good frame was given before.
     fn next(&mut self) -> Result<Next<'_>>;
+
+    /// The file that it reads, if all of it is mapped: several threads can work on its frames at the same time.
+    fn mapped(&mut self) -> Option<&mut FileSource> {
+        None
+    }
 
     /// What was lost or passed over so far.
     fn losses(&mut self) -> Losses;

@@ -10,7 +10,7 @@ use pcap_file::pcap::{PcapHeader, PcapTsResolution, RawPcapPacket};
 pub(super) const FILE_HEADER: usize = 24;
 
 /// Reads the records that follow a pcap file's header.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Records {
     order: Order,
     shape: Shape,
@@ -89,6 +89,7 @@ impl Records {
     }
 
     /// What stands at the front of `bytes`.
+    #[inline(always)]
     pub(super) fn step(&self, bytes: &[u8]) -> Found {
         match self.order {
             Order::Little => self.read::<LittleEndian>(bytes),
@@ -116,6 +117,7 @@ impl Records {
         )
     }
 
+    #[inline(always)]
     fn read<B: ByteOrder>(&self, bytes: &[u8]) -> Found {
         if self.shape == Shape::Plain
             && let Ok((_, raw)) = RawPcapPacket::from_slice::<B>(bytes)
@@ -181,6 +183,7 @@ impl Records {
         fields
     }
 
+    #[inline(always)]
     fn packet(&self, fields: Fields) -> Found {
         let start = self.shape.header();
         let end = start + fields.captured as usize;

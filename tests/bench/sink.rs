@@ -14,7 +14,7 @@ use lcap::flow::{FlowEvent, FlowRecord, FlowTable, Settings, What};
 use lcap::packet::{LinkType, Packet, Timestamp};
 use lcap::sink::flows::Layout;
 use lcap::sink::text::{Clock, Dump, Style, Text};
-use lcap::sink::{FORMATS, Json, Open, Rotation, Saving, Sink};
+use lcap::sink::{FORMATS, Json, Open, Rotation, Saving, Shown, Sink};
 use traffic::{Connection, Traffic, mixed, packets};
 
 const PACKETS: usize = 10_000;
@@ -56,10 +56,10 @@ fn shown(criterion: &mut Criterion) {
     let mut group = measure::group(criterion, "sink");
     group.throughput(Throughput::Elements(PACKETS as u64));
     for (name, style) in styles() {
-        let mut sink = Text::new(io::sink(), style);
+        let mut sink = Shown::new(io::sink(), Text::new(style));
         group.bench_function(name, |bencher| bencher.iter(|| put(&mut sink, &packets)));
     }
-    let mut sink = Json::new(io::sink());
+    let mut sink = Shown::new(io::sink(), Json::default());
     group.bench_function("json", |bencher| bencher.iter(|| put(&mut sink, &packets)));
 }
 
@@ -110,6 +110,7 @@ fn rows(criterion: &mut Criterion) {
                     let event = FlowEvent {
                         id: record.id,
                         time: record.first,
+                        due: None,
                         what: What::Closed(record),
                     };
                     sink.flow(&event).unwrap();

@@ -6,7 +6,7 @@ use lcap::decode::decode;
 use lcap::filter::Filter;
 use lcap::packet::{Frame, Interface, LinkType, Options, Timestamp};
 use lcap::sink::text::{Clock, Dump, Style, Text};
-use lcap::sink::{Json, Sink};
+use lcap::sink::{Json, Shown, Sink};
 use lcap::source::{Next, Source, file};
 use proptest::prelude::*;
 
@@ -111,12 +111,12 @@ proptest! {
         filter.matches(&packet);
         let (mut text, mut json) = (Vec::new(), Vec::new());
         {
-            let mut lines = Text::new(&mut text, style);
+            let mut lines = Shown::new(&mut text, Text::new(style));
             lines.packet(&packet).unwrap();
             // Again: the second packet of a connection takes another way.
             lines.packet(&packet).unwrap();
             lines.finish().unwrap();
-            let mut objects = Json::new(&mut json);
+            let mut objects = Shown::new(&mut json, Json::default());
             objects.packet(&packet).unwrap();
             objects.finish().unwrap();
         }

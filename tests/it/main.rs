@@ -26,3 +26,4 @@ mod hostile;
 #[cfg(target_os = "linux")]
 mod live;
 mod pipes;
+mod threads;

@@ -151,7 +151,7 @@ fn uid(flow: &FlowRecord) -> String {
     const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let ports = u64::from(flow.id.orig.port()) << 16 | u64::from(flow.id.resp.port());
     let low = mix(flow.first.0 as u64 ^ mix(ports));
-    let high = mix(low ^ flow.id.number);
+    let high = mix(low ^ flow.first_frame);
     let mut bits = u128::from(high) << 64 | u128::from(low);
     let mut text = String::with_capacity(18);
     text.push('C');

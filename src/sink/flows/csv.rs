@@ -2,6 +2,7 @@
 
 use super::{COLUMNS, Rows, Value, Writer, seconds, seconds_since_epoch};
 use crate::flow::FlowRecord;
+use crate::packet::Timestamp;
 use crate::sink::{Format, Open, number};
 
 /// CSV's row of the formats.
@@ -18,7 +19,15 @@ struct Records;
 const RECORD: usize = 1 << 10;
 
 impl Rows for Records {
-    fn begin(&mut self, _first: Option<&FlowRecord>, out: &mut Vec<u8>) {
+    fn fresh(&self) -> Box<dyn Rows> {
+        Box::new(Records)
+    }
+
+    fn before_number(&self) -> Option<&'static [u8]> {
+        Some(b"")
+    }
+
+    fn begin(&mut self, _first: Option<Timestamp>, out: &mut Vec<u8>) {
         record(out, COLUMNS.len(), |at, field| {
             field.extend_from_slice(COLUMNS[at].name.as_bytes());
         });

@@ -33,6 +33,14 @@ impl Objects {
 }
 
 impl Rows for Objects {
+    fn fresh(&self) -> Box<dyn Rows> {
+        Box::new(Objects::new())
+    }
+
+    fn before_number(&self) -> Option<&'static [u8]> {
+        Some(b"{\"number\":")
+    }
+
     fn row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
         let start = out.len();
         for (column, name) in COLUMNS.iter().zip(&self.names) {

@@ -4,11 +4,13 @@ mod columns;
 mod csv;
 mod json;
 mod rank;
+mod rows;
 mod table;
 mod zeek;
 
 pub use columns::{COLUMNS, Column, Value};
 pub use rank::{ORDERS, Order, Ranked};
+pub use rows::{Row, Rows, Tally};
 pub use table::{Layout, row};
 
 pub(super) use csv::FORMAT as CSV;
@@ -21,28 +23,16 @@ use std::io::Write;
 use super::Sink;
 use super::number;
 use crate::error::Result;
-use crate::flow::{FlowEvent, FlowRecord, What};
+use crate::flow::{FlowEvent, What};
 use crate::packet::{Span, Timestamp};
 use crate::sink::{Needs, write_out};
-
-/// How a flow becomes bytes.
-trait Rows {
-    /// What stands before the first row, which this flow will be.
-    fn begin(&mut self, _first: Option<&FlowRecord>, _out: &mut Vec<u8>) {}
-
-    /// A flow.
-    fn row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>);
-
-    /// What stands behind the last row.
-    fn end(&mut self, _out: &mut Vec<u8>) {}
-}
 
 /// Writes rows as flows end.
 struct Writer<W: Write, R: Rows> {
     writer: W,
     rows: R,
     out: Vec<u8>,
-    begun: bool,
+    tally: Tally,
     finished: bool,
 }
 
@@ -55,15 +45,22 @@ impl<W: Write, R: Rows> Writer<W, R> {
             writer,
             rows,
             out: Vec::with_capacity(BUFFER + BUFFER / 4),
-            begun: false,
+            tally: Tally::default(),
             finished: false,
         }
     }
 
-    fn begin(&mut self, first: Option<&FlowRecord>) {
-        if !self.begun {
-            self.begun = true;
+    /// What stands before the first row, which a flow will be that began then.
+    fn begin(&mut self, first: Option<Timestamp>) {
+        if self.tally.is_empty() {
             self.rows.begin(first, &mut self.out);
+        }
+    }
+
+    fn hand_on_if_full(&mut self) -> Result<()> {
+        match self.out.len() >= BUFFER {
+            true => self.flush(),
+            false => Ok(()),
         }
     }
 }
@@ -73,12 +70,21 @@ impl<W: Write, R: Rows> Sink for Writer<W, R> {
         let What::Closed(record) = event.what else {
             return Ok(());
         };
-        self.begin(Some(record));
+        self.begin(Some(record.first));
+        self.tally.add(record.first, record.outcome.verdict);
         self.rows.row(record, &mut self.out);
-        match self.out.len() >= BUFFER {
-            true => self.flush(),
-            false => Ok(()),
-        }
+        self.hand_on_if_full()
+    }
+
+    fn rows(&self) -> Option<Box<dyn Rows>> {
+        Some(self.rows.fresh())
+    }
+
+    fn row(&mut self, row: &Row) -> Result<()> {
+        self.begin(Some(row.first));
+        self.tally.add(row.first, row.verdict);
+        row.write(self.rows.before_number(), &mut self.out);
+        self.hand_on_if_full()
     }
 
     fn needs(&self) -> Needs {
@@ -92,7 +98,7 @@ impl<W: Write, R: Rows> Sink for Writer<W, R> {
     fn finish(&mut self) -> Result<()> {
         if !std::mem::replace(&mut self.finished, true) {
             self.begin(None);
-            self.rows.end(&mut self.out);
+            self.rows.end(&self.tally, &mut self.out);
         }
         self.flush()
     }

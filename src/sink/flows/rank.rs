@@ -112,6 +112,7 @@ impl Sink for Ranked {
             self.inner.flow(&FlowEvent {
                 id: record.id,
                 time: record.first,
+                due: None,
                 what: What::Closed(&record),
             })?;
         }

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::io::Write;
 
-use super::{Rows, Writer};
+use super::{Rows, Tally, Writer};
 use crate::flow::{FlowRecord, Side, Verdict};
-use crate::packet::Span;
+use crate::packet::{Span, Timestamp};
 use crate::sink::{Clock, Format, Open, address, number};
 
 /// The table's row of the formats.
@@ -31,8 +31,6 @@ struct Table {
     layout: Layout,
     clock: Clock,
     cells: Vec<(&'static Cell, usize)>,
-    /// How often each verdict was, in the order in which they came first.
-    verdicts: Vec<(Verdict, u64)>,
 }
 
 /// A column of the table.
@@ -78,7 +76,6 @@ impl Table {
             layout,
             cells: fit(layout.width.map(usize::from)),
             clock: Clock::new(layout.nano),
-            verdicts: Vec::new(),
         }
     }
 
@@ -104,7 +101,11 @@ impl Table {
 }
 
 impl Rows for Table {
-    fn begin(&mut self, first: Option<&FlowRecord>, out: &mut Vec<u8>) {
+    fn fresh(&self) -> Box<dyn Rows> {
+        Box::new(Table::new(self.layout))
+    }
+
+    fn begin(&mut self, first: Option<Timestamp>, out: &mut Vec<u8>) {
         if first.is_some() {
             self.line(out, |cell, _, out| {
                 out.extend_from_slice(cell.title.as_bytes());
@@ -115,10 +116,6 @@ impl Rows for Table {
 
     fn row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
         let verdict = flow.outcome.verdict;
-        match self.verdicts.iter_mut().find(|(own, _)| *own == verdict) {
-            Some((_, count)) => *count += 1,
-            None => self.verdicts.push((verdict, 1)),
-        }
         let colour = match verdict {
             _ if !self.layout.colour => None,
             Verdict::Refused | Verdict::Reset(_) => Some(RED),
@@ -134,11 +131,11 @@ impl Rows for Table {
         out.push(b'\n');
     }
 
-    fn end(&mut self, out: &mut Vec<u8>) {
-        let all: u64 = self.verdicts.iter().map(|(_, count)| count).sum();
+    fn end(&mut self, tally: &Tally, out: &mut Vec<u8>) {
+        let all: u64 = tally.verdicts.iter().map(|(_, count)| count).sum();
         let plural = if all == 1 { "" } else { "s" };
         show(out, &format_args!("{all} flow{plural}"));
-        for (at, (verdict, count)) in self.verdicts.iter().enumerate() {
+        for (at, (verdict, count)) in tally.verdicts.iter().enumerate() {
             let separator = if at == 0 { ": " } else { ", " };
             show(
                 out,

@@ -3,7 +3,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::{COLUMNS, Column, Rows, Value, Writer, seconds};
+use super::{COLUMNS, Column, Rows, Tally, Value, Writer, seconds};
 use crate::flow::FlowRecord;
 use crate::packet::{Span, Timestamp};
 use crate::sink::{Format, Open, number};
@@ -13,13 +13,10 @@ pub(in crate::sink) const FORMAT: Format = Format {
     name: "zeek",
     extension: "log",
     about: "Zeek's conn.log",
-    open: Open::Flows(|writer, _| Box::new(Writer::new(writer, ConnLog { last: None }))),
+    open: Open::Flows(|writer, _| Box::new(Writer::new(writer, ConnLog))),
 };
 
-struct ConnLog {
-    /// The time of the last row, which closes the log.
-    last: Option<Timestamp>,
-}
+struct ConnLog;
 
 fn fields() -> impl Iterator<Item = (&'static Column, &'static str)> {
     COLUMNS
@@ -28,11 +25,15 @@ fn fields() -> impl Iterator<Item = (&'static Column, &'static str)> {
 }
 
 impl Rows for ConnLog {
-    fn begin(&mut self, first: Option<&FlowRecord>, out: &mut Vec<u8>) {
+    fn fresh(&self) -> Box<dyn Rows> {
+        Box::new(ConnLog)
+    }
+
+    fn begin(&mut self, first: Option<Timestamp>, out: &mut Vec<u8>) {
         out.extend_from_slice(
             b"#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n",
         );
-        stamp(out, b"#open\t", first.map(|flow| flow.first));
+        stamp(out, b"#open\t", first);
         out.extend_from_slice(b"#fields");
         for (column, _) in fields() {
             out.push(b'\t');
@@ -47,7 +48,6 @@ impl Rows for ConnLog {
     }
 
     fn row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
-        self.last = self.last.max(Some(flow.first));
         for (at, (column, _)) in fields().enumerate() {
             if at > 0 {
                 out.push(b'\t');
@@ -63,8 +63,8 @@ impl Rows for ConnLog {
         out.push(b'\n');
     }
 
-    fn end(&mut self, out: &mut Vec<u8>) {
-        stamp(out, b"#close\t", self.last);
+    fn end(&mut self, tally: &Tally, out: &mut Vec<u8>) {
+        stamp(out, b"#close\t", tally.latest);
     }
 }
 

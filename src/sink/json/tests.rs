@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Json, quoted};
 use crate::decode::decode;
 use crate::packet::{Frame, Interface, LinkType, Options, Timestamp};
-use crate::sink::Sink;
+use crate::sink::{Shown, Sink};
 
 fn line(bytes: &[u8], time: Timestamp, name: Option<&str>) -> Value {
     let interface = Interface {
@@ -23,7 +23,7 @@ fn line(bytes: &[u8], time: Timestamp, name: Option<&str>) -> Value {
         options: Options::default(),
     };
     let mut out = Vec::new();
-    let mut json = Json::new(&mut out);
+    let mut json = Shown::new(&mut out, Json::default());
     json.packet(&decode(&frame)).unwrap();
     json.finish().unwrap();
     drop(json);

@@ -31,17 +31,11 @@ mod udp;
 pub(super) use clock::Times;
 pub use printer::{Clock, Dump, Style};
 
-use std::io::Write;
-
-use super::{Format, Open, Sink, address, number};
-use crate::error::Result;
-use crate::packet::{Frame, Packet};
+use super::{Depends, Format, Lines, Open, Shown, address, number};
+use crate::packet::{Frame, Lane, Packet};
 use interface::Interfaces;
 use printer::Printer;
 use sequence::Sequences;
-
-/// Text is handed to the writer when there is more of it than this, in bytes.
-const BUFFER: usize = 64 * 1024;
 
 /// The most that libpcap takes for a frame's length, in bytes.
 const MAX_FRAME: u32 = 262_144;
@@ -51,13 +45,12 @@ pub(super) const FORMAT: Format = Format {
     name: "text",
     extension: "txt",
     about: "lines as tcpdump prints them",
-    open: Open::Shown(|writer, style| Box::new(Text::new(writer, style.clone()))),
+    open: Open::Shown(|writer, style| Box::new(Shown::new(writer, Text::new(style.clone())))),
 };
 
-/// Prints a line (with `-v` or a dump, several) per packet.
-pub struct Text<W: Write> {
-    out: Vec<u8>,
-    writer: W,
+/// Makes a line (with `-v` or a dump, several) of a packet.
+#[derive(Debug)]
+pub struct Text {
     style: Style,
     times: Times,
     sequences: Sequences,
@@ -66,12 +59,10 @@ pub struct Text<W: Write> {
     printed: u64,
 }
 
-impl<W: Write> Text<W> {
-    /// Prints to `writer`, which need not have a buffer.
-    pub fn new(writer: W, style: Style) -> Text<W> {
+impl Text {
+    /// Lines of this style.
+    pub fn new(style: Style) -> Text {
         Text {
-            out: Vec::with_capacity(BUFFER + BUFFER / 4),
-            writer,
             style,
             times: Times::new(),
             sequences: Sequences::default(),
@@ -80,26 +71,19 @@ impl<W: Write> Text<W> {
         }
     }
 
-    fn write_out(&mut self) -> Result<()> {
-        let written = self.writer.write_all(&self.out);
-        self.out.clear();
-        Ok(written?)
-    }
-
     /// Everything of a packet but the newline at its end.
     #[inline]
-    fn print(&mut self, frame: &Frame) {
+    fn print(&mut self, frame: &Frame, out: &mut Vec<u8>) {
         if self.style.number {
             let number = self.printed as u32;
-            self.out
-                .extend_from_slice(format!("{number:5}  ").as_bytes());
+            out.extend_from_slice(format!("{number:5}  ").as_bytes());
         }
-        if invalid_lengths(&mut self.out, frame) {
+        if invalid_lengths(out, frame) {
             return;
         }
-        self.times.write(&mut self.out, frame.time, &self.style);
+        self.times.write(out, frame.time, &self.style);
         let mut printer = Printer {
-            out: &mut self.out,
+            out,
             style: &self.style,
             protocol: "",
             sequences: &mut self.sequences,
@@ -118,30 +102,36 @@ impl<W: Write> Text<W> {
                 0
             }
         };
-        dump::print(&mut self.out, self.style.dump, frame.bytes, header);
+        dump::print(out, self.style.dump, frame.bytes, header);
     }
 }
 
-impl<W: Write> Sink for Text<W> {
-    fn packet(&mut self, packet: &Packet) -> Result<()> {
+impl Lines for Text {
+    fn line(&mut self, packet: &Packet, out: &mut Vec<u8>) {
         self.printed += 1;
+        self.sequences.lane = None;
+        let start = out.len();
+        self.print(packet.frame, out);
         if self.style.colour {
-            let start = self.out.len();
-            self.print(packet.frame);
-            colour::paint(&mut self.out, start, packet.tuple(), &self.style.ports);
-        } else {
-            self.print(packet.frame);
+            colour::paint(out, start, packet.tuple(), &self.style.ports);
         }
-        self.out.push(b'\n');
-        if self.out.len() > BUFFER {
-            self.write_out()?;
-        }
-        Ok(())
+        out.push(b'\n');
     }
 
-    fn flush(&mut self) -> Result<()> {
-        self.write_out()?;
-        Ok(self.writer.flush()?)
+    fn fresh(&self) -> Box<dyn Lines> {
+        Box::new(Text::new(self.style.clone()))
+    }
+
+    fn depends(&self) -> Depends {
+        match self.style.clock {
+            _ if self.style.number => Depends::Order,
+            Clock::Delta | Clock::SinceFirst => Depends::Order,
+            _ => Depends::Connection,
+        }
+    }
+
+    fn lane(&self) -> Option<Lane> {
+        self.sequences.lane
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::collections::HashMap;
 
-/// Connections that are remembered at least; at most twice as many are.
-const GENERATION: usize = 1 << 20;
+use foldhash::fast::RandomState;
+
+use crate::packet::Lane;
+
+/// Connections of a lane that are remembered at least; at most twice as many are.
+const GENERATION: usize = (1 << 20) / Lane::COUNT;
 
 /// An end of a connection: port and address. An IPv4 address is padded at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,14 +36,22 @@ type Start = [u32; 2];
 /// The lower end, then the higher one: the same for both directions.
 type Ends = [End; 2];
 
-/// The connections that were seen.
-///
-/// There are two generations: where the newer one is full the older one is forgotten, which bounds the memory.
+/// The connections that were seen, lane by lane: what is forgotten does not depend on how many threads share the lanes.
 #[derive(Debug, Default)]
 pub(super) struct Sequences {
     last: Option<(Ends, Start)>,
-    newer: HashMap<Ends, Start>,
-    older: HashMap<Ends, Start>,
+    lanes: [Known; Lane::COUNT],
+    /// The lane of the connection that was asked for last.
+    pub(super) lane: Option<Lane>,
+}
+
+/// The connections of a lane.
+///
+/// There are two generations: where the newer one is full the older one is forgotten, which bounds the memory.
+#[derive(Debug, Default)]
+struct Known {
+    newer: HashMap<Ends, Start, RandomState>,
+    older: HashMap<Ends, Start, RandomState>,
 }
 
 /// Whether a segment begins a connection, whatever was seen between its ends before.
@@ -55,10 +67,12 @@ impl Sequences {
     /// How to show the numbers of a segment with ACK: relative, but for the first one of a connection.
     #[inline]
     pub(super) fn relative(&mut self, from: End, to: End, place: Place, raw: Numbers) -> Numbers {
+        let lane = lane(&from, &to);
+        self.lane = Some(lane);
         let forward = from <= to;
         let ends = if forward { [from, to] } else { [to, from] };
         let known = match place {
-            Place::Later => self.find(&ends),
+            Place::Later => self.find(lane, &ends),
             Place::First => None,
         };
         if let Some([low, high]) = known {
@@ -75,24 +89,25 @@ impl Sequences {
         } else {
             [peer, raw.seq]
         };
-        self.insert(ends, start);
+        self.insert(lane, ends, start);
         Numbers {
             sack_base: peer,
             ..raw
         }
     }
 
-    fn find(&mut self, ends: &Ends) -> Option<Start> {
+    fn find(&mut self, lane: Lane, ends: &Ends) -> Option<Start> {
         if let Some((last, start)) = &self.last
             && last == ends
         {
             return Some(*start);
         }
-        let start = match self.newer.get(ends) {
+        let known = &mut self.lanes[lane.index()];
+        let start = match known.newer.get(ends) {
             Some(start) => *start,
             None => {
-                let start = self.older.remove(ends)?;
-                self.insert(*ends, start);
+                let start = known.older.remove(ends)?;
+                known.insert(*ends, start);
                 start
             }
         };
@@ -100,13 +115,35 @@ impl Sequences {
         Some(start)
     }
 
+    fn insert(&mut self, lane: Lane, ends: Ends, start: Start) {
+        self.lanes[lane.index()].insert(ends, start);
+        self.last = Some((ends, start));
+    }
+}
+
+impl Known {
     fn insert(&mut self, ends: Ends, start: Start) {
         if self.newer.len() >= GENERATION {
             self.older = std::mem::take(&mut self.newer);
         }
         self.newer.insert(ends, start);
-        self.last = Some((ends, start));
     }
+}
+
+/// The lane of the connection between two ends.
+#[inline]
+fn lane(from: &End, to: &End) -> Lane {
+    let fold = |end: &End| match end.version {
+        4 => end
+            .address
+            .first_chunk()
+            .map_or(0, |octets| u64::from(u32::from_be_bytes(*octets))),
+        _ => {
+            let bits = u128::from_be_bytes(end.address);
+            (bits >> 64) as u64 ^ bits as u64
+        }
+    };
+    Lane::of_ends(fold(from) ^ fold(to), [from.port, to.port])
 }
 
 #[cfg(test)]
@@ -147,10 +184,13 @@ mod tests {
     fn a_generation_survives_the_next_one() {
         let mut sequences = Sequences::default();
         sequences.relative(end(1), end(2), Place::Later, numbers(10, 20, 0));
-        sequences.older = std::mem::take(&mut sequences.newer);
+        for known in &mut sequences.lanes {
+            known.older = std::mem::take(&mut known.newer);
+        }
         sequences.last = None;
         let shown = sequences.relative(end(2), end(1), Place::Later, numbers(20, 11, 0));
         assert_eq!(shown, numbers(1, 1, 10));
-        assert_eq!(sequences.newer.len(), 1);
+        let newer = sequences.lanes.iter().map(|known| known.newer.len());
+        assert_eq!(newer.sum::<usize>(), 1);
     }
 }

@@ -4,7 +4,7 @@
 use lcap::decode::decode;
 use lcap::packet::{Frame, Interface, LinkType, Options, Timestamp};
 use lcap::sink::text::{Dump, Style, Text};
-use lcap::sink::{Json, Sink};
+use lcap::sink::{Json, Shown, Sink};
 use libfuzzer_sys::fuzz_target;
 
 const LINKS: [u16; 8] = [1, 0, 108, 101, 113, 276, 228, 229];
@@ -40,7 +40,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let packet = decode(&frame);
     let mut out = Vec::new();
-    let mut text = Text::new(&mut out, style);
+    let mut text = Shown::new(&mut out, Text::new(style));
     text.packet(&packet).expect("memory");
     text.packet(&packet).expect("memory");
     text.finish().expect("memory");
@@ -49,7 +49,7 @@ fuzz_target!(|bytes: &[u8]| {
         out.iter()
             .all(|byte| matches!(byte, b'\t' | b'\n' | b' '..=b'~'))
     );
-    let mut json = Json::new(&mut out);
+    let mut json = Shown::new(&mut out, Json::default());
     json.packet(&packet).expect("memory");
     json.finish().expect("memory");
 });

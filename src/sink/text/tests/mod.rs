@@ -3,8 +3,9 @@
 mod link;
 mod network;
 
-use super::{Clock, Dump, Frame, Packet, Sink, Style, Text};
+use super::{Clock, Dump, Frame, Packet, Shown, Style, Text};
 use crate::packet::{Body, Interface, LinkType, Options, Reason, Timestamp};
+use crate::sink::Sink;
 
 /// Frames and what is printed for them.
 struct Case {
@@ -47,7 +48,7 @@ fn octets(hex: &str) -> Vec<u8> {
 
 fn printed(link: LinkType, style: Style, frames: &[(Vec<u8>, u32)]) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut text = Text::new(&mut out, style);
+    let mut text = Shown::new(&mut out, Text::new(style));
     let interface = Interface::default();
     for (bytes, wire_len) in frames {
         let frame = Frame {

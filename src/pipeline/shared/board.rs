@@ -1,0 +1,150 @@
+//! Where threads meet: they find stretches of the file together, and hand on what they made of each. Nobody is far ahead of who takes it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::Portion;
+use super::stretch::{Finder, Stretch};
+use crate::error::Result;
+
+/// What threads tell each other.
+pub(super) struct Board<'a> {
+    /// Who has it finds the next stretch.
+    finder: Mutex<Finder<'a>>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Stretches that were found and are not done with.
+    found: VecDeque<Arc<Stretch>>,
+    /// How many were done with before them.
+    done: u64,
+    /// How the file ends: known once its last stretch is found.
+    end: Option<Result<()>>,
+    /// What each thread handed on and nobody has taken yet.
+    made: Vec<VecDeque<Portion>>,
+    /// To be used again.
+    used: Vec<Portion>,
+    spare: Vec<Stretch>,
+    /// Nobody takes anything any more, or a thread is gone.
+    over: bool,
+}
+
+/// So many stretches may be found before the first of them is done with.
+const AHEAD: usize = 4;
+
+impl<'a> Board<'a> {
+    /// For so many threads.
+    pub(super) fn new(threads: usize, finder: Finder<'a>) -> Board<'a> {
+        let state = State {
+            made: (0..threads).map(|_| VecDeque::new()).collect(),
+            ..State::default()
+        };
+        Board {
+            finder: Mutex::new(finder),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// A stretch, counted from 0, and a portion to fill with what is made of it; none where nobody takes it any more.
+    pub(super) fn begin(&self, number: u64) -> Option<(Arc<Stretch>, Portion)> {
+        loop {
+            let mut state = lock(&self.state);
+            // What is not found yet is found by who needs it, unless too much is found already.
+            while number - state.done >= AHEAD as u64 && !state.over {
+                state = self.wait(state);
+            }
+            if state.over {
+                return None;
+            }
+            let index = (number - state.done) as usize;
+            if let Some(stretch) = state.found.get(index) {
+                let stretch = Arc::clone(stretch);
+                return Some((stretch, state.used.pop().unwrap_or_default()));
+            }
+            drop(state);
+            self.find(&mut lock(&self.finder), number);
+        }
+    }
+
+    /// A thread has done with a stretch. If it is early, it finds another one for all.
+    pub(super) fn hand_on(&self, thread: usize, number: u64, portion: Portion) {
+        lock(&self.state).made[thread].push_back(portion);
+        self.changed.notify_all();
+        if let Ok(mut finder) = self.finder.try_lock() {
+            self.find(&mut finder, number + 2);
+        }
+    }
+
+    /// Finds a stretch, unless it was found, or there are enough, or there is none.
+    fn find(&self, finder: &mut Finder, number: u64) {
+        let mut state = lock(&self.state);
+        let next = state.done + state.found.len() as u64;
+        if next > number || state.found.len() >= AHEAD || state.end.is_some() || state.over {
+            return;
+        }
+        let mut stretch = state.spare.pop().unwrap_or_default();
+        drop(state);
+        let end = finder.find(&mut stretch);
+        let mut state = lock(&self.state);
+        state.found.push_back(Arc::new(stretch));
+        state.end = end;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// What all threads made of the next stretch, once it is there, and how the file ends, if it ends there; none if a thread is gone.
+    pub(super) fn take(&self) -> Option<(Vec<Portion>, Option<Result<()>>)> {
+        let mut state = lock(&self.state);
+        while !state.over && state.made.iter().any(VecDeque::is_empty) {
+            state = self.wait(state);
+        }
+        let portions = state.made.iter_mut().map(VecDeque::pop_front);
+        let portions = portions.collect::<Option<Vec<Portion>>>()?;
+        let stretch = state.found.pop_front().and_then(Arc::into_inner);
+        state.spare.extend(stretch);
+        state.done += 1;
+        let end = match state.found.is_empty() {
+            true => state.end.take(),
+            false => None,
+        };
+        drop(state);
+        self.changed.notify_all();
+        Some((portions, end))
+    }
+
+    /// What was taken was used.
+    pub(super) fn give_back(&self, portions: Vec<Portion>) {
+        let cleared = portions.into_iter().map(Portion::cleared);
+        lock(&self.state).used.extend(cleared);
+    }
+
+    /// Nobody takes anything any more.
+    pub(super) fn close(&self) {
+        lock(&self.state).over = true;
+        self.changed.notify_all();
+    }
+
+    fn wait<'s>(&self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        let waited = self.changed.wait(state);
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Closes a board if its thread ends by a panic, so that nobody waits for it.
+pub(super) struct Presence<'a, 'b>(pub(super) &'a Board<'b>);
+
+impl Drop for Presence<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close();
+        }
+    }
+}

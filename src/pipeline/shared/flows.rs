@@ -1,0 +1,243 @@
+//! Flows, each followed by one of several threads, and what they tell put in order again.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use foldhash::fast::RandomState;
+
+use super::stretch::{Stretch, Whose};
+use super::{Portion, judge};
+use crate::decode::decode;
+use crate::error::Result;
+use crate::filter::Filter;
+use crate::flow::{FlowEvent, FlowTable, Settings, Verdict, What};
+use crate::packet::{Lanes, Timestamp};
+use crate::pipeline::{Output, Totals};
+use crate::sink::flows::{Row, Rows};
+use crate::source::Frames;
+
+/// Follows a thread's share of the flows.
+pub(super) struct Flows {
+    lanes: Lanes,
+    filter: Filter,
+    totals: Totals,
+    table: FlowTable,
+    rows: Box<dyn Rows>,
+}
+
+/// That a flow began or ended, kept for who puts things in order.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// The frame that made it happen; what happens at the end comes behind them all.
+    frame: u64,
+    due: Option<Timestamp>,
+    /// The number that the thread gave the flow.
+    number: u64,
+    ended: Option<Ended>,
+}
+
+/// A flow that ended.
+#[derive(Debug)]
+struct Ended {
+    first: Timestamp,
+    verdict: Verdict,
+    /// How many bytes its row has.
+    row: u32,
+}
+
+impl Told {
+    /// The order in which one table tells what several told, but for the numbers of flows: what is due before what the packet does itself.
+    fn order(&self) -> (u64, i64) {
+        (self.frame, self.due.map_or(i64::MAX, |due| due.0))
+    }
+}
+
+impl Flows {
+    pub(super) fn new(
+        lanes: Lanes,
+        filter: Filter,
+        settings: Settings,
+        rows: Box<dyn Rows>,
+    ) -> Flows {
+        Flows {
+            lanes,
+            filter,
+            totals: Totals::default(),
+            table: FlowTable::of_lanes(settings, lanes),
+            rows,
+        }
+    }
+
+    /// Follows the flows of a stretch; behind the last one, all flows end.
+    pub(super) fn work(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
+        // What passes a filter has to be known to all.
+        let is_filtered = !self.filter.is_empty();
+        // The first frame that was not looked at, as others are of others' flows.
+        let mut passed = 0;
+        for (at, whose) in stretch.each(self.lanes) {
+            if whose == Whose::Others && !is_filtered {
+                continue;
+            }
+            if passed < at {
+                match stretch.is_steady && !self.table.is_due(frames.time(at)) {
+                    // Nor was anything at a frame before.
+                    true => self.table.skip(),
+                    false => self.pass_by(stretch, passed..at, &mut frames, portion),
+                }
+            }
+            passed = at + 1;
+            let Some(frame) = frames.frame(at) else {
+                continue;
+            };
+            let packet = decode(&frame);
+            let counts = match whose {
+                Whose::Own => true,
+                Whose::Others => false,
+                Whose::Unsure => self.lanes.has_first(),
+            };
+            if judge(counts, &packet, &mut self.filter, &self.totals) {
+                let mut emit = note(frame.number, self.rows.as_mut(), portion);
+                self.table.push(&packet, &mut emit);
+            }
+        }
+        self.pass_by(stretch, passed..stretch.survey.len(), &mut frames, portion);
+        if stretch.is_last {
+            let mut emit = note(u64::MAX, self.rows.as_mut(), portion);
+            self.table.finish(&mut emit);
+        }
+        portion.counts = self.totals.now();
+        portion.counts.flows = self.table.counts();
+        portion.undecided = self.filter.undecided();
+        portion.peaks = self.table.peaks();
+    }
+
+    /// Frames of others' flows: only the clock goes on, and flows that are due by then end.
+    fn pass_by(
+        &mut self,
+        stretch: &Stretch,
+        places: Range<usize>,
+        frames: &mut Frames,
+        portion: &mut Portion,
+    ) {
+        let first = stretch.survey.first();
+        for at in places {
+            let mut emit = note(first + at as u64, self.rows.as_mut(), portion);
+            self.table.pass_by(frames.time(at), &mut emit);
+        }
+    }
+}
+
+/// Notes what happens to flows through a frame.
+fn note<'a>(
+    frame: u64,
+    rows: &'a mut dyn Rows,
+    portion: &'a mut Portion,
+) -> impl FnMut(FlowEvent) + 'a {
+    move |event| {
+        let ended = match event.what {
+            What::Opened => None,
+            What::Closed(record) => {
+                let start = portion.lines.len();
+                rows.row(record, &mut portion.lines);
+                Some(Ended {
+                    first: record.first,
+                    verdict: record.outcome.verdict,
+                    row: (portion.lines.len() - start) as u32,
+                })
+            }
+            // Nobody wants streams.
+            What::Data { .. } | What::Gap { .. } | What::Mismatch { .. } => return,
+        };
+        portion.told.push(Told {
+            frame,
+            due: event.due,
+            number: event.id.number,
+            ended,
+        });
+    }
+}
+
+/// Puts what all threads told in order, and gives flows their numbers among all.
+pub(super) struct Merge {
+    opened: u64,
+    /// For each thread: the numbers of the flows that it follows, by those that it has given them.
+    numbers: Vec<HashMap<u64, u64, RandomState>>,
+    /// How many rows were put out.
+    pub(super) rows: u64,
+}
+
+/// What is left of what a thread told, and of its rows.
+struct Left<'a> {
+    told: &'a [Told],
+    rows: &'a [u8],
+}
+
+impl Merge {
+    pub(super) fn new(threads: usize) -> Merge {
+        Merge {
+            opened: 0,
+            numbers: (0..threads).map(|_| HashMap::default()).collect(),
+            rows: 0,
+        }
+    }
+
+    /// Tells the output what happened in a stretch.
+    pub(super) fn tell(&mut self, portions: &[Portion], output: &mut Output) -> Result<()> {
+        let left = portions.iter().map(|portion| Left {
+            told: &portion.told,
+            rows: &portion.lines,
+        });
+        let mut left: Vec<Left> = left.collect();
+        while let Some(thread) = self.next(&left) {
+            self.tell_one(thread, &mut left[thread], output)?;
+        }
+        Ok(())
+    }
+
+    /// The thread that told what comes next.
+    fn next(&self, left: &[Left]) -> Option<usize> {
+        let mut first: Option<(usize, (u64, i64), u64)> = None;
+        for (thread, left) in left.iter().enumerate() {
+            let Some(told) = left.told.first() else {
+                continue;
+            };
+            let order = told.order();
+            if first.is_some_and(|(_, first, _)| first < order) {
+                continue;
+            }
+            let number = match told.ended {
+                Some(_) => self.numbers[thread].get(&told.number).copied(),
+                None => None,
+            };
+            let number = number.unwrap_or(u64::MAX);
+            if first.is_none_or(|(_, first, other)| (order, number) < (first, other)) {
+                first = Some((thread, order, number));
+            }
+        }
+        first.map(|(thread, ..)| thread)
+    }
+
+    fn tell_one(&mut self, thread: usize, left: &mut Left, output: &mut Output) -> Result<()> {
+        let Some((told, rest)) = left.told.split_first() else {
+            return Ok(());
+        };
+        left.told = rest;
+        let numbers = &mut self.numbers[thread];
+        let Some(ended) = &told.ended else {
+            self.opened += 1;
+            numbers.insert(told.number, self.opened);
+            return Ok(());
+        };
+        let (bytes, rest) = left.rows.split_at(ended.row as usize);
+        left.rows = rest;
+        self.rows += 1;
+        output.row(&Row {
+            bytes,
+            made_for: told.number,
+            // What ends has begun.
+            number: numbers.remove(&told.number).unwrap_or_default(),
+            first: ended.first,
+            verdict: ended.verdict,
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! Lines of packets, made by several threads and put in order again.
+
+use super::stretch::{Stretch, Whose};
+use super::{Portion, judge};
+use crate::decode::decode;
+use crate::filter::Filter;
+use crate::packet::{Frame, Lanes, Packet};
+use crate::pipeline::Totals;
+use crate::sink::Lines;
+use crate::source::Frames;
+
+/// Makes a thread's lines, or only counts.
+pub(super) struct Makers {
+    /// Which of so many threads it works for.
+    index: usize,
+    threads: usize,
+    lanes: Lanes,
+    filter: Filter,
+    totals: Totals,
+    maker: Option<Box<dyn Lines>>,
+    /// Whether packets are to be understood although no line is made of them.
+    reads: bool,
+}
+
+/// Lines that stand one behind the other in the whole too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    /// Where in the stretch the first of its frames is, from 0.
+    first: u32,
+    /// How many bytes its lines have.
+    len: u32,
+}
+
+impl Makers {
+    pub(super) fn new(
+        index: usize,
+        threads: usize,
+        filter: Filter,
+        maker: Option<Box<dyn Lines>>,
+        reads: bool,
+    ) -> Makers {
+        Makers {
+            index,
+            threads,
+            lanes: Lanes::every(threads, index),
+            filter,
+            totals: Totals::default(),
+            maker,
+            reads,
+        }
+    }
+
+    /// Makes the lines of a stretch.
+    pub(super) fn work(&mut self, stretch: &Stretch, frames: Frames, portion: &mut Portion) {
+        match stretch.whole {
+            Some(turn) if turn % self.threads == self.index => self.whole(stretch, frames, portion),
+            Some(_) => {}
+            None => self.share(stretch, frames, portion),
+        }
+        portion.counts = self.totals.now();
+        portion.undecided = self.filter.undecided();
+    }
+
+    /// Makes the lines of all its frames.
+    fn whole(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
+        for at in 0..stretch.survey.len() {
+            if let Some(frame) = frames.frame(at) {
+                self.line(&frame, true, &mut portion.lines);
+            }
+        }
+        let len = portion.lines.len() as u32;
+        portion.runs.push(Run { first: 0, len });
+    }
+
+    /// Makes the lines of those of its frames that are in this thread's lanes.
+    fn share(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
+        // Whether the next line, if it is this thread's, stands directly behind the last.
+        let mut goes_on = false;
+        for (at, whose) in stretch.each(self.lanes) {
+            if whose == Whose::Others {
+                goes_on = false;
+                continue;
+            }
+            let Some(frame) = frames.frame(at) else {
+                continue;
+            };
+            let start = portion.lines.len();
+            let is_sure = whose == Whose::Own;
+            if !self.line(&frame, is_sure, &mut portion.lines) {
+                portion.lines.truncate(start);
+            }
+            let len = (portion.lines.len() - start) as u32;
+            match portion.runs.last_mut() {
+                _ if len == 0 => {}
+                Some(run) if goes_on && is_sure => run.len += len,
+                _ => portion.runs.push(Run {
+                    first: at as u32,
+                    len,
+                }),
+            }
+            goes_on = is_sure && (goes_on || len > 0);
+        }
+    }
+
+    /// Makes a line; whether it is this thread's to tell.
+    #[inline]
+    fn line(&mut self, frame: &Frame, is_sure: bool, out: &mut Vec<u8>) -> bool {
+        let packet = match self.reads {
+            true => decode(frame),
+            false => Packet::not_read(frame),
+        };
+        let counts = is_sure || self.lanes.has_first();
+        let passes = judge(counts, &packet, &mut self.filter, &self.totals);
+        let Some(maker) = self.maker.as_mut().filter(|_| passes) else {
+            return false;
+        };
+        maker.line(&packet, out);
+        match maker.lane() {
+            Some(lane) if !is_sure => self.lanes.has(lane),
+            _ => counts,
+        }
+    }
+}
+
+/// Puts the lines of all threads in order: what stands together is handed on together.
+pub(super) fn merge<'a>(portions: &'a [Portion], out: &'a mut Vec<u8>) -> &'a [u8] {
+    // Of each thread: the runs that are left, and where their lines begin.
+    let mut left: Vec<(&[Run], &[u8])> = portions
+        .iter()
+        .filter(|portion| !portion.runs.is_empty())
+        .map(|portion| (&*portion.runs, &*portion.lines))
+        .collect();
+    if let [(_, lines)] = *left {
+        return lines;
+    }
+    out.clear();
+    while let Some((runs, lines)) = left
+        .iter_mut()
+        .filter(|(runs, _)| !runs.is_empty())
+        .min_by_key(|(runs, _)| runs.first().map(|run| run.first))
+    {
+        let Some((run, rest)) = runs.split_first() else {
+            break;
+        };
+        let (own, others) = lines.split_at(run.len as usize);
+        out.extend_from_slice(own);
+        (*runs, *lines) = (rest, others);
+    }
+    out
+}

@@ -1,0 +1,215 @@
+//! The loop, shared by several threads: the same bytes in less time.
+//!
+//! ```text
+//!                         ┌─► decode, flows or lines of its lanes ─┐
+//!  mapped file ─► stretch ┼─► decode, flows or lines of its lanes ─┼─► put in order ─► sinks
+//!                         └─► …                                    ┘
+//! ```
+//!
+//! Whichever thread is early finds where the frames of the next stretch are, and their [lanes](crate::packet::Lane); then every thread works on
+//! those of its own lanes. What they make of a stretch is handed on to the thread that called, which puts it in order and gives it to the sinks.
+//! So sinks do not know of threads, and no byte that they write depends on how many there are.
+//!
+//! Packets themselves never go from thread to thread: they stay in the map, and only places in it are handed on.
+//!
+//! What is bounded for all flows together cannot be bounded by each thread alone. If a bound comes into reach, the threads are given up and
+//! everything is done again by one, which passes over what was told already.
+
+mod board;
+mod flows;
+mod lines;
+mod stretch;
+mod worker;
+
+use std::thread::{Builder, ScopedJoinHandle};
+
+use super::{Counts, Limits, Output, Task, Totals};
+use crate::error::Result;
+use crate::filter::Filter;
+use crate::flow::{Peaks, Settings};
+use crate::packet::Packet;
+use crate::sink::{Depends, Needs};
+use crate::source::Source;
+use board::Board;
+use flows::{Merge, Told};
+use lines::Run;
+use stretch::{Finder, Wanted};
+use worker::{Goal, Worker};
+
+/// What a thread made of a stretch.
+#[derive(Debug, Default)]
+struct Portion {
+    /// Lines of packets or rows of flows.
+    lines: Vec<u8>,
+    runs: Vec<Run>,
+    told: Vec<Told>,
+    peaks: Peaks,
+    /// Of all that the thread has seen.
+    counts: Counts,
+    /// What the filter could not decide, likewise.
+    undecided: u64,
+}
+
+impl Portion {
+    /// Without its contents, with its memory.
+    fn cleared(mut self) -> Portion {
+        self.lines.clear();
+        self.runs.clear();
+        self.told.clear();
+        Portion {
+            lines: self.lines,
+            runs: self.runs,
+            told: self.told,
+            ..Portion::default()
+        }
+    }
+}
+
+/// Whether a packet passes the filter, which several threads may ask about it; only where it `counts` it is counted.
+#[inline]
+fn judge(counts: bool, packet: &Packet, filter: &mut Filter, totals: &Totals) -> bool {
+    let undecided = filter.undecided();
+    let passes = filter.matches(packet);
+    if counts {
+        totals.saw(packet);
+        if passes {
+            totals.matched(packet);
+        }
+    } else {
+        filter.set_undecided(undecided);
+    }
+    passes
+}
+
+/// Does with several threads what [`run`](super::run) does; none where one has to do it. Then nothing was done, or the output knows what to
+/// pass over.
+pub(super) fn run<S: Source>(
+    source: &mut S,
+    filter: &mut Filter,
+    output: &mut Output,
+    task: &Task,
+    totals: &Totals,
+) -> Option<Result<()>> {
+    let count = task.threads.get();
+    if count == 1 || task.limits != Limits::default() || output.flushes_always() {
+        return None;
+    }
+    let (goals, wanted) = goals(filter, output, task.flows, count)?;
+    let worker = |(index, (goal, reader))| Worker {
+        index,
+        threads: count,
+        reader,
+        filter: filter.clone(),
+        goal,
+    };
+    let file = source.mapped()?;
+    let readers = std::iter::repeat_with(|| file.reader()).map_while(|reader| reader);
+    let workers = goals.into_iter().zip(readers).enumerate().map(worker);
+    let workers: Vec<Worker> = workers.collect();
+    let mark = file.mark();
+    let board = Board::new(count, Finder::new(file, wanted));
+    let gathered = std::thread::scope(|scope| {
+        let board = &board;
+        let mut threads = Vec::new();
+        for worker in workers {
+            let thread = Builder::new().name(format!("share {}", worker.index));
+            threads.extend(thread.spawn_scoped(scope, move || worker.run(board)));
+        }
+        let gathered = match threads.len() == count {
+            true => gather(board, filter, output, task.flows, totals),
+            // The system has no more threads.
+            false => None,
+        };
+        board.close();
+        threads.into_iter().for_each(ended);
+        gathered
+    });
+    if gathered.is_none() {
+        totals.set(&Counts::default());
+        filter.set_undecided(0);
+        source.mapped()?.go_back(mark);
+    }
+    gathered
+}
+
+/// Waits for a thread; its panic is this one's.
+fn ended(thread: ScopedJoinHandle<'_, ()>) {
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// What each of so many threads is to do, and what they have to know of packets for that; none where they cannot share it.
+fn goals(
+    filter: &Filter,
+    output: &Output,
+    flows: Option<Settings>,
+    count: usize,
+) -> Option<(Vec<Goal>, Wanted)> {
+    if let Some(settings) = flows {
+        let sink = output.only().filter(|sink| sink.needs() == Needs::Flows)?;
+        let goal = || sink.rows().map(|rows| Goal::Flows(settings, rows));
+        let goals: Option<_> = (0..count).map(|_| goal()).collect();
+        return Some((goals?, Wanted::Lanes));
+    }
+    let reads = filter.reads_packets() || output.needs() > Needs::Frames;
+    let makers: Option<Vec<_>> = match output.is_empty() {
+        // To find frames is all that is done without reading them.
+        true => reads.then(|| (0..count).map(|_| None).collect()),
+        false => {
+            let sink = output.only()?;
+            (0..count).map(|_| sink.maker().map(Some)).collect()
+        }
+    };
+    let makers = makers?;
+    let depends = makers.iter().flatten().map(|maker| maker.depends()).next();
+    let wanted = match depends {
+        Some(Depends::Order) => return None,
+        Some(Depends::Connection) => Wanted::Lanes,
+        // The fragments of a datagram are to be wanted by all or by none.
+        _ if filter.remembers() => Wanted::Lanes,
+        Some(Depends::Nothing) | None => Wanted::Stretches,
+    };
+    let goal = |maker| Goal::Lines(maker, reads);
+    Some((makers.into_iter().map(goal).collect(), wanted))
+}
+
+/// Takes what the threads made, stretch by stretch, until the file ends or nobody wants more; none if one has to do it alone.
+fn gather(
+    board: &Board,
+    filter: &mut Filter,
+    output: &mut Output,
+    flows: Option<Settings>,
+    totals: &Totals,
+) -> Option<Result<()>> {
+    let mut merge = None;
+    let mut lines = Vec::new();
+    while let Some((portions, end)) = board.take() {
+        let merge = merge.get_or_insert_with(|| Merge::new(portions.len()));
+        if flows.is_some_and(|bounds| is_reached(bounds, &portions)) {
+            output.pass_over(merge.rows);
+            return None;
+        }
+        totals.set(&portions.iter().map(|portion| portion.counts).sum());
+        filter.set_undecided(portions.iter().map(|portion| portion.undecided).sum());
+        let told = match flows {
+            Some(_) => merge.tell(&portions, output),
+            None => output.bytes(lines::merge(&portions, &mut lines)),
+        };
+        if told.is_err() || !output.wants_more() {
+            return Some(told);
+        }
+        if end.is_some() {
+            return end;
+        }
+        board.give_back(portions);
+    }
+    Some(Ok(()))
+}
+
+/// Whether a bound for all flows together may have been reached in a stretch.
+fn is_reached(bounds: Settings, portions: &[Portion]) -> bool {
+    let all = |of: fn(&Peaks) -> u64| portions.iter().map(|portion| of(&portion.peaks)).sum();
+    let (flows, held): (u64, u64) = (all(|peaks| peaks.flows), all(|peaks| peaks.held));
+    flows >= u64::from(bounds.max_flows) || held > bounds.max_held
+}

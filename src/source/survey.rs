@@ -1,0 +1,134 @@
+//! Frames of a mapped file that were found and not looked at: who has found them is not who works on them.
+
+use std::sync::Arc;
+
+use memmap2::Mmap;
+
+use super::file::Format;
+use super::found::Found;
+use crate::packet::{Frame, Timestamp};
+
+/// Where some frames of a file stand, one after the other. Made by [`FileSource::survey`](super::FileSource::survey).
+///
+/// Of each frame it holds a few bytes only: what one core writes and another reads goes from cache to cache, and that is slow.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Where it begins in the file.
+    start: usize,
+    /// The number of the first frame.
+    first: u64,
+    /// Where the frames' records begin behind the start.
+    frames: Vec<u32>,
+    /// How many frames come before each description of others to come, and where it begins.
+    descriptions: Vec<(u32, u32)>,
+}
+
+/// Reads the frames of surveys. Made by [`FileSource::reader`](super::FileSource::reader).
+///
+/// Whoever works on frames has its own. It has to see all surveys, one after the other: how frames are read is described on the way.
+pub struct Reader {
+    pub(super) map: Arc<Mmap>,
+    pub(super) format: Format,
+}
+
+/// Reads the frames of a survey.
+pub struct Frames<'a> {
+    file: &'a [u8],
+    format: &'a mut Format,
+    survey: &'a Survey,
+    /// What was not described yet.
+    descriptions: &'a [(u32, u32)],
+}
+
+impl Survey {
+    /// Begins another one at a place in the file, with the memory of this one.
+    pub(super) fn begin(&mut self, start: usize, first: u64) {
+        self.start = start;
+        self.first = first;
+        self.frames.clear();
+        self.descriptions.clear();
+    }
+
+    /// Adds the frame whose record begins `at` a place in the file, less than 4 GiB behind the start.
+    #[inline(always)]
+    pub(super) fn add(&mut self, at: usize) {
+        self.frames.push((at - self.start) as u32);
+    }
+
+    /// Adds what describes frames to come, likewise.
+    pub(super) fn describe(&mut self, at: usize) {
+        let before = self.frames.len() as u32;
+        self.descriptions.push((before, (at - self.start) as u32));
+    }
+
+    /// How many frames there are.
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// The number that the first frame has in the file, from 1.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+}
+
+impl Reader {
+    /// Begins to read a survey.
+    pub fn read<'a>(&'a mut self, survey: &'a Survey) -> Frames<'a> {
+        Frames {
+            file: self.map.get(survey.start..).unwrap_or_default(),
+            format: &mut self.format,
+            survey,
+            descriptions: &survey.descriptions,
+        }
+    }
+}
+
+impl Frames<'_> {
+    /// A frame, counted from 0; never one before another that was asked for.
+    #[inline(always)]
+    pub fn frame(&mut self, index: usize) -> Option<Frame<'_>> {
+        if !self.descriptions.is_empty() {
+            self.describe(index);
+        }
+        let record = self.file.get(*self.survey.frames.get(index)? as usize..)?;
+        match self.format.step(record) {
+            Found::Packet(found) => {
+                let number = self.survey.first + index as u64;
+                Some(self.format.frame(number, found, record))
+            }
+            // It was a frame when it was found: somebody changes the file.
+            Found::Skip(_) | Found::More(_) | Found::Damage(_) => None,
+        }
+    }
+
+    /// When a frame was captured; as [`frame`](Self::frame).
+    #[inline]
+    pub fn time(&mut self, index: usize) -> Timestamp {
+        let frame = self.frame(index);
+        frame.map_or(Timestamp::UNKNOWN, |frame| frame.time)
+    }
+
+    /// Takes in what stands before a frame.
+    #[cold]
+    fn describe(&mut self, index: usize) {
+        while let Some(((before, at), rest)) = self.descriptions.split_first()
+            && *before as usize <= index
+        {
+            self.format
+                .step(self.file.get(*at as usize..).unwrap_or_default());
+            self.descriptions = rest;
+        }
+    }
+}
+
+impl Drop for Frames<'_> {
+    fn drop(&mut self) {
+        self.describe(usize::MAX);
+    }
+}
