@@ -3,6 +3,7 @@
 pub mod file;
 pub mod live;
 
+mod ahead;
 mod batch;
 mod blocks;
 mod clock;

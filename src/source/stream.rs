@@ -1,6 +1,7 @@
 //! Bytes that come when they come: pipes, terminals and whatever is being decompressed.
 
 use super::Stop;
+use super::ahead::Ahead;
 use super::signature::Compression;
 use super::unpack::{Gzip, Zstd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -60,14 +61,20 @@ impl Stream {
 
     /// The same, unpacked on the way; what is buffered already is unpacked too.
     ///
+    /// A file is unpacked by a thread. A pipe is not: whether there is more to read, only the pipe itself can say.
+    ///
     /// # Errors
-    /// The decoder could not be made.
+    /// The decoder could not be made, or the thread.
     pub(super) fn unpack(self, compression: Compression) -> io::Result<Stream> {
         let buffered = self.bytes().to_vec();
         let packed = Cursor::new(buffered).chain(self.reader);
         let reader: Box<dyn Read + Send> = match compression {
             Compression::Gzip => Box::new(Gzip::new(packed)),
             Compression::Zstd => Box::new(Zstd::new(packed)?),
+        };
+        let reader: Box<dyn Read + Send> = match self.patience {
+            Patience::NotNeeded => Box::new(Ahead::start(reader)?),
+            Patience::Ask(_) | Patience::Assume => reader,
         };
         Ok(Stream {
             reader,
