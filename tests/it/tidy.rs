@@ -26,7 +26,10 @@ const DOORS: [(&str, &[&str]); 13] = [
     ("signal_hook", &["cli/"]),
     ("csv", &["sink/", "cli/"]),
     ("hashbrown", &["flow/"]),
-    ("foldhash", &["flow/", "pipeline/shared/", "sink/text/"]),
+    (
+        "foldhash",
+        &["sink/follow/", "flow/", "pipeline/shared/", "sink/text/"],
+    ),
     ("sha1", &["flow/"]),
     ("base64", &["flow/"]),
 ];

@@ -1,13 +1,16 @@
 //! Every stream in a file of its own: `000001_127.0.0.1-59526_127.0.0.1-62893.orig` and `.resp`, captured bytes only.
 //!
 //! Files are not kept open, because flows may be more than files can be: a stream's bytes wait in memory until they are many or the
-//! flow ends.
+//! flow ends. Then [threads](super::writers) write them.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
+use super::writers::{Piece, Writers};
 use crate::error::{Error, Result};
 use crate::flow::{FlowEvent, FlowId, Side, What};
 use crate::sink::save::give_to_invoking_user;
@@ -15,19 +18,20 @@ use crate::sink::{Needs, Sink};
 
 /// Writes streams into a directory.
 pub struct Directory {
-    path: PathBuf,
+    writers: Writers,
     /// Only this flow.
     only: Option<u64>,
-    waiting: HashMap<(u64, Side), Stream>,
+    waiting: HashMap<(u64, Side), Stream, RandomState>,
     /// Bytes that wait in all streams.
     bytes: usize,
 }
 
 /// A stream that goes on.
 struct Stream {
-    name: PathBuf,
+    name: Arc<str>,
     waiting: Vec<u8>,
-    created: bool,
+    /// Whether something was written already.
+    begun: bool,
 }
 
 /// A stream is written when so many of its bytes wait.
@@ -39,7 +43,7 @@ impl Directory {
     /// Creates the directory, unless it is there.
     ///
     /// # Errors
-    /// It cannot be created.
+    /// It cannot be created, or the system has no more threads.
     pub fn create(path: &Path, only: Option<u64>) -> Result<Directory> {
         std::fs::create_dir_all(path).map_err(|source| Error::File {
             action: "cannot create",
@@ -50,9 +54,9 @@ impl Directory {
             give_to_invoking_user(&directory);
         }
         Ok(Directory {
-            path: path.into(),
+            writers: Writers::start(path)?,
             only,
-            waiting: HashMap::new(),
+            waiting: HashMap::default(),
             bytes: 0,
         })
     }
@@ -62,18 +66,18 @@ impl Directory {
             .waiting
             .entry((id.number, side))
             .or_insert_with(|| Stream {
-                name: self.path.join(name(id, side)),
+                name: name(id, side).into(),
                 waiting: Vec::new(),
-                created: false,
+                begun: false,
             });
         stream.waiting.extend_from_slice(bytes);
         self.bytes += bytes.len();
         if stream.waiting.len() >= ENOUGH {
             self.bytes -= stream.waiting.len();
-            return stream.write();
+            return stream.write(id.number, &mut self.writers);
         }
         match self.bytes > TOO_MUCH {
-            true => self.flush(),
+            true => self.hand_on(),
             false => Ok(()),
         }
     }
@@ -82,10 +86,18 @@ impl Directory {
         for side in Side::BOTH {
             if let Some(mut stream) = self.waiting.remove(&(id.number, side)) {
                 self.bytes -= stream.waiting.len();
-                stream.write()?;
+                stream.write(id.number, &mut self.writers)?;
             }
         }
         Ok(())
+    }
+
+    /// Hands on all that waits.
+    fn hand_on(&mut self) -> Result<()> {
+        self.bytes = 0;
+        let writers = &mut self.writers;
+        let mut streams = self.waiting.iter_mut();
+        streams.try_for_each(|((number, _), stream)| stream.write(*number, writers))
     }
 }
 
@@ -106,34 +118,22 @@ impl Sink for Directory {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.bytes = 0;
-        self.waiting.values_mut().try_for_each(Stream::write)
+        self.hand_on()?;
+        self.writers.flush()
     }
 }
 
 impl Stream {
-    fn write(&mut self) -> Result<()> {
+    fn write(&mut self, number: u64, writers: &mut Writers) -> Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let failed = |action, source| Error::File {
-            action,
-            path: self.name.clone(),
-            source,
+        let piece = Piece {
+            name: Arc::clone(&self.name),
+            is_first: !std::mem::replace(&mut self.begun, true),
+            bytes: std::mem::take(&mut self.waiting),
         };
-        let opened = match self.created {
-            true => OpenOptions::new().append(true).open(&self.name),
-            false => File::create(&self.name),
-        };
-        let mut file = opened.map_err(|source| failed("cannot create", source))?;
-        if !self.created {
-            give_to_invoking_user(&file);
-        }
-        let written = file.write_all(&self.waiting);
-        written.map_err(|source| failed("cannot write", source))?;
-        self.created = true;
-        self.waiting.clear();
-        Ok(())
+        writers.write(number, piece)
     }
 }
 

@@ -3,6 +3,7 @@
 mod conversation;
 mod directory;
 mod raw;
+mod writers;
 
 pub use conversation::{Content, Conversation, Look};
 pub use directory::Directory;
