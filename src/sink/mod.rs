@@ -1,6 +1,7 @@
 //! Events become bytes: one format per file.
 
 mod address;
+mod behind;
 mod clock;
 pub mod flows;
 pub mod follow;

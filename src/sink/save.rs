@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{IoSlice, Write};
 use std::path::Path;
 
+use super::behind::Behind;
 use super::names::{Names, Rotation};
 use super::{Needs, Sink};
 use crate::error::{Error, Result};
@@ -46,6 +47,7 @@ pub struct Save<E> {
     names: Names,
     /// None before the first file: one that is named by time waits for the first packet's.
     out: Option<Out>,
+    pace: Pace,
     /// What the header of a file without packets says.
     interface: Option<Interface>,
     /// Whether the open file's header was written.
@@ -67,6 +69,18 @@ pub struct Out {
     waiting: Vec<u8>,
     /// Bytes written to this file.
     written: u64,
+    pace: Pace,
+    /// What writes, once there was enough for that.
+    behind: Option<Behind>,
+}
+
+/// How packets come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// As they are sent: to write them at once takes the least of the processor's time.
+    Live,
+    /// As fast as they can be saved: a thread writes while others are read.
+    File,
 }
 
 impl<E: Encoder> Save<E> {
@@ -87,6 +101,10 @@ impl<E: Encoder> Save<E> {
             encoder,
             names,
             out: None,
+            pace: match now.is_known() {
+                true => Pace::Live,
+                false => Pace::File,
+            },
             interface: interface.cloned(),
             begun: false,
             fresh: false,
@@ -106,7 +124,7 @@ impl<E: Encoder> Save<E> {
     fn open(&mut self, time: Timestamp) -> Result<()> {
         self.flush()?;
         self.begun = false;
-        self.out = Some(Out::create(&self.names.next(time)?)?);
+        self.out = Some(Out::create(&self.names.next(time)?, self.pace)?);
         Ok(())
     }
 
@@ -173,7 +191,7 @@ impl<E: Encoder> Sink for Save<E> {
 }
 
 impl Out {
-    fn create(path: &Path) -> Result<Out> {
+    fn create(path: &Path, pace: Pace) -> Result<Out> {
         let file = create(path)?;
         let waiting = Vec::with_capacity(BUFFER + LARGE * 2);
         Ok(Out {
@@ -181,6 +199,8 @@ impl Out {
             file,
             waiting,
             written: 0,
+            pace,
+            behind: None,
         })
     }
 
@@ -208,7 +228,7 @@ impl Out {
         for number in before {
             self.waiting.extend_from_slice(&number.to_ne_bytes());
         }
-        if bytes.len() < LARGE {
+        if bytes.len() < LARGE || self.pace == Pace::File {
             self.waiting.extend_from_slice(bytes);
         } else {
             self.write_large(bytes)?;
@@ -225,10 +245,28 @@ impl Out {
     #[cold]
     fn write_aligned(&mut self) -> Result<()> {
         let size = BUFFER - self.written as usize % BUFFER;
-        let written = self.file.write_all(&self.waiting[..size]);
         self.written += size as u64;
-        self.waiting.drain(..size);
+        let written = self.write_first(size);
         written.map_err(|error| self.failed(error))
+    }
+
+    /// Writes so many of the bytes that are waiting.
+    fn write_first(&mut self, size: usize) -> std::io::Result<()> {
+        if self.pace == Pace::File && self.behind.is_none() {
+            // Without a thread it is only slower.
+            self.behind = Behind::start(&self.file).ok();
+        }
+        let Some(behind) = &mut self.behind else {
+            let written = self.file.write_all(&self.waiting[..size]);
+            // What could not be written is not tried again: the error is final.
+            self.waiting.drain(..size);
+            return written;
+        };
+        let rest = self.waiting[size..].to_vec();
+        self.waiting.truncate(size);
+        self.waiting = behind.write(std::mem::take(&mut self.waiting))?;
+        self.waiting.extend_from_slice(&rest);
+        Ok(())
     }
 
     /// Writes what is waiting and `bytes` in one call, without a copy.
@@ -251,10 +289,10 @@ impl Out {
     }
 
     fn flush(&mut self) -> Result<()> {
-        if self.waiting.is_empty() {
-            return Ok(());
+        let mut written = self.behind.as_mut().map_or(Ok(()), Behind::flush);
+        if !self.waiting.is_empty() {
+            written = written.and(self.file.write_all(&self.waiting));
         }
-        let written = self.file.write_all(&self.waiting);
         self.written += self.waiting.len() as u64;
         // What could not be written is not tried again: the error is final.
         self.waiting.clear();
