@@ -79,20 +79,14 @@ impl Network<'_> {
     /// Sender and receiver as the table of sequence numbers keeps them.
     #[inline]
     pub(super) fn connection(&self, ports: [u16; 2]) -> (End, End) {
-        let end = |port, version, address| End {
-            port,
-            version,
-            address,
-        };
-        let padded = |[a, b, c, d]: [u8; 4]| [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         match self {
             Network::Ip4(header, _) => (
-                end(ports[0], 4, padded(part(header, 12))),
-                end(ports[1], 4, padded(part(header, 16))),
+                End::version_4(part(header, 12), ports[0]),
+                End::version_4(part(header, 16), ports[1]),
             ),
             Network::Ip6(header, _) => (
-                end(ports[0], 6, part(header, 8)),
-                end(ports[1], 6, part(header, 24)),
+                End::version_6(part(header, 8), ports[0]),
+                End::version_6(part(header, 24), ports[1]),
             ),
         }
     }

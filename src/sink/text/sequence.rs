@@ -9,15 +9,32 @@ use crate::packet::Lane;
 /// Connections of a lane that are remembered at least; at most twice as many are.
 const GENERATION: usize = (1 << 20) / Lane::COUNT;
 
-/// An end of a connection: port and address. An IPv4 address is padded at its end.
+/// An end of a connection, as few numbers, because it is hashed for every segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct End {
-    /// The port.
-    pub(super) port: u16,
-    /// 4 or 6.
-    pub(super) version: u8,
-    /// The address.
-    pub(super) address: [u8; 16],
+    /// The port, and the IP version above it.
+    port: u64,
+    /// The address; one of IPv4 is in the second half.
+    address: [u64; 2],
+}
+
+impl End {
+    /// A port of an IPv4 address.
+    pub(super) fn version_4(address: [u8; 4], port: u16) -> End {
+        End {
+            port: 4 << 16 | u64::from(port),
+            address: [0, u64::from(u32::from_be_bytes(address))],
+        }
+    }
+
+    /// A port of an IPv6 address.
+    pub(super) fn version_6(address: [u8; 16], port: u16) -> End {
+        let bits = u128::from_be_bytes(address);
+        End {
+            port: 6 << 16 | u64::from(port),
+            address: [(bits >> 64) as u64, bits as u64],
+        }
+    }
 }
 
 /// A segment's numbers: as they stand in the header, then as they are shown.
@@ -133,17 +150,8 @@ impl Known {
 /// The lane of the connection between two ends.
 #[inline]
 fn lane(from: &End, to: &End) -> Lane {
-    let fold = |end: &End| match end.version {
-        4 => end
-            .address
-            .first_chunk()
-            .map_or(0, |octets| u64::from(u32::from_be_bytes(*octets))),
-        _ => {
-            let bits = u128::from_be_bytes(end.address);
-            (bits >> 64) as u64 ^ bits as u64
-        }
-    };
-    Lane::of_ends(fold(from) ^ fold(to), [from.port, to.port])
+    let fold = |end: &End| end.address[0] ^ end.address[1];
+    Lane::of_ends(fold(from) ^ fold(to), [from.port as u16, to.port as u16])
 }
 
 #[cfg(test)]
@@ -151,11 +159,7 @@ mod tests {
     use super::*;
 
     fn end(port: u16) -> End {
-        End {
-            port,
-            version: 4,
-            address: [127; 16],
-        }
+        End::version_4([127; 4], port)
     }
 
     fn numbers(seq: u32, ack: u32, sack_base: u32) -> Numbers {
