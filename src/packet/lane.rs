@@ -24,12 +24,6 @@ impl Lane {
         Lane((addresses.wrapping_add(ports).wrapping_mul(GOLDEN) >> 60) as u8)
     }
 
-    /// The lane of what depends on no connection: one after the other, in blocks of 64 frames.
-    #[inline]
-    pub fn of_number(frame: u64) -> Lane {
-        Lane((frame >> 6) as u8 % Lane::COUNT as u8)
-    }
-
     /// The lane of a packet that goes from one end to the other.
     pub fn of(tuple: &Tuple) -> Lane {
         let [src, dst] = [tuple.src, tuple.dst].map(|end: SocketAddr| fold(end.ip()));
@@ -112,9 +106,9 @@ mod tests {
     fn who_shares_has_each_lane_once() {
         for count in 1..=Lane::COUNT + 1 {
             let shares: Vec<Lanes> = (0..count).map(|first| Lanes::every(count, first)).collect();
-            for lane in 0..Lane::COUNT as u64 {
-                let lane = Lane::of_number(lane * 64);
-                assert_eq!(shares.iter().filter(|lanes| lanes.has(lane)).count(), 1);
+            for lane in 0..Lane::COUNT as u8 {
+                let shares = shares.iter().filter(|lanes| lanes.has(Lane(lane)));
+                assert_eq!(shares.count(), 1);
             }
             let first = shares.iter().filter(|lanes| lanes.has_first());
             assert_eq!(first.count(), 1);

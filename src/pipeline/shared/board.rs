@@ -21,7 +21,7 @@ struct State {
     found: VecDeque<Arc<Stretch>>,
     /// How many were done with before them.
     done: u64,
-    /// How the file ends: known once its last stretch is found.
+    /// How the file ends: known once its last stretch is found, until that is taken.
     end: Option<Result<()>>,
     /// What each thread handed on and nobody has taken yet.
     made: Vec<VecDeque<Portion>>,
@@ -111,6 +111,8 @@ impl<'a> Board<'a> {
             true => state.end.take(),
             false => None,
         };
+        // There is nothing to be found behind the end.
+        state.over |= end.is_some();
         drop(state);
         self.changed.notify_all();
         Some((portions, end))
