@@ -10,6 +10,7 @@ pub use output::{Flush, Output};
 pub use totals::{Counts, Totals};
 
 use std::num::NonZero;
+use std::ops::ControlFlow;
 
 use crate::decode::decode;
 use crate::error::Result;
@@ -87,10 +88,17 @@ fn pass_on<S: Source>(
     mut flows: Option<&mut FlowTable>,
 ) -> Result<()> {
     let reads = filter.reads_packets() || output.needs() > Needs::Frames;
-    while !limits.reached(totals) && output.wants_more() {
-        // By reference: a frame is too large to be moved for nothing.
-        match source.next() {
-            Ok(Next::Frame(ref frame)) => {
+    let goes_on = |output: &Output| match limits.reached(totals) || !output.wants_more() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    if goes_on(output).is_break() {
+        return Ok(());
+    }
+    let mut take = |next: Next| {
+        match next {
+            // By reference: a frame is too large to be moved for nothing.
+            Next::Frame(ref frame) => {
                 let packet = if reads {
                     decode(frame)
                 } else {
@@ -99,7 +107,7 @@ fn pass_on<S: Source>(
                 totals.saw(&packet);
                 if filter.matches(&packet) {
                     if limits.exceeded_by(frame.bytes.len(), totals) {
-                        return Ok(());
+                        return Ok(ControlFlow::Break(()));
                     }
                     totals.matched(&packet);
                     output.packet(&packet)?;
@@ -109,18 +117,25 @@ fn pass_on<S: Source>(
                     }
                 }
             }
-            Ok(Next::Idle(now)) => {
+            Next::Idle(now) => {
                 if let Some(flows) = &mut flows {
                     tell(output, |emit| flows.expire(now, emit))?;
                     totals.follow(flows);
                 }
                 output.idle()?;
             }
-            Ok(Next::End) => return Ok(()),
-            Err(error) => return Err(error),
+            Next::End => {}
         }
-    }
-    Ok(())
+        Ok(goes_on(output))
+    };
+    let mut took = Ok(());
+    let gave = source.each(|next| {
+        take(next).unwrap_or_else(|error| {
+            took = Err(error);
+            ControlFlow::Break(())
+        })
+    });
+    took.and(gave)
 }
 
 /// Has the output told what a table says, until it fails.

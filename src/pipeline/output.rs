@@ -121,7 +121,7 @@ impl<'a> Output<'a> {
     }
 
     #[inline]
-    pub(super) fn flush_if_asked(&mut self) -> Result<()> {
+    fn flush_if_asked(&mut self) -> Result<()> {
         match self.flush_asked.load(Relaxed) {
             true => self.flush(),
             false => Ok(()),

@@ -93,12 +93,16 @@ impl Behind {
     /// Ends the thread; how it ended.
     fn end(&mut self) -> io::Result<()> {
         self.full = None;
-        match self.running.take().map(JoinHandle::join) {
-            // It was told already what went wrong.
-            None => Ok(()),
-            Some(Ok(ended)) => ended,
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-        }
+        join(&mut self.running)
+    }
+}
+
+/// Waits for the end of a thread; how it ended, which is told once.
+pub(super) fn join<E>(running: &mut Option<JoinHandle<Result<(), E>>>) -> Result<(), E> {
+    match running.take().map(JoinHandle::join) {
+        None => Ok(()),
+        Some(Ok(ended)) => ended,
+        Some(Err(panic)) => std::panic::resume_unwind(panic),
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Save<E> {
 const BUFFER: usize = 256 << 10;
 /// Packets from this size on are not copied into the buffer.
 const LARGE: usize = 8 << 10;
+/// What the kernel keeps a file in: a page that is written in parts costs it more. Smaller than [`LARGE`].
+const PAGE: usize = 4096;
 
 /// A file being written, with what is waiting to be.
 pub struct Out {
@@ -225,9 +227,8 @@ impl Out {
         bytes: &[u8],
         behind: &[u8],
     ) -> Result<()> {
-        for number in before {
-            self.waiting.extend_from_slice(&number.to_ne_bytes());
-        }
+        let before = before.map(u32::to_ne_bytes);
+        self.waiting.extend_from_slice(before.as_flattened());
         if bytes.len() < LARGE || self.pace == Pace::File {
             self.waiting.extend_from_slice(bytes);
         } else {
@@ -269,10 +270,12 @@ impl Out {
         Ok(())
     }
 
-    /// Writes what is waiting and `bytes` in one call, without a copy.
+    /// Writes what is waiting and `bytes` in one call, without a copy, up to the end of the last whole page in the file.
     #[cold]
     fn write_large(&mut self, bytes: &[u8]) -> Result<()> {
-        let waiting = std::mem::take(&mut self.waiting);
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let behind = (self.written as usize + waiting.len() + bytes.len()) % PAGE;
+        let (bytes, rest) = bytes.split_at(bytes.len() - behind);
         let mut parts = &mut [IoSlice::new(&waiting), IoSlice::new(bytes)][..];
         while !parts.is_empty() {
             match self.file.write_vectored(parts) {
@@ -283,8 +286,9 @@ impl Out {
             }
         }
         self.written += (waiting.len() + bytes.len()) as u64;
+        waiting.clear();
+        waiting.extend_from_slice(rest);
         self.waiting = waiting;
-        self.waiting.clear();
         Ok(())
     }
 

@@ -1,18 +1,18 @@
 //! Capture files and pipes: pcap (<https://www.tcpdump.org/manpages/pcap-savefile.5.html>) and pcapng (draft-ietf-opsawg-pcapng),
 //! as they are or packed by gzip or zstd.
 
-use super::blocks::Blocks;
-use super::found::{Found, Located};
+use super::format::Format;
+use super::found::Found;
 use super::header;
 use super::input::Input;
-use super::records::Records;
 use super::signature::Compression;
 use super::stream::{Patience, Stream};
 use super::{Losses, Next, Reader, Source, Stop, Survey};
 use crate::error::{Error, Result};
-use crate::packet::{Frame, Interface, Options, Timestamp};
+use crate::packet::{Frame, Interface, Timestamp};
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -101,13 +101,6 @@ pub struct Mark {
     stage: Stage,
 }
 
-/// What a file consists of.
-#[derive(Debug, Clone)]
-pub(super) enum Format {
-    Records(Records),
-    Blocks(Blocks),
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// Whoever listens knows that there is nothing now.
@@ -139,7 +132,7 @@ impl FileSource {
     }
 
     /// Finds the next frames, at most so many, or a few more than so many bytes of the file; only in a mapped file. `each` sees them.
-    /// Tells how the file ends, if it does: that is the end of what [`next`](Source::next) gives too.
+    /// Tells how the file ends, if it does: that is the end of what [`next`](FileSource::next) gives too.
     pub fn survey(
         &mut self,
         survey: &mut Survey,
@@ -262,10 +255,17 @@ impl FileSource {
             what,
         }
     }
-}
 
-impl Source for FileSource {
-    fn next(&mut self) -> Result<Next<'_>> {
+    /// The next frame, or that there is none now, or that there will be none any more.
+    ///
+    /// # Errors
+    /// The file is damaged. Every good frame was given before.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "what it gives is borrowed from it"
+    )]
+    #[inline]
+    pub fn next(&mut self) -> Result<Next<'_>> {
         if self.is_over() {
             return Ok(Next::End);
         }
@@ -291,6 +291,19 @@ impl Source for FileSource {
         let record = self.input.take(found.size);
         Ok(Next::Frame(self.format.frame(self.packets, found, record)))
     }
+}
+
+impl Source for FileSource {
+    #[inline]
+    fn each(&mut self, mut take: impl FnMut(Next<'_>) -> ControlFlow<()>) -> Result<()> {
+        loop {
+            let next = self.next()?;
+            let is_end = matches!(next, Next::End);
+            if take(next).is_break() || is_end {
+                return Ok(());
+            }
+        }
+    }
 
     fn mapped(&mut self) -> Option<&mut FileSource> {
         self.input.map().is_some().then_some(self)
@@ -298,43 +311,8 @@ impl Source for FileSource {
 
     fn losses(&mut self) -> Losses {
         Losses {
-            skipped_blocks: match &self.format {
-                Format::Records(_) => 0,
-                Format::Blocks(blocks) => blocks.skipped,
-            },
+            skipped_blocks: self.format.skipped_blocks(),
             ..Losses::default()
-        }
-    }
-}
-
-impl Format {
-    /// What stands at the front of `bytes`.
-    #[inline(always)]
-    pub(super) fn step(&mut self, bytes: &[u8]) -> Found {
-        match self {
-            Format::Records(records) => records.step(bytes),
-            Format::Blocks(blocks) => blocks.step(bytes),
-        }
-    }
-
-    /// The frame that was found in `record`.
-    #[inline(always)]
-    pub(super) fn frame<'a>(&'a self, number: u64, found: Located, record: &'a [u8]) -> Frame<'a> {
-        let (interface, big_endian): (&Interface, bool) = match self {
-            Format::Records(records) => (&records.interface, false),
-            Format::Blocks(blocks) => (blocks.interface(found.interface), blocks.is_big_endian()),
-        };
-        Frame {
-            number,
-            time: found.time,
-            interface,
-            link: interface.link,
-            wire_len: found.wire_len,
-            bytes: &record[found.bytes],
-            options: Options {
-                bytes: &record[found.options],
-                big_endian,
-            },
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What a capture file begins with: its bytes are recognised and unpacked, its header is read.
 
 use super::blocks::Blocks;
-use super::file::{Format, failure};
+use super::file::failure;
+use super::format::Format;
 use super::found::Found;
 use super::input::Input;
 use super::records::{FILE_HEADER, Records};

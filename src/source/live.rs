@@ -5,16 +5,19 @@
 //!
 //! There is no capture thread. The ring itself goes on taking packets while others are printed or written, is far larger than
 //! any queue between threads, and counts what it loses; a thread in between cost as much CPU again, because every packet then
-//! moves from one processor's cache to another's. Packets are copied out in batches that stay in the cache until they are used.
+//! moves from one processor's cache to another's. Packets are not copied either: they are used where the kernel put them, and a
+//! block of them goes back to it behind the last.
 //!
 //! Ending loses nothing: packets that arrive within 40 ms of the wish to stop are still taken (a connection's last
 //! acknowledgement is often on its way), then the kernel is told to accept no more, and the ring is read until it is empty.
 
 mod counters;
 mod ending;
+mod options;
 mod presence;
 mod refusal;
 
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -24,53 +27,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use counters::Counters;
 use ending::{Ending, Step};
+pub use options::{MAX_SNAP_LEN, Options, Pace};
 use presence::Presence;
 use refusal::why_not_opened;
 
-use super::batch::Batch;
 use super::{Losses, Next, Source, Stop, socket};
 use crate::error::{Error, Result};
-use crate::packet::{Interface, LinkType, Resolution, Timestamp};
-
-/// What to capture, and how.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The device's name, or `any`.
-    pub device: String,
-    /// Whether the device is a loopback, where each packet would be queued twice.
-    pub is_loopback: bool,
-    /// The most bytes to keep of each packet, 1 to [`MAX_SNAP_LEN`].
-    pub snap_len: u32,
-    /// Size of the kernel's ring in bytes.
-    pub buffer: u32,
-    /// How frames shall begin, where the device offers a choice.
-    pub link: Option<LinkType>,
-    /// End after this long.
-    pub duration: Option<Duration>,
-    /// How soon packets are wanted.
-    pub pace: Pace,
-    /// In a silence, how often to say what time it is; none is never.
-    pub tick: Option<Duration>,
-}
-
-/// How soon packets that have come must be given.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Pace {
-    /// Within 50 ms: somebody watches.
-    #[default]
-    Prompt,
-    /// Within 150 ms, in fewer and larger runs: they go into a file.
-    Leisurely,
-}
-
-/// tcpdump's and Wireshark's largest snap length, and libpcap's.
-pub const MAX_SNAP_LEN: u32 = 262_144;
+use crate::packet::{self, Frame, Interface, LinkType, Resolution, Timestamp};
 
 /// The kernel hands over a block at the latest this long after its first packet.
 const HAND_OVER: Duration = Duration::from_millis(10);
-/// A batch is about this many bytes: half of what a processor keeps close.
-const BATCH: usize = 128 << 10;
-/// The most packets of a batch.
+/// The most packets of a look at the ring; a wish to stop is heard behind them.
 const AT_A_TIME: usize = 512;
 /// While packets flow the ring is looked at this often, without asking the kernel: its answer takes the lock that the senders'
 /// packets want, and its wake-ups cost them time.
@@ -89,7 +56,6 @@ pub struct Live {
     options: Options,
     stop: Stop,
     ending: Ending,
-    batch: Batch,
     /// When the filter was set.
     since: Timestamp,
     /// How many frames were given.
@@ -167,7 +133,6 @@ impl Live {
             ending: Ending::new(options.duration.map(|duration| now + duration)),
             options,
             stop,
-            batch: Batch::default(),
             since: Timestamp(0),
             number: 0,
             ready: true,
@@ -211,44 +176,61 @@ impl Live {
         Arc::clone(&self.losses.total)
     }
 
-    /// Copies a batch out of the ring, and keeps the clocks that depend on whether there was one.
-    fn look(&mut self) -> Result<()> {
+    /// Gives what the ring holds, up to so many packets, and keeps the clocks that depend on whether there were any.
+    fn look(
+        &mut self,
+        take: &mut impl FnMut(Next<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
         // Before: what comes while the ring is read is not yet overdue.
         let now = Instant::now();
-        self.fill()?;
+        let before = self.number;
+        let gave = self.give(take)?;
         self.looked = now;
         if now - self.counted >= COUNT_EVERY {
             self.count(now);
         }
         // Under steady traffic nobody ever waits, but somebody may ask to stop.
         self.advance(now);
-        self.flowing += self.batch.len() as u64;
-        if !self.batch.is_used_up() {
+        if self.number > before {
             self.idle = false;
             self.uncounted = true;
             self.ending.gave(now);
         }
-        Ok(())
+        Ok(gave)
     }
 
-    /// Copies a batch out of the ring.
-    fn fill(&mut self) -> Result<()> {
-        // Few large packets or many small ones: a batch is to fit into the cache.
-        let wanted = (BATCH / self.batch.mean()).clamp(1, AT_A_TIME);
-        self.batch.clear();
-        let (batch, since) = (&mut self.batch, self.since);
-        let copied = self.capture.dispatch(Some(wanted), |packet| {
+    fn give(
+        &mut self,
+        take: &mut impl FnMut(Next<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        let (interface, since) = (&self.interface, self.since);
+        let (mut number, mut bytes) = (self.number, 0);
+        let mut gave = ControlFlow::Continue(());
+        let looked = self.capture.dispatch(Some(AT_A_TIME), |packet| {
             let header = packet.header;
             // With nanosecond precision the field for microseconds holds nanoseconds.
             let time = Timestamp::new(header.ts.tv_sec, header.ts.tv_usec as u32);
-            if time >= since {
-                batch.push(time, header.len, packet.data);
+            if time < since || gave.is_break() {
+                return;
             }
+            number += 1;
+            bytes += packet.data.len() as u64;
+            gave = take(Next::Frame(Frame {
+                number,
+                time,
+                interface,
+                link: interface.link,
+                wire_len: header.len,
+                bytes: packet.data,
+                options: packet::Options::default(),
+            }));
         });
-        match copied {
-            Ok(count) => self.ready = count == wanted,
-            // What was copied before is given first; the error comes again.
-            Err(_) if !self.batch.is_used_up() => self.ready = true,
+        self.flowing += bytes;
+        let came = number > std::mem::replace(&mut self.number, number);
+        match looked {
+            Ok(count) => self.ready = count == AT_A_TIME,
+            // What came before it is of use; the error comes again.
+            Err(_) if came => self.ready = true,
             Err(error) => {
                 return Err(Error::Device {
                     device: self.options.device.clone(),
@@ -256,7 +238,7 @@ impl Live {
                 });
             }
         }
-        Ok(())
+        Ok(gave)
     }
 
     /// Goes on towards the end, where somebody asked for it.
@@ -331,28 +313,28 @@ impl Live {
 }
 
 impl Source for Live {
-    #[inline]
-    fn next(&mut self) -> Result<Next<'_>> {
-        while self.batch.is_used_up() {
+    fn each(&mut self, mut take: impl FnMut(Next<'_>) -> ControlFlow<()>) -> Result<()> {
+        loop {
             if !self.ready {
                 if !self.idle {
                     self.idle = true;
-                    return Ok(Next::Idle(now()));
+                    if take(Next::Idle(now())).is_break() {
+                        return Ok(());
+                    }
                 }
                 let now = Instant::now();
                 match self.advance(now) {
                     Step::Wait(time) => self.wait(now, time)?,
-                    Step::Over => return Ok(Next::End),
+                    Step::Over => break,
                     Step::Close => {}
                 }
             }
-            self.look()?;
+            if self.look(&mut take)?.is_break() {
+                return Ok(());
+            }
         }
-        self.number += 1;
-        match self.batch.take(self.number, &self.interface) {
-            Some(frame) => Ok(Next::Frame(frame)),
-            None => Ok(Next::End),
-        }
+        let _ = take(Next::End);
+        Ok(())
     }
 
     fn losses(&mut self) -> Losses {

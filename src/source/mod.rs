@@ -4,9 +4,9 @@ pub mod file;
 pub mod live;
 
 mod ahead;
-mod batch;
 mod blocks;
 mod clock;
+mod format;
 mod found;
 mod framing;
 mod header;
@@ -25,18 +25,22 @@ pub use file::{FileSource, Progress};
 pub use stop::Stop;
 pub use survey::{Frames, Reader, Survey};
 
+use std::ops::ControlFlow;
+
 use crate::error::Result;
 use crate::packet::{Frame, Timestamp};
 
 /// Something that gives frames, one after the other.
 ///
-/// A thread is a source wrapped round a source: the loop that asks never knows.
+/// It gives them rather than being asked for the next: libpcap shows the kernel's memory only while it calls, and a packet that could
+/// be kept until the next question would have to be copied.
 pub trait Source {
-    /// The next frame, or that there is none now, or that there will be none any more.
+    /// Gives frames from where it stands, with what there is to say between them, until it is told to break off or has said
+    /// [`Next::End`].
     ///
     /// # Errors
     /// The device failed or the file is damaged. Every good frame was given before.
-    fn next(&mut self) -> Result<Next<'_>>;
+    fn each(&mut self, take: impl FnMut(Next<'_>) -> ControlFlow<()>) -> Result<()>;
 
     /// The file that it reads, if all of it is mapped: several threads can work on its frames at the same time.
     fn mapped(&mut self) -> Option<&mut FileSource> {
@@ -52,7 +56,7 @@ pub trait Source {
 pub enum Next<'a> {
     /// A frame.
     Frame(Frame<'a>),
-    /// Nothing now; the next call waits. The time is the capture's clock. It is said once more when a short wait gave nothing.
+    /// Nothing now; what follows was waited for. The time is the capture's clock. It is said once more when a short wait gave nothing.
     Idle(Timestamp),
     /// Nothing any more.
     End,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
-use super::file::Format;
+use super::format::Format;
 use super::found::Found;
 use crate::packet::{Frame, Timestamp};
 

@@ -3,7 +3,7 @@
 use crate::craft::{Craft, ORDERS, Order, gzip, mapped, streamed, zstd};
 use lcap::error::Error;
 use lcap::packet::{LinkType, Resolution, Timestamp};
-use lcap::source::{Next, Source};
+use lcap::source::Next;
 use proptest::prelude::*;
 use std::io::Cursor;
 

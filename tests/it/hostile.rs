@@ -7,7 +7,7 @@ use lcap::filter::Filter;
 use lcap::packet::{Frame, Interface, LinkType, Options, Timestamp};
 use lcap::sink::text::{Clock, Dump, Style, Text};
 use lcap::sink::{Json, Shown, Sink};
-use lcap::source::{Next, Source, file};
+use lcap::source::{Next, file};
 use proptest::prelude::*;
 
 const LINKS: [LinkType; 11] = [

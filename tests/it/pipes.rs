@@ -3,7 +3,7 @@
 use crate::craft::{Craft, Order, gzip, mapped, streamed, zstd};
 use lcap::error::Error;
 use lcap::packet::Timestamp;
-use lcap::source::{Next, Source, file};
+use lcap::source::{Next, file};
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
+use crate::sink::behind::join;
 use crate::sink::save::give_to_invoking_user;
 
 /// More threads than this wait for each other: a directory takes one new file at a time.
@@ -109,11 +110,7 @@ impl Thread {
     /// Ends it; how it ended.
     fn end(&mut self) -> Result<()> {
         self.orders = None;
-        match self.running.take().map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(ended)) => ended,
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-        }
+        join(&mut self.running)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Frames of the fixtures, changed, cut, left out and with any times: each flow begins and ends once, and the counts add up.
 
-use lcap::decode::decode;
+use lcap::decode::{decode, lane};
 use lcap::flow::Settings;
-use lcap::packet::{Body, Interface, Timestamp};
-use lcap::source::{Next, Source, file};
+use lcap::packet::{Body, Interface, Lane, Timestamp};
+use lcap::source::{Next, file};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::sync::OnceLock;
@@ -109,6 +109,33 @@ fn packets(frames: &[Captured]) -> (u64, u64) {
     (whole, fragments)
 }
 
+/// A lane that is told without decoding is that of the packet that decoding gives; the usual packets have one.
+fn lanes_agree(frames: &[Captured]) -> Result<(), TestCaseError> {
+    let interface = Interface::default();
+    for captured in frames {
+        let frame = captured.frame(1, &interface);
+        let Some(lane) = lane(&frame) else { continue };
+        let packet = decode(&frame);
+        let (Body::Tcp { tuple, .. } | Body::Udp { tuple, .. }) = packet.body else {
+            return Err(TestCaseError::fail(format!("{packet:?}")));
+        };
+        prop_assert_eq!(lane, Lane::of(&tuple));
+        prop_assert!(packet.fragment.is_none());
+    }
+    Ok(())
+}
+
+#[test]
+fn most_packets_of_the_fixtures_have_a_lane_at_once() {
+    let interface = Interface::default();
+    let frames = fixtures().iter().flatten();
+    let (with, all) = frames.fold((0, 0), |(with, all), captured| {
+        let lane = lane(&captured.frame(1, &interface));
+        (with + usize::from(lane.is_some()), all + 1)
+    });
+    assert!(with * 2 > all, "{with} of {all}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -120,6 +147,7 @@ proptest! {
         max_waiting in prop_oneof![Just(0), 0..5000_u64, Just(1 << 20)],
     ) {
         let frames = mixed(from, changes);
+        lanes_agree(&frames)?;
         let settings = Settings { max_flows, max_waiting, ..STREAMS };
         let told = run(&frames, settings);
         let counted = told.records.iter().flat_map(|flow| &flow.sides);

@@ -1,7 +1,7 @@
 //! A run of lcap: started, watched line by line, signalled, waited for; never left behind.
 
 use lcap::packet::Timestamp;
-use lcap::source::{Next, Source, file};
+use lcap::source::{Next, file};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
