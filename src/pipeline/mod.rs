@@ -95,10 +95,9 @@ fn pass_on<S: Source>(
     if goes_on(output).is_break() {
         return Ok(());
     }
-    let mut take = |next: Next| {
+    let mut take = |next: &Next| {
         match next {
-            // By reference: a frame is too large to be moved for nothing.
-            Next::Frame(ref frame) => {
+            Next::Frame(frame) => {
                 let packet = if reads {
                     decode(frame)
                 } else {
@@ -119,7 +118,7 @@ fn pass_on<S: Source>(
             }
             Next::Idle(now) => {
                 if let Some(flows) = &mut flows {
-                    tell(output, |emit| flows.expire(now, emit))?;
+                    tell(output, |emit| flows.expire(*now, emit))?;
                     totals.follow(flows);
                 }
                 output.idle()?;

@@ -2,7 +2,7 @@
 //! as they are or packed by gzip or zstd.
 
 use super::format::Format;
-use super::found::Found;
+use super::found::{Found, Located};
 use super::header;
 use super::input::Input;
 use super::signature::Compression;
@@ -264,45 +264,62 @@ impl FileSource {
         clippy::should_implement_trait,
         reason = "what it gives is borrowed from it"
     )]
-    #[inline]
     pub fn next(&mut self) -> Result<Next<'_>> {
-        if self.is_over() {
-            return Ok(Next::End);
+        match self.find()? {
+            Ok(found) => Ok(Next::Frame(self.pass(found))),
+            Err(instead) => Ok(instead),
         }
-        let found = loop {
+    }
+
+    /// Where the next frame is, or what is to be said instead.
+    #[inline(always)]
+    fn find(&mut self) -> Result<std::result::Result<Located, Next<'static>>> {
+        if self.is_over() {
+            return Ok(Err(Next::End));
+        }
+        loop {
             match self.format.step(self.input.bytes()) {
-                Found::Packet(found) => break found,
+                Found::Packet(found) => return Ok(Ok(found)),
                 Found::Skip(size) => {
                     self.input.take(size);
                 }
                 Found::More(needed) => {
                     if let Some(instead) = self.more(needed)? {
-                        return Ok(instead);
+                        return Ok(Err(instead));
                     }
                 }
                 Found::Damage(what) => return Err(self.damaged(what)),
             }
-        };
+        }
+    }
+
+    /// Gives a frame that was found, and stands behind it.
+    #[inline(always)]
+    fn pass(&mut self, found: Located) -> Frame<'_> {
         self.packets += 1;
         self.stage = Stage::Flowing;
         if found.time.is_known() {
             self.last = found.time;
         }
         let record = self.input.take(found.size);
-        Ok(Next::Frame(self.format.frame(self.packets, found, record)))
+        self.format.frame(self.packets, found, record)
     }
 }
 
 impl Source for FileSource {
-    #[inline]
-    fn each(&mut self, mut take: impl FnMut(Next<'_>) -> ControlFlow<()>) -> Result<()> {
+    fn each(&mut self, mut take: impl FnMut(&Next<'_>) -> ControlFlow<()>) -> Result<()> {
         loop {
-            let next = self.next()?;
-            let is_end = matches!(next, Next::End);
-            if take(next).is_break() || is_end {
+            let took = match self.find()? {
+                Ok(found) => take(&Next::Frame(self.pass(found))),
+                Err(Next::End) => break,
+                Err(instead) => take(&instead),
+            };
+            if took.is_break() {
                 return Ok(());
             }
         }
+        let _ = take(&Next::End);
+        Ok(())
     }
 
     fn mapped(&mut self) -> Option<&mut FileSource> {

@@ -41,7 +41,11 @@ const HAND_OVER: Duration = Duration::from_millis(10);
 const AT_A_TIME: usize = 512;
 /// While packets flow the ring is looked at this often, without asking the kernel: its answer takes the lock that the senders'
 /// packets want, and its wake-ups cost them time.
-const NAP: [Duration; 2] = [Duration::from_millis(15), Duration::from_millis(100)];
+const NAP: [Duration; 3] = [
+    Duration::from_millis(15),
+    Duration::from_millis(100),
+    Duration::ZERO,
+];
 /// No nap may fill more than this part of the ring.
 const NAP_PART: u64 = 8;
 /// The counters are asked for at most this often while packets flow.
@@ -92,6 +96,7 @@ impl Live {
                     .precision(Precision::Nano)
                     .snaplen(options.snap_len.clamp(1, MAX_SNAP_LEN) as i32)
                     .buffer_size(i32::try_from(options.buffer).unwrap_or(i32::MAX))
+                    .immediate_mode(options.pace == Pace::Immediate)
                     .timeout(HAND_OVER.as_millis() as i32)
             })
             .and_then(Capture::open)
@@ -179,7 +184,7 @@ impl Live {
     /// Gives what the ring holds, up to so many packets, and keeps the clocks that depend on whether there were any.
     fn look(
         &mut self,
-        take: &mut impl FnMut(Next<'_>) -> ControlFlow<()>,
+        take: &mut impl FnMut(&Next<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
         // Before: what comes while the ring is read is not yet overdue.
         let now = Instant::now();
@@ -201,7 +206,7 @@ impl Live {
 
     fn give(
         &mut self,
-        take: &mut impl FnMut(Next<'_>) -> ControlFlow<()>,
+        take: &mut impl FnMut(&Next<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
         let (interface, since) = (&self.interface, self.since);
         let (mut number, mut bytes) = (self.number, 0);
@@ -215,7 +220,7 @@ impl Live {
             }
             number += 1;
             bytes += packet.data.len() as u64;
-            gave = take(Next::Frame(Frame {
+            gave = take(&Next::Frame(Frame {
                 number,
                 time,
                 interface,
@@ -281,7 +286,7 @@ impl Live {
         // After a nap that gave nothing the loop is told once more, before the wait that may be long.
         self.idle = !flows;
         let in_a_nap = came * nap.as_micros() as u64 / (since.as_micros() as u64).max(1);
-        let naps = flows && in_a_nap < u64::from(self.options.buffer) / NAP_PART;
+        let naps = flows && !nap.is_zero() && in_a_nap < u64::from(self.options.buffer) / NAP_PART;
         let timeout = time.and_then(|time| Timespec::try_from(time).ok());
         let stop = self.stop.fd();
         let (device, stop) = (
@@ -313,12 +318,12 @@ impl Live {
 }
 
 impl Source for Live {
-    fn each(&mut self, mut take: impl FnMut(Next<'_>) -> ControlFlow<()>) -> Result<()> {
+    fn each(&mut self, mut take: impl FnMut(&Next<'_>) -> ControlFlow<()>) -> Result<()> {
         loop {
             if !self.ready {
                 if !self.idle {
                     self.idle = true;
-                    if take(Next::Idle(now())).is_break() {
+                    if take(&Next::Idle(now())).is_break() {
                         return Ok(());
                     }
                 }
@@ -333,7 +338,7 @@ impl Source for Live {
                 return Ok(());
             }
         }
-        let _ = take(Next::End);
+        let _ = take(&Next::End);
         Ok(())
     }
 

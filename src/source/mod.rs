@@ -36,11 +36,11 @@ use crate::packet::{Frame, Timestamp};
 /// be kept until the next question would have to be copied.
 pub trait Source {
     /// Gives frames from where it stands, with what there is to say between them, until it is told to break off or has said
-    /// [`Next::End`].
+    /// [`Next::End`]. By reference, because a frame is too large to be moved for nothing.
     ///
     /// # Errors
     /// The device failed or the file is damaged. Every good frame was given before.
-    fn each(&mut self, take: impl FnMut(Next<'_>) -> ControlFlow<()>) -> Result<()>;
+    fn each(&mut self, take: impl FnMut(&Next<'_>) -> ControlFlow<()>) -> Result<()>;
 
     /// The file that it reads, if all of it is mapped: several threads can work on its frames at the same time.
     fn mapped(&mut self) -> Option<&mut FileSource> {

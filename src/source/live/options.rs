@@ -33,6 +33,8 @@ pub enum Pace {
     Prompt,
     /// Within 150 ms, in fewer and larger runs: they go into a file.
     Leisurely,
+    /// At once, for few and small packets: each wakes who waits for it.
+    Immediate,
 }
 
 /// tcpdump's and Wireshark's largest snap length, and libpcap's.
