@@ -42,6 +42,7 @@
 //! | [`pipeline`] | the loop, its limits, its totals, its outputs |
 //! | [`sink`] | events become bytes: one format per file |
 //! | [`flow`] | packets to flows and streams; pure: no clock, no I/O |
+//! | [`owners`] | ends of connections to the processes that have them, and how sure that is |
 //! | [`host`] | what this machine knows about itself |
 //! | [`detect`] | opening bytes to what is spoken: one protocol per file |
 //! | [`filter`] | packet to yes or no |
@@ -51,7 +52,8 @@
 //!
 //! # What always holds
 //!
-//! - No clock below [`pipeline`] except what [`source`] stamps: a file gives what the live capture gave.
+//! - No clock below [`pipeline`] except what [`source`] stamps, and what [`owners`] looks up beside a live capture: a file gives what
+//!   the live capture gave.
 //! - [`decode::decode`] and [`flow::FlowTable::push`] cannot fail or panic, whatever the bytes.
 //! - Everything that is remembered is bounded, and what is let go is reported and counted.
 //! - No byte that comes out depends on the number of threads or on the seeds of hashes.
@@ -103,6 +105,7 @@ pub mod error;
 pub mod filter;
 pub mod flow;
 pub mod host;
+pub mod owners;
 pub mod packet;
 pub mod pipeline;
 pub mod sink;

@@ -9,7 +9,7 @@ use super::args::{Basis, Capture, Precision};
 use super::look::{precision, style};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::flow::{Condition, Settings, Side};
+use crate::flow::{Condition, Settings, Side, Wanted};
 use crate::host::interfaces;
 use crate::packet::{LinkType, Resolution};
 use crate::pipeline::{Flush, Limits};
@@ -36,6 +36,8 @@ pub(super) struct Work {
     pub(super) flows: Option<Settings>,
     /// How many threads share the work; none is as many as are of use.
     pub(super) threads: Option<NonZero<usize>>,
+    /// Whether the processes at both ends are looked up.
+    pub(super) processes: Wanted,
 }
 
 /// Where packets come from.
@@ -82,6 +84,14 @@ impl Show {
             Show::Nothing | Show::Directory(..) => false,
             Show::Flows(table) => table.output.as_deref().is_none_or(is_stdout),
             Show::Count | Show::Packets(..) | Show::Conversation(_) | Show::Raw(..) => true,
+        }
+    }
+
+    /// Whether it shows processes.
+    fn names(&self) -> Wanted {
+        match self {
+            Show::Flows(_) => Wanted::Yes,
+            _ => Wanted::No,
         }
     }
 
@@ -176,6 +186,11 @@ pub(super) fn plan(args: &Basis, wish: Wish) -> Result<Plan> {
     let Wish {
         show, flows, flush, ..
     } = wish;
+    let processes = match &input {
+        // Elsewhere the other end is not on this machine.
+        Input::Device(options) if options.is_loopback && !args.input.no_processes => show.names(),
+        _ => Wanted::No,
+    };
     Ok(Plan {
         input,
         filter,
@@ -193,6 +208,7 @@ pub(super) fn plan(args: &Basis, wish: Wish) -> Result<Plan> {
             },
             flows,
             threads: args.input.threads,
+            processes,
         },
     })
 }

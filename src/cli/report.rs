@@ -27,6 +27,11 @@ pub(super) fn listening(interface: &Interface, ring: u64) {
     ));
 }
 
+/// The capture goes on without names.
+pub(super) fn no_processes(error: &Error) {
+    say(&format!("lcap: processes are not looked up: {error}\n"));
+}
+
 /// Counters of a live capture in tcpdump's words.
 pub(super) fn counters(counts: &Counts, losses: Option<Losses>) {
     let mut text = plural(counts.packets, "packet", "captured");

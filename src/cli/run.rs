@@ -14,11 +14,12 @@ use super::{report, signals};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::flow::{FlowCounts, Settings, Wanted};
+use crate::owners::{Directory as Owners, Watcher};
 use crate::packet::{Interface, Timestamp};
 use crate::pipeline::{self, Counts, Output, Task, Totals};
 use crate::sink::flows::Ranked;
 use crate::sink::follow::{Conversation, Directory, Raw};
-use crate::sink::{Needs, Open, Saving, Sink, create};
+use crate::sink::{Named, Needs, Open, Saving, Sink, create};
 use crate::source::live::{self, Live};
 use crate::source::{Losses, Source, Stop, file};
 
@@ -31,7 +32,7 @@ pub(super) fn run(plan: Plan) -> Result<()> {
     } = plan;
     match input {
         Input::File(path) => from_file(&path, filter, &work),
-        Input::Device(options) => from_device(options, filter, &work),
+        Input::Device(options) => from_device(&options, filter, &work),
     }
 }
 
@@ -46,6 +47,7 @@ fn from_file(path: &Path, mut filter: Filter, work: &Work) -> Result<()> {
         subject: Subject::File(source.progress()),
         losses: None,
         ring: None,
+        directory: None,
         stop,
     };
     let Done { counts, ran } = carry_out(&mut source, &mut filter, work, scene)?;
@@ -55,23 +57,33 @@ fn from_file(path: &Path, mut filter: Filter, work: &Work) -> Result<()> {
     ran
 }
 
-fn from_device(options: live::Options, filter: Filter, work: &Work) -> Result<()> {
+fn from_device(options: &live::Options, filter: Filter, work: &Work) -> Result<()> {
     let stop = Stop::new()?;
     let ring = u64::from(options.buffer);
-    let mut source = Live::open(options, stop.clone())?;
+    let mut source = Live::open(options.clone(), stop.clone())?;
     let interface = source.interface().clone();
     let (kernel, mut filter) = filter.into_kernel(interface.link)?;
     source.set_filter(&kernel)?;
     let losses = source.shared_losses();
+    let watcher = match work.processes {
+        Wanted::Yes => Watcher::start(options, &kernel)
+            .inspect_err(report::no_processes)
+            .ok(),
+        Wanted::No => None,
+    };
     let scene = Scene {
         interface: Some(interface),
         now: Timestamp(jiff::Timestamp::now().as_nanosecond() as i64),
         subject: Subject::Device(Arc::clone(&losses)),
         losses: Some(losses),
         ring: Some(ring),
+        directory: watcher
+            .as_ref()
+            .map(|watcher| Arc::clone(watcher.directory())),
         stop,
     };
     let Done { counts, ran } = carry_out(&mut source, &mut filter, work, scene)?;
+    drop(watcher);
     report::device(&counts, source.losses(), ring);
     report::flows(counts.flows);
     count(&work.show, counts)?;
@@ -90,6 +102,8 @@ struct Scene {
     losses: Option<Arc<Mutex<Losses>>>,
     /// Size of the kernel's ring in bytes, live.
     ring: Option<u64>,
+    /// What is known of processes, live.
+    directory: Option<Arc<Owners>>,
     stop: Stop,
 }
 
@@ -109,7 +123,11 @@ fn carry_out<S: Source>(
 ) -> Result<Done> {
     let totals = Arc::new(Totals::default());
     let findings = Findings::default();
-    let sinks = sinks(work, scene.interface.as_ref(), scene.now, &findings)?;
+    let mut sinks = sinks(work, scene.interface.as_ref(), scene.now, &findings)?;
+    if let Some(directory) = &scene.directory {
+        let named = |sink| -> Box<dyn Sink> { Box::new(Named::new(sink, Arc::clone(directory))) };
+        sinks = sinks.into_iter().map(named).collect();
+    }
     let mut output = Output::new(sinks, work.flush, Some(scene.stop.clone()));
     let flush = output.flush_request();
     signals::listen(scene.stop, flush, Arc::clone(&totals), scene.losses)?;

@@ -7,6 +7,7 @@ use super::key::Side;
 use super::outcome::{ConnState, Outcome};
 use super::turns::ResponseTimes;
 use crate::detect::Service;
+use crate::owners::Owners;
 use crate::packet::{ICMP, ICMPV6, Span, TCP, Timestamp, UDP};
 
 /// Which flow: its number, its ends and its protocol.
@@ -47,6 +48,8 @@ pub struct FlowRecord {
     pub handshake_rtt: Option<Span>,
     /// From the originator's last byte to the responder's first, turn by turn.
     pub response_times: Option<ResponseTimes>,
+    /// The processes at its ends, where they were looked up.
+    pub owners: Owners,
     /// Why it is reported now.
     pub end: End,
 }

@@ -9,6 +9,7 @@ use super::record::{End, FlowId, FlowRecord, SideRecord};
 use super::seen::Seen;
 use super::turns::Turns;
 use super::watch::Watch;
+use crate::owners::Owners;
 use crate::packet::{Span, TCP, Timestamp};
 
 /// A flow in the table.
@@ -186,6 +187,7 @@ impl Tracked {
                 _ => None,
             },
             response_times: self.turns.summary(),
+            owners: Owners::default(),
             end,
         }
     }

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use jiff::tz::TimeZone;
 
 use super::{Depends, Format, Lines, Open, Shown, address, number};
+use crate::host::processes::Process;
+use crate::owners::Owner;
 use crate::packet::{Body, Fragment, Packet, Payload, Reason, Tcp, TcpOption, Timestamp, Tuple};
 
 /// JSON's row of the formats.
@@ -232,6 +234,62 @@ fn signed(out: &mut Vec<u8>, value: i64) {
         out.push(b'-');
     }
     number::decimal64(out, value.unsigned_abs());
+}
+
+/// The processes of an end, as an object: one's fields, or all of them in a list where several share it.
+pub(super) fn process(out: &mut Vec<u8>, owner: &Owner) {
+    let first = owner.processes.first();
+    text(out, "{\"how\":");
+    quoted(out, owner.how.name());
+    if let Some(uid) = owner.uid {
+        field(out, "uid", uid);
+    }
+    if let Some(process) = first {
+        text(out, ",");
+        about(out, process);
+    }
+    if owner.processes.len() > 1 {
+        text(out, ",\"shared_with\":[");
+        for (at, process) in owner.processes.iter().skip(1).enumerate() {
+            text(out, if at == 0 { "{" } else { ",{" });
+            about(out, process);
+            text(out, "}");
+        }
+        text(out, "]");
+    }
+    if owner.looked_up.is_known() {
+        text(out, ",\"looked_up_ns\":");
+        signed(out, owner.looked_up.0);
+    }
+    text(out, "}");
+}
+
+fn about(out: &mut Vec<u8>, process: &Process) {
+    text(out, "\"pid\":");
+    number::decimal(out, process.pid);
+    text(out, ",\"start_time\":");
+    number::decimal64(out, process.start_time);
+    field(out, "ppid", process.parent);
+    field(out, "euid", process.uid);
+    let texts = [
+        ("name", Some(&process.name)),
+        ("exe", process.exe.as_ref()),
+        ("container", process.container.as_ref()),
+    ];
+    for (name, value) in texts {
+        if let Some(value) = value {
+            text(out, ",\"");
+            text(out, name);
+            text(out, "\":");
+            quoted(out, value);
+        }
+    }
+    text(out, ",\"command_line\":[");
+    for (at, word) in process.command_line.iter().enumerate() {
+        text(out, if at == 0 { "" } else { "," });
+        quoted(out, word);
+    }
+    text(out, "]");
 }
 
 /// A JSON string; everything below a space is escaped.

@@ -7,6 +7,7 @@ pub mod flows;
 pub mod follow;
 mod json;
 mod lines;
+mod named;
 mod names;
 mod number;
 mod pcap;
@@ -16,6 +17,7 @@ pub mod text;
 
 pub use json::Json;
 pub use lines::{Depends, Lines, Shown};
+pub use named::Named;
 pub use names::Rotation;
 pub use pcap::Pcap;
 pub use pcapng::Pcapng;

@@ -14,6 +14,8 @@ mod saved;
 
 mod flows;
 
+mod owners;
+
 mod ends;
 
 mod drain;

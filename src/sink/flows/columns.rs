@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::detect::Facts;
 use crate::flow::{FlowRecord, Side, SideRecord, community_id};
+use crate::owners::Owner;
 use crate::packet::{Span, Timestamp};
 
 /// A field of a flow.
@@ -40,6 +41,8 @@ pub enum Value<'a> {
     Shown(&'a dyn Display),
     /// Names and values.
     Facts(&'a Facts),
+    /// Processes.
+    Owner(&'a Owner),
 }
 
 /// A column that conn.log has too.
@@ -83,6 +86,10 @@ fn small(count: u32) -> Value<'static> {
 
 fn optional(span: Option<Span>) -> Value<'static> {
     span.map_or(Value::Absent, Value::Span)
+}
+
+fn owner(owner: Option<&Owner>) -> Value<'_> {
+    owner.map_or(Value::Absent, Value::Owner)
 }
 
 fn response(flow: &FlowRecord, of: fn(&crate::flow::ResponseTimes) -> u64) -> Value<'static> {
@@ -142,6 +149,8 @@ pub const COLUMNS: &[Column] = &[
     own("response_time_p99", "99 of 100 were at most this long, seconds", |f| response(f, |times| times.p99)),
     own("response_time_max", "the longest, seconds", |f| response(f, |times| times.max)),
     own("service_info", "what the first bytes say: method, path, status, server name …", |f| f.service.as_ref().filter(|service| !service.facts.is_empty()).map_or(Value::Absent, |service| Value::Facts(&service.facts))),
+    own("orig_process", "the originator's process: pid, name … and how it was found, or why not", |f| owner(f.owners.orig.as_deref())),
+    own("resp_process", "the responder's process, likewise", |f| owner(f.owners.resp.as_deref())),
     own("outcome", "how it ended, in words", |f| Value::Shown(&f.outcome)),
     own("evidence", "what was seen that says so", |f| Value::Owned(f.outcome.evidence().to_string())),
 ];

@@ -67,5 +67,6 @@ fn write(out: &mut Vec<u8>, value: &Value) {
         Value::Owned(text) => out.extend_from_slice(text.as_bytes()),
         Value::Shown(text) => out.extend_from_slice(text.to_string().as_bytes()),
         Value::Facts(facts) => out.extend_from_slice(facts.to_string().as_bytes()),
+        Value::Owner(owner) => out.extend_from_slice(owner.to_string().as_bytes()),
     }
 }

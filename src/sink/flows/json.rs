@@ -2,7 +2,7 @@
 
 use super::{COLUMNS, Column, Rows, Value, Writer, seconds, seconds_since_epoch};
 use crate::flow::FlowRecord;
-use crate::sink::json::quoted;
+use crate::sink::json::{process, quoted};
 use crate::sink::{Format, Open, address, number};
 
 /// JSON's row of the formats.
@@ -82,5 +82,6 @@ fn write(out: &mut Vec<u8>, value: &Value) {
             }
             out.push(b'}');
         }
+        Value::Owner(owner) => process(out, owner),
     }
 }

@@ -25,6 +25,8 @@ pub struct Layout {
     pub colour: bool,
     /// Nanoseconds in times, not microseconds.
     pub nano: bool,
+    /// Whether processes are known, and shown.
+    pub processes: bool,
 }
 
 struct Table {
@@ -54,17 +56,23 @@ enum Align {
 
 /// The columns; the last one has no end.
 #[rustfmt::skip]
-const CELLS: [Cell; 9] = [
-    Cell { title: "START", width: 15, least: 15, align: Align::Left, goes: 4, show: |flow, clock, out| clock.write(out, flow.first) },
-    Cell { title: "CLIENT", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow, _, out| address::socket(out, flow.id.orig) },
+const CELLS: [Cell; 10] = [
+    Cell { title: "START", width: 15, least: 15, align: Align::Left, goes: 5, show: |flow, clock, out| clock.write(out, flow.first) },
+    Cell { title: CLIENT, width: 21, least: 15, align: Align::Left, goes: 3, show: |flow, _, out| address::socket(out, flow.id.orig) },
     Cell { title: "SERVER", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow, _, out| address::socket(out, flow.id.resp) },
+    Cell { title: PROCESSES, width: 32, least: 28, align: Align::Left, goes: 0, show: |flow, _, out| processes(out, flow) },
     Cell { title: "SERVICE", width: 30, least: 14, align: Align::Left, goes: 0, show: |flow, _, out| service(out, flow) },
     Cell { title: "SENT", width: 7, least: 7, align: Align::Right, goes: 1, show: |flow, _, out| bytes(out, flow.side(Side::Orig).bytes) },
     Cell { title: "RECEIVED", width: 8, least: 8, align: Align::Right, goes: 2, show: |flow, _, out| bytes(out, flow.side(Side::Resp).bytes) },
-    Cell { title: "TOOK", width: 8, least: 8, align: Align::Right, goes: 3, show: |flow, _, out| show(out, &flow.duration) },
-    Cell { title: "ANSWER", width: 8, least: 8, align: Align::Right, goes: 5, show: |flow, _, out| answer(out, flow) },
+    Cell { title: "TOOK", width: 8, least: 8, align: Align::Right, goes: 4, show: |flow, _, out| show(out, &flow.duration) },
+    Cell { title: "ANSWER", width: 8, least: 8, align: Align::Right, goes: 6, show: |flow, _, out| answer(out, flow) },
     Cell { title: "END", width: 30, least: 30, align: Align::Left, goes: 0, show: |flow, _, out| end(out, flow) },
 ];
+
+/// The title of the column that is there only if processes are known.
+const PROCESSES: &str = "PROCESSES";
+/// The title of the column that goes only if they are: a client's port means nothing to people.
+const CLIENT: &str = "CLIENT";
 
 const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
@@ -74,7 +82,7 @@ impl Table {
     fn new(layout: Layout) -> Table {
         Table {
             layout,
-            cells: fit(layout.width.map(usize::from)),
+            cells: fit(layout.width.map(usize::from), layout.processes),
             clock: Clock::new(layout.nano),
         }
     }
@@ -161,29 +169,36 @@ pub fn row(flow: &FlowRecord) -> String {
 }
 
 /// Which columns fit into a width, and how wide each is.
-fn fit(width: Option<usize>) -> Vec<(&'static Cell, usize)> {
+fn fit(width: Option<usize>, processes: bool) -> Vec<(&'static Cell, usize)> {
+    let cells = CELLS
+        .iter()
+        .filter(|cell| processes || cell.title != PROCESSES);
     let Some(width) = width else {
-        return CELLS.iter().map(|cell| (cell, cell.width)).collect();
+        return cells.map(|cell| (cell, cell.width)).collect();
     };
     let least = |cells: &[&Cell]| cells.iter().map(|cell| cell.least + 1).sum::<usize>();
-    let mut cells: Vec<&'static Cell> = CELLS.iter().collect();
+    let mut cells: Vec<&'static Cell> = cells.collect();
+    let goes = |cell: &Cell| match cell.title {
+        CLIENT if !processes => 0,
+        _ => cell.goes,
+    };
     // The last column needs no space behind it.
     while least(&cells) > width + 1
         && let Some(highest) = cells
             .iter()
-            .map(|cell| cell.goes)
+            .map(|cell| goes(cell))
             .max()
             .filter(|&goes| goes > 0)
     {
-        cells.retain(|cell| cell.goes != highest);
+        cells.retain(|cell| goes(cell) != highest);
     }
     let mut spare = (width + 1).saturating_sub(least(&cells));
     let mut fitted: Vec<_> = cells.iter().map(|cell| (*cell, cell.least)).collect();
-    // What is spoken has more to say than who speaks.
-    for first in [true, false] {
+    // Who speaks and what is spoken have more to say than the addresses.
+    for turn in [PROCESSES, "SERVICE", ""] {
         for (cell, fits) in &mut fitted {
-            if (cell.title == "SERVICE") == first {
-                let more = spare.min(cell.width - cell.least);
+            if turn.is_empty() || cell.title == turn {
+                let more = spare.min(cell.width - *fits);
                 spare -= more;
                 *fits += more;
             }
@@ -231,6 +246,12 @@ fn service(out: &mut Vec<u8>, flow: &FlowRecord) {
     for (_, value) in service.facts.iter() {
         out.push(b' ');
         out.extend_from_slice(value.as_bytes());
+    }
+}
+
+fn processes(out: &mut Vec<u8>, flow: &FlowRecord) {
+    if !flow.owners.are_unknown() {
+        show(out, &flow.owners);
     }
 }
 
@@ -295,16 +316,18 @@ mod tests {
 
     #[test]
     fn every_width_fits() {
-        for width in 60..300 {
-            let cells = fit(Some(width));
+        for (width, processes) in (60..300).flat_map(|width| [(width, false), (width, true)]) {
+            let cells = fit(Some(width), processes);
             let all: usize = cells.iter().map(|(_, width)| width + 1).sum();
-            assert_eq!(all - 1, width);
+            // With less all are cut.
+            let least = if processes { 70 } else { 60 };
+            assert!(all - 1 == width || width < least, "{width}");
             assert_eq!(cells.last().map(|(cell, _)| cell.title), Some("END"));
         }
-        assert_eq!(fit(None).len(), CELLS.len());
-        assert_eq!(fit(Some(300)).len(), CELLS.len());
+        assert_eq!(fit(None, true).len(), CELLS.len());
+        assert_eq!(fit(Some(300), false).len(), CELLS.len() - 1);
         let titles = |width| {
-            fit(Some(width))
+            fit(Some(width), false)
                 .iter()
                 .map(|(cell, _)| cell.title)
                 .collect::<Vec<_>>()

@@ -89,6 +89,7 @@ fn write(out: &mut Vec<u8>, value: &Value) {
         Value::Owned(words) => text(out, words),
         Value::Shown(words) => text(out, &words.to_string()),
         Value::Facts(facts) => text(out, &facts.to_string()),
+        Value::Owner(owner) => text(out, &owner.to_string()),
     }
 }
 

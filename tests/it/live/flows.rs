@@ -119,7 +119,16 @@ fn a_file_tells_the_same_later() {
     let own = port.number;
     // That nobody reads a datagram is ICMP's to say; what it says to other tests does no harm.
     let expression = format!("port {own} or port {a} or port {b} or icmp or icmp6");
-    let session = Session::start(["flows", "--format", "json", "-w", path, &expression]);
+    let words = [
+        "flows",
+        "--no-processes",
+        "--format",
+        "json",
+        "-w",
+        path,
+        &expression,
+    ];
+    let session = Session::start(words);
     let (client, server) = port.connect(V4);
     for host in [V4, V6, V4] {
         port.converse(host);

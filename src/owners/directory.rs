@@ -1,0 +1,237 @@
+//! What is known of the ends of connections, shared by who looks them up and who shows them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{How, Owner, Owners};
+use crate::packet::{Timestamp, Tuple};
+
+/// The most connections that are remembered; the oldest are forgotten first.
+const MOST: usize = 1 << 18;
+/// So many questions may wait. Who cannot be asked about in time is not asked about at all.
+const QUESTIONS: usize = 1 << 14;
+/// Two captures stamp the same packet at most this far apart, in nanoseconds. No tuple is used again so soon.
+const SAME: i64 = 100_000_000;
+
+/// Connections and their owners.
+#[derive(Debug)]
+pub struct Directory {
+    shared: Mutex<Shared>,
+    settled: Condvar,
+    questions: SyncSender<Question>,
+}
+
+/// A connection whose ends are to be looked up: the tuple goes from the originator to the responder.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question {
+    pub(super) tuple: Tuple,
+    /// When its first packet came.
+    pub(super) time: Timestamp,
+    /// Whether only the responder is of interest, whose listener is known.
+    pub(super) is_begun: bool,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// By who sent the first packet to whom; a tuple that was used several times has several entries, the oldest first.
+    entries: HashMap<Tuple, Vec<Entry>>,
+    order: VecDeque<Tuple>,
+    /// How many are not settled.
+    pending: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    time: Timestamp,
+    /// The first SYN's sequence number, where one was seen.
+    isn: Option<u32>,
+    owners: Owners,
+    is_pending: bool,
+}
+
+impl Directory {
+    /// An empty one, and what is asked of who looks up.
+    pub(super) fn new() -> (Arc<Directory>, Receiver<Question>) {
+        let (questions, asked) = sync_channel(QUESTIONS);
+        let directory = Directory {
+            shared: Mutex::default(),
+            settled: Condvar::new(),
+            questions,
+        };
+        (Arc::new(directory), asked)
+    }
+
+    /// The owners of a packet's ends, as far as they are known: the sender's and the receiver's. The time is that of any of the connection's
+    /// packets.
+    pub fn of_packet(&self, tuple: &Tuple, time: Timestamp) -> Option<Owners> {
+        let shared = self.lock();
+        let found = |tuple: &Tuple| {
+            let entries = shared.entries.get(tuple)?;
+            // The one that had begun by then.
+            let begun = entries
+                .iter()
+                .rfind(|entry| entry.time.0 <= time.0.saturating_add(SAME));
+            begun.map(|entry| (entry.time, entry.owners.clone()))
+        };
+        let ways = (found(tuple), found(&reversed(tuple)));
+        Some(match ways {
+            (Some((one, _)), Some((other, owners))) if one < other => owners.swapped(),
+            (Some((_, owners)), _) => owners,
+            (None, Some((_, owners))) => owners.swapped(),
+            (None, None) => return None,
+        })
+    }
+
+    /// The owners of a flow that began at this time.
+    pub fn of_flow(&self, tuple: &Tuple, first: Timestamp) -> Option<Owners> {
+        let shared = self.lock();
+        let found = |tuple: &Tuple| {
+            let entries = shared.entries.get(tuple)?;
+            let nearest = entries
+                .iter()
+                .min_by_key(|entry| entry.time.0.abs_diff(first.0))?;
+            let is_same = nearest.time.0.abs_diff(first.0) <= SAME as u64;
+            is_same.then(|| nearest.owners.clone())
+        };
+        found(tuple).or_else(|| found(&reversed(tuple)).map(Owners::swapped))
+    }
+
+    /// Has the ends of a connection looked up whose begin nobody saw, unless that is done already.
+    pub fn ask(&self, tuple: &Tuple, time: Timestamp) {
+        if self.of_packet(tuple, time).is_none() && self.begin(tuple, time, None) {
+            self.inquire(Question {
+                tuple: *tuple,
+                time,
+                is_begun: false,
+            });
+        }
+    }
+
+    /// Waits until nothing is being looked up, at most this long.
+    pub fn settle(&self, at_most: Duration) {
+        let until = Instant::now() + at_most;
+        let mut shared = self.lock();
+        while shared.pending > 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.settled.wait_timeout(shared, left);
+            shared = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Notes a connection that begins; false if it is known already.
+    pub(super) fn begin(&self, tuple: &Tuple, time: Timestamp, isn: Option<u32>) -> bool {
+        let mut shared = self.lock();
+        let entries = shared.entries.entry(*tuple).or_default();
+        // A SYN that is sent again.
+        if isn.is_some() && entries.last().is_some_and(|last| last.isn == isn) {
+            return false;
+        }
+        entries.push(Entry {
+            time,
+            isn,
+            owners: Owners::default(),
+            is_pending: true,
+        });
+        shared.order.push_back(*tuple);
+        shared.pending += 1;
+        if shared.order.len() > MOST {
+            shared.forget_oldest();
+        }
+        true
+    }
+
+    /// Has somebody look it up.
+    pub(super) fn inquire(&self, question: Question) {
+        if self.questions.try_send(question).is_err() {
+            self.is_missed(&question);
+        }
+    }
+
+    /// Notes who the originator of a connection is.
+    pub(super) fn originator(&self, question: &Question, owner: Owner) {
+        self.change(question, |entry| entry.owners.orig = Some(Arc::new(owner)));
+    }
+
+    /// Notes who the responder of a connection is.
+    pub(super) fn responder(&self, question: &Question, owner: Owner) {
+        self.change(question, |entry| entry.owners.resp = Some(Arc::new(owner)));
+    }
+
+    /// Who was noted as the responder.
+    pub(super) fn known_responder(&self, question: &Question) -> Option<Arc<Owner>> {
+        let mut shared = self.lock();
+        shared.entry(question)?.owners.resp.clone()
+    }
+
+    /// Nothing better will be found out about a connection.
+    pub(super) fn is_settled(&self, question: &Question) {
+        let mut shared = self.lock();
+        let was = shared
+            .entry(question)
+            .map(|entry| std::mem::take(&mut entry.is_pending));
+        if was == Some(true) {
+            shared.pending -= 1;
+            self.settled.notify_all();
+        }
+    }
+
+    /// There was no time to look a connection up.
+    pub(super) fn is_missed(&self, question: &Question) {
+        self.change(question, |entry| {
+            let missed = Arc::new(Owner::unknown(How::Missed, None));
+            entry.owners.orig.get_or_insert_with(|| Arc::clone(&missed));
+            entry.owners.resp.get_or_insert(missed);
+        });
+        self.is_settled(question);
+    }
+
+    fn change(&self, question: &Question, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.lock().entry(question) {
+            change(entry);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn entry(&mut self, question: &Question) -> Option<&mut Entry> {
+        let entries = self.entries.get_mut(&question.tuple)?;
+        entries
+            .iter_mut()
+            .rfind(|entry| entry.time == question.time)
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(tuple) = self.order.pop_front() else {
+            return;
+        };
+        let Some(entries) = self.entries.get_mut(&tuple) else {
+            return;
+        };
+        let oldest = entries.remove(0);
+        self.pending -= usize::from(oldest.is_pending);
+        if entries.is_empty() {
+            self.entries.remove(&tuple);
+        }
+    }
+}
+
+fn reversed(tuple: &Tuple) -> Tuple {
+    Tuple {
+        src: tuple.dst,
+        dst: tuple.src,
+        proto: tuple.proto,
+    }
+}
+
+#[cfg(test)]
+#[path = "directory_tests.rs"]
+mod tests;

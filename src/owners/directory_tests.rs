@@ -1,0 +1,98 @@
+//! Which connection an owner belongs to: tuples are used again.
+
+use super::*;
+use crate::owners::How;
+use crate::packet::TCP;
+
+const SECOND: i64 = 1_000_000_000;
+
+fn tuple(from: u16, to: u16) -> Tuple {
+    let end = |port| ([127, 0, 0, 1], port).into();
+    Tuple {
+        src: end(from),
+        dst: end(to),
+        proto: TCP,
+    }
+}
+
+fn owner(uid: u32) -> Owner {
+    Owner {
+        processes: Vec::new(),
+        how: How::Gone,
+        uid: Some(uid),
+        looked_up: Timestamp(0),
+    }
+}
+
+/// Notes a connection whose originator and responder have these users.
+fn note(directory: &Directory, tuple: Tuple, seconds: i64, isn: u32, uids: [u32; 2]) -> bool {
+    let time = Timestamp(seconds * SECOND);
+    let question = Question {
+        tuple,
+        time,
+        is_begun: true,
+    };
+    let is_new = directory.begin(&tuple, time, Some(isn));
+    if is_new {
+        directory.originator(&question, owner(uids[0]));
+        directory.responder(&question, owner(uids[1]));
+        directory.is_settled(&question);
+    }
+    is_new
+}
+
+fn uids(owners: Option<Owners>) -> Option<[u32; 2]> {
+    let owners = owners?;
+    let uid = |owner: Option<Arc<Owner>>| owner.and_then(|owner| owner.uid);
+    Some([uid(owners.orig)?, uid(owners.resp)?])
+}
+
+#[test]
+fn owners_stay_with_their_connection() {
+    let (directory, _asked) = Directory::new();
+    let (there, back) = (tuple(40_000, 80), tuple(80, 40_000));
+    assert!(note(&directory, there, 10, 1, [1, 2]));
+    // The SYN again, then the tuple again, then the other way round.
+    assert!(!note(&directory, there, 11, 1, [7, 7]));
+    assert!(note(&directory, there, 20, 2, [3, 4]));
+    assert!(note(&directory, back, 30, 3, [5, 6]));
+    let packet = |tuple, seconds| uids(directory.of_packet(&tuple, Timestamp(seconds * SECOND)));
+    assert_eq!(packet(there, 9), None);
+    assert_eq!(packet(there, 15), Some([1, 2]));
+    assert_eq!(packet(back, 15), Some([2, 1]));
+    assert_eq!(packet(there, 29), Some([3, 4]));
+    assert_eq!(packet(there, 31), Some([6, 5]));
+    assert_eq!(packet(back, 31), Some([5, 6]));
+    let flow = |tuple, seconds| uids(directory.of_flow(&tuple, Timestamp(seconds * SECOND)));
+    assert_eq!(flow(there, 10), Some([1, 2]));
+    assert_eq!(flow(back, 10), Some([2, 1]));
+    assert_eq!(flow(there, 20), Some([3, 4]));
+    assert_eq!(flow(there, 15), None);
+    assert_eq!(flow(tuple(1, 2), 10), None);
+}
+
+#[test]
+fn what_is_too_much_is_forgotten() {
+    let (directory, _asked) = Directory::new();
+    for at in 0..MOST as u32 + 10 {
+        let tuple = tuple((at % 60_000) as u16, (at / 60_000) as u16);
+        assert!(note(&directory, tuple, 1, at, [at, at]));
+    }
+    let shared = directory.lock();
+    assert_eq!(shared.order.len(), MOST);
+    assert_eq!(shared.entries.values().map(Vec::len).sum::<usize>(), MOST);
+    assert!(!shared.entries.contains_key(&tuple(9, 0)));
+    assert!(shared.entries.contains_key(&tuple(10, 0)));
+}
+
+#[test]
+fn who_cannot_be_asked_about_is_not_waited_for() {
+    let (directory, asked) = Directory::new();
+    let ask = |port| directory.ask(&tuple(port, 80), Timestamp(0));
+    (0..60_000).for_each(ask);
+    assert_eq!(directory.lock().pending, QUESTIONS);
+    assert_eq!(asked.try_iter().count(), QUESTIONS);
+    drop(asked);
+    ask(60_001);
+    assert_eq!(directory.lock().pending, QUESTIONS);
+}

@@ -1,0 +1,251 @@
+//! An end of a connection, looked up: the kernel tells the socket, /proc tells the processes that have it.
+//!
+//! To look through all descriptors of all processes takes a third of a millisecond on an idle machine, and longer on a busy one. So those are
+//! asked first that probably have it: processes that have just begun, and those that had such a socket before.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{How, Owner};
+use crate::host::processes::{self, Held, Process};
+use crate::host::sockets::{Socket, Sockets};
+use crate::packet::{TCP, Tuple};
+
+/// Looks ends up.
+#[derive(Debug)]
+pub(super) struct Finder {
+    sockets: Sockets,
+    /// Processes that had a socket that was looked for, the last one first.
+    recent: VecDeque<u32>,
+    /// Descriptions by number; another start or another name is another process, or another program.
+    known: HashMap<u32, Arc<Process>>,
+    /// Who listens, by the socket's inode, and since when that is known.
+    listeners: HashMap<u32, (Instant, Owner)>,
+}
+
+/// What is known of a socket.
+pub(super) enum Found {
+    /// Its owner.
+    Owner(Owner),
+    /// Somebody listens; no process has the connection itself.
+    NotAccepted(Owner),
+}
+
+/// How far is looked for who accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// To the first who has it.
+    First,
+    /// Among processes that began after this number was given away, too.
+    Since(u32),
+}
+
+/// So many of the last numbers that were given to processes are tried first.
+const YOUNG: u32 = 192;
+/// A child's number is at most so much higher than its parent's, if it was made for the connection.
+const CHILDREN: u32 = 8;
+/// So many processes are remembered as likely.
+const RECENT: usize = 16;
+/// So many descriptions are remembered.
+const KNOWN: usize = 4096;
+/// Who listens is asked again after this long: another process may have got the socket.
+const FRESH: Duration = Duration::from_millis(250);
+
+impl Finder {
+    /// # Errors
+    /// The kernel does not tell of its sockets.
+    pub(super) fn new() -> io::Result<Finder> {
+        Ok(Finder {
+            sockets: Sockets::open()?,
+            recent: VecDeque::new(),
+            known: HashMap::new(),
+            listeners: HashMap::new(),
+        })
+    }
+
+    /// Who has the end of a connection that he began himself.
+    pub(super) fn originator(&mut self, proto: u8, local: SocketAddr, remote: SocketAddr) -> Owner {
+        let found = self.sockets.find(proto, local, remote).ok().flatten();
+        match found.filter(|socket| is_of(socket, proto, local, remote)) {
+            Some(socket) if socket.inode != 0 => self.maker(&socket),
+            found => Owner::unknown(How::Gone, found.map(|socket| socket.uid)),
+        }
+    }
+
+    /// Who has the end of a connection that was just begun by another, as far as that can be known: it may be handed on.
+    pub(super) fn first_responder(&mut self, tuple: &Tuple) -> Owner {
+        match self.responder(tuple.proto, tuple.dst, tuple.src, &[], Depth::First) {
+            Found::Owner(owner) if tuple.proto == TCP && owner.how == How::Socket => Owner {
+                how: How::Acceptor,
+                ..owner
+            },
+            Found::Owner(owner) | Found::NotAccepted(owner) => owner,
+        }
+    }
+
+    /// Who has the end of a connection that was begun by another; those who listen are asked first, and others too if it is to be known
+    /// whether one of them has handed it on.
+    pub(super) fn responder(
+        &mut self,
+        proto: u8,
+        local: SocketAddr,
+        remote: SocketAddr,
+        listening: &[Arc<Process>],
+        depth: Depth,
+    ) -> Found {
+        let Some(socket) = self.sockets.find(proto, local, remote).ok().flatten() else {
+            return Found::Owner(Owner::unknown(How::Nobody, None));
+        };
+        if socket.listens && socket.local.port() == local.port() {
+            return Found::NotAccepted(self.listener(&socket));
+        }
+        if !is_of(&socket, proto, local, remote) {
+            return Found::Owner(Owner::unknown(How::Nobody, None));
+        }
+        if socket.inode != 0 {
+            return Found::Owner(self.acceptor(&socket, listening, depth));
+        }
+        // Nobody has accepted it yet, or it was closed already: who listens is asked for by an end that is nobody's.
+        let nobody = SocketAddr::new(remote.ip(), 0);
+        let listens = self.sockets.find(proto, local, nobody).ok().flatten();
+        Found::NotAccepted(match listens.filter(|socket| socket.listens) {
+            Some(socket) => self.listener(&socket),
+            None => Owner::unknown(How::Gone, None),
+        })
+    }
+
+    fn listener(&mut self, socket: &Socket) -> Owner {
+        match self.listeners.get(&socket.inode) {
+            Some((since, owner)) if since.elapsed() < FRESH => owner.clone(),
+            _ => {
+                let mut owner = self.of_all(socket);
+                if owner.how == How::Socket {
+                    owner.how = How::Listener;
+                }
+                self.listeners
+                    .retain(|_, (since, _)| since.elapsed() < FRESH);
+                self.listeners
+                    .insert(socket.inode, (Instant::now(), owner.clone()));
+                owner
+            }
+        }
+    }
+
+    /// The processes that have a socket that was just made.
+    fn maker(&mut self, socket: &Socket) -> Owner {
+        let likely: Vec<u32> = young().chain(self.recent.iter().copied()).collect();
+        let mut asked = |pid| self.ask(pid, socket.inode).ok().flatten();
+        let Some(first) = likely.into_iter().find_map(&mut asked) else {
+            return self.of_all(socket);
+        };
+        // Who forks shares it with the child, whose number comes soon. Others are as good as never there.
+        let children = first.pid + 1..=first.pid + CHILDREN;
+        let family = children.chain([first.parent]).filter_map(asked);
+        let mut found: Vec<_> = family.collect();
+        found.push(first);
+        self.sort(found, socket)
+    }
+
+    /// The processes that have a socket that was accepted.
+    fn acceptor(&mut self, socket: &Socket, listening: &[Arc<Process>], depth: Depth) -> Owner {
+        let mut asked = |pid| self.ask(pid, socket.inode).ok().flatten();
+        let mut found: Vec<_> = listening
+            .iter()
+            .filter_map(|process| asked(process.pid))
+            .collect();
+        match depth {
+            Depth::Since(since) => {
+                found.extend(young().take_while(|pid| *pid > since).filter_map(asked));
+            }
+            Depth::First if found.is_empty() => found.extend(young().filter_map(asked)),
+            Depth::First => {}
+        }
+        match found.is_empty() {
+            true => self.of_all(socket),
+            false => self.sort(found, socket),
+        }
+    }
+
+    /// The processes that have a socket, of all that there are.
+    fn of_all(&mut self, socket: &Socket) -> Owner {
+        let mut found = Vec::new();
+        let mut is_hidden = false;
+        for pid in processes::all() {
+            match self.ask(pid, socket.inode) {
+                Ok(process) => found.extend(process),
+                Err(error) => is_hidden |= error.kind() == io::ErrorKind::PermissionDenied,
+            }
+        }
+        match found.is_empty() {
+            true if is_hidden => Owner::unknown(How::NotPermitted, Some(socket.uid)),
+            true => Owner::unknown(How::Gone, Some(socket.uid)),
+            false => self.sort(found, socket),
+        }
+    }
+
+    fn sort(&mut self, mut found: Vec<Arc<Process>>, socket: &Socket) -> Owner {
+        found.sort_unstable_by_key(|process| process.pid);
+        found.dedup_by_key(|process| process.pid);
+        for process in &found {
+            self.recent.retain(|pid| *pid != process.pid);
+            self.recent.push_front(process.pid);
+        }
+        self.recent.truncate(RECENT);
+        Owner {
+            processes: found,
+            ..Owner::unknown(How::Socket, Some(socket.uid))
+        }
+    }
+
+    /// The process, if it has the socket.
+    fn ask(&mut self, pid: u32, inode: u32) -> io::Result<Option<Arc<Process>>> {
+        let held = Held::new(pid)?;
+        match held.has_socket(inode)? {
+            true => self.describe(&held).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn describe(&mut self, held: &Held) -> io::Result<Arc<Process>> {
+        let held = match held.leader()? {
+            pid if pid == held.pid() => held,
+            // A thread's number.
+            pid => &Held::new(pid)?,
+        };
+        let (start_time, name) = held.identity()?;
+        if let Some(known) = self.known.get(&held.pid())
+            && known.start_time == start_time
+            && known.name.starts_with(&name)
+        {
+            return Ok(Arc::clone(known));
+        }
+        let process = Arc::new(held.describe()?);
+        if self.known.len() >= KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(process.pid, Arc::clone(&process));
+        Ok(process)
+    }
+}
+
+/// The numbers that were given to processes last, the last one first.
+fn young() -> impl Iterator<Item = u32> {
+    let last = processes::last_pid().unwrap_or(0);
+    (last.saturating_sub(YOUNG)..=last).rev()
+}
+
+/// Whether it is the socket that was asked for, and not one that would take what comes.
+fn is_of(socket: &Socket, proto: u8, local: SocketAddr, remote: SocketAddr) -> bool {
+    let is_same = |own: SocketAddr, asked: SocketAddr| {
+        own.port() == asked.port() && own.ip() == asked.ip().to_canonical()
+    };
+    if proto == TCP {
+        return !socket.listens && is_same(socket.local, local) && is_same(socket.remote, remote);
+    }
+    let is_local = is_same(socket.local, local)
+        || socket.local.ip().is_unspecified() && socket.local.port() == local.port();
+    is_local && (socket.remote.port() == 0 || is_same(socket.remote, remote))
+}

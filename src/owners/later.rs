@@ -1,0 +1,173 @@
+//! Who has accepted a connection, asked until somebody has; and ends whose begin nobody saw.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::allowance::Allowance;
+use super::directory::{Directory, Question};
+use super::finder::{Depth, Finder, Found};
+use super::{How, Owner};
+use crate::host::processes::{self, Process};
+use crate::packet::TCP;
+
+/// How long after the last question the next one follows.
+const AGAIN: [Duration; 9] = [
+    Duration::ZERO,
+    Duration::from_micros(100),
+    Duration::from_micros(200),
+    Duration::from_micros(700),
+    Duration::from_millis(2),
+    Duration::from_millis(7),
+    Duration::from_millis(20),
+    Duration::from_millis(70),
+    Duration::from_millis(400),
+];
+/// A child that takes a connection over mostly does so before this many questions were asked, which is after a tenth of a second.
+const HANDED_ON: usize = 7;
+/// Once it is known who took it over, it is asked so many times more.
+const LOOKS: usize = 1;
+
+/// A connection whose responder may become better known.
+struct Open {
+    question: Question,
+    asked: usize,
+    /// How often it is to be asked at most.
+    until: usize,
+    /// Who listens.
+    listening: Vec<Arc<Process>>,
+    is_accepted: bool,
+    /// The number that was given to a process last before the first question.
+    since: u32,
+    due: Instant,
+}
+
+/// Answers questions until nobody can ask any more.
+pub(super) fn answer(
+    directory: &Arc<Directory>,
+    questions: &Receiver<Question>,
+    mut finder: Finder,
+    is_over: impl Fn() -> bool,
+) {
+    let mut waiting: VecDeque<Open> = VecDeque::new();
+    let mut allowance = Allowance::new(Instant::now());
+    loop {
+        let now = Instant::now();
+        let next = waiting.iter().map(|open| open.due).min();
+        let patience = next.map_or(Duration::from_millis(100), |due| {
+            due.saturating_duration_since(now)
+        });
+        match questions.recv_timeout(patience) {
+            Ok(question) => {
+                let now = Instant::now();
+                if !allowance.is_left(now) {
+                    directory.is_missed(&question);
+                    continue;
+                }
+                if !question.is_begun {
+                    begin(directory, &mut finder, &question);
+                    allowance.spend(now, Instant::now());
+                }
+                waiting.push_back(Open {
+                    question,
+                    asked: 0,
+                    until: AGAIN.len() - 1,
+                    listening: Vec::new(),
+                    is_accepted: false,
+                    since: processes::last_pid().unwrap_or(u32::MAX),
+                    due: Instant::now() + AGAIN[0],
+                });
+            }
+            Err(RecvTimeoutError::Timeout) if is_over() => return,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        let now = Instant::now();
+        for _ in 0..waiting.len() {
+            let Some(mut open) = waiting.pop_front() else {
+                break;
+            };
+            let goes_on = open.due > now || {
+                let asked = Instant::now();
+                let goes_on = ask(directory, &mut finder, &mut open);
+                allowance.spend(asked, Instant::now());
+                goes_on
+            };
+            if goes_on {
+                waiting.push_back(open);
+            } else {
+                directory.is_settled(&open.question);
+            }
+        }
+    }
+}
+
+/// Looks both ends up, as they are now.
+fn begin(directory: &Directory, finder: &mut Finder, question: &Question) {
+    let tuple = &question.tuple;
+    let owner = finder.originator(tuple.proto, tuple.src, tuple.dst);
+    directory.originator(question, owner);
+    let owner = finder.first_responder(tuple);
+    directory.responder(question, gone_if_nobody(owner));
+}
+
+/// Asks for the responder once more; whether it is of use to ask again.
+fn ask(directory: &Directory, finder: &mut Finder, open: &mut Open) -> bool {
+    let question = &open.question;
+    let tuple = &question.tuple;
+    if open.asked == 0
+        && let Some(known) = directory.known_responder(question)
+    {
+        open.listening.clone_from(&known.processes);
+    }
+    let depth = match open.is_accepted {
+        true => Depth::Since(open.since),
+        false => Depth::First,
+    };
+    match finder.responder(tuple.proto, tuple.dst, tuple.src, &open.listening, depth) {
+        Found::Owner(owner) if !owner.processes.is_empty() => {
+            let listens = |process: &Arc<Process>| open.listening.contains(process);
+            // Who listens may hand it on to a child.
+            let may_change = owner.processes.iter().any(listens);
+            if !open.is_accepted {
+                open.until = if may_change {
+                    HANDED_ON
+                } else {
+                    open.asked + LOOKS
+                };
+            }
+            open.is_accepted = true;
+            let how = match tuple.proto == TCP && owner.processes.iter().all(listens) {
+                true => How::Acceptor,
+                false => How::Socket,
+            };
+            directory.responder(question, Owner { how, ..owner });
+        }
+        // It was closed: what was found before stands.
+        Found::Owner(_) => return false,
+        Found::NotAccepted(_) if open.is_accepted => return false,
+        Found::NotAccepted(owner) if open.listening.is_empty() => {
+            open.listening.clone_from(&owner.processes);
+            directory.responder(question, owner);
+        }
+        Found::NotAccepted(_) => {}
+    }
+    open.asked += 1;
+    let Some(after) = AGAIN.get(open.asked).filter(|_| open.asked <= open.until) else {
+        return false;
+    };
+    open.due = Instant::now() + *after;
+    true
+}
+
+/// A connection that goes on has somebody at its end.
+fn gone_if_nobody(owner: Owner) -> Owner {
+    match owner.how {
+        How::Nobody => Owner {
+            how: How::Gone,
+            ..owner
+        },
+        _ => owner,
+    }
+}
