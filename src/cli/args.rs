@@ -132,8 +132,8 @@ pub(super) struct Input {
     /// Size of the kernel's ring: KiB, or with a unit, as 256MiB [default: 64MiB]
     #[arg(short = 'B', long, value_name = "SIZE", value_parser = kibibytes)]
     pub(super) buffer_size: Option<u64>,
-    /// Do not look up the processes at both ends
-    #[arg(long, conflicts_with = "read")]
+    /// Do not look up, save or show the processes at both ends
+    #[arg(long)]
     pub(super) no_processes: bool,
     /// Read a file with this many threads; what comes out is the same [default: one for each processor, at most 8]
     #[arg(long, value_name = "THREADS", requires = "read", value_parser = threads, hide_short_help = true)]

@@ -36,7 +36,7 @@ pub(super) fn flows(args: &Flows) -> Result<Plan> {
             width: is_shown.then(width).flatten(),
             colour: report.output.is_none() && is_coloured(report.color),
             nano: precision(&args.basis) == Some(Precision::Nano),
-            processes: args.basis.input.read.is_none() && !args.basis.input.no_processes,
+            processes: !args.basis.input.no_processes,
         },
         output: report.output.clone(),
         order: order(args),

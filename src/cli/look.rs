@@ -46,6 +46,7 @@ pub(super) fn style(args: &Capture) -> Style {
             _ => Dump::None,
         },
         colour: is_coloured(show.color),
+        processes: !basis.input.no_processes,
         ports: ranges
             .iter()
             .flat_map(|&(first, last)| first..=last)

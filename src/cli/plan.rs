@@ -9,7 +9,7 @@ use super::args::{Basis, Capture, Precision};
 use super::look::{precision, style};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::flow::{Condition, Settings, Side, Wanted};
+use crate::flow::{Condition, Settings, Side};
 use crate::host::interfaces;
 use crate::packet::{LinkType, Resolution};
 use crate::pipeline::{Flush, Limits};
@@ -37,7 +37,18 @@ pub(super) struct Work {
     /// How many threads share the work; none is as many as are of use.
     pub(super) threads: Option<NonZero<usize>>,
     /// Whether the processes at both ends are looked up.
-    pub(super) processes: Wanted,
+    pub(super) processes: Processes,
+}
+
+/// What processes are looked up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Processes {
+    /// They are not.
+    No,
+    /// For flows, when they end.
+    Flows,
+    /// For every packet, in the comments that a pcapng file has of it.
+    Packets,
 }
 
 /// Where packets come from.
@@ -84,14 +95,6 @@ impl Show {
             Show::Nothing | Show::Directory(..) => false,
             Show::Flows(table) => table.output.as_deref().is_none_or(is_stdout),
             Show::Count | Show::Packets(..) | Show::Conversation(_) | Show::Raw(..) => true,
-        }
-    }
-
-    /// Whether it shows processes.
-    fn names(&self) -> Wanted {
-        match self {
-            Show::Flows(_) => Wanted::Yes,
-            _ => Wanted::No,
         }
     }
 
@@ -188,8 +191,10 @@ pub(super) fn plan(args: &Basis, wish: Wish) -> Result<Plan> {
     } = wish;
     let processes = match &input {
         // Elsewhere the other end is not on this machine.
-        Input::Device(options) if options.is_loopback && !args.input.no_processes => show.names(),
-        _ => Wanted::No,
+        Input::Device(options) if options.is_loopback && !args.input.no_processes => {
+            processes(&show, save.as_ref())
+        }
+        _ => Processes::No,
     };
     Ok(Plan {
         input,
@@ -211,6 +216,17 @@ pub(super) fn plan(args: &Basis, wish: Wish) -> Result<Plan> {
             processes,
         },
     })
+}
+
+/// What processes are of use for.
+fn processes(show: &Show, save: Option<&Save>) -> Processes {
+    let is_told = save.is_some_and(|save| save.format.has_comments());
+    match show {
+        _ if is_told => Processes::Packets,
+        Show::Packets(..) => Processes::Packets,
+        Show::Flows(_) => Processes::Flows,
+        _ => Processes::No,
+    }
 }
 
 pub(super) fn usage<T>(what: impl Into<String>) -> Result<T> {

@@ -7,14 +7,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::judge::{Findings, Judge};
-use super::plan::{Input, Plan, Show, Table, Work};
+use super::plan::{Input, Plan, Processes, Show, Table, Work};
 use super::terminal::AboveTicker;
 use super::ticker::{Beside, Subject, Ticker};
 use super::{report, signals};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::flow::{FlowCounts, Settings, Wanted};
-use crate::owners::{Directory as Owners, Watcher};
+use crate::owners::{Attributed, Directory as Owners, Watcher, comment};
 use crate::packet::{Interface, Timestamp};
 use crate::pipeline::{self, Counts, Output, Task, Totals};
 use crate::sink::flows::Ranked;
@@ -48,6 +48,7 @@ fn from_file(path: &Path, mut filter: Filter, work: &Work) -> Result<()> {
         losses: None,
         ring: None,
         directory: None,
+        tells_processes: source.has_in_front(comment::OURS),
         stop,
     };
     let Done { counts, ran } = carry_out(&mut source, &mut filter, work, scene)?;
@@ -66,10 +67,10 @@ fn from_device(options: &live::Options, filter: Filter, work: &Work) -> Result<(
     source.set_filter(&kernel)?;
     let losses = source.shared_losses();
     let watcher = match work.processes {
-        Wanted::Yes => Watcher::start(options, &kernel)
+        Processes::No => None,
+        Processes::Flows | Processes::Packets => Watcher::start(options, &kernel)
             .inspect_err(report::no_processes)
             .ok(),
-        Wanted::No => None,
     };
     let scene = Scene {
         interface: Some(interface),
@@ -77,14 +78,27 @@ fn from_device(options: &live::Options, filter: Filter, work: &Work) -> Result<(
         subject: Subject::Device(Arc::clone(&losses)),
         losses: Some(losses),
         ring: Some(ring),
+        tells_processes: watcher.is_some(),
         directory: watcher
             .as_ref()
             .map(|watcher| Arc::clone(watcher.directory())),
         stop,
     };
-    let Done { counts, ran } = carry_out(&mut source, &mut filter, work, scene)?;
+    let directory = scene.directory.clone();
+    let (done, losses) = match directory.filter(|_| work.processes == Processes::Packets) {
+        Some(directory) => {
+            let mut source = Attributed::new(source, directory);
+            let done = carry_out(&mut source, &mut filter, work, scene)?;
+            (done, source.losses())
+        }
+        None => {
+            let done = carry_out(&mut source, &mut filter, work, scene)?;
+            (done, source.losses())
+        }
+    };
+    let Done { counts, ran } = done;
     drop(watcher);
-    report::device(&counts, source.losses(), ring);
+    report::device(&counts, losses, ring);
     report::flows(counts.flows);
     count(&work.show, counts)?;
     ran
@@ -104,6 +118,8 @@ struct Scene {
     ring: Option<u64>,
     /// What is known of processes, live.
     directory: Option<Arc<Owners>>,
+    /// Whether there is something to be told of them.
+    tells_processes: bool,
     stop: Stop,
 }
 
@@ -123,7 +139,7 @@ fn carry_out<S: Source>(
 ) -> Result<Done> {
     let totals = Arc::new(Totals::default());
     let findings = Findings::default();
-    let mut sinks = sinks(work, scene.interface.as_ref(), scene.now, &findings)?;
+    let mut sinks = sinks(work, &scene, &findings)?;
     if let Some(directory) = &scene.directory {
         let named = |sink| -> Box<dyn Sink> { Box::new(Named::new(sink, Arc::clone(directory))) };
         sinks = sinks.into_iter().map(named).collect();
@@ -187,12 +203,7 @@ fn count(show: &Show, Counts { packets, .. }: Counts) -> Result<()> {
 }
 
 /// The sinks that a plan asks for.
-fn sinks(
-    work: &Work,
-    interface: Option<&Interface>,
-    now: Timestamp,
-    findings: &Findings,
-) -> Result<Vec<Box<dyn Sink>>> {
+fn sinks(work: &Work, scene: &Scene, findings: &Findings) -> Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if let Some(save) = &work.save
         && let Open::Saved(open) = save.format.open
@@ -201,8 +212,8 @@ fn sinks(
             path: &save.path,
             rotation: save.rotation,
             resolution: save.resolution,
-            interface,
-            now,
+            interface: scene.interface.as_ref(),
+            now: scene.now,
         })?);
     }
     match &work.show {
@@ -212,7 +223,7 @@ fn sinks(
                 sinks.push(open(Box::new(stdout()?), style));
             }
         }
-        Show::Flows(table) => flow_sinks(table, findings, &mut sinks)?,
+        Show::Flows(table) => flow_sinks(table, scene, findings, &mut sinks)?,
         Show::Conversation(look) => sinks.push(Box::new(Conversation::new(stdout()?, *look))),
         Show::Raw(flow, side) => sinks.push(Box::new(Raw::new(stdout()?, *flow, *side))),
         Show::Directory(path, only) => sinks.push(Box::new(Directory::create(path, *only)?)),
@@ -220,13 +231,20 @@ fn sinks(
     Ok(sinks)
 }
 
-fn flow_sinks(table: &Table, findings: &Findings, sinks: &mut Vec<Box<dyn Sink>>) -> Result<()> {
+fn flow_sinks(
+    table: &Table,
+    scene: &Scene,
+    findings: &Findings,
+    sinks: &mut Vec<Box<dyn Sink>>,
+) -> Result<()> {
     let writer: Box<dyn Write> = match &table.output {
         None => Box::new(AboveTicker::new(stdout()?)),
         Some(path) => Box::new(create(path)?),
     };
     if let Open::Flows(open) = table.format.open {
-        let rows = open(writer, &table.layout);
+        let mut layout = table.layout;
+        layout.processes &= scene.tells_processes;
+        let rows = open(writer, &layout);
         sinks.push(match table.order {
             Some((order, top)) => Box::new(Ranked::new(rows, order, top)),
             None => rows,

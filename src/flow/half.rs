@@ -1,8 +1,11 @@
 //! One side of a flow: what it sent, how far its stream is known, and its TCP state (Zeek's `TCP_Endpoint`).
 
+use std::sync::Arc;
+
 use super::assembler::Assembler;
 use super::key::Side;
 use super::sequence::Offset;
+use crate::owners::Owner;
 
 /// How far one side of a TCP connection is, as Zeek tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,8 +67,10 @@ pub struct Analysis {
 }
 
 /// What most sides never have to count.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Rare {
+    /// Whose it is, where a file tells.
+    pub(super) owner: Option<Arc<Owner>>,
     pub(super) analysis: Analysis,
     /// Bytes that the other side had and the capture has not.
     pub(super) missed_bytes: u64,
@@ -121,7 +126,7 @@ impl Half {
 
     /// What is rarely counted, as far as it was.
     pub(super) fn rare(&self) -> Rare {
-        self.rare.as_deref().copied().unwrap_or_default()
+        self.rare.as_deref().cloned().unwrap_or_default()
     }
 
     /// The same, to be counted.

@@ -3,7 +3,7 @@
 use super::icmp;
 use super::key::{End, FlowKey, Kind};
 use super::servers;
-use crate::packet::{Body, Flags, Packet, Payload, Tcp, UDP};
+use crate::packet::{Body, Flags, Options, Packet, Payload, Tcp, UDP};
 
 /// A packet of a flow.
 #[derive(Clone, Copy)]
@@ -18,6 +18,8 @@ pub(super) struct Seen<'a> {
     pub(super) wire_len: u32,
     pub(super) ip_len: u32,
     pub(super) content: Content<'a>,
+    /// What its frame's options say.
+    pub(super) options: Options<'a>,
 }
 
 /// What it says.
@@ -34,7 +36,7 @@ impl<'a> Seen<'a> {
     /// A packet that carries `body`; nothing where that belongs to no flow.
     #[inline]
     pub(super) fn of(
-        packet: &Packet,
+        packet: &'a Packet,
         body: &'a Body<'a>,
         time: i64,
     ) -> Result<Option<Seen<'a>>, Unreadable> {
@@ -71,6 +73,7 @@ impl<'a> Seen<'a> {
             key,
             from,
             frame: packet.frame.number,
+            options: packet.frame.options,
             time,
             wire_len: packet.frame.plausible_len(),
             ip_len: packet.ip_len(),

@@ -12,7 +12,8 @@ use super::record::End;
 use super::seen::{Content, Seen, Unreadable};
 use super::tracked::Tracked;
 use super::{Emit, FlowEvent, Settings, What, speech, tcp};
-use crate::packet::{Body, Flags, Lanes, Packet, Timestamp, Tuple};
+use crate::owners::comment;
+use crate::packet::{Body, Flags, Lanes, Options, Packet, Timestamp, Tuple};
 
 /// Follows flows.
 #[derive(Debug)]
@@ -244,7 +245,23 @@ impl FlowTable {
             }
         }
         self.last = Some(at);
+        if !seen.options.bytes.is_empty() {
+            self.note_owners(at, end, &seen.options);
+        }
         self.update(at, end, seen, emit);
+    }
+
+    /// Takes over what a packet's comment says of whose the ends are.
+    #[cold]
+    fn note_owners(&mut self, at: u32, end: KeyEnd, options: &Options) {
+        let Some(owners) = comment::owners(options) else {
+            return;
+        };
+        let flow = &mut self.flows[at as usize];
+        let (sender, receiver) = flow.halves(flow.side(end));
+        for (half, owner) in [(sender, owners.orig), (receiver, owners.resp)] {
+            half.rare_mut().owner = owner;
+        }
     }
 
     fn find_or_open(&mut self, key: FlowKey, end: KeyEnd, seen: &Seen, emit: Emit) -> u32 {

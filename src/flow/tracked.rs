@@ -187,7 +187,10 @@ impl Tracked {
                 _ => None,
             },
             response_times: self.turns.summary(),
-            owners: Owners::default(),
+            owners: Owners {
+                orig: orig.rare().owner,
+                resp: resp.rare().owner,
+            },
             end,
         }
     }

@@ -66,22 +66,7 @@ impl Directory {
     /// The owners of a packet's ends, as far as they are known: the sender's and the receiver's. The time is that of any of the connection's
     /// packets.
     pub fn of_packet(&self, tuple: &Tuple, time: Timestamp) -> Option<Owners> {
-        let shared = self.lock();
-        let found = |tuple: &Tuple| {
-            let entries = shared.entries.get(tuple)?;
-            // The one that had begun by then.
-            let begun = entries
-                .iter()
-                .rfind(|entry| entry.time.0 <= time.0.saturating_add(SAME));
-            begun.map(|entry| (entry.time, entry.owners.clone()))
-        };
-        let ways = (found(tuple), found(&reversed(tuple)));
-        Some(match ways {
-            (Some((one, _)), Some((other, owners))) if one < other => owners.swapped(),
-            (Some((_, owners)), _) => owners,
-            (None, Some((_, owners))) => owners.swapped(),
-            (None, None) => return None,
-        })
+        self.lock().of_packet(tuple, time)
     }
 
     /// The owners of a flow that began at this time.
@@ -95,7 +80,7 @@ impl Directory {
             let is_same = nearest.time.0.abs_diff(first.0) <= SAME as u64;
             is_same.then(|| nearest.owners.clone())
         };
-        found(tuple).or_else(|| found(&reversed(tuple)).map(Owners::swapped))
+        found(tuple).or_else(|| found(&tuple.reversed()).map(Owners::swapped))
     }
 
     /// Has the ends of a connection looked up whose begin nobody saw, unless that is done already.
@@ -106,6 +91,28 @@ impl Directory {
                 time,
                 is_begun: false,
             });
+        }
+    }
+
+    /// The owners of a packet's ends, which are asked for if need be; waits at most this long until something is known of both.
+    pub(super) fn answer(
+        &self,
+        tuple: &Tuple,
+        time: Timestamp,
+        at_most: Duration,
+    ) -> Option<Owners> {
+        self.ask(tuple, time);
+        let until = Instant::now() + at_most;
+        let mut shared = self.lock();
+        loop {
+            let owners = shared.of_packet(tuple, time);
+            let is_enough = |owners: &Owners| owners.orig.is_some() && owners.resp.is_some();
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || owners.as_ref().is_some_and(is_enough) {
+                return owners;
+            }
+            let waited = self.settled.wait_timeout(shared, left);
+            shared = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -160,6 +167,7 @@ impl Directory {
     /// Notes who the responder of a connection is.
     pub(super) fn responder(&self, question: &Question, owner: Owner) {
         self.change(question, |entry| entry.owners.resp = Some(Arc::new(owner)));
+        self.settled.notify_all();
     }
 
     /// Who was noted as the responder.
@@ -202,6 +210,24 @@ impl Directory {
 }
 
 impl Shared {
+    fn of_packet(&self, tuple: &Tuple, time: Timestamp) -> Option<Owners> {
+        let found = |tuple: &Tuple| {
+            let entries = self.entries.get(tuple)?;
+            // The one that had begun by then.
+            let begun = entries
+                .iter()
+                .rfind(|entry| entry.time.0 <= time.0.saturating_add(SAME));
+            begun.map(|entry| (entry.time, entry.owners.clone()))
+        };
+        let ways = (found(tuple), found(&tuple.reversed()));
+        Some(match ways {
+            (Some((one, _)), Some((other, owners))) if one < other => owners.swapped(),
+            (Some((_, owners)), _) => owners,
+            (None, Some((_, owners))) => owners.swapped(),
+            (None, None) => return None,
+        })
+    }
+
     fn entry(&mut self, question: &Question) -> Option<&mut Entry> {
         let entries = self.entries.get_mut(&question.tuple)?;
         entries
@@ -221,14 +247,6 @@ impl Shared {
         if entries.is_empty() {
             self.entries.remove(&tuple);
         }
-    }
-}
-
-fn reversed(tuple: &Tuple) -> Tuple {
-    Tuple {
-        src: tuple.dst,
-        dst: tuple.src,
-        proto: tuple.proto,
     }
 }
 

@@ -7,11 +7,14 @@
 //! guessed, and never moved from one connection to another.
 
 mod allowance;
+mod attributed;
+pub mod comment;
 mod directory;
 mod finder;
 mod later;
 mod watcher;
 
+pub use attributed::Attributed;
 pub use directory::Directory;
 pub use watcher::Watcher;
 
@@ -55,6 +58,17 @@ pub enum How {
 }
 
 impl How {
+    /// All there are.
+    const ALL: [How; 7] = [
+        How::Socket,
+        How::Acceptor,
+        How::Listener,
+        How::Nobody,
+        How::Gone,
+        How::Missed,
+        How::NotPermitted,
+    ];
+
     /// Its name in JSON.
     pub fn name(self) -> &'static str {
         match self {

@@ -210,6 +210,17 @@ pub struct Tuple {
     pub proto: u8,
 }
 
+impl Tuple {
+    /// The way back.
+    pub fn reversed(&self) -> Tuple {
+        Tuple {
+            src: self.dst,
+            dst: self.src,
+            proto: self.proto,
+        }
+    }
+}
+
 /// Length of an IPv6 header, which its payload length leaves out, in bytes.
 const IPV6_HEADER: u32 = 40;
 

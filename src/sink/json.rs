@@ -2,14 +2,17 @@
 //!
 //! The lines are put together by hand, because this is the hot path; only names and reasons can need escapes.
 
+mod process;
+
+pub(super) use process::process;
+
 use std::io::Write;
 use std::net::IpAddr;
 
 use jiff::tz::TimeZone;
 
 use super::{Depends, Format, Lines, Open, Shown, address, number};
-use crate::host::processes::Process;
-use crate::owners::Owner;
+use crate::owners::comment;
 use crate::packet::{Body, Fragment, Packet, Payload, Reason, Tcp, TcpOption, Timestamp, Tuple};
 
 /// JSON's row of the formats.
@@ -17,13 +20,21 @@ pub(super) const FORMAT: Format = Format {
     name: "json",
     extension: "json",
     about: "one JSON object a line",
-    open: Open::Shown(|writer, _| Box::new(Shown::new(writer, Json::default()))),
+    open: Open::Shown(|writer, style| {
+        let json = Json {
+            processes: style.processes,
+            ..Json::default()
+        };
+        Box::new(Shown::new(writer, json))
+    }),
 };
 
 /// Makes a JSON object of a packet.
 #[derive(Debug, Default)]
 pub struct Json {
     clock: Clock,
+    /// Whether processes are told, where a packet's comment tells them.
+    processes: bool,
 }
 
 /// The second that was last written, as text.
@@ -36,10 +47,19 @@ struct Clock {
 impl Lines for Json {
     fn line(&mut self, packet: &Packet, out: &mut Vec<u8>) {
         object(packet, &mut self.clock, out);
+        if self.processes
+            && let Some(words) = comment::in_words(&packet.frame.options)
+        {
+            process::both(words, out);
+        }
+        text(out, "}\n");
     }
 
     fn fresh(&self) -> Box<dyn Lines> {
-        Box::new(Json::default())
+        Box::new(Json {
+            processes: self.processes,
+            ..Json::default()
+        })
     }
 
     fn depends(&self) -> Depends {
@@ -120,7 +140,6 @@ fn object(packet: &Packet, clock: &mut Clock, out: &mut Vec<u8>) {
             },
         );
     }
-    text(out, "}\n");
 }
 
 fn addresses(out: &mut Vec<u8>, src: IpAddr, dst: IpAddr, proto: u8) {
@@ -234,62 +253,6 @@ fn signed(out: &mut Vec<u8>, value: i64) {
         out.push(b'-');
     }
     number::decimal64(out, value.unsigned_abs());
-}
-
-/// The processes of an end, as an object: one's fields, or all of them in a list where several share it.
-pub(super) fn process(out: &mut Vec<u8>, owner: &Owner) {
-    let first = owner.processes.first();
-    text(out, "{\"how\":");
-    quoted(out, owner.how.name());
-    if let Some(uid) = owner.uid {
-        field(out, "uid", uid);
-    }
-    if let Some(process) = first {
-        text(out, ",");
-        about(out, process);
-    }
-    if owner.processes.len() > 1 {
-        text(out, ",\"shared_with\":[");
-        for (at, process) in owner.processes.iter().skip(1).enumerate() {
-            text(out, if at == 0 { "{" } else { ",{" });
-            about(out, process);
-            text(out, "}");
-        }
-        text(out, "]");
-    }
-    if owner.looked_up.is_known() {
-        text(out, ",\"looked_up_ns\":");
-        signed(out, owner.looked_up.0);
-    }
-    text(out, "}");
-}
-
-fn about(out: &mut Vec<u8>, process: &Process) {
-    text(out, "\"pid\":");
-    number::decimal(out, process.pid);
-    text(out, ",\"start_time\":");
-    number::decimal64(out, process.start_time);
-    field(out, "ppid", process.parent);
-    field(out, "euid", process.uid);
-    let texts = [
-        ("name", Some(&process.name)),
-        ("exe", process.exe.as_ref()),
-        ("container", process.container.as_ref()),
-    ];
-    for (name, value) in texts {
-        if let Some(value) = value {
-            text(out, ",\"");
-            text(out, name);
-            text(out, "\":");
-            quoted(out, value);
-        }
-    }
-    text(out, ",\"command_line\":[");
-    for (at, word) in process.command_line.iter().enumerate() {
-        text(out, if at == 0 { "" } else { "," });
-        quoted(out, word);
-    }
-    text(out, "]");
 }
 
 /// A JSON string; everything below a space is escaped.

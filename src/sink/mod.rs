@@ -57,6 +57,13 @@ pub struct Format {
     pub open: Open,
 }
 
+impl Format {
+    /// Whether packets keep their comments in it.
+    pub fn has_comments(&self) -> bool {
+        self.name == pcapng::FORMAT.name
+    }
+}
+
 /// How a format's sink is made.
 #[derive(Debug)]
 pub enum Open {

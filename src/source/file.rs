@@ -256,6 +256,16 @@ impl FileSource {
         }
     }
 
+    /// Whether these bytes stand in the first 256 KiB from here on, as far as they are at hand.
+    pub fn has_in_front(&self, text: &str) -> bool {
+        const FRONT: usize = 256 << 10;
+        let bytes = self.input.bytes();
+        let front = bytes.get(..FRONT).unwrap_or(bytes);
+        front
+            .windows(text.len())
+            .any(|bytes| bytes == text.as_bytes())
+    }
+
     /// The next frame, or that there is none now, or that there will be none any more.
     ///
     /// # Errors

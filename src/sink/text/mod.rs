@@ -32,6 +32,7 @@ pub(super) use clock::Times;
 pub use printer::{Clock, Dump, Style};
 
 use super::{Depends, Format, Lines, Open, Shown, address, number};
+use crate::owners::comment;
 use crate::packet::{Frame, Lane, Packet};
 use interface::Interfaces;
 use printer::Printer;
@@ -102,6 +103,12 @@ impl Text {
                 0
             }
         };
+        if self.style.processes
+            && let Some(words) = comment::in_words(&frame.options)
+        {
+            out.extend_from_slice(b"  ");
+            visible(out, words);
+        }
         dump::print(out, self.style.dump, frame.bytes, header);
     }
 }
@@ -132,6 +139,18 @@ impl Lines for Text {
 
     fn lane(&self) -> Option<Lane> {
         self.sequences.lane
+    }
+}
+
+/// Text without control characters.
+fn visible(out: &mut Vec<u8>, text: &str) {
+    for character in text.chars() {
+        let shown = if character.is_control() {
+            '.'
+        } else {
+            character
+        };
+        out.extend_from_slice(shown.encode_utf8(&mut [0; 4]).as_bytes());
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Style {
     pub dump: Dump,
     /// Colour by direction.
     pub colour: bool,
+    /// Who sends to whom, where a packet's comment tells.
+    pub processes: bool,
     /// Ports that `-p` named: on the side of the server.
     pub ports: Vec<u16>,
 }

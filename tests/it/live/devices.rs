@@ -99,7 +99,8 @@ fn ports_and_words_in_the_kernel() {
     }
     let (port, other) = (Port::take(), Port::take());
     let ports = format!("{},{}", port.number, other.number);
-    let session = Session::start(["-t", "-p", &ports, "udp", "and", "greater", "142"]);
+    let words = ["-t", "--no-processes", "-p", &ports, "udp and greater 142"];
+    let session = Session::start(words);
     let converses = |port: &Port| {
         port.converse(V4);
         // With 14 bytes of Ethernet, 20 or 40 of IP and 8 of UDP: one less than the limit, one more, at it, and one less.

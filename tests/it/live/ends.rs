@@ -127,7 +127,7 @@ fn somebody_reads_one_line() {
     let steady = port.keep_sending(100, Duration::from_millis(1));
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line).unwrap();
-    assert!(line.ends_with("UDP, length 100\n"), "{line}");
+    assert!(line.contains("UDP, length 100"), "{line}");
     let ended = session.ended();
     drop(steady);
     assert_eq!(ended.code, Some(0), "{:?}", ended.errors);

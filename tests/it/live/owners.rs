@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use serde_json::Value;
 
-use super::session::{Session, permitted};
+use super::session::{LCAP, Session, permitted};
 
 /// Set in processes that take part: what they are to do.
 const PART: &str = "LCAP_TEST_PART";
@@ -202,4 +202,107 @@ fn short_lived_clients_of_a_server_with_children() {
     assert_eq!(clients.wrong + servers.wrong, 0, "{clients:?} {servers:?}");
     assert!(clients.right >= 200, "{clients:?}");
     assert!(servers.right >= 100, "{servers:?}");
+}
+
+#[test]
+fn what_live_said_the_file_says() {
+    if !permitted() {
+        return;
+    }
+    let own = u64::from(std::process::id());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("named.pcapng");
+    let path = file.to_str().unwrap();
+    let port = address.port().to_string();
+    let session = Session::start(["-p", &port, "-w", path, "--print"]);
+    let flows = Session::start(["flows", "-p", &port, "--format", "json"]);
+    let mut client = TcpStream::connect(address).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    // Until it is known who accepted, and a packet comes after that.
+    for _ in 0..5 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        client.write_all(b"a line\n").unwrap();
+        server.read_exact(&mut [0; 7]).unwrap();
+    }
+    drop((client, server));
+    let text = session.interrupt();
+    let live = flows.interrupt();
+    let name = format!("[{own}]");
+    let named = text
+        .output
+        .iter()
+        .filter(|line| line.matches(&name).count() == 2);
+    assert_eq!(named.count(), text.output.len(), "{:#?}", text.output);
+    let later = lcap(&["flows", "-r", path, "--format", "json"]);
+    let [live, later] = [&live.output[..], &later[..]].map(|rows| {
+        assert_eq!(rows.len(), 1);
+        let row: Value = serde_json::from_str(&rows[0]).unwrap();
+        ["orig_process", "resp_process"].map(|end| {
+            let mut process = row[end].clone();
+            process
+                .as_object_mut()
+                .unwrap()
+                .remove("looked_up_ns")
+                .unwrap();
+            process
+        })
+    });
+    // Two captures looked them up, each for itself.
+    assert_eq!(live, later);
+    assert_eq!(live[0]["pid"], own);
+    assert_eq!(live[0]["how"], "socket");
+    assert_eq!(live[1]["pid"], own);
+    assert_eq!(live[1]["how"], "acceptor");
+    assert_eq!(lcap(&["-r", path]), text.output);
+    for line in lcap(&["-r", path, "--format", "json"]) {
+        let packet: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(packet["src_process"]["pid"], own);
+        assert_eq!(packet["dst_process"]["pid"], own);
+    }
+    let silent = lcap(&["-r", path, "--no-processes"]);
+    assert!(silent.iter().all(|line| !line.contains(&name)));
+}
+
+/// What lcap prints.
+fn lcap(words: &[&str]) -> Vec<String> {
+    let output = Command::new(LCAP).args(words).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn refused_and_datagrams() {
+    if !permitted() {
+        return;
+    }
+    let own = u64::from(std::process::id());
+    let [server, client] = [(), ()].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+    let [server_port, client_port] =
+        [&server, &client].map(|socket| socket.local_addr().unwrap().port());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = listener.local_addr().unwrap();
+    drop(listener);
+    let ports = format!("{server_port},{}", closed.port());
+    let session = Session::start(["flows", "-p", &ports, "--format", "json"]);
+    client.send_to(b"?", ("127.0.0.1", server_port)).unwrap();
+    server.recv_from(&mut [0; 9]).unwrap();
+    server.send_to(b"!", ("127.0.0.1", client_port)).unwrap();
+    assert!(TcpStream::connect(closed).is_err());
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let rows = session.interrupt().output;
+    let rows: Vec<Value> = rows
+        .iter()
+        .map(|row| serde_json::from_str(row).unwrap())
+        .collect();
+    let of = |proto: &str| rows.iter().find(|row| row["proto"] == proto).unwrap();
+    for end in ["orig_process", "resp_process"] {
+        assert_eq!(of("udp")[end]["pid"], own, "{}", of("udp"));
+        assert_eq!(of("udp")[end]["how"], "socket");
+    }
+    assert_eq!(of("tcp")["resp_process"]["how"], "nobody");
+    // Its socket is free again as soon as it is refused.
+    assert!(["gone", "socket"].contains(&of("tcp")["orig_process"]["how"].as_str().unwrap()));
 }
