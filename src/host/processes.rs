@@ -152,6 +152,13 @@ pub fn all() -> Vec<u32> {
     pids
 }
 
+/// Whether there is a process with this number; a thread's number is none.
+pub fn is_process(pid: u32) -> bool {
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| pidfd_open(pid, PidfdFlags::empty()).is_ok())
+}
+
 /// The number that the kernel gave away last in this process's namespace, to a process or a thread.
 pub fn last_pid() -> Option<u32> {
     let text = std::fs::read_to_string("/proc/sys/kernel/ns_last_pid").ok()?;

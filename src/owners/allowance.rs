@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 /// What may be spent at once, after a while in which nothing was.
-const MOST: Duration = Duration::from_secs(2);
+const MOST: Duration = Duration::from_millis(500);
 /// One in so many parts of the time that goes by may be spent.
 const SHARE: u32 = 12;
 
-/// Time that may be spent, which grows as time goes by.
+/// A processor's time that a thread may spend, which grows as time goes by.
 #[derive(Debug)]
 pub(super) struct Allowance {
     left: Duration,
@@ -26,7 +26,18 @@ impl Allowance {
         }
     }
 
-    /// Whether anything is left.
+    /// Does something, if there is time left for it, and counts what of this thread's time that took.
+    pub(super) fn spend<T>(&mut self, act: impl FnOnce() -> T) -> Option<T> {
+        if !self.is_left(Instant::now()) {
+            return None;
+        }
+        let before = own_time();
+        let done = act();
+        self.pay(own_time().saturating_sub(before));
+        Some(done)
+    }
+
+    /// Whether there is time left.
     pub(super) fn is_left(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.since);
         self.since = now;
@@ -36,12 +47,17 @@ impl Allowance {
         !self.left.is_zero()
     }
 
-    /// Spends what went by since then.
-    pub(super) fn spend(&mut self, since: Instant, now: Instant) {
-        let spent = now.saturating_duration_since(since);
+    /// Takes off what was spent.
+    pub(super) fn pay(&mut self, spent: Duration) {
         self.debt += spent.saturating_sub(self.left);
         self.left = self.left.saturating_sub(spent);
     }
+}
+
+/// How long this thread has been on a processor. Time in which it waited for one is no cost.
+fn own_time() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -58,11 +74,11 @@ mod tests {
         for _ in 0..100_000 {
             if allowance.is_left(now) {
                 paid += 1;
-                allowance.spend(now, now + cost);
+                allowance.pay(cost);
             }
             now += step;
         }
-        // 20 s went by: what was there at the beginning, and a twelfth of that.
+        // 20 s went by: what was there at the beginning, and a part of that.
         let bought = (MOST + Duration::from_secs(20) / SHARE).as_micros() / cost.as_micros();
         assert!(
             (bought - 10..bought + 10).contains(&paid),
@@ -70,5 +86,15 @@ mod tests {
         );
         assert!(allowance.is_left(now + Duration::from_secs(60)));
         assert_eq!(allowance.left, MOST);
+    }
+
+    #[test]
+    fn work_is_paid_for_and_sleep_is_not() {
+        let mut allowance = Allowance::new(Instant::now());
+        let nap = Duration::from_millis(30);
+        assert!(allowance.spend(|| std::thread::sleep(nap)).is_some());
+        assert!(allowance.left > MOST - nap / 3, "{allowance:?}");
+        allowance.pay(MOST * 2);
+        assert!(allowance.spend(|| panic!("nothing is left")).is_none());
     }
 }

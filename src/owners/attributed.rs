@@ -82,7 +82,7 @@ impl Labels {
             false => Duration::ZERO,
         };
         let owners = self.directory.answer(tuple, time, patience);
-        self.patience.spend(now, Instant::now());
+        self.patience.pay(now.elapsed());
         owners
     }
 

@@ -9,7 +9,7 @@ use super::{How, Owner, Owners};
 use crate::packet::{Timestamp, Tuple};
 
 /// The most connections that are remembered; the oldest are forgotten first.
-const MOST: usize = 1 << 18;
+const MOST: usize = 1 << 16;
 /// So many questions may wait. Who cannot be asked about in time is not asked about at all.
 const QUESTIONS: usize = 1 << 14;
 /// Two captures stamp the same packet at most this far apart, in nanoseconds. No tuple is used again so soon.

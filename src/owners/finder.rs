@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::young::Young;
 use super::{How, Owner};
 use crate::host::processes::{self, Held, Process};
 use crate::host::sockets::{Socket, Sockets};
@@ -20,6 +21,8 @@ pub(super) struct Finder {
     sockets: Sockets,
     /// Processes that had a socket that was looked for, the last one first.
     recent: VecDeque<u32>,
+    /// Processes that have begun lately, the last one first.
+    young: Young,
     /// Descriptions by number; another start or another name is another process, or another program.
     known: HashMap<u32, Arc<Process>>,
     /// Who listens, by the socket's inode, and since when that is known.
@@ -43,8 +46,8 @@ pub(super) enum Depth {
     Since(u32),
 }
 
-/// So many of the last numbers that were given to processes are tried first.
-const YOUNG: u32 = 192;
+/// So many of who made the last connections are asked before those who have just begun.
+const OFTEN: usize = 2;
 /// A child's number is at most so much higher than its parent's, if it was made for the connection.
 const CHILDREN: u32 = 8;
 /// So many processes are remembered as likely.
@@ -58,9 +61,12 @@ impl Finder {
     /// # Errors
     /// The kernel does not tell of its sockets.
     pub(super) fn new() -> io::Result<Finder> {
+        let mut young = Young::default();
+        young.look();
         Ok(Finder {
             sockets: Sockets::open()?,
             recent: VecDeque::new(),
+            young,
             known: HashMap::new(),
             listeners: HashMap::new(),
         })
@@ -136,7 +142,13 @@ impl Finder {
 
     /// The processes that have a socket that was just made.
     fn maker(&mut self, socket: &Socket) -> Owner {
-        let likely: Vec<u32> = young().chain(self.recent.iter().copied()).collect();
+        self.young.look();
+        // Who makes one connection after the other; those who have just begun; and others who did before.
+        let often = self.recent.iter().take(OFTEN);
+        let likely = often
+            .chain(&self.young.pids)
+            .chain(self.recent.iter().skip(OFTEN));
+        let likely: Vec<u32> = likely.copied().collect();
         let mut asked = |pid| self.ask(pid, socket.inode).ok().flatten();
         let Some(first) = likely.into_iter().find_map(&mut asked) else {
             return self.of_all(socket);
@@ -151,6 +163,9 @@ impl Finder {
 
     /// The processes that have a socket that was accepted.
     fn acceptor(&mut self, socket: &Socket, listening: &[Arc<Process>], depth: Depth) -> Owner {
+        self.young.look();
+        let young: Vec<u32> = self.young.pids.iter().copied().collect();
+        let mut young = young.into_iter();
         let mut asked = |pid| self.ask(pid, socket.inode).ok().flatten();
         let mut found: Vec<_> = listening
             .iter()
@@ -158,9 +173,14 @@ impl Finder {
             .collect();
         match depth {
             Depth::Since(since) => {
-                found.extend(young().take_while(|pid| *pid > since).filter_map(asked));
+                found.extend(
+                    young
+                        .by_ref()
+                        .take_while(|pid| *pid > since)
+                        .filter_map(asked),
+                );
             }
-            Depth::First if found.is_empty() => found.extend(young().filter_map(asked)),
+            Depth::First if found.is_empty() => found.extend(young.filter_map(asked)),
             Depth::First => {}
         }
         match found.is_empty() {
@@ -202,7 +222,7 @@ impl Finder {
 
     /// The process, if it has the socket.
     fn ask(&mut self, pid: u32, inode: u32) -> io::Result<Option<Arc<Process>>> {
-        let held = Held::new(pid)?;
+        let held = Held::new(pid).inspect_err(|_| self.young.forget(pid))?;
         match held.has_socket(inode)? {
             true => self.describe(&held).map(Some),
             false => Ok(None),
@@ -229,12 +249,6 @@ impl Finder {
         self.known.insert(process.pid, Arc::clone(&process));
         Ok(process)
     }
-}
-
-/// The numbers that were given to processes last, the last one first.
-fn young() -> impl Iterator<Item = u32> {
-    let last = processes::last_pid().unwrap_or(0);
-    (last.saturating_sub(YOUNG)..=last).rev()
 }
 
 /// Whether it is the socket that was asked for, and not one that would take what comes.

@@ -1,6 +1,7 @@
 //! Who has accepted a connection, asked until somebody has; and ends whose begin nobody saw.
 
-use std::collections::VecDeque;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -29,6 +30,9 @@ const HANDED_ON: usize = 7;
 /// Once it is known who took it over, it is asked so many times more.
 const LOOKS: usize = 1;
 
+/// While nothing is asked, it is looked so often whether the capture is over.
+const IDLE: Duration = Duration::from_millis(50);
+
 /// A connection whose responder may become better known.
 struct Open {
     question: Question,
@@ -43,6 +47,27 @@ struct Open {
     due: Instant,
 }
 
+/// The one that is due first is the greatest.
+impl Ord for Open {
+    fn cmp(&self, other: &Open) -> Ordering {
+        other.due.cmp(&self.due)
+    }
+}
+
+impl PartialOrd for Open {
+    fn partial_cmp(&self, other: &Open) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Open {
+    fn eq(&self, other: &Open) -> bool {
+        self.due == other.due
+    }
+}
+
+impl Eq for Open {}
+
 /// Answers questions until nobody can ask any more.
 pub(super) fn answer(
     directory: &Arc<Directory>,
@@ -50,26 +75,22 @@ pub(super) fn answer(
     mut finder: Finder,
     is_over: impl Fn() -> bool,
 ) {
-    let mut waiting: VecDeque<Open> = VecDeque::new();
+    let mut waiting: BinaryHeap<Open> = BinaryHeap::new();
     let mut allowance = Allowance::new(Instant::now());
     loop {
-        let now = Instant::now();
-        let next = waiting.iter().map(|open| open.due).min();
-        let patience = next.map_or(Duration::from_millis(100), |due| {
-            due.saturating_duration_since(now)
-        });
+        let next = waiting.peek().map(|open| open.due);
+        let patience = next.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
         match questions.recv_timeout(patience) {
             Ok(question) => {
-                let now = Instant::now();
-                if !allowance.is_left(now) {
+                let begun = allowance.spend(|| match question.is_begun {
+                    true => {}
+                    false => begin(directory, &mut finder, &question),
+                });
+                if begun.is_none() {
                     directory.is_missed(&question);
                     continue;
                 }
-                if !question.is_begun {
-                    begin(directory, &mut finder, &question);
-                    allowance.spend(now, Instant::now());
-                }
-                waiting.push_back(Open {
+                waiting.push(Open {
                     question,
                     asked: 0,
                     until: AGAIN.len() - 1,
@@ -83,21 +104,17 @@ pub(super) fn answer(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        let now = Instant::now();
-        for _ in 0..waiting.len() {
-            let Some(mut open) = waiting.pop_front() else {
+        loop {
+            let now = Instant::now();
+            if waiting.peek().is_none_or(|open| open.due > now) {
+                break;
+            }
+            let Some(mut open) = waiting.pop() else {
                 break;
             };
-            let goes_on = open.due > now || {
-                let asked = Instant::now();
-                let goes_on = ask(directory, &mut finder, &mut open);
-                allowance.spend(asked, Instant::now());
-                goes_on
-            };
-            if goes_on {
-                waiting.push_back(open);
-            } else {
-                directory.is_settled(&open.question);
+            match allowance.spend(|| ask(directory, &mut finder, &mut open)) {
+                Some(true) => waiting.push(open),
+                Some(false) | None => directory.is_settled(&open.question),
             }
         }
     }
@@ -120,6 +137,11 @@ fn ask(directory: &Directory, finder: &mut Finder, open: &mut Open) -> bool {
         && let Some(known) = directory.known_responder(question)
     {
         open.listening.clone_from(&known.processes);
+    }
+    // No process has begun since: nothing was handed on.
+    let nobody_new = || processes::last_pid() == Some(open.since);
+    if open.is_accepted && tuple.proto == TCP && nobody_new() {
+        return wait(open);
     }
     let depth = match open.is_accepted {
         true => Depth::Since(open.since),
@@ -153,6 +175,11 @@ fn ask(directory: &Directory, finder: &mut Finder, open: &mut Open) -> bool {
         }
         Found::NotAccepted(_) => {}
     }
+    wait(open)
+}
+
+/// Puts the next question off; whether there is to be one.
+fn wait(open: &mut Open) -> bool {
     open.asked += 1;
     let Some(after) = AGAIN.get(open.asked).filter(|_| open.asked <= open.until) else {
         return false;

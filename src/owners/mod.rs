@@ -13,6 +13,7 @@ mod directory;
 mod finder;
 mod later;
 mod watcher;
+mod young;
 
 pub use attributed::Attributed;
 pub use directory::Directory;
@@ -86,14 +87,19 @@ impl How {
 impl Owner {
     /// Nobody, and why.
     pub(crate) fn unknown(how: How, uid: Option<u32>) -> Owner {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         Owner {
             processes: Vec::new(),
             how,
             uid,
-            looked_up: Timestamp(now.map_or(0, |now| now.as_nanos() as i64)),
+            looked_up: now(),
         }
     }
+}
+
+/// The clock that packets are stamped with.
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Timestamp(now.map_or(0, |now| now.as_nanos() as i64))
 }
 
 /// The owners of both ends of a flow; of a packet, the sender's is `orig`.

@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::allowance::Allowance;
 use super::directory::{Directory, Question};
 use super::finder::Finder;
 use super::later;
+use super::now;
 use crate::decode::decode;
 use crate::error::Result;
 use crate::packet::{Body, Flags, Frame, TCP};
@@ -19,6 +20,10 @@ use crate::source::{Next, Source, Stop};
 const SYN: &str = "(tcp[13] & 0x12 == 2 or (ip6[6] == 6 and ip6[53] & 0x12 == 2))";
 /// Enough for all headers of a SYN.
 const SNAP_LEN: u32 = 192;
+/// A connection is not looked up that began so many nanoseconds ago: whoever ends soon has ended.
+const LATE: i64 = 20_000_000;
+/// Who has spent too much rests for so long.
+const REST: Duration = Duration::from_millis(50);
 /// A burst of SYNs must fit, in bytes.
 const BUFFER: u32 = 4 << 20;
 
@@ -62,14 +67,20 @@ impl Watcher {
                 // The capture beside it tells what is wrong with the device.
                 let _ = live.each(|next| {
                     if let Next::Frame(frame) = next {
-                        let now = Instant::now();
-                        if let Some(question) = begins(&told, frame) {
-                            match allowance.is_left(now) {
-                                true => begin(&told, &mut first, &question),
-                                false => told.is_missed(&question),
-                            }
+                        let Some(question) = begins(&told, frame) else {
+                            return ControlFlow::Continue(());
+                        };
+                        let is_late = now().0 - frame.time.0 > LATE;
+                        if is_late {
+                            told.is_missed(&question);
+                        } else if allowance
+                            .spend(|| begin(&told, &mut first, &question))
+                            .is_none()
+                        {
+                            told.is_missed(&question);
+                            // To be woken by each costs what is not left. Those that come meanwhile are late.
+                            std::thread::sleep(REST);
                         }
-                        allowance.spend(now, Instant::now());
                     }
                     ControlFlow::Continue(())
                 });

@@ -189,7 +189,7 @@ fn short_lived_clients_of_a_server_with_threads() {
     for score in scores {
         assert_eq!(score.wrong, 0, "{score:?}");
         // Other tests run at the same time, and keep the processors from who looks.
-        assert!(score.right >= 200, "{score:?}");
+        assert!(score.right >= 100, "{score:?}");
     }
 }
 
@@ -200,7 +200,7 @@ fn short_lived_clients_of_a_server_with_children() {
     };
     let [clients, servers] = scores;
     assert_eq!(clients.wrong + servers.wrong, 0, "{clients:?} {servers:?}");
-    assert!(clients.right >= 200, "{clients:?}");
+    assert!(clients.right >= 100, "{clients:?}");
     assert!(servers.right >= 100, "{servers:?}");
 }
 
