@@ -101,11 +101,28 @@ pub(super) struct Basis {
     pub(super) expression_file: Option<PathBuf>,
 
     #[command(flatten)]
+    pub(super) whose: Whose,
+    #[command(flatten)]
     pub(super) input: Input,
     #[command(flatten)]
     pub(super) end: End,
     #[command(flatten)]
     pub(super) save: Save,
+}
+
+/// Whose packets, at either end; any one that is named.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Whose packets (live, and from pcapng files that tell)")]
+pub(super) struct Whose {
+    /// Of this process
+    #[arg(long, value_name = "PID", conflicts_with = "no_processes")]
+    pub(super) pid: Vec<u32>,
+    /// Of processes of this name
+    #[arg(long, value_name = "NAME", conflicts_with = "no_processes")]
+    pub(super) process: Vec<String>,
+    /// Of this user's processes, by name or number
+    #[arg(long, value_name = "USER", conflicts_with = "no_processes")]
+    pub(super) user: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -114,6 +131,12 @@ pub(super) struct Input {
     /// Capture on this device, or on any [default: the loopback]
     #[arg(short, long, value_name = "DEVICE", conflicts_with = "read")]
     pub(super) interface: Option<String>,
+    /// In this network namespace, which has a loopback of its own: a name of ip-netns(8), a process's number or a path
+    #[arg(long, value_name = "NAMESPACE", conflicts_with = "read")]
+    pub(super) netns: Option<String>,
+    /// In the network namespace of the container with this number, or its first digits
+    #[arg(long, value_name = "ID", conflicts_with_all = ["read", "netns"])]
+    pub(super) container: Option<String>,
     /// Read a pcap or pcapng file, also .gz and .zst; - is standard input
     #[arg(short, long, value_name = "FILE")]
     pub(super) read: Option<PathBuf>,

@@ -11,6 +11,7 @@ mod signals;
 mod size;
 mod terminal;
 mod ticker;
+mod whose;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -5,12 +5,15 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{Basis, Capture, Precision};
+use super::args::{self, Basis, Capture, Precision};
 use super::look::{precision, style};
+use super::whose::{Processes, processes, whose};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::flow::{Condition, Settings, Side};
 use crate::host::interfaces;
+use crate::host::namespaces::Namespace;
+use crate::owners;
 use crate::packet::{LinkType, Resolution};
 use crate::pipeline::{Flush, Limits};
 use crate::sink::flows::{Layout, Order};
@@ -38,17 +41,8 @@ pub(super) struct Work {
     pub(super) threads: Option<NonZero<usize>>,
     /// Whether the processes at both ends are looked up.
     pub(super) processes: Processes,
-}
-
-/// What processes are looked up for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Processes {
-    /// They are not.
-    No,
-    /// For flows, when they end.
-    Flows,
-    /// For every packet, in the comments that a pcapng file has of it.
-    Packets,
+    /// Whose packets are wanted.
+    pub(super) whose: owners::Wanted,
 }
 
 /// Where packets come from.
@@ -189,12 +183,12 @@ pub(super) fn plan(args: &Basis, wish: Wish) -> Result<Plan> {
     let Wish {
         show, flows, flush, ..
     } = wish;
+    let whose = whose(&args.whose)?;
     let processes = match &input {
-        // Elsewhere the other end is not on this machine.
-        Input::Device(options) if options.is_loopback && !args.input.no_processes => {
-            processes(&show, save.as_ref())
+        Input::Device(options) => {
+            processes(args, options.is_loopback, &whose, &show, save.as_ref())?
         }
-        _ => Processes::No,
+        Input::File(_) => Processes::No,
     };
     Ok(Plan {
         input,
@@ -214,19 +208,9 @@ pub(super) fn plan(args: &Basis, wish: Wish) -> Result<Plan> {
             flows,
             threads: args.input.threads,
             processes,
+            whose,
         },
     })
-}
-
-/// What processes are of use for.
-fn processes(show: &Show, save: Option<&Save>) -> Processes {
-    let is_told = save.is_some_and(|save| save.format.has_comments());
-    match show {
-        _ if is_told => Processes::Packets,
-        Show::Packets(..) => Processes::Packets,
-        Show::Flows(_) => Processes::Flows,
-        _ => Processes::No,
-    }
 }
 
 pub(super) fn usage<T>(what: impl Into<String>) -> Result<T> {
@@ -257,6 +241,7 @@ fn input(args: &Basis, wish: &Wish) -> Result<Input> {
         }
         return Ok(Input::File(path.clone()));
     }
+    enter(&args.input)?;
     let device = interfaces::find(args.input.interface.as_deref())?;
     let buffer = args.input.buffer_size.unwrap_or(RING);
     let snap_len = match args.input.snapshot_length {
@@ -282,6 +267,25 @@ fn input(args: &Basis, wish: &Wish) -> Result<Input> {
         tick: wish.flows.map(|_| TICK),
         duration: args.end.duration.map(jiff::SignedDuration::unsigned_abs),
     }))
+}
+
+/// Goes to where the device is that is asked for.
+fn enter(args: &args::Input) -> Result<()> {
+    let named = args
+        .netns
+        .as_deref()
+        .map(|word| (word, Namespace::of(word)));
+    let container = args.container.as_deref();
+    let container = container.map(|number| (number, Namespace::Container(number.into())));
+    let Some((word, namespace)) = named.or(container) else {
+        return Ok(());
+    };
+    namespace.enter().map_err(|error| Error::Device {
+        device: format!("the loopback of {word}"),
+        what: format!(
+            "its network namespace cannot be entered: {error}; `ip netns` tells the names, and to enter one takes root"
+        ),
+    })
 }
 
 /// The link types that a device may offer.

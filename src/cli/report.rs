@@ -32,6 +32,17 @@ pub(super) fn no_processes(error: &Error) {
     say(&format!("lcap: processes are not looked up: {error}\n"));
 }
 
+/// Packets whose processes nobody knows, while some processes' were asked for.
+pub(super) fn untold(packets: u64) {
+    if packets > 0 {
+        let packets = plural(packets, "packet", "left out");
+        say(&format!(
+            "lcap: {}: it is not known whose they are\n",
+            packets.trim_end()
+        ));
+    }
+}
+
 /// Counters of a live capture in tcpdump's words.
 pub(super) fn counters(counts: &Counts, losses: Option<Losses>) {
     let mut text = plural(counts.packets, "packet", "captured");

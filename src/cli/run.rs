@@ -7,14 +7,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::judge::{Findings, Judge};
-use super::plan::{Input, Plan, Processes, Show, Table, Work};
+use super::plan::{Input, Plan, Show, Table, Work};
 use super::terminal::AboveTicker;
 use super::ticker::{Beside, Subject, Ticker};
+use super::whose::Processes;
 use super::{report, signals};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::flow::{FlowCounts, Settings, Wanted};
-use crate::owners::{Attributed, Directory as Owners, Watcher, comment};
+use crate::owners::{Attributed, Directory as Owners, Selected, Watcher, comment};
 use crate::packet::{Interface, Timestamp};
 use crate::pipeline::{self, Counts, Output, Task, Totals};
 use crate::sink::flows::Ranked;
@@ -51,8 +52,8 @@ fn from_file(path: &Path, mut filter: Filter, work: &Work) -> Result<()> {
         tells_processes: source.has_in_front(comment::OURS),
         stop,
     };
-    let Done { counts, ran } = carry_out(&mut source, &mut filter, work, scene)?;
-    report::file(&counts, source.losses(), &filter);
+    let (Done { counts, ran }, losses) = select(source, &mut filter, work, scene)?;
+    report::file(&counts, losses, &filter);
     report::flows(counts.flows);
     count(&work.show, counts)?;
     ran
@@ -68,9 +69,14 @@ fn from_device(options: &live::Options, filter: Filter, work: &Work) -> Result<(
     let losses = source.shared_losses();
     let watcher = match work.processes {
         Processes::No => None,
-        Processes::Flows | Processes::Packets => Watcher::start(options, &kernel)
-            .inspect_err(report::no_processes)
-            .ok(),
+        Processes::Flows | Processes::Packets => match Watcher::start(options, &kernel) {
+            Ok(watcher) => Some(watcher),
+            Err(error) if !work.whose.is_everything() => return Err(error),
+            Err(error) => {
+                report::no_processes(&error);
+                None
+            }
+        },
     };
     let scene = Scene {
         interface: Some(interface),
@@ -85,18 +91,13 @@ fn from_device(options: &live::Options, filter: Filter, work: &Work) -> Result<(
         stop,
     };
     let directory = scene.directory.clone();
-    let (done, losses) = match directory.filter(|_| work.processes == Processes::Packets) {
-        Some(directory) => {
-            let mut source = Attributed::new(source, directory);
-            let done = carry_out(&mut source, &mut filter, work, scene)?;
-            (done, source.losses())
+    let (Done { counts, ran }, losses) = match directory {
+        Some(directory) if work.processes == Processes::Packets => {
+            let source = Attributed::new(source, directory);
+            select(source, &mut filter, work, scene)?
         }
-        None => {
-            let done = carry_out(&mut source, &mut filter, work, scene)?;
-            (done, source.losses())
-        }
+        _ => select(source, &mut filter, work, scene)?,
     };
-    let Done { counts, ran } = done;
     drop(watcher);
     report::device(&counts, losses, ring);
     report::flows(counts.flows);
@@ -128,6 +129,23 @@ struct Done {
     counts: Counts,
     /// How it ended.
     ran: Result<()>,
+}
+
+/// Runs the loop over the packets of those processes that are wanted.
+fn select<S: Source>(
+    mut source: S,
+    filter: &mut Filter,
+    work: &Work,
+    scene: Scene,
+) -> Result<(Done, Losses)> {
+    if work.whose.is_everything() {
+        let done = carry_out(&mut source, filter, work, scene)?;
+        return Ok((done, source.losses()));
+    }
+    let mut source = Selected::new(source, work.whose.clone());
+    let done = carry_out(&mut source, filter, work, scene)?;
+    report::untold(source.untold());
+    Ok((done, source.losses()))
 }
 
 /// Runs the loop with everything that belongs to it.

@@ -1,5 +1,7 @@
-//! What this machine knows about itself: its interfaces, its sockets, its processes.
+//! What this machine knows about itself: its interfaces, its sockets, its processes, its users, its network namespaces.
 
 pub mod interfaces;
+pub mod namespaces;
 pub mod processes;
 pub mod sockets;
+pub mod users;

@@ -1,9 +1,7 @@
 //! Processes, from /proc (proc(5)).
 
-use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
-use std::os::unix::ffi::OsStrExt;
 
 /// A process as it was when it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +20,12 @@ pub struct Process {
     pub command_line: Vec<String>,
     /// Whose rights it has.
     pub uid: u32,
-    /// The container that it is in, by what its control group says.
+    /// The number of the container that it is in, by what its control group says, as far as people use it.
     pub container: Option<String>,
 }
 
+/// So many digits of a container's number are mostly shown.
+const SHORT: usize = 12;
 /// The kernel keeps this many bytes of a name.
 const NAME: usize = 15;
 /// Entries of a directory are asked for in pieces of so many bytes.
@@ -115,7 +115,7 @@ impl Held {
             .ok()
             .map(|path| path.to_string_lossy().into_owned());
         let uid = number(&self.read("status")?, "Uid:", 1).ok_or_else(|| unreadable("status"))?;
-        let container = self.read("cgroup").ok().as_deref().and_then(container);
+        let container = self.container().ok().flatten();
         Ok(Process {
             pid: stat.pid,
             start_time: stat.start_time,
@@ -128,8 +128,16 @@ impl Held {
                 _ => command_line,
             },
             uid,
-            container,
+            container: container.map(|number| number[..SHORT].to_owned()),
         })
+    }
+
+    /// The number of the container that it is in, all of it.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn container(&self) -> io::Result<Option<String>> {
+        Ok(container(&self.read("cgroup")?))
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
@@ -227,7 +235,7 @@ fn number(status: &[u8], title: &str, at: usize) -> Option<u32> {
     text.split_ascii_whitespace().nth(at)?.parse().ok()
 }
 
-/// The first 12 digits of a container's number, which Docker, Podman, containerd and CRI-O put into the path of a control group.
+/// A container's number, which Docker, Podman, containerd and CRI-O put into the path of a control group.
 fn container(cgroup: &[u8]) -> Option<String> {
     const DIGITS: usize = 64;
     let parts = cgroup.split(|byte| !byte.is_ascii_alphanumeric());
@@ -238,11 +246,7 @@ fn container(cgroup: &[u8]) -> Option<String> {
                 .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
     });
     let number = numbers.next()?;
-    Some(
-        OsStr::from_bytes(&number[..12])
-            .to_string_lossy()
-            .into_owned(),
-    )
+    std::str::from_utf8(number).ok().map(str::to_owned)
 }
 
 #[cfg(test)]

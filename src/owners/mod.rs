@@ -12,11 +12,13 @@ pub mod comment;
 mod directory;
 mod finder;
 mod later;
+mod selected;
 mod watcher;
 mod young;
 
 pub use attributed::Attributed;
 pub use directory::Directory;
+pub use selected::{Selected, Wanted};
 pub use watcher::Watcher;
 
 use std::fmt;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use serde_json::Value;
 
 use super::session::{LCAP, Session, permitted};
+use super::space::{beside, inside};
 
 /// Set in processes that take part: what they are to do.
 const PART: &str = "LCAP_TEST_PART";
@@ -261,6 +262,19 @@ fn what_live_said_the_file_says() {
         assert_eq!(packet["src_process"]["pid"], own);
         assert_eq!(packet["dst_process"]["pid"], own);
     }
+    let pid = own.to_string();
+    let user = rustix::process::geteuid().as_raw().to_string();
+    for whose in [["--pid", &pid], ["--user", &user]] {
+        assert_eq!(lcap(&["-r", path, whose[0], whose[1]]), text.output);
+    }
+    let process = live[0]["name"].as_str().unwrap();
+    let flows =
+        |words: &[&str]| lcap(&[&["flows", "-r", path, "--format", "json"], words].concat());
+    assert_eq!(flows(&["--process", process, "--pid", "1"]).len(), 1);
+    assert_eq!(
+        flows(&["--process", "another", "--pid", "1", "--user", "4000000"]).len(),
+        0
+    );
     let silent = lcap(&["-r", path, "--no-processes"]);
     assert!(silent.iter().all(|line| !line.contains(&name)));
 }
@@ -305,4 +319,51 @@ fn refused_and_datagrams() {
     assert_eq!(of("tcp")["resp_process"]["how"], "nobody");
     // Its socket is free again as soon as it is refused.
     assert!(["gone", "socket"].contains(&of("tcp")["orig_process"]["how"].as_str().unwrap()));
+}
+
+#[test]
+fn only_the_packets_of_a_process() {
+    if !permitted() {
+        return;
+    }
+    let server = Server::start("threads");
+    let port = server.port.to_string();
+    let pid = server.child.id().to_string();
+    let sessions = [&*pid, "1"].map(|pid| {
+        let words = ["flows", "-p", &port, "--format", "json", "--pid", pid];
+        Session::start(words)
+    });
+    let told = ask(server.port, 5, 1);
+    assert_eq!(told.len(), 5);
+    let [all, none] = sessions.map(|session| session.interrupt().output.len());
+    assert_eq!(none, 0);
+    // Who is found late is found for the next ones.
+    assert!((3..=5).contains(&all), "{all}");
+}
+
+#[test]
+fn another_namespace_has_another_loopback() {
+    beside(|keeper| {
+        let own = u64::from(std::process::id());
+        let word = keeper.to_string();
+        let session = Session::start(["flows", "--netns", &word, "--format", "json"]);
+        inside(keeper, || {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (mut server, _) = listener.accept().unwrap();
+            client.write_all(b"hello").unwrap();
+            server.read_exact(&mut [0; 5]).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        });
+        let rows = session.interrupt().output;
+        assert_eq!(rows.len(), 1, "{rows:#?}");
+        let row: Value = serde_json::from_str(&rows[0]).unwrap();
+        assert_eq!(row["orig_process"]["pid"], own);
+        assert_eq!(row["resp_process"]["pid"], own);
+    });
+    let refused = Command::new(LCAP)
+        .args(["--netns", "no-such-namespace"])
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
 }

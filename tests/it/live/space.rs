@@ -9,6 +9,11 @@ use std::process::{Child, Command, Stdio};
 
 /// Runs the test on a thread in a namespace where `lo` is up, with all that it starts; skips it where none can be had.
 pub(super) fn alone(test: impl FnOnce() + Send) {
+    beside(|keeper| inside(keeper, test));
+}
+
+/// Runs the test beside such a namespace: it is told the process that keeps it.
+pub(super) fn beside(test: impl FnOnce(u32)) {
     if !permitted() {
         return;
     }
@@ -16,19 +21,26 @@ pub(super) fn alone(test: impl FnOnce() + Send) {
         Ok(keeper) => keeper,
         Err(why) => return skip(&format!("no network namespace: {why}")),
     };
-    let space = File::open(format!("/proc/{}/ns/net", keeper.id())).unwrap();
-    let ended = std::thread::scope(|scope| {
-        let inside = || {
-            move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
-            test();
-        };
-        scope.spawn(inside).join()
-    });
+    let pid = keeper.id();
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(pid)));
     drop(keeper.stdin.take());
     keeper.wait().unwrap();
     if let Err(panic) = ended {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// Does something on a thread in the namespace of this process.
+pub(super) fn inside<T: Send>(pid: u32, act: impl FnOnce() -> T + Send) -> T {
+    let space = File::open(format!("/proc/{pid}/ns/net")).unwrap();
+    let done = std::thread::scope(|scope| {
+        let enter = || {
+            move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            act()
+        };
+        scope.spawn(enter).join()
+    });
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// A process that keeps a new namespace until its input is closed.
