@@ -1,5 +1,9 @@
 //! The words of the command line: collected here, judged in [`plan`](super::plan).
 
+mod run;
+
+pub(super) use run::{Run, Whose};
+
 use std::num::NonZero;
 use std::path::PathBuf;
 
@@ -41,6 +45,7 @@ Examples:
   lcap -r web.pcapng --format json    one JSON object per packet
   lcap flows -p 62893                 one line per flow, and how it ended
   lcap follow -p 62893                what both sides say
+  lcap run flows -- make test         what a command does on loopback
 
 Exit status: 0 done, 1 failed, damaged input or --fail-on, 2 usage.";
 
@@ -50,6 +55,8 @@ pub(super) enum Command {
     Flows(Flows),
     /// What both sides of each flow say, in order, as they say it
     Follow(Follow),
+    /// Capture what a command and its children say and hear on loopback, and exit with its exit code
+    Run(Run),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -108,21 +115,6 @@ pub(super) struct Basis {
     pub(super) end: End,
     #[command(flatten)]
     pub(super) save: Save,
-}
-
-/// Whose packets, at either end; any one that is named.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Whose packets (live, and from pcapng files that tell)")]
-pub(super) struct Whose {
-    /// Of this process
-    #[arg(long, value_name = "PID", conflicts_with = "no_processes")]
-    pub(super) pid: Vec<u32>,
-    /// Of processes of this name
-    #[arg(long, value_name = "NAME", conflicts_with = "no_processes")]
-    pub(super) process: Vec<String>,
-    /// Of this user's processes, by name or number
-    #[arg(long, value_name = "USER", conflicts_with = "no_processes")]
-    pub(super) user: Vec<String>,
 }
 
 #[derive(Debug, Args)]

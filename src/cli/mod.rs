@@ -5,6 +5,7 @@ mod flows;
 mod judge;
 mod look;
 mod plan;
+mod program;
 mod report;
 mod run;
 mod signals;
@@ -21,11 +22,13 @@ use clap::{CommandFactory, Parser};
 
 use crate::error::{Error, Result};
 use crate::host::interfaces;
-use args::{Basis, Cli, Command};
-use plan::Plan;
+use args::{Cli, Command};
+use program::Program;
 
 /// Runs the command line and returns its exit code: 0 done, 1 failed or damaged input, 2 usage.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    let program = program::cut(&mut words);
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
@@ -34,8 +37,8 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(error.exit_code() as u8);
         }
     };
-    match command(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
+    match command(&cli, program) {
+        Ok(code) => ExitCode::from(code),
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             report::error(&error);
@@ -48,21 +51,38 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn command(cli: &Cli) -> Result<()> {
+fn command(cli: &Cli, program: Option<Program>) -> Result<u8> {
     match &cli.command {
-        Some(Command::Completions { shell }) => completions(*shell),
-        Some(Command::Man) => manual(),
-        Some(Command::Flows(args)) => run(&args.basis, || flows::flows(args)),
-        Some(Command::Follow(args)) => run(&args.basis, || flows::follow(args)),
-        None => run(&cli.capture.basis, || plan::watch(&cli.capture)),
+        Some(Command::Completions { shell }) => completions(*shell).map(|()| 0),
+        Some(Command::Man) => manual().map(|()| 0),
+        Some(Command::Run(args)) => {
+            let (cli, program) = program::prepare(args, program)?;
+            watch(&cli, Some(program))
+        }
+        _ => watch(cli, None),
     }
 }
 
-fn run(basis: &Basis, plan: impl FnOnce() -> Result<Plan>) -> Result<()> {
-    match basis.input.list_interfaces {
-        true => list_interfaces(),
-        false => run::run(plan()?),
+/// Watches packets, flows or streams; beside a program, those of its processes.
+fn watch(cli: &Cli, program: Option<Program>) -> Result<u8> {
+    let (basis, plan) = match &cli.command {
+        Some(Command::Flows(args)) => (&args.basis, flows::flows(args)),
+        Some(Command::Follow(args)) => (&args.basis, flows::follow(args)),
+        None => (&cli.capture.basis, plan::watch(&cli.capture)),
+        Some(_) => {
+            return plan::usage(
+                "run: of the commands flows and follow can be run beside a program",
+            );
+        }
+    };
+    if basis.input.list_interfaces {
+        return list_interfaces().map(|()| 0);
     }
+    let mut plan = plan?;
+    if let Some(program) = program {
+        plan.run_beside(program)?;
+    }
+    run::run(plan)
 }
 
 fn list_interfaces() -> Result<()> {

@@ -5,14 +5,14 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{self, Basis, Capture, Precision};
+use super::args::{Basis, Capture, Precision};
 use super::look::{precision, style};
-use super::whose::{Processes, processes, whose};
+use super::program::Program;
+use super::whose::{Processes, enter, processes, whose};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::flow::{Condition, Settings, Side};
 use crate::host::interfaces;
-use crate::host::namespaces::Namespace;
 use crate::owners;
 use crate::packet::{LinkType, Resolution};
 use crate::pipeline::{Flush, Limits};
@@ -43,6 +43,8 @@ pub(super) struct Work {
     pub(super) processes: Processes,
     /// Whose packets are wanted.
     pub(super) whose: owners::Wanted,
+    /// What is run meanwhile, and ends the capture.
+    pub(super) program: Option<Program>,
 }
 
 /// Where packets come from.
@@ -209,6 +211,7 @@ pub(super) fn plan(args: &Basis, wish: Wish) -> Result<Plan> {
             threads: args.input.threads,
             processes,
             whose,
+            program: None,
         },
     })
 }
@@ -267,25 +270,6 @@ fn input(args: &Basis, wish: &Wish) -> Result<Input> {
         tick: wish.flows.map(|_| TICK),
         duration: args.end.duration.map(jiff::SignedDuration::unsigned_abs),
     }))
-}
-
-/// Goes to where the device is that is asked for.
-fn enter(args: &args::Input) -> Result<()> {
-    let named = args
-        .netns
-        .as_deref()
-        .map(|word| (word, Namespace::of(word)));
-    let container = args.container.as_deref();
-    let container = container.map(|number| (number, Namespace::Container(number.into())));
-    let Some((word, namespace)) = named.or(container) else {
-        return Ok(());
-    };
-    namespace.enter().map_err(|error| Error::Device {
-        device: format!("the loopback of {word}"),
-        what: format!(
-            "its network namespace cannot be entered: {error}; `ip netns` tells the names, and to enter one takes root"
-        ),
-    })
 }
 
 /// The link types that a device may offer.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::judge::{Findings, Judge};
 use super::plan::{Input, Plan, Show, Table, Work};
+use super::program::Running;
 use super::terminal::AboveTicker;
 use super::ticker::{Beside, Subject, Ticker};
 use super::whose::Processes;
@@ -25,14 +26,14 @@ use crate::source::live::{self, Live};
 use crate::source::{Losses, Source, Stop, file};
 
 /// Carries a plan out.
-pub(super) fn run(plan: Plan) -> Result<()> {
+pub(super) fn run(plan: Plan) -> Result<u8> {
     let Plan {
         input,
         filter,
         work,
     } = plan;
     match input {
-        Input::File(path) => from_file(&path, filter, &work),
+        Input::File(path) => from_file(&path, filter, &work).map(|()| 0),
         Input::Device(options) => from_device(&options, filter, &work),
     }
 }
@@ -52,14 +53,14 @@ fn from_file(path: &Path, mut filter: Filter, work: &Work) -> Result<()> {
         tells_processes: source.has_in_front(comment::OURS),
         stop,
     };
-    let (Done { counts, ran }, losses) = select(source, &mut filter, work, scene)?;
+    let (Done { counts, ran, .. }, losses) = select(source, &mut filter, work, scene)?;
     report::file(&counts, losses, &filter);
     report::flows(counts.flows);
     count(&work.show, counts)?;
     ran
 }
 
-fn from_device(options: &live::Options, filter: Filter, work: &Work) -> Result<()> {
+fn from_device(options: &live::Options, filter: Filter, work: &Work) -> Result<u8> {
     let stop = Stop::new()?;
     let ring = u64::from(options.buffer);
     let mut source = Live::open(options.clone(), stop.clone())?;
@@ -91,7 +92,7 @@ fn from_device(options: &live::Options, filter: Filter, work: &Work) -> Result<(
         stop,
     };
     let directory = scene.directory.clone();
-    let (Done { counts, ran }, losses) = match directory {
+    let (Done { counts, ran, code }, losses) = match directory {
         Some(directory) if work.processes == Processes::Packets => {
             let source = Attributed::new(source, directory);
             select(source, &mut filter, work, scene)?
@@ -102,7 +103,7 @@ fn from_device(options: &live::Options, filter: Filter, work: &Work) -> Result<(
     report::device(&counts, losses, ring);
     report::flows(counts.flows);
     count(&work.show, counts)?;
-    ran
+    ran.map(|()| code)
 }
 
 /// What a source has around it.
@@ -129,6 +130,8 @@ struct Done {
     counts: Counts,
     /// How it ended.
     ran: Result<()>,
+    /// The exit code of what was run meanwhile.
+    code: u8,
 }
 
 /// Runs the loop over the packets of those processes that are wanted.
@@ -164,6 +167,7 @@ fn carry_out<S: Source>(
     }
     let mut output = Output::new(sinks, work.flush, Some(scene.stop.clone()));
     let flush = output.flush_request();
+    let stop = scene.stop.clone();
     signals::listen(scene.stop, flush, Arc::clone(&totals), scene.losses)?;
     // Said when signals are heard and files are there: who waits for it may act on it.
     if let (Some(interface), Some(ring)) = (&scene.interface, scene.ring) {
@@ -179,6 +183,7 @@ fn carry_out<S: Source>(
         threads: work.threads.unwrap_or_else(|| scene.subject.threads()),
     };
     let ticker = Ticker::start(scene.subject, Arc::clone(&totals), beside(&work.show));
+    let running = work.program.as_ref().map(|program| program.start(stop));
     let ran = pipeline::run(source, filter, &mut output, &task, &totals);
     let finished = output.finish();
     drop(ticker);
@@ -190,7 +195,8 @@ fn carry_out<S: Source>(
         Err(verdict) if ran.is_err() => report::error(&verdict),
         judged => ran = ran.and(judged),
     }
-    Ok(Done { counts, ran })
+    let code = running.map_or(0, Running::code);
+    Ok(Done { counts, ran, code })
 }
 
 /// An error if the one flow that was to be shown never came.
@@ -238,25 +244,26 @@ fn sinks(work: &Work, scene: &Scene, findings: &Findings) -> Result<Vec<Box<dyn 
         Show::Nothing | Show::Count => {}
         Show::Packets(format, style) => {
             if let Open::Shown(open) = format.open {
-                sinks.push(open(Box::new(stdout()?), style));
+                sinks.push(open(Box::new(stream(work)?), style));
             }
         }
-        Show::Flows(table) => flow_sinks(table, scene, findings, &mut sinks)?,
-        Show::Conversation(look) => sinks.push(Box::new(Conversation::new(stdout()?, *look))),
-        Show::Raw(flow, side) => sinks.push(Box::new(Raw::new(stdout()?, *flow, *side))),
+        Show::Flows(table) => flow_sinks(work, table, scene, findings, &mut sinks)?,
+        Show::Conversation(look) => sinks.push(Box::new(Conversation::new(stream(work)?, *look))),
+        Show::Raw(flow, side) => sinks.push(Box::new(Raw::new(stream(work)?, *flow, *side))),
         Show::Directory(path, only) => sinks.push(Box::new(Directory::create(path, *only)?)),
     }
     Ok(sinks)
 }
 
 fn flow_sinks(
+    work: &Work,
     table: &Table,
     scene: &Scene,
     findings: &Findings,
     sinks: &mut Vec<Box<dyn Sink>>,
 ) -> Result<()> {
     let writer: Box<dyn Write> = match &table.output {
-        None => Box::new(AboveTicker::new(stdout()?)),
+        None => Box::new(AboveTicker::new(stream(work)?)),
         Some(path) => Box::new(create(path)?),
     };
     if let Open::Flows(open) = table.format.open {
@@ -275,7 +282,10 @@ fn flow_sinks(
     Ok(())
 }
 
-/// Standard output without the standard library's line buffer: sinks have their own.
-fn stdout() -> Result<File> {
-    Ok(File::from(std::io::stdout().as_fd().try_clone_to_owned()?))
+/// Standard output, or error if a program has that for itself; without the standard library's line buffer: sinks have their own.
+fn stream(work: &Work) -> Result<File> {
+    Ok(File::from(match work.program {
+        None => std::io::stdout().as_fd().try_clone_to_owned()?,
+        Some(_) => std::io::stderr().as_fd().try_clone_to_owned()?,
+    }))
 }

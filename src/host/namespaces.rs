@@ -64,6 +64,52 @@ fn join(_: &File) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Has the loopback of this thread's network namespace carry packets (rtnetlink(7), `RTM_NEWLINK`).
+///
+/// # Errors
+/// This process may not change the namespace: that takes CAP_NET_ADMIN in it.
+#[cfg(target_os = "linux")]
+pub fn bring_up_loopback() -> io::Result<()> {
+    use rustix::net::{
+        AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
+    };
+    const NEW_LINK: u16 = 16;
+    const REQUEST_AND_ACKNOWLEDGE: u16 = 5;
+    /// A loopback is the first interface of its namespace.
+    const LOOPBACK: u32 = 1;
+    const UP: u32 = 1;
+    //   0     4      6       8     12    16       18     20      24      28      32
+    //   | len | type | flags | seq | pid | family | type | index | flags | change|
+    let mut request = [0; 32];
+    request[0..4].copy_from_slice(&32_u32.to_ne_bytes());
+    request[4..6].copy_from_slice(&NEW_LINK.to_ne_bytes());
+    request[6..8].copy_from_slice(&REQUEST_AND_ACKNOWLEDGE.to_ne_bytes());
+    for (at, word) in [(20, LOOPBACK), (24, UP), (28, UP)] {
+        request[at..at + 4].copy_from_slice(&u32::to_ne_bytes(word));
+    }
+    // None is NETLINK_ROUTE.
+    let (kind, flags) = (SocketType::DGRAM, SocketFlags::CLOEXEC);
+    let socket = socket_with(AddressFamily::NETLINK, kind, flags, None)?;
+    send(&socket, &request, SendFlags::empty())?;
+    let mut answer = [0; 256];
+    let (len, _) = recv(&socket, &mut answer, RecvFlags::empty())?;
+    // An acknowledgement is an error with the number 0.
+    match answer[..len].get(16..20).and_then(<[u8]>::first_chunk) {
+        Some(number) if i32::from_ne_bytes(*number) == 0 => Ok(()),
+        Some(number) => Err(io::Error::from_raw_os_error(-i32::from_ne_bytes(*number))),
+        None => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Nothing of the kind.
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub fn bring_up_loopback() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,7 +22,12 @@ pub struct Process {
     pub uid: u32,
     /// The number of the container that it is in, by what its control group says, as far as people use it.
     pub container: Option<String>,
+    /// The `lcap run` that began it or one of those that it descends from, by that one's number.
+    pub run: Option<u32>,
 }
+
+/// What `lcap run` puts its own number into, in the environment of what it runs.
+pub const RUN: &str = "LCAP_RUN";
 
 /// So many digits of a container's number are mostly shown.
 const SHORT: usize = 12;
@@ -129,6 +134,7 @@ impl Held {
             },
             uid,
             container: container.map(|number| number[..SHORT].to_owned()),
+            run: self.read("environ").ok().as_deref().and_then(run),
         })
     }
 
@@ -209,6 +215,16 @@ fn stat(bytes: &[u8]) -> io::Result<Stat> {
 
 fn unreadable(file: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("/proc/PID/{file}"))
+}
+
+/// `LCAP_RUN=4121` among the variables of an environment.
+fn run(environ: &[u8]) -> Option<u32> {
+    let mut variables = environ.split(|&byte| byte == 0);
+    let value = variables.find_map(|variable| {
+        let value = variable.strip_prefix(RUN.as_bytes())?;
+        value.strip_prefix(b"=")
+    })?;
+    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 /// A name that the kernel cut, as the program's path or its first argument has it.

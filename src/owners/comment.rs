@@ -87,6 +87,9 @@ fn details(owner: &Owner, out: &mut String) {
         if let Some(container) = &process.container {
             word("container", container, out);
         }
+        if let Some(run) = process.run {
+            word("run", &run, out);
+        }
         for argument in process.command_line.iter().take(ARGUMENTS) {
             word("arg", argument, out);
         }
@@ -207,6 +210,7 @@ fn owner<'a>(words: impl Iterator<Item = &'a str>) -> Option<Owner> {
                 command_line: Vec::new(),
                 uid: 0,
                 container: None,
+                run: None,
             }),
             ("start", Some(process)) => process.start_time = number?,
             ("ppid", Some(process)) => process.parent = small?,
@@ -214,6 +218,7 @@ fn owner<'a>(words: impl Iterator<Item = &'a str>) -> Option<Owner> {
             ("name", Some(process)) => process.name = value,
             ("exe", Some(process)) => process.exe = Some(value),
             ("container", Some(process)) => process.container = Some(value),
+            ("run", Some(process)) => process.run = Some(small?),
             ("arg", Some(process)) => process.command_line.push(value),
             // Of a later version.
             _ => {}

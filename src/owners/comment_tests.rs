@@ -13,6 +13,7 @@ fn process(pid: u32, name: &str) -> Arc<Process> {
         command_line: vec![name.into(), "-s".into(), "a b".into(), String::new()],
         uid: 1000,
         container: Some("0123456789ab".into()),
+        run: Some(77),
     })
 }
 

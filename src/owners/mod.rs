@@ -191,6 +191,7 @@ mod tests {
             command_line: Vec::new(),
             uid: 0,
             container: None,
+            run: None,
         })
     }
 

@@ -18,6 +18,8 @@ pub struct Wanted {
     pub names: Vec<String>,
     /// Users.
     pub uids: Vec<u32>,
+    /// What `lcap run` began, by its own process number.
+    pub runs: Vec<u32>,
 }
 
 /// A source of which only some frames are given.
@@ -115,7 +117,7 @@ impl Choice {
 impl Wanted {
     /// Whether nothing is asked for.
     pub fn is_everything(&self) -> bool {
-        self.pids.is_empty() && self.names.is_empty() && self.uids.is_empty()
+        *self == Wanted::default()
     }
 
     /// Whether either end is wanted.
@@ -128,7 +130,10 @@ impl Wanted {
 
     fn has_owner(&self, owner: &Owner) -> bool {
         let has_process = owner.processes.iter().any(|process| {
-            self.has_named(&(&process.name, process.pid, true)) || self.uids.contains(&process.uid)
+            let is_run = process.run.is_some_and(|run| self.runs.contains(&run));
+            is_run
+                || self.has_named(&(&process.name, process.pid, true))
+                || self.uids.contains(&process.uid)
         });
         has_process || owner.uid.is_some_and(|uid| self.uids.contains(&uid))
     }

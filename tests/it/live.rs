@@ -16,6 +16,8 @@ mod flows;
 
 mod owners;
 
+mod beside;
+
 mod ends;
 
 mod drain;
