@@ -66,6 +66,7 @@ pub(super) fn follow(args: &Follow) -> Result<Plan> {
             colour: is_coloured(words.color),
             flow: words.flow,
             nano: precision(&args.basis) == Some(Precision::Nano),
+            processes: !args.basis.input.no_processes,
         }),
     };
     of_flows(&args.basis, &args.bounds, show)

@@ -50,7 +50,7 @@ pub(super) fn processes(
         // Elsewhere the other end is not on this machine.
         _ if !is_loopback || args.input.no_processes => Processes::No,
         _ if is_told => Processes::Packets,
-        Show::Packets(..) => Processes::Packets,
+        Show::Packets(..) | Show::Conversation(_) => Processes::Packets,
         Show::Flows(_) => Processes::Flows,
         _ => Processes::No,
     })

@@ -41,6 +41,7 @@ pub use record::{End, FlowId, FlowRecord, SideRecord};
 pub use table::{FlowCounts, FlowTable, LEAP};
 pub use turns::ResponseTimes;
 
+use crate::owners::Owners;
 use crate::packet::Timestamp;
 
 /// What is done with flows, and what they may cost.
@@ -101,6 +102,8 @@ pub struct FlowEvent<'a> {
 pub enum What<'a> {
     /// Its first packet came.
     Opened,
+    /// Whose its ends are became known, or better known.
+    Named(&'a Owners),
     /// A side said something: the next bytes of its stream, or a datagram.
     Data {
         /// Who.

@@ -13,7 +13,7 @@ use super::seen::{Content, Seen, Unreadable};
 use super::tracked::Tracked;
 use super::{Emit, FlowEvent, Settings, What, speech, tcp};
 use crate::owners::comment;
-use crate::packet::{Body, Flags, Lanes, Options, Packet, Timestamp, Tuple};
+use crate::packet::{Body, Flags, Lanes, Packet, Timestamp, Tuple};
 
 /// Follows flows.
 #[derive(Debug)]
@@ -246,22 +246,32 @@ impl FlowTable {
         }
         self.last = Some(at);
         if !seen.options.bytes.is_empty() {
-            self.note_owners(at, end, &seen.options);
+            self.note_owners(at, end, seen, emit);
         }
         self.update(at, end, seen, emit);
     }
 
     /// Takes over what a packet's comment says of whose the ends are.
     #[cold]
-    fn note_owners(&mut self, at: u32, end: KeyEnd, options: &Options) {
-        let Some(owners) = comment::owners(options) else {
+    fn note_owners(&mut self, at: u32, end: KeyEnd, seen: &Seen, emit: Emit) {
+        let Some(owners) = comment::owners(&seen.options) else {
             return;
         };
         let flow = &mut self.flows[at as usize];
-        let (sender, receiver) = flow.halves(flow.side(end));
-        for (half, owner) in [(sender, owners.orig), (receiver, owners.resp)] {
-            half.rare_mut().owner = owner;
-        }
+        let side = flow.side(end);
+        let (sender, receiver) = flow.halves(side);
+        sender.rare_mut().owner.clone_from(&owners.orig);
+        receiver.rare_mut().owner.clone_from(&owners.resp);
+        let owners = match side {
+            Side::Orig => owners,
+            Side::Resp => owners.swapped(),
+        };
+        emit(FlowEvent {
+            id: flow.id(),
+            time: Timestamp(seen.time),
+            due: None,
+            what: What::Named(&owners),
+        });
     }
 
     fn find_or_open(&mut self, key: FlowKey, end: KeyEnd, seen: &Seen, emit: Emit) -> u32 {

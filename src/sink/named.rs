@@ -45,7 +45,7 @@ impl Sink for Named<'_> {
                 return self.sink.flow(event);
             }
             What::Closed(record) => record,
-            What::Data { .. } | What::Gap { .. } | What::Mismatch { .. } => {
+            What::Named(_) | What::Data { .. } | What::Gap { .. } | What::Mismatch { .. } => {
                 return self.sink.flow(event);
             }
         };

@@ -180,7 +180,7 @@ fn push(table: &mut FlowTable, packets: &[Packet]) -> Expected {
             What::Opened => seen.opened += 1,
             What::Closed(_) => seen.closed += 1,
             What::Data { bytes, .. } => seen.bytes += bytes.len() as u64,
-            What::Gap { .. } | What::Mismatch { .. } => {}
+            What::Named(_) | What::Gap { .. } | What::Mismatch { .. } => {}
         });
     }
     seen

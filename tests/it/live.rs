@@ -14,6 +14,8 @@ mod saved;
 
 mod flows;
 
+mod parts;
+
 mod owners;
 
 mod beside;

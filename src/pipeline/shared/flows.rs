@@ -146,7 +146,7 @@ fn note<'a>(
                 })
             }
             // Nobody wants streams.
-            What::Data { .. } | What::Gap { .. } | What::Mismatch { .. } => return,
+            What::Named(_) | What::Data { .. } | What::Gap { .. } | What::Mismatch { .. } => return,
         };
         portion.told.push(Told {
             frame,

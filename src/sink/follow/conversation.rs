@@ -1,9 +1,11 @@
 //! Conversations as they happen: who says what to whom, as text where it is text and in hexadecimal where it is not.
 
+use std::collections::HashMap;
 use std::io::Write;
 
 use crate::error::Result;
 use crate::flow::{Cause, FlowEvent, FlowId, Side, What};
+use crate::owners::Owners;
 use crate::packet::{Timestamp, UDP};
 use crate::sink::{Clock, Needs, Sink, number, write_out};
 
@@ -18,6 +20,8 @@ pub struct Look {
     pub flow: Option<u64>,
     /// Nanoseconds in times, not microseconds.
     pub nano: bool,
+    /// Whether processes are named, where they are known.
+    pub processes: bool,
 }
 
 /// How what is said is shown.
@@ -36,6 +40,8 @@ pub struct Conversation<W: Write> {
     out: Vec<u8>,
     look: Look,
     clock: Clock,
+    /// Whose the ends of flows are, by their numbers.
+    names: HashMap<u64, Owners>,
     /// Who spoke last.
     speaker: Option<(u64, Side)>,
     /// Whether the line is not at its begin.
@@ -61,6 +67,7 @@ impl<W: Write> Conversation<W> {
             out: Vec::with_capacity(BUFFER * 2),
             look,
             clock: Clock::new(look.nano),
+            names: HashMap::new(),
             speaker: None,
             in_line: false,
         }
@@ -110,7 +117,14 @@ impl<W: Write> Conversation<W> {
             Side::Orig => (orig, resp),
             Side::Resp => (resp, orig),
         };
-        self.line(event.time, &format!("{number}  {from} → {to}"));
+        let names = self
+            .names
+            .get(&number)
+            .map_or_else(String::new, |owners| match side {
+                Side::Orig => format!("  {owners}"),
+                Side::Resp => format!("  {}", owners.clone().swapped()),
+            });
+        self.line(event.time, &format!("{number}  {from} → {to}{names}"));
     }
 
     /// A line of our own.
@@ -152,6 +166,10 @@ impl<W: Write> Sink for Conversation<W> {
         }
         match event.what {
             What::Opened => {}
+            What::Named(owners) if self.look.processes => {
+                self.names.insert(event.id.number, owners.clone());
+            }
+            What::Named(_) => {}
             What::Data {
                 side,
                 offset,
@@ -179,6 +197,7 @@ impl<W: Write> Sink for Conversation<W> {
                     number, orig, resp, ..
                 } = event.id;
                 let end = record.outcome;
+                self.names.remove(&number);
                 self.line(event.time, &format!("{number}  {orig} → {resp}  {end}"));
             }
         }

@@ -88,7 +88,7 @@ fn tell(told: &mut HashMap<u64, Told>, event: &FlowEvent) {
     let flow = told.get_mut(&number).expect("opened");
     assert!(!flow.closed, "after its end");
     match event.what {
-        What::Opened => {}
+        What::Opened | What::Named(_) => {}
         What::Data {
             side,
             offset,

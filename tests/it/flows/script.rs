@@ -236,6 +236,7 @@ impl Told {
                 let stream = said.entry((number, side)).or_default();
                 stream.goes_on(offset, len);
             }
+            What::Named(_) => {}
             What::Mismatch { side, offset, len } => line(side, offset, format!("other {len}")),
             What::Closed(record) => {
                 assert_eq!(event.id, record.id);

@@ -208,7 +208,7 @@ fn words_are_shown_as_they_are_said() {
         return;
     }
     let port = Port::take();
-    let session = Session::start(["follow", "-p", &port.word()]);
+    let session = Session::start(["follow", "--no-processes", "-p", &port.word()]);
     let (mut client, mut server) = port.connect(V4);
     // Nobody says more, nor closes, before the line is there.
     for (asked, answered) in [("how are you?", "fine"), ("and now?", "still fine")] {

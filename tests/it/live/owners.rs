@@ -1,137 +1,14 @@
 //! Whose the ends of connections are. The processes that take part tell themselves who they are; what lcap says must be that, or unknown.
 
-use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 
 use serde_json::Value;
 
+use super::parts::{Server, ask};
 use super::session::{LCAP, Session, permitted};
 use super::space::{beside, inside};
-
-/// Set in processes that take part: what they are to do.
-const PART: &str = "LCAP_TEST_PART";
-
-/// No test: what this binary does as a process that takes part.
-#[test]
-fn part() {
-    let Ok(part) = std::env::var(PART) else {
-        return;
-    };
-    let (role, port) = part.split_once(' ').unwrap();
-    match role {
-        "client" => client(port.parse().unwrap()),
-        "threads" => serve(|stream| drop(std::thread::spawn(|| answer(stream)))),
-        "children" => serve(|stream| {
-            let mut child = process("child 0");
-            let child = child.stdin(OwnedFd::from(stream)).stdout(Stdio::null());
-            let mut child = child.spawn().unwrap();
-            std::thread::spawn(move || child.wait());
-        }),
-        "child" => answer(TcpStream::from(rustix::io::dup(std::io::stdin()).unwrap())),
-        role => panic!("{role}"),
-    }
-}
-
-/// Asks, reads the answer, tells who both are, and ends.
-fn client(port: u16) {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(b"who?\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let own = stream.local_addr().unwrap();
-    tell(&format!("{own} {} {answer}", std::process::id()));
-}
-
-/// Tells the test something, past the test harness.
-fn tell(what: &str) {
-    let line = format!("\nreport {what}\n");
-    std::io::stdout().write_all(line.as_bytes()).unwrap();
-}
-
-fn answer(mut stream: TcpStream) {
-    let mut question = [0; 5];
-    stream.read_exact(&mut question).unwrap();
-    stream
-        .write_all(std::process::id().to_string().as_bytes())
-        .unwrap();
-}
-
-fn serve(with: impl Fn(TcpStream)) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    tell(&listener.local_addr().unwrap().port().to_string());
-    for stream in listener.incoming() {
-        with(stream.unwrap());
-    }
-}
-
-/// A process that takes this part.
-fn process(part: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", "live::owners::part", "--nocapture"])
-        .env(PART, part)
-        .stdin(Stdio::null());
-    command
-}
-
-/// A process that goes on until it is dropped.
-struct Server {
-    child: Child,
-    port: u16,
-}
-
-impl Server {
-    fn start(role: &str) -> Server {
-        let mut child = process(&format!("{role} 0"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let port = report(child.stdout.take().unwrap()).parse().unwrap();
-        Server { child, port }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// What a process that takes part tells.
-fn report(output: ChildStdout) -> String {
-    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
-    let line = lines.find_map(|line| Some(line.strip_prefix("report ")?.to_owned()));
-    line.unwrap()
-}
-
-/// Has so many clients, so many at a time, ask the server: the client's process and the server's, by the client's end.
-fn ask(port: u16, count: usize, at_a_time: usize) -> HashMap<SocketAddr, [u64; 2]> {
-    let (begun, told) = (AtomicUsize::new(0), Mutex::new(HashMap::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..at_a_time {
-            scope.spawn(|| {
-                while begun.fetch_add(1, Relaxed) < count {
-                    let mut child = process(&format!("client {port}"))
-                        .stdout(Stdio::piped())
-                        .spawn()
-                        .unwrap();
-                    let report = report(child.stdout.take().unwrap());
-                    child.wait().unwrap();
-                    let words: Vec<&str> = report.split_ascii_whitespace().collect();
-                    let pids = [words[1], words[2]].map(|pid| pid.parse().unwrap());
-                    told.lock().unwrap().insert(words[0].parse().unwrap(), pids);
-                }
-            });
-        }
-    });
-    told.into_inner().unwrap()
-}
 
 /// How often lcap was right about an end, how often it did not know, and how often it was wrong.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -205,6 +82,17 @@ fn short_lived_clients_of_a_server_with_children() {
     assert!(servers.right >= 100, "{servers:?}");
 }
 
+/// Those who do not accept listen too.
+#[test]
+fn short_lived_clients_of_a_server_with_processes() {
+    let Some([clients, servers]) = contest("processes", 200) else {
+        return;
+    };
+    assert_eq!(clients.wrong + servers.wrong, 0, "{clients:?} {servers:?}");
+    assert!(clients.right >= 50, "{clients:?}");
+    assert!(servers.right >= 50, "{servers:?}");
+}
+
 #[test]
 fn what_live_said_the_file_says() {
     if !permitted() {
@@ -275,6 +163,8 @@ fn what_live_said_the_file_says() {
         flows(&["--process", "another", "--pid", "1", "--user", "4000000"]).len(),
         0
     );
+    let heads = lcap(&["follow", "-r", path]);
+    assert_eq!(heads[0].matches(&name).count(), 2, "{heads:?}");
     let silent = lcap(&["-r", path, "--no-processes"]);
     assert!(silent.iter().all(|line| !line.contains(&name)));
 }
