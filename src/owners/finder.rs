@@ -112,9 +112,12 @@ impl Finder {
             return Found::Owner(Owner::unknown(How::Nobody, None));
         }
         if socket.inode != 0 {
-            return Found::Owner(self.acceptor(&socket, listening, depth));
+            let owner = self.acceptor(&socket, listening, depth);
+            if proto != TCP || owner.how != How::Gone {
+                return Found::Owner(owner);
+            }
         }
-        // Nobody has accepted it yet, or it was closed already: who listens is asked for by an end that is nobody's.
+        // Nobody has accepted it yet, or it is closed already: who listens is asked for by an end that is nobody's.
         let nobody = SocketAddr::new(remote.ip(), 0);
         let listens = self.sockets.find(proto, local, nobody).ok().flatten();
         Found::NotAccepted(match listens.filter(|socket| socket.listens) {
