@@ -48,8 +48,6 @@ pub(super) enum Depth {
 
 /// So many of who made the last connections are asked before those who have just begun.
 const OFTEN: usize = 2;
-/// A child's number is at most so much higher than its parent's, if it was made for the connection.
-const CHILDREN: u32 = 8;
 /// So many processes are remembered as likely.
 const RECENT: usize = 16;
 /// So many descriptions are remembered.
@@ -153,15 +151,14 @@ impl Finder {
             .chain(self.recent.iter().skip(OFTEN));
         let likely: Vec<u32> = likely.copied().collect();
         let mut asked = |pid| self.ask(pid, socket.inode).ok().flatten();
-        let Some(first) = likely.into_iter().find_map(&mut asked) else {
+        let Some(mut maker) = likely.into_iter().find_map(&mut asked) else {
             return self.of_all(socket);
         };
-        // Who forks shares it with the child, whose number comes soon. Others are as good as never there.
-        let children = first.pid + 1..=first.pid + CHILDREN;
-        let family = children.chain([first.parent]).filter_map(asked);
-        let mut found: Vec<_> = family.collect();
-        found.push(first);
-        self.sort(found, socket)
+        // A process that was just forked has all that its parent has, until it becomes another program.
+        while let Some(parent) = asked(maker.parent) {
+            maker = parent;
+        }
+        self.sort(vec![maker], socket)
     }
 
     /// The processes that have a socket that was accepted.

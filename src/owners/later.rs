@@ -41,6 +41,8 @@ struct Open {
     until: usize,
     /// Who listens.
     listening: Vec<Arc<Process>>,
+    /// Who had the connection when that was asked last.
+    had: Vec<Arc<Process>>,
     is_accepted: bool,
     /// The number that was given to a process last before the first question.
     since: u32,
@@ -95,6 +97,7 @@ pub(super) fn answer(
                     asked: 0,
                     until: AGAIN.len() - 1,
                     listening: Vec::new(),
+                    had: Vec::new(),
                     is_accepted: false,
                     since: processes::last_pid().unwrap_or(u32::MAX),
                     due: Instant::now() + AGAIN[0],
@@ -148,7 +151,13 @@ fn ask(directory: &Directory, finder: &mut Finder, open: &mut Open) -> bool {
         false => Depth::First,
     };
     match finder.responder(tuple.proto, tuple.dst, tuple.src, &open.listening, depth) {
-        Found::Owner(owner) if !owner.processes.is_empty() => {
+        Found::Owner(mut owner) if !owner.processes.is_empty() => {
+            // A process that was just forked has all that its parent has, until it becomes another program: who stays counts.
+            let has = owner.processes.clone();
+            if has.iter().any(|process| open.had.contains(process)) {
+                owner.processes.retain(|process| open.had.contains(process));
+            }
+            open.had = has;
             let listens = |process: &Arc<Process>| open.listening.contains(process);
             // Who listens may hand it on to a child.
             let may_change = owner.processes.iter().any(listens);
