@@ -101,7 +101,11 @@ impl Finder {
         depth: Depth,
     ) -> Found {
         let Some(socket) = self.sockets.find(proto, local, remote).ok().flatten() else {
-            return Found::Owner(Owner::unknown(How::Nobody, None));
+            // Who is refused has no socket either; one that was connected rests for a while at one of its ends (TIME_WAIT).
+            let other = self.sockets.find(proto, remote, local).ok().flatten();
+            let was_there = other.is_some_and(|socket| is_of(&socket, proto, remote, local));
+            let how = if was_there { How::Gone } else { How::Nobody };
+            return Found::Owner(Owner::unknown(how, None));
         };
         if socket.listens && socket.local.port() == local.port() {
             return Found::NotAccepted(self.listener(&socket));
@@ -151,10 +155,15 @@ impl Finder {
             .chain(self.recent.iter().skip(OFTEN));
         let likely: Vec<u32> = likely.copied().collect();
         let mut asked = |pid| self.ask(pid, socket.inode).ok().flatten();
-        let Some(mut maker) = likely.into_iter().find_map(&mut asked) else {
-            return self.of_all(socket);
-        };
         // A process that was just forked has all that its parent has, until it becomes another program.
+        let Some(mut maker) = likely.into_iter().find_map(&mut asked) else {
+            let mut owner = self.of_all(socket);
+            let pids: Vec<u32> = owner.processes.iter().map(|process| process.pid).collect();
+            owner
+                .processes
+                .retain(|process| !pids.contains(&process.parent));
+            return owner;
+        };
         while let Some(parent) = asked(maker.parent) {
             maker = parent;
         }

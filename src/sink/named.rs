@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Needs, Sink};
 use crate::error::Result;
-use crate::flow::{End, FlowEvent, FlowId, FlowRecord, What};
-use crate::owners::Directory;
+use crate::flow::{End, FlowEvent, FlowId, FlowRecord, Verdict, What};
+use crate::owners::{Directory, How, Owner};
 use crate::packet::{Packet, Tuple};
 
 /// A sink that is told of owners too.
@@ -52,9 +52,19 @@ impl Sink for Named<'_> {
         if record.end == End::Capture && !std::mem::replace(&mut self.waited, true) {
             self.directory.settle(PATIENCE);
         }
-        let Some(owners) = self.directory.of_flow(&tuple, record.first) else {
+        let Some(mut owners) = self.directory.of_flow(&tuple, record.first) else {
             return self.sink.flow(event);
         };
+        // Nothing listened when that was asked, but somebody had answered.
+        if let Some(owner) = &owners.resp
+            && owner.how == How::Nobody
+            && record.outcome.verdict != Verdict::Refused
+        {
+            owners.resp = Some(Arc::new(Owner {
+                how: How::Gone,
+                ..Owner::clone(owner)
+            }));
+        }
         let record = FlowRecord {
             owners,
             ..record.clone()

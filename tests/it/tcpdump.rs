@@ -28,6 +28,8 @@ fn lines_are_tcpdumps() {
     let (mut compared, mut wrong) = (0, String::new());
     for case in cases() {
         let ours = case.arguments.iter().any(|word| OURS.contains(&&word[..]));
+        // Nor does it know of processes.
+        let ours = ours || case.capture == "named.pcapng";
         if ours || case.has_command() {
             continue;
         }
