@@ -50,7 +50,8 @@ fn from_file(path: &Path, mut filter: Filter, work: &Work) -> Result<()> {
         losses: None,
         ring: None,
         directory: None,
-        tells_processes: source.has_in_front(comment::OURS),
+        tells_processes: matches!(&work.show, Show::Flows(table) if table.layout.processes)
+            && source.has_in_front(comment::OURS),
         stop,
     };
     let (Done { counts, ran, .. }, losses) = select(source, &mut filter, work, scene)?;

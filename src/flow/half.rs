@@ -129,7 +129,12 @@ impl Half {
         self.rare.as_deref().cloned().unwrap_or_default()
     }
 
-    /// The same, to be counted.
+    /// Whose it is, where a file tells.
+    pub(super) fn owner(&self) -> Option<Arc<Owner>> {
+        self.rare.as_deref()?.owner.clone()
+    }
+
+    /// What is rarely counted, to be counted.
     pub(super) fn rare_mut(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }

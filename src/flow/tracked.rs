@@ -188,8 +188,8 @@ impl Tracked {
             },
             response_times: self.turns.summary(),
             owners: Owners {
-                orig: orig.rare().owner,
-                resp: resp.rare().owner,
+                orig: orig.owner(),
+                resp: resp.owner(),
             },
             end,
         }

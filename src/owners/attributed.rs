@@ -112,8 +112,10 @@ impl Labels {
             let is_told = back.is_some_and(|label| label.owners.clone().swapped().are(&owners));
             let mut words = Vec::new();
             comment::write(&owners, Extent::Words, &mut words);
-            self.details.clear();
-            comment::write(&owners, Extent::Details, &mut self.details);
+            if !is_told {
+                self.details.clear();
+                comment::write(&owners, Extent::Details, &mut self.details);
+            }
             self.known.insert(tuple, Label { owners, words });
             if !is_told {
                 return frame_options(&self.details);

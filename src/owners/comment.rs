@@ -116,29 +116,12 @@ fn word(name: &str, value: &dyn std::fmt::Display, out: &mut String) {
 
 /// Our comment among a packet's options, if there is one: who sends to whom, in one line, then the details.
 fn ours<'a>(options: &Options<'a>) -> Option<&'a str> {
-    let mut rest = options.bytes;
-    let number = |bytes: [u8; 2]| match options.big_endian {
-        true => u16::from_be_bytes(bytes),
-        false => u16::from_le_bytes(bytes),
-    };
-    while let [c0, c1, l0, l1, more @ ..] = rest {
-        let (code, len) = (number([*c0, *c1]), usize::from(number([*l0, *l1])));
-        let value = more.get(..len)?;
-        if code == COMMENT
-            && let Some(text) = std::str::from_utf8(value).ok()?.strip_prefix(OURS)
-        {
-            return Some(text);
-        }
-        rest = more.get(len.next_multiple_of(4)..)?;
-    }
-    None
+    let mut comments = options.records().filter(|(code, _)| *code == COMMENT);
+    comments.find_map(|(_, value)| std::str::from_utf8(value).ok()?.strip_prefix(OURS))
 }
 
 /// Who sends a packet to whom, in words, if its options tell: `curl[4121] → node[4100]`. It may have any characters but the line's end.
 pub fn in_words<'a>(options: &Options<'a>) -> Option<&'a str> {
-    if options.bytes.is_empty() {
-        return None;
-    }
     ours(options)?.lines().next()
 }
 
@@ -167,9 +150,6 @@ fn processes(words: &str) -> Vec<Named<'_>> {
 
 /// All that a packet's options tell of the owners of its ends: the sender's is `orig`. None if they tell no details.
 pub fn owners(options: &Options) -> Option<Owners> {
-    if options.bytes.is_empty() {
-        return None;
-    }
     let mut owners = Owners::default();
     for line in ours(options)?.lines().skip(1) {
         let mut words = line.split(' ');

@@ -68,6 +68,25 @@ pub struct Options<'a> {
     pub big_endian: bool,
 }
 
+impl<'a> Options<'a> {
+    /// Each option's code and value, up to the end of options or one that is not whole with its padding to four bytes.
+    pub fn records(self) -> impl Iterator<Item = (u16, &'a [u8])> {
+        let number = match self.big_endian {
+            true => u16::from_be_bytes,
+            false => u16::from_le_bytes,
+        };
+        let mut rest = self.bytes;
+        std::iter::from_fn(move || {
+            let [c0, c1, l0, l1, value @ ..] = rest else {
+                return None;
+            };
+            let (code, len) = (number([*c0, *c1]), usize::from(number([*l0, *l1])));
+            rest = value.get(len.next_multiple_of(4)..).filter(|_| code != 0)?;
+            Some((code, &value[..len]))
+        })
+    }
+}
+
 /// One frame, understood as far as lcap reads.
 #[derive(Debug, Clone, Copy)]
 pub struct Packet<'a> {

@@ -153,27 +153,18 @@ fn copy_options(options: Options, out: &mut Vec<u8>) {
     /// Custom options begin with an enterprise number.
     const CUSTOM: [u16; 4] = [2988, 2989, 19372, 19373];
     let foreign = options.big_endian != cfg!(target_endian = "big");
-    let mut rest = options.bytes;
     let before = out.len();
-    while let [c0, c1, l0, l1, value @ ..] = rest {
-        let read = if options.big_endian {
-            u16::from_be_bytes
-        } else {
-            u16::from_le_bytes
-        };
-        let (code, len) = (read([*c0, *c1]), read([*l0, *l1]));
-        let padded = usize::from(len).next_multiple_of(4);
-        if code == 0 || value.len() < padded {
-            break;
-        }
+    for (code, value) in options.records() {
+        let len = value.len();
         out.extend(code.to_ne_bytes());
-        out.extend(len.to_ne_bytes());
+        out.extend((len as u16).to_ne_bytes());
         let start = out.len();
-        out.extend_from_slice(&value[..padded]);
+        out.extend_from_slice(value);
+        out.extend(std::iter::repeat_n(0, len.wrapping_neg() & 3));
         let (size, numbers) = match code {
-            _ if WORDS.contains(&code) => (4, usize::from(len)),
-            _ if LONG_WORDS.contains(&code) => (8, usize::from(len)),
-            _ if CUSTOM.contains(&code) => (4, usize::from(len).min(4)),
+            _ if WORDS.contains(&code) => (4, len),
+            _ if LONG_WORDS.contains(&code) => (8, len),
+            _ if CUSTOM.contains(&code) => (4, len.min(4)),
             _ => (1, 0),
         };
         if foreign {
@@ -181,7 +172,6 @@ fn copy_options(options: Options, out: &mut Vec<u8>) {
                 .chunks_exact_mut(size)
                 .for_each(<[u8]>::reverse);
         }
-        rest = &value[padded..];
     }
     if out.len() > before {
         // End of options.
