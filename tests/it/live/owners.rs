@@ -32,7 +32,7 @@ fn judge(score: &mut Score, process: &Value, pid: u64) {
 }
 
 /// Lets clients ask a server while lcap looks, and tells how well it did, for clients and for servers.
-fn contest(role: &str, count: usize) -> Option<[Score; 2]> {
+fn once(role: &str, count: usize) -> Option<[Score; 2]> {
     if !permitted() {
         return None;
     }
@@ -55,6 +55,19 @@ fn contest(role: &str, count: usize) -> Option<[Score; 2]> {
         let pids = told[&end.parse().unwrap()];
         judge(&mut scores[0], &flow["orig_process"], pids[0]);
         judge(&mut scores[1], &flow["resp_process"], pids[1]);
+    }
+    Some(scores)
+}
+
+/// The same, again where other tests left no processor to look with: a wrong name is wrong every time.
+fn contest(role: &str, count: usize) -> Option<[Score; 2]> {
+    let mut scores = once(role, count)?;
+    for _ in 0..4 {
+        let is_starved = scores.iter().any(|score| score.right < count / 3);
+        if !is_starved || scores.iter().any(|score| score.wrong > 0) {
+            break;
+        }
+        scores = once(role, count)?;
     }
     Some(scores)
 }
