@@ -14,6 +14,8 @@ pub struct Socket {
     pub remote: SocketAddr,
     /// Whether it is a TCP socket that listens.
     pub listens: bool,
+    /// Whether it is a TCP socket that has asked for a connection and has no answer yet.
+    pub asks: bool,
     /// Its inode in sockfs; 0 while no process has it: not accepted yet, or closed already.
     pub inode: u32,
     /// Who made it.
@@ -104,6 +106,7 @@ mod message {
     const BY_FAMILY: u16 = 20;
     const NLMSG_ERROR: u16 = 2;
     const REQUEST: u16 = 1;
+    const SYN_SENT: u8 = 2;
     const LISTEN: u8 = 10;
     const ENOENT: i32 = -2;
     /// Lengths of the netlink header and of what follows it, in bytes, in a question and in an answer.
@@ -183,6 +186,7 @@ mod message {
             local: end(20, 24)?,
             remote: end(22, 40)?,
             listens: state == LISTEN,
+            asks: state == SYN_SENT,
             cookie: u64::from(word(60)?) | u64::from(word(64)?) << 32,
             uid: word(80)?,
             inode: word(84)?,

@@ -103,7 +103,8 @@ impl Finder {
         let Some(socket) = self.sockets.find(proto, local, remote).ok().flatten() else {
             // Who is refused has no socket either; one that was connected rests for a while at one of its ends (TIME_WAIT).
             let other = self.sockets.find(proto, remote, local).ok().flatten();
-            let was_there = other.is_some_and(|socket| is_of(&socket, proto, remote, local));
+            let was_there =
+                other.is_some_and(|socket| is_of(&socket, proto, remote, local) && !socket.asks);
             let how = if was_there { How::Gone } else { How::Nobody };
             return Found::Owner(Owner::unknown(how, None));
         };
@@ -186,11 +187,20 @@ impl Finder {
                     young
                         .by_ref()
                         .take_while(|pid| *pid > since)
-                        .filter_map(asked),
+                        .filter_map(&mut asked),
                 );
             }
-            Depth::First if found.is_empty() => found.extend(young.filter_map(asked)),
+            Depth::First if found.is_empty() => found.extend(young.filter_map(&mut asked)),
             Depth::First => {}
+        }
+        // Whoever a child has it from may have it still.
+        let mut at = 0;
+        while let Some(child) = found.get(at) {
+            let parent = child.parent;
+            if found.iter().all(|process| process.pid != parent) {
+                found.extend(asked(parent));
+            }
+            at += 1;
         }
         match found.is_empty() {
             true => self.of_all(socket),

@@ -152,11 +152,12 @@ fn ask(directory: &Directory, finder: &mut Finder, open: &mut Open) -> bool {
     };
     match finder.responder(tuple.proto, tuple.dst, tuple.src, &open.listening, depth) {
         Found::Owner(mut owner) if !owner.processes.is_empty() => {
-            // A process that was just forked has all that its parent has, until it becomes another program: who stays counts.
             let has = owner.processes.clone();
-            if has.iter().any(|process| open.had.contains(process)) {
-                owner.processes.retain(|process| open.had.contains(process));
-            }
+            owner.processes.retain(|process| {
+                // A process that was just forked has all that its parent has, until it becomes another program: who stays counts.
+                let parent = has.iter().find(|other| other.pid == process.parent);
+                parent.is_none() || open.had.contains(process)
+            });
             open.had = has;
             let listens = |process: &Arc<Process>| open.listening.contains(process);
             // Who listens may hand it on to a child.

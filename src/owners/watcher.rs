@@ -20,7 +20,7 @@ use crate::source::{Next, Source, Stop};
 const SYN: &str = "(tcp[13] & 0x12 == 2 or (ip6[6] == 6 and ip6[53] & 0x12 == 2))";
 /// Enough for all headers of a SYN.
 const SNAP_LEN: u32 = 192;
-/// A connection is not looked up that began so many nanoseconds ago: whoever ends soon has ended.
+/// A connection is not looked up at once that began so many nanoseconds ago: whoever ends soon has ended, and others come meanwhile.
 const LATE: i64 = 20_000_000;
 /// Who has spent too much rests for so long.
 const REST: Duration = Duration::from_millis(50);
@@ -72,7 +72,11 @@ impl Watcher {
                         };
                         let is_late = now().0 - frame.time.0 > LATE;
                         if is_late {
-                            told.is_missed(&question);
+                            // Whoever is still there is found when it is asked about as if nobody had seen it begin.
+                            told.inquire(Question {
+                                is_begun: false,
+                                ..question
+                            });
                         } else if allowance
                             .spend(|| begin(&told, &mut first, &question))
                             .is_none()

@@ -75,7 +75,7 @@ fn only_what_the_command_says_is_shown() {
         .collect();
     assert_eq!(rows.len(), 1, "{errors}");
     let row: serde_json::Value = serde_json::from_str(rows[0]).unwrap();
-    assert_eq!(row["id.resp_p"], number);
+    assert_eq!(row["id.resp_p"], number, "{errors}");
     // The shell becomes its last command.
     let name = row["orig_process"]["name"].as_str().unwrap();
     assert!(["bash", "sleep"].contains(&name), "{name}");

@@ -21,6 +21,11 @@ fn part() {
     match role {
         "client" => client(port.parse().unwrap()),
         "threads" => serve(|stream| drop(std::thread::spawn(|| answer(stream)))),
+        "echo" => serve(|mut stream| {
+            std::thread::spawn(move || {
+                std::io::copy(&mut stream.try_clone().unwrap(), &mut stream)
+            });
+        }),
         "children" => serve(|stream| {
             let mut child = process("child 0");
             let child = child.stdin(OwnedFd::from(stream)).stdout(Stdio::null());

@@ -20,8 +20,11 @@ fn copy() -> Option<(TempDir, PathBuf)> {
     let everybody = std::fs::Permissions::from_mode(0o777);
     std::fs::set_permissions(directory.path(), everybody).unwrap();
     let program = directory.path().join("lcap");
-    std::fs::copy(LCAP, &program).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // By another process: a child of this one, of another test, that is not yet another program would have it open for writing, and what
+    // is written cannot be run.
+    let mut install = Command::new("install");
+    let installed = install.args(["-m", "755", LCAP]).arg(&program).status();
+    assert!(installed.unwrap().success());
     match as_nobody("true", &[]).output() {
         Ok(output) if output.status.success() => Some((directory, program)),
         other => {

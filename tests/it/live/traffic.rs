@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 pub(super) const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(super) const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+/// Nothing is sent for longer than this, also if nobody ends it.
+pub(super) const LONGEST: Duration = Duration::from_secs(15);
 
 /// One number, held for TCP and UDP at 127.0.0.1 and ::1: the kernel gives it to no client meanwhile.
 pub(super) struct Port {
@@ -96,7 +98,7 @@ impl Port {
         &self.udp[usize::from(host.is_ipv6())]
     }
 
-    /// Sends without a pause (or with one between datagrams) until it is dropped, or 15 s at most.
+    /// Sends without a pause (or with one between datagrams) until it is dropped, or [`LONGEST`].
     pub(super) fn keep_sending(&self, size: usize, pause: Duration) -> Steady {
         let sender = self.sender(V4);
         let ended = Arc::new(AtomicBool::new(false));
@@ -104,7 +106,7 @@ impl Port {
         let send = move || {
             let begun = Instant::now();
             for number in 0.. {
-                if end.load(Relaxed) || begun.elapsed() > Duration::from_secs(15) {
+                if end.load(Relaxed) || begun.elapsed() > LONGEST {
                     return;
                 }
                 sender.send(&numbered(number, size)).unwrap();
