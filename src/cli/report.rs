@@ -8,6 +8,7 @@ use super::terminal;
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::flow::FlowCounts;
+use crate::owners::Way;
 use crate::packet::Interface;
 use crate::pipeline::Counts;
 use crate::source::Losses;
@@ -17,14 +18,39 @@ pub(super) fn error(error: &Error) {
     say(&format!("lcap: {error}\n"));
 }
 
-/// A live capture begins.
-pub(super) fn listening(interface: &Interface, ring: u64) {
+/// A live capture begins; how it finds out whose packets are, where it does.
+pub(super) fn listening(interface: &Interface, ring: u64, way: Option<&Way>) {
     let name = interface.name.as_deref().unwrap_or("?");
     let link = interface.link.name().unwrap_or("?");
     let (snap_len, ring) = (interface.snap_len, display(ring));
+    let way = match way {
+        Some(Way::Told) => ", processes by BPF",
+        Some(Way::Looked(_)) => ", processes by lookup",
+        None => "",
+    };
     say(&format!(
-        "lcap: listening on {name}, link-type {link}, snapshot length {snap_len} bytes, ring {ring}\n"
+        "lcap: listening on {name}, link-type {link}, snapshot length {snap_len} bytes, ring {ring}{way}\n"
     ));
+}
+
+/// Why the kernel does not tell who begins connections, and what that means.
+pub(super) fn way(way: &Way) {
+    if let Way::Looked(why) = way {
+        say(&format!(
+            "lcap: no BPF: {why}\nlcap: who is gone before its SYN was looked up, or is refused, is not known\n"
+        ));
+    }
+}
+
+/// The kernel could not tell of everything.
+pub(super) fn untold_changes(changes: u64) {
+    if changes > 0 {
+        let changes = plural(changes, "change", "of connections was not told");
+        say(&format!(
+            "lcap: {}: there were too many at once\n",
+            changes.trim_end()
+        ));
+    }
 }
 
 /// The capture goes on without names.

@@ -16,7 +16,7 @@ use super::{report, signals};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::flow::{FlowCounts, Settings, Wanted};
-use crate::owners::{Attributed, Directory as Owners, Selected, Watcher, comment};
+use crate::owners::{Asking, Attributed, Directory as Owners, Selected, Watcher, Way, comment};
 use crate::packet::{Interface, Timestamp};
 use crate::pipeline::{self, Counts, Output, Task, Totals};
 use crate::sink::flows::Ranked;
@@ -50,6 +50,7 @@ fn from_file(path: &Path, mut filter: Filter, work: &Work) -> Result<()> {
         losses: None,
         ring: None,
         directory: None,
+        way: None,
         tells_processes: matches!(&work.show, Show::Flows(table) if table.layout.processes)
             && source.has_in_front(comment::OURS),
         stop,
@@ -64,21 +65,23 @@ fn from_file(path: &Path, mut filter: Filter, work: &Work) -> Result<()> {
 fn from_device(options: &live::Options, filter: Filter, work: &Work) -> Result<u8> {
     let stop = Stop::new()?;
     let ring = u64::from(options.buffer);
+    let asking = match work.processes {
+        Processes::No => None,
+        Processes::Flows | Processes::Packets => Some(Asking::begin()?),
+    };
     let mut source = Live::open(options.clone(), stop.clone())?;
     let interface = source.interface().clone();
     let (kernel, mut filter) = filter.into_kernel(interface.link)?;
     source.set_filter(&kernel)?;
     let losses = source.shared_losses();
-    let watcher = match work.processes {
-        Processes::No => None,
-        Processes::Flows | Processes::Packets => match Watcher::start(options, &kernel) {
-            Ok(watcher) => Some(watcher),
-            Err(error) if !work.whose.is_everything() => return Err(error),
-            Err(error) => {
-                report::no_processes(&error);
-                None
-            }
-        },
+    let watcher = match asking.map(|asking| Watcher::start(options, &kernel, asking)) {
+        None => None,
+        Some(Ok(watcher)) => Some(watcher),
+        Some(Err(error)) if !work.whose.is_everything() => return Err(error),
+        Some(Err(error)) => {
+            report::no_processes(&error);
+            None
+        }
     };
     let scene = Scene {
         interface: Some(interface),
@@ -87,6 +90,7 @@ fn from_device(options: &live::Options, filter: Filter, work: &Work) -> Result<u
         losses: Some(losses),
         ring: Some(ring),
         tells_processes: watcher.is_some(),
+        way: watcher.as_ref().map(|watcher| watcher.way().clone()),
         directory: watcher
             .as_ref()
             .map(|watcher| Arc::clone(watcher.directory())),
@@ -100,8 +104,9 @@ fn from_device(options: &live::Options, filter: Filter, work: &Work) -> Result<u
         }
         _ => select(source, &mut filter, work, scene)?,
     };
-    drop(watcher);
+    let untold = watcher.map(Watcher::end);
     report::device(&counts, losses, ring);
+    report::untold_changes(untold.unwrap_or_default());
     report::flows(counts.flows);
     count(&work.show, counts)?;
     ran.map(|()| code)
@@ -121,6 +126,8 @@ struct Scene {
     ring: Option<u64>,
     /// What is known of processes, live.
     directory: Option<Arc<Owners>>,
+    /// How that is found out, live.
+    way: Option<Way>,
     /// Whether there is something to be told of them.
     tells_processes: bool,
     stop: Stop,
@@ -172,7 +179,12 @@ fn carry_out<S: Source>(
     signals::listen(scene.stop, flush, Arc::clone(&totals), scene.losses)?;
     // Said when signals are heard and files are there: who waits for it may act on it.
     if let (Some(interface), Some(ring)) = (&scene.interface, scene.ring) {
-        report::listening(interface, ring);
+        report::listening(interface, ring, scene.way.as_ref());
+        if let (Some(way), Show::Packets(_, style)) = (&scene.way, &work.show)
+            && style.verbose > 0
+        {
+            report::way(way);
+        }
     }
     let streams = match output.needs() {
         Needs::Streams => Wanted::Yes,

@@ -1,6 +1,7 @@
 //! What is known of the ends of connections, shared by who looks them up and who shows them.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ pub struct Directory {
     shared: Mutex<Shared>,
     settled: Condvar,
     questions: SyncSender<Question>,
+    /// How many events there was no room for.
+    untold: AtomicU64,
 }
 
 /// A connection whose ends are to be looked up: the tuple goes from the originator to the responder.
@@ -59,6 +62,7 @@ impl Directory {
             shared: Mutex::default(),
             settled: Condvar::new(),
             questions,
+            untold: AtomicU64::new(0),
         };
         (Arc::new(directory), asked)
     }
@@ -152,6 +156,40 @@ impl Directory {
         true
     }
 
+    /// Notes who began a connection that the kernel tells of, which may have been asked about already.
+    pub(super) fn is_told_of(&self, question: &Question, originator: Owner) {
+        let originator = Some(Arc::new(originator));
+        {
+            let mut shared = self.lock();
+            let last = shared
+                .entries
+                .get_mut(&question.tuple)
+                .and_then(|all| all.last_mut());
+            if let Some(entry) = last
+                && entry.time.0.abs_diff(question.time.0) <= SAME as u64
+            {
+                // Who was asked about it no longer finds it, and leaves it alone.
+                entry.time = question.time;
+                entry.owners.orig = originator;
+                return;
+            }
+        }
+        self.begin(&question.tuple, question.time, None);
+        self.change(question, |entry| entry.owners.orig = originator);
+    }
+
+    /// The connection that used this tuple last, and its owners.
+    pub(super) fn last(&self, tuple: &Tuple) -> Option<(Question, Owners)> {
+        let shared = self.lock();
+        let entry = shared.entries.get(tuple)?.last()?;
+        let question = Question {
+            tuple: *tuple,
+            time: entry.time,
+            is_begun: true,
+        };
+        Some((question, entry.owners.clone()))
+    }
+
     /// Has somebody look it up.
     pub(super) fn inquire(&self, question: Question) {
         if self.questions.try_send(question).is_err() {
@@ -170,10 +208,36 @@ impl Directory {
         self.settled.notify_all();
     }
 
+    /// Whether more may be found out about a connection.
+    pub(super) fn is_pending(&self, question: &Question) -> bool {
+        let mut shared = self.lock();
+        shared.entry(question).is_some_and(|entry| entry.is_pending)
+    }
+
+    /// Notes who the responder of a connection is, unless that was found out for good meanwhile.
+    pub(super) fn responder_so_far(&self, question: &Question, owner: Owner) {
+        self.change(question, |entry| {
+            if entry.is_pending {
+                entry.owners.resp = Some(Arc::new(owner));
+            }
+        });
+        self.settled.notify_all();
+    }
+
     /// Who was noted as the responder.
     pub(super) fn known_responder(&self, question: &Question) -> Option<Arc<Owner>> {
         let mut shared = self.lock();
         shared.entry(question)?.owners.resp.clone()
+    }
+
+    /// The kernel had no room to tell of so many changes.
+    pub(super) fn is_untold(&self, count: u64) {
+        self.untold.store(count, Relaxed);
+    }
+
+    /// How many changes of connections the kernel had no room to tell of.
+    pub fn untold(&self) -> u64 {
+        self.untold.load(Relaxed)
     }
 
     /// Nothing better will be found out about a connection.

@@ -96,3 +96,42 @@ fn who_cannot_be_asked_about_is_not_waited_for() {
     ask(60_001);
     assert_eq!(directory.lock().pending, QUESTIONS);
 }
+
+/// Somebody asks because of a packet, and a moment later the kernel tells; or the other way round.
+#[test]
+fn what_is_told_counts_more_than_what_was_asked() {
+    let (directory, asked) = Directory::new();
+    let (tuple, begun) = (tuple(1, 2), Timestamp(SECOND));
+    let owner = |uid| Owner::unknown(How::Gone, Some(uid));
+    directory.ask(&tuple, Timestamp(begun.0 + SAME / 2));
+    let by_packet = asked.try_recv().expect("a question");
+    let told = Question {
+        tuple,
+        time: begun,
+        is_begun: true,
+    };
+    directory.is_told_of(&told, owner(1));
+    assert!(!directory.is_pending(&by_packet));
+    directory.originator(&by_packet, owner(9));
+    directory.responder_so_far(&told, owner(2));
+    let both = |time| uids(directory.of_packet(&tuple, Timestamp(time)));
+    assert_eq!(both(begun.0), Some([1, 2]));
+    directory.ask(&tuple, begun);
+    assert!(asked.try_recv().is_err());
+    // Nothing is pending, and a look that began earlier ends later.
+    directory.is_settled(&told);
+    directory.responder_so_far(&told, owner(9));
+    assert_eq!(directory.lock().pending, 0);
+    assert_eq!(both(begun.0), Some([1, 2]));
+    // The same ends, later: another connection.
+    let (last, owners) = directory.last(&tuple).expect("a connection");
+    assert_eq!((last.time, owners.resp.expect("it").uid), (begun, Some(2)));
+    let again = Question {
+        time: Timestamp(begun.0 + SECOND),
+        ..told
+    };
+    directory.is_told_of(&again, owner(3));
+    directory.responder(&again, owner(4));
+    assert_eq!(both(begun.0), Some([1, 2]));
+    assert_eq!(both(again.time.0), Some([3, 4]));
+}

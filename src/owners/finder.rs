@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::young::Young;
 use super::{How, Owner};
+use crate::host::connections::Task;
 use crate::host::processes::{self, Held, Process};
 use crate::host::sockets::{Socket, Sockets};
 use crate::packet::{TCP, Tuple};
@@ -120,12 +121,61 @@ impl Finder {
                 return Found::Owner(owner);
             }
         }
-        // Nobody has accepted it yet, or it is closed already: who listens is asked for by an end that is nobody's.
-        let nobody = SocketAddr::new(remote.ip(), 0);
-        let listens = self.sockets.find(proto, local, nobody).ok().flatten();
-        Found::NotAccepted(match listens.filter(|socket| socket.listens) {
-            Some(socket) => self.listener(&socket),
-            None => Owner::unknown(How::Gone, None),
+        // Nobody has accepted it yet, or it is closed already.
+        let asked = Tuple {
+            src: remote,
+            dst: local,
+            proto,
+        };
+        let listening = self.listening(&asked);
+        Found::NotAccepted(listening.unwrap_or_else(|| Owner::unknown(How::Gone, None)))
+    }
+
+    /// Who listens where a connection goes to, whether anybody has accepted it or not.
+    pub(super) fn listening(&mut self, tuple: &Tuple) -> Option<Owner> {
+        // An end that is nobody's.
+        let nobody = SocketAddr::new(tuple.src.ip(), 0);
+        let found = self.sockets.find(tuple.proto, tuple.dst, nobody);
+        let listens = found.ok().flatten().filter(|socket| socket.listens)?;
+        Some(self.listener(&listens))
+    }
+
+    /// A process that the kernel has told of, with all that is still to be found out.
+    pub(super) fn told(&mut self, task: &Task) -> Arc<Process> {
+        if let Some(known) = self.known.get(&task.pid)
+            && known.start_time == task.start_time
+            && known.name.starts_with(&task.name)
+        {
+            return Arc::clone(known);
+        }
+        let described = Held::new(task.pid).and_then(|held| held.describe());
+        match described {
+            Ok(process) if process.start_time == task.start_time => self.remember(process),
+            _ => {
+                let process = self.only_told(task);
+                // A program that `lcap run` began is known by its environment, which is gone; a parent has the same.
+                let parent = Held::new(task.parent).and_then(|held| self.describe(&held));
+                let run = parent.ok().and_then(|parent| parent.run);
+                self.remember(Process {
+                    run,
+                    ..Process::clone(&process)
+                })
+            }
+        }
+    }
+
+    /// A process as the kernel has told of it.
+    pub(super) fn only_told(&self, task: &Task) -> Arc<Process> {
+        Arc::new(Process {
+            pid: task.pid,
+            start_time: task.start_time,
+            parent: task.parent,
+            name: task.name.clone(),
+            exe: None,
+            command_line: Vec::new(),
+            uid: task.uid,
+            container: None,
+            run: None,
         })
     }
 
@@ -261,12 +311,16 @@ impl Finder {
         {
             return Ok(Arc::clone(known));
         }
-        let process = Arc::new(held.describe()?);
+        Ok(self.remember(held.describe()?))
+    }
+
+    fn remember(&mut self, process: Process) -> Arc<Process> {
+        let process = Arc::new(process);
         if self.known.len() >= KNOWN {
             self.known.clear();
         }
         self.known.insert(process.pid, Arc::clone(&process));
-        Ok(process)
+        process
     }
 }
 

@@ -70,11 +70,12 @@ impl PartialEq for Open {
 
 impl Eq for Open {}
 
-/// Answers questions until nobody can ask any more.
+/// Answers questions until nobody can ask any more; each a while after it was asked, where it may have an answer by then.
 pub(super) fn answer(
     directory: &Arc<Directory>,
     questions: &Receiver<Question>,
     mut finder: Finder,
+    first_after: Duration,
     is_over: impl Fn() -> bool,
 ) {
     let mut waiting: BinaryHeap<Open> = BinaryHeap::new();
@@ -83,26 +84,16 @@ pub(super) fn answer(
         let next = waiting.peek().map(|open| open.due);
         let patience = next.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
         match questions.recv_timeout(patience) {
-            Ok(question) => {
-                let begun = allowance.spend(|| match question.is_begun {
-                    true => {}
-                    false => begin(directory, &mut finder, &question),
-                });
-                if begun.is_none() {
-                    directory.is_missed(&question);
-                    continue;
-                }
-                waiting.push(Open {
-                    question,
-                    asked: 0,
-                    until: AGAIN.len() - 1,
-                    listening: Vec::new(),
-                    had: Vec::new(),
-                    is_accepted: false,
-                    since: processes::last_pid().unwrap_or(u32::MAX),
-                    due: Instant::now() + AGAIN[0],
-                });
-            }
+            Ok(question) => waiting.push(Open {
+                question,
+                asked: 0,
+                until: AGAIN.len() - 1,
+                listening: Vec::new(),
+                had: Vec::new(),
+                is_accepted: false,
+                since: processes::last_pid().unwrap_or(u32::MAX),
+                due: Instant::now() + first_after,
+            }),
             Err(RecvTimeoutError::Timeout) if is_over() => return,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
@@ -115,8 +106,12 @@ pub(super) fn answer(
             let Some(mut open) = waiting.pop() else {
                 break;
             };
+            if !directory.is_pending(&open.question) {
+                continue;
+            }
             match allowance.spend(|| ask(directory, &mut finder, &mut open)) {
                 Some(true) => waiting.push(open),
+                None if open.asked == 0 => directory.is_missed(&open.question),
                 Some(false) | None => directory.is_settled(&open.question),
             }
         }
@@ -129,13 +124,16 @@ fn begin(directory: &Directory, finder: &mut Finder, question: &Question) {
     let owner = finder.originator(tuple.proto, tuple.src, tuple.dst);
     directory.originator(question, owner);
     let owner = finder.first_responder(tuple);
-    directory.responder(question, gone_if_nobody(owner));
+    directory.responder_so_far(question, gone_if_nobody(owner));
 }
 
 /// Asks for the responder once more; whether it is of use to ask again.
 fn ask(directory: &Directory, finder: &mut Finder, open: &mut Open) -> bool {
     let question = &open.question;
     let tuple = &question.tuple;
+    if open.asked == 0 && !question.is_begun {
+        begin(directory, finder, question);
+    }
     if open.asked == 0
         && let Some(known) = directory.known_responder(question)
     {
@@ -174,14 +172,14 @@ fn ask(directory: &Directory, finder: &mut Finder, open: &mut Open) -> bool {
                 true => How::Acceptor,
                 false => How::Socket,
             };
-            directory.responder(question, Owner { how, ..owner });
+            directory.responder_so_far(question, Owner { how, ..owner });
         }
         // It was closed: what was found before stands.
         Found::Owner(_) => return false,
         Found::NotAccepted(_) if open.is_accepted => return false,
         Found::NotAccepted(owner) if open.listening.is_empty() => {
             open.listening.clone_from(&owner.processes);
-            directory.responder(question, owner);
+            directory.responder_so_far(question, owner);
         }
         Found::NotAccepted(_) => {}
     }

@@ -13,13 +13,15 @@ mod directory;
 mod finder;
 mod later;
 mod selected;
+mod syn;
+mod told;
 mod watcher;
 mod young;
 
 pub use attributed::Attributed;
 pub use directory::Directory;
 pub use selected::{Selected, Wanted};
-pub use watcher::Watcher;
+pub use watcher::{Asking, Watcher, Way};
 
 use std::fmt;
 use std::sync::Arc;

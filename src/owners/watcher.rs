@@ -1,5 +1,6 @@
-//! A capture of SYNs alone: who begins a connection is looked up while it is still there to be found.
+//! Who begins connections: the kernel tells, or a capture of SYNs alone has it looked up while it is still there to be found.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,10 +9,12 @@ use std::time::{Duration, Instant};
 use super::allowance::Allowance;
 use super::directory::{Directory, Question};
 use super::finder::Finder;
-use super::later;
-use super::now;
+use super::syn::Syn;
+use super::{later, now, told};
 use crate::decode::decode;
 use crate::error::Result;
+use crate::filter::Filter;
+use crate::host::connections::Connections;
 use crate::packet::{Body, Flags, Frame, TCP};
 use crate::source::live::{Live, Options, Pace};
 use crate::source::{Next, Source, Stop};
@@ -24,6 +27,8 @@ const SNAP_LEN: u32 = 192;
 const LATE: i64 = 20_000_000;
 /// Who has spent too much rests for so long.
 const REST: Duration = Duration::from_millis(50);
+/// What the kernel tells of a connection has been noted by then.
+const TOLD_BY_THEN: Duration = Duration::from_millis(2);
 /// A burst of SYNs must fit, in bytes.
 const BUFFER: u32 = 4 << 20;
 
@@ -33,6 +38,36 @@ pub struct Watcher {
     directory: Arc<Directory>,
     stop: Stop,
     threads: Vec<JoinHandle<()>>,
+    way: Way,
+}
+
+/// The kernel is being asked to tell of connections. That takes longer than to open a device, so it is done meanwhile.
+#[derive(Debug)]
+pub struct Asking(JoinHandle<io::Result<Connections>>);
+
+impl Asking {
+    /// Asks, about this thread's network namespace.
+    ///
+    /// # Errors
+    /// There are no more threads.
+    pub fn begin() -> io::Result<Asking> {
+        let ask = std::thread::Builder::new().name("bpf".into());
+        ask.spawn(Connections::open).map(Asking)
+    }
+
+    fn answer(self) -> io::Result<Connections> {
+        let panicked = |_| Err(io::Error::other("it could not be loaded"));
+        self.0.join().unwrap_or_else(panicked)
+    }
+}
+
+/// How it is found out who begins a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// The kernel tells.
+    Told,
+    /// Each SYN has it looked up, because the kernel does not tell; why not.
+    Looked(String),
 }
 
 impl Watcher {
@@ -40,64 +75,41 @@ impl Watcher {
     ///
     /// # Errors
     /// The device cannot be opened, the kernel does not tell of its sockets, or there are no more threads.
-    pub fn start(beside: &Options, filter: &str) -> Result<Watcher> {
+    pub fn start(beside: &Options, filter: &str, asking: Asking) -> Result<Watcher> {
         let stop = Stop::new()?;
-        let options = Options {
-            snap_len: SNAP_LEN,
-            buffer: BUFFER,
-            pace: Pace::Immediate,
-            duration: None,
-            tick: None,
-            ..beside.clone()
-        };
-        let mut live = Live::open(options, stop.clone())?;
-        live.set_filter(&match filter {
-            "" => SYN.to_owned(),
-            filter => format!("({filter}) and {SYN}"),
-        })?;
         let (directory, questions) = Directory::new();
-        let (mut first, second) = (Finder::new()?, Finder::new()?);
-        let thread = |name: &str| std::thread::Builder::new().name(name.into());
-        let (told, asked) = (Arc::clone(&directory), Arc::clone(&directory));
-        let over = stop.clone();
-        let threads = vec![
-            thread("owners").spawn(move || {
-                hurry();
-                let mut allowance = Allowance::new(Instant::now());
-                // The capture beside it tells what is wrong with the device.
-                let _ = live.each(|next| {
-                    if let Next::Frame(frame) = next {
-                        let Some(question) = begins(&told, frame) else {
-                            return ControlFlow::Continue(());
-                        };
-                        let is_late = now().0 - frame.time.0 > LATE;
-                        if is_late {
-                            // Whoever is still there is found when it is asked about as if nobody had seen it begin.
-                            told.inquire(Question {
-                                is_begun: false,
-                                ..question
-                            });
-                        } else if allowance
-                            .spend(|| begin(&told, &mut first, &question))
-                            .is_none()
-                        {
-                            told.is_missed(&question);
-                            // To be woken by each costs what is not left. Those that come meanwhile are late.
-                            std::thread::sleep(REST);
-                        }
-                    }
-                    ControlFlow::Continue(())
-                });
-            })?,
-            thread("owners later").spawn(move || {
-                hurry();
-                later::answer(&asked, &questions, second, || over.is_requested());
-            })?,
-        ];
+        let (first, second) = (Finder::new()?, Finder::new()?);
+        let (told, over) = (Arc::clone(&directory), stop.clone());
+        let named = |name: &str| std::thread::Builder::new().name(name.into());
+        let (way, begins) = match asking.answer() {
+            Ok(connections) => {
+                let wanted = Syn::new(Filter::new(None, filter)?);
+                let note = move || told::note(&told, connections, first, wanted, &over);
+                (Way::Told, named("owners").spawn(note)?)
+            }
+            Err(error) => {
+                let live = syns(beside, filter, stop.clone())?;
+                let look = move || look(&told, live, first);
+                let way = Way::Looked(error.to_string());
+                (way, named("owners").spawn(look)?)
+            }
+        };
+        let first_after = match way {
+            Way::Told => TOLD_BY_THEN,
+            Way::Looked(_) => Duration::ZERO,
+        };
+        let (asked, over) = (Arc::clone(&directory), stop.clone());
+        let later = named("owners later").spawn(move || {
+            hurry();
+            later::answer(&asked, &questions, second, first_after, || {
+                over.is_requested()
+            });
+        })?;
         Ok(Watcher {
             directory,
             stop,
-            threads,
+            threads: vec![begins, later],
+            way,
         })
     }
 
@@ -105,6 +117,66 @@ impl Watcher {
     pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
     }
+
+    /// Ends; how many changes of connections the kernel had no room to tell of.
+    pub fn end(self) -> u64 {
+        let directory = Arc::clone(&self.directory);
+        drop(self);
+        directory.untold()
+    }
+
+    /// How it does that.
+    pub fn way(&self) -> &Way {
+        &self.way
+    }
+}
+
+/// A capture of what the filter takes, of which only SYNs are given.
+fn syns(beside: &Options, filter: &str, stop: Stop) -> Result<Live> {
+    let options = Options {
+        snap_len: SNAP_LEN,
+        buffer: BUFFER,
+        pace: Pace::Immediate,
+        duration: None,
+        tick: None,
+        ..beside.clone()
+    };
+    let mut live = Live::open(options, stop)?;
+    live.set_filter(&match filter {
+        "" => SYN.to_owned(),
+        filter => format!("({filter}) and {SYN}"),
+    })?;
+    Ok(live)
+}
+
+/// Looks up each connection that begins.
+fn look(directory: &Directory, mut live: Live, mut finder: Finder) {
+    hurry();
+    let mut allowance = Allowance::new(Instant::now());
+    // The capture beside it tells what is wrong with the device.
+    let _ = live.each(|next| {
+        if let Next::Frame(frame) = next {
+            let Some(question) = begins(directory, frame) else {
+                return ControlFlow::Continue(());
+            };
+            let is_late = now().0 - frame.time.0 > LATE;
+            if is_late {
+                // Whoever is still there is found when it is asked about as if nobody had seen it begin.
+                directory.inquire(Question {
+                    is_begun: false,
+                    ..question
+                });
+            } else if allowance
+                .spend(|| begin(directory, &mut finder, &question))
+                .is_none()
+            {
+                directory.is_missed(&question);
+                // To be woken by each costs what is not left. Those that come meanwhile are late.
+                std::thread::sleep(REST);
+            }
+        }
+        ControlFlow::Continue(())
+    });
 }
 
 impl Drop for Watcher {
@@ -118,7 +190,7 @@ impl Drop for Watcher {
 }
 
 /// Puts this thread before others, where that is permitted: who is looked for may not be there for long.
-fn hurry() {
+pub(super) fn hurry() {
     use rustix::process::{Pid, setpriority_process};
     const BEFORE_ALL: i32 = -20;
     let thread: Pid = rustix::thread::gettid();

@@ -6,6 +6,7 @@
 
 mod session;
 mod space;
+mod told;
 mod traffic;
 
 mod shown;

@@ -20,6 +20,14 @@ fn part() {
     let (role, port) = part.split_once(' ').unwrap();
     match role {
         "client" => client(port.parse().unwrap()),
+        "teller" => {
+            let mut stream = TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
+            stream.write_all(b"so\n").unwrap();
+            // Nobody waits for what the server has to say.
+            let own = stream.local_addr().unwrap();
+            tell(&format!("{own} {} 0", std::process::id()));
+        }
+        "refused" => refused(port.parse().unwrap()),
         "threads" => serve(|stream| drop(std::thread::spawn(|| answer(stream)))),
         "echo" => serve(|mut stream| {
             std::thread::spawn(move || {
@@ -74,6 +82,17 @@ fn client(port: u16) {
     stream.read_to_string(&mut answer).unwrap();
     let own = stream.local_addr().unwrap();
     tell(&format!("{own} {} {answer}", std::process::id()));
+}
+
+/// Asks where nobody listens, tells which end it had, and ends.
+fn refused(port: u16) {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, getsockname, socket};
+    let here = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let asks = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&asks, &here(0)).unwrap();
+    let own = SocketAddr::try_from(getsockname(&asks).unwrap()).unwrap();
+    assert!(connect(&asks, &here(port)).is_err());
+    tell(&format!("{own} {} 0", std::process::id()));
 }
 
 /// Tells the test something, past the test harness.
@@ -143,12 +162,22 @@ fn report(output: ChildStdout) -> String {
 
 /// Has so many clients, so many at a time, ask the server: the client's process and the server's, by the client's end.
 pub(super) fn ask(port: u16, count: usize, at_a_time: usize) -> HashMap<SocketAddr, [u64; 2]> {
+    clients("client", port, count, at_a_time)
+}
+
+/// The same for clients of some kind; of those that are told nothing the server's process is 0.
+pub(super) fn clients(
+    role: &str,
+    port: u16,
+    count: usize,
+    at_a_time: usize,
+) -> HashMap<SocketAddr, [u64; 2]> {
     let (begun, told) = (AtomicUsize::new(0), Mutex::new(HashMap::new()));
     std::thread::scope(|scope| {
         for _ in 0..at_a_time {
             scope.spawn(|| {
                 while begun.fetch_add(1, Relaxed) < count {
-                    let mut child = process(&format!("client {port}"))
+                    let mut child = process(&format!("{role} {port}"))
                         .stdout(Stdio::piped())
                         .spawn()
                         .unwrap();

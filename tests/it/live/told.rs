@@ -1,0 +1,279 @@
+//! Ends that only the kernel can name: clients that are refused, that are gone at once, whose number another program has had; and workers.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::owners::client;
+use super::parts::{Server, clients};
+use super::session::{Ended, Session, permitted, skip};
+
+/// lcap flows on a port, told by the kernel; none where that does not tell.
+fn told(port: u16) -> Option<Session> {
+    if !permitted() {
+        return None;
+    }
+    let session = Session::start(["flows", "-p", &port.to_string(), "--format", "json"]);
+    if session
+        .errors
+        .have(|line| line.ends_with("processes by BPF"))
+    {
+        return Some(session);
+    }
+    skip("the kernel does not tell of connections here: that takes CAP_BPF and CAP_PERFMON");
+    None
+}
+
+fn rows(ended: &Ended) -> Vec<Value> {
+    assert_eq!(ended.code, Some(0), "{:?}", ended.errors);
+    let rows = ended.output.iter();
+    rows.map(|row| serde_json::from_str(row).unwrap()).collect()
+}
+
+/// Each client's own number is what lcap says.
+fn all_clients_are_right(
+    rows: &[Value],
+    told: &std::collections::HashMap<std::net::SocketAddr, [u64; 2]>,
+) {
+    assert!(!rows.is_empty());
+    for row in rows {
+        // A port that came twice is told of once.
+        if let Some([pid, _]) = told.get(&client(row)) {
+            assert_eq!(row["orig_process"]["how"], "socket", "{row}");
+            let is_last = row["orig_process"]["pid"] == *pid;
+            assert!(is_last || told.len() < rows.len(), "{pid}: {row}");
+        }
+    }
+}
+
+#[test]
+fn clients_that_write_and_are_gone() {
+    let server = Server::start("echo");
+    let Some(session) = told(server.port) else {
+        return;
+    };
+    let told = clients("teller", server.port, 500, 20);
+    let rows = rows(&session.interrupt());
+    assert_eq!(rows.len(), 500);
+    all_clients_are_right(&rows, &told);
+    for row in &rows {
+        assert_eq!(row["resp_process"]["pid"], server.child.id(), "{row}");
+    }
+}
+
+#[test]
+fn clients_that_are_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let Some(session) = told(port) else {
+        return;
+    };
+    drop(listener);
+    let told = clients("refused", port, 500, 20);
+    let rows = rows(&session.interrupt());
+    all_clients_are_right(&rows, &told);
+    assert!(
+        rows.iter()
+            .all(|row| row["resp_process"]["how"] == "nobody")
+    );
+}
+
+/// What was there before lcap is looked up when it is heard of.
+#[test]
+fn a_connection_from_before() {
+    let server = Server::start("echo");
+    let mut client = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let Some(session) = told(server.port) else {
+        return;
+    };
+    for _ in 0..3 {
+        client.write_all(b"still here\n").unwrap();
+        client.read_exact(&mut [0; 11]).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let rows = rows(&session.interrupt());
+    assert_eq!(rows[0]["orig_process"]["pid"], std::process::id());
+    assert_eq!(rows[0]["resp_process"]["pid"], server.child.id());
+}
+
+/// Nobody has accepted it when lcap ends: who listens is named, and is said to do no more.
+#[test]
+fn a_server_that_does_not_accept() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let Some(session) = told(address.port()) else {
+        return;
+    };
+    let client = TcpStream::connect(address).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let rows = rows(&session.interrupt());
+    drop(client);
+    let own = std::process::id();
+    assert_eq!(rows[0]["orig_process"]["pid"], own, "{}", rows[0]);
+    assert_eq!(rows[0]["resp_process"]["how"], "listener");
+    // Other tests begin processes, which have it too until they are other programs.
+    let listens = rows[0]["resp_process"].to_string();
+    assert!(listens.contains(&format!("\"pid\":{own},")), "{listens}");
+}
+
+/// A client that hands its connection to a child and ends: who asked for it is named.
+#[test]
+fn a_client_whose_child_goes_on() {
+    let server = Server::start("echo");
+    let Some(session) = told(server.port) else {
+        return;
+    };
+    let script = format!(
+        "exec 3<>/dev/tcp/127.0.0.1/{}; echo $$; (sleep 0.1; echo hello >&3; read <&3) & exit",
+        server.port
+    );
+    let Ok(output) = Command::new("bash").args(["-c", &script]).output() else {
+        return skip("bash talks to ports, other shells do not");
+    };
+    let pid: u64 = String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let rows = rows(&session.interrupt());
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["orig_process"]["pid"], pid, "{}", rows[0]);
+    assert_eq!(rows[0]["orig_process"]["name"], "bash");
+}
+
+/// A client that counts processes from one, as in a container: what is told is the number that it has out here.
+#[test]
+fn a_client_in_a_namespace_of_processes() {
+    let server = Server::start("echo");
+    let Some(session) = told(server.port) else {
+        return;
+    };
+    let script = format!(
+        "exec 3<>/dev/tcp/127.0.0.1/{}; echo $$ >&3; read <&3",
+        server.port
+    );
+    let words = ["--pid", "--fork", "--mount-proc", "bash", "-c", &script];
+    let Ok(mut child) = Command::new("unshare").args(words).spawn() else {
+        return skip("there is no unshare");
+    };
+    if !child.wait().unwrap().success() {
+        return skip("no namespace of processes may be made");
+    }
+    let rows = rows(&session.interrupt());
+    let process = &rows[0]["orig_process"];
+    assert_eq!(
+        (&process["name"], &process["how"]),
+        (&"bash".into(), &"socket".into())
+    );
+    assert_eq!(process["ppid"], child.id(), "{process}");
+}
+
+/// Two programs that had the same number one after the other are two.
+#[test]
+fn a_number_that_is_used_again() {
+    const LAST: &str = "/proc/sys/kernel/ns_last_pid";
+    let server = Server::start("echo");
+    let Some(session) = told(server.port) else {
+        return;
+    };
+    if std::fs::OpenOptions::new().write(true).open(LAST).is_err() {
+        return skip("the number of the next process may not be chosen");
+    }
+    let say = |name: &str| {
+        format!(
+            "exec -a {name} bash -c 'exec 3<>/dev/tcp/127.0.0.1/{}; echo $$; echo >&3; read <&3'",
+            server.port
+        )
+    };
+    let run = |before: &str, name: &str| -> u64 {
+        let script = format!(
+            "{before} bash -c \"{}\"; true",
+            say(name).replace('$', "\\$")
+        );
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout)
+            .trim()
+            .parse()
+            .unwrap()
+    };
+    let first = run("", "first");
+    // Another test may be faster with a process of its own.
+    let again = (0..50).any(|_| run(&format!("echo {} > {LAST};", first - 1), "second") == first);
+    let rows = rows(&session.interrupt());
+    if !again {
+        return skip("other processes were faster than the one that was to have a used number");
+    }
+    let (first, last) = (
+        &rows[0]["orig_process"],
+        &rows[rows.len() - 1]["orig_process"],
+    );
+    assert_eq!(first["pid"], last["pid"]);
+    assert_ne!(first["start_time"], last["start_time"], "{first} {last}");
+    // Who is gone already has no command line; nobody has another's.
+    assert_ne!(first["command_line"][0], "second");
+    assert_ne!(last["command_line"][0], "first");
+}
+
+/// The worker that accepted, of four; each tells its number.
+#[test]
+fn workers_of_nginx() {
+    let (Ok(directory), true) = (
+        tempfile::tempdir(),
+        Command::new("nginx").arg("-v").output().is_ok(),
+    ) else {
+        return skip("there is no nginx");
+    };
+    let port = {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let Some(session) = told(port) else {
+        return;
+    };
+    let place = directory.path().display();
+    let configuration = format!(
+        "worker_processes 4; pid {place}/pid; error_log {place}/error; events {{ }}\n\
+         http {{ access_log off; server {{ listen 127.0.0.1:{port}; location / {{ return 200 $pid; }} }} }}"
+    );
+    let file = directory.path().join("nginx.conf");
+    std::fs::write(&file, configuration).unwrap();
+    let nginx = |words: &[&str]| {
+        let mut command = Command::new("nginx");
+        command.arg("-p").arg(directory.path()).arg("-c").arg(&file);
+        command.args(words).stderr(Stdio::null()).status().unwrap()
+    };
+    assert!(nginx(&[]).success());
+    let mut answers = std::collections::HashMap::new();
+    let until = std::time::Instant::now() + super::session::PATIENCE;
+    while answers.len() < 200 && std::time::Instant::now() < until {
+        let Ok(mut client) = TcpStream::connect(("127.0.0.1", port)) else {
+            continue;
+        };
+        client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        let worker: u64 = answer.rsplit("\r\n\r\n").next().unwrap().parse().unwrap();
+        answers.insert(client.local_addr().unwrap(), worker);
+    }
+    nginx(&["-s", "quit"]);
+    let rows = rows(&session.interrupt());
+    let mut right = 0;
+    for row in rows.iter().filter(|row| answers.contains_key(&client(row))) {
+        let (process, worker) = (&row["resp_process"], answers[&client(row)]);
+        if process["how"] == "acceptor" || process["how"] == "socket" {
+            assert_eq!(process["pid"], worker, "{row}");
+            right += 1;
+        }
+    }
+    assert!(
+        right >= answers.len() * 95 / 100,
+        "{right} of {}",
+        answers.len()
+    );
+}
