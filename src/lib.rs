@@ -81,6 +81,12 @@
 //!
 //! What has to be bounded for all flows together cannot be bounded by each thread: near such a bound the file is read again by one.
 //!
+//! # How ends get their names
+//!
+//! A client may be gone before any packet of it is seen, so the kernel is asked to tell: one BPF program at the tracepoint where TCP
+//! connections change their state ([`host::connections`]). The plan was to look at the end of accept(2) as well; a tracepoint of one system
+//! call slows down all of them, so who accepted is looked up where the connection goes on, and told by whoever lets go of it where not.
+//!
 //! # How flows end
 //!
 //! A flow ends where TCP says so, and then lingers: a second live, so that its line comes soon, and 60 s in files, where late packets

@@ -1,7 +1,7 @@
 //! What the kernel itself says of TCP connections as they begin and end: who asked for one, and who let go of it (bpf(2)).
 //!
-//! A program in the kernel sees each change of state (`connections.bpf.c` beside this file says which of them
-//! tell of a process). It wants CAP_BPF and CAP_PERFMON, or root, and a kernel that has its own type information; where it cannot be
+//! Programs in the kernel see each change of state (`connections.bpf.c` beside this file says which of them
+//! tell of a process). They want CAP_BPF and CAP_PERFMON, or root, and a kernel that has its own type information; where it cannot be
 //! loaded there are other ways to find out, and the error says why. Nothing but it knows a client that is refused, or that writes and is gone.
 //!
 //! The end of an accept(2) is not looked at: whatever looks at one system call slows all of them down.
@@ -29,7 +29,9 @@ pub struct Task {
 pub struct Change {
     /// What happened.
     pub what: What,
-    /// Of CLOCK_MONOTONIC: when it was asked for, or let go of.
+    /// Of CLOCK_MONOTONIC: when it was asked for; when it was let go of, where that is what happened.
+    pub asked: Duration,
+    /// Of CLOCK_MONOTONIC: when this happened. The SYN was between the two.
     pub time: Duration,
     /// The end that this is about.
     pub local: SocketAddr,
@@ -85,13 +87,13 @@ impl Connections {
 }
 
 /// The length of `struct event`, in bytes.
-const EVENT: usize = 88;
+const EVENT: usize = 96;
 /// A hundredth of a second, which /proc counts in, in nanoseconds.
 const CLOCK_TICK: u64 = 10_000_000;
 const AF_INET: u16 = 2;
 
-//   0      8       16     20       24    28   32     48      64       80            82           84       86     88
-//   | time | start | pid | parent | uid | – | comm | local | remote | local port | remote port | family | what |
+//   0       8      16      24    28       32    36  40     56      72       88           90            92       94     96
+//   | asked | time | start | pid | parent | uid | – | comm | local | remote | local port | remote port | family | what |
 fn change(bytes: &[u8]) -> Option<Change> {
     let bytes: &[u8; EVENT] = bytes.try_into().ok()?;
     let long = |at: usize| u64::from_ne_bytes(std::array::from_fn(|byte| bytes[at + byte]));
@@ -99,7 +101,7 @@ fn change(bytes: &[u8]) -> Option<Change> {
     let short = |at: usize| u16::from_ne_bytes(std::array::from_fn(|byte| bytes[at + byte]));
     let end = |address: usize, port: usize| {
         let octets: [u8; 16] = std::array::from_fn(|byte| bytes[address + byte]);
-        let ip = match (short(84), octets) {
+        let ip = match (short(92), octets) {
             (AF_INET, [a, b, c, d, ..]) => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
             _ => IpAddr::V6(Ipv6Addr::from(octets)),
         };
@@ -108,22 +110,23 @@ fn change(bytes: &[u8]) -> Option<Change> {
             u16::from_be_bytes([bytes[port], bytes[port + 1]]),
         )
     };
-    let name = bytes[32..48].split(|&byte| byte == 0).next()?;
+    let name = bytes[40..56].split(|&byte| byte == 0).next()?;
     Some(Change {
-        what: match short(86) {
+        what: match short(94) {
             1 => What::Answered,
             2 => What::Ended,
             3 => What::LetGo,
             _ => return None,
         },
-        time: Duration::from_nanos(long(0)),
-        local: end(48, 80),
-        remote: end(64, 82),
+        asked: Duration::from_nanos(long(0)),
+        time: Duration::from_nanos(long(8)),
+        local: end(56, 88),
+        remote: end(72, 90),
         task: Task {
-            pid: word(16),
-            parent: word(20),
-            start_time: long(8) / CLOCK_TICK,
-            uid: word(24),
+            pid: word(24),
+            parent: word(28),
+            start_time: long(16) / CLOCK_TICK,
+            uid: word(32),
             name: String::from_utf8_lossy(name).into_owned(),
         },
     })
@@ -177,12 +180,12 @@ mod linux {
                 .load(PROGRAM)
                 .map_err(reason)?;
             let missing = || io::Error::from(io::ErrorKind::NotFound);
-            let changes = program.program_mut("changes").ok_or_else(missing)?;
-            let changes: &mut BtfTracePoint = changes.try_into().map_err(reason)?;
-            changes
-                .load("inet_sock_set_state", &types)
-                .map_err(reason)?;
-            changes.attach().map_err(reason)?;
+            for name in ["acts", "answers", "answers_too"] {
+                let part = program.program_mut(name).ok_or_else(missing)?;
+                let part: &mut BtfTracePoint = part.try_into().map_err(reason)?;
+                part.load("inet_sock_set_state", &types).map_err(reason)?;
+                part.attach().map_err(reason)?;
+            }
             let mut map = |name| program.take_map(name).ok_or_else(missing);
             Ok(Connections {
                 events: RingBuf::try_from(map("EVENTS")?).map_err(reason)?,
@@ -233,15 +236,16 @@ mod tests {
     fn event(family: u16, local: &[u8], what: u16) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend(7_u64.to_ne_bytes());
+        bytes.extend(9_u64.to_ne_bytes());
         bytes.extend(123_456_789_012_u64.to_ne_bytes());
         for word in [4121_u32, 4100, 1000, 0] {
             bytes.extend(word.to_ne_bytes());
         }
         bytes.extend(b"curl\0garbage\0\0\0\0");
         bytes.extend(local);
-        bytes.resize(64, 0);
+        bytes.resize(72, 0);
         bytes.extend([127, 0, 0, 1]);
-        bytes.resize(80, 0);
+        bytes.resize(88, 0);
         bytes.extend([0x1f, 0x90, 0, 80]);
         bytes.extend(family.to_ne_bytes());
         bytes.extend(what.to_ne_bytes());
@@ -260,8 +264,8 @@ mod tests {
         };
         assert_eq!(read.task, task);
         assert_eq!(
-            (read.what, read.time),
-            (What::Answered, Duration::from_nanos(7))
+            (read.what, read.asked.as_nanos(), read.time.as_nanos()),
+            (What::Answered, 7, 9)
         );
         assert_eq!(read.local.to_string(), "127.0.0.2:8080");
         assert_eq!(read.remote.to_string(), "127.0.0.1:80");

@@ -52,6 +52,19 @@ struct Entry {
     isn: Option<u32>,
     owners: Owners,
     is_pending: bool,
+    /// Whether the kernel has told of it.
+    is_told: bool,
+    /// Who let go of the responder's end, while it is not known who listens.
+    last: Option<Owner>,
+    /// Whether that was taken into account. Another connection that nobody told of may use the same ends.
+    is_over: bool,
+}
+
+/// Whether somebody was asked to look a connection up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Already,
+    NotYet,
 }
 
 impl Directory {
@@ -147,6 +160,9 @@ impl Directory {
             isn,
             owners: Owners::default(),
             is_pending: true,
+            is_told: false,
+            last: None,
+            is_over: false,
         });
         shared.order.push_back(*tuple);
         shared.pending += 1;
@@ -156,26 +172,33 @@ impl Directory {
         true
     }
 
-    /// Notes who began a connection that the kernel tells of, which may have been asked about already.
-    pub(super) fn is_told_of(&self, question: &Question, originator: Owner) {
-        let originator = Some(Arc::new(originator));
-        {
-            let mut shared = self.lock();
-            let last = shared
-                .entries
-                .get_mut(&question.tuple)
-                .and_then(|all| all.last_mut());
-            if let Some(entry) = last
-                && entry.time.0.abs_diff(question.time.0) <= SAME as u64
-            {
-                // Who was asked about it no longer finds it, and leaves it alone.
-                entry.time = question.time;
-                entry.owners.orig = originator;
-                return;
+    /// Notes who began a connection that the kernel tells of, which somebody may have asked about already: then that question stands, else there
+    /// is none yet. Its first packet came between the two times.
+    pub(super) fn is_told_of(
+        &self,
+        tuple: &Tuple,
+        [from, to]: [Timestamp; 2],
+        originator: Owner,
+    ) -> (Question, Asked) {
+        let is_between = |time: Timestamp| (from.0 - SAME..=to.0 + SAME).contains(&time.0);
+        let last = self.last(tuple).map(|(question, _)| question);
+        let (question, asked) = match last.filter(|question| is_between(question.time)) {
+            Some(question) => (question, Asked::Already),
+            None => {
+                self.begin(tuple, to, None);
+                let question = Question {
+                    tuple: *tuple,
+                    time: to,
+                    is_begun: true,
+                };
+                (question, Asked::NotYet)
             }
-        }
-        self.begin(&question.tuple, question.time, None);
-        self.change(question, |entry| entry.owners.orig = originator);
+        };
+        self.change(&question, |entry| {
+            entry.is_told = true;
+            entry.owners.orig = Some(Arc::new(originator));
+        });
+        (question, asked)
     }
 
     /// The connection that used this tuple last, and its owners.
@@ -197,9 +220,13 @@ impl Directory {
         }
     }
 
-    /// Notes who the originator of a connection is.
+    /// Notes who the originator of a connection is, unless the kernel has told that.
     pub(super) fn originator(&self, question: &Question, owner: Owner) {
-        self.change(question, |entry| entry.owners.orig = Some(Arc::new(owner)));
+        self.change(question, |entry| {
+            if !entry.is_told {
+                entry.owners.orig = Some(Arc::new(owner));
+            }
+        });
     }
 
     /// Notes who the responder of a connection is.
@@ -221,6 +248,43 @@ impl Directory {
                 entry.owners.resp = Some(Arc::new(owner));
             }
         });
+        self.settled.notify_all();
+    }
+
+    /// Notes who the responder of a connection may be, unless it is known better.
+    pub(super) fn responder_at_least(&self, question: &Question, owner: Owner) {
+        self.change(question, |entry| {
+            let known = entry.owners.resp.as_ref();
+            if known.is_none_or(|known| known.processes.is_empty()) {
+                entry.owners.resp = Some(Arc::new(owner));
+            }
+        });
+        self.is_over(question);
+    }
+
+    /// Notes who let go of the responder's end: nothing better will be found out.
+    pub(super) fn responder_let_go(&self, question: &Question, owner: Owner) {
+        self.change(question, |entry| {
+            if !entry.is_over {
+                entry.last = Some(owner);
+            }
+        });
+        self.is_over(question);
+    }
+
+    /// Puts together who listens and who let go, once both are known.
+    fn is_over(&self, question: &Question) {
+        let mut is_settled = false;
+        self.change(question, |entry| {
+            if let (Some(known), Some(last)) = (&entry.owners.resp, &entry.last) {
+                entry.owners.resp = Some(Arc::new(known.as_last_had_by(last)));
+                (entry.last, entry.is_over) = (None, true);
+                is_settled = true;
+            }
+        });
+        if is_settled {
+            self.is_settled(question);
+        }
         self.settled.notify_all();
     }
 
@@ -259,6 +323,7 @@ impl Directory {
             entry.owners.orig.get_or_insert_with(|| Arc::clone(&missed));
             entry.owners.resp.get_or_insert(missed);
         });
+        self.is_over(question);
         self.is_settled(question);
     }
 

@@ -1,6 +1,7 @@
 //! Which connection an owner belongs to: tuples are used again.
 
 use super::*;
+use crate::host::processes::Process;
 use crate::owners::How;
 use crate::packet::TCP;
 
@@ -103,17 +104,14 @@ fn what_is_told_counts_more_than_what_was_asked() {
     let (directory, asked) = Directory::new();
     let (tuple, begun) = (tuple(1, 2), Timestamp(SECOND));
     let owner = |uid| Owner::unknown(How::Gone, Some(uid));
-    directory.ask(&tuple, Timestamp(begun.0 + SAME / 2));
+    let between = |second: i64| [second, second + 1].map(|at| Timestamp(at * SECOND));
+    directory.ask(&tuple, begun);
     let by_packet = asked.try_recv().expect("a question");
-    let told = Question {
-        tuple,
-        time: begun,
-        is_begun: true,
-    };
-    directory.is_told_of(&told, owner(1));
-    assert!(!directory.is_pending(&by_packet));
+    // The answer to a SYN may take as long as it takes.
+    let (told, was_asked) = directory.is_told_of(&tuple, between(0), owner(1));
+    assert_eq!((told.time, was_asked), (by_packet.time, Asked::Already));
     directory.originator(&by_packet, owner(9));
-    directory.responder_so_far(&told, owner(2));
+    directory.responder_at_least(&told, owner(2));
     let both = |time| uids(directory.of_packet(&tuple, Timestamp(time)));
     assert_eq!(both(begun.0), Some([1, 2]));
     directory.ask(&tuple, begun);
@@ -124,14 +122,62 @@ fn what_is_told_counts_more_than_what_was_asked() {
     assert_eq!(directory.lock().pending, 0);
     assert_eq!(both(begun.0), Some([1, 2]));
     // The same ends, later: another connection.
-    let (last, owners) = directory.last(&tuple).expect("a connection");
-    assert_eq!((last.time, owners.resp.expect("it").uid), (begun, Some(2)));
-    let again = Question {
-        time: Timestamp(begun.0 + SECOND),
-        ..told
-    };
-    directory.is_told_of(&again, owner(3));
+    let (again, was_asked) = directory.is_told_of(&tuple, between(3), owner(3));
+    assert_eq!(was_asked, Asked::NotYet);
     directory.responder(&again, owner(4));
     assert_eq!(both(begun.0), Some([1, 2]));
     assert_eq!(both(again.time.0), Some([3, 4]));
+    let (last, _) = directory.last(&tuple).expect("a connection");
+    assert_eq!(last.time, again.time);
+}
+
+/// What is told of the end counts when it is known who listens, once.
+#[test]
+fn who_lets_go_is_told_from_who_listens() {
+    let with = |how, pids: &[u32]| Owner {
+        processes: pids.iter().map(|pid| Arc::new(process(*pid))).collect(),
+        ..Owner::unknown(how, None)
+    };
+    for (known, last, how, pids) in [
+        (with(How::Listener, &[1, 2]), 2, How::Acceptor, vec![2]),
+        (with(How::Listener, &[1]), 3, How::Socket, vec![3]),
+        (with(How::Acceptor, &[1]), 1, How::Acceptor, vec![1]),
+        (with(How::Acceptor, &[1]), 3, How::Socket, vec![1, 3]),
+        (with(How::Socket, &[3]), 3, How::Socket, vec![3]),
+        (with(How::Gone, &[]), 3, How::Socket, vec![3]),
+    ] {
+        for is_known_first in [true, false] {
+            let (directory, _asked) = Directory::new();
+            let client = with(How::Socket, &[9]);
+            let (question, _) = directory.is_told_of(&tuple(1, 2), [Timestamp(0); 2], client);
+            let last = with(How::Socket, &[last]);
+            if is_known_first {
+                directory.responder_at_least(&question, known.clone());
+                directory.responder_let_go(&question, last);
+            } else {
+                directory.responder_let_go(&question, last);
+                directory.responder_at_least(&question, known.clone());
+            }
+            assert!(!directory.is_pending(&question));
+            // The same ends again, of which only the end was told.
+            directory.responder_let_go(&question, with(How::Socket, &[8]));
+            let found = directory.known_responder(&question).expect("it");
+            let found_pids: Vec<u32> = found.processes.iter().map(|one| one.pid).collect();
+            assert_eq!((found.how, found_pids), (how, pids.clone()), "{known:?}");
+        }
+    }
+}
+
+fn process(pid: u32) -> Process {
+    Process {
+        pid,
+        start_time: 1,
+        parent: 0,
+        name: "a name".into(),
+        exe: None,
+        command_line: Vec::new(),
+        uid: 0,
+        container: None,
+        run: None,
+    }
 }

@@ -133,11 +133,20 @@ impl Finder {
 
     /// Who listens where a connection goes to, whether anybody has accepted it or not.
     pub(super) fn listening(&mut self, tuple: &Tuple) -> Option<Owner> {
+        let listens = self.listening_socket(tuple)?;
+        Some(self.listener(&listens))
+    }
+
+    /// Whether anybody listens there.
+    pub(super) fn is_listened_to(&self, tuple: &Tuple) -> bool {
+        self.listening_socket(tuple).is_some()
+    }
+
+    fn listening_socket(&self, tuple: &Tuple) -> Option<Socket> {
         // An end that is nobody's.
         let nobody = SocketAddr::new(tuple.src.ip(), 0);
         let found = self.sockets.find(tuple.proto, tuple.dst, nobody);
-        let listens = found.ok().flatten().filter(|socket| socket.listens)?;
-        Some(self.listener(&listens))
+        found.ok().flatten().filter(|socket| socket.listens)
     }
 
     /// A process that the kernel has told of, with all that is still to be found out.

@@ -36,6 +36,8 @@ const IDLE: Duration = Duration::from_millis(50);
 /// A connection whose responder may become better known.
 struct Open {
     question: Question,
+    /// How long after it is known who listens it is asked who has accepted.
+    pause: Option<Duration>,
     asked: usize,
     /// How often it is to be asked at most.
     until: usize,
@@ -86,13 +88,20 @@ pub(super) fn answer(
         match questions.recv_timeout(patience) {
             Ok(question) => waiting.push(Open {
                 question,
+                pause: question
+                    .is_begun
+                    .then_some(first_after)
+                    .filter(|pause| !pause.is_zero()),
                 asked: 0,
                 until: AGAIN.len() - 1,
                 listening: Vec::new(),
                 had: Vec::new(),
                 is_accepted: false,
                 since: processes::last_pid().unwrap_or(u32::MAX),
-                due: Instant::now() + first_after,
+                due: match question.is_begun {
+                    true => Instant::now(),
+                    false => Instant::now() + first_after,
+                },
             }),
             Err(RecvTimeoutError::Timeout) if is_over() => return,
             Err(RecvTimeoutError::Timeout) => {}
@@ -131,6 +140,13 @@ fn begin(directory: &Directory, finder: &mut Finder, question: &Question) {
 fn ask(directory: &Directory, finder: &mut Finder, open: &mut Open) -> bool {
     let question = &open.question;
     let tuple = &question.tuple;
+    if let Some(pause) = open.pause.take() {
+        let listening = finder.listening(tuple);
+        let owner = listening.unwrap_or_else(|| Owner::unknown(How::Gone, None));
+        directory.responder_at_least(question, owner);
+        open.due = Instant::now() + pause;
+        return true;
+    }
     if open.asked == 0 && !question.is_begun {
         begin(directory, finder, question);
     }

@@ -100,6 +100,34 @@ impl Owner {
     }
 }
 
+impl Owner {
+    /// What is known of a responder once its last process has let go of the connection.
+    fn as_last_had_by(&self, last: &Owner) -> Owner {
+        let has = |one: &Arc<Process>| self.processes.iter().any(|known| known.pid == one.pid);
+        let is_known = last.processes.iter().all(has);
+        match self.how {
+            // They listen, and one of them accepted: that one.
+            How::Listener if is_known => Owner {
+                how: How::Acceptor,
+                ..last.clone()
+            },
+            How::Acceptor | How::Socket if is_known => self.clone(),
+            // Whoever accepted has handed it on, or both had it.
+            How::Acceptor | How::Socket => {
+                let mut processes = self.processes.clone();
+                processes.extend(last.processes.iter().cloned());
+                processes.sort_unstable_by_key(|process| process.pid);
+                Owner {
+                    how: How::Socket,
+                    processes,
+                    ..last.clone()
+                }
+            }
+            _ => last.clone(),
+        }
+    }
+}
+
 /// The clock that packets are stamped with.
 fn now() -> Timestamp {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::allowance::Allowance;
-use super::directory::{Directory, Question};
+use super::directory::{Asked, Directory};
 use super::finder::Finder;
 use super::syn::Syn;
 use super::watcher::hurry;
@@ -33,13 +33,14 @@ pub(super) fn note(
             PollFd::from_borrowed_fd(ends.as_fd(), PollFlags::IN),
         ];
         let _ = poll(&mut both, None);
-        let since_boot = now().0 - monotonic();
+        let since_boot = since_boot();
         while let Some(change) = connections.take() {
             let mut note = Note {
                 directory,
                 finder: &mut finder,
                 allowance: &mut allowance,
-                time: Timestamp(change.time.as_nanos() as i64 + since_boot),
+                times: [change.asked, change.time]
+                    .map(|time| Timestamp(time.as_nanos() as i64 + since_boot)),
             };
             match change.what {
                 What::LetGo => note.let_go(&change),
@@ -62,41 +63,41 @@ fn asked(change: &Change) -> Tuple {
     }
 }
 
-fn monotonic() -> i64 {
+/// How far the clock that packets are stamped with is ahead of the other, in nanoseconds.
+fn since_boot() -> i64 {
     use rustix::time::{ClockId, clock_gettime};
-    let now = Duration::try_from(clock_gettime(ClockId::Monotonic));
-    now.map_or(0, |now| now.as_nanos() as i64)
+    let monotonic = || {
+        let now = Duration::try_from(clock_gettime(ClockId::Monotonic));
+        now.map_or(0, |now| now.as_nanos() as i64)
+    };
+    let look = |_| {
+        let (before, stamp, after) = (monotonic(), now().0, monotonic());
+        (after - before, stamp - before)
+    };
+    // Somebody else may have had the processor between two looks.
+    (0..3).map(look).min().map_or(0, |(_, ahead)| ahead)
 }
 
 struct Note<'a> {
     directory: &'a Arc<Directory>,
     finder: &'a mut Finder,
     allowance: &'a mut Allowance,
-    time: Timestamp,
+    /// When it was asked for, and when this happened.
+    times: [Timestamp; 2],
 }
 
 impl Note<'_> {
     /// A connection that has an answer, or will never have one.
     fn begun(&mut self, change: &Change) {
-        let question = Question {
-            tuple: asked(change),
-            time: self.time,
-            is_begun: true,
-        };
+        let tuple = asked(change);
         let client = self.owner(change);
-        self.directory.is_told_of(&question, client);
-        let listening = self.finder.listening(&question.tuple);
-        let is_refused = change.what == What::Ended;
-        let server = match listening {
-            Some(owner) => owner,
-            None if is_refused => Owner::unknown(How::Nobody, None),
-            None => Owner::unknown(How::Gone, None),
-        };
-        self.directory.responder(&question, server);
-        if is_refused {
+        let (question, asked) = self.directory.is_told_of(&tuple, self.times, client);
+        if change.what == What::Ended && !self.finder.is_listened_to(&tuple) {
+            let nobody = Owner::unknown(How::Nobody, None);
+            self.directory.responder_at_least(&question, nobody);
             self.directory.is_settled(&question);
-        } else {
-            // Who accepts is seen when it lets go. A connection that goes on is looked at before that.
+        } else if asked == Asked::NotYet {
+            // To find out who listens may take longer than the next client is there to be described.
             self.directory.inquire(question);
         }
     }
@@ -104,53 +105,14 @@ impl Note<'_> {
     /// A socket that its last process let go of.
     fn let_go(&mut self, change: &Change) {
         let client_side = asked(change);
-        for (tuple, is_responder) in [(client_side.reversed(), true), (client_side, false)] {
-            let Some((question, owners)) = self.directory.last(&tuple) else {
-                continue;
-            };
-            let known = if is_responder {
-                owners.resp
-            } else {
-                owners.orig
-            };
-            let found = self.owner(change);
-            let pid = change.task.pid;
-            let is = |how| known.as_ref().is_some_and(|known| known.how == how);
-            let has = |known: &Arc<Owner>| known.processes.iter().any(|one| one.pid == pid);
-            let is_known = known.as_ref().is_some_and(has);
-            let owner = match &known {
-                // It listens, and now it is known that it accepted too.
-                Some(known) if is_known && known.how == How::Listener => Some(Owner {
-                    how: How::Acceptor,
-                    processes: found.processes,
-                    ..Owner::clone(known)
-                }),
-                _ if is_known => None,
-                // Who accepted has handed it on, or both had it.
-                Some(known) if is_responder && (is(How::Acceptor) || is(How::Socket)) => {
-                    let mut processes = known.processes.clone();
-                    processes.extend(found.processes);
-                    processes.sort_unstable_by_key(|process| process.pid);
-                    Some(Owner {
-                        processes,
-                        how: How::Socket,
-                        ..Owner::clone(known)
-                    })
-                }
-                // Who asked for it is known better than who ended it.
-                Some(_) if is(How::Acceptor) || is(How::Socket) => None,
-                _ => Some(found),
-            };
-            if let Some(owner) = owner {
-                match is_responder {
-                    true => self.directory.responder(&question, owner),
-                    false => self.directory.originator(&question, owner),
-                }
-            }
-            if is_responder {
-                self.directory.is_settled(&question);
-            }
-            return;
+        if let Some((question, _)) = self.directory.last(&client_side.reversed()) {
+            let last = self.owner(change);
+            self.directory.responder_let_go(&question, last);
+        } else if let Some((question, owners)) = self.directory.last(&client_side)
+            && owners.orig.is_none_or(|known| known.processes.is_empty())
+        {
+            let last = self.owner(change);
+            self.directory.originator(&question, last);
         }
     }
 

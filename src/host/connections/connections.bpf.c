@@ -1,7 +1,7 @@
 /* What the kernel says of TCP connections as they begin and end: who asked for one, and who let go of it.
  *
- * One program, at the tracepoint sock:inet_sock_set_state. It runs where a connection changes its state, a few times in its life,
- * and never for a packet or another system call. Trusted is only who is on the processor where the state changes because of a
+ * Three small programs at one tracepoint, sock:inet_sock_set_state. They run where a connection changes its state, a few times in its
+ * life, and never for a packet or another system call. Trusted is only who is on the processor where the state changes because of a
  * system call of its own (on loopback everything else happens in the context of whoever sent the packet):
  *
  *   CLOSE -> SYN_SENT               connect(2); the port is not chosen yet, so who it was is kept until the next change
@@ -112,6 +112,7 @@ enum what { ANSWERED = 1, ENDED = 2, LET_GO = 3 };
 
 /* One event, likewise. Times are of CLOCK_MONOTONIC, in nanoseconds; ports in the order of the network. */
 struct event {
+	u64 asked;
 	u64 time;
 	struct task task;
 	u8 local[16];
@@ -175,7 +176,8 @@ static inline __attribute__((always_inline)) void tell(struct sock *sk, enum wha
 			__sync_fetch_and_add(lost, 1);
 		return;
 	}
-	event->time = who->time;
+	event->asked = who->time;
+	event->time = ktime_ns();
 	event->task = who->task;
 	event->what = what;
 	event->family = sk->__sk_common.skc_family;
@@ -193,8 +195,13 @@ static inline __attribute__((always_inline)) void tell(struct sock *sk, enum wha
 	ringbuf_submit(event, 0);
 }
 
+static inline __attribute__((always_inline)) int is_of_interest(struct sock *sk)
+{
+	return sk->sk_protocol == TCP && sk->__sk_common.skc_net.net->ns.inum == NETNS;
+}
+
 SEC("tp_btf/inet_sock_set_state")
-int changes(u64 *arguments)
+int acts(u64 *arguments)
 {
 	struct sock *sk = (struct sock *)arguments[0];
 	int from = (int)arguments[1], to = (int)arguments[2];
@@ -202,19 +209,10 @@ int changes(u64 *arguments)
 	struct task_struct *task;
 	struct asked who;
 
-	if (sk->sk_protocol != TCP || sk->__sk_common.skc_net.net->ns.inum != NETNS)
-		return 0;
-	if (from == SYN_SENT) {
-		struct asked *asked = map_lookup(&ASKED, &key);
-
-		if (asked) {
-			tell(sk, to == CLOSE ? ENDED : ANSWERED, asked);
-			map_delete(&ASKED, &key);
-		}
-		return 0;
-	}
 	if (to != SYN_SENT && to != FIN_WAIT1 && to != LAST_ACK &&
 	    !(to == CLOSE && (from == ESTABLISHED || from == CLOSE_WAIT) && sk->sk_shutdown == BOTH_DIRECTIONS))
+		return 0;
+	if (!is_of_interest(sk))
 		return 0;
 	task = current_task();
 	if (task->flags & PF_KTHREAD)
@@ -229,6 +227,36 @@ int changes(u64 *arguments)
 	else
 		tell(sk, LET_GO, &who);
 	return 0;
+}
+
+static inline __attribute__((always_inline)) int answer(u64 *arguments)
+{
+	struct sock *sk = (struct sock *)arguments[0];
+	u64 key = (u64)sk;
+	struct asked *asked;
+
+	if ((int)arguments[1] != SYN_SENT || !is_of_interest(sk))
+		return 0;
+	asked = map_lookup(&ASKED, &key);
+	if (!asked)
+		return 0;
+	tell(sk, (int)arguments[2] == CLOSE ? ENDED : ANSWERED, asked);
+	map_delete(&ASKED, &key);
+	return 0;
+}
+
+/* An answer may come in an interrupt of an answer, and the kernel runs no program inside of itself: the other one runs then. */
+
+SEC("tp_btf/inet_sock_set_state")
+int answers(u64 *arguments)
+{
+	return answer(arguments);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int answers_too(u64 *arguments)
+{
+	return answer(arguments);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,12 +1,14 @@
 //! Ends that only the kernel can name: clients that are refused, that are gone at once, whose number another program has had; and workers.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 use serde_json::Value;
 
-use super::owners::client;
+use super::owners::{client, names};
 use super::parts::{Server, clients};
 use super::session::{Ended, Session, permitted, skip};
 
@@ -33,10 +35,7 @@ fn rows(ended: &Ended) -> Vec<Value> {
 }
 
 /// Each client's own number is what lcap says.
-fn all_clients_are_right(
-    rows: &[Value],
-    told: &std::collections::HashMap<std::net::SocketAddr, [u64; 2]>,
-) {
+fn all_clients_are_right(rows: &[Value], told: &HashMap<SocketAddr, [u64; 2]>) {
     assert!(!rows.is_empty());
     for row in rows {
         // A port that came twice is told of once.
@@ -65,12 +64,16 @@ fn clients_that_write_and_are_gone() {
 
 #[test]
 fn clients_that_are_refused() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    // Nobody else can listen there meanwhile, and no client can have it for its own end.
+    let here = SocketAddr::from(([127, 0, 0, 1], 0));
+    let held = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&held, &here).unwrap();
+    let port = SocketAddr::try_from(getsockname(&held).unwrap())
+        .unwrap()
+        .port();
     let Some(session) = told(port) else {
         return;
     };
-    drop(listener);
     let told = clients("refused", port, 500, 20);
     let rows = rows(&session.interrupt());
     all_clients_are_right(&rows, &told);
@@ -113,9 +116,7 @@ fn a_server_that_does_not_accept() {
     let own = std::process::id();
     assert_eq!(rows[0]["orig_process"]["pid"], own, "{}", rows[0]);
     assert_eq!(rows[0]["resp_process"]["how"], "listener");
-    // Other tests begin processes, which have it too until they are other programs.
-    let listens = rows[0]["resp_process"].to_string();
-    assert!(listens.contains(&format!("\"pid\":{own},")), "{listens}");
+    assert!(names(&rows[0]["resp_process"], own.into()));
 }
 
 /// A client that hands its connection to a child and ends: who asked for it is named.
@@ -249,8 +250,9 @@ fn workers_of_nginx() {
         command.args(words).stderr(Stdio::null()).status().unwrap()
     };
     assert!(nginx(&[]).success());
-    let mut answers = std::collections::HashMap::new();
+    let mut answers = HashMap::new();
     let until = std::time::Instant::now() + super::session::PATIENCE;
+    let mut asked = 0;
     while answers.len() < 200 && std::time::Instant::now() < until {
         let Ok(mut client) = TcpStream::connect(("127.0.0.1", port)) else {
             continue;
@@ -259,10 +261,14 @@ fn workers_of_nginx() {
         let mut answer = String::new();
         client.read_to_string(&mut answer).unwrap();
         let worker: u64 = answer.rsplit("\r\n\r\n").next().unwrap().parse().unwrap();
+        asked += 1;
         answers.insert(client.local_addr().unwrap(), worker);
     }
     nginx(&["-s", "quit"]);
     let rows = rows(&session.interrupt());
+    if asked > answers.len() {
+        return skip("a port came twice, so that nobody knows which flow is whose");
+    }
     let mut right = 0;
     for row in rows.iter().filter(|row| answers.contains_key(&client(row))) {
         let (process, worker) = (&row["resp_process"], answers[&client(row)]);
