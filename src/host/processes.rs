@@ -134,8 +134,16 @@ impl Held {
             },
             uid,
             container: container.map(|number| number[..SHORT].to_owned()),
-            run: self.read("environ").ok().as_deref().and_then(run),
+            run: self.run().ok().flatten(),
         })
+    }
+
+    /// The `lcap run` that began it or one of those that it descends from.
+    ///
+    /// # Errors
+    /// It has ended, or its environment may not be seen.
+    pub fn run(&self) -> io::Result<Option<u32>> {
+        Ok(run(&self.read("environ")?))
     }
 
     /// The number of the container that it is in, all of it.

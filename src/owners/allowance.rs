@@ -60,6 +60,30 @@ fn own_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
+/// Has a thread that is woken again and again take together what comes: to be woken costs more than what is done then.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    /// When it began to work last.
+    since: Instant,
+}
+
+/// Who is woken more often than this waits for as long.
+const TOGETHER: Duration = Duration::from_millis(1);
+
+impl Gathering {
+    pub(super) fn new(now: Instant) -> Gathering {
+        Gathering { since: now }
+    }
+
+    /// Waits for more, if the last time was just now.
+    pub(super) fn wait(&mut self) {
+        if self.since.elapsed() < TOGETHER {
+            std::thread::sleep(TOGETHER);
+        }
+        self.since = Instant::now();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -144,7 +144,8 @@ fn who_lets_go_is_told_from_who_listens() {
         (with(How::Acceptor, &[1]), 1, How::Acceptor, vec![1]),
         (with(How::Acceptor, &[1]), 3, How::Socket, vec![1, 3]),
         (with(How::Socket, &[3]), 3, How::Socket, vec![3]),
-        (with(How::Gone, &[]), 3, How::Socket, vec![3]),
+        (with(How::Gone, &[]), 3, How::Acceptor, vec![3]),
+        (with(How::Missed, &[]), 3, How::Acceptor, vec![3]),
     ] {
         for is_known_first in [true, false] {
             let (directory, _asked) = Directory::new();

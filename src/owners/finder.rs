@@ -160,22 +160,15 @@ impl Finder {
         let described = Held::new(task.pid).and_then(|held| held.describe());
         match described {
             Ok(process) if process.start_time == task.start_time => self.remember(process),
-            _ => {
-                let process = self.only_told(task);
-                // A program that `lcap run` began is known by its environment, which is gone; a parent has the same.
-                let parent = Held::new(task.parent).and_then(|held| self.describe(&held));
-                let run = parent.ok().and_then(|parent| parent.run);
-                self.remember(Process {
-                    run,
-                    ..Process::clone(&process)
-                })
-            }
+            _ => self.remember(self.only_told(task)),
         }
     }
 
-    /// A process as the kernel has told of it.
-    pub(super) fn only_told(&self, task: &Task) -> Arc<Process> {
-        Arc::new(Process {
+    /// A process as the kernel has told of it. What decides whether it is wanted is looked at all the same: its environment, or that of its
+    /// parent where it is gone.
+    pub(super) fn only_told(&self, task: &Task) -> Process {
+        let run = |pid| Held::new(pid).and_then(|held| held.run()).ok();
+        Process {
             pid: task.pid,
             start_time: task.start_time,
             parent: task.parent,
@@ -184,8 +177,8 @@ impl Finder {
             command_line: Vec::new(),
             uid: task.uid,
             container: None,
-            run: None,
-        })
+            run: run(task.pid).or_else(|| run(task.parent)).flatten(),
+        }
     }
 
     fn listener(&mut self, socket: &Socket) -> Owner {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::allowance::Allowance;
+use super::allowance::{Allowance, Gathering};
 use super::directory::{Directory, Question};
 use super::finder::{Depth, Finder, Found};
 use super::{How, Owner};
@@ -82,29 +82,35 @@ pub(super) fn answer(
 ) {
     let mut waiting: BinaryHeap<Open> = BinaryHeap::new();
     let mut allowance = Allowance::new(Instant::now());
+    let mut gathering = Gathering::new(Instant::now());
     loop {
         let next = waiting.peek().map(|open| open.due);
         let patience = next.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
+        let open = |question: Question| Open {
+            question,
+            pause: question
+                .is_begun
+                .then_some(first_after)
+                .filter(|pause| !pause.is_zero()),
+            asked: 0,
+            until: AGAIN.len() - 1,
+            listening: Vec::new(),
+            had: Vec::new(),
+            is_accepted: false,
+            since: processes::last_pid().unwrap_or(u32::MAX),
+            due: match question.is_begun {
+                true => Instant::now(),
+                false => Instant::now() + first_after,
+            },
+        };
         match questions.recv_timeout(patience) {
-            Ok(question) => waiting.push(Open {
-                question,
-                pause: question
-                    .is_begun
-                    .then_some(first_after)
-                    .filter(|pause| !pause.is_zero()),
-                asked: 0,
-                until: AGAIN.len() - 1,
-                listening: Vec::new(),
-                had: Vec::new(),
-                is_accepted: false,
-                since: processes::last_pid().unwrap_or(u32::MAX),
-                due: match question.is_begun {
-                    true => Instant::now(),
-                    false => Instant::now() + first_after,
-                },
-            }),
+            Ok(question) => {
+                gathering.wait();
+                waiting.push(open(question));
+                waiting.extend(questions.try_iter().map(open));
+            }
             Err(RecvTimeoutError::Timeout) if is_over() => return,
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => gathering.wait(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
         loop {

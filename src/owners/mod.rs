@@ -48,7 +48,7 @@ pub struct Owner {
 pub enum How {
     /// They have the very socket.
     Socket,
-    /// They listen, and accepted the connection; whether they handed it on to a child later is not known.
+    /// They accepted the connection, or were the last to have it; whether a child of theirs had it meanwhile is not known.
     Acceptor,
     /// They have the socket that listens: nobody had accepted the connection when that was asked, or whoever did was gone already.
     Listener,
@@ -123,7 +123,13 @@ impl Owner {
                     ..last.clone()
                 }
             }
-            _ => last.clone(),
+            // Another than those who listen: it was handed on.
+            How::Listener => last.clone(),
+            // Nobody knows who listened.
+            _ => Owner {
+                how: How::Acceptor,
+                ..last.clone()
+            },
         }
     }
 }

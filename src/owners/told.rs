@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::allowance::Allowance;
+use super::allowance::{Allowance, Gathering};
 use super::directory::{Asked, Directory};
 use super::finder::Finder;
 use super::syn::Syn;
@@ -26,6 +26,7 @@ pub(super) fn note(
 ) {
     hurry();
     let mut allowance = Allowance::new(Instant::now());
+    let mut gathering = Gathering::new(Instant::now());
     while !stop.is_requested() {
         let ends = stop.fd();
         let mut both = [
@@ -33,6 +34,7 @@ pub(super) fn note(
             PollFd::from_borrowed_fd(ends.as_fd(), PollFlags::IN),
         ];
         let _ = poll(&mut both, None);
+        gathering.wait();
         let since_boot = since_boot();
         while let Some(change) = connections.take() {
             let mut note = Note {
@@ -119,7 +121,7 @@ impl Note<'_> {
     fn owner(&mut self, change: &Change) -> Owner {
         let task = &change.task;
         let looked = self.allowance.spend(|| self.finder.told(task));
-        let process = looked.unwrap_or_else(|| self.finder.only_told(task));
+        let process = looked.unwrap_or_else(|| Arc::new(self.finder.only_told(task)));
         Owner {
             processes: vec![process],
             ..Owner::unknown(How::Socket, Some(task.uid))

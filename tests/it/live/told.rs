@@ -110,7 +110,7 @@ fn a_server_that_does_not_accept() {
         return;
     };
     let client = TcpStream::connect(address).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    std::thread::sleep(std::time::Duration::from_millis(500));
     let rows = rows(&session.interrupt());
     drop(client);
     let own = std::process::id();
