@@ -45,7 +45,7 @@ pub(super) fn way(way: &Way) {
 /// The kernel could not tell of everything.
 pub(super) fn untold_changes(changes: u64) {
     if changes > 0 {
-        let changes = plural(changes, "change", "of connections was not told");
+        let changes = plural(changes, "change", "of connections were not told");
         say(&format!(
             "lcap: {}: there were too many at once\n",
             changes.trim_end()

@@ -39,7 +39,7 @@ pub(super) struct Question {
 #[derive(Debug, Default)]
 struct Shared {
     /// By who sent the first packet to whom; a tuple that was used several times has several entries, the oldest first.
-    entries: HashMap<Tuple, Vec<Entry>>,
+    entries: HashMap<Tuple, Vec<Entry>, foldhash::fast::RandomState>,
     order: VecDeque<Tuple>,
     /// How many are not settled.
     pending: usize,
@@ -239,6 +239,11 @@ impl Directory {
     pub(super) fn is_pending(&self, question: &Question) -> bool {
         let mut shared = self.lock();
         shared.entry(question).is_some_and(|entry| entry.is_pending)
+    }
+
+    /// How many connections are being looked up.
+    pub(super) fn pending(&self) -> usize {
+        self.lock().pending
     }
 
     /// Notes who the responder of a connection is, unless that was found out for good meanwhile.

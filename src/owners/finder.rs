@@ -149,14 +149,15 @@ impl Finder {
         found.ok().flatten().filter(|socket| socket.listens)
     }
 
+    /// A process that the kernel has told of, if it was looked at before.
+    pub(super) fn known(&self, task: &Task) -> Option<Arc<Process>> {
+        let known = self.known.get(&task.pid)?;
+        let is_it = known.start_time == task.start_time && known.name.starts_with(&task.name);
+        is_it.then(|| Arc::clone(known))
+    }
+
     /// A process that the kernel has told of, with all that is still to be found out.
     pub(super) fn told(&mut self, task: &Task) -> Arc<Process> {
-        if let Some(known) = self.known.get(&task.pid)
-            && known.start_time == task.start_time
-            && known.name.starts_with(&task.name)
-        {
-            return Arc::clone(known);
-        }
         let described = Held::new(task.pid).and_then(|held| held.describe());
         match described {
             Ok(process) if process.start_time == task.start_time => self.remember(process),

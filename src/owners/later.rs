@@ -86,7 +86,8 @@ pub(super) fn answer(
     loop {
         let next = waiting.peek().map(|open| open.due);
         let patience = next.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
-        let open = |question: Question| Open {
+        let mut since = None;
+        let mut open = |question: Question| Open {
             question,
             pause: question
                 .is_begun
@@ -97,7 +98,7 @@ pub(super) fn answer(
             listening: Vec::new(),
             had: Vec::new(),
             is_accepted: false,
-            since: processes::last_pid().unwrap_or(u32::MAX),
+            since: *since.get_or_insert_with(|| processes::last_pid().unwrap_or(u32::MAX)),
             due: match question.is_begun {
                 true => Instant::now(),
                 false => Instant::now() + first_after,
@@ -107,7 +108,7 @@ pub(super) fn answer(
             Ok(question) => {
                 gathering.wait();
                 waiting.push(open(question));
-                waiting.extend(questions.try_iter().map(open));
+                waiting.extend(questions.try_iter().map(&mut open));
             }
             Err(RecvTimeoutError::Timeout) if is_over() => return,
             Err(RecvTimeoutError::Timeout) => gathering.wait(),

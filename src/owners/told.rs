@@ -120,8 +120,10 @@ impl Note<'_> {
 
     fn owner(&mut self, change: &Change) -> Owner {
         let task = &change.task;
-        let looked = self.allowance.spend(|| self.finder.told(task));
-        let process = looked.unwrap_or_else(|| Arc::new(self.finder.only_told(task)));
+        let process = self.finder.known(task).unwrap_or_else(|| {
+            let looked = self.allowance.spend(|| self.finder.told(task));
+            looked.unwrap_or_else(|| Arc::new(self.finder.only_told(task)))
+        });
         Owner {
             processes: vec![process],
             ..Owner::unknown(How::Socket, Some(task.uid))

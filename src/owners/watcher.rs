@@ -25,6 +25,8 @@ const SYN: &str = "(tcp[13] & 0x12 == 2 or (ip6[6] == 6 and ip6[53] & 0x12 == 2)
 const SNAP_LEN: u32 = 192;
 /// A connection is not looked up at once that began so many nanoseconds ago: whoever ends soon has ended, and others come meanwhile.
 const LATE: i64 = 20_000_000;
+/// While more than so many are being looked up, who is late is not.
+const FLOOD: usize = 64;
 /// Who has spent too much rests for so long.
 const REST: Duration = Duration::from_millis(50);
 /// What the kernel tells of a connection has been noted by then.
@@ -160,7 +162,9 @@ fn look(directory: &Directory, mut live: Live, mut finder: Finder) {
                 return ControlFlow::Continue(());
             };
             let is_late = now().0 - frame.time.0 > LATE;
-            if is_late {
+            if is_late && directory.pending() > FLOOD {
+                directory.is_missed(&question);
+            } else if is_late {
                 // Whoever is still there is found when it is asked about as if nobody had seen it begin.
                 directory.inquire(Question {
                     is_begun: false,

@@ -29,7 +29,13 @@ const DOORS: [(&str, &[&str]); 14] = [
     ("hashbrown", &["flow/"]),
     (
         "foldhash",
-        &["sink/follow/", "flow/", "pipeline/shared/", "sink/text/"],
+        &[
+            "sink/follow/",
+            "flow/",
+            "pipeline/shared/",
+            "sink/text/",
+            "owners/directory",
+        ],
     ),
     ("sha1", &["flow/"]),
     ("base64", &["flow/"]),

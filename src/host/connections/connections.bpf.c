@@ -125,13 +125,14 @@ struct event {
 
 struct asked {
 	u64 time;
+	u64 is_answered;
 	struct task task;
 };
 
 /* The network namespace that is of interest; set before this is loaded. */
 volatile const u32 NETNS = 0;
 
-/* Who asked for a connection that has no answer yet, by the socket's address. */
+/* Who asked for a connection, by the socket's address, until he lets go of it. */
 struct {
 	MAP(type, MAP_LRU_HASH);
 	MAP(max_entries, 16384);
@@ -209,18 +210,34 @@ int acts(u64 *arguments)
 	struct task_struct *task;
 	struct asked who;
 
-	if (to != SYN_SENT && to != FIN_WAIT1 && to != LAST_ACK &&
-	    !(to == CLOSE && (from == ESTABLISHED || from == CLOSE_WAIT) && sk->sk_shutdown == BOTH_DIRECTIONS))
+	if (to != SYN_SENT && to != FIN_WAIT1 && to != LAST_ACK && to != CLOSE)
 		return 0;
 	if (!is_of_interest(sk))
 		return 0;
+	if (to == CLOSE && !((from == ESTABLISHED || from == CLOSE_WAIT) && sk->sk_shutdown == BOTH_DIRECTIONS)) {
+		/* Answers are told of before that, or have been. The address may be another socket's soon. */
+		if (from != SYN_SENT)
+			map_delete(&ASKED, &key);
+		return 0;
+	}
 	task = current_task();
 	if (task->flags & PF_KTHREAD)
 		return 0;
 	/* A child that becomes another program lets go of what it only has from its parent. It has no code yet; who ends has no memory. */
 	if (task->mm && !task->mm->end_code)
 		return 0;
+	if (to != SYN_SENT) {
+		struct asked *asked = map_lookup(&ASKED, &key);
+		int is_known = asked && asked->task.tgid == (u32)task->tgid;
+
+		if (asked)
+			map_delete(&ASKED, &key);
+		/* Nothing that was not told when it was asked for. */
+		if (is_known)
+			return 0;
+	}
 	who.time = ktime_ns();
+	who.is_answered = 0;
 	describe(task, &who.task);
 	if (to == SYN_SENT)
 		map_update(&ASKED, &key, &who, 0);
@@ -238,10 +255,15 @@ static inline __attribute__((always_inline)) int answer(u64 *arguments)
 	if ((int)arguments[1] != SYN_SENT || !is_of_interest(sk))
 		return 0;
 	asked = map_lookup(&ASKED, &key);
-	if (!asked)
+	if (!asked || asked->is_answered)
 		return 0;
-	tell(sk, (int)arguments[2] == CLOSE ? ENDED : ANSWERED, asked);
-	map_delete(&ASKED, &key);
+	asked->is_answered = 1;
+	if ((int)arguments[2] == CLOSE) {
+		tell(sk, ENDED, asked);
+		map_delete(&ASKED, &key);
+	} else {
+		tell(sk, ANSWERED, asked);
+	}
 	return 0;
 }
 

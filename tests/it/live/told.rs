@@ -30,6 +30,8 @@ fn told(port: u16) -> Option<Session> {
 
 fn rows(ended: &Ended) -> Vec<Value> {
     assert_eq!(ended.code, Some(0), "{:?}", ended.errors);
+    let is_untold = ended.errors.iter().any(|line| line.contains("not told"));
+    assert!(!is_untold, "{:?}", ended.errors);
     let rows = ended.output.iter();
     rows.map(|row| serde_json::from_str(row).unwrap()).collect()
 }
