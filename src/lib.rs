@@ -39,6 +39,7 @@
 //! | floor | what it is |
 //! |---|---|
 //! | [`cli`] | words in, exit code out |
+//! | [`doctor`] | why a port cannot be reached, who has it, who else can |
 //! | [`pipeline`] | the loop, its limits, its totals, its outputs |
 //! | [`sink`] | events become bytes: one format per file |
 //! | [`flow`] | packets to flows and streams; pure: no clock, no I/O |
@@ -107,6 +108,7 @@
 pub mod cli;
 pub mod decode;
 pub mod detect;
+pub mod doctor;
 pub mod error;
 pub mod filter;
 pub mod flow;

@@ -1,7 +1,9 @@
 //! The words of the command line: collected here, judged in [`plan`](super::plan).
 
+mod ports;
 mod run;
 
+pub(super) use ports::{ListFormat, Ports};
 pub(super) use run::{Run, Whose};
 
 use std::num::NonZero;
@@ -13,7 +15,7 @@ use clap_complete::Shell;
 use jiff::SignedDuration;
 
 use super::size::{bytes, kibibytes};
-use crate::filter::Ports;
+use crate::filter;
 use crate::flow::{CONDITIONS, Settings};
 use crate::sink::flows::ORDERS;
 use crate::sink::{FORMATS, Format, Open};
@@ -45,6 +47,7 @@ Examples:
   lcap -r web.pcapng --format json    one JSON object per packet
   lcap flows -p 62893                 one line per flow, and how it ended
   lcap follow -p 62893                what both sides say
+  lcap ports                          who listens, and who can reach it
   lcap run flows -- make test         what a command does on loopback
 
 Exit status: 0 done, 1 failed, damaged input or --fail-on, 2 usage.";
@@ -57,6 +60,8 @@ pub(super) enum Command {
     Follow(Follow),
     /// Capture what a command and its children say and hear on loopback, and exit with its exit code
     Run(Run),
+    /// Every socket that listens: its process, its user, and who can reach it
+    Ports(Ports),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -99,7 +104,7 @@ pub(super) struct Follow {
 pub(super) struct Basis {
     /// Only TCP and UDP with either port among these, and ICMP errors about them: 80 or 80,8000-8100
     #[arg(short, long = "port", value_name = "PORTS", allow_hyphen_values = true)]
-    pub(super) port: Option<Ports>,
+    pub(super) port: Option<filter::Ports>,
     /// Only packets that match this pcap-filter(7) expression: host ::1, tcp and not port 22, …
     #[arg(value_name = "BPF EXPRESSION")]
     pub(super) expression: Vec<String>,

@@ -2,9 +2,11 @@
 
 mod args;
 mod flows;
+mod json;
 mod judge;
 mod look;
 mod plan;
+mod ports;
 mod program;
 mod report;
 mod run;
@@ -55,6 +57,7 @@ fn command(cli: &Cli, program: Option<Program>) -> Result<u8> {
     match &cli.command {
         Some(Command::Completions { shell }) => completions(*shell).map(|()| 0),
         Some(Command::Man) => manual().map(|()| 0),
+        Some(Command::Ports(args)) => ports::run(args),
         Some(Command::Run(args)) => {
             let (cli, program) = program::prepare(args, program)?;
             watch(&cli, Some(program))

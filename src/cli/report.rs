@@ -58,6 +58,17 @@ pub(super) fn no_processes(error: &Error) {
     say(&format!("lcap: processes are not looked up: {error}\n"));
 }
 
+/// Sockets are listed, and of so many the processes are not known; so many processes may not be looked at.
+pub(super) fn unseen(sockets: usize, hidden: usize) {
+    if sockets > 0 && hidden > 0 {
+        let sockets = plural(sockets as u64, "socket", "of processes that are not known");
+        say(&format!(
+            "lcap: {}: {hidden} processes may not be looked at; sudo lcap ports sees them\n",
+            sockets.trim_end()
+        ));
+    }
+}
+
 /// Packets whose processes nobody knows, while some processes' were asked for.
 pub(super) fn untold(packets: u64) {
     if packets > 0 {
@@ -190,16 +201,7 @@ fn plural(count: u64, noun: &str, rest: &str) -> String {
 
 /// Standard error may be closed; then there is nobody to tell. Control characters in names of files or devices are not passed on.
 fn say(text: &str) {
-    let clean: String = text
-        .chars()
-        .map(|c| {
-            if c.is_control() && c != '\n' {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
-        .collect();
+    let clean = clean(text);
     if clean.is_empty() {
         return;
     }
@@ -210,4 +212,13 @@ fn say(text: &str) {
         ""
     };
     let _ = std::io::stderr().write_all(format!("{begin}{clean}").as_bytes());
+}
+
+/// A text in which control characters of names, files and devices are seen and not obeyed; lines end.
+pub(super) fn clean(text: &str) -> String {
+    let shown = |c: char| match c.is_control() && c != '\n' {
+        true => char::REPLACEMENT_CHARACTER,
+        false => c,
+    };
+    text.chars().map(shown).collect()
 }

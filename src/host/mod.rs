@@ -1,8 +1,15 @@
 //! What this machine knows about itself: its interfaces, its sockets, its processes, its users, its network namespaces.
 
+pub mod addresses;
 pub mod connections;
+pub mod free;
+pub mod holders;
 pub mod interfaces;
+pub mod listing;
 pub mod namespaces;
+mod netlink;
 pub mod processes;
+pub mod services;
+pub mod settings;
 pub mod sockets;
 pub mod users;

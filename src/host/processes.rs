@@ -1,5 +1,9 @@
 //! Processes, from /proc (proc(5)).
 
+mod details;
+
+pub use details::{Details, Program, boot_time};
+
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
 

@@ -6,6 +6,21 @@ pub fn uid(user: &str) -> Option<u32> {
     user.parse().ok().or_else(|| find(&passwd, user))
 }
 
+/// The name of the user with this number; none if nobody has it.
+pub fn name(uid: u32) -> Option<String> {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    named(&passwd, uid).map(str::to_owned)
+}
+
+fn named(passwd: &str, uid: u32) -> Option<&str> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let own: u32 = fields.nth(1)?.parse().ok()?;
+        (own == uid).then_some(name)
+    })
+}
+
 /// `name:password:uid:gid:…`
 fn find(passwd: &str, name: &str) -> Option<u32> {
     passwd.lines().find_map(|line| {
@@ -28,6 +43,8 @@ mod tests {
         for name in ["broken", "nobody", "", "x"] {
             assert_eq!(find(passwd, name), None, "{name}");
         }
+        assert_eq!(named(passwd, 33), Some("www-data"));
+        assert_eq!(named(passwd, 34), None);
         assert_eq!(uid("1234"), Some(1234));
         assert_eq!(uid("root"), Some(0));
     }
