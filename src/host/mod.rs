@@ -2,14 +2,19 @@
 
 pub mod addresses;
 pub mod connections;
+pub mod elsewhere;
+pub mod firewall;
 pub mod free;
 pub mod holders;
 pub mod interfaces;
 pub mod listing;
+pub mod mentions;
+pub mod names;
 pub mod namespaces;
 mod netlink;
 pub mod processes;
 pub mod services;
 pub mod settings;
 pub mod sockets;
+pub mod units;
 pub mod users;
