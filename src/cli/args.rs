@@ -1,8 +1,10 @@
 //! The words of the command line: collected here, judged in [`plan`](super::plan).
 
+mod doctor;
 mod ports;
 mod run;
 
+pub(super) use doctor::Doctor;
 pub(super) use ports::{ListFormat, Ports};
 pub(super) use run::{Run, Whose};
 
@@ -47,6 +49,7 @@ Examples:
   lcap -r web.pcapng --format json    one JSON object per packet
   lcap flows -p 62893                 one line per flow, and how it ended
   lcap follow -p 62893                what both sides say
+  lcap doctor 127.0.0.1:62893         why it cannot be reached, and who has it
   lcap ports                          who listens, and who can reach it
   lcap run flows -- make test         what a command does on loopback
 
@@ -60,6 +63,8 @@ pub(super) enum Command {
     Follow(Follow),
     /// Capture what a command and its children say and hear on loopback, and exit with its exit code
     Run(Run),
+    /// Why a port cannot be reached, who has it, and who else can reach it
+    Doctor(Doctor),
     /// Every socket that listens: its process, its user, and who can reach it
     Ports(Ports),
     /// Print a completion script for a shell

@@ -1,6 +1,7 @@
 //! Words in, exit code out.
 
 mod args;
+mod doctor;
 mod flows;
 mod json;
 mod judge;
@@ -57,6 +58,7 @@ fn command(cli: &Cli, program: Option<Program>) -> Result<u8> {
     match &cli.command {
         Some(Command::Completions { shell }) => completions(*shell).map(|()| 0),
         Some(Command::Man) => manual().map(|()| 0),
+        Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Ports(args)) => ports::run(args),
         Some(Command::Run(args)) => {
             let (cli, program) = program::prepare(args, program)?;

@@ -143,6 +143,16 @@ pub fn of_port(port: u16) -> io::Result<Vec<Listed>> {
     Ok(found)
 }
 
+/// All TCP sockets that are connected to this port of somebody.
+///
+/// # Errors
+/// The kernel does not tell.
+pub fn connected_to(port: u16) -> io::Result<Vec<Listed>> {
+    let mut found = Vec::new();
+    collect(TCP, u32::MAX, (0, port), &mut found)?;
+    Ok(found)
+}
+
 const BY_FAMILY: u16 = 20;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;

@@ -106,10 +106,24 @@ pub fn inside(place: &str, text: &str) -> Option<Mention> {
     (!ports.is_empty()).then(|| Mention {
         place: place.to_owned(),
         line: 0,
-        text: text.chars().take(LINE).collect(),
+        text: masked(text).chars().take(LINE).collect(),
         ports,
         is_sure: is_hinted(text),
     })
+}
+
+/// The line without who is asked for in its URLs, and with what password.
+fn masked(line: &str) -> String {
+    let mut parts = line.split("://");
+    let mut masked = parts.next().unwrap_or("").to_owned();
+    for part in parts {
+        let end = part.find(['/', '"', '\'', ' ']).unwrap_or(part.len());
+        let host = part[..end].rfind('@').map_or(0, |at| at + 1);
+        masked += "://";
+        masked += if host > 0 { "…@" } else { "" };
+        masked += &part[host..];
+    }
+    masked
 }
 
 fn is_configuration(name: &str) -> bool {
@@ -227,6 +241,20 @@ mod tests {
             ("é:1 port é2", &[1]),
         ] {
             assert_eq!(ports(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn passwords_in_urls_are_not_shown() {
+        for (line, shown) in [
+            (
+                "url=redis://:secret@localhost:6379/0",
+                "url=redis://…@localhost:6379/0",
+            ),
+            ("a://b:c@d b@c x://y", "a://…@d b@c x://y"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(masked(line), shown);
         }
     }
 

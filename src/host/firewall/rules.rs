@@ -25,6 +25,8 @@ pub struct Chain {
 pub struct Hook {
     /// `input`, `output`, `prerouting`, …
     pub name: String,
+    /// `filter`, `nat`, `route`.
+    pub kind: String,
     /// The lower ones come first.
     pub priority: i64,
     /// Whether what no rule decides is dropped.
@@ -104,6 +106,7 @@ pub(super) fn chains(structure: &str, words: &str) -> Option<Vec<Chain>> {
                 name: text(chain, "name")?,
                 hook: text(chain, "hook").map(|name| Hook {
                     name,
+                    kind: text(chain, "type").unwrap_or_default(),
                     priority: chain.get("prio").and_then(Value::as_i64).unwrap_or(0),
                     drops: text(chain, "policy").as_deref() == Some("drop"),
                 }),

@@ -1,0 +1,133 @@
+//! `lcap doctor`: a verdict first, then what was found, as text or as JSON.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::args;
+use super::json::object;
+use super::report::clean;
+use crate::doctor::{Finding, Health, Severity, Talk, Verdict, findings, gather};
+use crate::error::Result;
+
+/// Carries it out.
+pub(super) fn run(args: &args::Doctor) -> Result<u8> {
+    let began = Instant::now();
+    let found = match &args.target {
+        Some(target) => {
+            let talk = if args.talk { Talk::Yes } else { Talk::No };
+            findings(&gather(target, talk))
+        }
+        None => Vec::new(),
+    };
+    let subject = args.target.as_ref().map(ToString::to_string);
+    let verdict = Verdict::of(&found);
+    let report = Report {
+        subject: subject.as_deref().unwrap_or("lcap"),
+        verdict: &verdict,
+        findings: &found,
+        milliseconds: began.elapsed().as_secs_f64() * 1e3,
+    };
+    let text = match args.json {
+        true => report.json(),
+        false => report.text(if args.verbose {
+            Detail::All
+        } else {
+            Detail::Usual
+        }),
+    };
+    super::print(text.as_bytes())?;
+    Ok(match verdict.health {
+        Health::Healthy => 0,
+        Health::Problem => 1,
+        Health::Unknown => 2,
+    })
+}
+
+/// All that is to be told.
+struct Report<'a> {
+    subject: &'a str,
+    verdict: &'a Verdict,
+    findings: &'a [Finding],
+    milliseconds: f64,
+}
+
+/// How much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// Of what is as it should be, only the sentence.
+    Usual,
+    /// Its evidence, too.
+    All,
+}
+
+impl Report<'_> {
+    fn text(&self, detail: Detail) -> String {
+        let Verdict {
+            health,
+            what,
+            remedy,
+            ..
+        } = self.verdict;
+        let mut text = format!("{}: {}: {what}\n", self.subject, health.name());
+        if let Some(remedy) = remedy {
+            text += &format!("  $ {remedy}\n");
+        }
+        text.push('\n');
+        for finding in self.findings {
+            text += &format!(
+                "{:8} {:14} {}\n",
+                finding.severity.name(),
+                finding.check,
+                finding.what
+            );
+            if finding.severity == Severity::Ok
+                && detail == Detail::Usual
+                && finding.code != "listens"
+            {
+                continue;
+            }
+            for line in &finding.evidence {
+                text += &format!("{:24}{line}\n", "");
+            }
+            if let Some(remedy) = &finding.remedy {
+                text += &format!("{:22}$ {remedy}\n", "");
+            }
+        }
+        text += &format!("\n{:.0} ms\n", self.milliseconds);
+        clean(&text)
+    }
+
+    fn json(&self) -> String {
+        let verdict = object(&[
+            ("health", self.verdict.health.name().into()),
+            ("code", self.verdict.code.into()),
+            ("what", self.verdict.what.clone().into()),
+            (
+                "remedy",
+                self.verdict.remedy.clone().map_or(Value::Null, Value::from),
+            ),
+        ]);
+        let finding = |finding: &Finding| {
+            object(&[
+                ("check", finding.check.into()),
+                ("severity", finding.severity.name().into()),
+                ("code", finding.code.into()),
+                ("what", finding.what.clone().into()),
+                ("evidence", finding.evidence.clone().into()),
+                (
+                    "remedy",
+                    finding.remedy.clone().map_or(Value::Null, Value::from),
+                ),
+            ])
+        };
+        let findings: Vec<String> = self.findings.iter().map(finding).collect();
+        let subject = object(&[("target", self.subject.into())]);
+        format!(
+            "{},\"verdict\":{verdict},\"findings\":[{}],\"milliseconds\":{:.1}}}\n",
+            subject.trim_end_matches('}'),
+            findings.join(","),
+            self.milliseconds
+        )
+    }
+}

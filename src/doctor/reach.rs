@@ -1,0 +1,204 @@
+//! What came of knocking: let in, refused, or silence, and what the difference is (RFC 9293, listen(2)).
+
+use super::facts::{Facts, Outcome, Probe};
+use super::finding::{Check, Finding};
+use crate::host::listing::State;
+use crate::owners::How;
+
+const CHECK: Check = Check("reach");
+
+pub(super) fn check(facts: &Facts) -> Vec<Finding> {
+    let mut found: Vec<Finding> = facts
+        .probes
+        .iter()
+        .flat_map(|probe| {
+            let mut found = vec![knocked(facts, probe)];
+            found.extend(said(probe));
+            found
+        })
+        .collect();
+    found.extend(watched(facts));
+    found
+}
+
+fn knocked(facts: &Facts, probe: &Probe) -> Finding {
+    let end = probe.address;
+    let took = format!("{:.1} ms", probe.took.as_secs_f64() * 1e3);
+    match &probe.outcome {
+        Outcome::Accepted => accepted(facts, probe, &took),
+        Outcome::Refused => refused(facts, probe, &took),
+        Outcome::Silent => silent(facts, probe),
+        Outcome::Unreachable(why) => CHECK.problem(
+            "unreachable",
+            format!("{end} cannot be reached from here: {why}"),
+        ),
+    }
+}
+
+fn accepted(facts: &Facts, probe: &Probe, took: &str) -> Finding {
+    let end = probe.address;
+    let Some(other) = &probe.answers else {
+        let what = format!("{end} accepts, after {took}");
+        return CHECK.ok("accepted", what);
+    };
+    let waits = other.inode == 0 && other.state == State::Established;
+    if waits {
+        let server = facts.server_of(end.ip());
+        let owner = server.map(|server| facts.owner(server).to_string());
+        let what = format!(
+            "{end}: the kernel takes connections, and {} accepts none of them",
+            owner.as_deref().unwrap_or("who listens")
+        );
+        let mut found = CHECK
+            .problem("never-accepts", what)
+            .because("a connection was there, and no process had it when this stopped waiting");
+        if let Some(server) = server {
+            found = found.because(format!(
+                "{} of at most {} connections waited before",
+                server.receive_queue, server.send_queue
+            ));
+        }
+        return found;
+    }
+    let owner = facts.owner(other);
+    let what = match owner.how {
+        How::Socket => format!("{owner} accepts at {end}, after {took}"),
+        _ => format!("{end} accepts, after {took}"),
+    };
+    let mut found = CHECK.ok("accepted", what);
+    if other.inode == 0 && other.state == State::SynReceived {
+        found = found.because("it waits for what the client says first (TCP_DEFER_ACCEPT)");
+    }
+    if other.local.port() != end.port() {
+        found = found.because(format!("who answers has {}", other.local));
+    }
+    found
+}
+
+fn refused(facts: &Facts, probe: &Probe, took: &str) -> Finding {
+    let end = probe.address;
+    if let Some(server) = facts.server_of(end.ip()) {
+        let owner = facts.owner(server);
+        let what = format!(
+            "{end} refuses, after {took}, although {owner} listens on {}: a firewall does",
+            server.local
+        );
+        return CHECK.problem("refused", what);
+    }
+    let what = format!("{end} refuses, after {took}: nobody listens there");
+    let because = "a reset came back: the packets get there, and no firewall is silent about them";
+    match facts.is_accepted() {
+        true => CHECK.note("refused", what),
+        false => CHECK.problem("refused", what),
+    }
+    .because(because)
+}
+
+fn silent(facts: &Facts, probe: &Probe) -> Finding {
+    let end = probe.address;
+    let seconds = probe.took.as_secs_f64().round();
+    let Some(server) = facts.server_of(end.ip()) else {
+        let what = format!("{end} does not answer within {seconds} s: something drops the packets");
+        return CHECK.problem("silent", what).because(
+            "who refuses answers with a reset; silence is a firewall's, or that of a machine that is not there",
+        );
+    };
+    let owner = facts.owner(server);
+    let is_full = server.receive_queue > server.send_queue;
+    let queue = format!(
+        "{} connections wait in a backlog of {}",
+        server.receive_queue, server.send_queue
+    );
+    if !is_full {
+        let what = format!(
+            "{end} does not answer within {seconds} s, although {owner} listens on {}: something drops the packets",
+            server.local
+        );
+        return CHECK.problem("silent", what).because(queue);
+    }
+    let what = format!("{end} does not answer within {seconds} s: the backlog of {owner} is full");
+    let mut found = CHECK.problem("backlog-full", what).because(queue);
+    if facts.overflows > 0 {
+        found = found.because(format!(
+            "ListenOverflows of /proc/net/netstat went up by {} meanwhile",
+            facts.overflows
+        ));
+    }
+    if let Some(most) = facts.settings.most_waiting {
+        found = found.because(format!("net.core.somaxconn allows {most}"));
+    }
+    found
+}
+
+/// What the service said, where it was asked.
+fn said(probe: &Probe) -> Option<Finding> {
+    let said = probe.said.as_ref()?;
+    let (end, asked) = (probe.address, said.asked);
+    Some(match &said.answer {
+        Some(answer) if said.is_right => {
+            CHECK.ok("talks", format!("{end} answers {asked}: {answer}"))
+        }
+        Some(answer) => CHECK
+            .note(
+                "talks-otherwise",
+                format!("{end} answers {asked} with something else"),
+            )
+            .because(answer.clone()),
+        None => CHECK.problem(
+            "says-nothing",
+            format!("{end} accepts, and says nothing to {asked}"),
+        ),
+    })
+}
+
+/// What a capture of the port saw.
+fn watched(facts: &Facts) -> Vec<Finding> {
+    use super::facts::Ending;
+    let Some(watched) = &facts.watched else {
+        return Vec::new();
+    };
+    if let Some(error) = &watched.error {
+        let what = format!("the port could not be watched: {error}");
+        return vec![CHECK.unknown("not-watched", what)];
+    }
+    let (port, seconds) = (facts.target.port, watched.seconds);
+    if watched.flows.is_empty() {
+        let what = format!("nobody said anything on port {port} for {seconds} s");
+        return vec![CHECK.note("seen-nothing", what)];
+    }
+    let of = |ending, code, verb: &str| {
+        let lines: Vec<String> = watched
+            .flows
+            .iter()
+            .filter(|seen| seen.ending == ending)
+            .map(|seen| seen.line.clone())
+            .collect();
+        let what = format!("in {seconds} s, {} {verb} on port {port}", lines.len());
+        (!lines.is_empty()).then(|| {
+            match ending {
+                Ending::Other => CHECK.ok(code, what),
+                _ => CHECK.note(code, what),
+            }
+            .because_of(lines)
+        })
+    };
+    let mut found: Vec<Finding> = [
+        of(Ending::Refused, "seen-refused", "connections were refused"),
+        of(Ending::Reset, "seen-reset", "connections were reset"),
+        of(
+            Ending::NoAnswer,
+            "seen-silence",
+            "connections had no answer",
+        ),
+        of(Ending::Other, "seen-connections", "connections were seen"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if watched.more > 0
+        && let Some(last) = found.last_mut()
+    {
+        last.evidence.push(format!("and {} more", watched.more));
+    }
+    found
+}
