@@ -1,10 +1,12 @@
 //! The words of the command line: collected here, judged in [`plan`](super::plan).
 
 mod doctor;
+mod follow;
 mod ports;
 mod run;
 
 pub(super) use doctor::Doctor;
+pub(super) use follow::{Side, Streams};
 pub(super) use ports::{ListFormat, Ports};
 pub(super) use run::{Run, Whose};
 
@@ -287,26 +289,6 @@ pub(super) struct Report {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Showing")]
-pub(super) struct Streams {
-    /// Only the flow of this number
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(super) flow: Option<u64>,
-    /// What one side of that flow says, byte for byte
-    #[arg(long, value_name = "SIDE", requires = "flow", conflicts_with_all = ["hex", "output_dir"])]
-    pub(super) raw: Option<Side>,
-    /// Everything in hexadecimal
-    #[arg(long, conflicts_with = "output_dir")]
-    pub(super) hex: bool,
-    /// Write every stream into a file of its own in this directory
-    #[arg(long, value_name = "DIR")]
-    pub(super) output_dir: Option<PathBuf>,
-    /// Colour by side
-    #[arg(long, value_name = "WHEN", default_value = "auto", alias = "colour")]
-    pub(super) color: Color,
-}
-
-#[derive(Debug, Args)]
 #[command(next_help_heading = "Bounds")]
 pub(super) struct Bounds {
     /// Follow at most so many flows at once, about 600 bytes each; beyond that the quietest is reported and let go
@@ -315,17 +297,6 @@ pub(super) struct Bounds {
     /// The most that may wait for missing bytes, in each direction of a flow
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = bytes)]
     pub(super) max_waiting: u64,
-}
-
-/// Whose stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Side {
-    /// The originator's
-    #[value(alias = "client")]
-    Orig,
-    /// The responder's
-    #[value(alias = "server")]
-    Resp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::args;
 use super::json::object;
 use super::report::clean;
-use crate::doctor::{Finding, Health, Severity, Talk, Verdict, findings, gather};
+use crate::doctor::{Finding, Health, Severity, Talk, Verdict, findings, gather, own};
 use crate::error::Result;
 
 /// Carries it out.
@@ -18,7 +18,7 @@ pub(super) fn run(args: &args::Doctor) -> Result<u8> {
             let talk = if args.talk { Talk::Yes } else { Talk::No };
             findings(&gather(target, talk))
         }
-        None => Vec::new(),
+        None => own::findings(&own::look()),
     };
     let subject = args.target.as_ref().map(ToString::to_string);
     let verdict = Verdict::of(&found);

@@ -1,7 +1,7 @@
 //! Where the port is named: on command lines, in environments, in units, and in files below the directory in which who listens works.
 
 use super::facts::Facts;
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, counted};
 use crate::host::mentions::Mention;
 
 const CHECK: Check = Check("configuration");
@@ -20,7 +20,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let is_served = facts.servers().chain(facts.datagrams()).next().is_some();
     if !own.is_empty() {
         let what = match is_served {
-            true => format!("{port} is named in {} places", own.len()),
+            true => format!("{port} is named in {}", counted(own.len(), "place")),
             false => format!("{port} is named, by a process that listens on another port"),
         };
         let named = match is_served {
@@ -34,7 +34,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let is_in_file = own.iter().any(|mention| in_file(&mention));
     let sure: Vec<&Mention> = others
         .into_iter()
-        .filter(|mention| mention.line > 0 && mention.is_sure)
+        .filter(|mention| mention.line > 0 && mention.is_sure && is_near(facts, mention))
         .collect();
     if is_served && !is_in_file && !sure.is_empty() {
         let what = format!(
@@ -48,6 +48,21 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     }
     found.extend(left_out(facts));
     found
+}
+
+/// Whether a file is in the working directory itself, or where programs keep their configuration: further down are other programs'.
+fn is_near(facts: &Facts, mention: &Mention) -> bool {
+    let below = |directory: &str| {
+        let rest = mention.place.strip_prefix(directory)?;
+        Some(rest.trim_start_matches('/').to_owned())
+    };
+    let mut directories = facts.searched.iter().map(|(directory, _)| directory);
+    directories.any(|directory| {
+        below(directory).is_some_and(|rest| match rest.split_once('/') {
+            None => true,
+            Some((first, _)) => first.starts_with("conf") || first == "etc",
+        })
+    })
 }
 
 fn lines(mentions: &[&Mention]) -> Vec<String> {
@@ -71,7 +86,8 @@ fn left_out(facts: &Facts) -> Option<Finding> {
         .filter(|(_, found)| found.files_left_out + found.directories_left_out > 0)
         .map(|(directory, found)| {
             let (files, directories) = (found.files_left_out, found.directories_left_out);
-            format!("{directory}: {files} files, {directories} directories")
+            let files = counted(files, "file");
+            format!("{directory}: {files}, {directories} directories")
         })
         .collect();
     let what = "not everything below the working directory was looked at";

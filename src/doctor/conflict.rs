@@ -1,7 +1,7 @@
 //! Who else has the port, or half of it: what a server that starts now would run into (bind(2), socket(7)).
 
 use super::facts::Facts;
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, counted};
 use crate::host::listing::{Listed, State};
 use crate::packet::TCP;
 use std::collections::BTreeMap;
@@ -108,9 +108,9 @@ fn resting(facts: &Facts) -> Option<Finding> {
         })
         .collect();
     let longest = resting.iter().map(|socket| socket.expires).max()?;
-    let count = resting.len();
+    let count = counted(resting.len(), "connection");
     let what = format!(
-        "{count} connections of a server on port {port} rest: one that starts without SO_REUSEADDR gets \"address already in use\""
+        "{count} of a server on port {port} not over yet (TIME_WAIT and the like): one that starts without SO_REUSEADDR gets \"address already in use\""
     );
     let lines = resting.iter().take(3).map(|socket| {
         let seconds = f64::from(socket.expires) / 1e3;

@@ -18,6 +18,7 @@ mod gather;
 mod listener;
 mod loopback;
 mod namespaces;
+pub mod own;
 mod ports;
 mod probe;
 mod reach;

@@ -1,7 +1,7 @@
 //! What came of knocking: let in, refused, or silence, and what the difference is (RFC 9293, listen(2)).
 
 use super::facts::{Facts, Outcome, Probe};
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, counted};
 use crate::host::listing::State;
 use crate::owners::How;
 
@@ -54,8 +54,9 @@ fn accepted(facts: &Facts, probe: &Probe, took: &str) -> Finding {
             .because("a connection was there, and no process had it when this stopped waiting");
         if let Some(server) = server {
             found = found.because(format!(
-                "{} of at most {} connections waited before",
-                server.receive_queue, server.send_queue
+                "{} waited before, of at most {}",
+                counted(server.receive_queue as usize, "connection"),
+                server.send_queue
             ));
         }
         return found;
@@ -106,8 +107,9 @@ fn silent(facts: &Facts, probe: &Probe) -> Finding {
     let owner = facts.owner(server);
     let is_full = server.receive_queue > server.send_queue;
     let queue = format!(
-        "{} connections wait in a backlog of {}",
-        server.receive_queue, server.send_queue
+        "{} in a backlog of {}",
+        counted(server.receive_queue as usize, "connection"),
+        server.send_queue
     );
     if !is_full {
         let what = format!(
@@ -173,7 +175,8 @@ fn watched(facts: &Facts) -> Vec<Finding> {
             .filter(|seen| seen.ending == ending)
             .map(|seen| seen.line.clone())
             .collect();
-        let what = format!("in {seconds} s, {} {verb} on port {port}", lines.len());
+        let count = counted(lines.len(), "connection");
+        let what = format!("in {seconds} s, on port {port}: {count} {verb}");
         (!lines.is_empty()).then(|| {
             match ending {
                 Ending::Other => CHECK.ok(code, what),
@@ -183,14 +186,10 @@ fn watched(facts: &Facts) -> Vec<Finding> {
         })
     };
     let mut found: Vec<Finding> = [
-        of(Ending::Refused, "seen-refused", "connections were refused"),
-        of(Ending::Reset, "seen-reset", "connections were reset"),
-        of(
-            Ending::NoAnswer,
-            "seen-silence",
-            "connections had no answer",
-        ),
-        of(Ending::Other, "seen-connections", "connections were seen"),
+        of(Ending::Refused, "seen-refused", "refused"),
+        of(Ending::Reset, "seen-reset", "reset"),
+        of(Ending::NoAnswer, "seen-silence", "without an answer"),
+        of(Ending::Other, "seen-connections", "seen"),
     ]
     .into_iter()
     .flatten()

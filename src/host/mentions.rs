@@ -16,7 +16,7 @@ pub struct Mention {
     pub text: String,
     /// The ports that it names.
     pub ports: Vec<u16>,
-    /// Whether a word in it says that they are ports.
+    /// Whether a word in it says that they are ports, and it is no longer than what people write.
     pub is_sure: bool,
 }
 
@@ -61,6 +61,8 @@ const EXTENSIONS: [&str; 8] = [
 ];
 /// Words near which a number is a port.
 const HINTS: [&str; 6] = ["port", "listen", "bind", "addr", "url", "host"];
+/// Words that leave no doubt.
+const SURE: [&str; 3] = ["port", "listen", "bind"];
 
 /// Searches the configuration files below a directory. Symbolic links are not followed.
 pub fn below(directory: &Path) -> Searched {
@@ -103,12 +105,13 @@ pub fn below(directory: &Path) -> Searched {
 /// What a text that is no file names: words of a command line, variables.
 pub fn inside(place: &str, text: &str) -> Option<Mention> {
     let ports = ports(text);
+    let lower = text.to_ascii_lowercase();
     (!ports.is_empty()).then(|| Mention {
         place: place.to_owned(),
         line: 0,
         text: masked(text).chars().take(LINE).collect(),
         ports,
-        is_sure: is_hinted(text),
+        is_sure: text.len() <= LINE && SURE.iter().any(|word| lower.contains(word)),
     })
 }
 
@@ -131,7 +134,8 @@ fn is_configuration(name: &str) -> bool {
     let extension = lower.rsplit_once('.').map(|(_, extension)| extension);
     lower == ".env"
         || lower.starts_with(".env.")
-        || extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
+        // Hidden files are programs' own.
+        || !lower.starts_with('.') && extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
             // What others wrote, again.
             && !lower.ends_with("lock.json")
 }

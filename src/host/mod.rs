@@ -1,5 +1,6 @@
 //! What this machine knows about itself: its interfaces, its sockets, its processes, its users, its network namespaces.
 
+pub mod abilities;
 pub mod addresses;
 pub mod connections;
 pub mod elsewhere;

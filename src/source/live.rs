@@ -29,6 +29,7 @@ use counters::Counters;
 use ending::{Ending, Step};
 pub use options::{MAX_SNAP_LEN, Options, Pace};
 use presence::Presence;
+pub use refusal::missing_permission;
 use refusal::why_not_opened;
 
 use super::{Losses, Next, Source, Stop, socket};

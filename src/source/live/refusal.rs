@@ -4,12 +4,10 @@ use super::message;
 
 /// Why a device did not open, and what to do: libpcap says the same for a missing permission and a missing device.
 pub(super) fn why_not_opened(error: &pcap::Error) -> String {
-    if !may_capture() {
-        let program = std::env::current_exe().unwrap_or_else(|_| "lcap".into());
+    if let Some(command) = missing_permission() {
         return format!(
             "capturing needs the CAP_NET_RAW capability. Give it to lcap once and for all with\n    \
-             sudo setcap cap_net_raw=ep {}\nor run lcap with sudo. Reading files (-r) needs no privilege",
-            shell_word(&program.to_string_lossy())
+             {command}\nor run lcap with sudo. Reading files (-r) needs no privilege"
         );
     }
     let devices = pcap::Device::list().unwrap_or_default();
@@ -19,6 +17,13 @@ pub(super) fn why_not_opened(error: &pcap::Error) -> String {
         .map(|device| device.name)
         .collect();
     format!("{}; the devices are {}", message(error), names.join(", "))
+}
+
+/// The command that lets this program capture; none where it may already.
+pub fn missing_permission() -> Option<String> {
+    let program = std::env::current_exe().unwrap_or_else(|_| "lcap".into());
+    let word = shell_word(&program.to_string_lossy());
+    (!may_capture()).then(|| format!("sudo setcap cap_net_raw=ep {word}"))
 }
 
 /// Whether the kernel lets this process open a packet socket.
