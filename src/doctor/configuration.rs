@@ -80,16 +80,29 @@ fn lines(mentions: &[&Mention]) -> Vec<String> {
 
 /// What was not looked at.
 fn left_out(facts: &Facts) -> Option<Finding> {
-    let lines: Vec<String> = facts
-        .searched
-        .iter()
-        .filter(|(_, found)| found.files_left_out + found.directories_left_out > 0)
-        .map(|(directory, found)| {
-            let (files, directories) = (found.files_left_out, found.directories_left_out);
-            let files = counted(files, "file");
-            format!("{directory}: {files}, {directories} directories")
-        })
-        .collect();
-    let what = "not everything below the working directory was looked at";
-    (!lines.is_empty()).then(|| CHECK.note("left-out", what).because_of(lines))
+    let all = facts.searched.iter().map(|(_, found)| found);
+    let (files, directories) = all.fold((0, 0), |(files, directories), found| {
+        (
+            files + found.files_left_out,
+            directories + found.directories_left_out,
+        )
+    });
+    let what = match (files, directories) {
+        (0, 0) => return None,
+        (files, 0) => format!(
+            "{} of the working directory left out",
+            counted(files, "file")
+        ),
+        (0, directories) => {
+            format!("{directories} directories below the working directory left out")
+        }
+        (files, directories) => format!(
+            "{} and {directories} directories below the working directory left out",
+            counted(files, "file")
+        ),
+    };
+    Some(CHECK.ok(
+        "left-out",
+        format!("{what}: too deep, too many, too large, or not to be read"),
+    ))
 }

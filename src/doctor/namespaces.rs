@@ -22,7 +22,8 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
                 .name
                 .as_deref()
                 .map(|name| format!(", which is called {name}"));
-            let (end, pid) = (socket.local, socket.pid);
+            let pid = socket.processes.first().map_or(socket.pid, |own| own.pid);
+            let end = socket.local;
             let name = name.unwrap_or_default();
             format!("{owner} listens on {end}, {proto}, in the namespace of process {pid}{name}")
         });
@@ -33,18 +34,20 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             true => CHECK.note("other-namespace", what),
             false => CHECK.problem("other-namespace", what),
         };
-        let pid = first.pid;
+        let pid = first.processes.first().map_or(first.pid, |own| own.pid);
         return vec![found.because_of(lines).mended_by(format!(
             "sudo nsenter --net=/proc/{pid}/ns/net lcap doctor {port}"
         ))];
     }
     let hidden = elsewhere.hidden;
     if hidden > 0 && !is_here {
-        let what = format!(
-            "of {hidden} processes this user may not see in which network namespace they are"
-        );
+        let what =
+            format!("it may not be seen in which network namespaces {hidden} of the processes are");
         let found = CHECK.unknown("namespaces-hidden", what);
-        return vec![found.mended_by(format!("sudo lcap doctor {}", facts.target))];
+        return vec![match facts.euid {
+            0 => found,
+            _ => found.mended_by(format!("sudo lcap doctor {}", facts.target)),
+        }];
     }
     Vec::new()
 }

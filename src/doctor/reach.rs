@@ -62,16 +62,16 @@ fn accepted(facts: &Facts, probe: &Probe, took: &str) -> Finding {
         return found;
     }
     let owner = facts.owner(other);
-    let what = match owner.how {
+    let mut what = match owner.how {
         How::Socket => format!("{owner} accepts at {end}, after {took}"),
         _ => format!("{end} accepts, after {took}"),
     };
+    if other.local.port() != end.port() {
+        what += &format!("; who answers has {}", other.local);
+    }
     let mut found = CHECK.ok("accepted", what);
     if other.inode == 0 && other.state == State::SynReceived {
         found = found.because("it waits for what the client says first (TCP_DEFER_ACCEPT)");
-    }
-    if other.local.port() != end.port() {
-        found = found.because(format!("who answers has {}", other.local));
     }
     found
 }

@@ -41,10 +41,10 @@ impl Health {
 const CAUSES: [&str; 22] = [
     "lo-down",
     "lo-no-address",
-    "name-not-resolved",
     "hosts-broken",
-    "localhost-unresolved",
     "localhost-wrong",
+    "localhost-unresolved",
+    "name-not-resolved",
     "dropped",
     "rejected",
     "redirected",

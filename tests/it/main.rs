@@ -21,6 +21,8 @@ mod conversations;
 
 mod tidy;
 
+#[cfg(target_os = "linux")]
+mod doctor;
 mod files;
 mod hostile;
 #[cfg(target_os = "linux")]

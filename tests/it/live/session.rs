@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// The program under test.
-pub(super) const LCAP: &str = env!("CARGO_BIN_EXE_lcap");
+pub(crate) const LCAP: &str = env!("CARGO_BIN_EXE_lcap");
 /// Nothing here takes this long, also on a machine with much else to do.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -34,7 +34,7 @@ pub(super) fn permitted() -> bool {
 }
 
 /// A test that this machine has no means for.
-pub(super) fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     assert_ne!(
         std::env::var("LCAP_LIVE").as_deref(),
         Ok("everything"),

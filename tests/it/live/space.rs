@@ -31,7 +31,7 @@ pub(super) fn beside(test: impl FnOnce(u32)) {
 }
 
 /// Does something on a thread in the namespace of this process.
-pub(super) fn inside<T: Send>(pid: u32, act: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn inside<T: Send>(pid: u32, act: impl FnOnce() -> T + Send) -> T {
     let space = File::open(format!("/proc/{pid}/ns/net")).unwrap();
     let done = std::thread::scope(|scope| {
         let enter = || {
