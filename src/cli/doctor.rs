@@ -1,14 +1,19 @@
 //! `lcap doctor`: a verdict first, then what was found, as text or as JSON.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
 
 use super::args;
 use super::json::object;
-use super::report::clean;
-use crate::doctor::{Finding, Health, Severity, Talk, Verdict, findings, gather, own};
+use super::report::{self, clean};
+use super::signals;
+use crate::doctor::{
+    Finding, Health, Severity, Talk, Verdict, Watched, findings, gather, own, watch,
+};
 use crate::error::Result;
+use crate::source::Stop;
 
 /// Carries it out.
 pub(super) fn run(args: &args::Doctor) -> Result<u8> {
@@ -16,7 +21,11 @@ pub(super) fn run(args: &args::Doctor) -> Result<u8> {
     let found = match &args.target {
         Some(target) => {
             let talk = if args.talk { Talk::Yes } else { Talk::No };
-            findings(&gather(target, talk))
+            let mut facts = gather(target, talk);
+            if let Some(seconds) = args.watch {
+                facts.watched = Some(watched(target.port, seconds)?);
+            }
+            findings(&facts)
         }
         None => own::findings(&own::look()),
     };
@@ -42,6 +51,14 @@ pub(super) fn run(args: &args::Doctor) -> Result<u8> {
         Health::Problem => 1,
         Health::Unknown => 2,
     })
+}
+
+/// Watches the port until the time is over, or somebody asks for an end.
+fn watched(port: u16, seconds: u64) -> Result<Watched> {
+    let stop = Stop::new()?;
+    signals::listen(stop.clone(), Arc::default(), Arc::default(), None)?;
+    report::watching(port, seconds);
+    Ok(watch(port, seconds, stop))
 }
 
 /// All that is to be told.

@@ -58,6 +58,11 @@ pub(super) fn no_processes(error: &Error) {
     say(&format!("lcap: processes are not looked up: {error}\n"));
 }
 
+/// The doctor watches a port.
+pub(super) fn watching(port: u16, seconds: u64) {
+    say(&format!("lcap: watching port {port} for {seconds} s\n"));
+}
+
 /// Sockets are listed, and of so many the processes are not known; so many processes may not be looked at.
 pub(super) fn unseen(sockets: usize, hidden: usize) {
     if sockets > 0 && hidden > 0 {

@@ -27,6 +27,7 @@ mod similar;
 mod talk;
 mod target;
 mod verdict;
+mod watch;
 mod way;
 
 pub use class::Class;
@@ -36,6 +37,7 @@ pub use gather::{Talk, gather};
 pub use ports::{Port, Ports, Reach, ports, reach};
 pub use target::Target;
 pub use verdict::{Health, Verdict};
+pub use watch::watch;
 
 /// A check: what it finds in the facts.
 pub type Check = fn(&Facts) -> Vec<Finding>;

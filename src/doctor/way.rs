@@ -272,3 +272,7 @@ fn is_in(own: IpAddr, (network, bits): (IpAddr, u8)) -> bool {
     use crate::host::addresses::network as masked;
     own.is_ipv4() == network.is_ipv4() && masked((own, bits)) == masked((network, bits))
 }
+
+#[cfg(test)]
+#[path = "way/tests.rs"]
+mod tests;
