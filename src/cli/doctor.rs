@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::args;
 use super::json::object;
-use super::report::{self, clean};
+use super::report::{self, clean_line};
 use super::signals;
 use crate::doctor::{
     Finding, Health, Severity, Talk, Verdict, Watched, findings, gather, own, watch,
@@ -78,6 +78,12 @@ enum Detail {
     All,
 }
 
+/// Whether people want to know what a finding rests on.
+fn is_told(finding: &Finding, detail: Detail) -> bool {
+    // Who listens is what is asked for.
+    finding.severity != Severity::Ok || detail == Detail::All || finding.code == "listens"
+}
+
 impl Report<'_> {
     fn text(&self, detail: Detail) -> String {
         let Verdict {
@@ -86,33 +92,32 @@ impl Report<'_> {
             remedy,
             ..
         } = self.verdict;
-        let mut text = format!("{}: {}: {what}\n", self.subject, health.name());
+        let subject = clean_line(self.subject);
+        let mut text = format!("{subject}: {}: {}\n", health.name(), clean_line(what));
         if let Some(remedy) = remedy {
-            text += &format!("  $ {remedy}\n");
+            text += &format!("  $ {}\n", clean_line(remedy));
         }
         text.push('\n');
         for finding in self.findings {
-            text += &format!(
-                "{:8} {:14} {}\n",
-                finding.severity.name(),
-                finding.check,
-                finding.what
-            );
-            if finding.severity == Severity::Ok
-                && detail == Detail::Usual
-                && finding.code != "listens"
-            {
+            let Finding {
+                check,
+                severity,
+                what,
+                ..
+            } = finding;
+            let (severity, what) = (severity.name(), clean_line(what));
+            text += &format!("{severity:8} {check:14} {what}\n");
+            if !is_told(finding, detail) {
                 continue;
             }
             for line in &finding.evidence {
-                text += &format!("{:24}{line}\n", "");
+                text += &format!("{:24}{}\n", "", clean_line(line));
             }
             if let Some(remedy) = &finding.remedy {
-                text += &format!("{:22}$ {remedy}\n", "");
+                text += &format!("{:22}$ {}\n", "", clean_line(remedy));
             }
         }
-        text += &format!("\n{:.0} ms\n", self.milliseconds);
-        clean(&text)
+        text + &format!("\n{:.0} ms\n", self.milliseconds)
     }
 
     fn json(&self) -> String {

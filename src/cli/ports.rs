@@ -1,21 +1,27 @@
 //! `lcap ports`: every socket that listens, as a table, as JSON, as CSV.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::args::{self, ListFormat};
 use super::json::object;
-use super::report::{self, clean};
+use super::report::{self, clean_line};
+use super::signals;
 use crate::doctor::{Port, Ports, Reach, ports};
 use crate::error::{Error, Result};
 use crate::filter;
+use crate::host::processes::Process;
 use crate::host::{free, settings};
 use crate::packet::UDP;
+use crate::source::Stop;
 
 /// Sockets are looked at so often.
 const EVERY: Duration = Duration::from_secs(1);
+/// Who asks for an end waits this long at most.
+const PAUSE: Duration = Duration::from_millis(50);
 /// The first port that is not for services that everybody knows.
 const FIRST: u16 = 1024;
 
@@ -33,8 +39,9 @@ pub(super) fn run(args: &args::Ports) -> Result<u8> {
     if !args.watch {
         return Ok(0);
     }
-    loop {
-        std::thread::sleep(EVERY);
+    let stop = Stop::new()?;
+    signals::listen(stop.clone(), Arc::default(), Arc::default(), None)?;
+    while !is_over(&stop) {
         let now = look(args)?;
         for (mark, from, without) in [("+", &now, &listed), ("-", &listed, &now)] {
             let rows = added(from, without);
@@ -42,6 +49,16 @@ pub(super) fn run(args: &args::Ports) -> Result<u8> {
         }
         listed = now;
     }
+    Ok(0)
+}
+
+/// Waits until it is time to look again; whether somebody asked for an end instead.
+fn is_over(stop: &Stop) -> bool {
+    let until = Instant::now() + EVERY;
+    while Instant::now() < until && !stop.is_requested() {
+        std::thread::sleep(PAUSE);
+    }
+    stop.is_requested()
 }
 
 fn look(args: &args::Ports) -> Result<Ports> {
@@ -132,9 +149,9 @@ fn widths(rows: &[&Port]) -> [usize; COLUMNS.len()] {
 fn line(cells: &[String; COLUMNS.len()], widths: &[usize; COLUMNS.len()]) -> String {
     let padded = cells.iter().zip(widths);
     let text: Vec<String> = padded
-        .map(|(cell, width)| format!("{cell:width$}"))
+        .map(|(cell, width)| format!("{:width$}", clean_line(cell)))
         .collect();
-    clean(&format!("{}\n", text.join(" ").trim_end()))
+    format!("{}\n", text.join(" ").trim_end())
 }
 
 /// The fields of CSV, and in essence of JSON.
@@ -188,7 +205,7 @@ fn json(port: &Port, mark: Option<&str>) -> String {
             *value = Value::from(networks.clone());
         }
     }
-    let process = |process: &std::sync::Arc<crate::host::processes::Process>| {
+    let process = |process: &Arc<Process>| {
         let mut object = serde_json::Map::new();
         object.insert("pid".into(), process.pid.into());
         object.insert("name".into(), process.name.clone().into());
@@ -205,7 +222,7 @@ fn json(port: &Port, mark: Option<&str>) -> String {
 fn record(fields: &[String]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     // Writing to a Vec cannot fail.
-    let _ = writer.write_record(fields.iter().map(|field| clean(field).replace('\n', " ")));
+    let _ = writer.write_record(fields.iter().map(|field| clean_line(field)));
     String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 

@@ -219,6 +219,11 @@ fn say(text: &str) {
     let _ = std::io::stderr().write_all(format!("{begin}{clean}").as_bytes());
 }
 
+/// The same of what is one line: nothing in it begins another.
+pub(super) fn clean_line(text: &str) -> String {
+    clean(&text.replace('\n', "\u{fffd}"))
+}
+
 /// A text in which control characters of names, files and devices are seen and not obeyed; lines end.
 pub(super) fn clean(text: &str) -> String {
     let shown = |c: char| match c.is_control() && c != '\n' {

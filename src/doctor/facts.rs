@@ -1,13 +1,14 @@
 //! All that is known when the checks begin.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Target;
 use super::ports;
 use crate::host::addresses::Interface;
+use crate::host::containers::Container;
 use crate::host::elsewhere::Elsewhere;
 use crate::host::firewall::Firewall;
 use crate::host::holders::Holders;
@@ -59,6 +60,8 @@ pub struct Facts {
     pub firewall: Firewall,
     /// The systemd units that name the port.
     pub units: Vec<Unit>,
+    /// The containers that publish the port.
+    pub containers: Vec<Container>,
     /// The configuration files below the directories in which who listens works.
     pub searched: Vec<(String, Searched)>,
     /// What command lines and environments of who listens say of ports.
@@ -199,6 +202,7 @@ impl Facts {
             next_free: None,
             firewall: Firewall::Unasked,
             units: Vec::new(),
+            containers: Vec::new(),
             searched: Vec::new(),
             named: Vec::new(),
             elsewhere: Elsewhere::default(),
@@ -230,6 +234,12 @@ impl Facts {
 
     /// The socket that takes what is sent to this address: the one that names it, before those for all addresses.
     pub fn server_of(&self, address: IpAddr) -> Option<&Listed> {
+        // To connect to the wildcard is to connect to the loopback.
+        let address = match address {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            address => address,
+        };
         let taking = self.servers().filter(|socket| socket.takes(address));
         taking.min_by_key(|socket| {
             let own = socket.local.ip().to_canonical();

@@ -1,7 +1,7 @@
 //! What the firewall does to a connection of this machine to itself.
 
 use super::facts::{Facts, Outcome, Probe};
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, shell_word};
 use super::way::{self, Hit};
 use crate::host::firewall::{Action, Firewall};
 
@@ -18,7 +18,10 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         Firewall::NotPermitted => {
             let what = "this user may not look at the firewall";
             let found = CHECK.unknown("firewall-hidden", what);
-            return vec![found.mended_by(format!("sudo lcap doctor {}", facts.target))];
+            return vec![found.mended_by(format!(
+                "sudo lcap doctor {}",
+                shell_word(&facts.target.to_string())
+            ))];
         }
         Firewall::Failed(why) => {
             let what = format!("nft does not tell of the firewall: {why}");

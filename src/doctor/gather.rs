@@ -16,7 +16,8 @@ use crate::host::mentions::{self, Mention, Searched};
 use crate::host::processes::{self, Held, Process};
 use crate::host::services::Services;
 use crate::host::{
-    addresses, elsewhere, firewall, free, holders, listing, names, settings, units, users,
+    addresses, containers, elsewhere, firewall, free, holders, listing, names, settings, units,
+    users,
 };
 use crate::packet::{TCP, UDP};
 
@@ -57,6 +58,7 @@ pub fn gather(target: &Target, wish: Talk) -> Facts {
         facts.sources = names::sources();
         let services = Services::read();
         facts.service = [TCP, UDP].map(|proto| services.name(proto, port).map(str::to_owned));
+        facts.containers = containers::publishing(port);
         let knocks = knock(&facts);
         facts.overflows = overflowed(about.overflows, settings::read().overflows);
         facts.settings = about;

@@ -26,6 +26,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         found.extend(other_address(facts));
     }
     found.extend(units(facts));
+    found.extend(containers(facts));
     found
 }
 
@@ -182,6 +183,28 @@ fn other_address(facts: &Facts) -> Option<Finding> {
             .because(format!("{} can be reached from {reach}", other.local))
             .mended_by(format!("lcap doctor {host}")),
     )
+}
+
+/// Containers that publish the port, and do not run.
+fn containers(facts: &Facts) -> Vec<Finding> {
+    let port = facts.target.port;
+    let down = facts
+        .containers
+        .iter()
+        .filter(|own| own.is_running == Some(false) && !facts.is_accepted());
+    down.map(|own| {
+        let (name, inside) = (&own.name, &own.inside);
+        let what =
+            format!("the container {name} publishes port {port} as its {inside}, and does not run");
+        let found = CHECK
+            .problem("container-down", what)
+            .mended_by(format!("docker start {}", shell_word(name)));
+        match own.exit_code {
+            Some(code) => found.because(format!("it ended with code {code}")),
+            None => found,
+        }
+    })
+    .collect()
 }
 
 /// Units that name the port, while nobody lets anybody in.

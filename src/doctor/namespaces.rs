@@ -1,7 +1,7 @@
 //! Whether the port listens in another network namespace: each has a loopback of its own (network_namespaces(7)).
 
 use super::facts::Facts;
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, shell_word};
 use crate::owners::{How, Owner};
 use crate::packet::UDP;
 
@@ -46,7 +46,10 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         let found = CHECK.unknown("namespaces-hidden", what);
         return vec![match facts.euid {
             0 => found,
-            _ => found.mended_by(format!("sudo lcap doctor {}", facts.target)),
+            _ => found.mended_by(format!(
+                "sudo lcap doctor {}",
+                shell_word(&facts.target.to_string())
+            )),
         }];
     }
     Vec::new()

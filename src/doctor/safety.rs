@@ -1,11 +1,11 @@
 //! Facts about who listens that somebody may want to know. None of them is an accusation.
 
 use super::facts::{Facts, Server};
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, shell_word};
 use crate::packet::TCP;
 
 const CHECK: Check = Check("safety");
-/// Interactive programs, of which servers are seldom children in production.
+/// Who takes the children of those who ended.
 const INIT: u32 = 1;
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
@@ -41,7 +41,7 @@ fn name(server: &Server) -> String {
 }
 
 fn deleted(server: &Server) -> Option<Finding> {
-    let program = server
+    server
         .details
         .program
         .filter(|program| program.is_deleted)?;
@@ -52,9 +52,8 @@ fn deleted(server: &Server) -> Option<Finding> {
     let path = server.process.exe.as_deref().unwrap_or("?");
     let found = CHECK.note("deleted-program", what);
     let found = found.because(format!("/proc/{}/exe is {path}", server.process.pid));
-    let _ = program;
     Some(match &server.details.unit {
-        Some(unit) => found.mended_by(format!("sudo systemctl restart {unit}")),
+        Some(unit) => found.mended_by(format!("sudo systemctl restart {}", shell_word(unit))),
         None => found.mended_by(format!("kill {}", server.process.pid)),
     })
 }
@@ -67,7 +66,7 @@ fn writable(server: &Server) -> Option<Finding> {
         CHECK
             .note("writable-program", what)
             .because(path.to_owned())
-            .mended_by(format!("chmod o-w {}", super::finding::shell_word(path)))
+            .mended_by(format!("chmod o-w {}", shell_word(path)))
     })
 }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::facts::*;
 use super::*;
+use crate::host::containers::Container;
 use crate::host::elsewhere::Foreign;
 use crate::host::firewall::Firewall;
 use crate::host::listing::{Listed, State};
@@ -47,6 +48,12 @@ fn verdicts() {
     let client = Listed {
         remote: end("127.0.0.1:5000"),
         ..socket(State::Established, "127.0.0.1:62893", 9)
+    };
+    let container = Container {
+        name: "web".into(),
+        inside: "80/tcp".into(),
+        is_running: Some(false),
+        exit_code: Some(137),
     };
     let unit = |state: Option<&str>| Unit {
         name: "server.service".into(),
@@ -135,6 +142,11 @@ fn verdicts() {
             refused("62893").but(|facts| facts.units = vec![unit(Some("failed"))]),
             "problem",
             "unit-down",
+        ),
+        (
+            refused("62893").but(|facts| facts.containers = vec![container.clone()]),
+            "problem",
+            "container-down",
         ),
         (
             refused("62893").but(|facts| facts.units = vec![unit(None)]),

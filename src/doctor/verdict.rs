@@ -38,7 +38,7 @@ impl Health {
 }
 
 /// Codes of problems, those that explain others before those.
-const CAUSES: [&str; 22] = [
+const CAUSES: [&str; 23] = [
     "lo-down",
     "lo-no-address",
     "hosts-broken",
@@ -60,6 +60,7 @@ const CAUSES: [&str; 22] = [
     "other-address",
     "other-namespace",
     "unit-down",
+    "container-down",
     "nothing-listens",
 ];
 

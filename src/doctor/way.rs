@@ -1,5 +1,6 @@
 //! The way of a packet through the firewall's chains (nft(8)): what the rules would do to it, and where nobody knows.
 
+use super::finding::shell_word;
 use crate::host::firewall::{Action, Chain, Condition, Rule, Side};
 use crate::host::listing::Listed;
 use crate::packet::UDP;
@@ -50,7 +51,8 @@ const DEPTH: usize = 16;
 pub(super) fn round(chains: &[Chain], lo: &str, to: IpAddr, port: u16) -> Fate {
     let mut packet = Packet {
         proto: "tcp",
-        from: to.is_loopback().then_some(to),
+        // Who talks to itself does so from the address that it talks to.
+        from: Some(to),
         to,
         port,
         interfaces: [None, Some(lo)],
@@ -141,7 +143,9 @@ fn pass(chains: &[Chain], hook: &str, packet: &mut Packet, fate: &mut Fate) -> b
                     action: Action::Drop,
                     is_sure: fate.hits.iter().all(|hit| hit.is_sure),
                     removal: Some(format!(
-                        "sudo nft add rule {family} {table} {name} iifname lo accept"
+                        "sudo nft insert rule {family} {} {} iifname lo accept",
+                        shell_word(table),
+                        shell_word(name)
                     )),
                 });
                 return false;
@@ -168,7 +172,10 @@ fn walk(
             is_sure,
             removal: Some(format!(
                 "sudo nft delete rule {} {} {} handle {}",
-                chain.family, chain.table, chain.name, rule.handle
+                chain.family,
+                shell_word(&chain.table),
+                shell_word(&chain.name),
+                rule.handle
             )),
         };
         match (holds, &rule.action) {

@@ -3,6 +3,7 @@
 pub mod abilities;
 pub mod addresses;
 pub mod connections;
+pub mod containers;
 pub mod elsewhere;
 pub mod firewall;
 pub mod free;

@@ -19,4 +19,6 @@ mod names;
 
 mod people;
 
+mod talking;
+
 mod listing;

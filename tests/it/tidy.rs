@@ -26,7 +26,7 @@ const DOORS: [(&str, &[&str]); 15] = [
     ("indicatif", &["cli/"]),
     ("signal_hook", &["cli/"]),
     ("csv", &["sink/", "cli/"]),
-    // The firewall's tool speaks it.
+    // The firewall's tool and Docker's daemon speak it.
     ("serde_json", &["cli/", "host/firewall", "sink/json/tests"]),
     ("hashbrown", &["flow/"]),
     (

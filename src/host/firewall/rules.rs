@@ -120,13 +120,18 @@ pub(super) fn chains(structure: &str, words: &str) -> Option<Vec<Chain>> {
             ];
             let handle = rule.get("handle")?.as_u64()?;
             let expressions = rule.get("expr").and_then(Value::as_array);
-            let (conditions, action) = read(expressions.map_or(&[], Vec::as_slice));
+            let (conditions, mut action) = read(expressions.map_or(&[], Vec::as_slice));
             let chain = found.iter_mut().find(|own| {
                 [&own.family, &own.table, &own.name] == [&place[0], &place[1], &place[2]]
             })?;
+            let text = texts.remove(&(place, handle)).unwrap_or_default();
+            if action == Action::Redirect(None) {
+                // What an extension does stands in the words only.
+                action = Action::Redirect(redirected_to(&text));
+            }
             chain.rules.push(Rule {
                 handle,
-                text: texts.remove(&(place, handle)).unwrap_or_default(),
+                text,
                 conditions,
                 action,
             });
@@ -155,6 +160,15 @@ fn texts(words: &str) -> HashMap<([String; 3], u64), String> {
     texts
 }
 
+/// `… redirect to :8080`
+fn redirected_to(text: &str) -> Option<u16> {
+    let (_, port) = text.rsplit_once("redirect to :")?;
+    port.split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
+}
+
 fn read(expressions: &[Value]) -> (Vec<Condition>, Action) {
     let mut conditions = Vec::new();
     for expression in expressions {
@@ -176,6 +190,18 @@ fn read(expressions: &[Value]) -> (Vec<Condition>, Action) {
                 conditions.push(condition(value).unwrap_or(Condition::Unknown));
                 continue;
             }
+            // An extension of iptables, of which only the name is told.
+            "xt" => match (text("type").as_deref(), text("name").as_deref()) {
+                (Some("match"), Some("comment")) => continue,
+                (Some("target"), Some("REJECT")) => Action::Reject,
+                (Some("target"), Some("REDIRECT")) => Action::Redirect(None),
+                (Some("target"), Some("DNAT")) => Action::Dnat(None, None),
+                (Some("target"), _) => continue,
+                _ => {
+                    conditions.push(Condition::Unknown);
+                    continue;
+                }
+            },
             // They change nothing, and ask nothing.
             "counter" | "log" | "comment" | "mangle" | "notrack" => continue,
             _ => {
@@ -302,6 +328,11 @@ mod tests {
         assert_eq!(second.action, Action::Redirect(Some(8080)));
         assert_eq!(second.conditions.len(), 3);
         assert_eq!(second.conditions[2], Condition::Unknown);
+        assert_eq!(
+            redirected_to("tcp dport 80 counter redirect to :8080"),
+            Some(8080)
+        );
+        assert_eq!(redirected_to("redirect"), None);
         assert_eq!(chains[1].hook, None);
         assert_eq!(chains[1].rules[0].action, Action::GoOn);
     }

@@ -138,11 +138,12 @@ fn files_name_another_port() {
 fn names_of_processes_are_no_commands_of_terminals() {
     let Some(room) = Room::new() else { return };
     let directory = tempfile::tempdir().unwrap();
-    let odd = directory.path().join("\u{1b}[31m\u{9b}red");
+    let odd = directory.path().join("\u{1b}[31m\u{9b}\nok red");
     std::fs::copy(std::env::current_exe().unwrap(), &odd).unwrap();
     let _server = room.inside(|| Part::start(parts::of(&odd, &room.own("127.0.0.1:62893"))));
     let said = room.doctor(&["62893"]);
     said.is("healthy", "accepted", &["red"]);
+    assert!(!said.text.contains("\nok red"), "{}", said.text);
     let is_plain = |text: &str| text.chars().all(|c| c == '\n' || !c.is_control());
     assert!(is_plain(&said.text), "{:?}", said.text);
     let json = room.command(crate::live::session::LCAP);

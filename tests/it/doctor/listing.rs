@@ -127,6 +127,7 @@ fn who_appears_and_who_vanishes() {
         vanished.starts_with("- tcp") && vanished.contains(&room.own("62893")),
         "{vanished}"
     );
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -104,6 +104,25 @@ fn what_others_are_kept_from() {
         .is_without("dropped");
 }
 
+/// iptables is made of nftables on most machines; of its extensions only names are told.
+#[test]
+fn rules_of_iptables() {
+    let Some(room) = Room::new() else { return };
+    let rules = [
+        "iptables-nft -A INPUT -p tcp --dport 62893 -m comment --comment why -j REJECT",
+        "iptables-nft -t nat -A OUTPUT -p tcp --dport 62894 -j REDIRECT --to-ports 62895",
+    ];
+    if let Err(why) = rules.iter().try_for_each(|words| room.run(words)) {
+        return skip(&why);
+    }
+    let _servers = room.part("127.0.0.1:62893,127.0.0.1:62895");
+    room.doctor(&["62893"])
+        .is("problem", "rejected", &["ip filter INPUT: tcp dport 62893"]);
+    room.doctor(&["62894"])
+        .is("healthy", "accepted", &["who answers has 127.0.0.1:62895"])
+        .finds("note", "redirected", &["to port 62895"]);
+}
+
 /// Docker's own proxy, and a rule as Docker makes it.
 #[test]
 fn what_docker_publishes() {
