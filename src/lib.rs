@@ -101,6 +101,8 @@
 //!   [`FORMATS`](sink::FORMATS) then lists;
 //! - a detector: a file in `detect` with its row, in [`DETECTORS`](detect::DETECTORS), and rows in its tests;
 //! - a field of flows: a row in [`COLUMNS`](sink::flows::COLUMNS), and one in the README;
+//! - a check of the doctor: a file in `doctor` with a function of the [`Facts`](doctor::Facts), and its row in [`CHECKS`](doctor::CHECKS); what it
+//!   needs to know is asked in `host` and gathered once;
 //! - something to fail on: a row in [`CONDITIONS`](flow::CONDITIONS);
 //! - a link type: its constant in `packet/link.rs`, its arm in `decode/link.rs`, its printer in `sink/text`;
 //! - a fixture: a row in `fixtures/CASES`, and `LCAP_BLESS=1 cargo test` for its golden file.

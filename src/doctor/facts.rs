@@ -107,6 +107,8 @@ pub struct Probe {
     pub took: Duration,
     /// The socket at the other end, if it is on this machine.
     pub answers: Option<Listed>,
+    /// How long it was waited for a process to have that socket.
+    pub waited: Duration,
     /// Whether the address answers an ICMP echo.
     pub echo: Echo,
     /// What was said when it was asked something.

@@ -65,16 +65,27 @@ fn one_family(facts: &Facts) -> Option<Finding> {
     if first.local.ip().is_unspecified() && first.only_v6 {
         found = found.because("IPV6_V6ONLY is set on it, or net.ipv6.bindv6only is 1");
     }
+    if is_served {
+        return Some(found);
+    }
     let port = facts.target.port;
-    let end = match v4 {
-        true => format!("127.0.0.1:{port}"),
-        false => format!("[::1]:{port}"),
+    let (end, order) = match v4 {
+        // gai.conf(5)
+        true => (
+            format!("127.0.0.1:{port}"),
+            "echo 'precedence ::ffff:0:0/96 100' | sudo tee -a /etc/gai.conf",
+        ),
+        false => (
+            format!("[::1]:{port}"),
+            "echo '::1 localhost' | sudo tee -a /etc/hosts",
+        ),
     };
-    Some(match is_served {
-        true => found,
-        false => found
-            .because("let the server listen on :: without IPV6_V6ONLY to serve both, or have clients ask for the address that it has")
-            .mended_by(format!("lcap doctor {end}")),
+    let found = found
+        .because("a server on :: without IPV6_V6ONLY serves both")
+        .because(format!("clients may ask for {end}"));
+    Some(match facts.target.is_localhost() {
+        true => found.mended_by(order),
+        false => found,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Why a port cannot be reached, who has it, and who else can reach it.
 //!
-//! The facts are gathered once ([`gather`]); then every check, each a pure function of them, says what it finds ([`findings`]); a verdict is
+//! The facts are gathered once ([`gather()`]); then every check, each a pure function of them, says what it finds ([`findings`]); a verdict is
 //! made of that ([`Verdict`]). Text and JSON show the same findings.
 //!
 //! A new check is a file with a function of the facts, and its row in [`CHECKS`].

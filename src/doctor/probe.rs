@@ -64,6 +64,7 @@ pub(super) fn knock(address: SocketAddr, queue: Queue) -> Knock {
             outcome,
             took,
             answers,
+            waited: began.elapsed().saturating_sub(took),
             echo: echo(address.ip()),
             said: None,
         },

@@ -49,9 +49,10 @@ fn accepted(facts: &Facts, probe: &Probe, took: &str) -> Finding {
             "{end}: the kernel takes connections, and {} accepts none of them",
             owner.as_deref().unwrap_or("who listens")
         );
-        let mut found = CHECK
-            .problem("never-accepts", what)
-            .because("a connection was there, and no process had it when this stopped waiting");
+        let mut found = CHECK.problem("never-accepts", what).because(format!(
+            "a connection was there, and no process had it within {:.1} s",
+            probe.waited.as_secs_f64()
+        ));
         if let Some(server) = server {
             found = found.because(format!(
                 "{} waited before, of at most {}",

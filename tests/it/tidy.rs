@@ -27,7 +27,15 @@ const DOORS: [(&str, &[&str]); 15] = [
     ("signal_hook", &["cli/"]),
     ("csv", &["sink/", "cli/"]),
     // The firewall's tool and Docker's daemon speak it.
-    ("serde_json", &["cli/", "host/firewall", "sink/json/tests"]),
+    (
+        "serde_json",
+        &[
+            "cli/",
+            "host/containers",
+            "host/firewall",
+            "sink/json/tests",
+        ],
+    ),
     ("hashbrown", &["flow/"]),
     (
         "foldhash",

@@ -11,7 +11,7 @@ use crate::doctor::Target;
                   Nothing is sent but a connection and an ICMP echo to the address that is asked for."
 )]
 pub(in crate::cli) struct Doctor {
-    /// What cannot be reached: 62893, localhost:62893, [::1]:62893, http://localhost:62893/ [default: lcap itself is looked at]
+    /// What cannot be reached: 62893, localhost:62893, an IPv6 address in brackets, a URL [default: lcap itself is looked at]
     #[arg(value_name = "[HOST:]PORT")]
     pub(in crate::cli) target: Option<Target>,
     /// Ask the service for an answer, too: HTTP, TLS, Redis, PostgreSQL, where it is known which

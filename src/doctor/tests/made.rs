@@ -108,6 +108,7 @@ impl Facts {
             outcome,
             took: Duration::from_micros(100),
             answers,
+            waited: Duration::ZERO,
             echo: Echo::NotPermitted,
             said: None,
         });

@@ -30,7 +30,10 @@ fn only_ipv6() {
     room.doctor(&["62893"]).is(
         "problem",
         "only-ipv6",
-        &["localhost is 127.0.0.1 first", "lcap doctor [::1]:62893"],
+        &[
+            "localhost is 127.0.0.1 first",
+            "clients may ask for [::1]:62893",
+        ],
     );
     room.doctor(&["[::1]:62893"]).is("healthy", "accepted", &[]);
     room.doctor(&["127.0.0.1:62893"])
