@@ -5,7 +5,7 @@ mod follow;
 mod ports;
 mod run;
 
-pub(super) use doctor::Doctor;
+pub(super) use doctor::{Doctor, ReportFormat};
 pub(super) use follow::{Side, Streams};
 pub(super) use ports::{ListFormat, Ports};
 pub(super) use run::{Run, Whose};

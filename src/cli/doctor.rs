@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::args;
+use super::args::{self, ReportFormat};
 use super::json::object;
+use super::look::is_coloured;
 use super::report::{self, clean_line};
 use super::signals;
 use crate::doctor::{
@@ -37,12 +38,11 @@ pub(super) fn run(args: &args::Doctor) -> Result<u8> {
         findings: &found,
         milliseconds: began.elapsed().as_secs_f64() * 1e3,
     };
-    let text = match args.json {
-        true => report.json(),
-        false => report.text(if args.verbose {
-            Detail::All
-        } else {
-            Detail::Usual
+    let text = match args.format {
+        ReportFormat::Json => report.json(),
+        ReportFormat::Text => report.text(&Look {
+            is_coloured: is_coloured(args.color),
+            is_full: args.verbose,
         }),
     };
     super::print(text.as_bytes())?;
@@ -69,23 +69,40 @@ struct Report<'a> {
     milliseconds: f64,
 }
 
-/// How much of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Detail {
-    /// Of what is as it should be, only the sentence.
-    Usual,
-    /// Its evidence, too.
-    All,
+/// How text looks.
+struct Look {
+    is_coloured: bool,
+    /// Whether the evidence of what is fine is told, too.
+    is_full: bool,
+}
+
+const RED: &str = "\x1b[31m";
+const YELLOW: &str = "\x1b[33m";
+const PLAIN: &str = "\x1b[0m";
+
+impl Look {
+    /// A word in the colour of how bad it is.
+    fn painted(&self, word: &str, severity: Severity) -> String {
+        let colour = match severity {
+            Severity::Problem => RED,
+            Severity::Note | Severity::Unknown => YELLOW,
+            Severity::Ok => return word.to_owned(),
+        };
+        match self.is_coloured {
+            true => format!("{colour}{word}{PLAIN}"),
+            false => word.to_owned(),
+        }
+    }
 }
 
 /// Whether people want to know what a finding rests on.
-fn is_told(finding: &Finding, detail: Detail) -> bool {
+fn is_told(finding: &Finding, look: &Look) -> bool {
     // Who listens is what is asked for.
-    finding.severity != Severity::Ok || detail == Detail::All || finding.code == "listens"
+    finding.severity != Severity::Ok || look.is_full || finding.code == "listens"
 }
 
 impl Report<'_> {
-    fn text(&self, detail: Detail) -> String {
+    fn text(&self, look: &Look) -> String {
         let Verdict {
             health,
             what,
@@ -93,7 +110,13 @@ impl Report<'_> {
             ..
         } = self.verdict;
         let subject = clean_line(self.subject);
-        let mut text = format!("{subject}: {}: {}\n", health.name(), clean_line(what));
+        let severity = match health {
+            Health::Healthy => Severity::Ok,
+            Health::Problem => Severity::Problem,
+            Health::Unknown => Severity::Unknown,
+        };
+        let word = look.painted(health.name(), severity);
+        let mut text = format!("{subject}: {word}: {}\n", clean_line(what));
         if let Some(remedy) = remedy {
             text += &format!("  $ {}\n", clean_line(remedy));
         }
@@ -105,9 +128,9 @@ impl Report<'_> {
                 what,
                 ..
             } = finding;
-            let (severity, what) = (severity.name(), clean_line(what));
-            text += &format!("{severity:8} {check:14} {what}\n");
-            if !is_told(finding, detail) {
+            let word = look.painted(&format!("{:8}", severity.name()), *severity);
+            text += &format!("{word} {check:14} {}\n", clean_line(what));
+            if !is_told(finding, look) {
                 continue;
             }
             for line in &finding.evidence {

@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::finding::{Check, Finding, counted};
 use crate::host::listing::{Listed, State};
-use crate::packet::TCP;
+use crate::packet::{TCP, UDP};
 use std::collections::BTreeMap;
 
 const CHECK: Check = Check("conflict");
@@ -26,12 +26,17 @@ fn shared(facts: &Facts) -> Vec<Finding> {
     }
     let several = groups.into_iter().filter(|(_, own)| own.len() > 1);
     several
-        .map(|((_, end, _), own)| {
+        .map(|((proto, end, _), own)| {
             let count = own.len();
-            let lines = own.iter().map(|socket| {
-                format!("{} has socket {}", facts.owner(socket), socket.inode)
-            });
-            let what = format!("{count} sockets share {end} (SO_REUSEPORT): the kernel spreads connections over them");
+            let lines = own
+                .iter()
+                .map(|socket| format!("{} has socket {}", facts.owner(socket), socket.inode));
+            let (by, what) = match proto {
+                UDP => ("SO_REUSEPORT or SO_REUSEADDR", "datagrams"),
+                _ => ("SO_REUSEPORT", "connections"),
+            };
+            let what =
+                format!("{count} sockets share {end} ({by}): the kernel spreads {what} over them");
             CHECK.note("shared", what).because_of(lines)
         })
         .collect()

@@ -28,6 +28,8 @@ pub struct Facts {
     pub target: Target,
     /// Whose rights this process has.
     pub euid: u32,
+    /// Who asks: that user, or whoever typed sudo(8).
+    pub person: u32,
     /// The addresses of the host that is asked for, in the order in which programs try them.
     pub resolved: Resolved,
     /// Those of `localhost`.
@@ -188,6 +190,7 @@ impl Facts {
         Facts {
             target,
             euid: 0,
+            person: 0,
             resolved: Resolved::default(),
             localhost: Resolved::default(),
             hosts: Ok(Vec::new()),

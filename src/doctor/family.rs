@@ -17,18 +17,24 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     found
 }
 
-/// Whether a socket takes anything of a family.
-fn serves(socket: &Listed, is_v4: bool) -> bool {
+/// Whether a socket takes anything of IPv4.
+fn serves_v4(socket: &Listed) -> bool {
     match socket.local.ip() {
-        IpAddr::V6(own) if own.is_unspecified() => !is_v4 || !socket.only_v6,
-        own => own.to_canonical().is_ipv4() == is_v4,
+        IpAddr::V6(own) if own.is_unspecified() => !socket.only_v6,
+        own => own.to_canonical().is_ipv4(),
     }
+}
+
+/// Whether a socket takes anything of IPv6.
+fn serves_v6(socket: &Listed) -> bool {
+    socket.local.ip().to_canonical().is_ipv6()
 }
 
 /// All servers are of one family, and clients may come with the other.
 fn one_family(facts: &Facts) -> Option<Finding> {
     let first = facts.servers().next()?;
-    let [v4, v6] = [true, false].map(|is_v4| facts.servers().any(|own| serves(own, is_v4)));
+    let v4 = facts.servers().any(serves_v4);
+    let v6 = facts.servers().any(serves_v6);
     if v4 && v6 {
         return None;
     }

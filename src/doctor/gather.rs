@@ -44,6 +44,7 @@ pub fn gather(target: &Target, wish: Talk) -> Facts {
     let port = target.port;
     let mut facts = Facts::of(target.clone());
     facts.euid = rustix::process::geteuid().as_raw();
+    facts.person = person(facts.euid);
     thread::scope(|scope| {
         let firewall = scope.spawn(firewall::read);
         let units = scope.spawn(|| units::naming(port));
@@ -71,6 +72,12 @@ pub fn gather(target: &Target, wish: Talk) -> Facts {
         facts.localhost = localhost.join().unwrap_or_default();
     });
     facts
+}
+
+/// Who typed sudo(8), where root asks for somebody.
+fn person(euid: u32) -> u32 {
+    let told = std::env::var("SUDO_UID").ok().filter(|_| euid == 0);
+    told.and_then(|uid| uid.parse().ok()).unwrap_or(euid)
 }
 
 /// The addresses of a name. Who is asked may be far away: that has an end.

@@ -1,6 +1,6 @@
 //! How lcap itself is: what it may do here, and what it lacks.
 
-use super::finding::{Check, Finding, shell_word};
+use super::finding::{Check, Finding, counted, shell_word};
 use crate::host::abilities::{self, Abilities, Capability};
 use crate::host::addresses::{self, Interface};
 use crate::host::elsewhere;
@@ -174,7 +174,13 @@ fn namespaces(own: &Own) -> Finding {
     match own.abilities.has(Capability::SysAdmin) {
         true => CHECK.ok(
             "namespaces",
-            format!("there are {count} other network namespaces, and --netns can enter them"),
+            match count {
+                0 => "there is no other network namespace; --netns could enter one".to_owned(),
+                count => format!(
+                    "--netns can enter {} beside this one",
+                    counted(count, "network namespace")
+                ),
+            },
         ),
         false => CHECK.note(
             "namespaces-not-permitted",

@@ -72,8 +72,8 @@ fn writable(server: &Server) -> Option<Finding> {
 
 fn other_user(facts: &Facts, server: &Server) -> Option<Finding> {
     let uid = server.process.uid;
-    // Everything is another's where root looks, and root's is expected everywhere.
-    (uid != facts.euid && facts.euid != 0 && uid != 0).then(|| {
+    // To root everybody is another.
+    (uid != facts.person && facts.person != 0).then(|| {
         let what = format!(
             "{} runs as {}, another user than you",
             name(server),
@@ -88,8 +88,8 @@ fn other_uid(facts: &Facts) -> Option<Finding> {
     let hidden = facts.servers().find(|socket| {
         socket.proto == TCP
             && facts.pids(socket).is_empty()
-            && socket.uid != facts.euid
-            && facts.euid != 0
+            && socket.uid != facts.person
+            && facts.person != 0
     })?;
     let what = format!(
         "who listens on {} is uid {}, another user than you",

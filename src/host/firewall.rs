@@ -4,8 +4,10 @@ mod rules;
 
 pub use rules::{Action, Chain, Condition, Hook, Rule, Side};
 
-use std::io::{self, Read};
-use std::process::{Command, Stdio};
+use std::io;
+use std::process::Command;
+
+use super::tool::{self, Question};
 
 /// What is known of the firewall.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,13 +25,14 @@ pub enum Firewall {
     Chains(Vec<Chain>),
 }
 
-/// More than any rules that people write, in bytes.
-const MOST: u64 = 16 << 20;
-
 /// Asks nft(8) for all rules of this network namespace.
 pub fn read() -> Firewall {
     // The words for people and the structure, side by side.
-    let [structure, words] = [["-j"], ["-a"]].map(|option| ask(&option));
+    let [structure, words] = ["-j", "-a"].map(|option| {
+        let mut command = Command::new("nft");
+        tool::ask(command.args([option, "list", "ruleset"]))
+    });
+    let [structure, words] = [structure, words].map(|asked| asked.and_then(Question::answer));
     let (structure, words) = match (structure, words) {
         (Ok(structure), Ok(words)) => (structure, words),
         (Err(error), _) | (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => {
@@ -37,48 +40,22 @@ pub fn read() -> Firewall {
         }
         (Err(error), _) | (_, Err(error)) => return Firewall::Failed(error.to_string()),
     };
-    match (structure.answer(), words.answer()) {
-        (Ok(structure), Ok(words)) => match rules::chains(&structure, &words) {
-            Some(chains) => Firewall::Chains(chains),
-            None => Firewall::Failed("it does not say what libnftables-json(5) has".into()),
-        },
-        (Err(why), _) | (_, Err(why)) if why.contains("not permitted") => Firewall::NotPermitted,
-        (Err(why), _) | (_, Err(why)) => Firewall::Failed(why),
+    if let Some(failed) = [&structure, &words]
+        .into_iter()
+        .find(|said| !said.is_success)
+    {
+        let why = failed
+            .errors
+            .lines()
+            .next()
+            .unwrap_or("it does not say why");
+        return match why.contains("not permitted") {
+            true => Firewall::NotPermitted,
+            false => Firewall::Failed(why.to_owned()),
+        };
     }
-}
-
-struct Asked(std::process::Child);
-
-fn ask(options: &[&str]) -> io::Result<Asked> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let mut command = Command::new("nft");
-    command
-        .args(options)
-        .args(["list", "ruleset"])
-        // A plain user's path may not have it.
-        .env("PATH", format!("{path}:/usr/sbin:/sbin"))
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command.spawn().map(Asked)
-}
-
-impl Asked {
-    /// What it says; else what it complains of.
-    fn answer(mut self) -> Result<String, String> {
-        let (mut said, mut complaint) = (Vec::new(), Vec::new());
-        if let Some(output) = self.0.stdout.take() {
-            let _ = output.take(MOST).read_to_end(&mut said);
-        }
-        if let Some(errors) = self.0.stderr.take() {
-            let _ = errors.take(MOST).read_to_end(&mut complaint);
-        }
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        match self.0.wait() {
-            Ok(status) if status.success() => Ok(text(&said)),
-            Ok(_) => Err(text(&complaint).lines().next().unwrap_or("?").to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
+    match rules::chains(&structure.output, &words.output) {
+        Some(chains) => Firewall::Chains(chains),
+        None => Firewall::Failed("it does not say what libnftables-json(5) has".into()),
     }
 }

@@ -37,6 +37,8 @@ const DIRECTORIES: usize = 200;
 const ENTRIES: usize = 10_000;
 /// The longest file that is read, in bytes.
 const SIZE: u64 = 256 << 10;
+/// No more bytes are read, in all.
+const TOTAL: u64 = 8 << 20;
 const MENTIONS: usize = 50;
 /// So many characters of a line are kept.
 const LINE: usize = 160;
@@ -68,7 +70,7 @@ const SURE: [&str; 3] = ["port", "listen", "bind"];
 pub fn below(directory: &Path) -> Searched {
     let mut found = Searched::default();
     let mut waiting: Vec<(PathBuf, usize)> = vec![(directory.to_owned(), 0)];
-    let (mut files, mut entries, mut directories) = (0, 0, 0);
+    let (mut files, mut entries, mut directories, mut bytes) = (0, 0, 0, 0);
     while let Some((path, depth)) = waiting.pop() {
         directories += 1;
         if depth > DEPTH || directories > DIRECTORIES {
@@ -92,8 +94,12 @@ pub fn below(directory: &Path) -> Searched {
                 }
             } else if kind.is_ok_and(|kind| kind.is_file()) && is_configuration(&name) {
                 files += 1;
-                match (files <= FILES).then(|| text(&entry.path())).flatten() {
-                    Some(text) => mentions(&entry.path(), &text, &mut found.mentions),
+                let is_in_bounds = files <= FILES && bytes < TOTAL;
+                match is_in_bounds.then(|| text(&entry.path())).flatten() {
+                    Some(text) => {
+                        bytes += text.len() as u64;
+                        mentions(&entry.path(), &text, &mut found.mentions);
+                    }
                     None => found.files_left_out += 1,
                 }
             }

@@ -18,5 +18,6 @@ pub mod processes;
 pub mod services;
 pub mod settings;
 pub mod sockets;
+mod tool;
 pub mod units;
 pub mod users;

@@ -1,9 +1,10 @@
 //! The systemd units that name a port (systemd.socket(5), systemd.service(5)), and whether they are active.
 
 use std::io;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::mentions::{self, Mention};
+use super::tool;
 
 /// A unit that names a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,14 +89,9 @@ fn states(units: &[Unit]) -> io::Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let names = units.iter().map(|unit| unit.name.as_str());
-    let output = Command::new("systemctl")
-        .arg("is-active")
-        .arg("--")
-        .args(names)
-        .stdin(Stdio::null())
-        .output()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let states: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut command = Command::new("systemctl");
+    let asked = tool::ask(command.args(["is-active", "--"]).args(names))?;
+    let states: Vec<String> = asked.answer()?.output.lines().map(str::to_owned).collect();
     match states.len() == units.len() {
         true => Ok(states),
         // There is a program, and no systemd.

@@ -1,7 +1,8 @@
 //! The words of `lcap doctor`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
+use super::Color;
 use crate::doctor::Target;
 
 /// A port, and what is to be done to know how it is.
@@ -20,10 +21,22 @@ pub(in crate::cli) struct Doctor {
     /// Capture the port for so many seconds, and tell what was seen
     #[arg(long, value_name = "SECONDS", requires = "target", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(in crate::cli) watch: Option<u64>,
-    /// One JSON object
-    #[arg(long)]
-    pub(in crate::cli) json: bool,
-    /// Everything that was found, not only what matters
+    /// How it is told
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(in crate::cli) format: ReportFormat,
+    /// What is fine rests on something, too: tell what
     #[arg(short, long)]
     pub(in crate::cli) verbose: bool,
+    /// Colour what is not fine
+    #[arg(long, value_name = "WHEN", default_value = "auto", alias = "colour")]
+    pub(in crate::cli) color: Color,
+}
+
+/// How a report is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ReportFormat {
+    /// Lines, the verdict first
+    Text,
+    /// One JSON object
+    Json,
 }

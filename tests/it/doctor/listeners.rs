@@ -148,7 +148,7 @@ fn names_of_processes_are_no_commands_of_terminals() {
     assert!(is_plain(&said.text), "{:?}", said.text);
     let json = room.command(crate::live::session::LCAP);
     let json = { json }
-        .args(["doctor", "62893", "--json"])
+        .args(["doctor", "62893", "--format=json"])
         .output()
         .unwrap();
     assert!(is_plain(&String::from_utf8(json.stdout).unwrap()));

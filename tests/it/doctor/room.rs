@@ -179,7 +179,7 @@ impl Room {
                 .output()
                 .unwrap()
         };
-        let [json, text] = [run(&["--json"]), run(&[])];
+        let [json, text] = [run(&["--format=json"]), run(&[])];
         let said = |output: &Output| String::from_utf8(output.stdout.clone()).unwrap();
         assert_eq!(json.status.code(), text.status.code(), "{}", said(&text));
         let parsed = serde_json::from_slice(&json.stdout);

@@ -62,7 +62,13 @@ fn what_comes_meanwhile_is_told() {
     let Some(room) = Room::new() else { return };
     let mut child = room
         .command(LCAP)
-        .args(["doctor", &room.own("62893"), "--watch", "60", "--json"])
+        .args([
+            "doctor",
+            &room.own("62893"),
+            "--watch",
+            "60",
+            "--format=json",
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
