@@ -3,6 +3,7 @@
 use super::finding::{Check, Finding, counted, shell_word};
 use crate::host::abilities::{self, Abilities, Capability};
 use crate::host::addresses::{self, Interface};
+use crate::host::connections::Connections;
 use crate::host::elsewhere;
 use crate::host::listing;
 use crate::source::Stop;
@@ -11,6 +12,9 @@ use crate::source::live::{self, Live, Options, Pace};
 const CHECK: Check = Check("lcap");
 /// The ring that captures have unless somebody wants another, in bytes.
 const RING: u32 = 64 << 20;
+
+/// What lets lcap name everybody's processes, by the kernel.
+const EVERYTHING: &str = "cap_net_raw,cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search=ep";
 
 /// What is known of lcap.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +25,8 @@ pub struct Own {
     pub missing: Option<String>,
     /// Why a capture does not begin although it may; none where one did.
     pub capture: Option<String>,
+    /// Why the kernel does not tell who begins a connection (BPF); none where it does.
+    pub bpf: Option<String>,
     /// Why the kernel does not tell of sockets.
     pub sockets: Option<String>,
     /// The interfaces.
@@ -59,6 +65,7 @@ pub fn look() -> Own {
             Some(_) => None,
         },
         missing,
+        bpf: Connections::open().err().map(|error| error.to_string()),
         sockets: listing::listening().err().map(|error| error.to_string()),
         interfaces,
         hidden: elsewhere.hidden,
@@ -150,22 +157,25 @@ fn processes(own: &Own) -> Finding {
                 "only this user's processes can be named",
             )
             .because(format!("{} others may not be looked at", own.hidden))
-            .mended_by(format!("sudo {}", program())),
+            .mended_by(format!("sudo setcap {EVERYTHING} {}", program())),
     }
 }
 
 fn bpf(own: &Own) -> Finding {
+    let Some(why) = &own.bpf else {
+        return CHECK.ok("bpf", "the kernel tells who begins a connection (BPF)");
+    };
     let may = [Capability::Bpf, Capability::Perfmon]
         .iter()
         .all(|capability| own.abilities.has(*capability));
+    let what = "the kernel does not tell who begins a connection (BPF): that is looked up instead";
+    let found = CHECK.note("bpf-absent", what).because(why.clone());
     match (own.abilities.tells_types, may) {
-        (true, true) => CHECK.ok("bpf", "BPF programs can be loaded: the kernel tells of its types, and this process may"),
-        (true, false) => CHECK
-            .note("bpf-not-permitted", "the kernel has BPF, and this process may not load programs")
-            .because("that takes CAP_BPF and CAP_PERFMON; without it processes are found through sock_diag and /proc"),
-        (false, _) => CHECK
-            .note("bpf-absent", "the kernel does not tell of its types: there is no /sys/kernel/btf/vmlinux")
-            .because("without it processes are found through sock_diag and /proc"),
+        (false, _) => found.because("there is no /sys/kernel/btf/vmlinux"),
+        (true, false) => found
+            .because("that takes CAP_BPF and CAP_PERFMON")
+            .mended_by(format!("sudo setcap {EVERYTHING} {}", program())),
+        (true, true) => found,
     }
 }
 
