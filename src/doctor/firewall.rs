@@ -31,13 +31,14 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     };
     let lo = facts.interfaces.iter().find(|own| own.is_loopback);
     let lo = lo.map_or("lo", |lo| lo.name.as_str());
-    let mut found: Vec<Finding> = Vec::new();
+    let (mut found, mut is_clear) = (Vec::<Finding>::new(), true);
     let own = facts
         .probes
         .iter()
         .filter(|probe| facts.is_own(probe.address.ip()));
     for probe in own {
         let fate = way::round(chains, lo, probe.address.ip(), facts.target.port);
+        is_clear &= fate.hits.is_empty();
         for hit in fate.hits {
             let seen = judged(facts, probe, &hit);
             // The same rule may be met on the way to another address.
@@ -52,13 +53,17 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     }
     if found.is_empty() {
         let rules: usize = chains.iter().map(|chain| chain.rules.len()).sum();
-        let what = match rules {
-            0 => "the firewall has no rules".to_owned(),
-            rules => {
-                format!("none of the firewall's {rules} rules keeps this machine from the port")
-            }
-        };
-        found.push(CHECK.ok("no-rule", what));
+        found.push(match rules {
+            0 => CHECK.ok("no-rule", "the firewall has no rules"),
+            rules if is_clear => CHECK.ok(
+                "no-rule",
+                format!("none of the firewall's {rules} rules keeps this machine from the port"),
+            ),
+            _ => CHECK.ok(
+                "let-pass",
+                "the firewall lets this machine pass, by rules that could not be read in full",
+            ),
+        });
     }
     found
 }
@@ -77,7 +82,7 @@ fn judged(facts: &Facts, probe: &Probe, hit: &Hit) -> Option<Finding> {
             format!("the firewall rejects what is sent to {end}"),
         ),
         (Action::Redirect(_) | Action::Dnat(..), true) => redirected(facts, probe, hit),
-        (Action::Drop | Action::Reject, _) if !is_accepted => CHECK.note(
+        (Action::Drop | Action::Reject | Action::Unknown, _) if !is_accepted => CHECK.note(
             "may-be-dropped",
             format!("a rule that could not be read in full may keep this machine from {end}"),
         ),

@@ -115,6 +115,10 @@ fn stopped(facts: &Facts) -> Option<Finding> {
 
 fn nobody(facts: &Facts) -> Vec<Finding> {
     let (port, mut found) = (facts.target.port, Vec::new());
+    // Somebody answers all the same: a firewall leads there.
+    if facts.is_accepted() {
+        return found;
+    }
     if let Some(socket) = facts.datagrams().next() {
         let owner = facts.owner(socket);
         let what = format!(
@@ -124,14 +128,14 @@ fn nobody(facts: &Facts) -> Vec<Finding> {
         found.push(CHECK.problem("udp-only", what));
         return found;
     }
-    // Somebody answers all the same: a firewall leads there. And who is elsewhere does not listen here.
+    // Who is elsewhere does not listen here.
     let is_here = facts
         .resolved
         .addresses
         .iter()
         .any(|own| facts.is_own(*own))
         || facts.resolved.addresses.is_empty();
-    if facts.is_accepted() || !is_here {
+    if !is_here {
         return found;
     }
     let what = format!("nothing listens on port {port} here");

@@ -199,6 +199,7 @@ fn walk(
                     return decided;
                 }
             }
+            (_, Action::Unknown) => fate.hits.push(hit(false)),
             (Holds::Yes, action) => {
                 fate.hits.push(hit(true));
                 return Some(action.clone());

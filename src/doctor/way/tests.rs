@@ -148,6 +148,14 @@ fn ways_of_a_connection_to_this_machine() {
             )],
             "a 1 accepted",
         ),
+        (
+            vec![chain(
+                "a",
+                INPUT,
+                vec![(vec![port(80)], Action::Unknown), (vec![], Action::Accept)],
+            )],
+            "a 1 looked at?, a 2 accepted",
+        ),
         // Chains that are called.
         (
             vec![

@@ -88,6 +88,8 @@ pub enum Action {
     Jump(String),
     Goto(String),
     Return,
+    /// A map, a program or another stage decides.
+    Unknown,
     /// It counts, or logs, or does something else, and the next rule follows.
     GoOn,
 }
@@ -186,6 +188,7 @@ fn read(expressions: &[Value]) -> (Vec<Condition>, Action) {
             "jump" => Action::Jump(text("target").unwrap_or_default()),
             "goto" => Action::Goto(text("target").unwrap_or_default()),
             "return" => Action::Return,
+            "vmap" | "queue" | "tproxy" | "synproxy" => Action::Unknown,
             "match" => {
                 conditions.push(condition(value).unwrap_or(Condition::Unknown));
                 continue;
@@ -223,7 +226,12 @@ fn condition(value: &Value) -> Option<Condition> {
     };
     let texts = || -> Option<Vec<String>> {
         let all = values.iter();
-        all.map(|value| Some(value.as_str()?.to_owned())).collect()
+        // A set that has a name stands elsewhere.
+        all.map(|value| {
+            let text = value.as_str().filter(|text| !text.starts_with('@'));
+            Some(text?.to_owned())
+        })
+        .collect()
     };
     let found = if let Some(key) = left.get("meta").and_then(|meta| meta.get("key")?.as_str()) {
         match key {
