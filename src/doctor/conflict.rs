@@ -66,12 +66,11 @@ fn client(facts: &Facts) -> Option<Finding> {
         true => CHECK.note("held-by-client", what),
         false => CHECK.problem("held-by-client", what),
     };
-    let pids: Vec<String> = facts.pids(held).iter().map(ToString::to_string).collect();
-    let found = found.because(format!("{} → {}, {state}", held.local, held.remote));
-    Some(match pids.is_empty() {
-        true => found,
-        false => found.mended_by(format!("kill {}", pids.join(" "))),
-    })
+    Some(
+        found
+            .because(format!("{} → {}, {state}", held.local, held.remote))
+            .mended_by(format!("sudo ss -K sport = :{port}")),
+    )
 }
 
 /// It has the port, and does not listen.

@@ -114,7 +114,12 @@ fn hosts(facts: &Facts) -> Option<Finding> {
         }
     };
     let mut named = lines.iter().filter(|line| line.names("localhost"));
-    let broken = named.find(|line| line.address.is_none_or(|address| !address.is_loopback()))?;
+    // Lists that people install name fe80::1%lo0, which other systems have.
+    let is_fine = |address: IpAddr| match address {
+        IpAddr::V6(own) => own.is_loopback() || own.is_unicast_link_local(),
+        own => own.is_loopback(),
+    };
+    let broken = named.find(|line| !line.address.is_some_and(is_fine))?;
     let what = match broken.address {
         None => format!("a line of {HOSTS} gives localhost an address that is none"),
         Some(address) => format!(
@@ -127,7 +132,7 @@ fn hosts(facts: &Facts) -> Option<Finding> {
             .problem("hosts-broken", what)
             .because(format!("{HOSTS}:{number}: {}", broken.text))
             .mended_by(format!(
-                "sudo sed -i '{number}s/.*/127.0.0.1 localhost/' {HOSTS}"
+                "sudo sed -i '{number}s/[^[:space:]]\\+/127.0.0.1/' {HOSTS}"
             )),
     )
 }

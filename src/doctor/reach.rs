@@ -127,10 +127,16 @@ fn silent(facts: &Facts, probe: &Probe) -> Finding {
             facts.overflows
         ));
     }
-    if let Some(most) = facts.settings.most_waiting {
-        found = found.because(format!("net.core.somaxconn allows {most}"));
+    // The kernel gives a server what it asks for, up to here.
+    match facts.settings.most_waiting {
+        Some(most) if most == server.send_queue => found
+            .because(format!("net.core.somaxconn allows no more than {most}"))
+            .mended_by(format!(
+                "sudo sysctl -w net.core.somaxconn={}",
+                most.max(2048) * 2
+            )),
+        _ => found.because("the server asked for that backlog itself (listen(2))"),
     }
-    found
 }
 
 /// What the service said, where it was asked.

@@ -54,7 +54,7 @@ fn deleted(server: &Server) -> Option<Finding> {
     let found = found.because(format!("/proc/{}/exe is {path}", server.process.pid));
     Some(match &server.details.unit {
         Some(unit) => found.mended_by(format!("sudo systemctl restart {}", shell_word(unit))),
-        None => found.mended_by(format!("kill {}", server.process.pid)),
+        None => found.because("what is there now runs when it is started again"),
     })
 }
 
