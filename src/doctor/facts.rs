@@ -10,7 +10,7 @@ use super::ports;
 use crate::host::addresses::Interface;
 use crate::host::containers::Container;
 use crate::host::elsewhere::Elsewhere;
-use crate::host::firewall::Firewall;
+use crate::host::firewall::{Firewall, Legacy};
 use crate::host::holders::Holders;
 use crate::host::listing::Listed;
 use crate::host::mentions::{Mention, Searched};
@@ -60,6 +60,8 @@ pub struct Facts {
     pub next_free: Option<u16>,
     /// The rules that packets pass.
     pub firewall: Firewall,
+    /// Those of the old iptables.
+    pub legacy: Vec<Legacy>,
     /// The systemd units that name the port.
     pub units: Vec<Unit>,
     /// The containers that publish the port.
@@ -206,6 +208,7 @@ impl Facts {
             overflows: 0,
             next_free: None,
             firewall: Firewall::Unasked,
+            legacy: Vec::new(),
             units: Vec::new(),
             containers: Vec::new(),
             searched: Vec::new(),

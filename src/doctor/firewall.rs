@@ -3,11 +3,40 @@
 use super::facts::{Facts, Outcome, Probe};
 use super::finding::{Check, Finding, shell_word};
 use super::way::{self, Hit};
-use crate::host::firewall::{Action, Firewall};
+use crate::host::firewall::{Action, Firewall, Legacy};
 
 const CHECK: Check = Check("firewall");
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
+    let mut found = tables(facts);
+    found.extend(legacy(facts));
+    found
+}
+
+/// Rules of the old iptables that name the port: they are not read in full.
+fn legacy(facts: &Facts) -> Option<Finding> {
+    let port = facts.target.port.to_string();
+    let names_port = |rule: &&Legacy| rule.text.split([' ', ',', ':']).any(|word| word == port);
+    let rules: Vec<&Legacy> = facts.legacy.iter().filter(names_port).collect();
+    let first = rules.first()?;
+    let lines = rules
+        .iter()
+        .map(|rule| format!("{} -t {} {}", rule.program, rule.table, rule.text));
+    let what = format!("rules of the old iptables, which nft does not tell of, name port {port}");
+    let found = match facts.is_accepted() {
+        true => CHECK.ok("legacy-rules", what),
+        false => CHECK.note("legacy-rules", what),
+    };
+    let rest = first.text.trim_start_matches("-A ");
+    let removal = format!("sudo {} -t {} -D {rest}", first.program, first.table);
+    Some(match facts.is_accepted() {
+        true => found.because_of(lines),
+        false => found.because_of(lines).mended_by(removal),
+    })
+}
+
+/// What nft tells of.
+fn tables(facts: &Facts) -> Vec<Finding> {
     let chains = match &facts.firewall {
         Firewall::Unasked => return Vec::new(),
         Firewall::Absent => {

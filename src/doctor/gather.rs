@@ -46,7 +46,7 @@ pub fn gather(target: &Target, wish: Talk) -> Facts {
     facts.euid = rustix::process::geteuid().as_raw();
     facts.person = person(facts.euid);
     thread::scope(|scope| {
-        let firewall = scope.spawn(firewall::read);
+        let firewall = scope.spawn(|| (firewall::read(), firewall::legacy_rules()));
         let units = scope.spawn(|| units::naming(port));
         let elsewhere = scope.spawn(|| elsewhere::listening(port));
         let localhost = scope.spawn(|| resolved("localhost"));
@@ -68,7 +68,7 @@ pub fn gather(target: &Target, wish: Talk) -> Facts {
         facts.probes = answers(&facts, knocks, wish);
         facts.elsewhere = elsewhere.join().unwrap_or_default();
         facts.units = units.join().unwrap_or_default();
-        facts.firewall = firewall.join().unwrap_or_default();
+        (facts.firewall, facts.legacy) = firewall.join().unwrap_or_default();
         facts.localhost = localhost.join().unwrap_or_default();
     });
     facts

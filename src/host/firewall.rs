@@ -1,7 +1,9 @@
 //! The rules of the firewall, as nft(8) tells them: nftables, and iptables where that is made of it.
 
+mod legacy;
 mod rules;
 
+pub use legacy::{Legacy, rules as legacy_rules};
 pub use rules::{Action, Chain, Condition, Hook, Rule, Side};
 
 use std::io;

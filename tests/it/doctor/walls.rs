@@ -123,6 +123,24 @@ fn rules_of_iptables() {
         .finds("note", "redirected", &["to port 62895"]);
 }
 
+/// The old iptables has tables of its own.
+#[test]
+fn rules_of_the_old_iptables() {
+    let Some(room) = Room::new() else { return };
+    let rule = "iptables-legacy -A INPUT -p tcp --dport 62893 -j DROP";
+    if let Err(why) = room.run(rule) {
+        return skip(&why);
+    }
+    let _server = room.part("127.0.0.1:62893");
+    room.doctor(&["62893"])
+        .is("problem", "silent", &["something drops"])
+        .finds(
+            "note",
+            "legacy-rules",
+            &["sudo iptables-legacy -t filter -D INPUT"],
+        );
+}
+
 /// Docker's own proxy, and a rule as Docker makes it.
 #[test]
 fn what_docker_publishes() {
