@@ -6,6 +6,8 @@ use crate::host::listing::State;
 use crate::owners::How;
 
 const CHECK: Check = Check("reach");
+/// The first process, which is systemd(1) on most machines.
+const INIT: u32 = 1;
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut found: Vec<Finding> = facts
@@ -44,6 +46,14 @@ fn accepted(facts: &Facts, probe: &Probe, took: &str) -> Finding {
     let waits = other.inode == 0 && other.state == State::Established;
     if waits {
         let server = facts.server_of(end.ip());
+        let pids = server.map(|server| facts.pids(server)).unwrap_or_default();
+        if pids.contains(&INIT) {
+            let what = format!(
+                "{end}: the service is started when somebody connects, and had not accepted yet"
+            );
+            let found = CHECK.unknown("starts-when-asked", what);
+            return found.because("systemd listens for it (systemd.socket(5))");
+        }
         let owner = server.map(|server| facts.owner(server).to_string());
         let what = format!(
             "{end}: the kernel takes connections, and {} accepts none of them",
@@ -71,6 +81,15 @@ fn accepted(facts: &Facts, probe: &Probe, took: &str) -> Finding {
         what += &format!("; who answers has {}", other.local);
     }
     let mut found = CHECK.ok("accepted", what);
+    if let Some(server) = facts.server_of(end.ip())
+        && server.receive_queue > 0
+    {
+        found = found.because(format!(
+            "{} waited in a backlog of {} before",
+            counted(server.receive_queue as usize, "connection"),
+            server.send_queue
+        ));
+    }
     if other.inode == 0 && other.state == State::SynReceived {
         found = found.because("it waits for what the client says first (TCP_DEFER_ACCEPT)");
     }
@@ -82,10 +101,12 @@ fn refused(facts: &Facts, probe: &Probe, took: &str) -> Finding {
     if let Some(server) = facts.server_of(end.ip()) {
         let owner = facts.owner(server);
         let what = format!(
-            "{end} refuses, after {took}, although {owner} listens on {}: a firewall does",
+            "{end} refuses, after {took}, although {owner} listens on {}",
             server.local
         );
-        return CHECK.problem("refused", what);
+        return CHECK
+            .problem("refused", what)
+            .because("something in between refuses for it: a firewall, or net.ipv4.tcp_abort_on_overflow with a full backlog");
     }
     let what = format!("{end} refuses, after {took}: nobody listens there");
     let because = "a reset came back: the packets get there, and no firewall is silent about them";

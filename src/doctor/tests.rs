@@ -98,9 +98,16 @@ fn verdicts() {
         (
             facts("62893")
                 .with(listens("127.0.0.1:62893", 7))
-                .knocked(Outcome::Accepted, Some(not_accepted)),
+                .knocked(Outcome::Accepted, Some(not_accepted.clone())),
             "problem",
             "never-accepts",
+        ),
+        (
+            facts("62893")
+                .with(listens("127.0.0.1:62893", 1))
+                .knocked(Outcome::Accepted, Some(not_accepted.clone())),
+            "unknown",
+            "starts-when-asked",
         ),
         (
             facts("62893")
