@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::allowance::Allowance;
 use super::comment::{self, Extent};
-use super::{Directory, Owner, Owners};
+use super::{Directory, Owner, Owners, Which};
 use crate::decode::decode;
 use crate::error::Result;
-use crate::packet::{Frame, Options, Packet, Timestamp, Tuple};
+use crate::packet::{Body, Flags, Frame, Options, Packet, Timestamp, Tuple};
 use crate::source::{Losses, Next, Source};
 
 /// Frames with comments on their owners.
@@ -75,13 +75,13 @@ impl<S: Source> Source for Attributed<S> {
 
 impl Labels {
     /// Asks for the owners of a connection that has just begun, or of which nobody saw that.
-    fn ask(&mut self, tuple: &Tuple, time: Timestamp) -> Option<Owners> {
+    fn ask(&mut self, tuple: &Tuple, time: Timestamp, which: Which) -> Option<Owners> {
         let now = Instant::now();
         let patience = match self.patience.is_left(now) {
             true => PATIENCE,
             false => Duration::ZERO,
         };
-        let owners = self.directory.answer(tuple, time, patience);
+        let owners = self.directory.answer(tuple, time, which, patience);
         self.patience.pay(now.elapsed());
         owners
     }
@@ -93,9 +93,15 @@ impl Labels {
         let Some(tuple) = packet.tuple() else {
             return frame_options(&[]);
         };
-        let known = match self.directory.of_packet(&tuple, frame.time) {
+        let which = match packet.body {
+            Body::Tcp { tcp, .. } if tcp.flags.has(Flags::SYN) && !tcp.flags.has(Flags::ACK) => {
+                Which::First
+            }
+            _ => Which::Any,
+        };
+        let known = match self.directory.of_packet(&tuple, frame.time, which) {
             Some(owners) if owners.orig.is_some() && owners.resp.is_some() => Some(owners),
-            _ => self.ask(&tuple, frame.time),
+            _ => self.ask(&tuple, frame.time, which),
         };
         let Some(owners) = known.filter(|owners| !owners.are_unknown()) else {
             return frame_options(&[]);

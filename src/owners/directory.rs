@@ -1,21 +1,18 @@
 //! What is known of the ends of connections, shared by who looks them up and who shows them.
 
-use std::collections::{HashMap, VecDeque};
+use std::io::{self, PipeReader, PipeWriter, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::entries::{Entry, Shared, TOLD, Which};
 use super::{How, Owner, Owners};
-use crate::packet::{Timestamp, Tuple};
+use crate::packet::{TCP, Timestamp, Tuple};
 
-/// The most connections that are remembered; the oldest are forgotten first.
-const MOST: usize = 1 << 16;
 /// So many questions may wait. Who cannot be asked about in time is not asked about at all.
 const QUESTIONS: usize = 1 << 14;
-/// Two captures stamp the same packet at most this far apart, in nanoseconds. No tuple is used again so soon.
-const SAME: i64 = 100_000_000;
-
 /// Connections and their owners.
 #[derive(Debug)]
 pub struct Directory {
@@ -24,6 +21,8 @@ pub struct Directory {
     questions: SyncSender<Question>,
     /// How many events there was no room for.
     untold: AtomicU64,
+    /// Wakes who notes what the kernel tells, where it does.
+    wakes: OnceLock<PipeWriter>,
 }
 
 /// A connection whose ends are to be looked up: the tuple goes from the originator to the responder.
@@ -34,30 +33,6 @@ pub(super) struct Question {
     pub(super) time: Timestamp,
     /// Whether only the responder is of interest, whose listener is known.
     pub(super) is_begun: bool,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    /// By who sent the first packet to whom; a tuple that was used several times has several entries, the oldest first.
-    entries: HashMap<Tuple, Vec<Entry>, foldhash::fast::RandomState>,
-    order: VecDeque<Tuple>,
-    /// How many are not settled.
-    pending: usize,
-}
-
-#[derive(Debug)]
-struct Entry {
-    time: Timestamp,
-    /// The first SYN's sequence number, where one was seen.
-    isn: Option<u32>,
-    owners: Owners,
-    is_pending: bool,
-    /// Whether the kernel has told of it.
-    is_told: bool,
-    /// Who let go of the responder's end, while it is not known who listens.
-    last: Option<Owner>,
-    /// Whether that was taken into account. Another connection that nobody told of may use the same ends.
-    is_over: bool,
 }
 
 /// Whether somebody was asked to look a connection up.
@@ -76,39 +51,34 @@ impl Directory {
             settled: Condvar::new(),
             questions,
             untold: AtomicU64::new(0),
+            wakes: OnceLock::new(),
         };
         (Arc::new(directory), asked)
     }
 
-    /// The owners of a packet's ends, as far as they are known: the sender's and the receiver's. The time is that of any of the connection's
-    /// packets.
-    pub fn of_packet(&self, tuple: &Tuple, time: Timestamp) -> Option<Owners> {
-        self.lock().of_packet(tuple, time)
+    /// The owners of a packet's ends, as far as they are known: the sender's and the receiver's.
+    pub fn of_packet(&self, tuple: &Tuple, time: Timestamp, which: Which) -> Option<Owners> {
+        self.lock().of(tuple, time, which)
     }
 
     /// The owners of a flow that began at this time.
     pub fn of_flow(&self, tuple: &Tuple, first: Timestamp) -> Option<Owners> {
-        let shared = self.lock();
-        let found = |tuple: &Tuple| {
-            let entries = shared.entries.get(tuple)?;
-            let nearest = entries
-                .iter()
-                .min_by_key(|entry| entry.time.0.abs_diff(first.0))?;
-            let is_same = nearest.time.0.abs_diff(first.0) <= SAME as u64;
-            is_same.then(|| nearest.owners.clone())
-        };
-        found(tuple).or_else(|| found(&tuple.reversed()).map(Owners::swapped))
+        self.lock().of(tuple, first, Which::First)
     }
 
     /// Has the ends of a connection looked up whose begin nobody saw, unless that is done already.
-    pub fn ask(&self, tuple: &Tuple, time: Timestamp) {
-        if self.of_packet(tuple, time).is_none() && self.begin(tuple, time, None) {
-            self.inquire(Question {
-                tuple: *tuple,
-                time,
-                is_begun: false,
-            });
+    pub fn ask(&self, tuple: &Tuple, time: Timestamp, which: Which) {
+        let mut shared = self.lock();
+        if shared.of(tuple, time, which).is_some() {
+            return;
         }
+        shared.push(tuple, Entry::new(time));
+        drop(shared);
+        self.inquire(Question {
+            tuple: *tuple,
+            time,
+            is_begun: false,
+        });
     }
 
     /// The owners of a packet's ends, which are asked for if need be; waits at most this long until something is known of both.
@@ -116,13 +86,14 @@ impl Directory {
         &self,
         tuple: &Tuple,
         time: Timestamp,
+        which: Which,
         at_most: Duration,
     ) -> Option<Owners> {
-        self.ask(tuple, time);
+        self.ask(tuple, time, which);
         let until = Instant::now() + at_most;
         let mut shared = self.lock();
         loop {
-            let owners = shared.of_packet(tuple, time);
+            let owners = shared.of(tuple, time, which);
             let is_enough = |owners: &Owners| owners.orig.is_some() && owners.resp.is_some();
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || owners.as_ref().is_some_and(is_enough) {
@@ -133,9 +104,64 @@ impl Directory {
         }
     }
 
+    /// Has all that the kernel has told noted; waits at most this long.
+    fn catch_up(&self, at_most: Duration) {
+        let Some(mut wakes) = self.wakes.get() else {
+            return;
+        };
+        let until = Instant::now() + at_most;
+        let mut shared = self.lock();
+        shared.wanted += 1;
+        let wanted = shared.wanted;
+        // Where the pipe is full, whoever reads it has been woken already.
+        let _ = wakes.write(&[0]);
+        while shared.fulfilled < wanted {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.settled.wait_timeout(shared, left);
+            shared = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The end that is woken when somebody wants to have noted what was told.
+    ///
+    /// # Errors
+    /// There are no more descriptors.
+    pub(super) fn listen(&self) -> io::Result<PipeReader> {
+        let (reader, writer) = io::pipe()?;
+        for end in [reader.as_fd(), writer.as_fd()] {
+            rustix::io::ioctl_fionbio(end, true)?;
+        }
+        let _ = self.wakes.set(writer);
+        Ok(reader)
+    }
+
+    /// How often somebody wanted that by now.
+    pub(super) fn wishes(&self) -> u64 {
+        self.lock().wanted
+    }
+
+    /// These wishes were fulfilled.
+    pub(super) fn fulfil(&self, wishes: u64) {
+        let before = std::mem::replace(&mut self.lock().fulfilled, wishes);
+        if before < wishes {
+            self.settled.notify_all();
+        }
+    }
+
+    /// Waits for what the kernel has told of a flow that ends sooner than usual, at most this long.
+    pub fn settle_flow(&self, tuple: &Tuple, first: Timestamp, at_most: Duration) {
+        if tuple.proto == TCP && !self.lock().is_told(tuple, first) {
+            self.catch_up(at_most);
+        }
+    }
+
     /// Waits until nothing is being looked up, at most this long.
     pub fn settle(&self, at_most: Duration) {
         let until = Instant::now() + at_most;
+        self.catch_up(at_most);
         let mut shared = self.lock();
         while shared.pending > 0 {
             let left = until.saturating_duration_since(Instant::now());
@@ -147,28 +173,19 @@ impl Directory {
         }
     }
 
-    /// Notes a connection that begins; false if it is known already.
-    pub(super) fn begin(&self, tuple: &Tuple, time: Timestamp, isn: Option<u32>) -> bool {
+    /// Notes a connection that begins with a SYN of this sequence number; false if it is known already.
+    pub(super) fn begin(&self, tuple: &Tuple, time: Timestamp, isn: u32) -> bool {
         let mut shared = self.lock();
-        let entries = shared.entries.entry(*tuple).or_default();
         // A SYN that is sent again.
-        if isn.is_some() && entries.last().is_some_and(|last| last.isn == isn) {
+        let last = shared.entries.get(tuple).and_then(|all| all.last());
+        if last.is_some_and(|last| last.isn == Some(isn)) {
             return false;
         }
-        entries.push(Entry {
-            time,
-            isn,
-            owners: Owners::default(),
-            is_pending: true,
-            is_told: false,
-            last: None,
-            is_over: false,
-        });
-        shared.order.push_back(*tuple);
-        shared.pending += 1;
-        if shared.order.len() > MOST {
-            shared.forget_oldest();
-        }
+        let entry = Entry {
+            isn: Some(isn),
+            ..Entry::new(time)
+        };
+        shared.push(tuple, entry);
         true
     }
 
@@ -180,24 +197,31 @@ impl Directory {
         [from, to]: [Timestamp; 2],
         originator: Owner,
     ) -> (Question, Asked) {
-        let is_between = |time: Timestamp| (from.0 - SAME..=to.0 + SAME).contains(&time.0);
-        let last = self.last(tuple).map(|(question, _)| question);
-        let (question, asked) = match last.filter(|question| is_between(question.time)) {
-            Some(question) => (question, Asked::Already),
+        let mut shared = self.lock();
+        let between = from.0 - TOLD..=to.0 + TOLD;
+        let entries = shared.entries.get_mut(tuple).into_iter().flatten();
+        let was_asked = entries
+            .rev()
+            .find(|entry| !entry.is_told && between.contains(&entry.time.0));
+        let (time, asked) = match was_asked {
+            Some(entry) => {
+                (entry.is_told, entry.from) = (true, *between.start());
+                entry.owners.orig = Some(Arc::new(originator));
+                (entry.time, Asked::Already)
+            }
             None => {
-                self.begin(tuple, to, None);
-                let question = Question {
-                    tuple: *tuple,
-                    time: to,
-                    is_begun: true,
-                };
-                (question, Asked::NotYet)
+                let mut entry = Entry::new(to);
+                (entry.is_told, entry.from) = (true, *between.start());
+                entry.owners.orig = Some(Arc::new(originator));
+                shared.push(tuple, entry);
+                (to, Asked::NotYet)
             }
         };
-        self.change(&question, |entry| {
-            entry.is_told = true;
-            entry.owners.orig = Some(Arc::new(originator));
-        });
+        let question = Question {
+            tuple: *tuple,
+            time,
+            is_begun: true,
+        };
         (question, asked)
     }
 
@@ -340,47 +364,6 @@ impl Directory {
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Shared {
-    fn of_packet(&self, tuple: &Tuple, time: Timestamp) -> Option<Owners> {
-        let found = |tuple: &Tuple| {
-            let entries = self.entries.get(tuple)?;
-            // The one that had begun by then.
-            let begun = entries
-                .iter()
-                .rfind(|entry| entry.time.0 <= time.0.saturating_add(SAME));
-            begun.map(|entry| (entry.time, entry.owners.clone()))
-        };
-        let ways = (found(tuple), found(&tuple.reversed()));
-        Some(match ways {
-            (Some((one, _)), Some((other, owners))) if one < other => owners.swapped(),
-            (Some((_, owners)), _) => owners,
-            (None, Some((_, owners))) => owners.swapped(),
-            (None, None) => return None,
-        })
-    }
-
-    fn entry(&mut self, question: &Question) -> Option<&mut Entry> {
-        let entries = self.entries.get_mut(&question.tuple)?;
-        entries
-            .iter_mut()
-            .rfind(|entry| entry.time == question.time)
-    }
-
-    fn forget_oldest(&mut self) {
-        let Some(tuple) = self.order.pop_front() else {
-            return;
-        };
-        let Some(entries) = self.entries.get_mut(&tuple) else {
-            return;
-        };
-        let oldest = entries.remove(0);
-        self.pending -= usize::from(oldest.is_pending);
-        if entries.is_empty() {
-            self.entries.remove(&tuple);
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::host::processes::Process;
 use crate::owners::How;
+use crate::owners::entries::MOST;
 use crate::packet::TCP;
 
 const SECOND: i64 = 1_000_000_000;
@@ -33,7 +34,7 @@ fn note(directory: &Directory, tuple: Tuple, seconds: i64, isn: u32, uids: [u32;
         time,
         is_begun: true,
     };
-    let is_new = directory.begin(&tuple, time, Some(isn));
+    let is_new = directory.begin(&tuple, time, isn);
     if is_new {
         directory.originator(&question, owner(uids[0]));
         directory.responder(&question, owner(uids[1]));
@@ -57,7 +58,8 @@ fn owners_stay_with_their_connection() {
     assert!(!note(&directory, there, 11, 1, [7, 7]));
     assert!(note(&directory, there, 20, 2, [3, 4]));
     assert!(note(&directory, back, 30, 3, [5, 6]));
-    let packet = |tuple, seconds| uids(directory.of_packet(&tuple, Timestamp(seconds * SECOND)));
+    let packet =
+        |tuple, seconds| uids(directory.of_packet(&tuple, Timestamp(seconds * SECOND), Which::Any));
     assert_eq!(packet(there, 9), None);
     assert_eq!(packet(there, 15), Some([1, 2]));
     assert_eq!(packet(back, 15), Some([2, 1]));
@@ -89,7 +91,7 @@ fn what_is_too_much_is_forgotten() {
 #[test]
 fn who_cannot_be_asked_about_is_not_waited_for() {
     let (directory, asked) = Directory::new();
-    let ask = |port| directory.ask(&tuple(port, 80), Timestamp(0));
+    let ask = |port| directory.ask(&tuple(port, 80), Timestamp(0), Which::Any);
     (0..60_000).for_each(ask);
     assert_eq!(directory.lock().pending, QUESTIONS);
     assert_eq!(asked.try_iter().count(), QUESTIONS);
@@ -105,16 +107,16 @@ fn what_is_told_counts_more_than_what_was_asked() {
     let (tuple, begun) = (tuple(1, 2), Timestamp(SECOND));
     let owner = |uid| Owner::unknown(How::Gone, Some(uid));
     let between = |second: i64| [second, second + 1].map(|at| Timestamp(at * SECOND));
-    directory.ask(&tuple, begun);
+    directory.ask(&tuple, begun, Which::First);
     let by_packet = asked.try_recv().expect("a question");
     // The answer to a SYN may take as long as it takes.
     let (told, was_asked) = directory.is_told_of(&tuple, between(0), owner(1));
     assert_eq!((told.time, was_asked), (by_packet.time, Asked::Already));
     directory.originator(&by_packet, owner(9));
     directory.responder_at_least(&told, owner(2));
-    let both = |time| uids(directory.of_packet(&tuple, Timestamp(time)));
+    let both = |time| uids(directory.of_packet(&tuple, Timestamp(time), Which::Any));
     assert_eq!(both(begun.0), Some([1, 2]));
-    directory.ask(&tuple, begun);
+    directory.ask(&tuple, begun, Which::First);
     assert!(asked.try_recv().is_err());
     // Nothing is pending, and a look that began earlier ends later.
     directory.is_settled(&told);
@@ -129,6 +131,33 @@ fn what_is_told_counts_more_than_what_was_asked() {
     assert_eq!(both(again.time.0), Some([3, 4]));
     let (last, _) = directory.last(&tuple).expect("a connection");
     assert_eq!(last.time, again.time);
+}
+
+/// Two processes that use the same ends within a moment, and the kernel tells late: each has its own packets.
+#[test]
+fn ends_that_are_used_again_at_once() {
+    let (directory, _asked) = Directory::new();
+    let tuple = tuple(1, 2);
+    let begun = [1, 2].map(|times| Timestamp(SECOND + times * 20_000_000));
+    for (uid, at) in [1, 2].into_iter().zip(begun) {
+        let owner = Owner::unknown(How::Gone, Some(uid));
+        let (question, asked) = directory.is_told_of(&tuple, [at, Timestamp(at.0 + 1000)], owner);
+        assert_eq!(asked, Asked::NotYet);
+        directory.responder(&question, Owner::unknown(How::Gone, Some(uid * 10)));
+    }
+    for (pids, at) in [[1, 10], [2, 20]].into_iter().zip(begun) {
+        for which in [Which::First, Which::Any] {
+            assert_eq!(uids(directory.of_packet(&tuple, at, which)), Some(pids));
+        }
+        let later = Timestamp(at.0 + 10_000_000);
+        assert_eq!(
+            uids(directory.of_packet(&tuple, later, Which::Any)),
+            Some(pids)
+        );
+    }
+    // Who comes next is not one of them.
+    let next = Timestamp(2 * SECOND);
+    assert_eq!(directory.of_packet(&tuple, next, Which::First), None);
 }
 
 /// What is told of the end counts when it is known who listens, once.

@@ -10,6 +10,7 @@ mod allowance;
 mod attributed;
 pub mod comment;
 mod directory;
+mod entries;
 mod finder;
 mod later;
 mod selected;
@@ -20,6 +21,7 @@ mod young;
 
 pub use attributed::Attributed;
 pub use directory::Directory;
+pub use entries::Which;
 pub use selected::{Selected, Wanted};
 pub use watcher::{Asking, Watcher, Way};
 

@@ -1,5 +1,6 @@
 //! Who has the ends of connections, as the kernel tells it while they begin and end.
 
+use std::io::PipeReader;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ pub(super) fn note(
     mut connections: Connections,
     mut finder: Finder,
     mut wanted: Syn,
+    wakes: &PipeReader,
     stop: &Stop,
 ) {
     hurry();
@@ -29,12 +31,16 @@ pub(super) fn note(
     let mut gathering = Gathering::new(Instant::now());
     while !stop.is_requested() {
         let ends = stop.fd();
-        let mut both = [
+        let mut all = [
             PollFd::from_borrowed_fd(connections.fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(ends.as_fd(), PollFlags::IN),
+            PollFd::new(wakes, PollFlags::IN),
         ];
-        let _ = poll(&mut both, None);
+        let _ = poll(&mut all, None);
         gathering.wait();
+        // Before the changes are read.
+        let wishes = directory.wishes();
+        while rustix::io::read(wakes, &mut [0; 64]).is_ok_and(|count| count > 0) {}
         let since_boot = since_boot();
         while let Some(change) = connections.take() {
             let mut note = Note {
@@ -52,6 +58,7 @@ pub(super) fn note(
                 What::Answered | What::Ended => {}
             }
         }
+        directory.fulfil(wishes);
     }
     directory.is_untold(connections.lost());
 }

@@ -86,7 +86,8 @@ impl Watcher {
         let (way, begins) = match asking.answer() {
             Ok(connections) => {
                 let wanted = Syn::new(Filter::new(None, filter)?);
-                let note = move || told::note(&told, connections, first, wanted, &over);
+                let wakes = directory.listen()?;
+                let note = move || told::note(&told, connections, first, wanted, &wakes, &over);
                 (Way::Told, named("owners").spawn(note)?)
             }
             Err(error) => {
@@ -207,7 +208,7 @@ fn begins(directory: &Directory, frame: &Frame) -> Option<Question> {
     let Body::Tcp { tuple, tcp, .. } = decode(frame).body else {
         return None;
     };
-    let is_new = !tcp.flags.has(Flags::ACK) && directory.begin(&tuple, frame.time, Some(tcp.seq));
+    let is_new = !tcp.flags.has(Flags::ACK) && directory.begin(&tuple, frame.time, tcp.seq);
     is_new.then_some(Question {
         tuple,
         time: frame.time,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Needs, Sink};
 use crate::error::Result;
 use crate::flow::{End, FlowEvent, FlowId, FlowRecord, Verdict, What};
-use crate::owners::{Directory, How, Owner};
+use crate::owners::{Directory, How, Owner, Which};
 use crate::packet::{Packet, Tuple};
 
 /// A sink that is told of owners too.
@@ -41,7 +41,7 @@ impl Sink for Named<'_> {
         let record = match event.what {
             What::Opened => {
                 // Datagrams, and connections that were there before the capture.
-                self.directory.ask(&tuple, event.time);
+                self.directory.ask(&tuple, event.time, Which::First);
                 return self.sink.flow(event);
             }
             What::Closed(record) => record,
@@ -51,6 +51,10 @@ impl Sink for Named<'_> {
         };
         if record.end == End::Capture && !std::mem::replace(&mut self.waited, true) {
             self.directory.settle(PATIENCE);
+        }
+        if record.end != End::Capture && event.due.is_none() {
+            // It was not waited for news of it: another connection uses its ends already.
+            self.directory.settle_flow(&tuple, record.first, PATIENCE);
         }
         let Some(mut owners) = self.directory.of_flow(&tuple, record.first) else {
             return self.sink.flow(event);

@@ -44,7 +44,7 @@ const DOORS: [(&str, &[&str]); 15] = [
             "flow/",
             "pipeline/shared/",
             "sink/text/",
-            "owners/directory",
+            "owners/entries",
         ],
     ),
     ("sha1", &["flow/"]),

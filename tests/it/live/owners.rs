@@ -311,7 +311,7 @@ fn another_namespace_has_another_loopback() {
         assert_eq!(rows.len(), 1, "{rows:#?}");
         let row: Value = serde_json::from_str(&rows[0]).unwrap();
         assert!(names(&row["orig_process"], own), "{row}");
-        assert!(names(&row["resp_process"], own), "{row}");
+        assert!(names(&row["resp_process"], own), "{}", row["resp_process"]);
     });
     let refused = Command::new(LCAP)
         .args(["--netns", "no-such-namespace"])
