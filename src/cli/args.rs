@@ -138,7 +138,7 @@ pub(super) struct Input {
     /// In this network namespace, which has a loopback of its own: a name of ip-netns(8), a process's number or a path
     #[arg(long, value_name = "NAMESPACE", conflicts_with = "read")]
     pub(super) netns: Option<String>,
-    /// In the network namespace of the container with this number, or its first digits
+    /// In the network namespace of the container with this number, its first digits, or this name (Docker's)
     #[arg(long, value_name = "ID", conflicts_with_all = ["read", "netns"])]
     pub(super) container: Option<String>,
     /// Read a pcap or pcapng file, also .gz and .zst; - is standard input

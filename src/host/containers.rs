@@ -26,10 +26,27 @@ pub fn publishing(port: u16) -> Vec<Container> {
     publishing_in(Path::new(DIRECTORY), port)
 }
 
+/// The number of the container with this name; none where there is no Docker, no such container, or only root may look.
+pub fn number_of(name: &str) -> Option<String> {
+    number_in(Path::new(DIRECTORY), name)
+}
+
+fn number_in(directory: &Path, name: &str) -> Option<String> {
+    let entries = std::fs::read_dir(directory).ok()?.flatten();
+    let is_named = |entry: &std::fs::DirEntry| {
+        let own = read(&entry.path().join("config.v2.json"));
+        own.is_some_and(|own| own.get("Name").and_then(Value::as_str) == Some(&format!("/{name}")))
+    };
+    let found = entries.take(MOST).find(is_named)?;
+    found.file_name().into_string().ok()
+}
+
+fn read(path: &Path) -> Option<Value> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
 fn publishing_in(directory: &Path, port: u16) -> Vec<Container> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let read =
-        |path: &Path| -> Option<Value> { serde_json::from_slice(&std::fs::read(path).ok()?).ok() };
     let container = |entry: std::fs::DirEntry| {
         let host = read(&entry.path().join("hostconfig.json"))?;
         let inside = inside(&host, port)?;
@@ -63,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn containers_by_the_port_that_they_publish() {
+    fn containers_by_their_port_and_by_their_name() {
         let directory = tempfile::tempdir().expect("a directory");
         let own = directory.path().join("0123");
         std::fs::create_dir(&own).expect("it");
@@ -82,5 +99,7 @@ mod tests {
         assert_eq!(publishing_in(directory.path(), 8080), [expected]);
         assert_eq!(publishing_in(directory.path(), 80), []);
         assert_eq!(publishing_in(Path::new("/no/such"), 80), []);
+        assert_eq!(number_in(directory.path(), "web").as_deref(), Some("0123"));
+        assert_eq!(number_in(directory.path(), "we"), None);
     }
 }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
+use super::containers;
+
 /// Where `ip netns add NAME` keeps namespaces (ip-netns(8)).
 const NAMED: &str = "/run/netns";
 
@@ -12,7 +14,7 @@ const NAMED: &str = "/run/netns";
 pub enum Namespace {
     /// One that is named by ip-netns(8), by a process in it, or by a path.
     At(PathBuf),
-    /// That of a container, by the first digits of its number.
+    /// That of a container, by its name or the first digits of its number.
     Container(String),
 }
 
@@ -33,8 +35,9 @@ impl Namespace {
     pub fn enter(&self) -> io::Result<()> {
         let path = match self {
             Namespace::At(path) => path.clone(),
-            Namespace::Container(number) => {
-                let pid = process_in(number).ok_or(io::ErrorKind::NotFound)?;
+            Namespace::Container(word) => {
+                let number = containers::number_of(word).unwrap_or_else(|| word.clone());
+                let pid = process_in(&number).ok_or(io::ErrorKind::NotFound)?;
                 format!("/proc/{pid}/ns/net").into()
             }
         };

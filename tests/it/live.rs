@@ -4,6 +4,7 @@
 //! environment variable `LCAP_LIVE` is `required`, which makes that a failure. What a machine cannot offer at all (namespaces,
 //! file capabilities) is skipped aloud even then, and fails only with `LCAP_LIVE=everything`.
 
+mod container;
 pub(crate) mod session;
 pub(crate) mod space;
 mod told;
