@@ -73,7 +73,8 @@ pub(super) fn about(server: &Server) -> Vec<String> {
     let pid = process.pid;
     let mut lines = vec![format!(
         "command line of {pid}: {}",
-        process.command_line.join(" ")
+        // Programs that write their title over it leave blanks behind.
+        process.command_line.join(" ").trim_end()
     )];
     let since = server.since.as_deref().unwrap_or("?");
     lines.push(format!("{pid} runs as {}, since {since}", server.user));
