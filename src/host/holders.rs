@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::processes::{self, Held, Process};
@@ -55,6 +56,7 @@ fn found(held: &Held, inodes: &HashSet<u32>) -> io::Result<HashSet<u32>> {
         if inodes.contains(&inode) {
             own.insert(inode);
         }
+        ControlFlow::Continue(())
     })?;
     Ok(own)
 }

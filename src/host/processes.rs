@@ -5,7 +5,6 @@ mod details;
 pub use details::{Details, Program, boot_time};
 
 use std::io::{self, Read};
-use std::mem::MaybeUninit;
 
 /// A process as it was when it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,31 +72,6 @@ impl Held {
     pub fn leader(&self) -> io::Result<u32> {
         let status = self.read("status")?;
         number(&status, "Tgid:", 0).ok_or_else(|| unreadable("status"))
-    }
-
-    /// Whether it has the socket with this inode open.
-    ///
-    /// # Errors
-    /// It has ended, or its descriptors may not be seen.
-    pub fn has_socket(&self, inode: u32) -> io::Result<bool> {
-        use rustix::fs::{Mode, OFlags, RawDir, openat, readlinkat_raw};
-        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        let descriptors = openat(&self.directory, c"fd", flags, Mode::empty())?;
-        let wanted = format!("socket:[{inode}]");
-        let (mut entries, mut target) = (
-            [MaybeUninit::uninit(); ENTRIES],
-            [MaybeUninit::uninit(); 64],
-        );
-        let mut entries = RawDir::new(&descriptors, &mut entries);
-        while let Some(entry) = entries.next() {
-            // It may have been closed in between. The directory itself and the one above are no links.
-            if let Ok((target, _)) = readlinkat_raw(&descriptors, entry?.file_name(), &mut target)
-                && target == wanted.as_bytes()
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// When it began, and what it is called now: who is the same, and who has become another program.

@@ -4,8 +4,12 @@ use std::time::{Duration, Instant};
 
 /// What may be spent at once, after a while in which nothing was.
 const MOST: Duration = Duration::from_millis(500);
-/// One in so many parts of the time that goes by may be spent.
-const SHARE: u32 = 12;
+/// One in so many parts of the time that goes by may be spent, while there is little to look up and while there is much.
+const SHARES: [u32; 2] = [3, 12];
+/// There is much to look up if less than this goes by from one to the next.
+const MUCH: Duration = Duration::from_millis(1);
+/// How fast that is noticed: one in so many parts of what is new counts.
+const SMOOTHING: u32 = 16;
 
 /// A processor's time that a thread may spend, which grows as time goes by.
 #[derive(Debug)]
@@ -15,6 +19,9 @@ pub(super) struct Allowance {
     debt: Duration,
     /// When it was last added to.
     since: Instant,
+    /// How long it is from one thing to be done to the next, and when the last one was.
+    apart: Duration,
+    asked: Instant,
 }
 
 impl Allowance {
@@ -23,12 +30,19 @@ impl Allowance {
             left: MOST,
             debt: Duration::ZERO,
             since: now,
+            apart: MUCH * 2,
+            asked: now,
         }
     }
 
     /// Does something, if there is time left for it, and counts what of this thread's time that took.
     pub(super) fn spend<T>(&mut self, act: impl FnOnce() -> T) -> Option<T> {
-        if !self.is_left(Instant::now()) {
+        let now = Instant::now();
+        let apart = now.saturating_duration_since(std::mem::replace(&mut self.asked, now));
+        // A long silence is no more than a short one.
+        let apart = apart.min(MUCH * SMOOTHING);
+        self.apart = self.apart * (SMOOTHING - 1) / SMOOTHING + apart / SMOOTHING;
+        if !self.is_left(now) {
             return None;
         }
         let before = own_time();
@@ -41,7 +55,8 @@ impl Allowance {
     pub(super) fn is_left(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.since);
         self.since = now;
-        let earned = passed / SHARE;
+        let share = SHARES[usize::from(self.apart < MUCH)];
+        let earned = passed / share;
         self.left = (self.left + earned.saturating_sub(self.debt)).min(MOST);
         self.debt = self.debt.saturating_sub(earned);
         !self.left.is_zero()
@@ -103,7 +118,7 @@ mod tests {
             now += step;
         }
         // 20 s went by: what was there at the beginning, and a part of that.
-        let bought = (MOST + Duration::from_secs(20) / SHARE).as_micros() / cost.as_micros();
+        let bought = (MOST + Duration::from_secs(20) / SHARES[0]).as_micros() / cost.as_micros();
         assert!(
             (bought - 10..bought + 10).contains(&paid),
             "{paid} {bought}"

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,8 @@ pub(super) struct Finder {
     young: Young,
     /// Descriptions by number; another start or another name is another process, or another program.
     known: HashMap<u32, Arc<Process>>,
+    /// Who had a socket when it was looked at for another's.
+    seen: HashMap<u32, u32>,
     /// Who listens, by the socket's inode, and since when that is known.
     listeners: HashMap<u32, (Instant, Owner)>,
 }
@@ -50,7 +53,11 @@ pub(super) enum Depth {
 /// So many of who made the last connections are asked before those who have just begun.
 const OFTEN: usize = 2;
 /// So many processes are remembered as likely.
-const RECENT: usize = 16;
+const RECENT: usize = 32;
+/// So many sockets of others are remembered.
+const SEEN: usize = 4096;
+/// A process with more sockets than this is not looked at further than need be.
+const FEW: usize = 16;
 /// So many descriptions are remembered.
 const KNOWN: usize = 4096;
 /// Who listens is asked again after this long: another process may have got the socket.
@@ -67,6 +74,7 @@ impl Finder {
             recent: VecDeque::new(),
             young,
             known: HashMap::new(),
+            seen: HashMap::new(),
             listeners: HashMap::new(),
         })
     }
@@ -203,10 +211,13 @@ impl Finder {
     fn maker(&mut self, socket: &Socket) -> Owner {
         self.young.look();
         // Who makes one connection after the other; those who have just begun; and others who did before.
+        let seen = self.seen.remove(&socket.inode);
         let often = self.recent.iter().take(OFTEN);
-        let likely = often
-            .chain(&self.young.pids)
-            .chain(self.recent.iter().skip(OFTEN));
+        let before = self.recent.iter().skip(OFTEN);
+        // Most make one.
+        let young = self.young.pids.iter();
+        let new = young.filter(|pid| !self.recent.contains(pid));
+        let likely = seen.iter().chain(often).chain(new).chain(before);
         let likely: Vec<u32> = likely.copied().collect();
         let mut asked = |pid| self.ask(pid, socket.inode).ok().flatten();
         // A process that was just forked has all that its parent has, until it becomes another program.
@@ -295,7 +306,23 @@ impl Finder {
     /// The process, if it has the socket.
     fn ask(&mut self, pid: u32, inode: u32) -> io::Result<Option<Arc<Process>>> {
         let held = Held::new(pid).inspect_err(|_| self.young.forget(pid))?;
-        match held.has_socket(inode)? {
+        let (mut has, mut count) = (false, 0);
+        if self.seen.len() > SEEN {
+            self.seen.clear();
+        }
+        held.each_socket(|other| {
+            count += 1;
+            has |= other == inode;
+            if other != inode && count <= FEW {
+                self.seen.insert(other, pid);
+            }
+            // Of a client the others are soon of interest; of a server there may be too many.
+            match has && count > FEW {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })?;
+        match has {
             true => self.describe(&held).map(Some),
             false => Ok(None),
         }

@@ -3,6 +3,7 @@
 use super::{Held, MOST, number};
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 
 /// More of a process.
@@ -32,11 +33,11 @@ pub struct Program {
 }
 
 impl Held {
-    /// Tells the inode of every socket that it has open.
+    /// Tells the inode of every socket that it has open, until that is enough.
     ///
     /// # Errors
     /// It has ended, or its descriptors may not be seen.
-    pub fn each_socket(&self, mut each: impl FnMut(u32)) -> io::Result<()> {
+    pub fn each_socket(&self, mut each: impl FnMut(u32) -> ControlFlow<()>) -> io::Result<()> {
         use rustix::fs::{Mode, OFlags, RawDir, openat, readlinkat_raw};
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let descriptors = openat(&self.directory, c"fd", flags, Mode::empty())?;
@@ -50,8 +51,9 @@ impl Held {
             let link = readlinkat_raw(&descriptors, entry?.file_name(), &mut target);
             if let Ok((target, _)) = link
                 && let Some(inode) = socket(target)
+                && each(inode).is_break()
             {
-                each(inode);
+                break;
             }
         }
         Ok(())
