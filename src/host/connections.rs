@@ -18,6 +18,8 @@ pub struct Task {
     pub parent: u32,
     /// When it began, in clock ticks since boot, as /proc/PID/stat has it.
     pub start_time: u64,
+    /// The same in nanoseconds: a number that is used again at once is another process.
+    pub started: u64,
     /// Whose rights it has.
     pub uid: u32,
     /// The first 15 bytes of its name.
@@ -126,6 +128,7 @@ fn change(bytes: &[u8]) -> Option<Change> {
             pid: word(24),
             parent: word(28),
             start_time: long(16) / CLOCK_TICK,
+            started: long(16),
             uid: word(32),
             name: String::from_utf8_lossy(name).into_owned(),
         },
@@ -259,6 +262,7 @@ mod tests {
             pid: 4121,
             parent: 4100,
             start_time: 12345,
+            started: 123_456_789_012,
             uid: 1000,
             name: "curl".into(),
         };

@@ -112,16 +112,20 @@ impl Held {
             },
             uid,
             container: container.map(|number| number[..SHORT].to_owned()),
-            run: self.run().ok().flatten(),
+            run: self.run_or_parents(stat.parent),
         })
     }
 
-    /// The `lcap run` that began it or one of those that it descends from.
-    ///
-    /// # Errors
-    /// It has ended, or its environment may not be seen.
-    pub fn run(&self) -> io::Result<Option<u32>> {
-        Ok(run(&self.read("environ")?))
+    /// The `lcap run` that began it or one of those that it descends from. Who is just becoming another program, or has ended, has no
+    /// environment: then its parent's counts.
+    pub fn run_or_parents(&self, parent: u32) -> Option<u32> {
+        match self.read("environ") {
+            Ok(environ) if !environ.is_empty() => run(&environ),
+            _ => {
+                let parent = Held::new(parent).and_then(|parent| parent.read("environ"));
+                run(&parent.ok()?)
+            }
+        }
     }
 
     /// The number of the container that it is in, all of it.

@@ -37,18 +37,21 @@ impl Allowance {
 
     /// Does something, if there is time left for it, and counts what of this thread's time that took.
     pub(super) fn spend<T>(&mut self, act: impl FnOnce() -> T) -> Option<T> {
-        let now = Instant::now();
-        let apart = now.saturating_duration_since(std::mem::replace(&mut self.asked, now));
-        // A long silence is no more than a short one.
-        let apart = apart.min(MUCH * SMOOTHING);
-        self.apart = self.apart * (SMOOTHING - 1) / SMOOTHING + apart / SMOOTHING;
-        if !self.is_left(now) {
+        if !self.is_left(Instant::now()) {
             return None;
         }
         let before = own_time();
         let done = act();
         self.pay(own_time().saturating_sub(before));
         Some(done)
+    }
+
+    /// Something is there to be done, whether there is time for it or not.
+    pub(super) fn count(&mut self, now: Instant) {
+        let apart = now.saturating_duration_since(std::mem::replace(&mut self.asked, now));
+        // A long silence is no more than a short one.
+        let apart = apart.min(MUCH * SMOOTHING);
+        self.apart = self.apart * (SMOOTHING - 1) / SMOOTHING + apart / SMOOTHING;
     }
 
     /// Whether there is time left.
@@ -125,6 +128,24 @@ mod tests {
         );
         assert!(allowance.is_left(now + Duration::from_secs(60)));
         assert_eq!(allowance.left, MOST);
+    }
+
+    #[test]
+    fn a_flood_gets_a_smaller_share() {
+        let start = Instant::now();
+        for (gap, share) in [(MUCH * 4, SHARES[0]), (MUCH / 4, SHARES[1])] {
+            let mut allowance = Allowance::new(start);
+            let mut now = start;
+            for _ in 0..1000 {
+                now += gap;
+                allowance.count(now);
+            }
+            allowance.is_left(now);
+            allowance.pay(MOST);
+            now += MOST;
+            assert!(allowance.is_left(now));
+            assert_eq!(allowance.left, MOST / share);
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) struct Finder {
     young: Young,
     /// Descriptions by number; another start or another name is another process, or another program.
     known: HashMap<u32, Arc<Process>>,
+    /// Those that the kernel has told of, by number and when they began.
+    told: HashMap<(u32, u64), Arc<Process>>,
     /// Who had a socket when it was looked at for another's.
     seen: HashMap<u32, u32>,
     /// Who listens, by the socket's inode, and since when that is known.
@@ -74,6 +76,7 @@ impl Finder {
             recent: VecDeque::new(),
             young,
             known: HashMap::new(),
+            told: HashMap::new(),
             seen: HashMap::new(),
             listeners: HashMap::new(),
         })
@@ -159,24 +162,40 @@ impl Finder {
 
     /// A process that the kernel has told of, if it was looked at before.
     pub(super) fn known(&self, task: &Task) -> Option<Arc<Process>> {
-        let known = self.known.get(&task.pid)?;
-        let is_it = known.start_time == task.start_time && known.name.starts_with(&task.name);
-        is_it.then(|| Arc::clone(known))
+        let known = self.told.get(&(task.pid, task.started))?;
+        // It may be another program by now.
+        known
+            .name
+            .starts_with(&task.name)
+            .then(|| Arc::clone(known))
     }
 
     /// A process that the kernel has told of, with all that is still to be found out.
     pub(super) fn told(&mut self, task: &Task) -> Arc<Process> {
         let described = Held::new(task.pid).and_then(|held| held.describe());
-        match described {
-            Ok(process) if process.start_time == task.start_time => self.remember(process),
-            _ => self.remember(self.only_told(task)),
+        let process = match described {
+            Ok(process) if process.start_time == task.start_time => process,
+            _ => self.only_told(task),
+        };
+        if self.told.len() >= KNOWN {
+            self.told.clear();
         }
+        let process = Arc::new(process);
+        let key = (task.pid, task.started);
+        self.told.insert(key, Arc::clone(&process));
+        process
     }
 
     /// A process as the kernel has told of it. What decides whether it is wanted is looked at all the same: its environment, or that of its
     /// parent where it is gone.
     pub(super) fn only_told(&self, task: &Task) -> Process {
-        let run = |pid| Held::new(pid).and_then(|held| held.run()).ok();
+        let run = match Held::new(task.pid) {
+            Ok(held) => held.run_or_parents(task.parent),
+            Err(_) => {
+                let parent = Held::new(task.parent).ok();
+                parent.and_then(|parent| parent.run_or_parents(0))
+            }
+        };
         Process {
             pid: task.pid,
             start_time: task.start_time,
@@ -186,7 +205,7 @@ impl Finder {
             command_line: Vec::new(),
             uid: task.uid,
             container: None,
-            run: run(task.pid).or_else(|| run(task.parent)).flatten(),
+            run,
         }
     }
 
@@ -341,16 +360,12 @@ impl Finder {
         {
             return Ok(Arc::clone(known));
         }
-        Ok(self.remember(held.describe()?))
-    }
-
-    fn remember(&mut self, process: Process) -> Arc<Process> {
-        let process = Arc::new(process);
+        let process = Arc::new(held.describe()?);
         if self.known.len() >= KNOWN {
             self.known.clear();
         }
         self.known.insert(process.pid, Arc::clone(&process));
-        process
+        Ok(process)
     }
 }
 

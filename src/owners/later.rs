@@ -107,8 +107,10 @@ pub(super) fn answer(
         match questions.recv_timeout(patience) {
             Ok(question) => {
                 gathering.wait();
-                waiting.push(open(question));
-                waiting.extend(questions.try_iter().map(&mut open));
+                for question in std::iter::once(question).chain(questions.try_iter()) {
+                    allowance.count(Instant::now());
+                    waiting.push(open(question));
+                }
             }
             Err(RecvTimeoutError::Timeout) if is_over() => return,
             Err(RecvTimeoutError::Timeout) => gathering.wait(),

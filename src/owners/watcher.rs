@@ -162,6 +162,7 @@ fn look(directory: &Directory, mut live: Live, mut finder: Finder) {
             let Some(question) = begins(directory, frame) else {
                 return ControlFlow::Continue(());
             };
+            allowance.count(Instant::now());
             let is_late = now().0 - frame.time.0 > LATE;
             if is_late && directory.pending() > FLOOD {
                 directory.is_missed(&question);
