@@ -1,7 +1,5 @@
 //! The loopback of a container. There is no engine here: a control group is named as one names it, and a process in it has a network of its own.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -9,6 +7,7 @@ use serde_json::Value;
 use super::owners::names;
 use super::session::{Session, skip};
 use super::space::{beside, inside};
+use super::traffic::{Port, V4};
 
 /// A control group that is there until this is dropped.
 struct Group(PathBuf);
@@ -63,11 +62,7 @@ fn a_container_by_its_number() {
         let words = ["flows", "--container", &digits, "--format", "json"];
         let session = Session::start(words);
         inside(keeper, || {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            let (mut server, _) = listener.accept().unwrap();
-            client.write_all(b"hello").unwrap();
-            server.read_exact(&mut [0; 5]).unwrap();
+            Port::take().converse(V4);
             std::thread::sleep(std::time::Duration::from_millis(100));
         });
         let rows = session.interrupt().output;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::parts::{Server, ask};
 use super::session::{LCAP, PATIENCE, Session, permitted, skip};
 use super::space::{beside, inside};
+use super::traffic::{Port, V4};
 
 /// How often lcap was right about an end, how often it did not know, and how often it was wrong.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -300,11 +301,7 @@ fn another_namespace_has_another_loopback() {
         let word = keeper.to_string();
         let session = Session::start(["flows", "--netns", &word, "--format", "json"]);
         inside(keeper, || {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            let (mut server, _) = listener.accept().unwrap();
-            client.write_all(b"hello").unwrap();
-            server.read_exact(&mut [0; 5]).unwrap();
+            Port::take().converse(V4);
             std::thread::sleep(std::time::Duration::from_millis(100));
         });
         let rows = session.interrupt().output;
