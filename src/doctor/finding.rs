@@ -1,5 +1,7 @@
 //! What a check has to say. Text and JSON are made of it.
 
+pub(super) use crate::source::live::shell_word;
+
 /// Something that a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -98,13 +100,4 @@ impl Finding {
 /// So many of something: `1 place`, `2 places`.
 pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-/// A word as a shell wants it.
-pub(super) fn shell_word(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=@%,".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
 }

@@ -1,6 +1,6 @@
 //! How lcap itself is: what it may do here, and what it lacks.
 
-use super::finding::{Check, Finding, counted, shell_word};
+use super::finding::{Check, Finding, counted};
 use crate::host::abilities::{self, Abilities, Capability};
 use crate::host::addresses::{self, Interface};
 use crate::host::connections::Connections;
@@ -157,7 +157,7 @@ fn processes(own: &Own) -> Finding {
                 "only this user's processes can be named",
             )
             .because(format!("{} others may not be looked at", own.hidden))
-            .mended_by(format!("sudo setcap {EVERYTHING} {}", program())),
+            .mended_by(format!("sudo setcap {EVERYTHING} {}", live::program())),
     }
 }
 
@@ -174,7 +174,7 @@ fn bpf(own: &Own) -> Finding {
         (false, _) => found.because("there is no /sys/kernel/btf/vmlinux"),
         (true, false) => found
             .because("that takes CAP_BPF and CAP_PERFMON")
-            .mended_by(format!("sudo setcap {EVERYTHING} {}", program())),
+            .mended_by(format!("sudo setcap {EVERYTHING} {}", live::program())),
         (true, true) => found,
     }
 }
@@ -197,11 +197,6 @@ fn namespaces(own: &Own) -> Finding {
             "to enter other network namespaces takes root",
         ),
     }
-}
-
-fn program() -> String {
-    let program = std::env::current_exe().unwrap_or_else(|_| "lcap".into());
-    shell_word(&program.to_string_lossy())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::owners::{Asking, Watcher};
 use crate::pipeline::{Flush, Output, Task, Totals, run};
 use crate::sink::{Named, Needs, Sink};
 use crate::source::Stop;
-use crate::source::live::{self, Live, Options, Pace};
+use crate::source::live::{Live, Options, Pace};
 
 /// The kernel's ring, in bytes.
 const RING: u32 = 16 << 20;
@@ -43,7 +43,7 @@ fn capture(port: u16, seconds: u64, stop: Stop, seen: &Arc<Mutex<Watched>>) -> R
     let options = Options {
         device: device.name,
         is_loopback: device.is_loopback,
-        snap_len: SNAP_LEN.min(live::MAX_SNAP_LEN),
+        snap_len: SNAP_LEN,
         buffer: RING,
         link: None,
         duration: Some(Duration::from_secs(seconds)),

@@ -186,7 +186,7 @@ fn collect(
 
 //   0        1       2       3     4       6       8     24    40   44       52        56       60       64    68      72
 //   | family | state | timer | –   | sport | dport | src | dst | if | cookie | expires | rqueue | wqueue | uid | inode | attributes
-fn read(proto: u8, body: &[u8]) -> Option<Listed> {
+pub(super) fn read(proto: u8, body: &[u8]) -> Option<Listed> {
     const ATTRIBUTES: usize = 72;
     const ONLY_V6: u16 = 11;
     let (family, state) = (*body.first()?, *body.get(1)?);

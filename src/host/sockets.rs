@@ -5,24 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-/// A socket as the kernel describes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Socket {
-    /// Its own end.
-    pub local: SocketAddr,
-    /// The other end; port 0 where it is connected to none.
-    pub remote: SocketAddr,
-    /// Whether it is a TCP socket that listens.
-    pub listens: bool,
-    /// Whether it is a TCP socket that has asked for a connection and has no answer yet.
-    pub asks: bool,
-    /// Its inode in sockfs; 0 while no process has it: not accepted yet, or closed already.
-    pub inode: u32,
-    /// Who made it.
-    pub uid: u32,
-    /// Its number, which no other socket of this boot has.
-    pub cookie: u64,
-}
+use super::listing::Listed;
 
 /// A way to ask the kernel.
 #[derive(Debug)]
@@ -45,7 +28,7 @@ impl Sockets {
     ///
     /// # Errors
     /// Always.
-    pub fn find(&self, _: u8, _: SocketAddr, _: SocketAddr) -> io::Result<Option<Socket>> {
+    pub fn find(&self, _: u8, _: SocketAddr, _: SocketAddr) -> io::Result<Option<Listed>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
@@ -71,7 +54,7 @@ impl Sockets {
     }
 
     /// The socket that has these ends, or else the one that would take what comes: the listener, or a UDP socket that takes from anybody.
-    /// Compare its ends to know which.
+    /// Compare its ends to know which; an IPv4 address in IPv6 notation is an IPv4 address in them.
     ///
     /// # Errors
     /// The kernel did not answer, or has no support for this protocol.
@@ -80,7 +63,7 @@ impl Sockets {
         proto: u8,
         local: SocketAddr,
         remote: SocketAddr,
-    ) -> io::Result<Option<Socket>> {
+    ) -> io::Result<Option<Listed>> {
         use rustix::net::{RecvFlags, SendFlags, recv, send};
         send(
             &self.netlink,
@@ -89,27 +72,26 @@ impl Sockets {
         )?;
         let mut buffer = [0; 1024];
         let (len, _) = recv(&self.netlink, &mut buffer, RecvFlags::empty())?;
-        message::answer(&buffer[..len])
+        message::answer(proto, &buffer[..len])
     }
 }
 
 /// The messages, as linux/netlink.h, linux/sock_diag.h and linux/inet_diag.h lay them out.
 #[cfg(target_os = "linux")]
 mod message {
-    use super::Socket;
+    use super::super::listing::{self, Listed};
+    use super::super::netlink::{half, word};
     use crate::packet::UDP;
     use std::io;
-    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+    use std::net::{IpAddr, SocketAddr};
 
     const AF_INET: u8 = 2;
     const AF_INET6: u8 = 10;
     const BY_FAMILY: u16 = 20;
     const NLMSG_ERROR: u16 = 2;
     const REQUEST: u16 = 1;
-    const SYN_SENT: u8 = 2;
-    const LISTEN: u8 = 10;
     const ENOENT: i32 = -2;
-    /// Lengths of the netlink header and of what follows it, in bytes, in a question and in an answer.
+    /// Lengths of the netlink header and of what follows it in a question, in bytes.
     const HEADER: usize = 16;
     const BODY: usize = 56;
 
@@ -149,47 +131,20 @@ mod message {
         bytes
     }
 
-    //   16       17      18   20      22      24    40    56    60       68       72       76       80    84      88
-    //   | family | state | –  | sport | dport | src | dst | if  | cookie | expires| rqueue | wqueue | uid | inode |
-    pub(super) fn answer(bytes: &[u8]) -> io::Result<Option<Socket>> {
+    pub(super) fn answer(proto: u8, bytes: &[u8]) -> io::Result<Option<Listed>> {
         let broken = || io::Error::new(io::ErrorKind::InvalidData, "sock_diag: a short answer");
-        let word = |at: usize| -> io::Result<u32> {
-            let bytes = bytes.get(at..at + 4).and_then(<[u8]>::first_chunk);
-            bytes
-                .map(|bytes| u32::from_ne_bytes(*bytes))
-                .ok_or_else(broken)
-        };
-        let kind = word(4)?.to_ne_bytes();
-        if u16::from_ne_bytes([kind[0], kind[1]]) == NLMSG_ERROR {
-            return match word(16)? as i32 {
+        if half(bytes, 4).ok_or_else(broken)? == NLMSG_ERROR {
+            return match word(bytes, HEADER).ok_or_else(broken)? as i32 {
                 ENOENT => Ok(None),
-                error => Err(io::Error::from_raw_os_error(-error)),
+                error => Err(io::Error::from_raw_os_error(error.saturating_neg())),
             };
         }
-        let (Some(&family), Some(&state)) = (bytes.get(16), bytes.get(17)) else {
-            return Err(broken());
-        };
-        let end = |port_at: usize, address_at: usize| -> io::Result<SocketAddr> {
-            let port = bytes.get(port_at..port_at + 2).ok_or_else(broken)?;
-            let address: [u8; 16] = *bytes
-                .get(address_at..)
-                .and_then(<[u8]>::first_chunk)
-                .ok_or_else(broken)?;
-            let ip = match (family, address) {
-                (AF_INET, [a, b, c, d, ..]) => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
-                _ => IpAddr::V6(Ipv6Addr::from(address)),
-            };
-            let port = u16::from_be_bytes([port[0], port[1]]);
-            Ok(canonical(SocketAddr::new(ip, port)))
-        };
-        Ok(Some(Socket {
-            local: end(20, 24)?,
-            remote: end(22, 40)?,
-            listens: state == LISTEN,
-            asks: state == SYN_SENT,
-            cookie: u64::from(word(60)?) | u64::from(word(64)?) << 32,
-            uid: word(80)?,
-            inode: word(84)?,
+        let body = bytes.get(HEADER..).ok_or_else(broken)?;
+        let found = listing::read(proto, body).ok_or_else(broken)?;
+        Ok(Some(Listed {
+            local: canonical(found.local),
+            remote: canonical(found.remote),
+            ..found
         }))
     }
 
@@ -202,6 +157,7 @@ mod message {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::host::listing::State;
     use crate::packet::{TCP, UDP};
     use std::net::{TcpListener, TcpStream, UdpSocket};
     use std::os::fd::AsRawFd;
@@ -237,7 +193,7 @@ mod tests {
             // Whom a connection from elsewhere would reach.
             let other = SocketAddr::new(own.ip(), 1);
             let listens = found(server, other);
-            assert!(listens.listens);
+            assert_eq!(listens.state, State::Listening);
             assert_eq!(listens.inode, inode(&listener));
             drop(listener);
             let nothing = sockets.find(TCP, server, other).expect("an answer");
@@ -266,7 +222,7 @@ mod tests {
     fn answers_may_be_anything() {
         for len in 0..100 {
             for fill in [0, 2, 10, 255] {
-                let _ = message::answer(&vec![fill; len]);
+                let _ = message::answer(TCP, &vec![fill; len]);
             }
         }
     }

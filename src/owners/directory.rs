@@ -13,6 +13,7 @@ use crate::packet::{TCP, Timestamp, Tuple};
 
 /// So many questions may wait. Who cannot be asked about in time is not asked about at all.
 const QUESTIONS: usize = 1 << 14;
+
 /// Connections and their owners.
 #[derive(Debug)]
 pub struct Directory {
@@ -90,18 +91,24 @@ impl Directory {
         at_most: Duration,
     ) -> Option<Owners> {
         self.ask(tuple, time, which);
-        let until = Instant::now() + at_most;
-        let mut shared = self.lock();
-        loop {
+        let shared = self.wait(self.lock(), at_most, |shared| {
             let owners = shared.of(tuple, time, which);
-            let is_enough = |owners: &Owners| owners.orig.is_some() && owners.resp.is_some();
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || owners.as_ref().is_some_and(is_enough) {
-                return owners;
-            }
-            let waited = self.settled.wait_timeout(shared, left);
-            shared = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+            owners.is_some_and(|owners| owners.orig.is_some() && owners.resp.is_some())
+        });
+        shared.of(tuple, time, which)
+    }
+
+    /// Waits until something is so, at most this long.
+    fn wait<'a>(
+        &self,
+        shared: MutexGuard<'a, Shared>,
+        at_most: Duration,
+        is_so: impl Fn(&Shared) -> bool,
+    ) -> MutexGuard<'a, Shared> {
+        let waited = self
+            .settled
+            .wait_timeout_while(shared, at_most, |shared| !is_so(shared));
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Has all that the kernel has told noted; waits at most this long.
@@ -109,20 +116,12 @@ impl Directory {
         let Some(mut wakes) = self.wakes.get() else {
             return;
         };
-        let until = Instant::now() + at_most;
         let mut shared = self.lock();
         shared.wanted += 1;
         let wanted = shared.wanted;
         // Where the pipe is full, whoever reads it has been woken already.
         let _ = wakes.write(&[0]);
-        while shared.fulfilled < wanted {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            let waited = self.settled.wait_timeout(shared, left);
-            shared = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        drop(self.wait(shared, at_most, |shared| shared.fulfilled >= wanted));
     }
 
     /// The end that is woken when somebody wants to have noted what was told.
@@ -162,15 +161,8 @@ impl Directory {
     pub fn settle(&self, at_most: Duration) {
         let until = Instant::now() + at_most;
         self.catch_up(at_most);
-        let mut shared = self.lock();
-        while shared.pending > 0 {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            let waited = self.settled.wait_timeout(shared, left);
-            shared = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let left = until.saturating_duration_since(Instant::now());
+        drop(self.wait(self.lock(), left, |shared| shared.pending == 0));
     }
 
     /// Notes a connection that begins with a SYN of this sequence number; false if it is known already.

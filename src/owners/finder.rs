@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use super::young::Young;
 use super::{How, Owner};
 use crate::host::connections::Task;
+use crate::host::listing::{Listed, State};
 use crate::host::processes::{self, Held, Process};
-use crate::host::sockets::{Socket, Sockets};
+use crate::host::sockets::Sockets;
 use crate::packet::{TCP, Tuple};
 
 /// Looks ends up.
@@ -115,12 +116,13 @@ impl Finder {
         let Some(socket) = self.sockets.find(proto, local, remote).ok().flatten() else {
             // Who is refused has no socket either; one that was connected rests for a while at one of its ends (TIME_WAIT).
             let other = self.sockets.find(proto, remote, local).ok().flatten();
-            let was_there =
-                other.is_some_and(|socket| is_of(&socket, proto, remote, local) && !socket.asks);
+            let was_there = other.is_some_and(|socket| {
+                is_of(&socket, proto, remote, local) && socket.state != State::SynSent
+            });
             let how = if was_there { How::Gone } else { How::Nobody };
             return Found::Owner(Owner::unknown(how, None));
         };
-        if socket.listens && socket.local.port() == local.port() {
+        if socket.state == State::Listening && socket.local.port() == local.port() {
             return Found::NotAccepted(self.listener(&socket));
         }
         if !is_of(&socket, proto, local, remote) {
@@ -153,11 +155,14 @@ impl Finder {
         self.listening_socket(tuple).is_some()
     }
 
-    fn listening_socket(&self, tuple: &Tuple) -> Option<Socket> {
+    fn listening_socket(&self, tuple: &Tuple) -> Option<Listed> {
         // An end that is nobody's.
         let nobody = SocketAddr::new(tuple.src.ip(), 0);
         let found = self.sockets.find(tuple.proto, tuple.dst, nobody);
-        found.ok().flatten().filter(|socket| socket.listens)
+        found
+            .ok()
+            .flatten()
+            .filter(|socket| socket.state == State::Listening)
     }
 
     /// A process that the kernel has told of, if it was looked at before.
@@ -209,7 +214,7 @@ impl Finder {
         }
     }
 
-    fn listener(&mut self, socket: &Socket) -> Owner {
+    fn listener(&mut self, socket: &Listed) -> Owner {
         match self.listeners.get(&socket.inode) {
             Some((since, owner)) if since.elapsed() < FRESH => owner.clone(),
             _ => {
@@ -227,7 +232,7 @@ impl Finder {
     }
 
     /// The processes that have a socket that was just made.
-    fn maker(&mut self, socket: &Socket) -> Owner {
+    fn maker(&mut self, socket: &Listed) -> Owner {
         self.young.look();
         // Who makes one connection after the other; those who have just begun; and others who did before.
         let seen = self.seen.remove(&socket.inode);
@@ -255,7 +260,7 @@ impl Finder {
     }
 
     /// The processes that have a socket that was accepted.
-    fn acceptor(&mut self, socket: &Socket, listening: &[Arc<Process>], depth: Depth) -> Owner {
+    fn acceptor(&mut self, socket: &Listed, listening: &[Arc<Process>], depth: Depth) -> Owner {
         self.young.look();
         let young: Vec<u32> = self.young.pids.iter().copied().collect();
         let mut young = young.into_iter();
@@ -292,7 +297,7 @@ impl Finder {
     }
 
     /// The processes that have a socket, of all that there are.
-    fn of_all(&mut self, socket: &Socket) -> Owner {
+    fn of_all(&mut self, socket: &Listed) -> Owner {
         let mut found = Vec::new();
         let mut is_hidden = false;
         for pid in processes::all() {
@@ -308,7 +313,7 @@ impl Finder {
         }
     }
 
-    fn sort(&mut self, mut found: Vec<Arc<Process>>, socket: &Socket) -> Owner {
+    fn sort(&mut self, mut found: Vec<Arc<Process>>, socket: &Listed) -> Owner {
         found.sort_unstable_by_key(|process| process.pid);
         found.dedup_by_key(|process| process.pid);
         for process in &found {
@@ -370,12 +375,14 @@ impl Finder {
 }
 
 /// Whether it is the socket that was asked for, and not one that would take what comes.
-fn is_of(socket: &Socket, proto: u8, local: SocketAddr, remote: SocketAddr) -> bool {
+fn is_of(socket: &Listed, proto: u8, local: SocketAddr, remote: SocketAddr) -> bool {
     let is_same = |own: SocketAddr, asked: SocketAddr| {
         own.port() == asked.port() && own.ip() == asked.ip().to_canonical()
     };
     if proto == TCP {
-        return !socket.listens && is_same(socket.local, local) && is_same(socket.remote, remote);
+        return socket.state != State::Listening
+            && is_same(socket.local, local)
+            && is_same(socket.remote, remote);
     }
     let is_local = is_same(socket.local, local)
         || socket.local.ip().is_unspecified() && socket.local.port() == local.port();

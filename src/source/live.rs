@@ -29,8 +29,8 @@ use counters::Counters;
 use ending::{Ending, Step};
 pub use options::{MAX_SNAP_LEN, Options, Pace};
 use presence::Presence;
-pub use refusal::missing_permission;
 use refusal::why_not_opened;
+pub use refusal::{missing_permission, program, shell_word};
 
 use super::{Losses, Next, Source, Stop, socket};
 use crate::error::{Error, Result};

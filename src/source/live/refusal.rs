@@ -21,9 +21,13 @@ pub(super) fn why_not_opened(error: &pcap::Error) -> String {
 
 /// The command that lets this program capture; none where it may already.
 pub fn missing_permission() -> Option<String> {
+    (!may_capture()).then(|| format!("sudo setcap cap_net_raw=ep {}", program()))
+}
+
+/// This program's path as a shell wants it.
+pub fn program() -> String {
     let program = std::env::current_exe().unwrap_or_else(|_| "lcap".into());
-    let word = shell_word(&program.to_string_lossy());
-    (!may_capture()).then(|| format!("sudo setcap cap_net_raw=ep {word}"))
+    shell_word(&program.to_string_lossy())
 }
 
 /// Whether the kernel lets this process open a packet socket.
@@ -44,12 +48,11 @@ fn may_capture() -> bool {
     true
 }
 
-/// A path as a shell wants it.
-fn shell_word(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    if path.chars().all(plain) {
-        path.to_owned()
-    } else {
-        format!("'{}'", path.replace('\'', r"'\''"))
+/// A word as a shell wants it.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=@%,".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
