@@ -173,6 +173,8 @@ fn who_lets_go_is_told_from_who_listens() {
         (with(How::Acceptor, &[1]), 1, How::Acceptor, vec![1]),
         (with(How::Acceptor, &[1]), 3, How::Socket, vec![1, 3]),
         (with(How::Socket, &[3]), 3, How::Socket, vec![3]),
+        (with(How::Listener, &[1]), 7, How::Listener, vec![1]),
+        (with(How::Acceptor, &[1]), 7, How::Acceptor, vec![1]),
         (with(How::Gone, &[]), 3, How::Acceptor, vec![3]),
         (with(How::Missed, &[]), 3, How::Acceptor, vec![3]),
     ] {
@@ -198,11 +200,12 @@ fn who_lets_go_is_told_from_who_listens() {
     }
 }
 
+/// The third is a child of the first.
 fn process(pid: u32) -> Process {
     Process {
         pid,
         start_time: 1,
-        parent: 0,
+        parent: if pid == 3 { 1 } else { 0 },
         name: "a name".into(),
         exe: None,
         command_line: Vec::new(),

@@ -105,8 +105,9 @@ impl Owner {
 impl Owner {
     /// What is known of a responder once its last process has let go of the connection.
     fn as_last_had_by(&self, last: &Owner) -> Owner {
-        let has = |one: &Arc<Process>| self.processes.iter().any(|known| known.pid == one.pid);
-        let is_known = last.processes.iter().all(has);
+        let has = |pid: u32| self.processes.iter().any(|known| known.pid == pid);
+        let is_known = last.processes.iter().all(|one| has(one.pid));
+        let is_child = last.processes.iter().all(|one| has(one.parent));
         match self.how {
             // They listen, and one of them accepted: that one.
             How::Listener if is_known => Owner {
@@ -114,6 +115,8 @@ impl Owner {
                 ..last.clone()
             },
             How::Acceptor | How::Socket if is_known => self.clone(),
+            // Another tool that looks through /proc, as it would seem.
+            How::Listener | How::Acceptor | How::Socket if !is_child => self.clone(),
             // Whoever accepted has handed it on, or both had it.
             How::Acceptor | How::Socket => {
                 let mut processes = self.processes.clone();

@@ -51,6 +51,8 @@ pub(super) fn note(
                     .map(|time| Timestamp(time.as_nanos() as i64 + since_boot)),
             };
             match change.what {
+                // Who looks through /proc has the socket for a moment, and may be the last.
+                What::LetGo if change.task.pid == std::process::id() => {}
                 What::LetGo => note.let_go(&change),
                 What::Answered | What::Ended if wanted.is_taken(&asked(&change)) => {
                     note.begun(&change);
