@@ -1,6 +1,6 @@
-//! What the kernel itself says of TCP connections as they begin and end: who asked for one, and who let go of it (bpf(2)).
+//! What the kernel itself says of TCP connections: who asked for one, who read from it, and who let go of it (bpf(2)).
 //!
-//! Programs in the kernel see each change of state (`connections.bpf.c` beside this file says which of them
+//! Programs in the kernel see each change of state and each read (`connections.bpf.c` beside this file says which of them
 //! tell of a process). They want CAP_BPF and CAP_PERFMON, or root, and a kernel that has its own type information; where it cannot be
 //! loaded there are other ways to find out, and the error says why. Nothing but it knows a client that is refused, or that writes and is gone.
 //!
@@ -31,7 +31,7 @@ pub struct Task {
 pub struct Change {
     /// What happened.
     pub what: What,
-    /// Of CLOCK_MONOTONIC: when it was asked for; when it was let go of, where that is what happened.
+    /// Of CLOCK_MONOTONIC: when it was asked for; when it was read from or let go of, where that is what happened.
     pub asked: Duration,
     /// Of CLOCK_MONOTONIC: when this happened. The SYN was between the two.
     pub time: Duration,
@@ -52,6 +52,8 @@ pub enum What {
     Ended,
     /// Who had it last closed it, shut it down or ended.
     LetGo,
+    /// A process has read from it that did not ask for it and was not the last to read.
+    Read,
 }
 
 #[cfg(target_os = "linux")]
@@ -118,6 +120,7 @@ fn change(bytes: &[u8]) -> Option<Change> {
             1 => What::Answered,
             2 => What::Ended,
             3 => What::LetGo,
+            4 => What::Read,
             _ => return None,
         },
         asked: Duration::from_nanos(long(0)),
@@ -148,6 +151,13 @@ mod linux {
 
     /// Built from `connections.bpf.c` by tests/bpf.
     static PROGRAM: &[u8] = aya::include_bytes_aligned!("connections/connections.bpf.o");
+    /// Its parts, and where each is run.
+    const PROGRAMS: [(&str, &str); 4] = [
+        ("acts", "inet_sock_set_state"),
+        ("answers", "inet_sock_set_state"),
+        ("answers_too", "inet_sock_set_state"),
+        ("reads", "tcp_rcv_space_adjust"),
+    ];
     /// The number of the first namespace of process numbers (`PROC_PID_INIT_INO` of linux/proc_ns.h).
     const FIRST_PIDS: u64 = 0xefff_fffc;
 
@@ -183,10 +193,10 @@ mod linux {
                 .load(PROGRAM)
                 .map_err(reason)?;
             let missing = || io::Error::from(io::ErrorKind::NotFound);
-            for name in ["acts", "answers", "answers_too"] {
+            for (name, tracepoint) in PROGRAMS {
                 let part = program.program_mut(name).ok_or_else(missing)?;
                 let part: &mut BtfTracePoint = part.try_into().map_err(reason)?;
-                part.load("inet_sock_set_state", &types).map_err(reason)?;
+                part.load(tracepoint, &types).map_err(reason)?;
                 part.attach().map_err(reason)?;
             }
             let mut map = |name| program.take_map(name).ok_or_else(missing);

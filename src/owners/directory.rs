@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::entries::{Entry, Shared, TOLD, Which};
+use super::entries::{Entry, Had, Shared, TOLD, Which};
 use super::{How, Owner, Owners};
 use crate::packet::{TCP, Timestamp, Tuple};
 
@@ -247,7 +247,7 @@ impl Directory {
 
     /// Notes who the responder of a connection is.
     pub(super) fn responder(&self, question: &Question, owner: Owner) {
-        self.change(question, |entry| entry.owners.resp = Some(Arc::new(owner)));
+        self.change(question, |entry| entry.responder(owner));
         self.settled.notify_all();
     }
 
@@ -266,7 +266,7 @@ impl Directory {
     pub(super) fn responder_so_far(&self, question: &Question, owner: Owner) {
         self.change(question, |entry| {
             if entry.is_pending {
-                entry.owners.resp = Some(Arc::new(owner));
+                entry.responder(owner);
             }
         });
         self.settled.notify_all();
@@ -277,31 +277,23 @@ impl Directory {
         self.change(question, |entry| {
             let known = entry.owners.resp.as_ref();
             if known.is_none_or(|known| known.processes.is_empty()) {
-                entry.owners.resp = Some(Arc::new(owner));
+                entry.responder(owner);
             }
         });
         self.is_over(question);
     }
 
-    /// Notes who let go of the responder's end: nothing better will be found out.
-    pub(super) fn responder_let_go(&self, question: &Question, owner: Owner) {
-        self.change(question, |entry| {
-            if !entry.is_over {
-                entry.last = Some(owner);
-            }
-        });
+    /// Notes what the kernel has told of who has the responder's end.
+    pub(super) fn responder_had(&self, question: &Question, had: Had) {
+        self.change(question, |entry| entry.responder_had(had));
         self.is_over(question);
     }
 
-    /// Puts together who listens and who let go, once both are known.
+    /// Nothing better will be found out once it is known who listens and who let go.
     fn is_over(&self, question: &Question) {
         let mut is_settled = false;
         self.change(question, |entry| {
-            if let (Some(known), Some(last)) = (&entry.owners.resp, &entry.last) {
-                entry.owners.resp = Some(Arc::new(known.as_last_had_by(last)));
-                (entry.last, entry.is_over) = (None, true);
-                is_settled = true;
-            }
+            is_settled = entry.is_over && entry.owners.resp.is_some();
         });
         if is_settled {
             self.is_settled(question);
@@ -340,9 +332,11 @@ impl Directory {
     /// There was no time to look a connection up.
     pub(super) fn is_missed(&self, question: &Question) {
         self.change(question, |entry| {
-            let missed = Arc::new(Owner::unknown(How::Missed, None));
-            entry.owners.orig.get_or_insert_with(|| Arc::clone(&missed));
-            entry.owners.resp.get_or_insert(missed);
+            let missed = || Arc::new(Owner::unknown(How::Missed, None));
+            entry.owners.orig.get_or_insert_with(missed);
+            if entry.owners.resp.is_none() {
+                entry.responder(Owner::unknown(How::Missed, None));
+            }
         });
         self.is_over(question);
         self.is_settled(question);

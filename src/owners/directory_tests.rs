@@ -3,7 +3,7 @@
 use super::*;
 use crate::host::processes::Process;
 use crate::owners::How;
-use crate::owners::entries::MOST;
+use crate::owners::entries::{Had, MOST};
 use crate::packet::TCP;
 
 const SECOND: i64 = 1_000_000_000;
@@ -160,42 +160,76 @@ fn ends_that_are_used_again_at_once() {
     assert_eq!(directory.of_packet(&tuple, next, Which::First), None);
 }
 
-/// What is told of the end counts when it is known who listens, once.
+/// What is told of who had the end counts when it is known who listens, and of who let go of it once.
 #[test]
-fn who_lets_go_is_told_from_who_listens() {
+fn who_had_it_is_told_from_who_listens() {
     let with = |how, pids: &[u32]| Owner {
         processes: pids.iter().map(|pid| Arc::new(process(*pid))).collect(),
         ..Owner::unknown(how, None)
     };
-    for (known, last, how, pids) in [
-        (with(How::Listener, &[1, 2]), 2, How::Acceptor, vec![2]),
-        (with(How::Listener, &[1]), 3, How::Socket, vec![3]),
-        (with(How::Acceptor, &[1]), 1, How::Acceptor, vec![1]),
-        (with(How::Acceptor, &[1]), 3, How::Socket, vec![1, 3]),
-        (with(How::Socket, &[3]), 3, How::Socket, vec![3]),
-        (with(How::Listener, &[1]), 7, How::Listener, vec![1]),
-        (with(How::Acceptor, &[1]), 7, How::Acceptor, vec![1]),
-        (with(How::Gone, &[]), 3, How::Acceptor, vec![3]),
-        (with(How::Missed, &[]), 3, How::Acceptor, vec![3]),
+    let (read, let_go): (fn(Owner) -> Had, fn(Owner) -> Had) = (Had::Read, Had::LetGo);
+    for (known, who, had, how, pids) in [
+        (
+            with(How::Listener, &[1, 2]),
+            2,
+            let_go,
+            How::Acceptor,
+            vec![2],
+        ),
+        (with(How::Listener, &[1]), 3, let_go, How::Socket, vec![3]),
+        (with(How::Acceptor, &[1]), 1, let_go, How::Acceptor, vec![1]),
+        (
+            with(How::Acceptor, &[1]),
+            3,
+            let_go,
+            How::Socket,
+            vec![3, 1],
+        ),
+        (with(How::Socket, &[3]), 3, let_go, How::Socket, vec![3]),
+        (with(How::Listener, &[1]), 7, let_go, How::Listener, vec![1]),
+        (with(How::Acceptor, &[1]), 7, let_go, How::Acceptor, vec![1]),
+        (with(How::Gone, &[]), 3, let_go, How::Acceptor, vec![3]),
+        (with(How::Missed, &[]), 3, let_go, How::Acceptor, vec![3]),
+        (
+            with(How::Listener, &[1, 2]),
+            2,
+            read,
+            How::Acceptor,
+            vec![2],
+        ),
+        (with(How::Listener, &[1]), 3, read, How::Socket, vec![3]),
+        (with(How::Acceptor, &[1]), 3, read, How::Socket, vec![3, 1]),
+        (with(How::Acceptor, &[1]), 7, read, How::Socket, vec![7, 1]),
+        (with(How::Socket, &[3]), 3, read, How::Socket, vec![3]),
+        (with(How::Missed, &[]), 3, read, How::Socket, vec![3]),
     ] {
         for is_known_first in [true, false] {
             let (directory, _asked) = Directory::new();
             let client = with(How::Socket, &[9]);
             let (question, _) = directory.is_told_of(&tuple(1, 2), [Timestamp(0); 2], client);
-            let last = with(How::Socket, &[last]);
             if is_known_first {
                 directory.responder_at_least(&question, known.clone());
-                directory.responder_let_go(&question, last);
-            } else {
-                directory.responder_let_go(&question, last);
+            }
+            directory.responder_had(&question, had(with(How::Socket, &[who])));
+            if !is_known_first {
                 directory.responder_at_least(&question, known.clone());
             }
-            assert!(!directory.is_pending(&question));
-            // The same ends again, of which only the end was told.
-            directory.responder_let_go(&question, with(How::Socket, &[8]));
-            let found = directory.known_responder(&question).expect("it");
-            let found_pids: Vec<u32> = found.processes.iter().map(|one| one.pid).collect();
-            assert_eq!((found.how, found_pids), (how, pids.clone()), "{known:?}");
+            let found = || {
+                let found = directory.known_responder(&question).expect("it");
+                let pids: Vec<u32> = found.processes.iter().map(|one| one.pid).collect();
+                (found.how, pids)
+            };
+            assert_eq!(found(), (how, pids.clone()), "{known:?}");
+            let is_over = matches!(had(known.clone()), Had::LetGo(_));
+            assert_eq!(directory.is_pending(&question), !is_over);
+            if is_over {
+                // The same ends again, of which only the end was told.
+                directory.responder_had(&question, Had::LetGo(with(How::Socket, &[8])));
+            } else {
+                // What is found later takes nothing away.
+                directory.responder_so_far(&question, known.clone());
+            }
+            assert_eq!(found(), (how, pids.clone()), "{known:?}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The connections that a directory has, by their ends: which of several that used the same ends a packet is of.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use super::directory::Question;
 use super::{Owner, Owners};
@@ -48,11 +49,23 @@ pub(super) struct Entry {
     pub(super) is_pending: bool,
     /// Whether the kernel has told of it.
     pub(super) is_told: bool,
-    /// Who let go of the responder's end, while it is not known who listens.
-    pub(super) last: Option<Owner>,
-    /// Whether that was taken into account. Another connection that nobody told of may use the same ends.
+    /// Who had the responder's end, as the kernel has told it.
+    pub(super) had: Vec<Had>,
+    /// Whether its last process has let go of it. Another connection that nobody told of may use the same ends.
     pub(super) is_over: bool,
 }
+
+/// What the kernel tells of who has an end that he has not asked for.
+#[derive(Debug)]
+pub(super) enum Had {
+    /// He has read from it.
+    Read(Owner),
+    /// He was the last to let go of it.
+    LetGo(Owner),
+}
+
+/// So often is remembered who had an end.
+const OFTEN: usize = 8;
 
 impl Entry {
     /// Of a connection whose first packet, or the first that was seen, came at this time.
@@ -64,9 +77,31 @@ impl Entry {
             owners: Owners::default(),
             is_pending: true,
             is_told: false,
-            last: None,
+            had: Vec::new(),
             is_over: false,
         }
+    }
+
+    /// Notes who has the responder's end as far as that was looked up: what was told of it stands.
+    pub(super) fn responder(&mut self, found: Owner) {
+        let owner = self
+            .had
+            .iter()
+            .fold(found, |owner, had| owner.as_had_by(had));
+        self.owners.resp = Some(Arc::new(owner));
+    }
+
+    /// Notes what was told of who has the responder's end.
+    pub(super) fn responder_had(&mut self, had: Had) {
+        if self.is_over || self.had.len() == OFTEN {
+            return;
+        }
+        self.is_over = matches!(had, Had::LetGo(_));
+        // Who was not looked up yet will be.
+        if let Some(known) = &self.owners.resp {
+            self.owners.resp = Some(Arc::new(known.as_had_by(&had)));
+        }
+        self.had.push(had);
     }
 }
 

@@ -31,11 +31,12 @@ use std::time::SystemTime;
 
 use crate::host::processes::Process;
 use crate::packet::Timestamp;
+use entries::Had;
 
 /// Who has one end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// The processes: several where they share the socket, none where it is not known.
+    /// The processes: several where they share the socket, first who was handed it; none where it is not known.
     pub processes: Vec<Arc<Process>>,
     /// How they were found, or why not.
     pub how: How,
@@ -103,8 +104,13 @@ impl Owner {
 }
 
 impl Owner {
-    /// What is known of a responder once its last process has let go of the connection.
-    fn as_last_had_by(&self, last: &Owner) -> Owner {
+    /// What is known of a responder with what the kernel has told of who had it.
+    fn as_had_by(&self, had: &Had) -> Owner {
+        let (last, is_sure) = match had {
+            Had::Read(owner) => (owner, true),
+            // Whoever looks through /proc has what he looks at for a moment, and may be the last.
+            Had::LetGo(owner) => (owner, false),
+        };
         let has = |pid: u32| self.processes.iter().any(|known| known.pid == pid);
         let is_known = last.processes.iter().all(|one| has(one.pid));
         let is_child = last.processes.iter().all(|one| has(one.parent));
@@ -115,21 +121,21 @@ impl Owner {
                 ..last.clone()
             },
             How::Acceptor | How::Socket if is_known => self.clone(),
-            // Another tool that looks through /proc, as it would seem.
-            How::Listener | How::Acceptor | How::Socket if !is_child => self.clone(),
+            // Another tool, as it would seem.
+            How::Listener | How::Acceptor | How::Socket if !is_child && !is_sure => self.clone(),
             // Whoever accepted has handed it on, or both had it.
             How::Acceptor | How::Socket => {
-                let mut processes = self.processes.clone();
-                processes.extend(last.processes.iter().cloned());
-                processes.sort_unstable_by_key(|process| process.pid);
+                let all = last.processes.iter().chain(&self.processes);
                 Owner {
                     how: How::Socket,
-                    processes,
+                    processes: all.cloned().collect(),
                     ..last.clone()
                 }
             }
             // Another than those who listen: it was handed on.
             How::Listener => last.clone(),
+            // Nobody knows who listened, but he who reads it has it.
+            _ if is_sure => last.clone(),
             // Nobody knows who listened.
             _ => Owner {
                 how: How::Acceptor,

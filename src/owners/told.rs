@@ -1,4 +1,4 @@
-//! Who has the ends of connections, as the kernel tells it while they begin and end.
+//! Who has the ends of connections, as the kernel tells it.
 
 use std::io::PipeReader;
 use std::os::fd::AsFd;
@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::allowance::{Allowance, Gathering};
 use super::directory::{Asked, Directory};
+use super::entries::Had;
 use super::finder::Finder;
 use super::syn::Syn;
 use super::watcher::hurry;
@@ -53,7 +54,8 @@ pub(super) fn note(
             match change.what {
                 // Who looks through /proc has the socket for a moment, and may be the last.
                 What::LetGo if change.task.pid == std::process::id() => {}
-                What::LetGo => note.let_go(&change),
+                What::LetGo => note.had(&change, Had::LetGo),
+                What::Read => note.had(&change, Had::Read),
                 What::Answered | What::Ended if wanted.is_taken(&asked(&change)) => {
                     note.begun(&change);
                 }
@@ -113,17 +115,17 @@ impl Note<'_> {
         }
     }
 
-    /// A socket that its last process let go of.
-    fn let_go(&mut self, change: &Change) {
+    /// A socket that a process has, or had until now.
+    fn had(&mut self, change: &Change, had: fn(Owner) -> Had) {
         let client_side = asked(change);
         if let Some((question, _)) = self.directory.last(&client_side.reversed()) {
-            let last = self.owner(change);
-            self.directory.responder_let_go(&question, last);
+            let owner = self.owner(change);
+            self.directory.responder_had(&question, had(owner));
         } else if let Some((question, owners)) = self.directory.last(&client_side)
             && owners.orig.is_none_or(|known| known.processes.is_empty())
         {
-            let last = self.owner(change);
-            self.directory.originator(&question, last);
+            let owner = self.owner(change);
+            self.directory.originator(&question, owner);
         }
     }
 

@@ -1,13 +1,16 @@
-/* What the kernel says of TCP connections as they begin and end: who asked for one, and who let go of it.
+/* What the kernel says of TCP connections: who asked for one, who read from it, and who let go of it.
  *
- * Three small programs at one tracepoint, sock:inet_sock_set_state. They run where a connection changes its state, a few times in its
- * life, and never for a packet or another system call. Trusted is only who is on the processor where the state changes because of a
- * system call of its own (on loopback everything else happens in the context of whoever sent the packet):
+ * Three small programs at one tracepoint, sock:inet_sock_set_state, which run where a connection changes its state, a few times in its
+ * life. Trusted is only who is on the processor where the state changes because of a system call of its own (on loopback everything
+ * else happens in the context of whoever sent the packet):
  *
  *   CLOSE -> SYN_SENT               connect(2); the port is not chosen yet, so who it was is kept until the next change
  *   ESTABLISHED -> FIN_WAIT1        close(2) or shutdown(2), by whoever has the socket last; or the end of that process
  *   CLOSE_WAIT -> LAST_ACK          the same, after the other end
  *   ... -> CLOSE                    the same with data unread, if both directions were shut down before
+ *
+ * And one at tcp:tcp_rcv_space_adjust, where a process has copied out what it received. It has to be quick: it runs for each read of
+ * each connection, and looks at what it noted at the socket itself.
  *
  * Built by tests/bpf; the object beside this file is what is used. No header of a kernel: fields are found by their names, in the
  * kernel's own type information, when the object is loaded.
@@ -24,6 +27,7 @@ typedef unsigned long long u64;
 
 #define MAP_ARRAY 2
 #define MAP_LRU_HASH 9
+#define MAP_SK_STORAGE 24
 #define MAP_RINGBUF 27
 
 static void *(*const map_lookup)(const void *map, const void *key) = (void *)1;
@@ -31,6 +35,7 @@ static long (*const map_update)(const void *map, const void *key, const void *va
 static long (*const map_delete)(const void *map, const void *key) = (void *)3;
 static u64 (*const ktime_ns)(void) = (void *)5;
 static u64 (*const current_uid_gid)(void) = (void *)15;
+static void *(*const sk_storage)(const void *map, void *sk, void *value, u64 flags) = (void *)107;
 static long (*const read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static void *(*const ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static void (*const ringbuf_submit)(void *data, u64 flags) = (void *)132;
@@ -95,6 +100,9 @@ enum { ESTABLISHED = 1, SYN_SENT = 2, FIN_WAIT1 = 4, CLOSE = 7, CLOSE_WAIT = 8, 
 #define AF_INET 2
 #define AF_INET6 10
 #define BOTH_DIRECTIONS 3
+/* include/uapi/linux/bpf.h */
+#define NO_PREALLOC 1
+#define STORAGE_CREATE 1
 #define PF_KTHREAD 0x00200000
 #define TCP 6
 
@@ -108,7 +116,7 @@ struct task {
 	char comm[16];
 };
 
-enum what { ANSWERED = 1, ENDED = 2, LET_GO = 3 };
+enum what { ANSWERED = 1, ENDED = 2, LET_GO = 3, READ = 4 };
 
 /* One event, likewise. Times are of CLOCK_MONOTONIC, in nanoseconds; ports in the order of the network. */
 struct event {
@@ -129,6 +137,15 @@ struct asked {
 	struct task task;
 };
 
+/* Who read from a socket last, and how often that was told. */
+struct reader {
+	u32 tgid;
+	u32 told;
+};
+
+/* Processes that take turns at a socket are told of so often. */
+#define TURNS 4
+
 /* The network namespace that is of interest; set before this is loaded. */
 volatile const u32 NETNS = 0;
 
@@ -139,6 +156,13 @@ struct {
 	OF(key, u64);
 	OF(value, struct asked);
 } ASKED SEC(".maps");
+
+struct {
+	MAP(type, MAP_SK_STORAGE);
+	MAP(map_flags, NO_PREALLOC);
+	OF(key, int);
+	OF(value, struct reader);
+} READERS SEC(".maps");
 
 struct {
 	MAP(type, MAP_RINGBUF);
@@ -279,6 +303,32 @@ SEC("tp_btf/inet_sock_set_state")
 int answers_too(u64 *arguments)
 {
 	return answer(arguments);
+}
+
+SEC("tp_btf/tcp_rcv_space_adjust")
+int reads(u64 *arguments)
+{
+	struct sock *sk = (struct sock *)arguments[0];
+	u64 key = (u64)sk;
+	struct task_struct *task = current_task();
+	struct reader *reader;
+	struct asked *asked, who;
+
+	if (!is_of_interest(sk))
+		return 0;
+	reader = sk_storage(&READERS, sk, 0, STORAGE_CREATE);
+	if (!reader || reader->tgid == (u32)task->tgid || reader->told == TURNS || task->flags & PF_KTHREAD)
+		return 0;
+	reader->tgid = task->tgid;
+	asked = map_lookup(&ASKED, &key);
+	/* Nothing that was not told when it was asked for. */
+	if (asked && asked->task.tgid == (u32)task->tgid)
+		return 0;
+	reader->told++;
+	who.time = ktime_ns();
+	describe(task, &who.task);
+	tell(sk, READ, &who);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
