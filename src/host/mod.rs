@@ -20,4 +20,5 @@ pub mod settings;
 pub mod sockets;
 mod tool;
 pub mod units;
+pub mod urgency;
 pub mod users;

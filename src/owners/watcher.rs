@@ -15,6 +15,7 @@ use crate::decode::decode;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::host::connections::Connections;
+use crate::host::urgency;
 use crate::packet::{Body, Flags, Frame, TCP};
 use crate::source::live::{Live, Options, Pace};
 use crate::source::{Next, Source, Stop};
@@ -103,7 +104,10 @@ impl Watcher {
         };
         let (asked, over) = (Arc::clone(&directory), stop.clone());
         let later = named("owners later").spawn(move || {
-            hurry();
+            match first_after.is_zero() {
+                true => urgency::at_once(),
+                false => urgency::soon(),
+            }
             later::answer(&asked, &questions, second, first_after, || {
                 over.is_requested()
             });
@@ -154,7 +158,7 @@ fn syns(beside: &Options, filter: &str, stop: Stop) -> Result<Live> {
 
 /// Looks up each connection that begins.
 fn look(directory: &Directory, mut live: Live, mut finder: Finder) {
-    hurry();
+    urgency::at_once();
     let mut allowance = Allowance::new(Instant::now());
     // The capture beside it tells what is wrong with the device.
     let _ = live.each(|next| {
@@ -193,15 +197,6 @@ impl Drop for Watcher {
             let _ = thread.join();
         }
     }
-}
-
-/// Puts this thread before others, where that is permitted: who is looked for may not be there for long.
-pub(super) fn hurry() {
-    use rustix::process::{Pid, setpriority_process};
-    const BEFORE_ALL: i32 = -20;
-    let thread: Pid = rustix::thread::gettid();
-    // Without the right to it some clients are gone before they are found, and are said to be.
-    let _ = setpriority_process(Some(thread), BEFORE_ALL);
 }
 
 /// A connection that begins, and is not known yet.
