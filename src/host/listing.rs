@@ -100,6 +100,21 @@ impl Listed {
         }
     }
 
+    /// Whether it has this end of a connection, and would not just take what comes.
+    pub fn is_of(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        let is_same = |own: SocketAddr, asked: SocketAddr| {
+            own.port() == asked.port() && own.ip() == asked.ip().to_canonical()
+        };
+        if self.proto == TCP {
+            return self.state != State::Listening
+                && is_same(self.local, local)
+                && is_same(self.remote, remote);
+        }
+        let is_local = is_same(self.local, local)
+            || self.local.ip().is_unspecified() && self.local.port() == local.port();
+        is_local && (self.remote.port() == 0 || is_same(self.remote, remote))
+    }
+
     /// Whether what is sent to this address reaches it.
     pub fn takes(&self, address: IpAddr) -> bool {
         let (own, address) = (self.local.ip().to_canonical(), address.to_canonical());

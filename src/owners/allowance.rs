@@ -54,11 +54,16 @@ impl Allowance {
         self.apart = self.apart * (SMOOTHING - 1) / SMOOTHING + apart / SMOOTHING;
     }
 
+    /// Whether there is much to do.
+    pub(super) fn is_much(&self) -> bool {
+        self.apart < MUCH
+    }
+
     /// Whether there is time left.
     pub(super) fn is_left(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.since);
         self.since = now;
-        let share = SHARES[usize::from(self.apart < MUCH)];
+        let share = SHARES[usize::from(self.is_much())];
         let earned = passed / share;
         self.left = (self.left + earned.saturating_sub(self.debt)).min(MOST);
         self.debt = self.debt.saturating_sub(earned);

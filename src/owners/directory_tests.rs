@@ -167,7 +167,8 @@ fn who_had_it_is_told_from_who_listens() {
         processes: pids.iter().map(|pid| Arc::new(process(*pid))).collect(),
         ..Owner::unknown(how, None)
     };
-    let (read, let_go): (fn(Owner) -> Had, fn(Owner) -> Had) = (Had::Read, Had::LetGo);
+    type Note = fn(Owner) -> Had;
+    let (read, let_go): (Note, Note) = (Had::Read, Had::LetGo);
     for (known, who, had, how, pids) in [
         (
             with(How::Listener, &[1, 2]),

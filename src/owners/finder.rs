@@ -44,9 +44,11 @@ pub(super) enum Found {
     NotAccepted(Owner),
 }
 
-/// How far is looked for who accepted.
+/// How far is looked for who has a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
+    /// Among those who probably have it: to look through all processes takes as long as ten others are there to be found.
+    Likely,
     /// To the first who has it.
     First,
     /// Among processes that began after this number was given away, too.
@@ -84,17 +86,25 @@ impl Finder {
     }
 
     /// Who has the end of a connection that he began himself.
-    pub(super) fn originator(&mut self, proto: u8, local: SocketAddr, remote: SocketAddr) -> Owner {
+    pub(super) fn originator(
+        &mut self,
+        proto: u8,
+        local: SocketAddr,
+        remote: SocketAddr,
+        depth: Depth,
+    ) -> Owner {
         let found = self.sockets.find(proto, local, remote).ok().flatten();
-        match found.filter(|socket| is_of(socket, proto, local, remote)) {
-            Some(socket) if socket.inode != 0 => self.maker(&socket),
+        match found.filter(|socket| socket.is_of(local, remote)) {
+            Some(socket) if socket.inode != 0 => self.maker(&socket, depth),
             found => Owner::unknown(How::Gone, found.map(|socket| socket.uid)),
         }
     }
 
     /// Who has the end of a connection that was just begun by another, as far as that can be known: it may be handed on.
-    pub(super) fn first_responder(&mut self, tuple: &Tuple) -> Owner {
-        match self.responder(tuple.proto, tuple.dst, tuple.src, &[], Depth::First) {
+    pub(super) fn first_responder(&mut self, tuple: &Tuple, depth: Depth) -> Owner {
+        let listening = self.listening(tuple).map(|owner| owner.processes);
+        let listening = listening.unwrap_or_default();
+        match self.responder(tuple.proto, tuple.dst, tuple.src, &listening, depth) {
             Found::Owner(owner) if tuple.proto == TCP && owner.how == How::Socket => Owner {
                 how: How::Acceptor,
                 ..owner
@@ -117,7 +127,7 @@ impl Finder {
             // Who is refused has no socket either; one that was connected rests for a while at one of its ends (TIME_WAIT).
             let other = self.sockets.find(proto, remote, local).ok().flatten();
             let was_there = other.is_some_and(|socket| {
-                is_of(&socket, proto, remote, local) && socket.state != State::SynSent
+                socket.is_of(remote, local) && socket.state != State::SynSent
             });
             let how = if was_there { How::Gone } else { How::Nobody };
             return Found::Owner(Owner::unknown(how, None));
@@ -125,7 +135,7 @@ impl Finder {
         if socket.state == State::Listening && socket.local.port() == local.port() {
             return Found::NotAccepted(self.listener(&socket));
         }
-        if !is_of(&socket, proto, local, remote) {
+        if !socket.is_of(local, remote) {
             return Found::Owner(Owner::unknown(How::Nobody, None));
         }
         if socket.inode != 0 {
@@ -232,7 +242,7 @@ impl Finder {
     }
 
     /// The processes that have a socket that was just made.
-    fn maker(&mut self, socket: &Listed) -> Owner {
+    fn maker(&mut self, socket: &Listed, depth: Depth) -> Owner {
         self.young.look();
         // Who makes one connection after the other; those who have just begun; and others who did before.
         let seen = self.seen.remove(&socket.inode);
@@ -246,6 +256,9 @@ impl Finder {
         let mut asked = |pid| self.ask(pid, socket.inode).ok().flatten();
         // A process that was just forked has all that its parent has, until it becomes another program.
         let Some(mut maker) = likely.into_iter().find_map(&mut asked) else {
+            if depth == Depth::Likely {
+                return Owner::unknown(How::Gone, Some(socket.uid));
+            }
             let mut owner = self.of_all(socket);
             let pids: Vec<u32> = owner.processes.iter().map(|process| process.pid).collect();
             owner
@@ -278,8 +291,10 @@ impl Finder {
                         .filter_map(&mut asked),
                 );
             }
-            Depth::First if found.is_empty() => found.extend(young.filter_map(&mut asked)),
-            Depth::First => {}
+            Depth::First | Depth::Likely if found.is_empty() => {
+                found.extend(young.filter_map(&mut asked));
+            }
+            Depth::First | Depth::Likely => {}
         }
         // Whoever a child has it from may have it still.
         let mut at = 0;
@@ -291,6 +306,7 @@ impl Finder {
             at += 1;
         }
         match found.is_empty() {
+            true if depth == Depth::Likely => Owner::unknown(How::Gone, Some(socket.uid)),
             true => self.of_all(socket),
             false => self.sort(found, socket),
         }
@@ -372,19 +388,4 @@ impl Finder {
         self.known.insert(process.pid, Arc::clone(&process));
         Ok(process)
     }
-}
-
-/// Whether it is the socket that was asked for, and not one that would take what comes.
-fn is_of(socket: &Listed, proto: u8, local: SocketAddr, remote: SocketAddr) -> bool {
-    let is_same = |own: SocketAddr, asked: SocketAddr| {
-        own.port() == asked.port() && own.ip() == asked.ip().to_canonical()
-    };
-    if proto == TCP {
-        return socket.state != State::Listening
-            && is_same(socket.local, local)
-            && is_same(socket.remote, remote);
-    }
-    let is_local = is_same(socket.local, local)
-        || socket.local.ip().is_unspecified() && socket.local.port() == local.port();
-    is_local && (socket.remote.port() == 0 || is_same(socket.remote, remote))
 }

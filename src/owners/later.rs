@@ -139,9 +139,9 @@ pub(super) fn answer(
 /// Looks both ends up, as they are now.
 fn begin(directory: &Directory, finder: &mut Finder, question: &Question) {
     let tuple = &question.tuple;
-    let owner = finder.originator(tuple.proto, tuple.src, tuple.dst);
+    let owner = finder.originator(tuple.proto, tuple.src, tuple.dst, Depth::First);
     directory.originator(question, owner);
-    let owner = finder.first_responder(tuple);
+    let owner = finder.first_responder(tuple, Depth::First);
     directory.responder_so_far(question, gone_if_nobody(owner));
 }
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::allowance::Allowance;
 use super::directory::{Directory, Question};
-use super::finder::Finder;
+use super::finder::{Depth, Finder};
 use super::syn::Syn;
-use super::{later, now, told};
+use super::{How, later, now, told};
 use crate::decode::decode;
 use crate::error::Result;
 use crate::filter::Filter;
@@ -167,6 +167,10 @@ fn look(directory: &Directory, mut live: Live, mut finder: Finder) {
                 return ControlFlow::Continue(());
             };
             allowance.count(Instant::now());
+            let depth = match allowance.is_much() {
+                true => Depth::Likely,
+                false => Depth::First,
+            };
             let is_late = now().0 - frame.time.0 > LATE;
             if is_late && directory.pending() > FLOOD {
                 directory.is_missed(&question);
@@ -177,7 +181,7 @@ fn look(directory: &Directory, mut live: Live, mut finder: Finder) {
                     ..question
                 });
             } else if allowance
-                .spend(|| begin(directory, &mut finder, &question))
+                .spend(|| begin(directory, &mut finder, &question, depth))
                 .is_none()
             {
                 directory.is_missed(&question);
@@ -213,17 +217,21 @@ fn begins(directory: &Directory, frame: &Frame) -> Option<Question> {
 }
 
 /// Looks up who sent a SYN, and who listens.
-fn begin(directory: &Directory, finder: &mut Finder, question: &Question) {
+fn begin(directory: &Directory, finder: &mut Finder, question: &Question, depth: Depth) {
     let tuple = &question.tuple;
     // First: the server will still be there.
-    let owner = finder.originator(TCP, tuple.src, tuple.dst);
+    let owner = finder.originator(TCP, tuple.src, tuple.dst, depth);
+    let is_begun = depth != Depth::Likely || owner.how != How::Gone;
     directory.originator(question, owner);
-    let owner = finder.first_responder(tuple);
+    let owner = finder.first_responder(tuple, Depth::Likely);
     let is_refused = owner.processes.is_empty();
     directory.responder(question, owner);
     if is_refused {
         directory.is_settled(question);
     } else {
-        directory.inquire(*question);
+        directory.inquire(Question {
+            is_begun,
+            ..*question
+        });
     }
 }

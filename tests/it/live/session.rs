@@ -103,6 +103,11 @@ impl Session {
         (session, output)
     }
 
+    /// Whether the kernel tells it of connections.
+    pub(super) fn is_told(&self) -> bool {
+        self.errors.have(|line| line.ends_with("processes by BPF"))
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         let process = Pid::from_child(&self.child);
         kill_process(process, signal).unwrap();

@@ -18,10 +18,7 @@ fn told(port: u16) -> Option<Session> {
         return None;
     }
     let session = Session::start(["flows", "-p", &port.to_string(), "--format", "json"]);
-    if session
-        .errors
-        .have(|line| line.ends_with("processes by BPF"))
-    {
+    if session.is_told() {
         return Some(session);
     }
     skip("the kernel does not tell of connections here: that takes CAP_BPF and CAP_PERFMON");
