@@ -84,9 +84,10 @@
 //!
 //! # How ends get their names
 //!
-//! A client may be gone before any packet of it is seen, so the kernel is asked to tell: one BPF program at the tracepoint where TCP
-//! connections change their state ([`host::connections`]). The plan was to look at the end of accept(2) as well; a tracepoint of one system
-//! call slows down all of them, so who accepted is looked up where the connection goes on, and told by whoever lets go of it where not.
+//! A client may be gone before any packet of it is seen, so the kernel is asked to tell: by BPF programs at the tracepoint where TCP
+//! connections change their state, and at the one where a process has read ([`host::connections`]). The plan was to look at the end of
+//! accept(2) as well; a tracepoint of one system call slows down all of them. Who reads from a connection has it; who accepted one and does
+//! not read is looked up where it goes on, and told by whoever lets go of it where not.
 //!
 //! # How flows end
 //!

@@ -20,5 +20,4 @@ pub mod settings;
 pub mod sockets;
 mod tool;
 pub mod units;
-pub mod urgency;
 pub mod users;

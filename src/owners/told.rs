@@ -12,9 +12,9 @@ use super::directory::{Asked, Directory};
 use super::entries::Had;
 use super::finder::Finder;
 use super::syn::Syn;
+use super::watcher::hurry;
 use super::{How, Owner, now};
 use crate::host::connections::{Change, Connections, What};
-use crate::host::urgency;
 use crate::packet::{TCP, Timestamp, Tuple};
 use crate::source::Stop;
 
@@ -27,7 +27,7 @@ pub(super) fn note(
     wakes: &PipeReader,
     stop: &Stop,
 ) {
-    urgency::soon();
+    hurry();
     let mut allowance = Allowance::new(Instant::now());
     let mut gathering = Gathering::new(Instant::now());
     while !stop.is_requested() {

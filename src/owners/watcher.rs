@@ -15,7 +15,6 @@ use crate::decode::decode;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::host::connections::Connections;
-use crate::host::urgency;
 use crate::packet::{Body, Flags, Frame, TCP};
 use crate::source::live::{Live, Options, Pace};
 use crate::source::{Next, Source, Stop};
@@ -104,10 +103,7 @@ impl Watcher {
         };
         let (asked, over) = (Arc::clone(&directory), stop.clone());
         let later = named("owners later").spawn(move || {
-            match first_after.is_zero() {
-                true => urgency::at_once(),
-                false => urgency::soon(),
-            }
+            hurry();
             later::answer(&asked, &questions, second, first_after, || {
                 over.is_requested()
             });
@@ -158,7 +154,7 @@ fn syns(beside: &Options, filter: &str, stop: Stop) -> Result<Live> {
 
 /// Looks up each connection that begins.
 fn look(directory: &Directory, mut live: Live, mut finder: Finder) {
-    urgency::at_once();
+    hurry();
     let mut allowance = Allowance::new(Instant::now());
     // The capture beside it tells what is wrong with the device.
     let _ = live.each(|next| {
@@ -201,6 +197,16 @@ impl Drop for Watcher {
             let _ = thread.join();
         }
     }
+}
+
+/// Puts this thread before others, where that is permitted: who is looked for may not be there for long. With sched_autogroup, those are
+/// others of its session. In real time (SCHED_FIFO) half as many would be missed, and whoever else is on that processor would wait too long.
+pub(super) fn hurry() {
+    use rustix::process::{Pid, setpriority_process};
+    const BEFORE_ALL: i32 = -20;
+    let thread: Pid = rustix::thread::gettid();
+    // Without the right to it some clients are gone before they are found, and are said to be.
+    let _ = setpriority_process(Some(thread), BEFORE_ALL);
 }
 
 /// A connection that begins, and is not known yet.

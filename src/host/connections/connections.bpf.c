@@ -169,7 +169,7 @@ struct {
 	MAP(max_entries, 1 << 20);
 } EVENTS SEC(".maps");
 
-/* How many events there was no room for. */
+/* How much there was no room for. */
 struct {
 	MAP(type, MAP_ARRAY);
 	MAP(max_entries, 1);
@@ -189,16 +189,22 @@ static inline __attribute__((always_inline)) void describe(struct task_struct *t
 	read_kernel(to->comm, sizeof(to->comm), &leader->comm);
 }
 
+/* Counts what is not told. */
+static inline __attribute__((always_inline)) void lose(void)
+{
+	u32 first = 0;
+	u64 *lost = map_lookup(&LOST, &first);
+
+	if (lost)
+		__sync_fetch_and_add(lost, 1);
+}
+
 static inline __attribute__((always_inline)) void tell(struct sock *sk, enum what what, const struct asked *who)
 {
 	struct event *event = ringbuf_reserve(&EVENTS, sizeof(*event), 0);
 
 	if (!event) {
-		u32 first = 0;
-		u64 *lost = map_lookup(&LOST, &first);
-
-		if (lost)
-			__sync_fetch_and_add(lost, 1);
+		lose();
 		return;
 	}
 	event->asked = who->time;
@@ -263,10 +269,10 @@ int acts(u64 *arguments)
 	who.time = ktime_ns();
 	who.is_answered = 0;
 	describe(task, &who.task);
-	if (to == SYN_SENT)
-		map_update(&ASKED, &key, &who, 0);
-	else
+	if (to != SYN_SENT)
 		tell(sk, LET_GO, &who);
+	else if (map_update(&ASKED, &key, &who, 0))
+		lose();
 	return 0;
 }
 
