@@ -64,7 +64,7 @@ impl Sink for Judge {
     fn needs(&self) -> Needs {
         let mut conditions = self.conditions.iter();
         match conditions.any(|condition| condition.needs_streams) {
-            true => Needs::Streams,
+            true => Needs::Repeats,
             false => Needs::Flows,
         }
     }

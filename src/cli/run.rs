@@ -187,8 +187,9 @@ fn carry_out<S: Source>(
         }
     }
     let streams = match output.needs() {
+        Needs::Frames | Needs::Packets | Needs::Flows => Wanted::No,
         Needs::Streams => Wanted::Yes,
-        _ => Wanted::No,
+        Needs::Repeats => Wanted::Compared,
     };
     let task = Task {
         limits: work.limits,

@@ -43,8 +43,10 @@ pub(super) struct Evidence {
 pub(super) enum Keep {
     /// Places only, and the bytes of the opening: for flows.
     Opening(u64),
-    /// Everything that waits, and what was delivered until it is acknowledged: for streams.
+    /// Everything that waits: for streams.
     Streams,
+    /// And what was delivered until it is acknowledged, for comparison with what is sent again.
+    Repeats,
 }
 
 /// What is kept, and how much.
@@ -70,7 +72,7 @@ struct Rest {
     ahead: BTreeMap<u64, Piece>,
     /// How many bytes of the stream the pieces cover.
     covered: u64,
-    /// The last bytes that were delivered and not acknowledged, up to `next` without a gap; only for streams.
+    /// The last bytes that were delivered and not acknowledged, up to `next` without a gap, where they are compared.
     recent: VecDeque<u8>,
     /// What the receiver has is known up to here.
     acknowledged: u64,
@@ -127,7 +129,7 @@ impl Assembler {
         deliver: &mut dyn FnMut(Delivery),
     ) -> Evidence {
         let len = u64::from(payload.len);
-        if offset != self.next || self.rest.is_some() || rules.keep == Keep::Streams {
+        if offset != self.next || self.rest.is_some() || rules.keep == Keep::Repeats {
             return self.insert_slowly(offset, payload, time, rules, deliver);
         }
         self.next += len;
@@ -168,7 +170,7 @@ impl Assembler {
                 self.give_what_follows(keep, deliver);
             } else {
                 let kept = match keep {
-                    Keep::Streams => bytes,
+                    Keep::Streams | Keep::Repeats => bytes,
                     Keep::Opening(opening) => part(bytes, 0, opening.saturating_sub(at)),
                 };
                 let len = until - at;
@@ -348,7 +350,7 @@ impl Assembler {
     ) {
         deliver(Delivery::Data { offset, bytes, len });
         self.next = offset + len;
-        if keep != Keep::Streams {
+        if keep != Keep::Repeats {
             return;
         }
         let recent = &mut self.rest.get_or_insert_default().recent;

@@ -47,7 +47,7 @@ use crate::packet::Timestamp;
 /// What is done with flows, and what they may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether streams are put together, with [`What::Data`] for every byte.
+    /// Whether streams are put together.
     pub streams: Wanted,
     /// The most flows that are followed at once; each takes about 600 bytes. Beyond that the one that was quiet for the longest
     /// time is reported and forgotten.
@@ -60,13 +60,15 @@ pub struct Settings {
     pub linger: i64,
 }
 
-/// Whether something is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is wanted of streams, each more than the one before; what is not wanted is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wanted {
-    /// It is.
-    Yes,
-    /// It is not, and is not done.
+    /// Nothing.
     No,
+    /// Their bytes, with [`What::Data`] for each.
+    Yes,
+    /// And that what is sent again is compared with what was sent first, with [`What::Mismatch`]: it is kept until it is acknowledged.
+    Compared,
 }
 
 impl Settings {

@@ -27,8 +27,9 @@ impl Settings {
             streams: self.streams,
             rules: Rules {
                 keep: match self.streams {
-                    Wanted::Yes => Keep::Streams,
                     Wanted::No => Keep::Opening(OPENING as u64),
+                    Wanted::Yes => Keep::Streams,
+                    Wanted::Compared => Keep::Repeats,
                 },
                 most: if is_full { 0 } else { self.max_waiting },
             },
@@ -71,10 +72,16 @@ fn segment(
     emit: Emit,
 ) {
     let proto = flow.key.proto();
-    if bounds.streams == Wanted::No
+    if bounds.streams != Wanted::Compared
         && let Some(offset) = tcp::usual_segment(flow, side, tcp, payload.len, time)
     {
-        return flow.watch.heard(proto, side, offset, payload.bytes);
+        flow.watch.heard(proto, side, offset, payload.bytes);
+        if let Some(id) = stream_id(flow, bounds).filter(|_| payload.len > 0) {
+            let (bytes, len) = (payload.bytes, u64::from(payload.len));
+            let delivery = Delivery::Data { offset, bytes, len };
+            tell(id, side, Timestamp(time), delivery, emit);
+        }
+        return;
     }
     let id = Cell::new(stream_id(flow, bounds));
     let mut watch = std::mem::take(&mut flow.watch);
@@ -137,7 +144,7 @@ pub(super) fn finish(flow: &mut Tracked, bounds: Bounds, emit: Emit) {
 /// Which flow it is, if its streams are wanted.
 #[inline]
 fn stream_id(flow: &Tracked, bounds: Bounds) -> Option<FlowId> {
-    (bounds.streams == Wanted::Yes).then(|| flow.id())
+    (bounds.streams != Wanted::No).then(|| flow.id())
 }
 
 fn tell(id: FlowId, side: Side, time: Timestamp, delivery: Delivery, emit: Emit) {

@@ -86,6 +86,8 @@ pub enum Needs {
     Flows,
     /// The streams of flows are put together.
     Streams,
+    /// What is sent again is compared with what was sent first.
+    Repeats,
 }
 
 /// Hands on what waits to be written.

@@ -27,7 +27,7 @@ struct Expected {
 }
 
 const STREAMS: Settings = Settings {
-    streams: Wanted::Yes,
+    streams: Wanted::Compared,
     ..Settings::FLOWS
 };
 

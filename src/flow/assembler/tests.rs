@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 /// Everything is kept that fits.
 const STREAMS: Rules = Rules {
-    keep: Keep::Streams,
+    keep: Keep::Repeats,
     most: 1 << 20,
 };
 /// Places, and the bytes of a short opening.

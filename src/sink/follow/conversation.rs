@@ -208,7 +208,7 @@ impl<W: Write> Sink for Conversation<W> {
     }
 
     fn needs(&self) -> Needs {
-        Needs::Streams
+        Needs::Repeats
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 /// Small bounds are reached by small inputs.
 const SETTINGS: Settings = Settings {
-    streams: Wanted::Yes,
+    streams: Wanted::Compared,
     max_flows: 4,
     max_waiting: 4096,
     ..Settings::FLOWS

@@ -85,7 +85,7 @@ pub(crate) const HANDSHAKE: &str = "
 
 /// Streams, and everything that there is room for.
 pub(crate) const STREAMS: Settings = Settings {
-    streams: Wanted::Yes,
+    streams: Wanted::Compared,
     ..Settings::FLOWS
 };
 
