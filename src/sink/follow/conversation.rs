@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::net::SocketAddr;
 
 use crate::error::Result;
 use crate::flow::{Cause, FlowEvent, FlowId, Side, What};
 use crate::owners::Owners;
 use crate::packet::{Timestamp, UDP};
-use crate::sink::{Clock, Needs, Sink, number, write_out};
+use crate::sink::{Clock, Needs, Sink, address, number, write_out};
 
 /// How conversations look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -107,9 +108,7 @@ impl<W: Write> Conversation<W> {
 
     /// Says who speaks, unless it is who spoke last: `── 07:16:56.183003  1  127.0.0.1:59526 → 127.0.0.1:62893`.
     fn turn_to(&mut self, event: &FlowEvent, side: Side) {
-        let FlowId {
-            number, orig, resp, ..
-        } = event.id;
+        let (number, orig, resp) = (event.id.number, event.id.orig, event.id.resp);
         if self.speaker.replace((number, side)) == Some((number, side)) {
             return;
         }
@@ -117,27 +116,32 @@ impl<W: Write> Conversation<W> {
             Side::Orig => (orig, resp),
             Side::Resp => (resp, orig),
         };
-        let names = self
-            .names
-            .get(&number)
-            .map_or_else(String::new, |owners| match side {
-                Side::Orig => format!("  {owners}"),
-                Side::Resp => format!("  {}", owners.clone().swapped()),
-            });
-        self.line(event.time, &format!("{number}  {from} → {to}{names}"));
+        let named = (!self.names.is_empty()).then(|| self.names.get(&number));
+        let names = named.flatten().map(|owners| match side {
+            Side::Orig => format!("  {owners}"),
+            Side::Resp => format!("  {}", owners.clone().swapped()),
+        });
+        let names = names.unwrap_or_default();
+        self.line(event.time, number, [from, to], &names);
     }
 
     /// A line of our own.
-    fn line(&mut self, time: Timestamp, text: &str) {
+    fn line(&mut self, time: Timestamp, number: u64, [from, to]: [SocketAddr; 2], text: &str) {
         self.end_line();
         let (dim, plain) = (self.colour(DIM), self.colour(PLAIN));
-        self.out.extend_from_slice(dim.as_bytes());
-        self.out.extend_from_slice("── ".as_bytes());
-        self.clock.write(&mut self.out, time);
-        self.out.extend_from_slice(b"  ");
-        self.out.extend_from_slice(text.as_bytes());
-        self.out.extend_from_slice(plain.as_bytes());
-        self.out.push(b'\n');
+        let out = &mut self.out;
+        out.extend_from_slice(dim.as_bytes());
+        out.extend_from_slice("── ".as_bytes());
+        self.clock.write(out, time);
+        out.extend_from_slice(b"  ");
+        number::decimal64(out, number);
+        out.extend_from_slice(b"  ");
+        address::socket(out, from);
+        out.extend_from_slice(" → ".as_bytes());
+        address::socket(out, to);
+        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(plain.as_bytes());
+        out.push(b'\n');
     }
 
     /// Something that stands where bytes should: `[gap 238 bytes]`.
@@ -196,9 +200,9 @@ impl<W: Write> Sink for Conversation<W> {
                 let FlowId {
                     number, orig, resp, ..
                 } = event.id;
-                let end = record.outcome;
                 self.names.remove(&number);
-                self.line(event.time, &format!("{number}  {orig} → {resp}  {end}"));
+                let end = format!("  {}", record.outcome);
+                self.line(event.time, number, [orig, resp], &end);
             }
         }
         match self.out.len() >= BUFFER {
@@ -227,6 +231,9 @@ fn bytes_of(len: u64) -> String {
 
 /// Whether this is meant to be read: no control characters but those of text, and at most a few bytes that are no UTF-8.
 fn is_text(bytes: &[u8]) -> bool {
+    if bytes.iter().all(|&octet| is_plain(octet) || octet == b'\r') {
+        return true;
+    }
     let is_control = |&octet: &u8| octet < b' ' && !matches!(octet, b'\t' | b'\n' | b'\r' | 0x1b);
     if bytes.iter().any(is_control) {
         return false;
@@ -238,14 +245,43 @@ fn is_text(bytes: &[u8]) -> bool {
 
 /// Text without what would act on a terminal.
 fn text(out: &mut Vec<u8>, bytes: &[u8]) {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        // Nearly all of it, mostly.
+        let (plain, behind) = rest.split_at(count(rest, is_plain));
+        out.extend_from_slice(plain);
+        rest = match behind {
+            [b'\r', b'\n', ..] => &behind[1..],
+            [b'\r', ..] => {
+                out.push(b'.');
+                &behind[1..]
+            }
+            _ => {
+                let (other, behind) =
+                    behind.split_at(count(behind, |octet| !is_plain(octet) && octet != b'\r'));
+                unusual(out, other);
+                behind
+            }
+        };
+    }
+}
+
+fn is_plain(octet: u8) -> bool {
+    matches!(octet, b' '..=b'~' | b'\n' | b'\t')
+}
+
+/// How many octets at the begin are so.
+fn count(bytes: &[u8], are_so: impl Fn(u8) -> bool) -> usize {
+    let other = bytes.iter().position(|&octet| !are_so(octet));
+    other.unwrap_or(bytes.len())
+}
+
+fn unusual(out: &mut Vec<u8>, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
-        let mut characters = chunk.valid().chars().peekable();
-        while let Some(character) = characters.next() {
-            match character {
-                '\n' | '\t' => out.push(character as u8),
-                '\r' if characters.peek() == Some(&'\n') => {}
-                _ if character.is_control() => out.push(b'.'),
-                _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        for character in chunk.valid().chars() {
+            match character.is_control() {
+                true => out.push(b'.'),
+                false => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
         out.extend(chunk.invalid().iter().map(|_| b'.'));
