@@ -14,12 +14,15 @@ const LONGEST: usize = 200;
 
 impl Facts {
     /// Facts from names and values; empty values are left out, control characters replaced (U+FFFD), long values cut (`…`).
-    pub fn new<'a>(facts: impl IntoIterator<Item = (&'static str, &'a [u8])>) -> Facts {
-        let mut text = String::with_capacity(64);
+    pub fn new<'a>(
+        facts: impl IntoIterator<Item = (&'static str, &'a [u8]), IntoIter: Clone>,
+    ) -> Facts {
+        let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());
+        // What is given away in the end is mostly as long as that: it need not be moved then.
+        let lens = facts.clone();
+        let lens = lens.map(|(name, value)| name.len() + value.len().min(LONGEST) + 2);
+        let mut text = String::with_capacity(lens.sum());
         for (name, value) in facts {
-            if value.is_empty() {
-                continue;
-            }
             text.push_str(name);
             text.push('=');
             add(&mut text, value);
