@@ -39,9 +39,9 @@ pub(super) fn note(
         ];
         let _ = poll(&mut all, None);
         gathering.wait();
-        // Before the changes are read.
-        let wishes = directory.wishes();
+        // A wish that comes after this wakes again; the changes of those before it are read now.
         while rustix::io::read(wakes, &mut [0; 64]).is_ok_and(|count| count > 0) {}
+        let wishes = directory.wishes();
         let since_boot = since_boot();
         while let Some(change) = connections.take() {
             let mut note = Note {
