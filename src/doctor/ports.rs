@@ -138,8 +138,6 @@ pub fn reach(socket: &Listed, interfaces: &[Interface]) -> Reach {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::listing::State;
-    use crate::packet::TCP;
 
     #[test]
     fn who_can_reach_whom() {
@@ -171,17 +169,8 @@ mod tests {
             ("224.0.0.251:1", 0, "eth0 192.0.2.0/24"),
         ] {
             let socket = Listed {
-                proto: TCP,
-                local: local.parse().expect("an address"),
-                remote: "0.0.0.0:0".parse().expect("an address"),
-                state: State::Listening,
-                receive_queue: 0,
-                send_queue: 0,
-                uid: 0,
-                inode: 1,
                 interface: bound,
-                only_v6: false,
-                expires: 0,
+                ..Listed::listening(local)
             };
             assert_eq!(reach(&socket, &interfaces).to_string(), text, "{local}");
         }

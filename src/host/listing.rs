@@ -92,6 +92,24 @@ impl State {
 }
 
 impl Listed {
+    /// One that waits for TCP connections at this address.
+    #[cfg(test)]
+    pub(crate) fn listening(local: &str) -> Listed {
+        Listed {
+            proto: TCP,
+            local: local.parse().expect("an address"),
+            remote: "0.0.0.0:0".parse().expect("an address"),
+            state: State::Listening,
+            receive_queue: 0,
+            send_queue: 0,
+            uid: 0,
+            inode: 1,
+            interface: 0,
+            only_v6: false,
+            expires: 0,
+        }
+    }
+
     /// Whether it takes what comes from anybody.
     pub fn listens(&self) -> bool {
         match self.proto {
@@ -263,18 +281,9 @@ mod tests {
 
     #[test]
     fn wildcards_take_what_their_family_takes() {
-        let of = |local: &str, only_v6| Listed {
-            proto: TCP,
-            local: local.parse().expect("an address"),
-            remote: "0.0.0.0:0".parse().expect("an address"),
-            state: State::Listening,
-            receive_queue: 0,
-            send_queue: 0,
-            uid: 0,
-            inode: 1,
-            interface: 0,
+        let of = |local, only_v6| Listed {
             only_v6,
-            expires: 0,
+            ..Listed::listening(local)
         };
         for (local, only_v6, address, takes) in [
             ("0.0.0.0:1", false, "127.0.0.1", true),

@@ -25,9 +25,14 @@ use traffic::mixed;
 
 const PACKETS: usize = 100_000;
 
-fn whole(criterion: &mut Criterion) {
+fn capture() -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(&files::pcap(&mixed(PACKETS))).unwrap();
+    file
+}
+
+fn whole(criterion: &mut Criterion) {
+    let file = capture();
     let open = || lcap::open(file.path()).unwrap();
     let each = || {
         let mut payload = 0;
@@ -57,8 +62,7 @@ fn whole(criterion: &mut Criterion) {
 
 /// To bytes, by one thread and by two.
 fn shared(criterion: &mut Criterion) {
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(&files::pcap(&mixed(PACKETS))).unwrap();
+    let file = capture();
     let mut group = measure::group(criterion, "pipeline");
     group.throughput(Throughput::Elements(PACKETS as u64));
     for threads in [1, 2] {

@@ -108,7 +108,9 @@ impl<W: Write> Conversation<W> {
 
     /// Says who speaks, unless it is who spoke last: `── 07:16:56.183003  1  127.0.0.1:59526 → 127.0.0.1:62893`.
     fn turn_to(&mut self, event: &FlowEvent, side: Side) {
-        let (number, orig, resp) = (event.id.number, event.id.orig, event.id.resp);
+        let FlowId {
+            number, orig, resp, ..
+        } = event.id;
         if self.speaker.replace((number, side)) == Some((number, side)) {
             return;
         }
@@ -116,12 +118,13 @@ impl<W: Write> Conversation<W> {
             Side::Orig => (orig, resp),
             Side::Resp => (resp, orig),
         };
-        let named = (!self.names.is_empty()).then(|| self.names.get(&number));
-        let names = named.flatten().map(|owners| match side {
-            Side::Orig => format!("  {owners}"),
-            Side::Resp => format!("  {}", owners.clone().swapped()),
-        });
-        let names = names.unwrap_or_default();
+        let names = self
+            .names
+            .get(&number)
+            .map_or_else(String::new, |owners| match side {
+                Side::Orig => format!("  {owners}"),
+                Side::Resp => format!("  {}", owners.clone().swapped()),
+            });
         self.line(event.time, number, [from, to], &names);
     }
 
