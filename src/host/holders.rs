@@ -52,7 +52,7 @@ pub fn find(inodes: &HashSet<u32>) -> Holders {
 /// Those of the sockets that a process has.
 fn found(held: &Held, inodes: &HashSet<u32>) -> io::Result<HashSet<u32>> {
     let mut own = HashSet::new();
-    held.each_socket(|inode| {
+    held.each_socket(|_, inode| {
         if inodes.contains(&inode) {
             own.insert(inode);
         }

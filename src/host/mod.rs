@@ -14,6 +14,7 @@ pub mod mentions;
 pub mod names;
 pub mod namespaces;
 mod netlink;
+pub mod priority;
 pub mod processes;
 pub mod services;
 pub mod settings;

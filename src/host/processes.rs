@@ -4,7 +4,7 @@ mod details;
 
 pub use details::{Details, Program, boot_time};
 
-use std::io::{self, Read};
+use std::io;
 
 /// A process as it was when it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,21 @@ pub struct Process {
     pub run: Option<u32>,
 }
 
+/// Who a process is: enough to know whether it is still the same, and the same program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its number.
+    pub pid: u32,
+    /// When it began, in clock ticks since boot.
+    pub start_time: u64,
+    /// The process that it is a child of.
+    pub parent: u32,
+    /// What it calls itself, up to 15 bytes.
+    pub name: String,
+    /// Whose rights it has.
+    pub uid: u32,
+}
+
 /// What `lcap run` puts its own number into, in the environment of what it runs.
 pub const RUN: &str = "LCAP_RUN";
 
@@ -38,8 +53,10 @@ const SHORT: usize = 12;
 const NAME: usize = 15;
 /// Entries of a directory are asked for in pieces of so many bytes.
 const ENTRIES: usize = 2 << 10;
-/// No more of a file in /proc is read.
-const MOST: u64 = 64 << 10;
+/// Files in /proc are read in pieces of so many bytes: most are shorter, and read at once.
+const PIECE: usize = 4 << 10;
+/// No more of a file in /proc is read, in bytes, than this and what the last piece has beyond it.
+const MOST: usize = 64 << 10;
 
 /// A process that is held: as long as this exists its number means no other process, and once it has ended every question fails.
 #[derive(Debug)]
@@ -49,7 +66,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// Takes hold of a process, by its number or a thread's.
+    /// Takes hold of a process, by its number; a thread's can be held too, and is no process when [asked](Held::identity).
     ///
     /// # Errors
     /// There is no such process.
@@ -65,55 +82,59 @@ impl Held {
         self.pid
     }
 
-    /// The number of the process that it is a thread of; its own, if it is a process.
+    /// Whose rights it has: its directory is that user's (proc(5)). That of a process that has ended is root's.
     ///
     /// # Errors
-    /// It has ended.
-    pub fn leader(&self) -> io::Result<u32> {
-        let status = self.read("status")?;
-        number(&status, "Tgid:", 0).ok_or_else(|| unreadable("status"))
+    /// It may not be seen.
+    pub fn uid(&self) -> io::Result<u32> {
+        Ok(rustix::fs::fstat(&self.directory)?.st_uid)
     }
 
-    /// When it began, and what it is called now: who is the same, and who has become another program.
+    /// Who it is now.
     ///
     /// # Errors
-    /// It has ended.
-    pub fn identity(&self) -> io::Result<(u64, String)> {
-        let stat = stat(&self.read("stat")?)?;
-        Ok((stat.start_time, stat.name))
+    /// It has ended, it is a thread, or /proc does not say what proc(5) says it does.
+    pub fn identity(&self) -> io::Result<Identity> {
+        let uid = self.uid()?;
+        let text = self.read("stat")?;
+        identity(&text, uid).ok_or_else(|| {
+            let what = "/proc/PID/stat is not that of a process as in proc(5)";
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        })
     }
 
     /// All that is to be known of it.
     ///
     /// # Errors
-    /// It has ended, or /proc does not say what proc(5) says it does.
+    /// As [`identity`](Self::identity).
     pub fn describe(&self) -> io::Result<Process> {
-        let stat = stat(&self.read("stat")?)?;
-        let command_line: Vec<String> = self
-            .read("cmdline")?
+        Ok(self.describe_as(self.identity()?))
+    }
+
+    /// The same of whom so much is known; should it end meanwhile, the rest stays unknown.
+    pub fn describe_as(&self, identity: Identity) -> Process {
+        let command_line = self.read("cmdline").unwrap_or_default();
+        let mut command_line: Vec<String> = command_line
             .split(|&byte| byte == 0)
             .map(|word| String::from_utf8_lossy(word).into_owned())
             .collect();
+        // The last word ends in a zero too.
+        command_line.pop_if(|last| last.is_empty());
         let exe = rustix::fs::readlinkat(&self.directory, "exe", Vec::new())
             .ok()
             .map(|path| path.to_string_lossy().into_owned());
-        let uid = number(&self.read("status")?, "Uid:", 1).ok_or_else(|| unreadable("status"))?;
         let container = self.container().ok().flatten();
-        Ok(Process {
-            pid: stat.pid,
-            start_time: stat.start_time,
-            parent: stat.parent,
-            name: whole_name(stat.name, exe.as_deref(), &command_line),
+        Process {
+            pid: identity.pid,
+            start_time: identity.start_time,
+            parent: identity.parent,
+            name: whole_name(identity.name, exe.as_deref(), &command_line),
             exe,
-            // The last word ends in a zero too.
-            command_line: match command_line.split_last() {
-                Some((last, words)) if last.is_empty() => words.to_vec(),
-                _ => command_line,
-            },
-            uid,
+            command_line,
+            uid: identity.uid,
             container: container.map(|number| number[..SHORT].to_owned()),
-            run: self.run_or_parents(stat.parent),
-        })
+            run: self.run_or_parents(identity.parent),
+        }
     }
 
     /// The `lcap run` that began it or one of those that it descends from. Who is just becoming another program, or has ended, has no
@@ -139,10 +160,17 @@ impl Held {
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         use rustix::fs::{Mode, OFlags, openat};
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = std::fs::File::from(openat(&self.directory, name, flags, Mode::empty())?);
+        let file = openat(&self.directory, name, flags, Mode::empty())?;
         let mut bytes = Vec::new();
-        file.take(MOST).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        loop {
+            bytes.reserve(PIECE);
+            let room = bytes.capacity() - bytes.len();
+            let read = rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes))?;
+            // The kernel gives as much as there is room for.
+            if read < room || bytes.len() >= MOST {
+                return Ok(bytes);
+            }
+        }
     }
 }
 
@@ -163,48 +191,53 @@ pub fn is_process(pid: u32) -> bool {
     pid.is_some_and(|pid| pidfd_open(pid, PidfdFlags::empty()).is_ok())
 }
 
-/// The number that the kernel gave away last in this process's namespace, to a process or a thread.
-pub fn last_pid() -> Option<u32> {
-    let text = std::fs::read_to_string("/proc/sys/kernel/ns_last_pid").ok()?;
-    text.trim().parse().ok()
+/// Where the kernel tells which number it gave away last in this process's namespace, to a process or a thread.
+#[derive(Debug)]
+pub struct LastPid(std::os::fd::OwnedFd);
+
+impl LastPid {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// The kernel does not tell (it was made without CONFIG_CHECKPOINT_RESTORE).
+    pub fn open() -> io::Result<LastPid> {
+        use rustix::fs::{Mode, OFlags, open};
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = open("/proc/sys/kernel/ns_last_pid", flags, Mode::empty())?;
+        Ok(LastPid(file))
+    }
+
+    /// The number.
+    pub fn get(&self) -> Option<u32> {
+        let mut text = [0; 16];
+        let len = rustix::io::pread(&self.0, &mut text, 0).ok()?;
+        str::from_utf8(&text[..len]).ok()?.trim().parse().ok()
+    }
 }
 
-struct Stat {
-    pid: u32,
-    name: String,
-    parent: u32,
-    start_time: u64,
-}
-
-/// `4121 (a name) S 4100 …`: the name may have spaces and parentheses in it, and ends at the last one.
-fn stat(bytes: &[u8]) -> io::Result<Stat> {
-    let broken = || unreadable("stat");
-    let (open, close) = (
-        bytes
-            .iter()
-            .position(|&byte| byte == b'(')
-            .ok_or_else(broken)?,
-        bytes
-            .iter()
-            .rposition(|&byte| byte == b')')
-            .ok_or_else(broken)?,
-    );
-    let name = bytes.get(open + 1..close).ok_or_else(broken)?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let rest = text(&bytes[close + 1..]);
+/// `4121 (a name) S 4100 …`: the name may have spaces and parentheses in it, and ends at the last one. None of a thread.
+fn identity(stat: &[u8], uid: u32) -> Option<Identity> {
+    let open = stat.iter().position(|&byte| byte == b'(')?;
+    let close = stat.iter().rposition(|&byte| byte == b')')?;
+    let name = stat.get(open + 1..close)?;
     // The state is the third field of all, so the parent is the fourth and the start the 22nd.
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
-    Ok(Stat {
-        pid: text(&bytes[..open]).trim().parse().map_err(|_| broken())?,
-        name: text(name),
-        parent: number(1).ok_or_else(broken)? as u32,
-        start_time: number(19).ok_or_else(broken)?,
+    let mut fields = str::from_utf8(&stat[close + 1..])
+        .ok()?
+        .split_ascii_whitespace();
+    let parent = fields.nth(1)?.parse().ok()?;
+    let start_time = fields.nth(17)?.parse().ok()?;
+    // The 38th is the signal that the parent gets at the end; a thread has none. A number may have become a thread's.
+    let exit_signal: i32 = fields.nth(15)?.parse().ok()?;
+    if exit_signal < 0 {
+        return None;
+    }
+    Some(Identity {
+        pid: str::from_utf8(&stat[..open]).ok()?.trim().parse().ok()?,
+        start_time,
+        parent,
+        name: String::from_utf8_lossy(name).into_owned(),
+        uid,
     })
-}
-
-fn unreadable(file: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("/proc/PID/{file}"))
 }
 
 /// `LCAP_RUN=4121` among the variables of an environment.
@@ -231,14 +264,6 @@ fn whole_name(name: String, exe: Option<&str>, command_line: &[String]) -> Strin
         Some(whole) => whole.to_owned(),
         None => name,
     }
-}
-
-/// A number of a line: `Uid: 1000 1000 1000 1000` has the real one, the effective, the saved, that of the file system.
-fn number(status: &[u8], title: &str, at: usize) -> Option<u32> {
-    let mut lines = status.split(|&byte| byte == b'\n');
-    let line = lines.find_map(|line| line.strip_prefix(title.as_bytes()))?;
-    let text = std::str::from_utf8(line).ok()?;
-    text.split_ascii_whitespace().nth(at)?.parse().ok()
 }
 
 /// A container's number, which Docker, Podman, containerd and CRI-O put into the path of a control group.

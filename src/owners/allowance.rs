@@ -17,6 +17,8 @@ pub(super) struct Allowance {
     left: Duration,
     /// What was spent beyond that.
     debt: Duration,
+    /// How much of this thread's time was counted.
+    counted: Duration,
     /// When it was last added to.
     since: Instant,
     /// How long it is from one thing to be done to the next, and when the last one was.
@@ -29,20 +31,21 @@ impl Allowance {
         Allowance {
             left: MOST,
             debt: Duration::ZERO,
+            counted: own_time(),
             since: now,
             apart: MUCH * 2,
             asked: now,
         }
     }
 
-    /// Does something, if there is time left for it, and counts what of this thread's time that took.
+    /// Does something, if there is time left for it, and counts what of this thread's time that took, and what else it did since the last time.
     pub(super) fn spend<T>(&mut self, act: impl FnOnce() -> T) -> Option<T> {
         if !self.is_left(Instant::now()) {
             return None;
         }
-        let before = own_time();
         let done = act();
-        self.pay(own_time().saturating_sub(before));
+        let before = std::mem::replace(&mut self.counted, own_time());
+        self.pay(self.counted.saturating_sub(before));
         Some(done)
     }
 

@@ -6,13 +6,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::young::Young;
+use super::asked::{Asked, Holder};
 use super::{How, Owner};
-use crate::host::connections::Task;
 use crate::host::listing::{Listed, State};
 use crate::host::processes::{self, Held, Process};
 use crate::host::sockets::Sockets;
@@ -24,14 +22,7 @@ pub(super) struct Finder {
     sockets: Sockets,
     /// Processes that had a socket that was looked for, the last one first.
     recent: VecDeque<u32>,
-    /// Processes that have begun lately, the last one first.
-    young: Young,
-    /// Descriptions by number; another start or another name is another process, or another program.
-    known: HashMap<u32, Arc<Process>>,
-    /// Those that the kernel has told of, by number and when they began.
-    told: HashMap<(u32, u64), Arc<Process>>,
-    /// Who had a socket when it was looked at for another's.
-    seen: HashMap<u32, u32>,
+    asked: Asked,
     /// Who listens, by the socket's inode, and since when that is known.
     listeners: HashMap<u32, (Instant, Owner)>,
 }
@@ -42,6 +33,8 @@ pub(super) enum Found {
     Owner(Owner),
     /// Somebody listens; no process has the connection itself.
     NotAccepted(Owner),
+    /// Somebody listens; there is no such connection.
+    NotThere(Owner),
 }
 
 /// How far is looked for who has a socket.
@@ -51,7 +44,10 @@ pub(super) enum Depth {
     Likely,
     /// To the first who has it.
     First,
-    /// Among processes that began after this number was given away, too.
+    /// Among children of those who listen that began after this number was given away, too: who has it by fork(2) has it as the same
+    /// descriptor.
+    Forked(u32),
+    /// Among all processes that began after this number was given away, as whatever descriptor.
     Since(u32),
 }
 
@@ -59,12 +55,6 @@ pub(super) enum Depth {
 const OFTEN: usize = 2;
 /// So many processes are remembered as likely.
 const RECENT: usize = 32;
-/// So many sockets of others are remembered.
-const SEEN: usize = 4096;
-/// A process with more sockets than this is not looked at further than need be.
-const FEW: usize = 16;
-/// So many descriptions are remembered.
-const KNOWN: usize = 4096;
 /// Who listens is asked again after this long: another process may have got the socket.
 const FRESH: Duration = Duration::from_millis(250);
 
@@ -72,29 +62,47 @@ impl Finder {
     /// # Errors
     /// The kernel does not tell of its sockets.
     pub(super) fn new() -> io::Result<Finder> {
-        let mut young = Young::default();
-        young.look();
         Ok(Finder {
             sockets: Sockets::open()?,
             recent: VecDeque::new(),
-            young,
-            known: HashMap::new(),
-            told: HashMap::new(),
-            seen: HashMap::new(),
+            asked: Asked::new(),
             listeners: HashMap::new(),
         })
     }
 
     /// Who has the end of a connection that he began himself.
-    pub(super) fn originator(
+    pub(super) fn originator(&mut self, tuple: &Tuple, depth: Depth) -> Owner {
+        let found = self.originating(tuple);
+        self.originator_of(found, depth)
+    }
+
+    /// The same of several. All that may be gone soon is asked for first.
+    pub(super) fn originators(
         &mut self,
-        proto: u8,
-        local: SocketAddr,
-        remote: SocketAddr,
+        tuples: impl Iterator<Item = Tuple>,
         depth: Depth,
-    ) -> Owner {
-        let found = self.sockets.find(proto, local, remote).ok().flatten();
-        match found.filter(|socket| socket.is_of(local, remote)) {
+    ) -> Vec<Owner> {
+        let sockets: Vec<Option<Listed>> = tuples.map(|tuple| self.originating(&tuple)).collect();
+        let inodes = sockets.iter().flatten().map(|socket| socket.inode);
+        let young = &mut self.asked.young;
+        young.look();
+        let new: Vec<u32> = young.pids_if(false).collect();
+        self.asked.meet(&new, inodes);
+        let owners = sockets.into_iter();
+        owners
+            .map(|found| self.originator_of(found, depth))
+            .collect()
+    }
+
+    /// The socket of who began a connection.
+    fn originating(&self, tuple: &Tuple) -> Option<Listed> {
+        let found = self.sockets.find(tuple.proto, tuple.src, tuple.dst);
+        let own = |socket: &Listed| socket.is_of(tuple.src, tuple.dst);
+        found.ok().flatten().filter(own)
+    }
+
+    fn originator_of(&mut self, found: Option<Listed>, depth: Depth) -> Owner {
+        match found {
             Some(socket) if socket.inode != 0 => self.maker(&socket, depth),
             found => Owner::unknown(How::Gone, found.map(|socket| socket.uid)),
         }
@@ -104,28 +112,49 @@ impl Finder {
     pub(super) fn first_responder(&mut self, tuple: &Tuple, depth: Depth) -> Owner {
         let listening = self.listening(tuple).map(|owner| owner.processes);
         let listening = listening.unwrap_or_default();
-        match self.responder(tuple.proto, tuple.dst, tuple.src, &listening, depth) {
+        match self.responder(tuple, None, &listening, depth) {
             Found::Owner(owner) if tuple.proto == TCP && owner.how == How::Socket => Owner {
                 how: How::Acceptor,
                 ..owner
             },
-            Found::Owner(owner) | Found::NotAccepted(owner) => owner,
+            Found::Owner(owner) | Found::NotAccepted(owner) | Found::NotThere(owner) => owner,
         }
     }
 
+    /// The socket of a connection at the end that was begun by another.
+    pub(super) fn responding(&self, tuple: &Tuple) -> Option<Listed> {
+        let found = self.sockets.find(tuple.proto, tuple.dst, tuple.src);
+        let own = |socket: &Listed| socket.is_of(tuple.dst, tuple.src);
+        found.ok().flatten().filter(own)
+    }
+
+    /// Looks which of those that have just begun and are children of these has any of these sockets, before more is asked of anybody.
+    pub(super) fn meet_children<'a>(
+        &mut self,
+        parents: &[u32],
+        sockets: impl Iterator<Item = &'a Listed>,
+    ) {
+        let young = &mut self.asked.young;
+        young.look();
+        let children = young.new_children(parents);
+        self.asked
+            .meet(&children, sockets.map(|socket| socket.inode));
+    }
+
     /// Who has the end of a connection that was begun by another; those who listen are asked first, and others too if it is to be known
-    /// whether one of them has handed it on.
+    /// whether one of them has handed it on. Its socket may be known already.
     pub(super) fn responder(
         &mut self,
-        proto: u8,
-        local: SocketAddr,
-        remote: SocketAddr,
+        tuple: &Tuple,
+        socket: Option<Listed>,
         listening: &[Arc<Process>],
         depth: Depth,
     ) -> Found {
-        let Some(socket) = self.sockets.find(proto, local, remote).ok().flatten() else {
+        let (proto, local, remote) = (tuple.proto, tuple.dst, tuple.src);
+        let find = |local, remote| self.sockets.find(proto, local, remote).ok().flatten();
+        let Some(socket) = socket.or_else(|| find(local, remote)) else {
             // Who is refused has no socket either; one that was connected rests for a while at one of its ends (TIME_WAIT).
-            let other = self.sockets.find(proto, remote, local).ok().flatten();
+            let other = find(remote, local);
             let was_there = other.is_some_and(|socket| {
                 socket.is_of(remote, local) && socket.state != State::SynSent
             });
@@ -133,7 +162,7 @@ impl Finder {
             return Found::Owner(Owner::unknown(how, None));
         };
         if socket.state == State::Listening && socket.local.port() == local.port() {
-            return Found::NotAccepted(self.listener(&socket));
+            return Found::NotThere(self.listener(&socket));
         }
         if !socket.is_of(local, remote) {
             return Found::Owner(Owner::unknown(How::Nobody, None));
@@ -145,12 +174,7 @@ impl Finder {
             }
         }
         // Nobody has accepted it yet, or it is closed already.
-        let asked = Tuple {
-            src: remote,
-            dst: local,
-            proto,
-        };
-        let listening = self.listening(&asked);
+        let listening = self.listening(tuple);
         Found::NotAccepted(listening.unwrap_or_else(|| Owner::unknown(How::Gone, None)))
     }
 
@@ -175,53 +199,9 @@ impl Finder {
             .filter(|socket| socket.state == State::Listening)
     }
 
-    /// A process that the kernel has told of, if it was looked at before.
-    pub(super) fn known(&self, task: &Task) -> Option<Arc<Process>> {
-        let known = self.told.get(&(task.pid, task.started))?;
-        // It may be another program by now.
-        known
-            .name
-            .starts_with(&task.name)
-            .then(|| Arc::clone(known))
-    }
-
-    /// A process that the kernel has told of, with all that is still to be found out.
-    pub(super) fn told(&mut self, task: &Task) -> Arc<Process> {
-        let described = Held::new(task.pid).and_then(|held| held.describe());
-        let process = match described {
-            Ok(process) if process.start_time == task.start_time => process,
-            _ => self.only_told(task),
-        };
-        if self.told.len() >= KNOWN {
-            self.told.clear();
-        }
-        let process = Arc::new(process);
-        let key = (task.pid, task.started);
-        self.told.insert(key, Arc::clone(&process));
-        process
-    }
-
-    /// A process as the kernel has told of it. What decides whether it is wanted is looked at all the same: its environment, or that of its
-    /// parent where it is gone.
-    pub(super) fn only_told(&self, task: &Task) -> Process {
-        let run = match Held::new(task.pid) {
-            Ok(held) => held.run_or_parents(task.parent),
-            Err(_) => {
-                let parent = Held::new(task.parent).ok();
-                parent.and_then(|parent| parent.run_or_parents(0))
-            }
-        };
-        Process {
-            pid: task.pid,
-            start_time: task.start_time,
-            parent: task.parent,
-            name: task.name.clone(),
-            exe: None,
-            command_line: Vec::new(),
-            uid: task.uid,
-            container: None,
-            run,
-        }
+    /// The number that the kernel gave away last, to a process or a thread.
+    pub(super) fn last_pid(&self) -> Option<u32> {
+        self.asked.young.last_pid()
     }
 
     fn listener(&mut self, socket: &Listed) -> Owner {
@@ -243,19 +223,7 @@ impl Finder {
 
     /// The processes that have a socket that was just made.
     fn maker(&mut self, socket: &Listed, depth: Depth) -> Owner {
-        self.young.look();
-        // Who makes one connection after the other; those who have just begun; and others who did before.
-        let seen = self.seen.remove(&socket.inode);
-        let often = self.recent.iter().take(OFTEN);
-        let before = self.recent.iter().skip(OFTEN);
-        // Most make one.
-        let young = self.young.pids.iter();
-        let new = young.filter(|pid| !self.recent.contains(pid));
-        let likely = seen.iter().chain(often).chain(new).chain(before);
-        let likely: Vec<u32> = likely.copied().collect();
-        let mut asked = |pid| self.ask(pid, socket.inode).ok().flatten();
-        // A process that was just forked has all that its parent has, until it becomes another program.
-        let Some(mut maker) = likely.into_iter().find_map(&mut asked) else {
+        let Some(mut maker) = self.likely_maker(socket.inode) else {
             if depth == Depth::Likely {
                 return Owner::unknown(How::Gone, Some(socket.uid));
             }
@@ -266,60 +234,103 @@ impl Finder {
                 .retain(|process| !pids.contains(&process.parent));
             return owner;
         };
-        while let Some(parent) = asked(maker.parent) {
+        // A process that was just forked has all that its parent has, until it becomes another program.
+        while let Some(parent) = self.parent_too(&maker, socket.inode) {
             maker = parent;
         }
         self.sort(vec![maker], socket)
     }
 
+    /// Asks those who probably have a socket that was just made: who has just begun, for most make one; who makes one after the other; and
+    /// others who began lately, or made one before.
+    fn likely_maker(&mut self, inode: u32) -> Option<Holder> {
+        let known = self.asked.holder_met(inode);
+        if let Some(holder) = known.or_else(|| self.asked.holder_seen(inode)) {
+            return Some(holder);
+        }
+        let young = &mut self.asked.young;
+        young.look();
+        let often = self.recent.iter().take(OFTEN).copied();
+        let before = self.recent.iter().skip(OFTEN).copied();
+        let again = young.pids_if(true).filter(|pid| !self.recent.contains(pid));
+        let likely = young.pids_if(false).chain(often).chain(again).chain(before);
+        let likely: Vec<u32> = likely.collect();
+        let usual = self.asked.usual_holder(&likely, inode);
+        let mut ask = |pid| self.asked.holder(pid, inode).ok().flatten();
+        usual.or_else(|| likely.into_iter().find_map(&mut ask))
+    }
+
+    /// The parent of a process that has a socket, if it has it too.
+    fn parent_too(&mut self, child: &Holder, inode: u32) -> Option<Holder> {
+        let parent = child.process.parent;
+        self.asked.holder_as(parent, child.descriptor, inode)
+    }
+
     /// The processes that have a socket that was accepted.
     fn acceptor(&mut self, socket: &Listed, listening: &[Arc<Process>], depth: Depth) -> Owner {
-        self.young.look();
-        let young: Vec<u32> = self.young.pids.iter().copied().collect();
-        let mut young = young.into_iter();
-        let mut asked = |pid| self.ask(pid, socket.inode).ok().flatten();
-        let mut found: Vec<_> = listening
-            .iter()
-            .filter_map(|process| asked(process.pid))
-            .collect();
-        match depth {
-            Depth::Since(since) => {
-                found.extend(
-                    young
-                        .by_ref()
-                        .take_while(|pid| *pid > since)
-                        .filter_map(&mut asked),
-                );
+        let inode = socket.inode;
+        let listening: Vec<u32> = listening.iter().map(|process| process.pid).collect();
+        let young = &mut self.asked.young;
+        young.look();
+        let young: Vec<u32> = match depth {
+            Depth::Forked(since) => young.children(since, &listening),
+            Depth::Since(since) => young.pids().take_while(|pid| *pid > since).collect(),
+            Depth::Likely | Depth::First => young.pids().collect(),
+        };
+        let before = self.asked.descriptor(inode);
+        let mut found: Vec<Holder> = Vec::new();
+        match (depth, before) {
+            (Depth::Forked(_), Some(descriptor)) => {
+                let mut ask = |pid: &u32| self.asked.holder_as(*pid, descriptor, inode);
+                found.extend(listening.iter().chain(&young).filter_map(&mut ask));
             }
-            Depth::First | Depth::Likely if found.is_empty() => {
-                found.extend(young.filter_map(&mut asked));
+            (Depth::Since(_), _) => {}
+            _ => {
+                let likely = self.asked.holder_met(inode);
+                let likely = likely.or_else(|| self.asked.holder_seen(inode));
+                let likely = likely.or_else(|| self.asked.usual_holder(&listening, inode));
+                let likely = likely.or_else(|| self.asked.usual_holder(&young, inode));
+                found.extend(likely);
             }
-            Depth::First | Depth::Likely => {}
+        }
+        let mut ask = |pid: &u32| self.asked.holder(*pid, inode).ok().flatten();
+        if found.is_empty() {
+            found.extend(listening.iter().filter_map(&mut ask));
+            if found.is_empty() || matches!(depth, Depth::Since(_)) {
+                found.extend(young.iter().filter_map(&mut ask));
+            }
         }
         // Whoever a child has it from may have it still.
         let mut at = 0;
         while let Some(child) = found.get(at) {
-            let parent = child.parent;
-            if found.iter().all(|process| process.pid != parent) {
-                found.extend(asked(parent));
+            let parent = child.process.parent;
+            let is_there = found.iter().any(|holder| holder.process.pid == parent);
+            if !is_there && let Some(parent) = self.parent_too(&found[at], socket.inode) {
+                found.push(parent);
             }
             at += 1;
         }
-        match found.is_empty() {
-            true if depth == Depth::Likely => Owner::unknown(How::Gone, Some(socket.uid)),
-            true => self.of_all(socket),
-            false => self.sort(found, socket),
+        match (found.is_empty(), depth) {
+            (false, _) => self.sort(found, socket),
+            (true, Depth::Likely | Depth::Forked(_)) => Owner::unknown(How::Gone, Some(socket.uid)),
+            (true, Depth::First | Depth::Since(_)) => self.of_all(socket),
         }
     }
 
     /// The processes that have a socket, of all that there are.
     fn of_all(&mut self, socket: &Listed) -> Owner {
         let mut found = Vec::new();
+        // Whether it may be of somebody whose descriptors may not be seen.
         let mut is_hidden = false;
         for pid in processes::all() {
-            match self.ask(pid, socket.inode) {
-                Ok(process) => found.extend(process),
-                Err(error) => is_hidden |= error.kind() == io::ErrorKind::PermissionDenied,
+            match self.asked.holder(pid, socket.inode) {
+                Ok(holder) => found.extend(holder),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    let uid = Held::new(pid).and_then(|held| held.uid());
+                    is_hidden |= uid.is_ok_and(|uid| uid == socket.uid);
+                }
+                // It has ended.
+                Err(_) => {}
             }
         }
         match found.is_empty() {
@@ -329,7 +340,8 @@ impl Finder {
         }
     }
 
-    fn sort(&mut self, mut found: Vec<Arc<Process>>, socket: &Listed) -> Owner {
+    fn sort(&mut self, found: Vec<Holder>, socket: &Listed) -> Owner {
+        let mut found: Vec<Arc<Process>> = found.into_iter().map(|holder| holder.process).collect();
         found.sort_unstable_by_key(|process| process.pid);
         found.dedup_by_key(|process| process.pid);
         for process in &found {
@@ -341,51 +353,5 @@ impl Finder {
             processes: found,
             ..Owner::unknown(How::Socket, Some(socket.uid))
         }
-    }
-
-    /// The process, if it has the socket.
-    fn ask(&mut self, pid: u32, inode: u32) -> io::Result<Option<Arc<Process>>> {
-        let held = Held::new(pid).inspect_err(|_| self.young.forget(pid))?;
-        let (mut has, mut count) = (false, 0);
-        if self.seen.len() > SEEN {
-            self.seen.clear();
-        }
-        held.each_socket(|other| {
-            count += 1;
-            has |= other == inode;
-            if other != inode && count <= FEW {
-                self.seen.insert(other, pid);
-            }
-            // Of a client the others are soon of interest; of a server there may be too many.
-            match has && count > FEW {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        })?;
-        match has {
-            true => self.describe(&held).map(Some),
-            false => Ok(None),
-        }
-    }
-
-    fn describe(&mut self, held: &Held) -> io::Result<Arc<Process>> {
-        let held = match held.leader()? {
-            pid if pid == held.pid() => held,
-            // A thread's number.
-            pid => &Held::new(pid)?,
-        };
-        let (start_time, name) = held.identity()?;
-        if let Some(known) = self.known.get(&held.pid())
-            && known.start_time == start_time
-            && known.name.starts_with(&name)
-        {
-            return Ok(Arc::clone(known));
-        }
-        let process = Arc::new(held.describe()?);
-        if self.known.len() >= KNOWN {
-            self.known.clear();
-        }
-        self.known.insert(process.pid, Arc::clone(&process));
-        Ok(process)
     }
 }

@@ -7,6 +7,7 @@
 //! guessed, and never moved from one connection to another.
 
 mod allowance;
+mod asked;
 mod attributed;
 pub mod comment;
 mod directory;
@@ -15,6 +16,7 @@ mod finder;
 mod later;
 mod selected;
 mod syn;
+mod tasks;
 mod told;
 mod watcher;
 mod young;

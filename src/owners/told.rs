@@ -12,9 +12,10 @@ use super::directory::{Asked, Directory};
 use super::entries::Had;
 use super::finder::Finder;
 use super::syn::Syn;
-use super::watcher::hurry;
+use super::tasks::Tasks;
 use super::{How, Owner, now};
 use crate::host::connections::{Change, Connections, What};
+use crate::host::priority::{Turn, hurry};
 use crate::packet::{TCP, Timestamp, Tuple};
 use crate::source::Stop;
 
@@ -22,14 +23,15 @@ use crate::source::Stop;
 pub(super) fn note(
     directory: &Arc<Directory>,
     mut connections: Connections,
-    mut finder: Finder,
+    finder: &Finder,
     mut wanted: Syn,
     wakes: &PipeReader,
     stop: &Stop,
 ) {
-    hurry();
+    hurry(Turn::Usual);
     let mut allowance = Allowance::new(Instant::now());
     let mut gathering = Gathering::new(Instant::now());
+    let mut tasks = Tasks::default();
     while !stop.is_requested() {
         let ends = stop.fd();
         let mut all = [
@@ -46,7 +48,8 @@ pub(super) fn note(
         while let Some(change) = connections.take() {
             let mut note = Note {
                 directory,
-                finder: &mut finder,
+                finder,
+                tasks: &mut tasks,
                 allowance: &mut allowance,
                 times: [change.asked, change.time]
                     .map(|time| Timestamp(time.as_nanos() as i64 + since_boot)),
@@ -93,7 +96,8 @@ fn since_boot() -> i64 {
 
 struct Note<'a> {
     directory: &'a Arc<Directory>,
-    finder: &'a mut Finder,
+    finder: &'a Finder,
+    tasks: &'a mut Tasks,
     allowance: &'a mut Allowance,
     /// When it was asked for, and when this happened.
     times: [Timestamp; 2],
@@ -131,9 +135,9 @@ impl Note<'_> {
 
     fn owner(&mut self, change: &Change) -> Owner {
         let task = &change.task;
-        let process = self.finder.known(task).unwrap_or_else(|| {
-            let looked = self.allowance.spend(|| self.finder.told(task));
-            looked.unwrap_or_else(|| Arc::new(self.finder.only_told(task)))
+        let process = self.tasks.known(task).unwrap_or_else(|| {
+            let looked = self.allowance.spend(|| self.tasks.told(task));
+            looked.unwrap_or_else(|| Arc::new(self.tasks.only_told(task)))
         });
         Owner {
             processes: vec![process],

@@ -15,7 +15,8 @@ use crate::decode::decode;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::host::connections::Connections;
-use crate::packet::{Body, Flags, Frame, TCP};
+use crate::host::priority::{Turn, hurry};
+use crate::packet::{Body, Flags, Frame};
 use crate::source::live::{Live, Options, Pace};
 use crate::source::{Next, Source, Stop};
 
@@ -27,6 +28,8 @@ const SNAP_LEN: u32 = 192;
 const LATE: i64 = 20_000_000;
 /// While more than so many are being looked up, who is late is not.
 const FLOOD: usize = 64;
+/// So many that come at once are looked up together.
+const TOGETHER: usize = 32;
 /// Who has spent too much rests for so long.
 const REST: Duration = Duration::from_millis(50);
 /// What the kernel tells of a connection has been noted by then.
@@ -87,7 +90,7 @@ impl Watcher {
             Ok(connections) => {
                 let wanted = Syn::new(Filter::new(None, filter)?);
                 let wakes = directory.listen()?;
-                let note = move || told::note(&told, connections, first, wanted, &wakes, &over);
+                let note = move || told::note(&told, connections, &first, wanted, &wakes, &over);
                 (Way::Told, named("owners").spawn(note)?)
             }
             Err(error) => {
@@ -97,13 +100,13 @@ impl Watcher {
                 (way, named("owners").spawn(look)?)
             }
         };
-        let first_after = match way {
-            Way::Told => TOLD_BY_THEN,
-            Way::Looked(_) => Duration::ZERO,
+        let (first_after, turn) = match way {
+            Way::Told => (TOLD_BY_THEN, Turn::Usual),
+            Way::Looked(_) => (Duration::ZERO, Turn::Short),
         };
         let (asked, over) = (Arc::clone(&directory), stop.clone());
         let later = named("owners later").spawn(move || {
-            hurry();
+            hurry(turn);
             later::answer(&asked, &questions, second, first_after, || {
                 over.is_requested()
             });
@@ -154,19 +157,16 @@ fn syns(beside: &Options, filter: &str, stop: Stop) -> Result<Live> {
 
 /// Looks up each connection that begins.
 fn look(directory: &Directory, mut live: Live, mut finder: Finder) {
-    hurry();
+    hurry(Turn::Short);
     let mut allowance = Allowance::new(Instant::now());
+    // Those that have begun and are not looked up yet.
+    let mut begun: Vec<Question> = Vec::new();
     // The capture beside it tells what is wrong with the device.
     let _ = live.each(|next| {
-        if let Next::Frame(frame) = next {
-            let Some(question) = begins(directory, frame) else {
-                return ControlFlow::Continue(());
-            };
+        if let Next::Frame(frame) = next
+            && let Some(question) = begins(directory, frame)
+        {
             allowance.count(Instant::now());
-            let depth = match allowance.is_much() {
-                true => Depth::Likely,
-                false => Depth::First,
-            };
             let is_late = now().0 - frame.time.0 > LATE;
             if is_late && directory.pending() > FLOOD {
                 directory.is_missed(&question);
@@ -176,14 +176,23 @@ fn look(directory: &Directory, mut live: Live, mut finder: Finder) {
                     is_begun: false,
                     ..question
                 });
-            } else if allowance
-                .spend(|| begin(directory, &mut finder, &question, depth))
-                .is_none()
-            {
-                directory.is_missed(&question);
+            } else {
+                begun.push(question);
+            }
+        }
+        let is_last = !matches!(next, Next::Frame(_));
+        if !begun.is_empty() && (is_last || begun.len() == TOGETHER) {
+            let depth = match allowance.is_much() {
+                true => Depth::Likely,
+                false => Depth::First,
+            };
+            let spent = allowance.spend(|| begin(directory, &mut finder, &begun, depth));
+            if spent.is_none() {
+                begun.iter().for_each(|begun| directory.is_missed(begun));
                 // To be woken by each costs what is not left. Those that come meanwhile are late.
                 std::thread::sleep(REST);
             }
+            begun.clear();
         }
         ControlFlow::Continue(())
     });
@@ -199,16 +208,6 @@ impl Drop for Watcher {
     }
 }
 
-/// Puts this thread before others, where that is permitted: who is looked for may not be there for long. With sched_autogroup, those are
-/// others of its session. In real time (SCHED_FIFO) half as many would be missed, and whoever else is on that processor would wait too long.
-pub(super) fn hurry() {
-    use rustix::process::{Pid, setpriority_process};
-    const BEFORE_ALL: i32 = -20;
-    let thread: Pid = rustix::thread::gettid();
-    // Without the right to it some clients are gone before they are found, and are said to be.
-    let _ = setpriority_process(Some(thread), BEFORE_ALL);
-}
-
 /// A connection that begins, and is not known yet.
 fn begins(directory: &Directory, frame: &Frame) -> Option<Question> {
     let Body::Tcp { tuple, tcp, .. } = decode(frame).body else {
@@ -222,19 +221,24 @@ fn begins(directory: &Directory, frame: &Frame) -> Option<Question> {
     })
 }
 
-/// Looks up who sent a SYN, and who listens.
-fn begin(directory: &Directory, finder: &mut Finder, question: &Question, depth: Depth) {
-    let tuple = &question.tuple;
-    // First: the server will still be there.
-    let owner = finder.originator(TCP, tuple.src, tuple.dst, depth);
-    let is_begun = depth != Depth::Likely || owner.how != How::Gone;
-    directory.originator(question, owner);
-    let owner = finder.first_responder(tuple, Depth::Likely);
-    let is_refused = owner.processes.is_empty();
-    directory.responder(question, owner);
-    if is_refused {
-        directory.is_settled(question);
-    } else {
+/// Looks up who sent SYNs, and whether anybody listens.
+fn begin(directory: &Directory, finder: &mut Finder, begun: &[Question], depth: Depth) {
+    // Who sent them may be gone first; the servers will still be there.
+    let tuples = begun.iter().map(|question| question.tuple);
+    let owners = finder.originators(tuples, depth);
+    for (question, owner) in begun.iter().zip(owners) {
+        let is_begun = depth != Depth::Likely || owner.how != How::Gone;
+        directory.originator(question, owner);
+        if !finder.is_listened_to(&question.tuple) {
+            let owner = finder.first_responder(&question.tuple, Depth::Likely);
+            let is_refused = owner.processes.is_empty();
+            directory.responder(question, owner);
+            if is_refused {
+                directory.is_settled(question);
+                continue;
+            }
+        }
+        // Who accepts it is asked by another thread: others begin meanwhile.
         directory.inquire(Question {
             is_begun,
             ..*question

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::host::processes;
+use crate::host::processes::{self, Held, LastPid};
 
 /// So many are remembered.
 const MOST: usize = 256;
@@ -12,16 +12,80 @@ const AT_ONCE: u32 = 1024;
 /// Processes that have begun lately.
 #[derive(Debug, Default)]
 pub(super) struct Young {
-    /// Their numbers, the last one first. Some have ended.
-    pub(super) pids: VecDeque<u32>,
-    /// The number that had been given away last when this was looked at.
+    /// The last one first. Some have ended.
+    processes: VecDeque<Newcomer>,
+    /// Where the kernel tells which number it gave away last, and which that was when this was looked at.
+    given: Option<LastPid>,
     last: Option<u32>,
 }
 
+/// One of them.
+#[derive(Debug, Clone, Copy)]
+struct Newcomer {
+    pid: u32,
+    /// Whether it was asked before what sockets it has.
+    was_asked: bool,
+    /// Whose child it was when that was asked.
+    parent: Option<u32>,
+}
+
 impl Young {
+    /// Everybody who has begun before, and is there, is among them, as far as so many are remembered.
+    pub(super) fn new() -> Young {
+        let mut young = Young {
+            given: LastPid::open().ok(),
+            ..Young::default()
+        };
+        young.look();
+        young
+    }
+
+    /// The number that the kernel gave away last, to a process or a thread.
+    pub(super) fn last_pid(&self) -> Option<u32> {
+        self.given.as_ref()?.get()
+    }
+
+    /// Their numbers, the last one first.
+    pub(super) fn pids(&self) -> impl Iterator<Item = u32> {
+        self.processes.iter().map(|process| process.pid)
+    }
+
+    /// The same of those who were asked before what sockets they have, or were not.
+    pub(super) fn pids_if(&self, was_asked: bool) -> impl Iterator<Item = u32> {
+        let those = move |process: &&Newcomer| process.was_asked == was_asked;
+        self.processes
+            .iter()
+            .filter(those)
+            .map(|process| process.pid)
+    }
+
+    /// Those that have begun after this number was given away and are children of one of these.
+    pub(super) fn children(&mut self, since: u32, parents: &[u32]) -> Vec<u32> {
+        let younger = self.processes.iter_mut();
+        let younger = younger.take_while(|process| process.pid > since);
+        let children = younger.filter_map(|process| process.is_child(parents));
+        children.collect()
+    }
+
+    /// Those that were not asked before what sockets they have, and are children of one of these.
+    pub(super) fn new_children(&mut self, parents: &[u32]) -> Vec<u32> {
+        let new = self.processes.iter_mut();
+        let new = new.filter(|process| !process.was_asked);
+        let children = new.filter_map(|process| process.is_child(parents));
+        children.collect()
+    }
+
+    /// One of them, perhaps, is asked what sockets it has.
+    pub(super) fn is_asked(&mut self, pid: u32) {
+        let mut processes = self.processes.iter_mut();
+        if let Some(process) = processes.find(|process| process.pid == pid) {
+            process.was_asked = true;
+        }
+    }
+
     /// Adds who has begun since this was called last.
     pub(super) fn look(&mut self) {
-        if let Some(last) = processes::last_pid() {
+        if let Some(last) = self.last_pid() {
             self.add(last, processes::is_process);
         }
     }
@@ -37,14 +101,29 @@ impl Young {
             .map_or(last.saturating_sub(AT_ONCE), |before| before + 1);
         let first = first.max(last.saturating_sub(AT_ONCE));
         for pid in (first..=last).filter(|pid| is_process(*pid)) {
-            self.pids.push_front(pid);
+            self.processes.push_front(Newcomer {
+                pid,
+                was_asked: false,
+                parent: None,
+            });
         }
-        self.pids.truncate(MOST);
+        self.processes.truncate(MOST);
     }
 
     /// Forgets who has ended.
     pub(super) fn forget(&mut self, pid: u32) {
-        self.pids.retain(|young| *young != pid);
+        self.processes.retain(|young| young.pid != pid);
+    }
+}
+
+impl Newcomer {
+    /// Its number, if it is a child of one of these. Whose it is is asked once.
+    fn is_child(&mut self, parents: &[u32]) -> Option<u32> {
+        if self.parent.is_none() {
+            let identity = Held::new(self.pid).and_then(|held| held.identity());
+            self.parent = identity.ok().map(|identity| identity.parent);
+        }
+        parents.contains(&self.parent?).then_some(self.pid)
     }
 }
 
@@ -55,18 +134,22 @@ mod tests {
     #[test]
     fn each_is_seen_once_and_the_last_is_first() {
         let mut young = Young::default();
+        let pids = |young: &Young| young.pids().collect::<Vec<u32>>();
         let even = |pid: u32| pid.is_multiple_of(2);
         young.add(10, |pid| pid > 6);
-        assert_eq!(young.pids, [10, 9, 8, 7]);
+        assert_eq!(pids(&young), [10, 9, 8, 7]);
         young.add(10, |_| true);
         young.add(15, even);
-        assert_eq!(young.pids, [14, 12, 10, 9, 8, 7]);
+        assert_eq!(pids(&young), [14, 12, 10, 9, 8, 7]);
         young.forget(9);
         // The numbers begin again.
         young.add(4, even);
-        assert_eq!(young.pids, [4, 2, 0, 14, 12, 10, 8, 7]);
+        assert_eq!(pids(&young), [4, 2, 0, 14, 12, 10, 8, 7]);
         young.add(100_000, |_| true);
-        assert_eq!(young.pids.len(), MOST);
-        assert_eq!(young.pids.front(), Some(&100_000));
+        assert_eq!(young.pids().count(), MOST);
+        assert_eq!(young.pids().next(), Some(100_000));
+        young.is_asked(100_000);
+        assert_eq!(young.pids_if(true).collect::<Vec<u32>>(), [100_000]);
+        assert_eq!(young.pids_if(false).next(), Some(99_999));
     }
 }

@@ -1,7 +1,8 @@
 //! What is asked of a few processes only: where they work, with what variables, what their program is like.
 
-use super::{Held, MOST, number};
-use std::io::{self, Read};
+use super::Held;
+use std::ffi::CStr;
+use std::io;
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
@@ -32,31 +33,61 @@ pub struct Program {
     pub uid: u32,
 }
 
+/// What a process has open from the start is rarely a connection.
+const STANDARD: [&CStr; 3] = [c"0", c"1", c"2"];
+
 impl Held {
-    /// Tells the inode of every socket that it has open, until that is enough.
+    /// Tells every descriptor that is a socket, and its inode, until that is enough: the standard ones last.
     ///
     /// # Errors
     /// It has ended, or its descriptors may not be seen.
-    pub fn each_socket(&self, mut each: impl FnMut(u32) -> ControlFlow<()>) -> io::Result<()> {
+    pub fn each_socket(&self, mut each: impl FnMut(u32, u32) -> ControlFlow<()>) -> io::Result<()> {
         use rustix::fs::{Mode, OFlags, RawDir, openat, readlinkat_raw};
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let descriptors = openat(&self.directory, c"fd", flags, Mode::empty())?;
-        let (mut entries, mut target) = (
-            [MaybeUninit::uninit(); super::ENTRIES],
-            [MaybeUninit::uninit(); 64],
-        );
+        let mut target = [MaybeUninit::uninit(); 64];
+        let mut look = |number: u32, name: &CStr| {
+            match readlinkat_raw(&descriptors, name, &mut target) {
+                Ok((target, _)) => Ok(match socket(target) {
+                    Some(inode) => each(number, inode),
+                    None => ControlFlow::Continue(()),
+                }),
+                // Who may not see one may see none.
+                Err(error @ rustix::io::Errno::ACCESS) => Err(error),
+                // It may have been closed in between.
+                Err(_) => Ok(ControlFlow::Continue(())),
+            }
+        };
+        let mut standard = [false; STANDARD.len()];
+        let mut entries = [MaybeUninit::uninit(); super::ENTRIES];
         let mut entries = RawDir::new(&descriptors, &mut entries);
         while let Some(entry) = entries.next() {
-            // It may have been closed in between.
-            let link = readlinkat_raw(&descriptors, entry?.file_name(), &mut target);
-            if let Ok((target, _)) = link
-                && let Some(inode) = socket(target)
-                && each(inode).is_break()
-            {
+            let entry = entry?;
+            let name = entry.file_name();
+            // The directory itself and the one above it have no numbers.
+            let Some(number) = name.to_str().ok().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            match standard.get_mut(number as usize) {
+                Some(is_open) => *is_open = true,
+                None if look(number, name)?.is_break() => return Ok(()),
+                None => {}
+            }
+        }
+        for (number, name) in STANDARD.into_iter().enumerate() {
+            if standard[number] && look(number as u32, name)?.is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// The inode of the socket that one of its descriptors is.
+    pub fn socket_at(&self, descriptor: u32) -> Option<u32> {
+        let mut target = [MaybeUninit::uninit(); 64];
+        let name = format!("fd/{descriptor}");
+        let link = rustix::fs::readlinkat_raw(&self.directory, name, &mut target);
+        link.ok().and_then(|(target, _)| socket(target))
     }
 
     /// What is asked of a few processes only; what may not be seen is none.
@@ -91,7 +122,7 @@ impl Held {
         // Through the link: the file itself, though it may have no name any more.
         let meta = std::fs::metadata(format!("/proc/{}/exe", self.pid)).ok()?;
         // Asked of whom is held: the number may be another's by now.
-        number(&self.read("status").ok()?, "Pid:", 0)?;
+        self.identity().ok()?;
         Some(Program {
             is_deleted: meta.nlink() == 0,
             is_world_writable: meta.mode() & 0o002 != 0,
@@ -102,9 +133,7 @@ impl Held {
 
 /// When this machine began, in seconds since 1970; [`Process::start_time`](super::Process::start_time) counts from there.
 pub fn boot_time() -> Option<u64> {
-    let mut text = String::new();
-    let file = std::fs::File::open("/proc/stat").ok()?;
-    file.take(MOST).read_to_string(&mut text).ok()?;
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("btime "))?;
     line.trim().parse().ok()
 }

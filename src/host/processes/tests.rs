@@ -4,18 +4,31 @@ use super::*;
 
 #[test]
 fn names_may_be_anything() {
-    let line =
-        b"4121 (a) R 1 (b c) S 4100 4121 4100 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 98765 0 0";
-    let stat = stat(line).expect("a line");
+    let line = "4121 (a) R 1 (b c) S 4100 4121 4100 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 98765 0 0 \
+                0 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0";
+    let known = identity(line.as_bytes(), 33).expect("a line");
     assert_eq!(
-        (stat.pid, stat.parent, stat.start_time),
-        (4121, 4100, 98765)
+        (known.pid, known.parent, known.start_time, known.uid),
+        (4121, 4100, 98765, 33)
     );
-    assert_eq!(stat.name, "a) R 1 (b c");
-    for len in 0..line.len() - 10 {
-        assert!(super::stat(&line[..len]).is_err(), "{len}");
+    assert_eq!(known.name, "a) R 1 (b c");
+    for len in 0..line.len() - 8 {
+        assert!(identity(&line.as_bytes()[..len], 33).is_none(), "{len}");
     }
-    assert!(super::stat(b")(").is_err());
+    assert!(identity(b")(", 33).is_none());
+    let thread = line.replace(" 17 1 0 0", " -1 1 0 0");
+    assert!(identity(thread.as_bytes(), 33).is_none());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thread_is_no_process() {
+    let thread = std::thread::spawn(|| {
+        let own = rustix::thread::gettid().as_raw_nonzero().get() as u32;
+        let held = Held::new(own).expect("this thread");
+        held.identity().is_ok() || is_process(own)
+    });
+    assert!(!thread.join().expect("its answer"));
 }
 
 #[test]
@@ -74,15 +87,6 @@ fn containers_are_named_by_their_control_group() {
     }
 }
 
-#[test]
-fn users_are_the_effective_ones() {
-    let status = b"Name:\tx\nUid:\t1000\t33\t0\t0\nGid:\t5\t5\t5\t5\n";
-    assert_eq!(number(status, "Uid:", 1), Some(33));
-    for status in ["", "Uid:", "Uid:\t1", "Uid:\ta\tb"] {
-        assert_eq!(number(status.as_bytes(), "Uid:", 1), None);
-    }
-}
-
 #[cfg(target_os = "linux")]
 mod live {
     use super::*;
@@ -100,7 +104,7 @@ mod live {
                 .is_some_and(|first| first.contains("lcap"))
         );
         assert_eq!(own.uid, rustix::process::geteuid().as_raw());
-        assert_eq!(held.identity().expect("it").0, own.start_time);
+        assert_eq!(held.identity().expect("it").start_time, own.start_time);
         assert!(all().contains(&own.pid));
     }
 
@@ -127,16 +131,19 @@ mod live {
         let inode: u32 = link["socket:[".len()..link.len() - 1]
             .parse()
             .expect("a number");
+        let descriptor = socket.as_raw_fd() as u32;
         let held = Held::new(std::process::id()).expect("this process");
         assert!(has_socket(&held, inode).expect("it"));
+        assert_eq!(held.socket_at(descriptor), Some(inode));
         drop(socket);
         assert!(!has_socket(&held, inode).expect("it"));
+        assert_ne!(held.socket_at(descriptor), Some(inode));
     }
 }
 
 fn has_socket(held: &Held, wanted: u32) -> io::Result<bool> {
     let mut has = false;
-    held.each_socket(|inode| {
+    held.each_socket(|_, inode| {
         has |= inode == wanted;
         std::ops::ControlFlow::Continue(())
     })?;

@@ -30,7 +30,10 @@ fn judge(score: &mut Score, process: &Value, pid: u64) {
     let is_named = names(process, pid);
     match process["how"].as_str() {
         Some("socket") if is_named => score.right += 1,
-        Some("socket") => score.wrong += 1,
+        Some("socket") => {
+            eprintln!("{process} is not {pid}");
+            score.wrong += 1;
+        }
         Some("acceptor" | "listener") if is_named => score.right += 1,
         // Who listens or accepted is said to have done that, and no more.
         _ => score.unsure += 1,
