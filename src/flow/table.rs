@@ -184,8 +184,10 @@ impl FlowTable {
             return;
         };
         let body = whole.body();
-        if let Ok(Some(seen)) = Seen::of(packet, &body, time) {
-            self.take(&whole.sizes(seen), emit);
+        match Seen::of(packet, &body, time) {
+            Ok(Some(seen)) => self.take(&whole.sizes(seen), emit),
+            Ok(None) => {}
+            Err(Unreadable) => self.counts.unreadable += u64::from(self.lanes.has_first()),
         }
     }
 

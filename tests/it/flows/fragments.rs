@@ -114,6 +114,19 @@ fn what_is_missing_is_counted() {
     }
 }
 
+#[test]
+fn an_impossible_header_is_counted() {
+    let peers = Peers::on_port(PORT);
+    let mut contents = wire::datagram(peers.client, peers.server, data().as_bytes());
+    // A length in the header of UDP that is shorter than the header.
+    contents[4..6].copy_from_slice(&[0, 3]);
+    let (from, to) = (peers.client.ip(), peers.server.ip());
+    let fragment = |part| captured(0, &wire::fragment(from, to, 7, &contents, part));
+    let told = run(&[FIRST, SECOND, THIRD].map(fragment), STREAMS);
+    assert_eq!((told.opened.len(), told.counts.incomplete), (0, 0));
+    assert_eq!(told.counts.unreadable, 1);
+}
+
 /// The last fragment says where the end is: what claims to be behind it does not make the datagram whole.
 #[test]
 fn bytes_behind_the_end_fill_no_hole() {
