@@ -171,8 +171,14 @@ impl FlowTable {
         {
             self.note_unreachable(&quoted);
         }
-        match Seen::of(packet, body, time) {
-            Ok(Some(seen)) => self.take(&seen, emit),
+        self.take_readable(&Seen::of(packet, body, time), emit);
+    }
+
+    /// Takes a packet of a flow, or counts that it cannot be read.
+    #[inline]
+    fn take_readable(&mut self, seen: &Result<Option<Seen>, Unreadable>, emit: Emit) {
+        match seen {
+            Ok(Some(seen)) => self.take(seen, emit),
             Ok(None) => {}
             Err(Unreadable) => self.counts.unreadable += u64::from(self.lanes.has_first()),
         }
@@ -184,11 +190,9 @@ impl FlowTable {
             return;
         };
         let body = whole.body();
-        match Seen::of(packet, &body, time) {
-            Ok(Some(seen)) => self.take(&whole.sizes(seen), emit),
-            Ok(None) => {}
-            Err(Unreadable) => self.counts.unreadable += u64::from(self.lanes.has_first()),
-        }
+        let seen = Seen::of(packet, &body, time);
+        let seen = seen.map(|seen| seen.map(|seen| whole.sizes(seen)));
+        self.take_readable(&seen, emit);
     }
 
     /// The clock goes on.

@@ -5,7 +5,8 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::listing::Listed;
+use super::listing::{Listed, State};
+use crate::packet::Tuple;
 
 /// A way to ask the kernel.
 #[derive(Debug)]
@@ -73,6 +74,16 @@ impl Sockets {
         let mut buffer = [0; 1024];
         let (len, _) = recv(&self.netlink, &mut buffer, RecvFlags::empty())?;
         message::answer(proto, &buffer[..len])
+    }
+}
+
+impl Sockets {
+    /// Who waits for connections from this packet's sender where it goes to.
+    pub fn listening(&self, tuple: &Tuple) -> Option<Listed> {
+        // An end that is nobody's.
+        let nobody = SocketAddr::new(tuple.src.ip(), 0);
+        let found = self.find(tuple.proto, tuple.dst, nobody).ok().flatten();
+        found.filter(|socket| socket.state == State::Listening)
     }
 }
 

@@ -87,28 +87,16 @@ impl Asked {
         let Some(descriptor) = found else {
             return Ok(None);
         };
-        let holder = self.holder_of(&held, descriptor, inode)?;
+        let identity = held.identity()?;
         self.usual = descriptor;
-        Ok(Some(holder))
+        Ok(Some(self.holder_of(&held, identity, descriptor, inode)))
     }
 
     /// The first of these processes that has the socket as the usual descriptor.
     pub(super) fn usual_holder(&mut self, pids: &[u32], inode: u32) -> Option<Holder> {
         self.make_room();
-        let descriptor = self.usual;
-        pids.iter().find_map(|&pid| {
-            let Ok(held) = Held::new(pid) else {
-                self.young.forget(pid);
-                return None;
-            };
-            match held.socket_at(descriptor)? {
-                own if own == inode => self.holder_of(&held, descriptor, inode).ok(),
-                other => {
-                    self.seen.insert(other, (pid, descriptor));
-                    None
-                }
-            }
-        })
+        let met = pids.iter().find_map(|&pid| self.usually(pid, &[inode]));
+        met.map(|met| self.holder_of(&met.held, met.identity, met.descriptor, inode))
     }
 
     /// Looks which of these processes has any of these sockets as the usual descriptor, before more is asked of anybody: the others might
@@ -117,41 +105,42 @@ impl Asked {
         self.make_room();
         self.met.clear();
         let inodes: Vec<u32> = inodes.filter(|inode| *inode != 0).collect();
-        let descriptor = self.usual;
         for &pid in pids {
             if self.met.len() == inodes.len() {
                 break;
             }
-            let Ok(held) = Held::new(pid) else {
-                self.young.forget(pid);
-                continue;
-            };
-            let Some(inode) = held.socket_at(descriptor) else {
-                continue;
-            };
-            if !inodes.contains(&inode) {
-                self.seen.insert(inode, (pid, descriptor));
-                self.young.is_asked(pid);
-            } else if let Ok(identity) = held.identity() {
-                self.met.push(Met {
-                    held,
-                    identity,
-                    descriptor,
-                    inode,
-                });
-            }
+            let met = self.usually(pid, &inodes);
+            self.met.extend(met);
         }
+    }
+
+    /// A process, if it has one of these sockets as the usual descriptor. Another that it has there is remembered.
+    fn usually(&mut self, pid: u32, inodes: &[u32]) -> Option<Met> {
+        let descriptor = self.usual;
+        let Ok(held) = Held::new(pid) else {
+            self.young.forget(pid);
+            return None;
+        };
+        let inode = held.socket_at(descriptor)?;
+        if !inodes.contains(&inode) {
+            self.seen.insert(inode, (pid, descriptor));
+            self.young.is_asked(pid);
+            return None;
+        }
+        let identity = held.identity().ok()?;
+        Some(Met {
+            held,
+            identity,
+            descriptor,
+            inode,
+        })
     }
 
     /// Who was met with this socket.
     pub(super) fn holder_met(&mut self, inode: u32) -> Option<Holder> {
         let at = self.met.iter().position(|met| met.inode == inode)?;
         let met = self.met.swap_remove(at);
-        self.descriptors.insert(inode, met.descriptor);
-        Some(Holder {
-            process: self.describe(&met.held, met.identity),
-            descriptor: met.descriptor,
-        })
+        Some(self.holder_of(&met.held, met.identity, met.descriptor, inode))
     }
 
     fn make_room(&mut self) {
@@ -167,10 +156,11 @@ impl Asked {
     /// one for each descriptor.
     pub(super) fn holder_as(&mut self, pid: u32, descriptor: u32, inode: u32) -> Option<Holder> {
         let held = Held::new(pid).ok()?;
-        match held.socket_at(descriptor)? == inode {
-            true => self.holder_of(&held, descriptor, inode).ok(),
-            false => None,
+        if held.socket_at(descriptor)? != inode {
+            return None;
         }
+        let identity = held.identity().ok()?;
+        Some(self.holder_of(&held, identity, descriptor, inode))
     }
 
     /// As which descriptor somebody had the socket who was found.
@@ -178,13 +168,18 @@ impl Asked {
         self.descriptors.get(&inode).copied()
     }
 
-    fn holder_of(&mut self, held: &Held, descriptor: u32, inode: u32) -> io::Result<Holder> {
-        let process = self.describe(held, held.identity()?);
+    fn holder_of(
+        &mut self,
+        held: &Held,
+        identity: Identity,
+        descriptor: u32,
+        inode: u32,
+    ) -> Holder {
         self.descriptors.insert(inode, descriptor);
-        Ok(Holder {
-            process,
+        Holder {
+            process: self.describe(held, identity),
             descriptor,
-        })
+        }
     }
 
     /// A process that had the socket when it was asked for another, if it has it still.

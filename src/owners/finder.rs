@@ -5,7 +5,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -72,7 +71,7 @@ impl Finder {
 
     /// Who has the end of a connection that he began himself.
     pub(super) fn originator(&mut self, tuple: &Tuple, depth: Depth) -> Owner {
-        let found = self.originating(tuple);
+        let found = self.socket(tuple);
         self.originator_of(found, depth)
     }
 
@@ -82,7 +81,7 @@ impl Finder {
         tuples: impl Iterator<Item = Tuple>,
         depth: Depth,
     ) -> Vec<Owner> {
-        let sockets: Vec<Option<Listed>> = tuples.map(|tuple| self.originating(&tuple)).collect();
+        let sockets: Vec<Option<Listed>> = tuples.map(|tuple| self.socket(&tuple)).collect();
         let inodes = sockets.iter().flatten().map(|socket| socket.inode);
         let young = &mut self.asked.young;
         young.look();
@@ -94,8 +93,8 @@ impl Finder {
             .collect()
     }
 
-    /// The socket of who began a connection.
-    fn originating(&self, tuple: &Tuple) -> Option<Listed> {
+    /// The socket of a connection at this packet's sender.
+    pub(super) fn socket(&self, tuple: &Tuple) -> Option<Listed> {
         let found = self.sockets.find(tuple.proto, tuple.src, tuple.dst);
         let own = |socket: &Listed| socket.is_of(tuple.src, tuple.dst);
         found.ok().flatten().filter(own)
@@ -119,13 +118,6 @@ impl Finder {
             },
             Found::Owner(owner) | Found::NotAccepted(owner) | Found::NotThere(owner) => owner,
         }
-    }
-
-    /// The socket of a connection at the end that was begun by another.
-    pub(super) fn responding(&self, tuple: &Tuple) -> Option<Listed> {
-        let found = self.sockets.find(tuple.proto, tuple.dst, tuple.src);
-        let own = |socket: &Listed| socket.is_of(tuple.dst, tuple.src);
-        found.ok().flatten().filter(own)
     }
 
     /// Looks which of those that have just begun and are children of these has any of these sockets, before more is asked of anybody.
@@ -180,23 +172,13 @@ impl Finder {
 
     /// Who listens where a connection goes to, whether anybody has accepted it or not.
     pub(super) fn listening(&mut self, tuple: &Tuple) -> Option<Owner> {
-        let listens = self.listening_socket(tuple)?;
+        let listens = self.sockets.listening(tuple)?;
         Some(self.listener(&listens))
     }
 
     /// Whether anybody listens there.
     pub(super) fn is_listened_to(&self, tuple: &Tuple) -> bool {
-        self.listening_socket(tuple).is_some()
-    }
-
-    fn listening_socket(&self, tuple: &Tuple) -> Option<Listed> {
-        // An end that is nobody's.
-        let nobody = SocketAddr::new(tuple.src.ip(), 0);
-        let found = self.sockets.find(tuple.proto, tuple.dst, nobody);
-        found
-            .ok()
-            .flatten()
-            .filter(|socket| socket.state == State::Listening)
+        self.sockets.listening(tuple).is_some()
     }
 
     /// The number that the kernel gave away last, to a process or a thread.

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
-use std::iter::repeat;
+use std::iter::{repeat, repeat_n};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -193,7 +193,7 @@ impl Open {
 fn sockets(finder: &mut Finder, due: &[Open]) -> Vec<Option<Listed>> {
     let socket = |open: &Open| match open.is_accepted {
         true => None,
-        false => finder.responding(&open.question.tuple),
+        false => finder.socket(&open.question.tuple.reversed()),
     };
     let sockets: Vec<Option<Listed>> = due.iter().map(socket).collect();
     let listening = due.iter().flat_map(|open| &open.listening);
@@ -293,13 +293,13 @@ fn ask(
 
 /// How long after the last question whether anybody has accepted it the next one follows.
 fn again(asked: usize, often: bool) -> Option<Duration> {
-    let short = AGAIN.partition_point(|pause| *pause < OFTEN.1);
-    let at = match asked.checked_sub(short) {
-        Some(more) if often && more < OFTEN.0 => return Some(OFTEN.1),
-        Some(more) if often => SELDOM + more - OFTEN.0,
-        _ => asked,
-    };
-    AGAIN.get(at).copied()
+    if !often {
+        return AGAIN.get(asked).copied();
+    }
+    let (count, pause) = OFTEN;
+    let soon = AGAIN.into_iter().take_while(|after| *after < pause);
+    let often = soon.chain(repeat_n(pause, count));
+    often.chain(AGAIN.into_iter().skip(SELDOM)).nth(asked)
 }
 
 /// Puts the next question off; whether there is to be one.

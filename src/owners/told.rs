@@ -10,12 +10,12 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::allowance::{Allowance, Gathering};
 use super::directory::{Asked, Directory};
 use super::entries::Had;
-use super::finder::Finder;
 use super::syn::Syn;
 use super::tasks::Tasks;
 use super::{How, Owner, now};
 use crate::host::connections::{Change, Connections, What};
 use crate::host::priority::{Turn, hurry};
+use crate::host::sockets::Sockets;
 use crate::packet::{TCP, Timestamp, Tuple};
 use crate::source::Stop;
 
@@ -23,7 +23,7 @@ use crate::source::Stop;
 pub(super) fn note(
     directory: &Arc<Directory>,
     mut connections: Connections,
-    finder: &Finder,
+    sockets: &Sockets,
     mut wanted: Syn,
     wakes: &PipeReader,
     stop: &Stop,
@@ -48,7 +48,7 @@ pub(super) fn note(
         while let Some(change) = connections.take() {
             let mut note = Note {
                 directory,
-                finder,
+                sockets,
                 tasks: &mut tasks,
                 allowance: &mut allowance,
                 times: [change.asked, change.time]
@@ -96,7 +96,7 @@ fn since_boot() -> i64 {
 
 struct Note<'a> {
     directory: &'a Arc<Directory>,
-    finder: &'a Finder,
+    sockets: &'a Sockets,
     tasks: &'a mut Tasks,
     allowance: &'a mut Allowance,
     /// When it was asked for, and when this happened.
@@ -109,7 +109,7 @@ impl Note<'_> {
         let tuple = asked(change);
         let client = self.owner(change);
         let (question, asked) = self.directory.is_told_of(&tuple, self.times, client);
-        if change.what == What::Ended && !self.finder.is_listened_to(&tuple) {
+        if change.what == What::Ended && self.sockets.listening(&tuple).is_none() {
             let nobody = Owner::unknown(How::Nobody, None);
             self.directory.responder_at_least(&question, nobody);
             self.directory.is_settled(&question);

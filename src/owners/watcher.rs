@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::filter::Filter;
 use crate::host::connections::Connections;
 use crate::host::priority::{Turn, hurry};
+use crate::host::sockets::Sockets;
 use crate::packet::{Body, Flags, Frame};
 use crate::source::live::{Live, Options, Pace};
 use crate::source::{Next, Source, Stop};
@@ -83,18 +84,20 @@ impl Watcher {
     pub fn start(beside: &Options, filter: &str, asking: Asking) -> Result<Watcher> {
         let stop = Stop::new()?;
         let (directory, questions) = Directory::new();
-        let (first, second) = (Finder::new()?, Finder::new()?);
+        let finder = Finder::new()?;
         let (told, over) = (Arc::clone(&directory), stop.clone());
         let named = |name: &str| std::thread::Builder::new().name(name.into());
         let (way, begins) = match asking.answer() {
             Ok(connections) => {
                 let wanted = Syn::new(Filter::new(None, filter)?);
                 let wakes = directory.listen()?;
-                let note = move || told::note(&told, connections, &first, wanted, &wakes, &over);
+                let sockets = Sockets::open()?;
+                let note = move || told::note(&told, connections, &sockets, wanted, &wakes, &over);
                 (Way::Told, named("owners").spawn(note)?)
             }
             Err(error) => {
                 let live = syns(beside, filter, stop.clone())?;
+                let first = Finder::new()?;
                 let look = move || look(&told, live, first);
                 let way = Way::Looked(error.to_string());
                 (way, named("owners").spawn(look)?)
@@ -107,7 +110,7 @@ impl Watcher {
         let (asked, over) = (Arc::clone(&directory), stop.clone());
         let later = named("owners later").spawn(move || {
             hurry(turn);
-            later::answer(&asked, &questions, second, first_after, || {
+            later::answer(&asked, &questions, finder, first_after, || {
                 over.is_requested()
             });
         })?;
