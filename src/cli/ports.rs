@@ -181,7 +181,7 @@ fn values(port: &Port, mark: Option<&str>) -> [(&'static str, Value); NAMES.len(
         port.service.clone().map_or(Value::Null, Value::from),
         processes
             .first()
-            .map_or(Value::Null, |own| Value::from(own.name.clone())),
+            .map_or(Value::Null, |own| Value::from(own.name())),
         Value::from(pids.join(" ")),
         Value::from(port.socket.uid),
         Value::from(port.user.clone()),
@@ -208,8 +208,11 @@ fn json(port: &Port, mark: Option<&str>) -> String {
     let process = |process: &Arc<Process>| {
         let mut object = serde_json::Map::new();
         object.insert("pid".into(), process.pid.into());
-        object.insert("name".into(), process.name.clone().into());
-        object.insert("command_line".into(), process.command_line.clone().into());
+        object.insert("name".into(), process.name().into());
+        object.insert(
+            "command_line".into(),
+            process.more().command_line.clone().into(),
+        );
         Value::Object(object)
     };
     let processes: Vec<Value> = port.owner.processes.iter().map(process).collect();

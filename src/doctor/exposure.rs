@@ -91,8 +91,8 @@ fn passes(fate: &Fate) -> String {
 fn published(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     for server in facts.servers.values() {
-        let words = &server.process.command_line;
-        let (pid, name) = (server.process.pid, &server.process.name);
+        let words = &server.process.more().command_line;
+        let (pid, name) = (server.process.pid, server.process.name());
         let of = |name: &str| {
             let at = words
                 .iter()

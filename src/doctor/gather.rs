@@ -232,7 +232,7 @@ fn searched(servers: &BTreeMap<u32, Server>) -> Vec<(String, Searched)> {
 fn named(servers: &BTreeMap<u32, Server>) -> Vec<Mention> {
     let mut found: Vec<Mention> = Vec::new();
     for server in servers.values() {
-        let words = server.process.command_line.join(" ");
+        let words = server.process.more().command_line.join(" ");
         found.extend(mentions::inside("command line", &words));
         let variables = server.details.environment.iter().flatten();
         // Others may hold anything, and are nobody's business.

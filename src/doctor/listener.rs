@@ -74,13 +74,13 @@ pub(super) fn about(server: &Server) -> Vec<String> {
     let mut lines = vec![format!(
         "command line of {pid}: {}",
         // Programs that write their title over it leave blanks behind.
-        process.command_line.join(" ").trim_end()
+        process.more().command_line.join(" ").trim_end()
     )];
     let since = server.since.as_deref().unwrap_or("?");
     lines.push(format!("{pid} runs as {}, since {since}", server.user));
     let places = [
         ("works in", &details.directory),
-        ("is of container", &process.container),
+        ("is of container", &process.more().container),
         ("is of unit", &details.unit),
     ];
     for (verb, place) in places {

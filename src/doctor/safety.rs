@@ -37,7 +37,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
 }
 
 fn name(server: &Server) -> String {
-    format!("{}[{}]", server.process.name, server.process.pid)
+    format!("{}[{}]", server.process.name(), server.process.pid)
 }
 
 fn deleted(server: &Server) -> Option<Finding> {
@@ -49,7 +49,7 @@ fn deleted(server: &Server) -> Option<Finding> {
     let what = format!(
         "the program of {name} was deleted or replaced after it started: it runs the old one"
     );
-    let path = server.process.exe.as_deref().unwrap_or("?");
+    let path = server.process.more().exe.as_deref().unwrap_or("?");
     let found = CHECK.note("deleted-program", what);
     let found = found.because(format!("/proc/{}/exe is {path}", server.process.pid));
     Some(match &server.details.unit {
@@ -60,7 +60,7 @@ fn deleted(server: &Server) -> Option<Finding> {
 
 fn writable(server: &Server) -> Option<Finding> {
     let program = server.details.program?;
-    let path = server.process.exe.as_deref().unwrap_or("?");
+    let path = server.process.more().exe.as_deref().unwrap_or("?");
     program.is_world_writable.then(|| {
         let what = format!("everybody may write to the program of {}", name(server));
         CHECK
@@ -105,8 +105,11 @@ fn parent(server: &Server, pids: &[u32]) -> Option<Finding> {
     if pids.contains(&parent.pid) {
         return None;
     }
-    let begun = format!("{}[{}]", parent.name, parent.pid);
-    if parent.pid == INIT && server.details.unit.is_none() && server.process.container.is_none() {
+    let begun = format!("{}[{}]", parent.name(), parent.pid);
+    if parent.pid == INIT
+        && server.details.unit.is_none()
+        && server.process.more().container.is_none()
+    {
         let what = format!("{own} is a child of {begun} and of no unit: who began it has ended");
         return Some(CHECK.note("orphan", what));
     }

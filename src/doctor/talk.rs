@@ -116,7 +116,7 @@ fn guess(facts: &Facts) -> Option<&'static Question> {
         .and_then(knows)
         .or_else(|| facts.service[0].as_deref().and_then(knows))
         .or_else(by_port)
-        .or_else(|| programs.find_map(|server| knows(&server.process.name)))
+        .or_else(|| programs.find_map(|server| knows(server.process.name())))
 }
 
 fn first_line(answer: &[u8]) -> String {

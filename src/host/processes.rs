@@ -5,9 +5,10 @@ mod details;
 pub use details::{Details, Program, boot_time};
 
 use std::io;
+use std::sync::LazyLock;
 
-/// A process as it was when it was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A process as it was when it was looked at. What takes longest to find out is found out when it is asked for.
+#[derive(Debug)]
 pub struct Process {
     /// Its number.
     pub pid: u32,
@@ -15,22 +16,74 @@ pub struct Process {
     pub start_time: u64,
     /// The process that it is a child of.
     pub parent: u32,
+    /// Whose rights it has.
+    pub uid: u32,
+    /// What it calls itself, up to 15 bytes.
+    pub comm: String,
+    more: LazyLock<More, Box<dyn FnOnce() -> More + Send>>,
+}
+
+/// What it takes longer to find out of a process: whoever reads its memory may have to wait until it has a turn.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct More {
     /// Its name: what it calls itself, in full where the kernel cut it after 15 bytes.
     pub name: String,
     /// The path of its program; none where that may not be seen.
     pub exe: Option<String>,
     /// Its arguments, from its own name on.
     pub command_line: Vec<String>,
-    /// Whose rights it has.
-    pub uid: u32,
     /// The number of the container that it is in, by what its control group says, as far as people use it.
     pub container: Option<String>,
     /// The `lcap run` that began it or one of those that it descends from, by that one's number.
     pub run: Option<u32>,
 }
 
+impl Process {
+    /// A process of which all is known.
+    pub fn new(identity: Identity, more: More) -> Process {
+        Process::later(identity, move |_| more)
+    }
+
+    /// A process of which more is found out when that is asked for.
+    fn later(identity: Identity, more: impl FnOnce(Identity) -> More + Send + 'static) -> Process {
+        Process {
+            pid: identity.pid,
+            start_time: identity.start_time,
+            parent: identity.parent,
+            uid: identity.uid,
+            comm: identity.comm.clone(),
+            more: LazyLock::new(Box::new(move || more(identity))),
+        }
+    }
+
+    /// The rest of it. Whoever asks for that first finds it out, which takes a tenth of a millisecond, or longer where the process is busy.
+    pub fn more(&self) -> &More {
+        &self.more
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.more.name
+    }
+
+    /// Whether that is the same process, which may be another program by now.
+    pub fn is_same(&self, other: &Process) -> bool {
+        (self.pid, self.start_time) == (other.pid, other.start_time)
+    }
+}
+
+/// All of it is compared.
+impl PartialEq for Process {
+    fn eq(&self, other: &Process) -> bool {
+        let rest = |own: &Process| (own.parent, own.uid);
+        self.is_same(other) && rest(self) == rest(other) && self.more() == other.more()
+    }
+}
+
+impl Eq for Process {}
+
 /// Who a process is: enough to know whether it is still the same, and the same program.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// Its number.
     pub pid: u32,
@@ -39,7 +92,7 @@ pub struct Identity {
     /// The process that it is a child of.
     pub parent: u32,
     /// What it calls itself, up to 15 bytes.
-    pub name: String,
+    pub comm: String,
     /// Whose rights it has.
     pub uid: u32,
 }
@@ -103,16 +156,22 @@ impl Held {
         })
     }
 
-    /// All that is to be known of it.
+    /// All that is to be known of it now.
     ///
     /// # Errors
     /// As [`identity`](Self::identity).
     pub fn describe(&self) -> io::Result<Process> {
-        Ok(self.describe_as(self.identity()?))
+        let identity = self.identity()?;
+        let more = self.more(&identity);
+        Ok(Process::new(identity, more))
     }
 
-    /// The same of whom so much is known; should it end meanwhile, the rest stays unknown.
-    pub fn describe_as(&self, identity: Identity) -> Process {
+    /// The process of whom so much is known; it is held until more is asked for. Should it end before that, the rest stays unknown.
+    pub fn describe_later(self, identity: Identity) -> Process {
+        Process::later(identity, move |identity| self.more(&identity))
+    }
+
+    fn more(&self, identity: &Identity) -> More {
         let command_line = self.read("cmdline").unwrap_or_default();
         let mut command_line: Vec<String> = command_line
             .split(|&byte| byte == 0)
@@ -124,14 +183,10 @@ impl Held {
             .ok()
             .map(|path| path.to_string_lossy().into_owned());
         let container = self.container().ok().flatten();
-        Process {
-            pid: identity.pid,
-            start_time: identity.start_time,
-            parent: identity.parent,
-            name: whole_name(identity.name, exe.as_deref(), &command_line),
+        More {
+            name: whole_name(&identity.comm, exe.as_deref(), &command_line),
             exe,
             command_line,
-            uid: identity.uid,
             container: container.map(|number| number[..SHORT].to_owned()),
             run: self.run_or_parents(identity.parent),
         }
@@ -235,7 +290,7 @@ fn identity(stat: &[u8], uid: u32) -> Option<Identity> {
         pid: str::from_utf8(&stat[..open]).ok()?.trim().parse().ok()?,
         start_time,
         parent,
-        name: String::from_utf8_lossy(name).into_owned(),
+        comm: String::from_utf8_lossy(name).into_owned(),
         uid,
     })
 }
@@ -251,19 +306,17 @@ fn run(environ: &[u8]) -> Option<u32> {
 }
 
 /// A name that the kernel cut, as the program's path or its first argument has it.
-fn whole_name(name: String, exe: Option<&str>, command_line: &[String]) -> String {
-    if name.len() < NAME {
-        return name;
+fn whole_name(comm: &str, exe: Option<&str>, command_line: &[String]) -> String {
+    if comm.len() < NAME {
+        return comm.to_owned();
     }
     let candidates = exe
         .into_iter()
         .chain(command_line.first().map(String::as_str));
     let mut files =
         candidates.filter_map(|path| path.trim_end_matches(" (deleted)").rsplit('/').next());
-    match files.find(|file| file.starts_with(&name)) {
-        Some(whole) => whole.to_owned(),
-        None => name,
-    }
+    let whole = files.find(|file| file.starts_with(comm));
+    whole.unwrap_or(comm).to_owned()
 }
 
 /// A container's number, which Docker, Podman, containerd and CRI-O put into the path of a control group.

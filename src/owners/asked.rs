@@ -5,6 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::describer::Describer;
 use super::young::Young;
 use crate::host::processes::{Held, Identity, Process};
 
@@ -23,6 +24,7 @@ pub(super) struct Asked {
     usual: u32,
     /// Who was met last.
     met: Vec<Met>,
+    describer: Describer,
 }
 
 /// A process that has a socket, and may end before it is described.
@@ -51,7 +53,7 @@ const FEW: usize = 16;
 const KNOWN: usize = 4096;
 
 impl Asked {
-    pub(super) fn new() -> Asked {
+    pub(super) fn new(describer: Describer) -> Asked {
         Asked {
             young: Young::new(),
             known: HashMap::new(),
@@ -59,6 +61,7 @@ impl Asked {
             descriptors: HashMap::new(),
             usual: USUAL,
             met: Vec::new(),
+            describer,
         }
     }
 
@@ -89,14 +92,19 @@ impl Asked {
         };
         let identity = held.identity()?;
         self.usual = descriptor;
-        Ok(Some(self.holder_of(&held, identity, descriptor, inode)))
+        Ok(Some(self.holder_of(Met {
+            held,
+            identity,
+            descriptor,
+            inode,
+        })))
     }
 
     /// The first of these processes that has the socket as the usual descriptor.
     pub(super) fn usual_holder(&mut self, pids: &[u32], inode: u32) -> Option<Holder> {
         self.make_room();
         let met = pids.iter().find_map(|&pid| self.usually(pid, &[inode]));
-        met.map(|met| self.holder_of(&met.held, met.identity, met.descriptor, inode))
+        met.map(|met| self.holder_of(met))
     }
 
     /// Looks which of these processes has any of these sockets as the usual descriptor, before more is asked of anybody: the others might
@@ -140,7 +148,7 @@ impl Asked {
     pub(super) fn holder_met(&mut self, inode: u32) -> Option<Holder> {
         let at = self.met.iter().position(|met| met.inode == inode)?;
         let met = self.met.swap_remove(at);
-        Some(self.holder_of(&met.held, met.identity, met.descriptor, inode))
+        Some(self.holder_of(met))
     }
 
     fn make_room(&mut self) {
@@ -160,7 +168,12 @@ impl Asked {
             return None;
         }
         let identity = held.identity().ok()?;
-        Some(self.holder_of(&held, identity, descriptor, inode))
+        Some(self.holder_of(Met {
+            held,
+            identity,
+            descriptor,
+            inode,
+        }))
     }
 
     /// As which descriptor somebody had the socket who was found.
@@ -168,17 +181,11 @@ impl Asked {
         self.descriptors.get(&inode).copied()
     }
 
-    fn holder_of(
-        &mut self,
-        held: &Held,
-        identity: Identity,
-        descriptor: u32,
-        inode: u32,
-    ) -> Holder {
-        self.descriptors.insert(inode, descriptor);
+    fn holder_of(&mut self, met: Met) -> Holder {
+        self.descriptors.insert(met.inode, met.descriptor);
         Holder {
-            process: self.describe(held, identity),
-            descriptor,
+            process: self.describe(met.held, met.identity),
+            descriptor: met.descriptor,
         }
     }
 
@@ -188,14 +195,15 @@ impl Asked {
         self.holder_as(pid, descriptor, inode)
     }
 
-    fn describe(&mut self, held: &Held, identity: Identity) -> Arc<Process> {
+    fn describe(&mut self, held: Held, identity: Identity) -> Arc<Process> {
         if let Some(known) = self.known.get(&identity.pid)
             && known.start_time == identity.start_time
-            && known.name.starts_with(&identity.name)
+            && known.comm == identity.comm
         {
             return Arc::clone(known);
         }
-        let process = Arc::new(held.describe_as(identity));
+        let process = Arc::new(held.describe_later(identity));
+        self.describer.describe(&process);
         if self.known.len() >= KNOWN {
             self.known.clear();
         }
@@ -221,7 +229,7 @@ mod tests {
     fn whoever_has_a_socket_has_it_as_a_descriptor() {
         let ((socket, inode), (_other, others)) = (socket(), socket());
         let own = std::process::id();
-        let mut asked = Asked::new();
+        let mut asked = Asked::new(Describer::start().expect("a thread").0);
         let found = asked.holder(own, inode).expect("an answer");
         let found = found.expect("this process");
         assert_eq!(found.process.pid, own);
@@ -243,7 +251,8 @@ mod tests {
         let input = Stdio::from(OwnedFd::from(socket));
         let child = Command::new("sleep").arg("60").stdin(input).spawn();
         let mut child = child.expect("sleep");
-        let (mut asked, own) = (Asked::new(), std::process::id());
+        let (describer, _) = Describer::start().expect("a thread");
+        let (mut asked, own) = (Asked::new(describer), std::process::id());
         assert!(asked.young.children(0, &[own]).contains(&child.id()));
         assert!(asked.young.new_children(&[own]).contains(&child.id()));
         asked.usual = 0;
@@ -252,7 +261,7 @@ mod tests {
         child.wait().expect("it ended");
         let met = asked.holder_met(inode).expect("it was met");
         assert_eq!((met.process.pid, met.process.parent), (child.id(), own));
-        assert_eq!(&met.process.name, "sleep");
+        assert_eq!(met.process.name(), "sleep");
         assert!(asked.holder_met(inode).is_none());
     }
 }

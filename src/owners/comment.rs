@@ -13,7 +13,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::{How, Owner, Owners};
-use crate::host::processes::Process;
+use crate::host::processes::{Identity, More, Process};
 use crate::packet::{Options, Timestamp};
 
 /// What a comment begins with that is ours.
@@ -80,17 +80,18 @@ fn details(owner: &Owner, out: &mut String) {
         word("start", &process.start_time, out);
         word("ppid", &process.parent, out);
         word("euid", &process.uid, out);
-        word("name", &process.name, out);
-        if let Some(exe) = &process.exe {
+        let more = process.more();
+        word("name", &more.name, out);
+        if let Some(exe) = &more.exe {
             word("exe", exe, out);
         }
-        if let Some(container) = &process.container {
+        if let Some(container) = &more.container {
             word("container", container, out);
         }
-        if let Some(run) = process.run {
+        if let Some(run) = more.run {
             word("run", &run, out);
         }
-        for argument in process.command_line.iter().take(ARGUMENTS) {
+        for argument in more.command_line.iter().take(ARGUMENTS) {
             word("arg", argument, out);
         }
     }
@@ -171,7 +172,7 @@ fn owner<'a>(words: impl Iterator<Item = &'a str>) -> Option<Owner> {
         uid: None,
         looked_up: Timestamp::UNKNOWN,
     };
-    let mut processes: Vec<Process> = Vec::new();
+    let mut processes: Vec<(Identity, More)> = Vec::new();
     for word in words {
         let (name, value) = word.split_once('=')?;
         let value = plain(value);
@@ -181,31 +182,30 @@ fn owner<'a>(words: impl Iterator<Item = &'a str>) -> Option<Owner> {
             ("how", _) => how = How::ALL.into_iter().find(|how| how.name() == value),
             ("uid", None) => owner.uid = small,
             ("at", None) => owner.looked_up = Timestamp(value.parse().ok()?),
-            ("pid", _) => processes.push(Process {
-                pid: small?,
-                start_time: 0,
-                parent: 0,
-                name: String::new(),
-                exe: None,
-                command_line: Vec::new(),
-                uid: 0,
-                container: None,
-                run: None,
-            }),
-            ("start", Some(process)) => process.start_time = number?,
-            ("ppid", Some(process)) => process.parent = small?,
-            ("euid", Some(process)) => process.uid = small?,
-            ("name", Some(process)) => process.name = value,
-            ("exe", Some(process)) => process.exe = Some(value),
-            ("container", Some(process)) => process.container = Some(value),
-            ("run", Some(process)) => process.run = Some(small?),
-            ("arg", Some(process)) => process.command_line.push(value),
+            ("pid", _) => {
+                let identity = Identity {
+                    pid: small?,
+                    ..Identity::default()
+                };
+                processes.push((identity, More::default()));
+            }
+            ("start", Some((identity, _))) => identity.start_time = number?,
+            ("ppid", Some((identity, _))) => identity.parent = small?,
+            ("euid", Some((identity, _))) => identity.uid = small?,
+            ("name", Some((_, more))) => more.name = value,
+            ("exe", Some((_, more))) => more.exe = Some(value),
+            ("container", Some((_, more))) => more.container = Some(value),
+            ("run", Some((_, more))) => more.run = Some(small?),
+            ("arg", Some((_, more))) => more.command_line.push(value),
             // Of a later version.
             _ => {}
         }
     }
     owner.how = how?;
-    owner.processes = processes.into_iter().map(Arc::new).collect();
+    owner.processes = processes
+        .into_iter()
+        .map(|(identity, more)| Arc::new(Process::new(identity, more)))
+        .collect();
     Some(owner)
 }
 

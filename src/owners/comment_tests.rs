@@ -4,17 +4,23 @@ use super::*;
 use proptest::prelude::*;
 
 fn process(pid: u32, name: &str) -> Arc<Process> {
-    Arc::new(Process {
+    let identity = Identity {
         pid,
         start_time: 98_765,
         parent: 1,
-        name: name.into(),
-        exe: Some(format!("/usr/bin/{name}")),
-        command_line: vec![name.into(), "-s".into(), "a b".into(), String::new()],
+        comm: String::new(),
         uid: 1000,
-        container: Some("0123456789ab".into()),
-        run: Some(77),
-    })
+    };
+    Arc::new(Process::new(
+        identity,
+        More {
+            name: name.into(),
+            exe: Some(format!("/usr/bin/{name}")),
+            command_line: vec![name.into(), "-s".into(), "a b".into(), String::new()],
+            container: Some("0123456789ab".into()),
+            run: Some(77),
+        },
+    ))
 }
 
 fn owner(processes: Vec<Arc<Process>>, how: How) -> Option<Arc<Owner>> {

@@ -1,7 +1,7 @@
 //! Which connection an owner belongs to: tuples are used again.
 
 use super::*;
-use crate::host::processes::Process;
+use crate::host::processes::{Identity, More, Process};
 use crate::owners::How;
 use crate::owners::entries::{Had, MOST};
 use crate::packet::TCP;
@@ -237,15 +237,11 @@ fn who_had_it_is_told_from_who_listens() {
 
 /// The third is a child of the first.
 fn process(pid: u32) -> Process {
-    Process {
+    let identity = Identity {
         pid,
         start_time: 1,
         parent: if pid == 3 { 1 } else { 0 },
-        name: "a name".into(),
-        exe: None,
-        command_line: Vec::new(),
-        uid: 0,
-        container: None,
-        run: None,
-    }
+        ..Identity::default()
+    };
+    Process::new(identity, More::default())
 }

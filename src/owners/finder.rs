@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::asked::{Asked, Holder};
+use super::describer::Describer;
 use super::{How, Owner};
 use crate::host::listing::{Listed, State};
 use crate::host::processes::{self, Held, Process};
@@ -60,36 +61,41 @@ const FRESH: Duration = Duration::from_millis(250);
 impl Finder {
     /// # Errors
     /// The kernel does not tell of its sockets.
-    pub(super) fn new() -> io::Result<Finder> {
+    pub(super) fn new(describer: Describer) -> io::Result<Finder> {
         Ok(Finder {
             sockets: Sockets::open()?,
             recent: VecDeque::new(),
-            asked: Asked::new(),
+            asked: Asked::new(describer),
             listeners: HashMap::new(),
         })
     }
 
     /// Who has the end of a connection that he began himself.
-    pub(super) fn originator(&mut self, tuple: &Tuple, depth: Depth) -> Owner {
+    pub(super) fn originator(&mut self, tuple: &Tuple) -> Owner {
         let found = self.socket(tuple);
-        self.originator_of(found, depth)
+        self.likely_originator(tuple, found)
+            .unwrap_or_else(|socket| {
+                let mut owner = self.of_all(&socket);
+                let pids: Vec<u32> = owner.processes.iter().map(|process| process.pid).collect();
+                owner
+                    .processes
+                    .retain(|process| !pids.contains(&process.parent));
+                owner
+            })
     }
 
-    /// The same of several. All that may be gone soon is asked for first.
-    pub(super) fn originators(
-        &mut self,
-        tuples: impl Iterator<Item = Tuple>,
-        depth: Depth,
-    ) -> Vec<Owner> {
-        let sockets: Vec<Option<Listed>> = tuples.map(|tuple| self.socket(&tuple)).collect();
+    /// Who has the ends of several connections, if that is found out soon: others may have to be asked about meanwhile. All that may be gone
+    /// first is asked for first.
+    pub(super) fn likely_originators(&mut self, tuples: &[Tuple]) -> Vec<Option<Owner>> {
+        let sockets: Vec<Option<Listed>> = tuples.iter().map(|tuple| self.socket(tuple)).collect();
         let inodes = sockets.iter().flatten().map(|socket| socket.inode);
         let young = &mut self.asked.young;
         young.look();
         let new: Vec<u32> = young.pids_if(false).collect();
         self.asked.meet(&new, inodes);
-        let owners = sockets.into_iter();
+        let owners = tuples.iter().zip(sockets);
         owners
-            .map(|found| self.originator_of(found, depth))
+            .map(|(tuple, found)| self.likely_originator(tuple, found).ok())
             .collect()
     }
 
@@ -100,11 +106,28 @@ impl Finder {
         found.ok().flatten().filter(own)
     }
 
-    fn originator_of(&mut self, found: Option<Listed>, depth: Depth) -> Owner {
-        match found {
-            Some(socket) if socket.inode != 0 => self.maker(&socket, depth),
-            found => Owner::unknown(How::Gone, found.map(|socket| socket.uid)),
+    /// Who has the end of a connection that he began himself, if he is one of those who probably do; else its socket, which is there.
+    fn likely_originator(&mut self, tuple: &Tuple, found: Option<Listed>) -> Result<Owner, Listed> {
+        let Some(socket) = found.as_ref().filter(|socket| socket.inode != 0) else {
+            return Ok(Owner::unknown(How::Gone, found.map(|socket| socket.uid)));
+        };
+        let Some(mut maker) = self.likely_maker(tuple, socket.inode) else {
+            return match self.is_there(tuple, socket.inode) {
+                true => Err(socket.clone()),
+                false => Ok(Owner::unknown(How::Gone, Some(socket.uid))),
+            };
+        };
+        // A process that was just forked has all that its parent has, until it becomes another program.
+        while let Some(parent) = self.parent_too(&maker, socket.inode) {
+            maker = parent;
         }
+        Ok(self.sort(vec![maker], socket))
+    }
+
+    /// Whether the packet's sender has this very socket still.
+    fn is_there(&self, tuple: &Tuple, inode: u32) -> bool {
+        self.socket(tuple)
+            .is_some_and(|socket| socket.inode == inode)
     }
 
     /// Who has the end of a connection that was just begun by another, as far as that can be known: it may be handed on.
@@ -203,29 +226,9 @@ impl Finder {
         }
     }
 
-    /// The processes that have a socket that was just made.
-    fn maker(&mut self, socket: &Listed, depth: Depth) -> Owner {
-        let Some(mut maker) = self.likely_maker(socket.inode) else {
-            if depth == Depth::Likely {
-                return Owner::unknown(How::Gone, Some(socket.uid));
-            }
-            let mut owner = self.of_all(socket);
-            let pids: Vec<u32> = owner.processes.iter().map(|process| process.pid).collect();
-            owner
-                .processes
-                .retain(|process| !pids.contains(&process.parent));
-            return owner;
-        };
-        // A process that was just forked has all that its parent has, until it becomes another program.
-        while let Some(parent) = self.parent_too(&maker, socket.inode) {
-            maker = parent;
-        }
-        self.sort(vec![maker], socket)
-    }
-
     /// Asks those who probably have a socket that was just made: who has just begun, for most make one; who makes one after the other; and
     /// others who began lately, or made one before.
-    fn likely_maker(&mut self, inode: u32) -> Option<Holder> {
+    fn likely_maker(&mut self, tuple: &Tuple, inode: u32) -> Option<Holder> {
         let known = self.asked.holder_met(inode);
         if let Some(holder) = known.or_else(|| self.asked.holder_seen(inode)) {
             return Some(holder);
@@ -237,9 +240,15 @@ impl Finder {
         let again = young.pids_if(true).filter(|pid| !self.recent.contains(pid));
         let likely = young.pids_if(false).chain(often).chain(again).chain(before);
         let likely: Vec<u32> = likely.collect();
-        let usual = self.asked.usual_holder(&likely, inode);
-        let mut ask = |pid| self.asked.holder(pid, inode).ok().flatten();
-        usual.or_else(|| likely.into_iter().find_map(&mut ask))
+        if let Some(holder) = self.asked.usual_holder(&likely, inode) {
+            return Some(holder);
+        }
+        // To ask for every descriptor takes long, and is of no use once it is closed.
+        likely.into_iter().find_map(|pid| {
+            let is_there = self.is_there(tuple, inode);
+            let ask = || self.asked.holder(pid, inode).ok().flatten();
+            is_there.then(ask).flatten()
+        })
     }
 
     /// The parent of a process that has a socket, if it has it too.

@@ -206,7 +206,7 @@ fn sockets(finder: &mut Finder, due: &[Open]) -> Vec<Option<Listed>> {
 fn begin(directory: &Directory, finder: &mut Finder, open: &mut Open) {
     let (question, tuple) = (&open.question, &open.question.tuple);
     if !question.is_begun {
-        let owner = finder.originator(tuple, Depth::First);
+        let owner = finder.originator(tuple);
         directory.originator(question, owner);
         let owner = finder.first_responder(tuple, Depth::First);
         directory.responder_so_far(question, gone_if_nobody(owner));
@@ -256,10 +256,10 @@ fn ask(
             owner.processes.retain(|process| {
                 // A process that was just forked has all that its parent has, until it becomes another program: who stays counts.
                 let parent = has.iter().find(|other| other.pid == process.parent);
-                parent.is_none() || open.had.contains(process)
+                parent.is_none() || has_same(&open.had, process)
             });
             open.had = has;
-            let listens = |process: &Arc<Process>| open.listening.contains(process);
+            let listens = |process: &Arc<Process>| has_same(&open.listening, process);
             // Who listens may hand it on to a child.
             let may_change = owner.processes.iter().any(listens);
             if !open.is_accepted && !may_change {
@@ -320,6 +320,11 @@ fn wait(open: &mut Open) -> bool {
     };
     open.due = Instant::now() + after;
     true
+}
+
+/// Whether a process is among these.
+fn has_same(all: &[Arc<Process>], process: &Process) -> bool {
+    all.iter().any(|own| own.is_same(process))
 }
 
 /// A connection that goes on has somebody at its end.

@@ -10,6 +10,7 @@ mod allowance;
 mod asked;
 mod attributed;
 pub mod comment;
+mod describer;
 mod directory;
 mod entries;
 mod finder;
@@ -204,10 +205,10 @@ impl fmt::Display for Owner {
         let mut last: Option<&str> = None;
         for process in &self.processes {
             match last {
-                Some(name) if name == process.name => f.write_str(",")?,
+                Some(name) if name == process.name() => f.write_str(",")?,
                 _ => {
                     f.write_str(if last.is_some() { "]+" } else { "" })?;
-                    for character in process.name.chars() {
+                    for character in process.name().chars() {
                         let shown = if character.is_control() {
                             '.'
                         } else {
@@ -219,7 +220,7 @@ impl fmt::Display for Owner {
                 }
             }
             write!(f, "{}", process.pid)?;
-            last = Some(&process.name);
+            last = Some(process.name());
         }
         f.write_str("]")?;
         f.write_str(if self.how == How::Listener { "?" } else { "" })
@@ -229,19 +230,18 @@ impl fmt::Display for Owner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::processes::{Identity, More};
 
     fn process(name: &str, pid: u32) -> Arc<Process> {
-        Arc::new(Process {
+        let identity = Identity {
             pid,
-            start_time: 1,
-            parent: 0,
+            ..Identity::default()
+        };
+        let more = More {
             name: name.into(),
-            exe: None,
-            command_line: Vec::new(),
-            uid: 0,
-            container: None,
-            run: None,
-        })
+            ..More::default()
+        };
+        Arc::new(Process::new(identity, more))
     }
 
     #[test]

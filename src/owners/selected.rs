@@ -130,9 +130,12 @@ impl Wanted {
 
     fn has_owner(&self, owner: &Owner) -> bool {
         let has_process = owner.processes.iter().any(|process| {
-            let is_run = process.run.is_some_and(|run| self.runs.contains(&run));
+            let is_run = process
+                .more()
+                .run
+                .is_some_and(|run| self.runs.contains(&run));
             is_run
-                || self.has_named(&(&process.name, process.pid, true))
+                || self.has_named(&(process.name(), process.pid, true))
                 || self.uids.contains(&process.uid)
         });
         has_process || owner.uid.is_some_and(|uid| self.uids.contains(&uid))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::host::connections::Task;
-use crate::host::processes::{Held, Process};
+use crate::host::processes::{Held, Identity, More, Process};
 
 /// Those that were told of.
 #[derive(Debug, Default)]
@@ -21,10 +21,7 @@ impl Tasks {
     pub(super) fn known(&self, task: &Task) -> Option<Arc<Process>> {
         let known = self.known.get(&(task.pid, task.started))?;
         // It may be another program by now.
-        known
-            .name
-            .starts_with(&task.name)
-            .then(|| Arc::clone(known))
+        (known.comm == task.name).then(|| Arc::clone(known))
     }
 
     /// A process that the kernel has told of, with all that is still to be found out.
@@ -53,16 +50,18 @@ impl Tasks {
                 parent.and_then(|parent| parent.run_or_parents(0))
             }
         };
-        Process {
+        let identity = Identity {
             pid: task.pid,
             start_time: task.start_time,
             parent: task.parent,
-            name: task.name.clone(),
-            exe: None,
-            command_line: Vec::new(),
+            comm: task.name.clone(),
             uid: task.uid,
-            container: None,
+        };
+        let more = More {
+            name: task.name.clone(),
             run,
-        }
+            ..More::default()
+        };
+        Process::new(identity, more)
     }
 }

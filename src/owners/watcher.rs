@@ -7,17 +7,18 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::allowance::Allowance;
+use super::describer::Describer;
 use super::directory::{Directory, Question};
 use super::finder::{Depth, Finder};
 use super::syn::Syn;
-use super::{How, later, now, told};
+use super::{later, now, told};
 use crate::decode::decode;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::host::connections::Connections;
 use crate::host::priority::{Turn, hurry};
 use crate::host::sockets::Sockets;
-use crate::packet::{Body, Flags, Frame};
+use crate::packet::{Body, Flags, Frame, Tuple};
 use crate::source::live::{Live, Options, Pace};
 use crate::source::{Next, Source, Stop};
 
@@ -84,7 +85,8 @@ impl Watcher {
     pub fn start(beside: &Options, filter: &str, asking: Asking) -> Result<Watcher> {
         let stop = Stop::new()?;
         let (directory, questions) = Directory::new();
-        let finder = Finder::new()?;
+        let (describer, describes) = Describer::start()?;
+        let finder = Finder::new(describer.clone())?;
         let (told, over) = (Arc::clone(&directory), stop.clone());
         let named = |name: &str| std::thread::Builder::new().name(name.into());
         let (way, begins) = match asking.answer() {
@@ -97,7 +99,7 @@ impl Watcher {
             }
             Err(error) => {
                 let live = syns(beside, filter, stop.clone())?;
-                let first = Finder::new()?;
+                let first = Finder::new(describer)?;
                 let look = move || look(&told, live, first);
                 let way = Way::Looked(error.to_string());
                 (way, named("owners").spawn(look)?)
@@ -117,7 +119,7 @@ impl Watcher {
         Ok(Watcher {
             directory,
             stop,
-            threads: vec![begins, later],
+            threads: vec![begins, later, describes],
             way,
         })
     }
@@ -185,11 +187,7 @@ fn look(directory: &Directory, mut live: Live, mut finder: Finder) {
         }
         let is_last = !matches!(next, Next::Frame(_));
         if !begun.is_empty() && (is_last || begun.len() == TOGETHER) {
-            let depth = match allowance.is_much() {
-                true => Depth::Likely,
-                false => Depth::First,
-            };
-            let spent = allowance.spend(|| begin(directory, &mut finder, &begun, depth));
+            let spent = allowance.spend(|| begin(directory, &mut finder, &begun));
             if spent.is_none() {
                 begun.iter().for_each(|begun| directory.is_missed(begun));
                 // To be woken by each costs what is not left. Those that come meanwhile are late.
@@ -225,25 +223,30 @@ fn begins(directory: &Directory, frame: &Frame) -> Option<Question> {
 }
 
 /// Looks up who sent SYNs, and whether anybody listens.
-fn begin(directory: &Directory, finder: &mut Finder, begun: &[Question], depth: Depth) {
+fn begin(directory: &Directory, finder: &mut Finder, begun: &[Question]) {
     // Who sent them may be gone first; the servers will still be there.
-    let tuples = begun.iter().map(|question| question.tuple);
-    let owners = finder.originators(tuples, depth);
+    let tuples: Vec<Tuple> = begun.iter().map(|question| question.tuple).collect();
+    let owners = finder.likely_originators(&tuples);
     for (question, owner) in begun.iter().zip(owners) {
-        let is_begun = depth != Depth::Likely || owner.how != How::Gone;
-        directory.originator(question, owner);
+        let is_known = owner.is_some();
+        if let Some(owner) = owner {
+            directory.originator(question, owner);
+        }
         if !finder.is_listened_to(&question.tuple) {
             let owner = finder.first_responder(&question.tuple, Depth::Likely);
             let is_refused = owner.processes.is_empty();
             directory.responder(question, owner);
             if is_refused {
+                if !is_known {
+                    directory.originator(question, finder.originator(&question.tuple));
+                }
                 directory.is_settled(question);
                 continue;
             }
         }
-        // Who accepts it is asked by another thread: others begin meanwhile.
+        // Who accepts it is asked by another thread, and so is who else may have begun it: others begin meanwhile.
         directory.inquire(Question {
-            is_begun,
+            is_begun: is_known,
             ..*question
         });
     }

@@ -8,7 +8,7 @@ use crate::doctor::facts::{Echo, Facts, Outcome, Probe, Server};
 use crate::host::addresses::Interface;
 use crate::host::firewall::Firewall;
 use crate::host::listing::{Listed, State};
-use crate::host::processes::{Details, Process};
+use crate::host::processes::{Details, Identity, More, Process};
 use crate::packet::TCP;
 
 pub(super) fn end(text: &str) -> SocketAddr {
@@ -63,17 +63,22 @@ pub(super) fn socket(state: State, local: &str, inode: u32) -> Listed {
 }
 
 pub(super) fn process(pid: u32) -> Arc<Process> {
-    Arc::new(Process {
+    let identity = Identity {
         pid,
         start_time: 1,
         parent: 1,
-        name: "server".into(),
-        exe: Some("/usr/bin/server".into()),
-        command_line: vec!["server".into()],
+        comm: "server".into(),
         uid: 1000,
-        container: None,
-        run: None,
-    })
+    };
+    Arc::new(Process::new(
+        identity,
+        More {
+            name: "server".into(),
+            exe: Some("/usr/bin/server".into()),
+            command_line: vec!["server".into()],
+            ..More::default()
+        },
+    ))
 }
 
 impl Facts {

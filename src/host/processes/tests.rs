@@ -11,7 +11,7 @@ fn names_may_be_anything() {
         (known.pid, known.parent, known.start_time, known.uid),
         (4121, 4100, 98765, 33)
     );
-    assert_eq!(known.name, "a) R 1 (b c");
+    assert_eq!(known.comm, "a) R 1 (b c");
     for len in 0..line.len() - 8 {
         assert!(identity(&line.as_bytes()[..len], 33).is_none(), "{len}");
     }
@@ -67,7 +67,7 @@ fn cut_names_are_made_whole() {
         ),
         ("not-to-be-seen-", None, "", "not-to-be-seen-"),
     ] {
-        assert_eq!(whole_name(name.into(), exe, &[first.to_owned()]), whole);
+        assert_eq!(whole_name(name, exe, &[first.to_owned()]), whole);
     }
 }
 
@@ -97,9 +97,10 @@ mod live {
         let own = held.describe().expect("it");
         assert_eq!(own.pid, std::process::id());
         let exe = std::env::current_exe().expect("a path");
-        assert_eq!(own.exe.as_deref(), exe.to_str());
+        assert_eq!(own.more().exe.as_deref(), exe.to_str());
         assert!(
-            own.command_line
+            own.more()
+                .command_line
                 .first()
                 .is_some_and(|first| first.contains("lcap"))
         );

@@ -69,10 +69,11 @@ fn about(out: &mut Vec<u8>, process: &Process) {
     number::decimal64(out, process.start_time);
     field(out, "ppid", process.parent);
     field(out, "euid", process.uid);
+    let more = process.more();
     let texts = [
-        ("name", Some(&process.name)),
-        ("exe", process.exe.as_ref()),
-        ("container", process.container.as_ref()),
+        ("name", Some(&more.name)),
+        ("exe", more.exe.as_ref()),
+        ("container", more.container.as_ref()),
     ];
     for (name, value) in texts {
         if let Some(value) = value {
@@ -83,7 +84,7 @@ fn about(out: &mut Vec<u8>, process: &Process) {
         }
     }
     text(out, ",\"command_line\":[");
-    for (at, word) in process.command_line.iter().enumerate() {
+    for (at, word) in more.command_line.iter().enumerate() {
         text(out, if at == 0 { "" } else { "," });
         quoted(out, word);
     }
