@@ -2,6 +2,7 @@
 
 pub mod abilities;
 pub mod addresses;
+pub mod births;
 pub mod connections;
 pub mod containers;
 pub mod elsewhere;

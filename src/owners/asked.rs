@@ -1,12 +1,13 @@
 //! Processes that are asked what sockets they have, and what is learnt of them on the way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::describer::Describer;
+use super::errands::Errands;
 use super::young::Young;
+use crate::host::births::{Birth, Births};
 use crate::host::processes::{Held, Identity, Process};
 
 /// What is known of processes that were asked.
@@ -24,7 +25,17 @@ pub(super) struct Asked {
     usual: u32,
     /// Who was met last.
     met: Vec<Met>,
-    describer: Describer,
+    /// Processes that were looked at as they began, the last one first.
+    newborn: VecDeque<Newborn>,
+    pub(super) errands: Errands,
+}
+
+/// A process that was looked at as it began.
+#[derive(Debug)]
+struct Newborn {
+    process: Arc<Process>,
+    /// What sockets it had, and as which descriptors.
+    sockets: Vec<(u32, u32)>,
 }
 
 /// A process that has a socket, and may end before it is described.
@@ -49,19 +60,22 @@ const USUAL: u32 = 3;
 const SEEN: usize = 4096;
 /// A process with more sockets than this is not looked at further than need be.
 const FEW: usize = 16;
+/// So many processes are remembered as they began.
+const NEWBORN: usize = 64;
 /// So many descriptions are remembered.
 const KNOWN: usize = 4096;
 
 impl Asked {
-    pub(super) fn new(describer: Describer) -> Asked {
+    pub(super) fn new(errands: Errands, births: Option<Births>) -> Asked {
         Asked {
-            young: Young::new(),
+            young: Young::new(births),
             known: HashMap::new(),
             seen: HashMap::new(),
             descriptors: HashMap::new(),
             usual: USUAL,
             met: Vec::new(),
-            describer,
+            newborn: VecDeque::new(),
+            errands,
         }
     }
 
@@ -91,7 +105,6 @@ impl Asked {
             return Ok(None);
         };
         let identity = held.identity()?;
-        self.usual = descriptor;
         Ok(Some(self.holder_of(Met {
             held,
             identity,
@@ -144,11 +157,54 @@ impl Asked {
         })
     }
 
-    /// Who was met with this socket.
+    /// Looks what sockets a process has that has just begun; false if it has ended, or has none.
+    pub(super) fn look_at_newborn(&mut self, birth: &Birth) -> bool {
+        let Ok(held) = Held::new(birth.pid) else {
+            return false;
+        };
+        let usual = self.usual;
+        let mut sockets: Vec<(u32, u32)> = Vec::new();
+        sockets.extend(held.socket_at(usual).map(|inode| (usual, inode)));
+        if sockets.is_empty() {
+            // It is not known yet which is the usual one, or there is none.
+            let _ = held.each_socket(|descriptor, inode| {
+                sockets.push((descriptor, inode));
+                match sockets.len() < FEW {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            });
+        }
+        let Ok(identity) = held.identity() else {
+            return false;
+        };
+        if sockets.is_empty() || identity.parent != birth.parent {
+            return false;
+        }
+        let process = self.describe(held, identity);
+        self.newborn.push_front(Newborn { process, sockets });
+        self.newborn.truncate(NEWBORN);
+        true
+    }
+
+    /// Who was met with this socket, or had it as he began.
     pub(super) fn holder_met(&mut self, inode: u32) -> Option<Holder> {
-        let at = self.met.iter().position(|met| met.inode == inode)?;
-        let met = self.met.swap_remove(at);
-        Some(self.holder_of(met))
+        if let Some(at) = self.met.iter().position(|met| met.inode == inode) {
+            let met = self.met.swap_remove(at);
+            return Some(self.holder_of(met));
+        }
+        let (process, descriptor) = self.newborn.iter_mut().find_map(|newborn| {
+            let mut sockets = newborn.sockets.iter();
+            let at = sockets.position(|(_, other)| *other == inode)?;
+            // Whether it has it still is to be asked from then on.
+            let (descriptor, _) = newborn.sockets.swap_remove(at);
+            Some((Arc::clone(&newborn.process), descriptor))
+        })?;
+        self.descriptors.insert(inode, descriptor);
+        Some(Holder {
+            process,
+            descriptor,
+        })
     }
 
     fn make_room(&mut self) {
@@ -174,6 +230,11 @@ impl Asked {
             descriptor,
             inode,
         }))
+    }
+
+    /// Whoever was asked for has what he has as this descriptor, and others of his kind may.
+    pub(super) fn is_usual(&mut self, descriptor: u32) {
+        self.usual = descriptor;
     }
 
     /// As which descriptor somebody had the socket who was found.
@@ -203,7 +264,7 @@ impl Asked {
             return Arc::clone(known);
         }
         let process = Arc::new(held.describe_later(identity));
-        self.describer.describe(&process);
+        self.errands.describe(&process);
         if self.known.len() >= KNOWN {
             self.known.clear();
         }
@@ -229,7 +290,7 @@ mod tests {
     fn whoever_has_a_socket_has_it_as_a_descriptor() {
         let ((socket, inode), (_other, others)) = (socket(), socket());
         let own = std::process::id();
-        let mut asked = Asked::new(Describer::start().expect("a thread").0);
+        let mut asked = Asked::new(Errands::start().expect("a thread").0, None);
         let found = asked.holder(own, inode).expect("an answer");
         let found = found.expect("this process");
         assert_eq!(found.process.pid, own);
@@ -251,8 +312,8 @@ mod tests {
         let input = Stdio::from(OwnedFd::from(socket));
         let child = Command::new("sleep").arg("60").stdin(input).spawn();
         let mut child = child.expect("sleep");
-        let (describer, _) = Describer::start().expect("a thread");
-        let (mut asked, own) = (Asked::new(describer), std::process::id());
+        let (errands, _) = Errands::start().expect("a thread");
+        let (mut asked, own) = (Asked::new(errands, None), std::process::id());
         assert!(asked.young.children(0, &[own]).contains(&child.id()));
         assert!(asked.young.new_children(&[own]).contains(&child.id()));
         asked.usual = 0;

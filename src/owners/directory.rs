@@ -3,23 +3,20 @@
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::entries::{Entry, Had, Shared, TOLD, Which};
-use super::{How, Owner, Owners};
+use super::questions::{self, Asks, Questions};
+use super::{Owner, Owners};
 use crate::packet::{TCP, Timestamp, Tuple};
-
-/// So many questions may wait. Who cannot be asked about in time is not asked about at all.
-const QUESTIONS: usize = 1 << 14;
 
 /// Connections and their owners.
 #[derive(Debug)]
 pub struct Directory {
     shared: Mutex<Shared>,
     settled: Condvar,
-    questions: SyncSender<Question>,
+    asks: Asks,
     /// How many events there was no room for.
     untold: AtomicU64,
     /// Wakes who notes what the kernel tells, where it does.
@@ -32,8 +29,18 @@ pub(super) struct Question {
     pub(super) tuple: Tuple,
     /// When its first packet came.
     pub(super) time: Timestamp,
-    /// Whether only the responder is of interest, whose listener is known.
-    pub(super) is_begun: bool,
+    pub(super) about: About,
+}
+
+/// Whose end is to be looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// The originator's, who is none of those who probably have it.
+    Originator,
+    /// The responder's.
+    Responder,
+    /// Both ends of a connection that nobody saw begin.
+    Both,
 }
 
 /// Whether somebody was asked to look a connection up.
@@ -45,16 +52,19 @@ pub(super) enum Asked {
 
 impl Directory {
     /// An empty one, and what is asked of who looks up.
-    pub(super) fn new() -> (Arc<Directory>, Receiver<Question>) {
-        let (questions, asked) = sync_channel(QUESTIONS);
+    ///
+    /// # Errors
+    /// There are no more descriptors.
+    pub(super) fn new() -> io::Result<(Arc<Directory>, Questions)> {
+        let (asks, questions) = questions::channel()?;
         let directory = Directory {
             shared: Mutex::default(),
             settled: Condvar::new(),
-            questions,
+            asks,
             untold: AtomicU64::new(0),
             wakes: OnceLock::new(),
         };
-        (Arc::new(directory), asked)
+        Ok((Arc::new(directory), questions))
     }
 
     /// The owners of a packet's ends, as far as they are known: the sender's and the receiver's.
@@ -78,7 +88,7 @@ impl Directory {
         self.inquire(Question {
             tuple: *tuple,
             time,
-            is_begun: false,
+            about: About::Both,
         });
     }
 
@@ -212,7 +222,7 @@ impl Directory {
         let question = Question {
             tuple: *tuple,
             time,
-            is_begun: true,
+            about: About::Responder,
         };
         (question, asked)
     }
@@ -224,14 +234,14 @@ impl Directory {
         let question = Question {
             tuple: *tuple,
             time: entry.time,
-            is_begun: true,
+            about: About::Responder,
         };
         Some((question, entry.owners.clone()))
     }
 
     /// Has somebody look it up.
     pub(super) fn inquire(&self, question: Question) {
-        if self.questions.try_send(question).is_err() {
+        if !self.asks.ask(question) {
             self.is_missed(&question);
         }
     }
@@ -332,10 +342,12 @@ impl Directory {
     /// There was no time to look a connection up.
     pub(super) fn is_missed(&self, question: &Question) {
         self.change(question, |entry| {
-            let missed = || Arc::new(Owner::unknown(How::Missed, None));
-            entry.owners.orig.get_or_insert_with(missed);
+            entry
+                .owners
+                .orig
+                .get_or_insert_with(|| Arc::new(Owner::missed()));
             if entry.owners.resp.is_none() {
-                entry.responder(Owner::unknown(How::Missed, None));
+                entry.responder(Owner::missed());
             }
         });
         self.is_over(question);

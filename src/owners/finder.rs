@@ -3,14 +3,14 @@
 //! To look through all descriptors of all processes takes a third of a millisecond on an idle machine, and longer on a busy one. So those are
 //! asked first that probably have it: processes that have just begun, and those that had such a socket before.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::asked::{Asked, Holder};
-use super::describer::Describer;
+use super::errands::Errands;
 use super::{How, Owner};
+use crate::host::births::Births;
 use crate::host::listing::{Listed, State};
 use crate::host::processes::{self, Held, Process};
 use crate::host::sockets::Sockets;
@@ -23,8 +23,6 @@ pub(super) struct Finder {
     /// Processes that had a socket that was looked for, the last one first.
     recent: VecDeque<u32>,
     asked: Asked,
-    /// Who listens, by the socket's inode, and since when that is known.
-    listeners: HashMap<u32, (Instant, Owner)>,
 }
 
 /// What is known of a socket.
@@ -55,18 +53,15 @@ pub(super) enum Depth {
 const OFTEN: usize = 2;
 /// So many processes are remembered as likely.
 const RECENT: usize = 32;
-/// Who listens is asked again after this long: another process may have got the socket.
-const FRESH: Duration = Duration::from_millis(250);
 
 impl Finder {
     /// # Errors
     /// The kernel does not tell of its sockets.
-    pub(super) fn new(describer: Describer) -> io::Result<Finder> {
+    pub(super) fn new(errands: Errands, births: Option<Births>) -> io::Result<Finder> {
         Ok(Finder {
             sockets: Sockets::open()?,
             recent: VecDeque::new(),
-            asked: Asked::new(describer),
-            listeners: HashMap::new(),
+            asked: Asked::new(errands, births),
         })
     }
 
@@ -117,6 +112,7 @@ impl Finder {
                 false => Ok(Owner::unknown(How::Gone, Some(socket.uid))),
             };
         };
+        self.asked.is_usual(maker.descriptor);
         // A process that was just forked has all that its parent has, until it becomes another program.
         while let Some(parent) = self.parent_too(&maker, socket.inode) {
             maker = parent;
@@ -156,6 +152,26 @@ impl Finder {
             .meet(&children, sockets.map(|socket| socket.inode));
     }
 
+    /// Where the kernel tells who begins, if it does.
+    pub(super) fn births(&self) -> Option<&Births> {
+        self.asked.young.births()
+    }
+
+    /// Looks what sockets those have who have just begun, as the kernel has told, and are children of somebody who listens or who is asked for.
+    /// Whose children have sockets.
+    pub(super) fn look_at_newborn(&mut self, is_asked_for: impl Fn(u32) -> bool) -> Vec<u32> {
+        let mut parents = Vec::new();
+        for birth in self.asked.young.take_born() {
+            let (errands, parent) = (&self.asked.errands, birth.parent);
+            if (is_asked_for(parent) || errands.listens(parent))
+                && self.asked.look_at_newborn(&birth)
+            {
+                parents.push(birth.parent);
+            }
+        }
+        parents
+    }
+
     /// Who has the end of a connection that was begun by another; those who listen are asked first, and others too if it is to be known
     /// whether one of them has handed it on. Its socket may be known already.
     pub(super) fn responder(
@@ -183,7 +199,7 @@ impl Finder {
             return Found::Owner(Owner::unknown(How::Nobody, None));
         }
         if socket.inode != 0 {
-            let owner = self.acceptor(&socket, listening, depth);
+            let owner = self.acceptor(tuple, &socket, listening, depth);
             if proto != TCP || owner.how != How::Gone {
                 return Found::Owner(owner);
             }
@@ -191,6 +207,16 @@ impl Finder {
         // Nobody has accepted it yet, or it is closed already.
         let listening = self.listening(tuple);
         Found::NotAccepted(listening.unwrap_or_else(|| Owner::unknown(How::Gone, None)))
+    }
+
+    /// Those of these processes, who had a socket by fork(2), that have it still; none if it is not known any more as which descriptor.
+    pub(super) fn still(&mut self, had: &[Arc<Process>], inode: u32) -> Option<Vec<Arc<Process>>> {
+        let descriptor = self.asked.descriptor(inode)?;
+        let holders = had.iter().filter_map(|process| {
+            let holder = self.asked.holder_as(process.pid, descriptor, inode)?;
+            Some(holder.process).filter(|own| own.is_same(process))
+        });
+        Some(holders.collect())
     }
 
     /// Who listens where a connection goes to, whether anybody has accepted it or not.
@@ -210,20 +236,15 @@ impl Finder {
     }
 
     fn listener(&mut self, socket: &Listed) -> Owner {
-        match self.listeners.get(&socket.inode) {
-            Some((since, owner)) if since.elapsed() < FRESH => owner.clone(),
-            _ => {
-                let mut owner = self.of_all(socket);
-                if owner.how == How::Socket {
-                    owner.how = How::Listener;
-                }
-                self.listeners
-                    .retain(|_, (since, _)| since.elapsed() < FRESH);
-                self.listeners
-                    .insert(socket.inode, (Instant::now(), owner.clone()));
-                owner
-            }
+        if let Some(owner) = self.asked.errands.listener(socket) {
+            return owner;
         }
+        let mut owner = self.of_all(socket);
+        if owner.how == How::Socket {
+            owner.how = How::Listener;
+            self.asked.errands.is_listener(socket.inode, &owner);
+        }
+        owner
     }
 
     /// Asks those who probably have a socket that was just made: who has just begun, for most make one; who makes one after the other; and
@@ -258,15 +279,23 @@ impl Finder {
     }
 
     /// The processes that have a socket that was accepted.
-    fn acceptor(&mut self, socket: &Listed, listening: &[Arc<Process>], depth: Depth) -> Owner {
+    fn acceptor(
+        &mut self,
+        tuple: &Tuple,
+        socket: &Listed,
+        listening: &[Arc<Process>],
+        depth: Depth,
+    ) -> Owner {
         let inode = socket.inode;
         let listening: Vec<u32> = listening.iter().map(|process| process.pid).collect();
         let young = &mut self.asked.young;
         young.look();
         let young: Vec<u32> = match depth {
+            // They were looked at as they began.
+            Depth::Forked(_) if young.births().is_some() => Vec::new(),
             Depth::Forked(since) => young.children(since, &listening),
             Depth::Since(since) => young.pids().take_while(|pid| *pid > since).collect(),
-            Depth::Likely | Depth::First => young.pids().collect(),
+            Depth::Likely | Depth::First => young.children(0, &listening),
         };
         let before = self.asked.descriptor(inode);
         let mut found: Vec<Holder> = Vec::new();
@@ -274,6 +303,7 @@ impl Finder {
             (Depth::Forked(_), Some(descriptor)) => {
                 let mut ask = |pid: &u32| self.asked.holder_as(*pid, descriptor, inode);
                 found.extend(listening.iter().chain(&young).filter_map(&mut ask));
+                found.extend(self.asked.holder_met(inode));
             }
             (Depth::Since(_), _) => {}
             _ => {
@@ -284,12 +314,19 @@ impl Finder {
                 found.extend(likely);
             }
         }
+        // To ask for every descriptor takes long, and is of no use once it is closed.
+        if found.is_empty() && !self.is_there(&tuple.reversed(), inode) {
+            return Owner::unknown(How::Gone, Some(socket.uid));
+        }
         let mut ask = |pid: &u32| self.asked.holder(*pid, inode).ok().flatten();
         if found.is_empty() {
             found.extend(listening.iter().filter_map(&mut ask));
             if found.is_empty() || matches!(depth, Depth::Since(_)) {
                 found.extend(young.iter().filter_map(&mut ask));
             }
+        }
+        if let Some(first) = found.first() {
+            self.asked.is_usual(first.descriptor);
         }
         // Whoever a child has it from may have it still.
         let mut at = 0;

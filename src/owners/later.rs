@@ -1,39 +1,21 @@
 //! Who has accepted a connection, asked until somebody has; and ends whose begin nobody saw.
 
-use std::cmp::Ordering;
 use std::collections::BinaryHeap;
-use std::iter::{repeat, repeat_n};
+use std::iter::repeat;
+use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::allowance::{Allowance, Gathering};
-use super::directory::{Directory, Question};
+use super::directory::{About, Directory};
 use super::finder::{Depth, Finder, Found};
+use super::open::Open;
+use super::questions::Questions;
 use super::{How, Owner, now};
 use crate::host::listing::Listed;
 use crate::host::processes::Process;
 use crate::packet::TCP;
 
-/// How long after the last question the next one follows.
-const AGAIN: [Duration; 9] = [
-    Duration::ZERO,
-    Duration::from_micros(100),
-    Duration::from_micros(200),
-    Duration::from_micros(700),
-    Duration::from_millis(2),
-    Duration::from_millis(7),
-    Duration::from_millis(20),
-    Duration::from_millis(70),
-    Duration::from_millis(400),
-];
-/// Where the kernel tells nothing, it is asked so often whether somebody has accepted a connection, who may be done with it soon: so many
-/// times, once in so long, before the pauses become longer than that.
-const OFTEN: (usize, Duration) = (80, Duration::from_micros(250));
-/// The first of the longer pauses.
-const SELDOM: usize = 5;
-/// A child that takes a connection over mostly does so before it was looked so often, which takes a tenth of a second.
-const HANDED_ON: usize = 7;
 /// The kernel knows of a connection so many nanoseconds after its first packet was sent.
 const THROUGH: i64 = 1_000_000;
 /// From this look on, it is looked everywhere for who took it over.
@@ -44,53 +26,10 @@ const LOOKS: usize = 1;
 /// While nothing is asked, it is looked so often whether the capture is over.
 const IDLE: Duration = Duration::from_millis(50);
 
-/// A connection whose responder may become better known.
-struct Open {
-    question: Question,
-    /// How long after it is known who listens it is asked who has accepted.
-    pause: Option<Duration>,
-    /// How often it was asked whether anybody has accepted it,
-    asked: usize,
-    /// how often it was looked whether it was handed on since, and how often that is to be looked at most.
-    looked: usize,
-    until: usize,
-    /// Whether the kernel tells who accepts it.
-    is_told: bool,
-    /// Who listens.
-    listening: Vec<Arc<Process>>,
-    /// Who had the connection when that was asked last.
-    had: Vec<Arc<Process>>,
-    is_accepted: bool,
-    /// The number that was given to a process last before the first question.
-    since: u32,
-    due: Instant,
-}
-
-/// The one that is due first is the greatest.
-impl Ord for Open {
-    fn cmp(&self, other: &Open) -> Ordering {
-        other.due.cmp(&self.due)
-    }
-}
-
-impl PartialOrd for Open {
-    fn partial_cmp(&self, other: &Open) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Open {
-    fn eq(&self, other: &Open) -> bool {
-        self.due == other.due
-    }
-}
-
-impl Eq for Open {}
-
-/// Answers questions until nobody can ask any more; each a while after it was asked, where it may have an answer by then.
+/// Answers questions until that is over; each a while after it was asked, where it may have an answer by then.
 pub(super) fn answer(
     directory: &Arc<Directory>,
-    questions: &Receiver<Question>,
+    questions: &Questions,
     mut finder: Finder,
     first_after: Duration,
     is_over: impl Fn() -> bool,
@@ -99,48 +38,39 @@ pub(super) fn answer(
     let mut allowance = Allowance::new(Instant::now());
     let is_told = !first_after.is_zero();
     let mut gathering = Gathering::new(Instant::now());
-    // Who was not told of them has to ask while they are there, if there is time for it.
-    let mut gather = |allowance: &mut Allowance| {
-        if is_told || !allowance.is_left(Instant::now()) {
-            gathering.wait();
-        }
-    };
     loop {
         let next = waiting.peek().map(|open| open.due);
         let patience = next.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
-        let mut since = None;
-        let mut open = |question: Question| Open {
-            question,
-            pause: question
-                .is_begun
-                .then_some(first_after)
-                .filter(|pause| !pause.is_zero()),
-            asked: 0,
-            looked: 0,
-            until: HANDED_ON,
-            is_told,
-            listening: Vec::new(),
-            had: Vec::new(),
-            is_accepted: false,
-            since: *since.get_or_insert_with(|| finder.last_pid().unwrap_or(u32::MAX)),
-            due: match question.is_begun {
-                true => Instant::now(),
-                false => Instant::now() + first_after,
-            },
+        // Who begins is of interest where somebody may hand a connection on.
+        let is_of_interest = next.is_some() && allowance.is_left(Instant::now());
+        let births = finder.births().filter(|_| is_of_interest);
+        questions.wait(births.map(AsFd::as_fd), patience);
+        // Who was not told of them has to ask while they are there, if there is time for it.
+        if is_told || !allowance.is_left(Instant::now()) {
+            gathering.wait();
+        }
+        let asked = questions.take();
+        if asked.is_empty() && is_over() {
+            return;
+        }
+        let since = match asked.is_empty() {
+            true => None,
+            false => finder.last_pid(),
         };
-        match questions.recv_timeout(patience) {
-            Ok(question) => {
-                gather(&mut allowance);
-                for question in std::iter::once(question).chain(questions.try_iter()) {
-                    allowance.count(Instant::now());
-                    waiting.push(open(question));
-                }
+        for question in asked {
+            allowance.count(Instant::now());
+            if question.about == About::Originator {
+                let tuple = &question.tuple;
+                let found = allowance.spend(|| finder.originator(tuple));
+                directory.originator(&question, found.unwrap_or_else(Owner::missed));
+                continue;
             }
-            Err(RecvTimeoutError::Timeout) if is_over() => return,
-            Err(RecvTimeoutError::Timeout) => gather(&mut allowance),
-            Err(RecvTimeoutError::Disconnected) => return,
+            waiting.push(Open::new(question, first_after, since.unwrap_or(u32::MAX)));
         }
         loop {
+            if finder.births().is_some() {
+                allowance.spend(|| look_at_newborn(&mut finder, &mut waiting));
+            }
             let due = take_due(&mut waiting);
             if due.is_empty() {
                 break;
@@ -172,6 +102,23 @@ pub(super) fn answer(
     }
 }
 
+/// Looks at those who have just begun, before they are done, if they are children of somebody who may have handed a connection on: then it is
+/// asked at once which.
+fn look_at_newborn(finder: &mut Finder, waiting: &mut BinaryHeap<Open>) {
+    let is_asked_for = |pid| waiting.iter().any(|open| open.may_have_handed_on(pid));
+    let parents = finder.look_at_newborn(is_asked_for);
+    if parents.is_empty() {
+        return;
+    }
+    let now = Instant::now();
+    let mut all = std::mem::take(waiting).into_vec();
+    let is_due = |open: &&mut Open| parents.iter().any(|pid| open.may_have_handed_on(*pid));
+    for open in all.iter_mut().filter(is_due) {
+        open.due = now;
+    }
+    *waiting = all.into();
+}
+
 /// Those that are due.
 fn take_due(waiting: &mut BinaryHeap<Open>) -> Vec<Open> {
     let now = Instant::now();
@@ -180,13 +127,6 @@ fn take_due(waiting: &mut BinaryHeap<Open>) -> Vec<Open> {
         due.extend(waiting.pop());
     }
     due
-}
-
-impl Open {
-    /// Whether it is asked about now for the first time.
-    fn is_first(&self) -> bool {
-        self.asked + self.looked == 0 && self.pause.is_none()
-    }
 }
 
 /// The sockets of those that were not accepted when that was asked last. It is noted which children of those who listen have them.
@@ -205,7 +145,7 @@ fn sockets(finder: &mut Finder, due: &[Open]) -> Vec<Option<Listed>> {
 /// Looks up who listens, and both ends as they are now of a connection that nobody saw begin.
 fn begin(directory: &Directory, finder: &mut Finder, open: &mut Open) {
     let (question, tuple) = (&open.question, &open.question.tuple);
-    if !question.is_begun {
+    if question.about == About::Both {
         let owner = finder.originator(tuple);
         directory.originator(question, owner);
         let owner = finder.first_responder(tuple, Depth::First);
@@ -227,7 +167,7 @@ fn ask(
     socket: Option<Listed>,
     is_much: bool,
 ) -> bool {
-    let question = &open.question;
+    let question = &{ open.question };
     let tuple = &question.tuple;
     if let Some(pause) = open.pause.take() {
         let listening = finder.listening(tuple);
@@ -236,13 +176,21 @@ fn ask(
         open.due = Instant::now() + pause;
         return true;
     }
+    if open.is_being_handed_on()
+        && let Some(is_of_use) = ask_both(directory, finder, open)
+    {
+        return is_of_use;
+    }
+    if let Some(socket) = &socket {
+        open.inode = socket.inode;
+    }
     let is_known_to_wait = socket.as_ref().is_some_and(|socket| socket.inode == 0);
     if is_known_to_wait && tuple.proto == TCP && !open.listening.is_empty() {
-        return wait(open);
+        return open.wait();
     }
     // No process has begun since: nothing was handed on.
     if open.is_accepted && tuple.proto == TCP && finder.last_pid() == Some(open.since) {
-        return wait(open);
+        return open.wait();
     }
     let depth = match open.is_accepted {
         true if open.looked < THOROUGH => Depth::Forked(open.since),
@@ -259,6 +207,7 @@ fn ask(
                 parent.is_none() || has_same(&open.had, process)
             });
             open.had = has;
+            open.uid = owner.uid;
             let listens = |process: &Arc<Process>| has_same(&open.listening, process);
             // Who listens may hand it on to a child.
             let may_change = owner.processes.iter().any(listens);
@@ -288,38 +237,35 @@ fn ask(
         Found::NotThere(_) if now().0 - question.time.0 > THROUGH => return false,
         Found::NotThere(_) => {}
     }
-    wait(open)
+    open.wait()
 }
 
-/// How long after the last question whether anybody has accepted it the next one follows.
-fn again(asked: usize, often: bool) -> Option<Duration> {
-    if !often {
-        return AGAIN.get(asked).copied();
+/// Asks a process and its child, which both had a connection a moment ago, who keeps it; whether it is of use to ask again, if that is known
+/// already or will be soon.
+fn ask_both(directory: &Directory, finder: &mut Finder, open: &mut Open) -> Option<bool> {
+    let has = finder.still(&open.had, open.inode)?;
+    let had = open.had.clone();
+    let is_child = |one: &Arc<Process>| had.iter().any(|other| other.pid == one.parent);
+    // A child may be done with it before its parent has had a turn to close it: then both are, a moment later.
+    let is_decided = has.iter().all(is_child);
+    if !is_decided && open.wait_for_one() {
+        return Some(true);
     }
-    let (count, pause) = OFTEN;
-    let soon = AGAIN.into_iter().take_while(|after| *after < pause);
-    let often = soon.chain(repeat_n(pause, count));
-    often.chain(AGAIN.into_iter().skip(SELDOM)).nth(asked)
-}
-
-/// Puts the next question off; whether there is to be one.
-fn wait(open: &mut Open) -> bool {
-    let after = match open.is_accepted {
-        true => {
-            open.looked += 1;
-            let after = AGAIN.get(open.looked);
-            after.filter(|_| open.looked <= open.until).copied()
-        }
-        false => {
-            open.asked += 1;
-            again(open.asked, !open.is_told)
-        }
+    let is_over = has.is_empty();
+    let mut processes = if is_over { had.clone() } else { has.clone() };
+    processes.sort_by_key(|one| !is_child(one));
+    let listens = |process: &Arc<Process>| has_same(&open.listening, process);
+    let how = match processes.iter().all(listens) {
+        true => How::Acceptor,
+        false => How::Socket,
     };
-    let Some(after) = after else {
-        return false;
+    let owner = Owner {
+        processes,
+        ..Owner::unknown(how, open.uid)
     };
-    open.due = Instant::now() + after;
-    true
+    directory.responder_so_far(&open.question, owner);
+    open.had = has;
+    Some(!is_over && open.wait())
 }
 
 /// Whether a process is among these.
@@ -335,21 +281,5 @@ fn gone_if_nobody(owner: Owner) -> Owner {
             ..owner
         },
         _ => owner,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_is_not_told_asks_often_at_first() {
-        let pauses = |often| (1..).map_while(move |asked| again(asked, often));
-        assert_eq!(pauses(false).collect::<Vec<Duration>>(), AGAIN[1..]);
-        let (count, pause) = OFTEN;
-        let often: Vec<Duration> = pauses(true).collect();
-        assert!(often.is_sorted());
-        assert_eq!(often.iter().filter(|own| **own == pause).count(), count);
-        assert!(often.ends_with(&AGAIN[SELDOM..]));
     }
 }

@@ -10,11 +10,13 @@ mod allowance;
 mod asked;
 mod attributed;
 pub mod comment;
-mod describer;
 mod directory;
 mod entries;
+mod errands;
 mod finder;
 mod later;
+mod open;
+mod questions;
 mod selected;
 mod syn;
 mod tasks;
@@ -95,6 +97,11 @@ impl How {
 }
 
 impl Owner {
+    /// Nobody: there was no time to look.
+    fn missed() -> Owner {
+        Owner::unknown(How::Missed, None)
+    }
+
     /// Nobody, and why.
     pub(crate) fn unknown(how: How, uid: Option<u32>) -> Owner {
         Owner {

@@ -7,14 +7,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::allowance::Allowance;
-use super::describer::Describer;
-use super::directory::{Directory, Question};
+use super::directory::{About, Directory, Question};
+use super::errands::Errands;
 use super::finder::{Depth, Finder};
 use super::syn::Syn;
 use super::{later, now, told};
 use crate::decode::decode;
 use crate::error::Result;
 use crate::filter::Filter;
+use crate::host::births::Births;
 use crate::host::connections::Connections;
 use crate::host::priority::{Turn, hurry};
 use crate::host::sockets::Sockets;
@@ -84,9 +85,8 @@ impl Watcher {
     /// The device cannot be opened, the kernel does not tell of its sockets, or there are no more threads.
     pub fn start(beside: &Options, filter: &str, asking: Asking) -> Result<Watcher> {
         let stop = Stop::new()?;
-        let (directory, questions) = Directory::new();
-        let (describer, describes) = Describer::start()?;
-        let finder = Finder::new(describer.clone())?;
+        let (directory, questions) = Directory::new()?;
+        let (errands, runs) = Errands::start()?;
         let (told, over) = (Arc::clone(&directory), stop.clone());
         let named = |name: &str| std::thread::Builder::new().name(name.into());
         let (way, begins) = match asking.answer() {
@@ -99,7 +99,7 @@ impl Watcher {
             }
             Err(error) => {
                 let live = syns(beside, filter, stop.clone())?;
-                let first = Finder::new(describer)?;
+                let first = Finder::new(errands.clone(), None)?;
                 let look = move || look(&told, live, first);
                 let way = Way::Looked(error.to_string());
                 (way, named("owners").spawn(look)?)
@@ -109,6 +109,12 @@ impl Watcher {
             Way::Told => (TOLD_BY_THEN, Turn::Usual),
             Way::Looked(_) => (Duration::ZERO, Turn::Short),
         };
+        // Where the kernel tells of connections there is no need to look at who begins.
+        let births = match way {
+            Way::Told => None,
+            Way::Looked(_) => Births::listen().ok(),
+        };
+        let finder = Finder::new(errands, births)?;
         let (asked, over) = (Arc::clone(&directory), stop.clone());
         let later = named("owners later").spawn(move || {
             hurry(turn);
@@ -119,7 +125,7 @@ impl Watcher {
         Ok(Watcher {
             directory,
             stop,
-            threads: vec![begins, later, describes],
+            threads: vec![begins, later, runs],
             way,
         })
     }
@@ -178,7 +184,7 @@ fn look(directory: &Directory, mut live: Live, mut finder: Finder) {
             } else if is_late {
                 // Whoever is still there is found when it is asked about as if nobody had seen it begin.
                 directory.inquire(Question {
-                    is_begun: false,
+                    about: About::Both,
                     ..question
                 });
             } else {
@@ -218,36 +224,43 @@ fn begins(directory: &Directory, frame: &Frame) -> Option<Question> {
     is_new.then_some(Question {
         tuple,
         time: frame.time,
-        is_begun: true,
+        about: About::Responder,
     })
 }
 
 /// Looks up who sent SYNs, and whether anybody listens.
 fn begin(directory: &Directory, finder: &mut Finder, begun: &[Question]) {
+    // Who accepts them is asked by another thread, which begins with that at once.
+    let is_listened_to = |question: &Question| {
+        let is_so = finder.is_listened_to(&question.tuple);
+        if is_so {
+            directory.inquire(*question);
+        }
+        is_so
+    };
+    let are_listened_to: Vec<bool> = begun.iter().map(is_listened_to).collect();
     // Who sent them may be gone first; the servers will still be there.
     let tuples: Vec<Tuple> = begun.iter().map(|question| question.tuple).collect();
     let owners = finder.likely_originators(&tuples);
-    for (question, owner) in begun.iter().zip(owners) {
-        let is_known = owner.is_some();
-        if let Some(owner) = owner {
-            directory.originator(question, owner);
+    let known = begun.iter().zip(owners).zip(are_listened_to);
+    for ((question, owner), is_listened_to) in known {
+        // To ask all that there are takes longer than others are there; who is refused will not be asked about again.
+        match owner {
+            Some(owner) => directory.originator(question, owner),
+            None if is_listened_to => directory.inquire(Question {
+                about: About::Originator,
+                ..*question
+            }),
+            None => directory.originator(question, finder.originator(&question.tuple)),
         }
-        if !finder.is_listened_to(&question.tuple) {
+        if !is_listened_to {
             let owner = finder.first_responder(&question.tuple, Depth::Likely);
             let is_refused = owner.processes.is_empty();
             directory.responder(question, owner);
-            if is_refused {
-                if !is_known {
-                    directory.originator(question, finder.originator(&question.tuple));
-                }
-                directory.is_settled(question);
-                continue;
+            match is_refused {
+                true => directory.is_settled(question),
+                false => directory.inquire(*question),
             }
         }
-        // Who accepts it is asked by another thread, and so is who else may have begun it: others begin meanwhile.
-        directory.inquire(Question {
-            is_begun: is_known,
-            ..*question
-        });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::host::births::{Birth, Births};
 use crate::host::processes::{self, Held, LastPid};
 
 /// So many are remembered.
@@ -14,7 +15,10 @@ const AT_ONCE: u32 = 1024;
 pub(super) struct Young {
     /// The last one first. Some have ended.
     processes: VecDeque<Newcomer>,
-    /// Where the kernel tells which number it gave away last, and which that was when this was looked at.
+    /// Where the kernel tells of each, and those that nobody has looked at since.
+    births: Option<Births>,
+    born: Vec<Birth>,
+    /// Where it tells which number it gave away last, and the last one that is known of.
     given: Option<LastPid>,
     last: Option<u32>,
 }
@@ -31,13 +35,25 @@ struct Newcomer {
 
 impl Young {
     /// Everybody who has begun before, and is there, is among them, as far as so many are remembered.
-    pub(super) fn new() -> Young {
+    pub(super) fn new(births: Option<Births>) -> Young {
         let mut young = Young {
+            births,
             given: LastPid::open().ok(),
             ..Young::default()
         };
-        young.look();
+        young.look_by_number();
         young
+    }
+
+    /// Where the kernel tells of each.
+    pub(super) fn births(&self) -> Option<&Births> {
+        self.births.as_ref()
+    }
+
+    /// Those that it has told of since this was asked last.
+    pub(super) fn take_born(&mut self) -> Vec<Birth> {
+        self.look();
+        std::mem::take(&mut self.born)
     }
 
     /// The number that the kernel gave away last, to a process or a thread.
@@ -85,6 +101,26 @@ impl Young {
 
     /// Adds who has begun since this was called last.
     pub(super) fn look(&mut self) {
+        let Some(births) = &mut self.births else {
+            return self.look_by_number();
+        };
+        while let Some(birth) = births.take() {
+            self.last = Some(birth.pid);
+            self.processes.push_front(Newcomer {
+                pid: birth.pid,
+                was_asked: false,
+                parent: Some(birth.parent),
+            });
+            self.born.push(birth);
+        }
+        self.processes.truncate(MOST);
+        if births.has_lost() {
+            self.look_by_number();
+        }
+        self.born.truncate(MOST);
+    }
+
+    fn look_by_number(&mut self) {
         if let Some(last) = self.last_pid() {
             self.add(last, processes::is_process);
         }
