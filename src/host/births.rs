@@ -204,7 +204,6 @@ mod message {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
 
     #[test]
     fn messages_may_be_anything() {
@@ -213,26 +212,5 @@ mod tests {
                 let _ = message::birth(&vec![fill; len]);
             }
         }
-    }
-
-    #[test]
-    fn a_child_is_told_of() {
-        let mut births = match Births::listen() {
-            Ok(births) => births,
-            Err(error) => return eprintln!("skipped: the process connector: {error}"),
-        };
-        let mut child = std::process::Command::new("true").spawn().expect("true");
-        let expected = Birth {
-            pid: child.id(),
-            parent: std::process::id(),
-        };
-        let until = Instant::now() + Duration::from_secs(1);
-        let mut told = false;
-        while !told && Instant::now() < until {
-            told = std::iter::from_fn(|| births.take()).any(|birth| birth == expected);
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        child.wait().expect("it ends");
-        assert!(told);
     }
 }

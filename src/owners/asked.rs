@@ -296,6 +296,7 @@ mod tests {
         assert_eq!(found.process.pid, own);
         assert_eq!(found.descriptor, socket.as_raw_fd() as u32);
         assert_eq!(asked.descriptor(inode), Some(found.descriptor));
+        asked.is_usual(found.descriptor);
         assert!(asked.usual_holder(&[own], inode).is_some());
         assert!(asked.holder_as(own, found.descriptor, inode).is_some());
         assert!(asked.holder_as(own, found.descriptor, others).is_none());

@@ -20,6 +20,8 @@ mod parts;
 
 mod owners;
 
+mod births;
+
 mod beside;
 
 mod ends;
