@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::allowance::Allowance;
-use super::comment::{self, Extent};
+use super::comment::{self, Extent, Written};
+use super::offload::Offload;
 use super::{Directory, Owner, Owners, Which};
 use crate::decode::decode;
 use crate::error::Result;
@@ -26,14 +27,16 @@ struct Labels {
     known: HashMap<Tuple, Label>,
     /// For how long answers are waited for.
     patience: Allowance,
-    /// What stands on a frame that tells details.
-    details: Vec<u8>,
+    /// What stands on a frame that tells details, and on one of which it is not known whose it is.
+    details: Written,
+    nobody: Written,
+    offload: Offload,
 }
 
 struct Label {
     owners: Owners,
     /// The options of a frame without details.
-    words: Vec<u8>,
+    words: Written,
 }
 
 /// An answer is waited for so long: the first packet is to have it too.
@@ -50,7 +53,9 @@ impl<S: Source> Attributed<S> {
                 directory,
                 known: HashMap::new(),
                 patience: Allowance::new(Instant::now()),
-                details: Vec::new(),
+                details: Written::default(),
+                nobody: Written::only_flags(),
+                offload: Offload::default(),
             },
         }
     }
@@ -93,6 +98,7 @@ impl Labels {
         let Some(tuple) = packet.tuple() else {
             return frame_options(&[]);
         };
+        let flags = self.offload.flags(packet);
         let which = match packet.body {
             Body::Tcp { tcp, .. } if tcp.flags.has(Flags::SYN) && !tcp.flags.has(Flags::ACK) => {
                 Which::First
@@ -104,7 +110,7 @@ impl Labels {
             _ => self.ask(&tuple, frame.time, which),
         };
         let Some(owners) = known.filter(|owners| !owners.are_unknown()) else {
-            return frame_options(&[]);
+            return frame_options(self.nobody.with(flags));
         };
         if self.known.len() > MOST {
             self.known.clear();
@@ -116,18 +122,17 @@ impl Labels {
         if !is_known {
             let back = self.known.get(&tuple.reversed());
             let is_told = back.is_some_and(|label| label.owners.clone().swapped().are(&owners));
-            let mut words = Vec::new();
-            comment::write(&owners, Extent::Words, &mut words);
+            let words = comment::write(&owners, Extent::Words);
             if !is_told {
-                self.details.clear();
-                comment::write(&owners, Extent::Details, &mut self.details);
+                self.details = comment::write(&owners, Extent::Details);
             }
             self.known.insert(tuple, Label { owners, words });
             if !is_told {
-                return frame_options(&self.details);
+                return frame_options(self.details.with(flags));
             }
         }
-        frame_options(self.known.get(&tuple).map_or(&[], |label| &label.words))
+        let label = self.known.get_mut(&tuple);
+        frame_options(label.map_or(&[], |label| label.words.with(flags)))
     }
 }
 

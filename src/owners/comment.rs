@@ -18,10 +18,13 @@ use crate::packet::{Options, Timestamp};
 
 /// What a comment begins with that is ours.
 pub const OURS: &str = "lcap: ";
-/// Option codes: end of options, a comment, the process that sent the packet and its thread.
+/// Option codes: end of options, a comment, flags of the packet, the process that sent the packet and its thread.
 const END: u16 = 0;
 const COMMENT: u16 = 1;
+const FLAGS: u16 = 2;
 const PROCESS: u16 = 8;
+/// How many bytes the flags take, which stand first.
+const FLAGS_LEN: usize = 8;
 /// No more of a value is told than so many bytes.
 const MOST: usize = 512;
 /// No more arguments of a process are told.
@@ -36,8 +39,31 @@ pub(super) enum Extent {
     Details,
 }
 
-/// Writes the options of a packet whose sender and receiver are these, numbers in this machine's byte order.
-pub(super) fn write(owners: &Owners, extent: Extent, out: &mut Vec<u8>) {
+/// The options of a packet that are made once for all packets of a connection: flags, and what else there is to be told.
+#[derive(Debug, Default)]
+pub(super) struct Written(Vec<u8>);
+
+impl Written {
+    /// The options of a packet that has these flags.
+    pub(super) fn with(&mut self, flags: u32) -> &[u8] {
+        let (value, rest) = (FLAGS_LEN - size_of::<u32>(), FLAGS_LEN);
+        if let Some(value) = self.0.get_mut(value..rest) {
+            value.copy_from_slice(&flags.to_ne_bytes());
+        }
+        let begin = if flags == 0 { rest } else { 0 };
+        self.0.get(begin..).unwrap_or_default()
+    }
+
+    /// The options of a packet of which nothing is known but its flags.
+    pub(super) fn only_flags() -> Written {
+        let mut written = Written::default();
+        option(FLAGS, &0_u32.to_ne_bytes(), &mut written.0);
+        written
+    }
+}
+
+/// The options of a packet whose sender and receiver are these, numbers in this machine's byte order.
+pub(super) fn write(owners: &Owners, extent: Extent) -> Written {
     let mut text = format!("{OURS}{owners}");
     if extent == Extent::Details {
         for (name, owner) in [("src", &owners.orig), ("dst", &owners.resp)] {
@@ -48,16 +74,18 @@ pub(super) fn write(owners: &Owners, extent: Extent, out: &mut Vec<u8>) {
             }
         }
     }
-    option(COMMENT, text.as_bytes(), out);
+    let mut written = Written::only_flags();
+    option(COMMENT, text.as_bytes(), &mut written.0);
     if let Some(owner) = &owners.orig
         && owner.how == How::Socket
         && let [process] = &*owner.processes
     {
         // Which of its threads is not known.
         let sender = [process.pid, 0].map(u32::to_ne_bytes);
-        option(PROCESS, sender.as_flattened(), out);
+        option(PROCESS, sender.as_flattened(), &mut written.0);
     }
-    option(END, &[], out);
+    option(END, &[], &mut written.0);
+    written
 }
 
 fn option(code: u16, value: &[u8], out: &mut Vec<u8>) {

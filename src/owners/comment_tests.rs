@@ -53,15 +53,23 @@ fn what_is_known_comes_back() {
         (None, one),
     ] {
         let owners = Owners { orig, resp };
-        let mut bytes = Vec::new();
-        write(&owners, Extent::Details, &mut bytes);
-        assert_eq!(super::owners(&options(&bytes)), Some(owners.clone()));
-        let words = in_words(&options(&bytes)).expect("words");
-        assert_eq!(words, owners.to_string());
-        bytes.clear();
-        write(&owners, Extent::Words, &mut bytes);
-        assert_eq!(in_words(&options(&bytes)), Some(&*owners.to_string()));
-        assert_eq!(super::owners(&options(&bytes)), None);
+        let (mut details, mut short) = (
+            write(&owners, Extent::Details),
+            write(&owners, Extent::Words),
+        );
+        let words = owners.to_string();
+        for flags in [0, 0x200, 0] {
+            let told = options(details.with(flags));
+            assert_eq!(super::owners(&told), Some(owners.clone()));
+            assert_eq!(in_words(&told), Some(&*words));
+            let told = options(short.with(flags));
+            assert_eq!(in_words(&told), Some(&*words));
+            assert_eq!(super::owners(&told), None);
+            let own = told.records().find(|(code, _)| *code == FLAGS);
+            let own =
+                own.map(|(_, value)| u32::from_ne_bytes(value.try_into().expect("four bytes")));
+            assert_eq!(own, Some(flags).filter(|flags| *flags > 0));
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod entries;
 mod errands;
 mod finder;
 mod later;
+mod offload;
 mod open;
 mod questions;
 mod selected;

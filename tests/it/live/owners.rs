@@ -199,6 +199,17 @@ fn what_live_said_the_file_says() {
     assert_eq!(live[1]["pid"], theirs);
     assert_eq!(live[1]["how"], "acceptor");
     assert_eq!(lcap(&["-r", path]), text.output);
+    // No device is there to make checksums, and nothing else is left to it here (epb_flags, bit 9).
+    let mut flags = Vec::new();
+    let mut source = lcap::open(path).unwrap();
+    let collect = |packet: &lcap::packet::Packet<'_>| {
+        let mut options = packet.frame.options.records();
+        flags.push(options.find_map(|(code, value)| {
+            (code == 2).then(|| u32::from_ne_bytes(value.try_into().unwrap()))
+        }));
+    };
+    source.each(collect).unwrap();
+    assert_eq!(flags, vec![Some(1 << 9); text.output.len()]);
     for line in &lcap(&["-r", path, "--format", "json"])[first..] {
         let packet: Value = serde_json::from_str(line).unwrap();
         let pids = ["src_process", "dst_process"].map(|end| packet[end]["pid"].as_u64());
