@@ -25,7 +25,7 @@ pub(super) fn listening(interface: &Interface, ring: u64, way: Option<&Way>) {
     let (snap_len, ring) = (interface.snap_len, display(ring));
     let way = match way {
         Some(Way::Told) => ", processes by BPF",
-        Some(Way::Looked(_)) => ", processes by lookup",
+        Some(Way::Looked { .. }) => ", processes by lookup",
         None => "",
     };
     say(&format!(
@@ -35,9 +35,16 @@ pub(super) fn listening(interface: &Interface, ring: u64, way: Option<&Way>) {
 
 /// Why the kernel does not tell who begins connections, and what that means.
 pub(super) fn way(way: &Way) {
-    if let Way::Looked(why) = way {
+    let Way::Looked { why, births } = way else {
+        return;
+    };
+    say(&format!(
+        "lcap: no BPF: {why}\nlcap: who is gone before its SYN was looked up, or is refused, is not known\n"
+    ));
+    if let Some(why) = births {
         say(&format!(
-            "lcap: no BPF: {why}\nlcap: who is gone before its SYN was looked up, or is refused, is not known\n"
+            "lcap: no process connector: {why}\n\
+             lcap: a server's child that answers and ends at once may not be known\n"
         ));
     }
 }

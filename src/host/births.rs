@@ -62,7 +62,8 @@ impl Births {
         use rustix::net::{bind, netlink, socket_with};
         // It would not say that it tells nothing.
         if !is_told_of()? {
-            return Err(io::ErrorKind::Unsupported.into());
+            let why = "it tells of this machine's own namespaces only";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
         }
         let netlink = socket_with(
             AddressFamily::NETLINK,
@@ -126,7 +127,9 @@ fn is_told_of() -> io::Result<bool> {
             return Ok(false);
         }
     }
-    Ok(std::fs::read_to_string("/proc/net/connector")?.contains("cn_proc"))
+    // Another network namespace has no such file.
+    let connectors = std::fs::read_to_string("/proc/thread-self/net/connector");
+    Ok(connectors.is_ok_and(|all| all.contains("cn_proc")))
 }
 
 /// What can be polled for something to take.

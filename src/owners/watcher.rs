@@ -74,8 +74,13 @@ impl Asking {
 pub enum Way {
     /// The kernel tells.
     Told,
-    /// Each SYN has it looked up, because the kernel does not tell; why not.
-    Looked(String),
+    /// Each SYN has it looked up, because the kernel does not tell.
+    Looked {
+        /// Why it does not tell of connections,
+        why: String,
+        /// and why it does not tell of processes that begin either, if it does not.
+        births: Option<String>,
+    },
 }
 
 impl Watcher {
@@ -89,30 +94,30 @@ impl Watcher {
         let (errands, runs) = Errands::start()?;
         let (told, over) = (Arc::clone(&directory), stop.clone());
         let named = |name: &str| std::thread::Builder::new().name(name.into());
-        let (way, begins) = match asking.answer() {
+        let (way, begins, births) = match asking.answer() {
             Ok(connections) => {
                 let wanted = Syn::new(Filter::new(None, filter)?);
                 let wakes = directory.listen()?;
                 let sockets = Sockets::open()?;
                 let note = move || told::note(&told, connections, &sockets, wanted, &wakes, &over);
-                (Way::Told, named("owners").spawn(note)?)
+                // There is no need to look at who begins.
+                (Way::Told, named("owners").spawn(note)?, None)
             }
             Err(error) => {
                 let live = syns(beside, filter, stop.clone())?;
                 let first = Finder::new(errands.clone(), None)?;
                 let look = move || look(&told, live, first);
-                let way = Way::Looked(error.to_string());
-                (way, named("owners").spawn(look)?)
+                let births = Births::listen();
+                let way = Way::Looked {
+                    why: error.to_string(),
+                    births: births.as_ref().err().map(ToString::to_string),
+                };
+                (way, named("owners").spawn(look)?, births.ok())
             }
         };
         let (first_after, turn) = match way {
             Way::Told => (TOLD_BY_THEN, Turn::Usual),
-            Way::Looked(_) => (Duration::ZERO, Turn::Short),
-        };
-        // Where the kernel tells of connections there is no need to look at who begins.
-        let births = match way {
-            Way::Told => None,
-            Way::Looked(_) => Births::listen().ok(),
+            Way::Looked { .. } => (Duration::ZERO, Turn::Short),
         };
         let finder = Finder::new(errands, births)?;
         let (asked, over) = (Arc::clone(&directory), stop.clone());
