@@ -254,8 +254,15 @@ impl Finder {
         if let Some(holder) = known.or_else(|| self.asked.holder_seen(inode)) {
             return Some(holder);
         }
-        let young = &mut self.asked.young;
-        young.look();
+        let late = self.asked.young.look_again();
+        if let Some(holder) = self.asked.usual_holder(&late, inode) {
+            return Some(holder);
+        }
+        // To ask all of them takes longer than others are there.
+        if !self.is_there(tuple, inode) {
+            return None;
+        }
+        let young = &self.asked.young;
         let often = self.recent.iter().take(OFTEN).copied();
         let before = self.recent.iter().skip(OFTEN).copied();
         let again = young.pids_if(true).filter(|pid| !self.recent.contains(pid));

@@ -7,6 +7,8 @@ use crate::host::processes::{self, Held, LastPid};
 
 /// So many are remembered.
 const MOST: usize = 256;
+/// So many numbers are tried once more.
+const ABSENT: usize = 64;
 /// No more numbers are tried at once.
 const AT_ONCE: u32 = 1024;
 
@@ -21,6 +23,8 @@ pub(super) struct Young {
     /// Where it tells which number it gave away last, and the last one that is known of.
     given: Option<LastPid>,
     last: Option<u32>,
+    /// Numbers that were given away lately and were no process's then: a thread's, or that of a process that was just being made.
+    absent: VecDeque<u32>,
 }
 
 /// One of them.
@@ -107,9 +111,8 @@ impl Young {
         while let Some(birth) = births.take() {
             self.last = Some(birth.pid);
             self.processes.push_front(Newcomer {
-                pid: birth.pid,
-                was_asked: false,
                 parent: Some(birth.parent),
+                ..Newcomer::new(birth.pid)
             });
             self.born.push(birth);
         }
@@ -118,6 +121,23 @@ impl Young {
             self.look_by_number();
         }
         self.born.truncate(MOST);
+    }
+
+    /// The same, and who has become a process since.
+    pub(super) fn look_again(&mut self) -> Vec<u32> {
+        self.look();
+        self.add_late(processes::is_process)
+    }
+
+    fn add_late(&mut self, is_process: impl Fn(u32) -> bool) -> Vec<u32> {
+        let absent = std::mem::take(&mut self.absent).into_iter();
+        let (late, absent): (Vec<u32>, Vec<u32>) = absent.partition(|pid| is_process(*pid));
+        self.absent = absent.into();
+        for pid in &late {
+            self.processes.push_front(Newcomer::new(*pid));
+        }
+        self.processes.truncate(MOST);
+        late
     }
 
     fn look_by_number(&mut self) {
@@ -136,14 +156,14 @@ impl Young {
             .filter(|before| *before < last)
             .map_or(last.saturating_sub(AT_ONCE), |before| before + 1);
         let first = first.max(last.saturating_sub(AT_ONCE));
-        for pid in (first..=last).filter(|pid| is_process(*pid)) {
-            self.processes.push_front(Newcomer {
-                pid,
-                was_asked: false,
-                parent: None,
-            });
+        for pid in first..=last {
+            match is_process(pid) {
+                true => self.processes.push_front(Newcomer::new(pid)),
+                false => self.absent.push_front(pid),
+            }
         }
         self.processes.truncate(MOST);
+        self.absent.truncate(ABSENT);
     }
 
     /// Forgets who has ended.
@@ -153,6 +173,14 @@ impl Young {
 }
 
 impl Newcomer {
+    fn new(pid: u32) -> Newcomer {
+        Newcomer {
+            pid,
+            was_asked: false,
+            parent: None,
+        }
+    }
+
     /// Its number, if it is a child of one of these. Whose it is is asked once.
     fn is_child(&mut self, parents: &[u32]) -> Option<u32> {
         if self.parent.is_none() {
@@ -178,6 +206,11 @@ mod tests {
         young.add(15, even);
         assert_eq!(pids(&young), [14, 12, 10, 9, 8, 7]);
         young.forget(9);
+        // 13 was being made.
+        assert_eq!(young.add_late(|pid| pid == 13), [13]);
+        assert_eq!(pids(&young), [13, 14, 12, 10, 8, 7]);
+        assert!(young.add_late(|pid| pid == 13).is_empty());
+        young.forget(13);
         // The numbers begin again.
         young.add(4, even);
         assert_eq!(pids(&young), [4, 2, 0, 14, 12, 10, 8, 7]);
