@@ -94,7 +94,13 @@
 //! Where the kernel does not tell, what will be gone first is asked first, for all connections that wait: their sockets, then which of the
 //! processes that have just begun has them, guessing the descriptor, then who those are, and only then what there is to be known of them.
 //! The first design finished one connection after the other, and asked each process for all that it has: a question to /proc takes
-//! microseconds, and a client that only asks something is there for some hundred.
+//! microseconds, and a client that only asks something is there for some hundred. What may have to wait for a process to have a turn, its
+//! arguments and its environment, is read by a thread that nobody waits for, and who listens is known to it before anybody comes.
+//!
+//! A server's child may accept a connection from its parent, answer and end between two questions. So the kernel is asked to tell of
+//! processes that begin ([`host::births`]), which is before they do anything, and their sockets are looked at then. Parent and child both
+//! have the connection for a moment: which of them keeps it is asked until one has closed it, and where both are done before that was
+//! seen, both are named.
 //!
 //! # How flows end
 //!
