@@ -140,13 +140,19 @@ fn pass_on<S: Source>(
 /// Has the output told what a table says, until it fails.
 #[inline]
 fn tell(output: &mut Output, act: impl FnOnce(&mut dyn FnMut(FlowEvent))) -> Result<()> {
-    let mut told = Ok(());
+    let mut failed = None;
     act(&mut |event| {
-        if told.is_ok() {
-            told = output.flow(&event);
+        if failed.is_none()
+            && let Err(error) = output.flow(&event)
+        {
+            failed = Some(error);
         }
     });
-    told
+    // To copy what is no error, of which little was written just now, takes longer than all that is around it.
+    match failed {
+        None => Ok(()),
+        Some(error) => Err(error),
+    }
 }
 
 impl Limits {

@@ -34,8 +34,8 @@ struct Stream {
     begun: bool,
 }
 
-/// A stream is written when so many of its bytes wait.
-const ENOUGH: usize = 256 << 10;
+/// A stream is written when so many of its bytes wait: few enough for all to stay in the cache, many enough to open a file for.
+const ENOUGH: usize = 16 << 10;
 /// All are written when so many bytes wait together.
 const TOO_MUCH: usize = 64 << 20;
 
