@@ -8,7 +8,7 @@ pub use ports::Ports;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::decode::{decode, quoted};
+use crate::decode::{decode, lane, quoted};
 use crate::error::{Error, Result};
 use crate::packet::{Body, Fragment, Frame, LinkType, Packet, Reason};
 use bpf::Program;
@@ -168,8 +168,11 @@ impl Filter {
     /// Whether the kernel's look at the ports was exact.
     #[inline]
     fn was_sure_of(&self, frame: &Frame) -> bool {
+        // A usual segment or datagram is none of those that a program cannot walk.
         let unsure = self.unsure.as_ref();
-        unsure.is_some_and(|program| !program.matches(frame.bytes, frame.wire_len))
+        unsure.is_some_and(|program| {
+            lane(frame).is_some() || !program.matches(frame.bytes, frame.wire_len)
+        })
     }
 
     /// Frames that could not be decided because the expression means nothing on their link type; they were left out.
