@@ -286,11 +286,16 @@ mod tests {
         (socket, inode as u32)
     }
 
+    fn errands() -> Errands {
+        let stop = crate::source::Stop::new().expect("a pipe");
+        Errands::start(stop).expect("a thread").0
+    }
+
     #[test]
     fn whoever_has_a_socket_has_it_as_a_descriptor() {
         let ((socket, inode), (_other, others)) = (socket(), socket());
         let own = std::process::id();
-        let mut asked = Asked::new(Errands::start().expect("a thread").0, None);
+        let mut asked = Asked::new(errands(), None);
         let found = asked.holder(own, inode).expect("an answer");
         let found = found.expect("this process");
         assert_eq!(found.process.pid, own);
@@ -313,8 +318,7 @@ mod tests {
         let input = Stdio::from(OwnedFd::from(socket));
         let child = Command::new("sleep").arg("60").stdin(input).spawn();
         let mut child = child.expect("sleep");
-        let (errands, _) = Errands::start().expect("a thread");
-        let (mut asked, own) = (Asked::new(errands, None), std::process::id());
+        let (mut asked, own) = (Asked::new(errands(), None), std::process::id());
         assert!(asked.young.children(0, &[own]).contains(&child.id()));
         assert!(asked.young.new_children(&[own]).contains(&child.id()));
         asked.usual = 0;

@@ -12,6 +12,7 @@ use super::{How, Owner};
 use crate::host::holders;
 use crate::host::listing::{self, Listed};
 use crate::host::processes::Process;
+use crate::source::Stop;
 
 /// So many errands may wait; a process that waits to be described is held by a descriptor.
 const WAITING: usize = 128;
@@ -42,11 +43,11 @@ enum Errand {
 struct Listeners(Arc<Mutex<HashMap<u32, (Instant, Owner)>>>);
 
 impl Errands {
-    /// Begins, with a look at who listens now; the thread ends when nobody can send it any more.
+    /// Begins, with a look at who listens now; the thread ends when that is wanted, or nobody can send it any more.
     ///
     /// # Errors
     /// There are no more threads.
-    pub(super) fn start() -> io::Result<(Errands, JoinHandle<()>)> {
+    pub(super) fn start(stop: Stop) -> io::Result<(Errands, JoinHandle<()>)> {
         let (errands, sent) = sync_channel(WAITING);
         let listeners = Listeners::default();
         let own = listeners.clone();
@@ -55,8 +56,12 @@ impl Errands {
             allowance.spend(|| own.find(listing::listening().unwrap_or_default()));
             for errand in sent {
                 allowance.count(Instant::now());
-                while !allowance.is_left(Instant::now()) {
+                while !allowance.is_left(Instant::now()) && !stop.is_requested() {
                     std::thread::sleep(REST);
+                }
+                // Who is shown still is described then.
+                if stop.is_requested() {
+                    break;
                 }
                 allowance.spend(|| match errand {
                     Errand::Describe(process) => _ = process.more(),
@@ -89,7 +94,7 @@ impl Errands {
         Some(owner.clone())
     }
 
-    /// Notes who listens at a socket.
+    /// Notes who listens at a socket, or why that is not known.
     pub(super) fn is_listener(&self, inode: u32, owner: &Owner) {
         self.listeners.note(inode, owner.clone());
     }
@@ -147,7 +152,7 @@ mod tests {
         let all = listing::listening().expect("a listing");
         let socket = all.into_iter().find(|socket| socket.local == address);
         let socket = socket.expect("it");
-        let (errands, thread) = Errands::start().expect("a thread");
+        let (errands, thread) = Errands::start(Stop::new().expect("a pipe")).expect("a thread");
         let until = Instant::now() + Duration::from_secs(5);
         while errands.listener(&socket).is_none() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));

@@ -242,8 +242,8 @@ impl Finder {
         let mut owner = self.of_all(socket);
         if owner.how == How::Socket {
             owner.how = How::Listener;
-            self.asked.errands.is_listener(socket.inode, &owner);
         }
+        self.asked.errands.is_listener(socket.inode, &owner);
         owner
     }
 

@@ -81,9 +81,9 @@ impl Asks {
 impl Questions {
     /// Waits at most this long until something is asked, or there is something to read beside that.
     pub(super) fn wait(&self, beside: Option<BorrowedFd>, at_most: Duration) {
-        let bell = PollFd::new(&self.bell, PollFlags::IN);
-        let beside = beside.map(|beside| PollFd::from_borrowed_fd(beside, PollFlags::IN));
-        let mut all: Vec<PollFd> = std::iter::once(bell).chain(beside).collect();
+        let ends = [Some(self.bell.as_fd()), beside];
+        let mut all = ends
+            .map(|end| PollFd::from_borrowed_fd(end.unwrap_or(self.bell.as_fd()), PollFlags::IN));
         let _ = poll(&mut all, Timespec::try_from(at_most).ok().as_ref());
     }
 

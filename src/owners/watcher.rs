@@ -91,7 +91,7 @@ impl Watcher {
     pub fn start(beside: &Options, filter: &str, asking: Asking) -> Result<Watcher> {
         let stop = Stop::new()?;
         let (directory, questions) = Directory::new()?;
-        let (errands, runs) = Errands::start()?;
+        let (errands, runs) = Errands::start(stop.clone())?;
         let (told, over) = (Arc::clone(&directory), stop.clone());
         let named = |name: &str| std::thread::Builder::new().name(name.into());
         let (way, begins, births) = match asking.answer() {
