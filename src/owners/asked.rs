@@ -47,6 +47,18 @@ struct Met {
     inode: u32,
 }
 
+impl Met {
+    /// A process that was just seen to have a socket as this descriptor.
+    fn new(held: Held, descriptor: u32, inode: u32) -> io::Result<Met> {
+        Ok(Met {
+            identity: held.identity()?,
+            held,
+            descriptor,
+            inode,
+        })
+    }
+}
+
 /// A process that has a socket.
 pub(super) struct Holder {
     pub(super) process: Arc<Process>,
@@ -104,13 +116,8 @@ impl Asked {
         let Some(descriptor) = found else {
             return Ok(None);
         };
-        let identity = held.identity()?;
-        Ok(Some(self.holder_of(Met {
-            held,
-            identity,
-            descriptor,
-            inode,
-        })))
+        let met = Met::new(held, descriptor, inode)?;
+        Ok(Some(self.holder_of(met)))
     }
 
     /// The first of these processes that has the socket as the usual descriptor.
@@ -148,13 +155,7 @@ impl Asked {
             self.young.is_asked(pid);
             return None;
         }
-        let identity = held.identity().ok()?;
-        Some(Met {
-            held,
-            identity,
-            descriptor,
-            inode,
-        })
+        Met::new(held, descriptor, inode).ok()
     }
 
     /// Looks what sockets a process has that has just begun; false if it has ended, or has none.
@@ -223,13 +224,8 @@ impl Asked {
         if held.socket_at(descriptor)? != inode {
             return None;
         }
-        let identity = held.identity().ok()?;
-        Some(self.holder_of(Met {
-            held,
-            identity,
-            descriptor,
-            inode,
-        }))
+        let met = Met::new(held, descriptor, inode).ok()?;
+        Some(self.holder_of(met))
     }
 
     /// Whoever was asked for has what he has as this descriptor, and others of his kind may.

@@ -34,8 +34,8 @@ pub(super) struct Errands {
 enum Errand {
     /// To describe a process.
     Describe(Arc<Process>),
-    /// To ask again who listens.
-    Listener(Listed),
+    /// To find out who listens at these sockets.
+    Listeners(Vec<Listed>),
 }
 
 /// Who listens, by the socket's inode, and since when that is known.
@@ -43,7 +43,7 @@ enum Errand {
 struct Listeners(Arc<Mutex<HashMap<u32, (Instant, Owner)>>>);
 
 impl Errands {
-    /// Begins, with a look at who listens now; the thread ends when that is wanted, or nobody can send it any more.
+    /// Begins; the thread ends when that is wanted, or nobody can send it any more.
     ///
     /// # Errors
     /// There are no more threads.
@@ -53,7 +53,6 @@ impl Errands {
         let own = listeners.clone();
         let run = move || {
             let mut allowance = Allowance::new(Instant::now());
-            allowance.spend(|| own.find(listing::listening().unwrap_or_default()));
             for errand in sent {
                 allowance.count(Instant::now());
                 while !allowance.is_left(Instant::now()) && !stop.is_requested() {
@@ -65,7 +64,7 @@ impl Errands {
                 }
                 allowance.spend(|| match errand {
                     Errand::Describe(process) => _ = process.more(),
-                    Errand::Listener(socket) => own.find(vec![socket]),
+                    Errand::Listeners(sockets) => own.find(sockets),
                 });
             }
         };
@@ -81,12 +80,19 @@ impl Errands {
         }
     }
 
+    /// Has it found out who listens now, before anybody asks.
+    pub(super) fn find_listeners(&self) {
+        let all = listing::listening().unwrap_or_default();
+        // Where it cannot be sent, each is found when it is asked for.
+        let _ = self.errands.try_send(Errand::Listeners(all));
+    }
+
     /// Who listens at a socket, if that is known. It is asked again where that was a while ago.
     pub(super) fn listener(&self, socket: &Listed) -> Option<Owner> {
         let mut listeners = self.listeners.lock();
         let (since, owner) = listeners.get_mut(&socket.inode)?;
         if since.elapsed() > FRESH {
-            let errand = Errand::Listener(socket.clone());
+            let errand = Errand::Listeners(vec![socket.clone()]);
             if self.errands.try_send(errand).is_ok() {
                 *since = Instant::now();
             }
@@ -153,6 +159,7 @@ mod tests {
         let socket = all.into_iter().find(|socket| socket.local == address);
         let socket = socket.expect("it");
         let (errands, thread) = Errands::start(Stop::new().expect("a pipe")).expect("a thread");
+        errands.find_listeners();
         let until = Instant::now() + Duration::from_secs(5);
         while errands.listener(&socket).is_none() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));

@@ -167,8 +167,8 @@ fn ask(
     socket: Option<Listed>,
     is_much: bool,
 ) -> bool {
-    let question = &{ open.question };
-    let tuple = &question.tuple;
+    let question = open.question;
+    let (question, tuple) = (&question, &question.tuple);
     if let Some(pause) = open.pause.take() {
         let listening = finder.listening(tuple);
         let owner = listening.unwrap_or_else(|| Owner::unknown(How::Gone, None));
@@ -215,10 +215,7 @@ fn ask(
                 open.until = LOOKS;
             }
             open.is_accepted = true;
-            let how = match tuple.proto == TCP && owner.processes.iter().all(listens) {
-                true => How::Acceptor,
-                false => How::Socket,
-            };
+            let how = how(open, &owner.processes);
             directory.responder_so_far(question, Owner { how, ..owner });
         }
         // It was closed: what was found before stands.
@@ -254,18 +251,23 @@ fn ask_both(directory: &Directory, finder: &mut Finder, open: &mut Open) -> Opti
     let is_over = has.is_empty();
     let mut processes = if is_over { had.clone() } else { has.clone() };
     processes.sort_by_key(|one| !is_child(one));
-    let listens = |process: &Arc<Process>| has_same(&open.listening, process);
-    let how = match processes.iter().all(listens) {
-        true => How::Acceptor,
-        false => How::Socket,
-    };
     let owner = Owner {
+        how: how(open, &processes),
         processes,
-        ..Owner::unknown(how, open.uid)
+        ..Owner::unknown(How::Socket, open.uid)
     };
     directory.responder_so_far(&open.question, owner);
     open.had = has;
     Some(!is_over && open.wait())
+}
+
+/// What it means that these have a connection: those who listen have accepted it, others were handed it.
+fn how(open: &Open, processes: &[Arc<Process>]) -> How {
+    let listens = |process: &Arc<Process>| has_same(&open.listening, process);
+    match open.question.tuple.proto == TCP && processes.iter().all(listens) {
+        true => How::Acceptor,
+        false => How::Socket,
+    }
 }
 
 /// Whether a process is among these.

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use crate::packet::{Body, Flags, Packet, TCP, TcpOption, Tuple};
 
 /// Bits of `epb_flags`.
-pub(super) const CHECKSUM_NOT_READY: u32 = 1 << 9;
-pub(super) const SEGMENTATION: u32 = 1 << 11;
+const CHECKSUM_NOT_READY: u32 = 1 << 9;
+const SEGMENTATION: u32 = 1 << 11;
 /// So many connections are remembered; then all are forgotten.
 const MOST: usize = 1 << 14;
 /// No receiver has to take larger segments than this unless it says so, in bytes (RFC 9293 section 3.7.1).
@@ -71,8 +71,8 @@ fn is_only_begun(packet: &Packet) -> Option<bool> {
     let first = *ip.first()?;
     let (header, length, proto, ends) = match first >> 4 {
         4 => {
-            let header = usize::from(first & 15) * 4;
-            let length = half(2)?.checked_sub(u16::from(first & 15) * 4)?;
+            let header = u16::from(first & 15) * 4;
+            let length = half(2)?.checked_sub(header)?;
             (header, length, *ip.get(9)?, ip.get(12..20)?)
         }
         6 => (40, half(4)?, *ip.get(6)?, ip.get(8..40)?),
@@ -82,7 +82,7 @@ fn is_only_begun(packet: &Packet) -> Option<bool> {
     if proto != tuple.proto {
         return None;
     }
-    let found = half(header + if proto == TCP { 16 } else { 6 })?;
+    let found = half(usize::from(header) + if proto == TCP { 16 } else { 6 })?;
     let words = ends.chunks_exact(2);
     let words = words.map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
     let sum = words.sum::<u32>() + u32::from(proto) + u32::from(length);

@@ -104,6 +104,7 @@ impl Watcher {
                 (Way::Told, named("owners").spawn(note)?, None)
             }
             Err(error) => {
+                errands.find_listeners();
                 let live = syns(beside, filter, stop.clone())?;
                 let first = Finder::new(errands.clone(), None)?;
                 let look = move || look(&told, live, first);

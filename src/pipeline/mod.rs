@@ -140,19 +140,13 @@ fn pass_on<S: Source>(
 /// Has the output told what a table says, until it fails.
 #[inline]
 fn tell(output: &mut Output, act: impl FnOnce(&mut dyn FnMut(FlowEvent))) -> Result<()> {
-    let mut failed = None;
+    let mut told = Ok(());
     act(&mut |event| {
-        if failed.is_none()
-            && let Err(error) = output.flow(&event)
-        {
-            failed = Some(error);
+        if told.is_ok() {
+            told = output.flow(&event);
         }
     });
-    // To copy what is no error, of which little was written just now, takes longer than all that is around it.
-    match failed {
-        None => Ok(()),
-        Some(error) => Err(error),
-    }
+    told
 }
 
 impl Limits {
