@@ -6,7 +6,13 @@ use memmap2::Mmap;
 
 use super::format::Format;
 use super::found::Found;
+use super::map::prefetch;
 use crate::packet::{Frame, Timestamp};
+
+/// The memory of so many records ahead of one is asked for: who has found them may have been another processor.
+const AHEAD: usize = 8;
+/// So many bytes of each: its own header, and those of a usual packet.
+const HEADERS: usize = 128;
 
 /// Where some frames of a file stand, one after the other. Made by [`FileSource::survey`](super::FileSource::survey).
 ///
@@ -96,7 +102,11 @@ impl Frames<'_> {
         if !self.descriptions.is_empty() {
             self.describe(index);
         }
-        let record = self.file.get(*self.survey.frames.get(index)? as usize..)?;
+        let frames = &self.survey.frames;
+        let record = self.file.get(*frames.get(index)? as usize..)?;
+        if let Some(&ahead) = frames.get(index + AHEAD) {
+            prefetch(self.file, ahead as usize, HEADERS);
+        }
         match self.format.step(record) {
             Found::Packet(found) => {
                 let number = self.survey.first + index as u64;
