@@ -4,13 +4,13 @@
 //! wire; `bytes` are what was captured of them. A total length of 0 is segmentation offload or BIG TCP, and means "to the end
 //! of the frame"; an IPv6 payload length of 0 needs the jumbo option (RFC 2675).
 
+mod brief;
 mod ip;
-mod lane;
 mod link;
 mod quoted;
 mod transport;
 
-pub use lane::lane;
+pub use brief::{brief, lane};
 pub use quoted::quoted;
 
 use std::net::IpAddr;

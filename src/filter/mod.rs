@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use crate::decode::{decode, lane, quoted};
 use crate::error::{Error, Result};
-use crate::packet::{Body, Fragment, Frame, LinkType, Packet, Reason};
+use crate::packet::{Body, Brief, Fragment, Frame, LinkType, Packet, Reason};
 use bpf::Program;
 
 /// What the user wants to see: every part that is given must agree.
@@ -124,6 +124,19 @@ impl Filter {
             }
         }
         self.expression.is_none() || self.expression_matches(packet.frame)
+    }
+
+    /// The same of a usual packet.
+    #[inline]
+    pub fn matches_brief(&mut self, brief: &Brief) -> bool {
+        if let Some(ports) = &self.ports
+            // The kernel was sure of it.
+            && self.unsure.is_none()
+            && !brief.ports.iter().any(|&port| ports.contains(port))
+        {
+            return false;
+        }
+        self.expression.is_none() || self.expression_matches(brief.frame)
     }
 
     /// Whether it leaves nothing out.

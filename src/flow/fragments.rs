@@ -7,9 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use super::pieces::stretch;
-use super::seen::Seen;
 use crate::decode;
-use crate::packet::{Body, Fragment, Packet, Payload};
+use crate::packet::{Body, Brief, Fragment, Packet, Payload};
 
 /// Datagrams of which fragments came and others are missing.
 #[derive(Debug, Default)]
@@ -69,13 +68,17 @@ impl Whole {
         decode::contents(src, dst, proto, payload)
     }
 
-    /// Its time and sizes instead of its last fragment's: the first one's, all frames, one header.
-    pub(super) fn sizes<'a>(&self, seen: Seen<'a>) -> Seen<'a> {
-        Seen {
-            time: self.began,
+    /// When its first fragment came, in nanoseconds.
+    pub(super) fn began(&self) -> i64 {
+        self.began
+    }
+
+    /// Its sizes instead of its last fragment's: all frames, one header.
+    pub(super) fn sizes<'a>(&self, brief: Brief<'a>) -> Brief<'a> {
+        Brief {
             wire_len: self.wire_len,
             ip_len: self.header_len + self.contents.len() as u32,
-            ..seen
+            ..brief
         }
     }
 }

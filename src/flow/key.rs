@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::packet::{Lane, Tuple};
+use crate::packet::{Brief, Lane, Tuple};
 
 /// Who of a flow's two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,17 +93,40 @@ impl FlowKey {
     /// The key of a directed tuple, and which of its ends the source is.
     #[inline]
     pub(super) fn of(tuple: &Tuple, kind: Kind) -> (FlowKey, End) {
-        let (src, dst) = (address(tuple.src.ip()), address(tuple.dst.ip()));
-        let (src_port, dst_port) = (tuple.src.port(), tuple.dst.port());
+        let ends = [tuple.src, tuple.dst];
+        let version = if tuple.src.is_ipv4() { 4 } else { 6 };
+        FlowKey::between(
+            ends.map(|end| address(end.ip())),
+            ends.map(|end| end.port()),
+            version,
+            kind,
+            tuple.proto,
+        )
+    }
+
+    /// The key of a packet, and which of its ends the source is.
+    #[inline(always)]
+    pub(super) fn of_brief(brief: &Brief, kind: Kind) -> (FlowKey, End) {
+        let addresses = [brief.src, brief.dst];
+        FlowKey::between(addresses, brief.ports, brief.version, kind, brief.proto)
+    }
+
+    #[inline(always)]
+    fn between(
+        [src, dst]: [[u64; 2]; 2],
+        [src_port, dst_port]: [u16; 2],
+        version: u8,
+        kind: Kind,
+        proto: u8,
+    ) -> (FlowKey, End) {
         // Two ends that are the same are the lower one.
         let is_low = (src, src_port) <= (dst, dst_port);
         let (low, low_port, high, high_port, end) = match is_low {
             true => (src, src_port, dst, dst_port, End::Low),
             false => (dst, dst_port, src, src_port, End::High),
         };
-        let version = if tuple.src.is_ipv4() { 4_u64 } else { 6 };
         let ports = u64::from(low_port) << 48 | u64::from(high_port) << 32;
-        let rest = ports | (kind as u64) << 16 | version << 8 | u64::from(tuple.proto);
+        let rest = ports | (kind as u64) << 16 | u64::from(version) << 8 | u64::from(proto);
         let words = [low[0], low[1], high[0], high[1], rest];
         (FlowKey { words }, end)
     }
@@ -160,8 +183,9 @@ impl End {
     }
 }
 
+/// An address in two words; IPv4 in the low half of the second.
 #[inline]
-fn address(ip: IpAddr) -> [u64; 2] {
+pub(super) fn address(ip: IpAddr) -> [u64; 2] {
     match ip {
         IpAddr::V4(ip) => [0, u64::from(ip.to_bits())],
         IpAddr::V6(ip) => {

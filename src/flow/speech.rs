@@ -4,12 +4,11 @@ use std::cell::Cell;
 
 use super::assembler::{Delivery, Keep, Rules};
 use super::key::Side;
-use super::seen::{Content, Seen};
 use super::tcp::{self, Streams};
 use super::tracked::Tracked;
 use super::{Cause, Emit, FlowEvent, FlowId, Settings, Wanted, What};
 use crate::detect::OPENING;
-use crate::packet::{Payload, Tcp, Timestamp, UDP};
+use crate::packet::{Brief, Payload, Tcp, Timestamp, UDP};
 
 /// What is wanted of streams, and what may be held for it.
 #[derive(Debug, Clone, Copy)]
@@ -37,24 +36,30 @@ impl Settings {
     }
 }
 
+/// Takes a usual segment of a flow of which no streams are wanted and what is spoken is known; false if it is none, and nothing was done.
+#[inline(always)]
+pub(super) fn took_usual(flow: &mut Tracked, side: Side, brief: &Brief, time: i64) -> bool {
+    let Some(tcp) = brief.tcp.as_ref().filter(|_| flow.watch.is_over()) else {
+        return false;
+    };
+    tcp::usual_segment(flow, side, tcp, brief.payload.len, time).is_some()
+}
+
 /// Takes what a packet from `side` says, which was counted already; returns how many bytes more the flow holds then.
 #[inline]
-pub(super) fn hear(flow: &mut Tracked, side: Side, seen: &Seen, bounds: Bounds, emit: Emit) -> i64 {
-    let (proto, time) = (flow.key.proto(), seen.time);
-    if let Content::Segment(tcp, payload) = &seen.content
-        && bounds.streams == Wanted::No
-        && flow.watch.is_over()
-        && tcp::usual_segment(flow, side, tcp, payload.len, time).is_some()
-    {
-        return 0;
-    }
-    let before = flow.held();
-    match &seen.content {
-        Content::Segment(tcp, payload) => segment(flow, side, tcp, *payload, time, bounds, emit),
-        Content::Datagram(payload) if proto == UDP => {
-            datagram(flow, side, *payload, time, bounds, emit);
-        }
-        Content::Datagram(_) => flow.last = time,
+pub(super) fn hear(
+    flow: &mut Tracked,
+    side: Side,
+    brief: &Brief,
+    time: i64,
+    bounds: Bounds,
+    emit: Emit,
+) -> i64 {
+    let (before, payload) = (flow.held(), brief.payload);
+    match &brief.tcp {
+        Some(tcp) => segment(flow, side, tcp, payload, time, bounds, emit),
+        None if brief.proto == UDP => datagram(flow, side, payload, time, bounds, emit),
+        None => flow.last = time,
     }
     if bounds.rules.most == 0 {
         flow.watch.end();

@@ -9,11 +9,11 @@ use super::key::{End as KeyEnd, FlowKey, Kind, Side};
 use super::peaks::Peaks;
 use super::places::Places;
 use super::record::End;
-use super::seen::{Content, Seen, Unreadable};
+use super::seen::{Unreadable, in_brief, is_answer};
 use super::tracked::Tracked;
-use super::{Emit, FlowEvent, Settings, What, speech, tcp};
+use super::{Emit, FlowEvent, Settings, Wanted, What, speech, tcp};
 use crate::owners::comment;
-use crate::packet::{Body, Flags, Lanes, Packet, Timestamp, Tuple};
+use crate::packet::{Body, Brief, Flags, Lanes, Packet, Timestamp, Tuple};
 
 /// Follows flows.
 #[derive(Debug)]
@@ -97,19 +97,27 @@ impl FlowTable {
     /// Takes a packet, and tells what happens through it: also what became due by its time.
     #[inline]
     pub fn push(&mut self, packet: &Packet, emit: Emit) {
-        let time = packet.frame.time;
-        if time.is_known() {
-            self.pass(time.0, emit);
-        }
-        let now = if time.is_known() {
-            time.0
-        } else {
-            self.clock.max(0)
-        };
+        let now = self.now(packet.frame.time, emit);
         if packet.fragment.is_some() {
             return self.push_fragment(packet, now, emit);
         }
-        self.push_body(packet, &packet.body, now, emit);
+        if let Body::Icmp { proto, payload, .. } = packet.body
+            && let Some(quoted) = icmp::unreachable_port(proto, payload)
+        {
+            self.note_unreachable(&quoted);
+        }
+        match in_brief(packet, &packet.body) {
+            Ok(Some((brief, kind))) => self.take(&brief, kind, now, emit),
+            Ok(None) => {}
+            Err(Unreadable) => self.note_unreadable(),
+        }
+    }
+
+    /// Takes a usual packet, as [`push`](Self::push) does.
+    #[inline(always)]
+    pub fn push_brief(&mut self, brief: &Brief, emit: Emit) {
+        let now = self.now(brief.frame.time, emit);
+        self.take(brief, Kind::TwoWay, now, emit);
     }
 
     /// A packet of a flow that is not in this share: only the clock goes on.
@@ -164,35 +172,32 @@ impl FlowTable {
         }
     }
 
-    #[inline]
-    fn push_body(&mut self, packet: &Packet, body: &Body, time: i64, emit: Emit) {
-        if let Body::Icmp { proto, payload, .. } = *body
-            && let Some(quoted) = icmp::unreachable_port(proto, payload)
-        {
-            self.note_unreachable(&quoted);
-        }
-        self.take_readable(&Seen::of(packet, body, time), emit);
-    }
-
-    /// Takes a packet of a flow, or counts that it cannot be read.
-    #[inline]
-    fn take_readable(&mut self, seen: &Result<Option<Seen>, Unreadable>, emit: Emit) {
-        match seen {
-            Ok(Some(seen)) => self.take(seen, emit),
-            Ok(None) => {}
-            Err(Unreadable) => self.counts.unreadable += u64::from(self.lanes.has_first()),
-        }
-    }
-
     #[cold]
     fn push_fragment(&mut self, packet: &Packet, time: i64, emit: Emit) {
         let Some(whole) = self.fragments.add(packet, time) else {
             return;
         };
-        let body = whole.body();
-        let seen = Seen::of(packet, &body, time);
-        let seen = seen.map(|seen| seen.map(|seen| whole.sizes(seen)));
-        self.take_readable(&seen, emit);
+        match in_brief(packet, &whole.body()) {
+            Ok(Some((brief, kind))) => self.take(&whole.sizes(brief), kind, whole.began(), emit),
+            Ok(None) => {}
+            Err(Unreadable) => self.note_unreadable(),
+        }
+    }
+
+    /// A packet of a flow that cannot be read.
+    #[cold]
+    fn note_unreadable(&mut self) {
+        self.counts.unreadable += u64::from(self.lanes.has_first());
+    }
+
+    /// A packet has this time: the clock goes on. Returns it, or what the clock says if it has none; nanoseconds.
+    #[inline(always)]
+    fn now(&mut self, time: Timestamp, emit: Emit) -> i64 {
+        if !time.is_known() {
+            return self.clock.max(0);
+        }
+        self.pass(time.0, emit);
+        time.0
     }
 
     /// The clock goes on.
@@ -230,37 +235,37 @@ impl FlowTable {
     }
 
     #[inline]
-    fn take(&mut self, seen: &Seen, emit: Emit) {
-        let (key, end) = (seen.key, seen.from);
+    fn take(&mut self, brief: &Brief, kind: Kind, time: i64, emit: Emit) {
+        let (key, end) = FlowKey::of_brief(brief, kind);
         self.begun = true;
-        self.is_latest = self.lanes.has(key.lane());
+        self.is_latest = self.lanes == Lanes::ALL || self.lanes.has(key.lane());
         if !self.is_latest {
             return;
         }
         let mut at = match self.last {
             Some(last) if self.flows[last as usize].key == key => last,
-            _ => self.find_or_open(key, end, seen, emit),
+            _ => self.find_or_open(key, end, brief, time, emit),
         };
-        if let Content::Segment(tcp, _) = &seen.content
+        if let Some(tcp) = &brief.tcp
             && tcp.flags.has(Flags::SYN)
         {
             let flow = &self.flows[at as usize];
             if tcp::is_reuse(flow, flow.side(end), tcp) {
                 self.close(at, End::Reused, emit);
-                at = self.find_or_open(key, end, seen, emit);
+                at = self.find_or_open(key, end, brief, time, emit);
             }
         }
         self.last = Some(at);
-        if !seen.options.bytes.is_empty() {
-            self.note_owners(at, end, seen, emit);
+        if !brief.frame.options.bytes.is_empty() {
+            self.note_owners(at, end, brief, time, emit);
         }
-        self.update(at, end, seen, emit);
+        self.update(at, end, brief, time, emit);
     }
 
     /// Takes over what a packet's comment says of whose the ends are.
     #[cold]
-    fn note_owners(&mut self, at: u32, end: KeyEnd, seen: &Seen, emit: Emit) {
-        let Some(owners) = comment::owners(&seen.options) else {
+    fn note_owners(&mut self, at: u32, end: KeyEnd, brief: &Brief, time: i64, emit: Emit) {
+        let Some(owners) = comment::owners(&brief.frame.options) else {
             return;
         };
         let flow = &mut self.flows[at as usize];
@@ -274,29 +279,45 @@ impl FlowTable {
         };
         emit(FlowEvent {
             id: flow.id(),
-            time: Timestamp(seen.time),
+            time: Timestamp(time),
             due: None,
             what: What::Named(&owners),
         });
     }
 
-    fn find_or_open(&mut self, key: FlowKey, end: KeyEnd, seen: &Seen, emit: Emit) -> u32 {
+    /// Where a flow stands; it begins with this packet if there is none.
+    #[inline(always)]
+    fn find_or_open(
+        &mut self,
+        key: FlowKey,
+        end: KeyEnd,
+        brief: &Brief,
+        time: i64,
+        emit: Emit,
+    ) -> u32 {
         let hash = self.places.hash(&key);
-        if let Some(at) = self.places.find(hash, &key, &self.flows) {
-            return at;
+        match self.places.find(hash, &key, &self.flows) {
+            Some(at) => at,
+            None => self.open(hash, (key, end), brief, time, emit),
         }
-        if self.places.len() >= self.settings.max_flows as usize {
-            self.evict(emit);
-        }
-        self.open(hash, key, end, seen, emit)
     }
 
     #[cold]
-    fn open(&mut self, hash: u32, key: FlowKey, end: KeyEnd, seen: &Seen, emit: Emit) -> u32 {
+    fn open(
+        &mut self,
+        hash: u32,
+        (key, end): (FlowKey, KeyEnd),
+        brief: &Brief,
+        time: i64,
+        emit: Emit,
+    ) -> u32 {
+        if self.places.len() >= self.settings.max_flows as usize {
+            self.evict(emit);
+        }
         self.counts.opened += 1;
-        let mut flow = Tracked::new(key, end, self.counts.opened, seen.time);
-        flow.first_frame = seen.frame;
-        if seen.is_answer() {
+        let mut flow = Tracked::new(key, end, self.counts.opened, time);
+        flow.first_frame = brief.frame.number;
+        if is_answer(brief) {
             flow.flip();
         }
         flow.active = self.clock;
@@ -304,7 +325,7 @@ impl FlowTable {
         let class = flow.class;
         emit(FlowEvent {
             id: flow.id(),
-            time: Timestamp(seen.time),
+            time: Timestamp(time),
             due: None,
             what: What::Opened,
         });
@@ -325,13 +346,18 @@ impl FlowTable {
         at
     }
 
-    #[inline]
-    fn update(&mut self, at: u32, end: KeyEnd, seen: &Seen, emit: Emit) {
+    #[inline(always)]
+    fn update(&mut self, at: u32, end: KeyEnd, brief: &Brief, time: i64, emit: Emit) {
         let flow = &mut self.flows[at as usize];
         let side = flow.side(end);
-        flow.count(side, seen);
+        flow.count(side, brief);
+        if self.settings.streams == Wanted::No && speech::took_usual(flow, side, brief, time) {
+            // It changes no state.
+            flow.active = self.clock;
+            return self.ages.touch(flow.class, at);
+        }
         let bounds = self.settings.bounds(self.held);
-        let more = speech::hear(flow, side, seen, bounds, emit);
+        let more = speech::hear(flow, side, brief, time, bounds, emit);
         if more != 0 {
             self.held = self.held.wrapping_add_signed(more);
             self.peaks.held = self.peaks.held.max(self.held);

@@ -6,11 +6,10 @@ use super::history::History;
 use super::key::{End as KeyEnd, FlowKey, Side};
 use super::outcome::{Did, Ends, conn_state, outcome};
 use super::record::{End, FlowId, FlowRecord, SideRecord};
-use super::seen::Seen;
 use super::turns::Turns;
 use super::watch::Watch;
 use crate::owners::Owners;
-use crate::packet::{Span, TCP, Timestamp};
+use crate::packet::{Brief, Span, TCP, Timestamp};
 
 /// A flow in the table.
 #[derive(Debug)]
@@ -113,12 +112,12 @@ impl Tracked {
 
     /// Counts a packet of a side.
     #[inline]
-    pub(super) fn count(&mut self, side: Side, seen: &Seen) {
+    pub(super) fn count(&mut self, side: Side, brief: &Brief) {
         let traffic = &mut self.halves[side as usize].traffic;
         traffic.pkts += 1;
-        traffic.wire_bytes += u64::from(seen.wire_len);
-        traffic.ip_bytes += u64::from(seen.ip_len);
-        traffic.payload_bytes += u64::from(seen.payload().len);
+        traffic.wire_bytes += u64::from(brief.wire_len);
+        traffic.ip_bytes += u64::from(brief.ip_len);
+        traffic.payload_bytes += u64::from(brief.payload.len);
     }
 
     /// How many bytes it holds beside itself.

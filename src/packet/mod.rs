@@ -1,10 +1,12 @@
 //! The nouns: frames as they were captured, packets as they were understood.
 
+mod brief;
 mod lane;
 mod link;
 mod tcp;
 mod time;
 
+pub use brief::Brief;
 pub use lane::{Lane, Lanes};
 pub use link::LinkType;
 pub use tcp::{Flags, Tcp, TcpOption, TcpOptions};

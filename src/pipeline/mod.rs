@@ -2,6 +2,7 @@
 
 mod capture;
 mod output;
+mod reading;
 mod shared;
 mod totals;
 
@@ -12,13 +13,13 @@ pub use totals::{Counts, Totals};
 use std::num::NonZero;
 use std::ops::ControlFlow;
 
-use crate::decode::decode;
-use crate::error::Result;
+use crate::decode::{brief, decode};
+use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowTable, Settings};
-use crate::packet::Packet;
-use crate::sink::Needs;
+use crate::packet::{Packet, Timestamp};
 use crate::source::{Next, Source};
+use reading::{Depth, Reading};
 
 /// When to end although there is more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,87 +67,136 @@ pub fn run<S: Source>(
     if let Some(ran) = shared::run(source, filter, output, task, totals) {
         return ran;
     }
-    let mut flows = task.flows.map(FlowTable::new);
-    let ran = pass_on(source, filter, output, task.limits, totals, flows.as_mut());
-    let Some(mut flows) = flows else {
-        return ran;
+    let mut pass = Pass {
+        depth: Depth::of(filter, output),
+        filter,
+        output,
+        limits: task.limits,
+        totals,
+        flows: task.flows.map(FlowTable::new),
+        failed: None,
     };
-    let ended = match output.wants_more() {
-        true => tell(output, |emit| flows.finish(emit)),
-        false => Ok(()),
-    };
-    totals.conclude(flows.counts());
-    ran.and(ended)
+    let ran = pass.run(source);
+    ran.and(pass.conclude())
 }
 
-fn pass_on<S: Source>(
-    source: &mut S,
-    filter: &mut Filter,
-    output: &mut Output,
+/// What takes frames of a source until it ends, or nobody wants more.
+struct Pass<'r, 's> {
+    filter: &'r mut Filter,
+    output: &'r mut Output<'s>,
     limits: Limits,
-    totals: &Totals,
-    mut flows: Option<&mut FlowTable>,
-) -> Result<()> {
-    let reads = filter.reads_packets() || output.needs() > Needs::Frames;
-    let goes_on = |output: &Output| match limits.reached(totals) || !output.wants_more() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    };
-    if goes_on(output).is_break() {
-        return Ok(());
-    }
-    let mut take = |next: &Next| {
-        match next {
-            Next::Frame(frame) => {
-                let packet = if reads {
-                    decode(frame)
-                } else {
-                    Packet::not_read(frame)
-                };
-                totals.saw(&packet);
-                if filter.matches(&packet) {
-                    if limits.exceeded_by(frame.bytes.len(), totals) {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                    totals.matched(&packet);
-                    output.packet(&packet)?;
-                    if let Some(flows) = &mut flows {
-                        tell(output, |emit| flows.push(&packet, emit))?;
-                        totals.follow(flows);
-                    }
-                }
-            }
-            Next::Idle(now) => {
-                if let Some(flows) = &mut flows {
-                    tell(output, |emit| flows.expire(*now, emit))?;
-                    totals.follow(flows);
-                }
-                output.idle()?;
-            }
-            Next::End => {}
-        }
-        Ok(goes_on(output))
-    };
-    let mut took = Ok(());
-    let gave = source.each(|next| {
-        take(next).unwrap_or_else(|error| {
-            took = Err(error);
-            ControlFlow::Break(())
-        })
-    });
-    took.and(gave)
+    totals: &'r Totals,
+    flows: Option<FlowTable>,
+    depth: Depth,
+    /// Why the output took no more. It stands here so that nothing is moved about for each frame.
+    failed: Option<Error>,
 }
 
-/// Has the output told what a table says, until it fails.
-#[inline]
-fn tell(output: &mut Output, act: impl FnOnce(&mut dyn FnMut(FlowEvent))) -> Result<()> {
-    let mut told = Ok(());
-    act(&mut |event| {
-        if told.is_ok() {
-            told = output.flow(&event);
+impl Pass<'_, '_> {
+    fn run(&mut self, source: &mut impl Source) -> Result<()> {
+        if !self.goes_on() {
+            return Ok(());
         }
-    });
-    told
+        let gave = source.each(|next| match self.take(next) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        });
+        self.failed.take().map_or(gave, Err)
+    }
+
+    #[inline(always)]
+    fn goes_on(&self) -> bool {
+        self.failed.is_none() && !self.limits.reached(self.totals) && self.output.wants_more()
+    }
+
+    /// Takes what a source gives; whether it is to give more.
+    #[inline(always)]
+    fn take(&mut self, next: &Next) -> bool {
+        let is_within = match next {
+            Next::Frame(frame) => match self.depth {
+                Depth::Flows => match brief(frame) {
+                    Some(ref brief) => self.pass(brief),
+                    None => self.pass(&decode(frame)),
+                },
+                Depth::Packets => self.pass(&decode(frame)),
+                Depth::Frames => self.pass(&Packet::not_read(frame)),
+            },
+            Next::Idle(now) => {
+                self.idle(*now);
+                true
+            }
+            Next::End => true,
+        };
+        is_within && self.goes_on()
+    }
+
+    /// Takes a frame through the filter to the output and to flows; false if that would exceed a limit.
+    #[inline(always)]
+    fn pass<'a>(&mut self, reading: &impl Reading<'a>) -> bool {
+        reading.count(self.totals);
+        if !reading.passes(self.filter) {
+            return true;
+        }
+        let frame = reading.frame();
+        if self.limits.exceeded_by(frame.bytes.len(), self.totals) {
+            return false;
+        }
+        self.totals.matched(frame);
+        if self.output.is_to_act()
+            && let Err(error) = self.output.packet(&reading.packet())
+        {
+            return self.fail(error);
+        }
+        if let Some(flows) = &mut self.flows {
+            let mut tell = Tell(self.output, &mut self.failed);
+            reading.follow(flows, &mut |event| tell.flow(&event));
+            self.totals.follow(flows);
+        }
+        true
+    }
+
+    #[cold]
+    fn fail(&mut self, error: Error) -> bool {
+        self.failed = Some(error);
+        true
+    }
+
+    #[cold]
+    fn idle(&mut self, now: Timestamp) {
+        if let Some(flows) = &mut self.flows {
+            let mut tell = Tell(self.output, &mut self.failed);
+            flows.expire(now, &mut |event| tell.flow(&event));
+            self.totals.follow(flows);
+        }
+        if self.failed.is_none() {
+            self.failed = self.output.idle().err();
+        }
+    }
+
+    /// The flows that are left end, if anybody wants to know.
+    fn conclude(&mut self) -> Result<()> {
+        let Some(mut flows) = self.flows.take() else {
+            return Ok(());
+        };
+        if self.output.wants_more() {
+            let mut tell = Tell(self.output, &mut self.failed);
+            flows.finish(&mut |event| tell.flow(&event));
+        }
+        self.totals.conclude(flows.counts());
+        self.failed.take().map_or(Ok(()), Err)
+    }
+}
+
+/// Tells an output what a table says, until it fails.
+struct Tell<'t, 's>(&'t mut Output<'s>, &'t mut Option<Error>);
+
+impl Tell<'_, '_> {
+    fn flow(&mut self, event: &FlowEvent) {
+        let Tell(output, failed) = self;
+        if failed.is_none() {
+            **failed = output.flow(event).err();
+        }
+    }
 }
 
 impl Limits {

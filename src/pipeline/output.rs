@@ -60,6 +60,11 @@ impl<'a> Output<'a> {
         needs.max().unwrap_or(Needs::Packets)
     }
 
+    /// Whether any sink needs this, neither less nor more.
+    pub(super) fn needs_any(&self, needs: Needs) -> bool {
+        self.sinks.iter().any(|sink| sink.needs() == needs)
+    }
+
     /// Whether any sink still takes packets.
     pub fn wants_more(&self) -> bool {
         !self.closed && (!self.may_have_enough || self.sinks.iter().all(|sink| sink.wants_more()))
@@ -103,6 +108,12 @@ impl<'a> Output<'a> {
     /// Passes over the next so many flows that end: its sinks have their rows.
     pub(super) fn pass_over(&mut self, flows: u64) {
         self.known_flows = flows;
+    }
+
+    /// Whether anything is to be done at a packet.
+    #[inline(always)]
+    pub(super) fn is_to_act(&self) -> bool {
+        self.takes_packets || self.flush == Flush::Packet || self.flush_asked.load(Relaxed)
     }
 
     /// Gives every sink the packet.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::flow::{FlowCounts, FlowTable};
-use crate::packet::{Body, Packet, Reason};
+use crate::packet::{Body, Frame, Packet, Reason};
 
 /// Counters of one run. Only the loop writes them, so a plain load and store does; others read at any time.
 #[derive(Debug, Default)]
@@ -87,10 +87,16 @@ impl Totals {
         }
     }
 
+    /// A frame with nothing that would have to be counted.
     #[inline]
-    pub(super) fn matched(&self, packet: &Packet) {
+    pub(super) fn saw_usual(&self) {
+        add(&self.frames, 1);
+    }
+
+    #[inline]
+    pub(super) fn matched(&self, frame: &Frame) {
         add(&self.packets, 1);
-        add(&self.bytes, packet.frame.bytes.len() as u64);
+        add(&self.bytes, frame.bytes.len() as u64);
     }
 
     #[inline]

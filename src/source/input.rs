@@ -24,8 +24,6 @@ const STEP: usize = 64 << 10;
 /// How far ahead of the position the processor is asked for memory, in bytes. Where the next record begins is known only once this one's
 /// length is there, and a processor does not guess as far ahead as it takes.
 const AHEAD: usize = 4 << 10;
-/// So much of each record: of large ones the end is hardly ever looked at.
-const LOOKED_AT: usize = 256;
 
 /// A map and how far it was consumed.
 pub(super) struct Mapped {
@@ -154,7 +152,7 @@ impl Input {
             Input::Map(mapped) => {
                 let start = mapped.position;
                 mapped.position += size;
-                prefetch(&mapped.map, start + AHEAD, size.min(LOOKED_AT));
+                prefetch(&mapped.map, start + AHEAD);
                 if mapped.position >= mapped.tell_at {
                     mapped.tell();
                 }

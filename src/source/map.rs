@@ -26,23 +26,18 @@ pub(super) fn give_back(map: &Mmap, offset: usize, len: usize) {
     let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, len) };
 }
 
-/// The size of a line of the processor's cache, in bytes.
-const LINE: usize = 64;
-
-/// Asks the processor for the lines of its cache that `len` bytes of a map at this place are in, as far as they are in the map, and does not
-/// wait for them. Only advice: it is not given to processors for which Rust has no word for it.
+/// Asks the processor for the two lines of its cache that the bytes of a map at this place begin in, and does not wait for them. Only advice:
+/// it is not given to processors for which Rust has no word for it.
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(super) fn prefetch(map: &[u8], at: usize, len: usize) {
-    let bytes = map.get(at..).unwrap_or_default();
-    for line in bytes.iter().take(len).step_by(LINE) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: it reads nothing that the program sees, and cannot fault.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).cast()) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = line;
+pub(super) fn prefetch(map: &[u8], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in [at, at.wrapping_add(64)] {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let line = map.as_ptr().wrapping_add(line);
+        // SAFETY: it reads nothing that the program sees, and does not fault wherever it points to.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (map, at);
 }

@@ -11,8 +11,6 @@ use crate::packet::{Frame, Timestamp};
 
 /// The memory of so many records ahead of one is asked for: who has found them may have been another processor.
 const AHEAD: usize = 8;
-/// So many bytes of each: its own header, and those of a usual packet.
-const HEADERS: usize = 128;
 
 /// Where some frames of a file stand, one after the other. Made by [`FileSource::survey`](super::FileSource::survey).
 ///
@@ -105,7 +103,7 @@ impl Frames<'_> {
         let frames = &self.survey.frames;
         let record = self.file.get(*frames.get(index)? as usize..)?;
         if let Some(&ahead) = frames.get(index + AHEAD) {
-            prefetch(self.file, ahead as usize, HEADERS);
+            prefetch(self.file, ahead as usize);
         }
         match self.format.step(record) {
             Found::Packet(found) => {

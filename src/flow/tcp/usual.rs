@@ -10,7 +10,7 @@ use crate::packet::{Flags, Tcp};
 /// Takes a segment from `side` if it is what nearly all segments are, and tells where its data stand in the stream: the next ones of a
 /// connection, an acknowledgement that says something new, and nothing that would have to be counted. [`segment`](super::segment) would do the
 /// same with it, in many more steps.
-#[inline]
+#[inline(always)]
 pub(in crate::flow) fn usual_segment(
     flow: &mut Tracked,
     side: Side,

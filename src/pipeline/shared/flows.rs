@@ -7,11 +7,12 @@ use foldhash::fast::RandomState;
 
 use super::stretch::{Stretch, Whose};
 use super::{Portion, judge};
-use crate::decode::decode;
+use crate::decode::{brief, decode};
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowTable, Settings, Verdict, What};
 use crate::packet::{Lanes, Timestamp};
+use crate::pipeline::reading::Reading;
 use crate::pipeline::{Output, Totals};
 use crate::sink::flows::{Row, Rows};
 use crate::source::Frames;
@@ -89,15 +90,14 @@ impl Flows {
             let Some(frame) = frames.frame(at) else {
                 continue;
             };
-            let packet = decode(&frame);
             let counts = match whose {
                 Whose::Own => true,
                 Whose::Others => false,
                 Whose::Unsure => self.lanes.has_first(),
             };
-            if judge(counts, &packet, &mut self.filter, &self.totals) {
-                let mut emit = note(frame.number, self.rows.as_mut(), portion);
-                self.table.push(&packet, &mut emit);
+            match brief(&frame) {
+                Some(ref brief) => self.follow(counts, brief, portion),
+                None => self.follow(counts, &decode(&frame), portion),
             }
         }
         self.pass_by(stretch, passed..stretch.survey.len(), &mut frames, portion);
@@ -109,6 +109,15 @@ impl Flows {
         portion.counts.flows = self.table.counts();
         portion.undecided = self.filter.undecided();
         portion.peaks = self.table.peaks();
+    }
+
+    /// Follows the flow of a frame that passes the filter.
+    #[inline(always)]
+    fn follow<'a>(&mut self, counts: bool, reading: &impl Reading<'a>, portion: &mut Portion) {
+        if judge(counts, reading, &mut self.filter, &self.totals) {
+            let mut emit = note(reading.frame().number, self.rows.as_mut(), portion);
+            reading.follow(&mut self.table, &mut emit);
+        }
     }
 
     /// Frames of others' flows: only the clock goes on, and flows that are due by then end.

@@ -2,10 +2,11 @@
 
 use super::stretch::{Stretch, Whose};
 use super::{Portion, judge};
-use crate::decode::decode;
+use crate::decode::{brief, decode};
 use crate::filter::Filter;
 use crate::packet::{Frame, Lanes, Packet};
 use crate::pipeline::Totals;
+use crate::pipeline::reading::{Depth, Reading};
 use crate::sink::Lines;
 use crate::source::Frames;
 
@@ -18,8 +19,8 @@ pub(super) struct Makers {
     filter: Filter,
     totals: Totals,
     maker: Option<Box<dyn Lines>>,
-    /// Whether packets are to be understood although no line is made of them.
-    reads: bool,
+    /// How far frames are to be understood.
+    depth: Depth,
 }
 
 /// Lines that stand one behind the other in the whole too.
@@ -37,7 +38,7 @@ impl Makers {
         threads: usize,
         filter: Filter,
         maker: Option<Box<dyn Lines>>,
-        reads: bool,
+        depth: Depth,
     ) -> Makers {
         Makers {
             index,
@@ -46,7 +47,7 @@ impl Makers {
             filter,
             totals: Totals::default(),
             maker,
-            reads,
+            depth,
         }
     }
 
@@ -105,16 +106,29 @@ impl Makers {
     /// Makes a line; whether it is this thread's to tell.
     #[inline]
     fn line(&mut self, frame: &Frame, is_sure: bool, out: &mut Vec<u8>) -> bool {
-        let packet = match self.reads {
-            true => decode(frame),
-            false => Packet::not_read(frame),
-        };
+        match self.depth {
+            Depth::Packets => self.line_of(&decode(frame), is_sure, out),
+            Depth::Frames => self.line_of(&Packet::not_read(frame), is_sure, out),
+            Depth::Flows => match brief(frame) {
+                Some(ref brief) => self.line_of(brief, is_sure, out),
+                None => self.line_of(&decode(frame), is_sure, out),
+            },
+        }
+    }
+
+    #[inline(always)]
+    fn line_of<'a>(
+        &mut self,
+        reading: &impl Reading<'a>,
+        is_sure: bool,
+        out: &mut Vec<u8>,
+    ) -> bool {
         let counts = is_sure || self.lanes.has_first();
-        let passes = judge(counts, &packet, &mut self.filter, &self.totals);
+        let passes = judge(counts, reading, &mut self.filter, &self.totals);
         let Some(maker) = self.maker.as_mut().filter(|_| passes) else {
             return false;
         };
-        maker.line(&packet, out);
+        maker.line(&reading.packet(), out);
         match maker.lane() {
             Some(lane) if !is_sure => self.lanes.has(lane),
             _ => counts,

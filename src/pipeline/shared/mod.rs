@@ -23,11 +23,11 @@ mod worker;
 
 use std::thread::{Builder, ScopedJoinHandle};
 
+use super::reading::{Depth, Reading};
 use super::{Counts, Limits, Output, Task, Totals};
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::flow::{Peaks, Settings};
-use crate::packet::Packet;
 use crate::sink::{Depends, Needs};
 use crate::source::Source;
 use board::Board;
@@ -65,15 +65,20 @@ impl Portion {
     }
 }
 
-/// Whether a packet passes the filter, which several threads may ask about it; only where it `counts` it is counted.
-#[inline]
-fn judge(counts: bool, packet: &Packet, filter: &mut Filter, totals: &Totals) -> bool {
+/// Whether a frame passes the filter, which several threads may ask about it; only where it `counts` it is counted.
+#[inline(always)]
+fn judge<'a>(
+    counts: bool,
+    reading: &impl Reading<'a>,
+    filter: &mut Filter,
+    totals: &Totals,
+) -> bool {
     let undecided = filter.undecided();
-    let passes = filter.matches(packet);
+    let passes = reading.passes(filter);
     if counts {
-        totals.saw(packet);
+        reading.count(totals);
         if passes {
-            totals.matched(packet);
+            totals.matched(reading.frame());
         }
     } else {
         filter.set_undecided(undecided);
@@ -152,10 +157,9 @@ fn goals(
         let goals: Option<_> = (0..count).map(|_| goal()).collect();
         return Some((goals?, Wanted::Lanes));
     }
-    let reads = filter.reads_packets() || output.needs() > Needs::Frames;
+    let depth = Depth::of(filter, output);
     let makers: Option<Vec<_>> = match output.is_empty() {
-        // To find frames is all that is done without reading them.
-        true => reads.then(|| (0..count).map(|_| None).collect()),
+        true => Some((0..count).map(|_| None).collect()),
         false => {
             let sink = output.only()?;
             (0..count).map(|_| sink.maker().map(Some)).collect()
@@ -170,7 +174,7 @@ fn goals(
         _ if filter.remembers() => Wanted::Lanes,
         Some(Depends::Nothing) | None => Wanted::Stretches,
     };
-    let goal = |maker| Goal::Lines(maker, reads);
+    let goal = |maker| Goal::Lines(maker, depth);
     Some((makers.into_iter().map(goal).collect(), wanted))
 }
 

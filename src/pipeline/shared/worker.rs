@@ -6,6 +6,7 @@ use super::lines::Makers;
 use crate::filter::Filter;
 use crate::flow::Settings;
 use crate::packet::Lanes;
+use crate::pipeline::reading::Depth;
 use crate::sink::Lines;
 use crate::sink::flows::Rows;
 use crate::source::Reader;
@@ -21,8 +22,8 @@ pub(super) struct Worker {
 
 /// What is to be made of packets.
 pub(super) enum Goal {
-    /// Lines, or only their number; whether packets are to be understood for that.
-    Lines(Option<Box<dyn Lines>>, bool),
+    /// Lines, or only their number; and how far frames are to be understood for that.
+    Lines(Option<Box<dyn Lines>>, Depth),
     /// Rows of flows.
     Flows(Settings, Box<dyn Rows>),
 }
@@ -67,9 +68,9 @@ impl Worker {
 /// What a thread writes to is made by the thread: memory from its own heap shares no line of a cache with others'.
 fn begin(index: usize, threads: usize, filter: Filter, goal: Goal) -> Work {
     match goal {
-        Goal::Lines(maker, reads) => {
+        Goal::Lines(maker, depth) => {
             let maker = maker.map(|maker| maker.fresh());
-            Work::Lines(Box::new(Makers::new(index, threads, filter, maker, reads)))
+            Work::Lines(Box::new(Makers::new(index, threads, filter, maker, depth)))
         }
         Goal::Flows(settings, rows) => {
             let lanes = Lanes::every(threads, index);

@@ -1,7 +1,7 @@
-//! Any bytes as a frame of any link type: nothing panics, and no control character gets out. Build it as `readers` says.
+//! Any bytes as a frame of any link type: nothing panics, what is read in brief is what decoding gives, and no control character gets out. Build it as `readers` says.
 #![no_main]
 
-use lcap::decode::decode;
+use lcap::decode::{brief, decode};
 use lcap::packet::{Frame, Interface, LinkType, Options, Timestamp};
 use lcap::sink::text::{Dump, Style, Text};
 use lcap::sink::{Json, Shown, Sink};
@@ -39,6 +39,11 @@ fuzz_target!(|bytes: &[u8]| {
         ..Style::default()
     };
     let packet = decode(&frame);
+    if let Some(brief) = brief(&frame) {
+        let [src, dst] = brief.ports;
+        assert_eq!(packet.ports(), Some((src, dst)));
+        assert_eq!(packet.ip_len(), brief.ip_len);
+    }
     let mut out = Vec::new();
     let mut text = Shown::new(&mut out, Text::new(style));
     text.packet(&packet).expect("memory");

@@ -1,11 +1,12 @@
 //! Frames of the fixtures, changed, cut, left out and with any times: each flow begins and ends once, and the counts add up.
 
-use lcap::decode::{decode, lane};
+use lcap::decode::{brief, decode};
 use lcap::flow::Settings;
 use lcap::packet::{Body, Interface, Lane, Timestamp};
 use lcap::source::{Next, file};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::OnceLock;
 
 use super::script::{Captured, STREAMS, run};
@@ -109,29 +110,48 @@ fn packets(frames: &[Captured]) -> (u64, u64) {
     (whole, fragments)
 }
 
-/// A lane that is told without decoding is that of the packet that decoding gives; the usual packets have one.
-fn lanes_agree(frames: &[Captured]) -> Result<(), TestCaseError> {
+/// What is read in brief is what decoding gives.
+fn briefs_agree(frames: &[Captured]) -> Result<(), TestCaseError> {
     let interface = Interface::default();
     for captured in frames {
         let frame = captured.frame(1, &interface);
-        let Some(lane) = lane(&frame) else { continue };
+        let Some(brief) = brief(&frame) else { continue };
         let packet = decode(&frame);
-        let (Body::Tcp { tuple, .. } | Body::Udp { tuple, .. }) = packet.body else {
-            return Err(TestCaseError::fail(format!("{packet:?}")));
+        let (tuple, tcp, payload) = match packet.body {
+            Body::Tcp {
+                tuple,
+                tcp,
+                payload,
+            } => (tuple, Some(tcp), payload),
+            Body::Udp { tuple, payload } => (tuple, None, payload),
+            _ => return Err(TestCaseError::fail(format!("{packet:?}"))),
         };
-        prop_assert_eq!(lane, Lane::of(&tuple));
+        let address = |[high, low]: [u64; 2]| -> IpAddr {
+            match brief.version {
+                4 => Ipv4Addr::from(low as u32).into(),
+                _ => Ipv6Addr::from(u128::from(high) << 64 | u128::from(low)).into(),
+            }
+        };
+        let [from, to] = brief.ports;
+        prop_assert_eq!(tuple.src, SocketAddr::new(address(brief.src), from));
+        prop_assert_eq!(tuple.dst, SocketAddr::new(address(brief.dst), to));
+        prop_assert_eq!((tuple.proto, tcp), (brief.proto, brief.tcp));
+        prop_assert_eq!(payload, brief.payload);
+        prop_assert_eq!(packet.ip_len(), brief.ip_len);
+        prop_assert_eq!(frame.plausible_len(), brief.wire_len);
+        prop_assert_eq!(brief.lane(), Lane::of(&tuple));
         prop_assert!(packet.fragment.is_none());
     }
     Ok(())
 }
 
 #[test]
-fn most_packets_of_the_fixtures_have_a_lane_at_once() {
+fn most_packets_of_the_fixtures_can_be_read_in_brief() {
     let interface = Interface::default();
     let frames = fixtures().iter().flatten();
     let (with, all) = frames.fold((0, 0), |(with, all), captured| {
-        let lane = lane(&captured.frame(1, &interface));
-        (with + usize::from(lane.is_some()), all + 1)
+        let frame = captured.frame(1, &interface);
+        (with + usize::from(brief(&frame).is_some()), all + 1)
     });
     assert!(with * 2 > all, "{with} of {all}");
 }
@@ -147,7 +167,7 @@ proptest! {
         max_waiting in prop_oneof![Just(0), 0..5000_u64, Just(1 << 20)],
     ) {
         let frames = mixed(from, changes);
-        lanes_agree(&frames)?;
+        briefs_agree(&frames)?;
         let settings = Settings { max_flows, max_waiting, ..STREAMS };
         let told = run(&frames, settings);
         let counted = told.records.iter().flat_map(|flow| &flow.sides);

@@ -8,7 +8,7 @@
 //! Numbers count from each side's SYN, which is 0. Data is one word, or `*100` for 100 bytes that depend on their place alone, `!100`
 //! for others; `w=` is the window, `cut=` how many bytes at the end were not captured, `lost` what is not captured at all.
 
-use lcap::decode::decode;
+use lcap::decode::{brief, decode};
 use lcap::flow::{
     FlowCounts, FlowEvent, FlowId, FlowRecord, FlowTable, Settings, Side, Wanted, What,
 };
@@ -262,8 +262,8 @@ impl Told {
     }
 }
 
-/// Pushes frames through a table, and checks what holds whatever they are: with and without streams the flows are the same, each is
-/// opened and closed once.
+/// Pushes frames through a table, and checks what holds whatever they are: with and without streams, and however the usual ones are read,
+/// the flows are the same, each is opened and closed once.
 pub(crate) fn run(frames: &[Captured], settings: Settings) -> Told {
     let told = push(frames, settings);
     let without = Settings {
@@ -272,6 +272,13 @@ pub(crate) fn run(frames: &[Captured], settings: Settings) -> Told {
     };
     let other = push(frames, without);
     assert_eq!(other.streams, [""; 0]);
+    for (briefly, wanted) in [
+        (push_briefly(frames, settings), &told),
+        (push_briefly(frames, without), &other),
+    ] {
+        assert_eq!(briefly.streams, wanted.streams);
+        assert_eq!(all(&briefly), all(wanted));
+    }
     assert_eq!(all(&told), all(&other));
     assert_eq!(told.counts, other.counts);
     let mut numbers: Vec<u64> = told.records.iter().map(|flow| flow.id.number).collect();
@@ -287,12 +294,30 @@ pub(crate) fn run(frames: &[Captured], settings: Settings) -> Told {
 
 /// Pushes frames through a table.
 pub(crate) fn push(frames: &[Captured], settings: Settings) -> Told {
+    push_by(frames, settings, |table, frame, told| {
+        table.push(&decode(frame), &mut |event| told.take(&event));
+    })
+}
+
+/// The same, the usual ones in brief.
+fn push_briefly(frames: &[Captured], settings: Settings) -> Told {
+    push_by(frames, settings, |table, frame, told| match brief(frame) {
+        Some(brief) => table.push_brief(&brief, &mut |event| told.take(&event)),
+        None => table.push(&decode(frame), &mut |event| told.take(&event)),
+    })
+}
+
+fn push_by(
+    frames: &[Captured],
+    settings: Settings,
+    push: impl Fn(&mut FlowTable, &Frame, &mut Told),
+) -> Told {
     let interface = Interface::default();
     let mut told = Told::default();
     let mut table = FlowTable::new(settings);
     for (n, captured) in frames.iter().enumerate() {
         let frame = captured.frame(n as u64 + 1, &interface);
-        table.push(&decode(&frame), &mut |event| told.take(&event));
+        push(&mut table, &frame, &mut told);
     }
     table.finish(&mut |event| told.take(&event));
     told.counts = table.counts();

@@ -1,0 +1,39 @@
+//! A usual packet, in brief.
+
+use super::{Frame, Lane, Payload, Tcp};
+
+/// A packet as far as filters and flows need it: who sends to whom, how much, and what. [`decode::brief`](crate::decode::brief) makes one of a
+/// usual TCP segment or UDP datagram.
+#[derive(Debug, Clone, Copy)]
+pub struct Brief<'a> {
+    /// The frame it came in.
+    pub frame: &'a Frame<'a>,
+    /// IP version, 4 or 6.
+    pub version: u8,
+    /// The sender's address; IPv4 in the low half of the second word.
+    pub src: [u64; 2],
+    /// The receiver's.
+    pub dst: [u64; 2],
+    /// Source and destination port.
+    pub ports: [u16; 2],
+    /// IANA's protocol number.
+    pub proto: u8,
+    /// Its frames' length on the wire, in bytes.
+    pub wire_len: u32,
+    /// Its length as the IP header gives it, header included, in bytes.
+    pub ip_len: u32,
+    /// The header, if it is a TCP segment.
+    pub tcp: Option<Tcp<'a>>,
+    /// The data.
+    pub payload: Payload<'a>,
+}
+
+impl Brief<'_> {
+    /// The lane that it is in.
+    #[inline(always)]
+    pub fn lane(&self) -> Lane {
+        let [a, b] = self.src;
+        let [c, d] = self.dst;
+        Lane::of_ends(a ^ b ^ c ^ d, self.ports)
+    }
+}

@@ -1,0 +1,103 @@
+//! Frames understood as far as a run needs it: nobody pays for what nobody asks.
+
+use super::{Output, Totals};
+use crate::filter::Filter;
+use crate::flow::{FlowEvent, FlowTable};
+use crate::packet::{Brief, Frame, Packet};
+use crate::sink::Needs;
+
+/// How far frames are to be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Not at all: they are stored as they came.
+    Frames,
+    /// As far as filters and flows need it: the usual ones in brief.
+    Flows,
+    /// As far as lcap reads.
+    Packets,
+}
+
+impl Depth {
+    /// What a filter and sinks need.
+    pub(super) fn of(filter: &Filter, output: &Output) -> Depth {
+        if output.needs_any(Needs::Packets) {
+            Depth::Packets
+        } else if filter.reads_packets() || output.needs() > Needs::Frames {
+            Depth::Flows
+        } else {
+            Depth::Frames
+        }
+    }
+}
+
+/// A frame that was understood so far. There is code for each, so that nothing is moved about.
+pub(super) trait Reading<'a> {
+    /// Whether the filter lets it pass.
+    fn passes(&self, filter: &mut Filter) -> bool;
+
+    /// Counts it, whatever the filter says.
+    fn count(&self, totals: &Totals);
+
+    /// Has a table follow its flow.
+    fn follow(&self, flows: &mut FlowTable, emit: &mut dyn FnMut(FlowEvent));
+
+    /// The frame it came in.
+    fn frame(&self) -> &'a Frame<'a>;
+
+    /// The packet that sinks get.
+    fn packet(&self) -> Packet<'a>;
+}
+
+impl<'a> Reading<'a> for Brief<'a> {
+    #[inline(always)]
+    fn passes(&self, filter: &mut Filter) -> bool {
+        filter.matches_brief(self)
+    }
+
+    #[inline(always)]
+    fn count(&self, totals: &Totals) {
+        totals.saw_usual();
+    }
+
+    #[inline(always)]
+    fn follow(&self, flows: &mut FlowTable, emit: &mut dyn FnMut(FlowEvent)) {
+        flows.push_brief(self, emit);
+    }
+
+    #[inline(always)]
+    fn frame(&self) -> &'a Frame<'a> {
+        self.frame
+    }
+
+    #[inline(always)]
+    fn packet(&self) -> Packet<'a> {
+        Packet::not_read(self.frame)
+    }
+}
+
+impl<'a> Reading<'a> for Packet<'a> {
+    #[inline]
+    fn passes(&self, filter: &mut Filter) -> bool {
+        filter.matches(self)
+    }
+
+    #[inline]
+    fn count(&self, totals: &Totals) {
+        totals.saw(self);
+    }
+
+    #[inline]
+    fn follow(&self, flows: &mut FlowTable, emit: &mut dyn FnMut(FlowEvent)) {
+        flows.push(self, emit);
+    }
+
+    #[inline]
+    fn frame(&self) -> &'a Frame<'a> {
+        self.frame
+    }
+
+    #[inline]
+    fn packet(&self) -> Packet<'a> {
+        *self
+    }
+}
