@@ -21,13 +21,15 @@ impl Facts {
         // What is given away in the end is mostly as long as that: it need not be moved then.
         let lens = facts.clone();
         let lens = lens.map(|(name, value)| name.len() + value.len().min(LONGEST) + 2);
-        let mut text = String::with_capacity(lens.sum());
+        let mut text = Vec::with_capacity(lens.sum());
         for (name, value) in facts {
-            text.push_str(name);
-            text.push('=');
+            text.extend_from_slice(name.as_bytes());
+            text.push(b'=');
             add(&mut text, value);
-            text.push('\n');
+            text.push(b'\n');
         }
+        // What was added is text.
+        let text = String::from_utf8(text).unwrap_or_default();
         Facts { text: text.into() }
     }
 
@@ -72,18 +74,20 @@ fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
 }
 
 /// Adds a value, clean and short.
-fn add(text: &mut String, value: &[u8]) {
-    let is_plain = value.len() <= LONGEST && value.iter().all(|octet| matches!(octet, b' '..=b'~'));
-    if let Some(plain) = str::from_utf8(value).ok().filter(|_| is_plain) {
-        return text.push_str(plain);
+fn add(text: &mut Vec<u8>, value: &[u8]) {
+    // All are looked at, side by side: that is faster than to stop at the first that is not.
+    let is_plain = |plain, octet: &u8| plain & matches!(octet, b' '..=b'~');
+    if value.len() <= LONGEST && value.iter().fold(true, is_plain) {
+        return text.extend_from_slice(value);
     }
     // No more bytes than these many characters can have.
     let value = value.get(..LONGEST * 4 + 4).unwrap_or(value);
     let value = String::from_utf8_lossy(value);
     let mut characters = value.chars();
-    text.extend(characters.by_ref().take(LONGEST).map(visible));
+    let clean: String = characters.by_ref().take(LONGEST).map(visible).collect();
+    text.extend_from_slice(clean.as_bytes());
     if characters.next().is_some() {
-        text.push('…');
+        text.extend_from_slice("…".as_bytes());
     }
 }
 

@@ -102,6 +102,15 @@ pub enum Answer {
     Final(Option<Service>),
 }
 
+impl Answer {
+    /// What is spoken as far as is known.
+    pub fn into_service(self) -> Option<Service> {
+        match self {
+            Answer::Open(service) | Answer::Final(service) => service,
+        }
+    }
+}
+
 /// The most that is looked at of each side, in bytes.
 pub const OPENING: usize = 4096;
 

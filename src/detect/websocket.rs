@@ -10,6 +10,9 @@ pub(super) const DETECTOR: Detector = Detector {
     detect,
 };
 
+/// The name of the header field, and what ends it.
+const UPGRADE: &[u8] = b"upgrade:";
+
 fn detect(opening: &Opening) -> Verdict {
     handshake(opening).unwrap_or_else(Stop::verdict)
 }
@@ -38,14 +41,15 @@ fn asks_to_upgrade(mut headers: Cursor) -> Read<()> {
         if line.is_empty() {
             return Err(Stop::Wrong);
         }
-        let mut parts = line.splitn(2, |byte| *byte == b':');
-        let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
+        if !line.contains(&b':') {
             return Err(Stop::Wrong);
+        }
+        let name = line.split_at_checked(UPGRADE.len());
+        let Some((_, value)) = name.filter(|(name, _)| name.eq_ignore_ascii_case(UPGRADE)) else {
+            continue;
         };
         let mut protocols = value.split(|byte| *byte == b',');
-        if name.eq_ignore_ascii_case(b"Upgrade")
-            && protocols.any(|one| one.trim_ascii().eq_ignore_ascii_case(b"websocket"))
-        {
+        if protocols.any(|one| one.trim_ascii().eq_ignore_ascii_case(b"websocket")) {
             return Ok(());
         }
     }

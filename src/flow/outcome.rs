@@ -179,13 +179,6 @@ pub(super) fn outcome(ends: &Ends, state: ConnState) -> Outcome {
     }
 }
 
-impl Outcome {
-    /// What was seen that says so: `SYN, then RST after 14 µs`.
-    pub fn evidence(&self) -> Evidence<'_> {
-        Evidence(self)
-    }
-}
-
 fn verdict(ends: &Ends, state: ConnState) -> Verdict {
     let answered = ends.resp.syn_ack || ends.orig.syn_ack;
     if ends.unreachable && ends.resp.pkts == 0 {
@@ -209,30 +202,43 @@ fn verdict(ends: &Ends, state: ConnState) -> Verdict {
     }
 }
 
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let (verdict, ends) = (self.verdict, self);
-        let is_tcp = ends.proto == TCP;
-        match verdict {
-            Verdict::Normal if is_tcp => f.write_str("closed normally"),
-            Verdict::Normal => f.write_str("answered"),
-            Verdict::Open => f.write_str(match ends.end {
+impl Outcome {
+    /// What was seen that says so: `SYN, then RST after 14 µs`.
+    pub fn evidence(&self) -> Evidence<'_> {
+        Evidence(self)
+    }
+
+    /// How it is shown, where that depends on nothing that was measured.
+    pub fn words(&self) -> Option<&'static str> {
+        Some(match self.verdict {
+            Verdict::Normal if self.proto == TCP => "closed normally",
+            Verdict::Normal => "answered",
+            Verdict::Open => match self.end {
                 End::Idle => "open, and silent",
                 End::Reused => "left open, and its ports used again",
                 End::Evicted => "open, and not followed any further",
                 End::Closed | End::Capture => "still open",
-            }),
-            Verdict::HalfClosed(side) => write!(f, "closed by the {} only", side.role()),
-            Verdict::Refused => f.write_str("refused: nothing was listening"),
-            Verdict::NoAnswer => f.write_str("no answer"),
-            Verdict::HalfOpen => f.write_str("half open"),
-            Verdict::Reset(side) => {
-                write!(f, "reset by the {} after {}", side.role(), ends.ended_after)
-            }
-            Verdict::GivenUp => write!(f, "given up by the client after {}", ends.ended_after),
-            Verdict::Midstream if is_tcp => f.write_str("begin not seen"),
-            Verdict::Midstream if ends.proto == UDP => f.write_str("only answers seen"),
-            Verdict::Midstream => f.write_str("seen"),
+            },
+            Verdict::HalfClosed(Side::Orig) => "closed by the client only",
+            Verdict::HalfClosed(Side::Resp) => "closed by the server only",
+            Verdict::Refused => "refused: nothing was listening",
+            Verdict::NoAnswer => "no answer",
+            Verdict::HalfOpen => "half open",
+            Verdict::Reset(_) | Verdict::GivenUp => return None,
+            Verdict::Midstream if self.proto == TCP => "begin not seen",
+            Verdict::Midstream if self.proto == UDP => "only answers seen",
+            Verdict::Midstream => "seen",
+        })
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let after = self.ended_after;
+        match (self.words(), self.verdict) {
+            (Some(words), _) => f.write_str(words),
+            (None, Verdict::Reset(side)) => write!(f, "reset by the {} after {after}", side.role()),
+            (None, _) => write!(f, "given up by the client after {after}"),
         }
     }
 }

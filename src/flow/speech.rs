@@ -62,7 +62,7 @@ pub(super) fn hear(
         None => flow.last = time,
     }
     if bounds.rules.most == 0 {
-        flow.watch.end();
+        flow.watch.end(brief.proto);
     }
     flow.held() as i64 - before as i64
 }

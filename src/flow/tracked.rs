@@ -97,7 +97,7 @@ impl Tracked {
         self.halves.swap(0, 1);
         self.history.flip();
         self.turns.flip();
-        self.watch.end();
+        self.watch.end(self.key.proto());
     }
 
     /// Which flow it is.
@@ -176,7 +176,7 @@ impl Tracked {
             first: Timestamp(self.first),
             first_frame: self.first_frame,
             duration: span(self.last),
-            service: self.watch.take_service(),
+            service: self.watch.take_service(proto),
             sides,
             conn_state: state,
             outcome,

@@ -32,13 +32,12 @@ const MOST_ASKED: u8 = 24;
 
 impl Watch {
     /// What is spoken, as far as is known; nobody listens any more.
-    pub(super) fn take_service(&mut self) -> Option<Service> {
-        let service = match self {
-            Watch::Silent => None,
-            Watch::Open(said) => said.service.take(),
-            Watch::Over(service) => service.take(),
+    pub(super) fn take_service(&mut self, proto: u8) -> Option<Service> {
+        self.end(proto);
+        let Watch::Over(service) = self else {
+            return None;
         };
-        service.map(|service| *service)
+        service.take().map(|service| *service)
     }
 
     /// Whether nothing more will be found out.
@@ -78,7 +77,14 @@ impl Watch {
             .map_or((0, 0), |said| (said.len(side), said.asked));
         if known as u64 != offset || asked == MOST_ASKED {
             // Something is missing before it.
-            *self = Watch::Over(said.and_then(|said| said.service));
+            *self = said.map_or(Watch::Over(None), Watch::Open);
+            return self.end(proto);
+        }
+        // The other side's answer mostly comes next, and both together say it all: to look twice is not worth it.
+        if said.is_none() && bytes.len() < OPENING {
+            let mut said = Box::<Said>::default();
+            said.add(side, bytes);
+            *self = Watch::Open(said);
             return;
         }
         // A side's first segment mostly says it all: only what is not sure then is kept.
@@ -88,8 +94,7 @@ impl Watch {
         } else {
             let said = said.get_or_insert_default();
             said.add(side, bytes);
-            let (orig, resp) = said.bytes.split_at(usize::from(said.orig));
-            detect(proto, &Opening { orig, resp })
+            said.ask(proto)
         };
         let before = said.as_mut().and_then(|said| said.service.take());
         *self = match answer {
@@ -119,14 +124,23 @@ impl Watch {
     }
 
     /// Nothing more will be said in order.
-    pub(super) fn end(&mut self) {
-        if let Watch::Open(said) = self {
-            *self = Watch::Over(said.service.take());
-        }
+    pub(super) fn end(&mut self, proto: u8) {
+        let Watch::Open(said) = self else { return };
+        let service = match said.asked {
+            0 => said.ask(proto).into_service().map(Box::new),
+            _ => said.service.take(),
+        };
+        *self = Watch::Over(service);
     }
 }
 
 impl Said {
+    /// What the detectors say of it.
+    fn ask(&self, proto: u8) -> Answer {
+        let (orig, resp) = self.bytes.split_at(usize::from(self.orig));
+        detect(proto, &Opening { orig, resp })
+    }
+
     fn len(&self, side: Side) -> usize {
         match side {
             Side::Orig => usize::from(self.orig),

@@ -4,6 +4,10 @@
 //! then keeps what counts: a copy of variable length is a call, and octets written one by one have to reach memory before
 //! they can be read as one.
 
+use std::io::Write;
+
+use crate::packet::Span;
+
 /// Two digits of every octet.
 static HEX: [u16; 256] = {
     let digits = b"0123456789abcdef";
@@ -69,6 +73,28 @@ pub(in crate::sink) fn decimal64(out: &mut Vec<u8>, value: u64) {
     }
     decimal64(out, value / HALF);
     digits9(out, (value % HALF) as u32);
+}
+
+/// A time as [`Span`] shows it.
+pub(in crate::sink) fn span(out: &mut Vec<u8>, span: Span) {
+    let Ok(nanos @ 1..60_000_000_000) = u64::try_from(span.0) else {
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "{span}");
+        return;
+    };
+    let (unit, name): (u64, &[u8]) = match nanos {
+        ..1_000 => (1, b" ns"),
+        ..1_000_000 => (1_000, " µs".as_bytes()),
+        ..1_000_000_000 => (1_000_000, b" ms"),
+        _ => (1_000_000_000, b" s"),
+    };
+    let whole = nanos / unit;
+    decimal(out, whole as u32);
+    if whole < 10 && unit > 1 {
+        let tenths = (nanos - whole * unit) * 10 / unit;
+        out.extend_from_slice(&[b'.', b'0' + tenths as u8]);
+    }
+    out.extend_from_slice(name);
 }
 
 /// `%02u` of a number below 100.
@@ -137,6 +163,14 @@ mod tests {
     fn as_the_standard_library_writes_them() {
         let mut value: u64 = 1;
         for _ in 0..20 {
+            for of_ten in (0..100).map(|tenth| (value / 10).wrapping_mul(tenth) as i64) {
+                for nanos in [of_ten - 1, of_ten, -of_ten] {
+                    assert_eq!(
+                        written(|o| span(o, Span(nanos))),
+                        format!("x{}", Span(nanos))
+                    );
+                }
+            }
             for n in [
                 value - 1,
                 value,

@@ -12,7 +12,10 @@ pub(super) struct Board<'a> {
     /// Who has it finds the next stretch.
     finder: Mutex<Finder<'a>>,
     state: Mutex<State>,
-    changed: Condvar,
+    /// For threads that are too far ahead.
+    taken: Condvar,
+    /// For who takes.
+    complete: Condvar,
 }
 
 #[derive(Default)]
@@ -33,7 +36,9 @@ struct State {
 }
 
 /// So many stretches may be found before the first of them is done with.
-const AHEAD: usize = 4;
+const AHEAD: usize = 8;
+/// Who takes is woken for so many at once: to wake a thread costs more than it takes to put a stretch in order.
+const WORTH_WAKING: usize = 2;
 
 impl<'a> Board<'a> {
     /// For so many threads.
@@ -45,7 +50,8 @@ impl<'a> Board<'a> {
         Board {
             finder: Mutex::new(finder),
             state: Mutex::new(state),
-            changed: Condvar::new(),
+            taken: Condvar::new(),
+            complete: Condvar::new(),
         }
     }
 
@@ -55,7 +61,7 @@ impl<'a> Board<'a> {
             let mut state = lock(&self.state);
             // What is not found yet is found by who needs it, unless too much is found already.
             while number - state.done >= AHEAD as u64 && !state.over {
-                state = self.wait(state);
+                state = wait(&self.taken, state);
             }
             if state.over {
                 return None;
@@ -72,8 +78,14 @@ impl<'a> Board<'a> {
 
     /// A thread has done with a stretch. If it is early, it finds another one for all.
     pub(super) fn hand_on(&self, thread: usize, number: u64, portion: Portion) {
-        lock(&self.state).made[thread].push_back(portion);
-        self.changed.notify_all();
+        let mut state = lock(&self.state);
+        state.made[thread].push_back(portion);
+        let complete = state.made.iter().map(VecDeque::len).min().unwrap_or(0);
+        let is_all = state.end.is_some() && complete == state.found.len();
+        drop(state);
+        if complete >= WORTH_WAKING || is_all {
+            self.complete.notify_one();
+        }
         if let Ok(mut finder) = self.finder.try_lock() {
             self.find(&mut finder, number + 2);
         }
@@ -92,15 +104,13 @@ impl<'a> Board<'a> {
         let mut state = lock(&self.state);
         state.found.push_back(Arc::new(stretch));
         state.end = end;
-        drop(state);
-        self.changed.notify_all();
     }
 
     /// What all threads made of the next stretch, once it is there, and how the file ends, if it ends there; none if a thread is gone.
     pub(super) fn take(&self) -> Option<(Vec<Portion>, Option<Result<()>>)> {
         let mut state = lock(&self.state);
         while !state.over && state.made.iter().any(VecDeque::is_empty) {
-            state = self.wait(state);
+            state = wait(&self.complete, state);
         }
         let portions = state.made.iter_mut().map(VecDeque::pop_front);
         let portions = portions.collect::<Option<Vec<Portion>>>()?;
@@ -114,7 +124,7 @@ impl<'a> Board<'a> {
         // There is nothing to be found behind the end.
         state.over |= end.is_some();
         drop(state);
-        self.changed.notify_all();
+        self.taken.notify_all();
         Some((portions, end))
     }
 
@@ -127,13 +137,14 @@ impl<'a> Board<'a> {
     /// Nobody takes anything any more.
     pub(super) fn close(&self) {
         lock(&self.state).over = true;
-        self.changed.notify_all();
+        self.taken.notify_all();
+        self.complete.notify_all();
     }
+}
 
-    fn wait<'s>(&self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
-        let waited = self.changed.wait(state);
-        waited.unwrap_or_else(PoisonError::into_inner)
-    }
+fn wait<'s>(for_what: &Condvar, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+    let waited = for_what.wait(state);
+    waited.unwrap_or_else(PoisonError::into_inner)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

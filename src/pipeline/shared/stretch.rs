@@ -7,8 +7,8 @@ use crate::packet::{Frame, Lane, Lanes, Timestamp};
 use crate::source::{FileSource, Survey};
 
 /// So many frames, or so many bytes of the file.
-const FRAMES: usize = 4096;
-const BYTES: usize = 1 << 20;
+const FRAMES: usize = 2048;
+const BYTES: usize = 512 << 10;
 
 /// How frames are dealt out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -64,7 +64,7 @@ const CELLS: [Cell; 10] = [
     Cell { title: "SERVICE", width: 30, least: 14, align: Align::Left, goes: 0, show: |flow, _, out| service(out, flow) },
     Cell { title: "SENT", width: 7, least: 7, align: Align::Right, goes: 1, show: |flow, _, out| bytes(out, flow.side(Side::Orig).bytes) },
     Cell { title: "RECEIVED", width: 8, least: 8, align: Align::Right, goes: 2, show: |flow, _, out| bytes(out, flow.side(Side::Resp).bytes) },
-    Cell { title: "TOOK", width: 8, least: 8, align: Align::Right, goes: 4, show: |flow, _, out| show(out, &flow.duration) },
+    Cell { title: "TOOK", width: 8, least: 8, align: Align::Right, goes: 4, show: |flow, _, out| number::span(out, flow.duration) },
     Cell { title: "ANSWER", width: 8, least: 8, align: Align::Right, goes: 6, show: |flow, _, out| answer(out, flow) },
     Cell { title: "END", width: 30, least: 30, align: Align::Left, goes: 0, show: |flow, _, out| end(out, flow) },
 ];
@@ -97,11 +97,16 @@ impl Table {
                 shorten(out, start, *width);
                 wide = *width;
             }
-            let spaces = std::iter::repeat_n(b' ', width.saturating_sub(wide));
+            let spaces = width.saturating_sub(wide);
             match cell.align {
                 _ if at == last => continue,
-                Align::Left => out.extend(spaces),
-                Align::Right => drop(out.splice(start..start, spaces)),
+                Align::Left => out.resize(out.len() + spaces, b' '),
+                Align::Right => {
+                    let end = out.len();
+                    out.resize(end + spaces, b' ');
+                    out.copy_within(start..end, start + spaces);
+                    out[start..start + spaces].fill(b' ');
+                }
             }
             out.push(b' ');
         }
@@ -257,13 +262,16 @@ fn processes(out: &mut Vec<u8>, flow: &FlowRecord) {
 
 fn answer(out: &mut Vec<u8>, flow: &FlowRecord) {
     if let Some(times) = flow.response_times {
-        show(out, &Span(times.median as i64));
+        number::span(out, Span(times.median as i64));
     }
 }
 
 /// How it ended, and what else is remarkable.
 fn end(out: &mut Vec<u8>, flow: &FlowRecord) {
-    show(out, &flow.outcome);
+    match flow.outcome.words() {
+        Some(words) => out.extend_from_slice(words.as_bytes()),
+        None => show(out, &flow.outcome),
+    }
     let retransmissions = flow.both(|side| u64::from(side.analysis.retrans_pkts));
     let closed = flow.both(|side| u64::from(side.analysis.zero_windows));
     for (count, one, many) in [
