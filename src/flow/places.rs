@@ -50,12 +50,14 @@ impl Places {
         let mut index = self.home(hash);
         loop {
             let slot = *self.slots.get(index)?;
-            if slot == EMPTY {
-                return None;
-            }
-            let flow = flows.get(slot.at as usize).filter(|_| slot.hash == hash);
-            if flow.is_some_and(|flow| flow.key == *key) {
+            if slot.hash == hash
+                && let Some(flow) = flows.get(slot.at as usize)
+                && flow.key == *key
+            {
                 return Some(slot.at);
+            }
+            if slot.at == EMPTY.at {
+                return None;
             }
             index = self.behind(index);
         }

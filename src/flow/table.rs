@@ -201,7 +201,7 @@ impl FlowTable {
     }
 
     /// The clock goes on.
-    #[inline]
+    #[inline(always)]
     fn pass(&mut self, time: i64, emit: Emit) {
         let is_far_ahead = time > self.clock.saturating_add(LEAP);
         let Some(time) = (if is_far_ahead {

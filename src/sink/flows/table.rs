@@ -224,6 +224,9 @@ fn fit(width: Option<usize>, processes: bool) -> Vec<(&'static Cell, usize)> {
 
 /// How many columns a text takes.
 fn columns(text: &[u8]) -> usize {
+    if text.is_ascii() {
+        return text.len();
+    }
     // Every character has one octet that is no continuation.
     text.iter().filter(|&&octet| octet & 0xc0 != 0x80).count()
 }
