@@ -187,7 +187,7 @@ fn carry_out<S: Source>(
         }
     }
     let streams = match output.needs() {
-        Needs::Frames | Needs::Packets | Needs::Flows => Wanted::No,
+        Needs::Frames | Needs::Counts | Needs::Packets | Needs::Flows => Wanted::No,
         Needs::Streams => Wanted::Yes,
         Needs::Repeats => Wanted::Compared,
     };

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Sink, write_out};
+use super::{Needs, Sink, write_out};
 use crate::error::Result;
 use crate::packet::{Lane, Packet};
 
@@ -16,6 +16,11 @@ pub trait Lines: Send {
 
     /// What a line depends on beside its packet.
     fn depends(&self) -> Depends;
+
+    /// How far packets must be understood for it.
+    fn needs(&self) -> Needs {
+        Needs::Packets
+    }
 
     /// The lane of the connection that the last line depended on, if it did on any.
     fn lane(&self) -> Option<Lane> {
@@ -63,6 +68,10 @@ impl<W: Write, L: Lines> Sink for Shown<W, L> {
         } else {
             Ok(())
         }
+    }
+
+    fn needs(&self) -> Needs {
+        self.lines.needs()
     }
 
     fn maker(&self) -> Option<Box<dyn Lines>> {

@@ -80,6 +80,8 @@ pub enum Open {
 pub enum Needs {
     /// Not at all: bytes are stored as they came.
     Frames,
+    /// Only to count what is wrong with them: what is shown, the sink reads itself.
+    Counts,
     /// Headers are read.
     Packets,
     /// Packets are told apart into flows.

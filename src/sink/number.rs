@@ -46,15 +46,36 @@ fn eight_digits(value: u32) -> u64 {
 /// `%u`.
 #[inline]
 pub(in crate::sink) fn decimal(out: &mut Vec<u8>, value: u32) {
-    const EIGHT: u32 = 100_000_000;
-    if value < 10 {
-        return out.push(b'0' + value as u8);
+    if out.capacity() - out.len() < size_of::<u128>() {
+        return decimal_behind_room(out, value);
     }
-    if value >= EIGHT {
-        short(out, eight_digits(value / EIGHT));
-        return out.extend_from_slice(&(eight_digits(value % EIGHT) | ZEROS).to_le_bytes());
+    match value {
+        0..10 => out.push(b'0' + value as u8),
+        10..EIGHT => short(out, eight_digits(value)),
+        EIGHT.. => long(out, value),
     }
-    short(out, eight_digits(value));
+}
+
+/// Has room made first. Where that is done apart from what is done with it, nothing has to be kept over the call.
+#[cold]
+#[inline(never)]
+fn decimal_behind_room(out: &mut Vec<u8>, value: u32) {
+    out.reserve(size_of::<u128>());
+    decimal(out, value);
+}
+
+/// The first number with nine digits.
+const EIGHT: u32 = 100_000_000;
+
+/// Nine or ten digits.
+#[inline]
+fn long(out: &mut Vec<u8>, value: u32) {
+    let (front, back) = (value / EIGHT, value % EIGHT);
+    let skipped = usize::from(front < 10);
+    let digits = (front / 10) | (front % 10) << 8 | 0x3030;
+    let front = digits >> (skipped * 8);
+    let back = u128::from(eight_digits(back) | ZEROS) << (16 - skipped * 8);
+    piece(out, &(u128::from(front) | back).to_le_bytes(), 10 - skipped);
 }
 
 /// Eight digits without the zeros at their front.
@@ -83,9 +104,9 @@ pub(in crate::sink) fn span(out: &mut Vec<u8>, span: Span) {
         return;
     };
     let (unit, name): (u64, &[u8]) = match nanos {
-        ..1_000 => (1, b" ns"),
-        ..1_000_000 => (1_000, " µs".as_bytes()),
-        ..1_000_000_000 => (1_000_000, b" ms"),
+        1..1_000 => (1, b" ns"),
+        1_000..1_000_000 => (1_000, " µs".as_bytes()),
+        1_000_000..1_000_000_000 => (1_000_000, b" ms"),
         _ => (1_000_000_000, b" s"),
     };
     let whole = nanos / unit;

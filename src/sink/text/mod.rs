@@ -31,7 +31,7 @@ mod udp;
 pub(super) use clock::Times;
 pub use printer::{Clock, Dump, Style};
 
-use super::{Depends, Format, Lines, Open, Shown, address, number};
+use super::{Depends, Format, Lines, Needs, Open, Shown, address, number};
 use crate::owners::comment;
 use crate::packet::{Frame, Lane, Packet};
 use interface::Interfaces;
@@ -134,6 +134,13 @@ impl Lines for Text {
             _ if self.style.number => Depends::Order,
             Clock::Delta | Clock::SinceFirst => Depends::Order,
             _ => Depends::Connection,
+        }
+    }
+
+    fn needs(&self) -> Needs {
+        match self.style.colour {
+            true => Needs::Packets,
+            false => Needs::Counts,
         }
     }
 
