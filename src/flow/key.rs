@@ -64,19 +64,27 @@ pub struct FlowKey {
     words: [u64; 5],
 }
 
-/// Word by word: as an array it would be a call.
+/// Word by word: as an array it would be a call. Ports differ where anything does.
 impl PartialEq for FlowKey {
     #[inline]
     fn eq(&self, other: &FlowKey) -> bool {
-        let differing = self.words.iter().zip(&other.words);
-        differing.fold(0, |bits, (own, other)| bits | (own ^ other)) == 0
+        let [a, b, c, d, ports] = self.words;
+        let [e, f, g, h, other] = other.words;
+        ports == other && (a ^ e) | (b ^ f) | (c ^ g) | (d ^ h) == 0
     }
 }
 
 impl Hash for FlowKey {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.words.iter().for_each(|&word| state.write_u64(word));
+        let [a, b, c, d, ports] = self.words;
+        if self.is_ip4() {
+            // Both addresses are in one word.
+            state.write_u64(b << 32 | d);
+        } else {
+            [a, b, c, d].iter().for_each(|&word| state.write_u64(word));
+        }
+        state.write_u64(ports);
     }
 }
 
@@ -138,9 +146,11 @@ impl FlowKey {
             End::Low => ([low0, low1], rest >> 48),
             End::High => ([high0, high1], rest >> 32),
         };
-        let ip: IpAddr = match rest >> 8 & 0xff {
-            4 => Ipv4Addr::from_bits(address[1] as u32).into(),
-            _ => Ipv6Addr::from_bits(u128::from(address[0]) << 64 | u128::from(address[1])).into(),
+        let ip: IpAddr = match self.is_ip4() {
+            true => Ipv4Addr::from_bits(address[1] as u32).into(),
+            false => {
+                Ipv6Addr::from_bits(u128::from(address[0]) << 64 | u128::from(address[1])).into()
+            }
         };
         SocketAddr::new(ip, port as u16)
     }
@@ -158,6 +168,11 @@ impl FlowKey {
         let mut key = *self;
         key.words[4] ^= u64::from(own) << shift;
         (key, own)
+    }
+
+    #[inline]
+    fn is_ip4(&self) -> bool {
+        self.words[4] >> 8 & 0xff == 4
     }
 
     /// The lane that its packets are in.
