@@ -36,13 +36,13 @@ impl Settings {
     }
 }
 
-/// Takes a usual segment of a flow of which no streams are wanted and what is spoken is known; false if it is none, and nothing was done.
+/// Takes a usual segment that says nothing, or of a flow of which it is known what is spoken, where no streams are wanted; false if it is
+/// none, and nothing was done.
 #[inline(always)]
 pub(super) fn took_usual(flow: &mut Tracked, side: Side, brief: &Brief, time: i64) -> bool {
-    let Some(tcp) = brief.tcp.as_ref().filter(|_| flow.watch.is_over()) else {
-        return false;
-    };
-    tcp::usual_segment(flow, side, tcp, brief.payload.len, time).is_some()
+    let Some(tcp) = &brief.tcp else { return false };
+    let len = brief.payload.len;
+    (flow.watch.is_over() || len == 0) && tcp::usual_segment(flow, side, tcp, len, time).is_some()
 }
 
 /// Takes what a packet from `side` says, which was counted already; returns how many bytes more the flow holds then.

@@ -65,6 +65,11 @@ impl Survey {
         self.descriptions.push((before, (at - self.start) as u32));
     }
 
+    /// Whether others to come are described among the frames.
+    pub fn describes(&self) -> bool {
+        !self.descriptions.is_empty()
+    }
+
     /// How many frames there are.
     pub fn len(&self) -> usize {
         self.frames.len()

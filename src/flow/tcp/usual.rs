@@ -19,10 +19,12 @@ pub(in crate::flow) fn usual_segment(
     time: i64,
 ) -> Option<u64> {
     const ENDS: u16 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0;
+    if tcp.flags.0 & (ENDS | Flags::ACK.0) != Flags::ACK.0 {
+        return None;
+    }
     let (own, other) = Half::pair(&mut flow.halves, side);
     let at = sequence::offset(tcp.seq, own.start, own.last);
     let ack = sequence::offset(tcp.ack, other.start, other.acked);
-    let is_plain = tcp.flags.0 & (ENDS | Flags::ACK.0) == Flags::ACK.0;
     let goes_on = |state| matches!(state, State::Established | State::Partial);
     let is_connected = goes_on(own.state) && goes_on(other.state);
     let is_next = at == own.last && own.assembler.is_at(data_offset(at));
@@ -31,7 +33,7 @@ pub(in crate::flow) fn usual_segment(
     let has_it = other.assembler.has(data_offset(ack));
     let is_open = tcp.window > 0 && (len != 1 || other.window > 0);
     let is_measured = !matches!(flow.handshake, Handshake::SynAck(_));
-    if !(is_plain && is_connected && is_next && acknowledges && has_it && is_open && is_measured) {
+    if !(is_connected && is_next && acknowledges && has_it && is_open && is_measured) {
         return None;
     }
     match len {

@@ -73,21 +73,30 @@ impl Flows {
     pub(super) fn work(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
         // What passes a filter has to be known to all.
         let is_filtered = !self.filter.is_empty();
+        // Whether others' frames need not be looked at where nothing is due behind them: time goes on, and nothing has to be read in order.
+        let is_quick = stretch.is_steady && !stretch.survey.describes();
         // The first frame that was not looked at, as others are of others' flows.
         let mut passed = 0;
         for (at, whose) in stretch.each(self.lanes) {
             if whose == Whose::Others && !is_filtered {
                 continue;
             }
-            if passed < at {
-                match stretch.is_steady && !self.table.is_due(frames.time(at)) {
+            if passed < at && !is_quick {
+                self.pass_by(stretch, passed..at, &mut frames, portion);
+            }
+            let mut frame = frames.frame(at);
+            if passed < at && is_quick {
+                match frame.is_some_and(|frame| self.table.is_due(frame.time)) {
+                    true => {
+                        self.pass_by(stretch, passed..at, &mut frames, portion);
+                        frame = frames.frame(at);
+                    }
                     // Nor was anything at a frame before.
-                    true => self.table.skip(),
-                    false => self.pass_by(stretch, passed..at, &mut frames, portion),
+                    false => self.table.skip(),
                 }
             }
             passed = at + 1;
-            let Some(frame) = frames.frame(at) else {
+            let Some(frame) = frame else {
                 continue;
             };
             let counts = match whose {
