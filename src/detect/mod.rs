@@ -104,6 +104,13 @@ pub enum Answer {
 
 impl Answer {
     /// What is spoken as far as is known.
+    pub fn service(&self) -> Option<&Service> {
+        match self {
+            Answer::Open(service) | Answer::Final(service) => service.as_ref(),
+        }
+    }
+
+    /// The same, to be kept.
     pub fn into_service(self) -> Option<Service> {
         match self {
             Answer::Open(service) | Answer::Final(service) => service,

@@ -72,6 +72,18 @@ impl Watch {
                 return;
             }
         };
+        if let Some(said) = said.as_mut().filter(|said| said.is_unanswered(side)) {
+            match said.ask(proto) {
+                Answer::Final(service) => {
+                    *self = Watch::Over(service.map(Box::new));
+                    return;
+                }
+                Answer::Open(service) => {
+                    said.service = service.map(Box::new);
+                    said.asked = 1;
+                }
+            }
+        }
         let (known, asked) = said
             .as_ref()
             .map_or((0, 0), |said| (said.len(side), said.asked));
@@ -96,7 +108,11 @@ impl Watch {
             said.add(side, bytes);
             said.ask(proto)
         };
-        let before = said.as_mut().and_then(|said| said.service.take());
+        let before = said.as_mut().and_then(|said| match said.asked {
+            // Where both make no sense together, what was said first may alone.
+            0 if answer.service().is_none() => said.ask(proto).into_service().map(Box::new),
+            _ => said.service.take(),
+        });
         *self = match answer {
             Answer::Final(service) => Watch::Over(service.map(Box::new).or(before)),
             Answer::Open(service) => {
@@ -135,6 +151,11 @@ impl Watch {
 }
 
 impl Said {
+    /// Whether it is all that this side said so far, and was not looked at because an answer was to come.
+    fn is_unanswered(&self, side: Side) -> bool {
+        self.asked == 0 && self.len(side) > 0
+    }
+
     /// What the detectors say of it.
     fn ask(&self, proto: u8) -> Answer {
         let (orig, resp) = self.bytes.split_at(usize::from(self.orig));
@@ -173,4 +194,40 @@ fn opening<'a>(side: Side, own: &'a [u8], other: &'a [u8]) -> Opening<'a> {
 
 fn first(bytes: &[u8], most: usize) -> &[u8] {
     bytes.get(..most).unwrap_or(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::TCP;
+
+    const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+
+    /// What is spoken where this is said, one after the other.
+    fn service(said: &[(Side, &[u8])]) -> Option<&'static str> {
+        let (mut watch, mut known) = (Watch::default(), [0; 2]);
+        for (side, bytes) in said {
+            watch.heard(TCP, *side, known[*side as usize], bytes);
+            known[*side as usize] += bytes.len() as u64;
+        }
+        watch.take_service(TCP).map(|service| service.name)
+    }
+
+    #[test]
+    fn who_is_not_answered_is_understood_all_the_same() {
+        assert_eq!(service(&[(Side::Orig, PING)]), Some("redis"));
+        let (begin, rest) = PING.split_at(9);
+        let in_pieces = [(Side::Orig, begin), (Side::Orig, rest)];
+        assert_eq!(service(&in_pieces), Some("redis"));
+        assert_eq!(service(&[]), None);
+    }
+
+    #[test]
+    fn an_answer_that_makes_no_sense_hides_nothing() {
+        let refused: &[u8] = b"\x16\x03\x01 what?";
+        for answer in [b"+PONG\r\n", refused] {
+            let said = [(Side::Orig, PING), (Side::Resp, answer)];
+            assert_eq!(service(&said), Some("redis"), "{answer:?}");
+        }
+    }
 }
