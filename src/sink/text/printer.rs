@@ -140,6 +140,7 @@ pub(super) fn first(bytes: &[u8], length: usize) -> &[u8] {
 
 impl Printer<'_> {
     /// Writes text.
+    #[inline(always)]
     pub(super) fn text(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }

@@ -1,15 +1,16 @@
 //! Where the sequence numbers of each TCP connection began, so that a line shows them relative to that.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use foldhash::fast::RandomState;
 
 use crate::packet::Lane;
 
-/// Connections of a lane that are remembered at least; at most twice as many are.
+/// Connections of a lane and an IP version that are remembered at least; at most twice as many are.
 const GENERATION: usize = (1 << 20) / Lane::COUNT;
 
-/// An end of a connection, as few numbers, because it is hashed for every segment.
+/// An end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct End {
     /// The port, and the IP version above it.
@@ -50,25 +51,39 @@ pub(super) struct Numbers {
 
 /// The sequence numbers that count as 0 at the lower and at the higher end.
 type Start = [u32; 2];
-/// The lower end, then the higher one: the same for both directions.
+
+/// The lower end of a connection, then the higher one: the same for both directions.
 type Ends = [End; 2];
+
+/// The same in fewer words, which are hashed for every segment: both addresses of IPv4, and both ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Ends4 {
+    addresses: u64,
+    ports: u64,
+}
 
 /// The connections that were seen, lane by lane: what is forgotten does not depend on how many threads share the lanes.
 #[derive(Debug, Default)]
 pub(super) struct Sequences {
-    last: Option<(Ends, Start)>,
-    lanes: [Known; Lane::COUNT],
+    lanes: [Connections; Lane::COUNT],
     /// The lane of the connection that was asked for last.
     pub(super) lane: Option<Lane>,
 }
 
 /// The connections of a lane.
+#[derive(Debug, Default)]
+struct Connections {
+    ip4: Known<Ends4>,
+    ip6: Known<Ends>,
+}
+
+/// Connections, the starts of which are known.
 ///
 /// There are two generations: where the newer one is full the older one is forgotten, which bounds the memory.
-#[derive(Debug, Default)]
-struct Known {
-    newer: HashMap<Ends, Start, RandomState>,
-    older: HashMap<Ends, Start, RandomState>,
+#[derive(Debug)]
+struct Known<K> {
+    newer: HashMap<K, Start, RandomState>,
+    older: HashMap<K, Start, RandomState>,
 }
 
 /// Whether a segment begins a connection, whatever was seen between its ends before.
@@ -88,63 +103,81 @@ impl Sequences {
         self.lane = Some(lane);
         let forward = from <= to;
         let ends = if forward { [from, to] } else { [to, from] };
-        let known = match place {
-            Place::Later => self.find(lane, &ends),
-            Place::First => None,
-        };
-        if let Some([low, high]) = known {
-            let (own, peer) = if forward { (low, high) } else { (high, low) };
-            return Numbers {
-                seq: raw.seq.wrapping_sub(own),
-                ack: raw.ack.wrapping_sub(peer),
-                sack_base: peer,
-            };
-        }
         let peer = raw.ack.wrapping_sub(1);
         let start = if forward {
             [raw.seq, peer]
         } else {
             [peer, raw.seq]
         };
-        self.insert(lane, ends, start);
-        Numbers {
-            sack_base: peer,
-            ..raw
-        }
-    }
-
-    fn find(&mut self, lane: Lane, ends: &Ends) -> Option<Start> {
-        if let Some((last, start)) = &self.last
-            && last == ends
-        {
-            return Some(*start);
-        }
         let known = &mut self.lanes[lane.index()];
-        let start = match known.newer.get(ends) {
-            Some(start) => *start,
-            None => {
-                let start = known.older.remove(ends)?;
-                known.insert(*ends, start);
-                start
-            }
+        let known = match in_fewer_words(&ends) {
+            Some(ends) => known.ip4.start(ends, place, start),
+            None => known.ip6.start(ends, place, start),
         };
-        self.last = Some((*ends, start));
-        Some(start)
-    }
-
-    fn insert(&mut self, lane: Lane, ends: Ends, start: Start) {
-        self.lanes[lane.index()].insert(ends, start);
-        self.last = Some((ends, start));
+        let Some([low, high]) = known else {
+            return Numbers {
+                sack_base: peer,
+                ..raw
+            };
+        };
+        let (own, peer) = if forward { (low, high) } else { (high, low) };
+        Numbers {
+            seq: raw.seq.wrapping_sub(own),
+            ack: raw.ack.wrapping_sub(peer),
+            sack_base: peer,
+        }
     }
 }
 
-impl Known {
-    fn insert(&mut self, ends: Ends, start: Start) {
+impl<K: Hash + Eq + Copy> Known<K> {
+    /// Where a connection began; none if this segment is its first one, which says it from then on.
+    #[inline]
+    fn start(&mut self, ends: K, place: Place, start: Start) -> Option<Start> {
+        let known = match place {
+            Place::Later => self.find(ends),
+            Place::First => None,
+        };
+        if known.is_none() {
+            self.insert(ends, start);
+        }
+        known
+    }
+
+    #[inline]
+    fn find(&mut self, ends: K) -> Option<Start> {
+        if let Some(start) = self.newer.get(&ends) {
+            return Some(*start);
+        }
+        let start = self.older.remove(&ends)?;
+        self.insert(ends, start);
+        Some(start)
+    }
+
+    fn insert(&mut self, ends: K, start: Start) {
         if self.newer.len() >= GENERATION {
             self.older = std::mem::take(&mut self.newer);
         }
         self.newer.insert(ends, start);
     }
+}
+
+impl<K> Default for Known<K> {
+    fn default() -> Known<K> {
+        Known {
+            newer: HashMap::default(),
+            older: HashMap::default(),
+        }
+    }
+}
+
+/// The ends of a connection over IPv4; none of another.
+#[inline]
+fn in_fewer_words([low, high]: &Ends) -> Option<Ends4> {
+    let is_ip4 = low.port >> 16 == 4 && high.port >> 16 == 4;
+    is_ip4.then_some(Ends4 {
+        addresses: low.address[1] << 32 | high.address[1],
+        ports: (low.port & 0xffff) << 16 | high.port & 0xffff,
+    })
 }
 
 /// The lane of the connection between two ends.
@@ -189,12 +222,11 @@ mod tests {
         let mut sequences = Sequences::default();
         sequences.relative(end(1), end(2), Place::Later, numbers(10, 20, 0));
         for known in &mut sequences.lanes {
-            known.older = std::mem::take(&mut known.newer);
+            known.ip4.older = std::mem::take(&mut known.ip4.newer);
         }
-        sequences.last = None;
         let shown = sequences.relative(end(2), end(1), Place::Later, numbers(20, 11, 0));
         assert_eq!(shown, numbers(1, 1, 10));
-        let newer = sequences.lanes.iter().map(|known| known.newer.len());
+        let newer = sequences.lanes.iter().map(|known| known.ip4.newer.len());
         assert_eq!(newer.sum::<usize>(), 1);
     }
 }
