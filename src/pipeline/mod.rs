@@ -143,7 +143,7 @@ impl Pass<'_, '_> {
         }
         self.totals.matched(frame);
         if self.output.is_to_act()
-            && let Err(error) = self.output.packet(&reading.packet())
+            && let Err(error) = reading.as_packet(|packet| self.output.packet(packet))
         {
             return self.fail(error);
         }

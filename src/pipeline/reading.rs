@@ -44,8 +44,8 @@ pub(super) trait Reading<'a> {
     /// The frame it came in.
     fn frame(&self) -> &'a Frame<'a>;
 
-    /// The packet that sinks get.
-    fn packet(&self) -> Packet<'a>;
+    /// Does something with the packet that sinks get.
+    fn as_packet<T>(&self, act: impl FnOnce(&Packet) -> T) -> T;
 }
 
 impl<'a> Reading<'a> for Brief<'a> {
@@ -70,8 +70,8 @@ impl<'a> Reading<'a> for Brief<'a> {
     }
 
     #[inline(always)]
-    fn packet(&self) -> Packet<'a> {
-        Packet::not_read(self.frame)
+    fn as_packet<T>(&self, act: impl FnOnce(&Packet) -> T) -> T {
+        act(&Packet::not_read(self.frame))
     }
 }
 
@@ -97,7 +97,7 @@ impl<'a> Reading<'a> for Packet<'a> {
     }
 
     #[inline]
-    fn packet(&self) -> Packet<'a> {
-        *self
+    fn as_packet<T>(&self, act: impl FnOnce(&Packet) -> T) -> T {
+        act(self)
     }
 }

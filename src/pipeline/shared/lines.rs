@@ -128,7 +128,7 @@ impl Makers {
         let Some(maker) = self.maker.as_mut().filter(|_| passes) else {
             return false;
         };
-        maker.line(&reading.packet(), out);
+        reading.as_packet(|packet| maker.line(packet, out));
         match maker.lane() {
             Some(lane) if !is_sure => self.lanes.has(lane),
             _ => counts,
