@@ -112,7 +112,7 @@ impl Pass<'_, '_> {
     /// Takes what a source gives; whether it is to give more.
     #[inline(always)]
     fn take(&mut self, next: &Next) -> bool {
-        let is_within = match next {
+        let is_taken = match next {
             Next::Frame(frame) => match self.depth {
                 Depth::Flows => match brief(frame) {
                     Some(ref brief) => self.pass(brief),
@@ -127,10 +127,10 @@ impl Pass<'_, '_> {
             }
             Next::End => true,
         };
-        is_within && self.goes_on()
+        is_taken && self.goes_on()
     }
 
-    /// Takes a frame through the filter to the output and to flows; false if that would exceed a limit.
+    /// Takes a frame through the filter to the output and to flows; false if that would exceed a limit, or failed.
     #[inline(always)]
     fn pass<'a>(&mut self, reading: &impl Reading<'a>) -> bool {
         reading.count(self.totals);
@@ -145,19 +145,14 @@ impl Pass<'_, '_> {
         if self.output.is_to_act()
             && let Err(error) = reading.as_packet(|packet| self.output.packet(packet))
         {
-            return self.fail(error);
+            self.failed = Some(error);
+            return false;
         }
         if let Some(flows) = &mut self.flows {
             let mut tell = Tell(self.output, &mut self.failed);
             reading.follow(flows, &mut |event| tell.flow(&event));
             self.totals.follow(flows);
         }
-        true
-    }
-
-    #[cold]
-    fn fail(&mut self, error: Error) -> bool {
-        self.failed = Some(error);
         true
     }
 
