@@ -1,7 +1,8 @@
 //! Usual packets, read straight from their bytes.
 
+use super::transport::{TCP_FIXED, tcp_front};
 use super::wire_len;
-use crate::packet::{Brief, Flags, Frame, Lane, LinkType, Payload, TCP, Tcp, UDP};
+use crate::packet::{Brief, Frame, Lane, LinkType, Payload, TCP, Tcp, UDP};
 
 /// Length of an Ethernet header without tags, in bytes.
 const ETHERNET: usize = 14;
@@ -134,40 +135,16 @@ type Transport<'a> = ([u16; 2], Option<Tcp<'a>>, Payload<'a>);
 /// A TCP segment whose header is whole and possible (RFC 9293 section 3.1). The IP header gives it `len` bytes, so many of which are `there`.
 #[inline(always)]
 fn segment(bytes: &[u8], len: usize, there: usize) -> Option<Transport<'_>> {
-    let fixed = bytes.first_chunk::<20>()?;
-    let [
-        p0,
-        p1,
-        p2,
-        p3,
-        s0,
-        s1,
-        s2,
-        s3,
-        a0,
-        a1,
-        a2,
-        a3,
-        high,
-        low,
-        w0,
-        w1,
-        _,
-        _,
-        u0,
-        u1,
-    ] = *fixed;
-    let header = usize::from(high >> 4) * 4;
-    if header < fixed.len() || header > len {
+    let fixed = bytes.first_chunk::<TCP_FIXED>()?;
+    let (tcp, header) = tcp_front(fixed.first_chunk()?);
+    if header < TCP_FIXED || header > len {
         return None;
     }
+    let [p0, p1, p2, p3, .., u0, u1] = *fixed;
     let tcp = Tcp {
-        seq: u32::from_be_bytes([s0, s1, s2, s3]),
-        ack: u32::from_be_bytes([a0, a1, a2, a3]),
-        flags: Flags(u16::from_be_bytes([high & 1, low])),
-        window: u16::from_be_bytes([w0, w1]),
         urgent: u16::from_be_bytes([u0, u1]),
-        options: bytes.get(fixed.len()..header)?,
+        options: bytes.get(TCP_FIXED..header)?,
+        ..tcp
     };
     let ports = [[p0, p1], [p2, p3]].map(u16::from_be_bytes);
     Some((ports, Some(tcp), part(bytes, header, there)))

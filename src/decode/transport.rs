@@ -9,7 +9,7 @@ use super::ip::Datagram;
 use crate::packet::{Body, Flags, ICMP, ICMPV6, Payload, Reason, TCP, Tcp, Tuple, UDP};
 
 /// Length of a TCP header without options, in bytes.
-const TCP_FIXED: usize = 20;
+pub(super) const TCP_FIXED: usize = 20;
 /// Length of a UDP header, in bytes.
 const UDP_HEADER: u32 = 8;
 
@@ -108,9 +108,30 @@ fn tcp(payload: Payload<'_>) -> Result<(Tcp<'_>, Payload<'_>), (Option<Tcp<'_>>,
 /// A TCP header that was cut or is impossible: if it was only cut, and behind its window, what was captured of it and how long it was.
 #[cold]
 fn broken_tcp(bytes: &[u8]) -> Result<(Tcp<'_>, usize), (Option<Tcp<'_>>, Reason)> {
-    let (fixed, rest) = bytes
+    let (front, rest) = bytes
         .split_first_chunk()
         .ok_or((None, Reason::CutTransport))?;
+    let (tcp, header_len) = tcp_front(front);
+    let is_possible = header_len >= TCP_FIXED;
+    let options = bytes.get(TCP_FIXED..).filter(|_| is_possible);
+    let tcp = Tcp {
+        urgent: match *rest {
+            [_, _, u0, u1, ..] => u16::from_be_bytes([u0, u1]),
+            _ => 0,
+        },
+        options: options.unwrap_or_default(),
+        ..tcp
+    };
+    if is_possible {
+        Ok((tcp, header_len))
+    } else {
+        Err((Some(tcp), Reason::BadTransportLength))
+    }
+}
+
+/// A TCP header up to its window, and how long it says that it is, in bytes.
+#[inline(always)]
+pub(super) fn tcp_front(front: &[u8; 16]) -> (Tcp<'static>, usize) {
     let [
         _,
         _,
@@ -128,26 +149,16 @@ fn broken_tcp(bytes: &[u8]) -> Result<(Tcp<'_>, usize), (Option<Tcp<'_>>, Reason
         low,
         w0,
         w1,
-    ] = *fixed;
-    let header_len = usize::from(high >> 4) * 4;
-    let is_possible = header_len >= TCP_FIXED;
-    let options = bytes.get(TCP_FIXED..).filter(|_| is_possible);
+    ] = *front;
     let tcp = Tcp {
         seq: u32::from_be_bytes([s0, s1, s2, s3]),
         ack: u32::from_be_bytes([a0, a1, a2, a3]),
         flags: Flags(u16::from_be_bytes([high & 1, low])),
         window: u16::from_be_bytes([w0, w1]),
-        urgent: match *rest {
-            [_, _, u0, u1, ..] => u16::from_be_bytes([u0, u1]),
-            _ => 0,
-        },
-        options: options.unwrap_or_default(),
+        urgent: 0,
+        options: &[],
     };
-    if is_possible {
-        Ok((tcp, header_len))
-    } else {
-        Err((Some(tcp), Reason::BadTransportLength))
-    }
+    (tcp, usize::from(high >> 4) * 4)
 }
 
 #[inline(always)]
