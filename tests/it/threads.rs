@@ -121,7 +121,9 @@ fn frames(random: &mut Random, copies: u8) -> Vec<Vec<u8>> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Times {
     Steady,
-    /// Flows become due, and some packets come late.
+    /// Flows become due.
+    Slow,
+    /// The same, and some packets come late.
     Uneven,
     /// Hours are passed over, at once, for a while or for one packet.
     Leaping,
@@ -135,6 +137,7 @@ fn times(times: Times, random: &mut Random, count: usize) -> Vec<u64> {
         match (times, random.below(400)) {
             (Times::Steady, _) => {}
             (_, 0) => now += random.below(140_000_000),
+            (Times::Slow, _) => {}
             (_, 1..4) => time -= random.below(900_000),
             (Times::Leaping, 4) => now += 4_000_000_000 + random.below(90_000_000_000),
             (Times::Leaping, 5) => time += 9_000_000_000,
@@ -155,26 +158,28 @@ fn pcap(frames: &[Vec<u8>], times: &[u64]) -> Vec<u8> {
     craft.bytes
 }
 
-/// Sections of either byte order, whose interfaces come between the packets; some packets have no time.
+/// Sections of either byte order, whose interfaces come between the packets and tell microseconds or nanoseconds; some packets have no time.
 fn pcapng(frames: &[Vec<u8>], times: &[u64], random: &mut Random) -> Vec<u8> {
     let mut craft = Craft::pcapng(ORDERS[0]);
-    let mut interfaces = 0;
+    let mut interfaces: Vec<u8> = Vec::new();
     for (frame, time) in frames.iter().zip(times) {
-        if random.below(3000) == 0 {
+        if random.below(50) == 0 {
             craft.section(ORDERS[random.below(2) as usize]);
-            interfaces = 0;
+            interfaces.clear();
         }
-        if interfaces == 0 || random.below(500) == 0 {
-            craft.interface(1, 0, &[(2, b"lo"), (9, &[6])]);
-            interfaces += 1;
+        if interfaces.is_empty() || random.below(500) == 0 {
+            let digits = 6 + 3 * random.below(2) as u8;
+            craft.interface(1, 0, &[(2, b"lo"), (9, &[digits])]);
+            interfaces.push(digits);
         }
-        let id = random.below(interfaces) as u32;
+        let id = random.below(interfaces.len() as u64) as u32;
         if random.below(2000) == 0 {
             let mut body = craft.body();
             body.u32(frame.len() as u32).padded(frame);
             craft.block(3, &body.bytes);
         } else {
-            craft.enhanced(id, *time, frame.len() as u32, frame, &[]);
+            let ticks = time * 10_u64.pow(u32::from(interfaces[id as usize]) - 6);
+            craft.enhanced(id, ticks, frame.len() as u32, frame, &[]);
         }
         if random.below(700) == 0 {
             craft.block(0xbad, b"skip");
@@ -193,7 +198,7 @@ fn written(directory: &Path, name: &str, bytes: &[u8]) -> PathBuf {
 fn captures_of_many_stretches() {
     let directory = tempfile::tempdir().unwrap();
     let mut random = Random(7);
-    for kind in [Times::Steady, Times::Uneven, Times::Leaping] {
+    for kind in [Times::Steady, Times::Slow, Times::Uneven, Times::Leaping] {
         let frames = frames(&mut random, 48);
         assert!(frames.len() > 12_000, "{}", frames.len());
         let times = times(kind, &mut random, frames.len());
