@@ -138,6 +138,7 @@ pub mod error;
 pub mod filter;
 pub mod flow;
 pub mod host;
+pub mod memory;
 pub mod owners;
 pub mod packet;
 pub mod pipeline;

@@ -2,7 +2,7 @@
 
 use super::transport::{TCP_FIXED, tcp_front};
 use super::wire_len;
-use crate::packet::{Brief, Frame, Lane, LinkType, Payload, TCP, Tcp, UDP};
+use crate::packet::{Brief, Frame, LinkType, Payload, TCP, Tcp, UDP};
 
 /// Length of an Ethernet header without tags, in bytes.
 const ETHERNET: usize = 14;
@@ -47,12 +47,6 @@ pub fn brief<'a>(frame: &'a Frame<'a>) -> Option<Brief<'a>> {
         tcp,
         payload,
     })
-}
-
-/// The lane of what [`brief`] reads.
-#[inline(always)]
-pub fn lane(frame: &Frame) -> Option<Lane> {
-    brief(frame).map(|brief| brief.lane())
 }
 
 /// What an IP header says.

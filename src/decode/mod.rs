@@ -10,7 +10,7 @@ mod link;
 mod quoted;
 mod transport;
 
-pub use brief::{brief, lane};
+pub use brief::brief;
 pub use quoted::quoted;
 
 use std::net::IpAddr;

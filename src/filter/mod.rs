@@ -8,7 +8,7 @@ pub use ports::Ports;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::decode::{decode, lane, quoted};
+use crate::decode::{brief, decode, quoted};
 use crate::error::{Error, Result};
 use crate::packet::{Body, Brief, Fragment, Frame, LinkType, Packet, Reason};
 use bpf::Program;
@@ -184,7 +184,7 @@ impl Filter {
         // A usual segment or datagram is none of those that a program cannot walk.
         let unsure = self.unsure.as_ref();
         unsure.is_some_and(|program| {
-            lane(frame).is_some() || !program.matches(frame.bytes, frame.wire_len)
+            brief(frame).is_some() || !program.matches(frame.bytes, frame.wire_len)
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::Filter;
 use super::bpf::Program;
-use crate::decode::{decode, lane};
+use crate::decode::{brief, decode};
 use crate::packet::{Frame, Interface, LinkType, Options, Packet, Timestamp};
 
 /// An Ethernet frame with an IPv4 TCP segment from 127.0.0.1:`src` to 127.0.0.1:`dst` and 40 bytes of data.
@@ -93,7 +93,7 @@ fn behind_the_kernel_only_what_it_cannot_decide_is_read() {
         assert_eq!(not_read, wanted);
         assert_eq!(matches(&mut rest, &bytes, wire_len), wanted);
         // What is usual is nothing that the kernel could not be sure of.
-        let is_usual = framed(&bytes, wire_len, |frame| lane(frame).is_some());
+        let is_usual = framed(&bytes, wire_len, |frame| brief(frame).is_some());
         let unsure = rest.unsure.as_ref().unwrap();
         assert!(!is_usual || !unsure.matches(&bytes, wire_len));
     }

@@ -11,6 +11,7 @@ use std::hash::BuildHasher;
 
 use super::key::FlowKey;
 use super::tracked::Tracked;
+use crate::memory::prefetch;
 
 /// Places by key.
 #[derive(Debug, Default)]
@@ -58,6 +59,30 @@ impl Places {
             }
             if slot.at == EMPTY.at {
                 return None;
+            }
+            index = self.behind(index);
+        }
+    }
+
+    /// Asks for the memory that [`find`](Self::find) begins with.
+    #[inline]
+    pub(super) fn ask_for(&self, hash: u32) {
+        if let Some(slot) = self.slots.get(self.home(hash)) {
+            prefetch(slot);
+        }
+    }
+
+    /// Where the flow stands whose key has this hash, or another one with the same hash.
+    #[inline]
+    pub(super) fn likely(&self, hash: u32) -> Option<u32> {
+        let mut index = self.home(hash);
+        loop {
+            let slot = *self.slots.get(index)?;
+            if slot.at == EMPTY.at {
+                return None;
+            }
+            if slot.hash == hash {
+                return Some(slot.at);
             }
             index = self.behind(index);
         }

@@ -1,6 +1,7 @@
 //! The table of flows that go on: finds a packet's flow, lets those go that have ended or were quiet for too long.
 
 mod ending;
+mod expected;
 
 use super::ages::Ages;
 use super::fragments::Fragments;
@@ -42,6 +43,8 @@ pub struct FlowTable {
     /// Since [`peaks`](Self::peaks) was last asked.
     peaks: Peaks,
     fragments: Fragments,
+    /// Hashes of the keys of flows that packets will soon be of.
+    expected: Vec<u32>,
     /// Bytes that all flows together hold: what waits, what is compared, what is looked at.
     held: u64,
     counts: FlowCounts,
@@ -89,6 +92,7 @@ impl FlowTable {
             due: i64::MAX,
             last: None,
             fragments: Fragments::default(),
+            expected: Vec::new(),
             held: 0,
             counts: FlowCounts::default(),
         }

@@ -2,6 +2,7 @@
 
 use super::key::Side;
 use crate::detect::{Answer, OPENING, Opening, Service, detect};
+use crate::memory::prefetch;
 
 /// How far it is known what is spoken.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +39,16 @@ impl Watch {
             return None;
         };
         service.take().map(|service| *service)
+    }
+
+    /// Asks for the memory of what was found out.
+    #[inline]
+    pub(super) fn ask_for(&self) {
+        match self {
+            Watch::Over(Some(service)) => prefetch(&**service),
+            Watch::Open(said) => prefetch(&**said),
+            Watch::Silent | Watch::Over(None) => {}
+        }
     }
 
     /// Whether nothing more will be found out.

@@ -1,10 +1,11 @@
 //! A file's bytes, mapped or streamed: readers see a slice and ask for more.
 
 use super::Stop;
-use super::map::{map, prefetch};
+use super::map::map;
 use super::readahead::Readahead;
 use super::signature::Compression;
 use super::stream::{Patience, Stream};
+use crate::memory::prefetch_at;
 use memmap2::Mmap;
 use std::fs::File;
 use std::io::{self, Seek};
@@ -24,6 +25,10 @@ const STEP: usize = 64 << 10;
 /// How far ahead of the position the processor is asked for memory, in bytes. Where the next record begins is known only once this one's
 /// length is there, and a processor does not guess as far ahead as it takes.
 const AHEAD: usize = 4 << 10;
+/// Behind a record of this many bytes it does not guess at all,
+const FAR: usize = 512;
+/// and is asked for what is likely to be looked at next, in pairs of lines.
+const LANDING: usize = 5;
 
 /// A map and how far it was consumed.
 pub(super) struct Mapped {
@@ -152,7 +157,12 @@ impl Input {
             Input::Map(mapped) => {
                 let start = mapped.position;
                 mapped.position += size;
-                prefetch(&mapped.map, start + AHEAD);
+                prefetch_at(&mapped.map, start + AHEAD);
+                if size >= FAR {
+                    for pair in 0..LANDING {
+                        prefetch_at(&mapped.map, mapped.position + pair * 128);
+                    }
+                }
                 if mapped.position >= mapped.tell_at {
                     mapped.tell();
                 }

@@ -25,19 +25,3 @@ pub(super) fn give_back(map: &Mmap, offset: usize, len: usize) {
     // SAFETY: the pages belong to a file and were never written to, so that giving them back loses nothing.
     let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, len) };
 }
-
-/// Asks the processor for the two lines of its cache that the bytes of a map at this place begin in, and does not wait for them. Only advice:
-/// it is not given to processors for which Rust has no word for it.
-#[inline(always)]
-#[allow(unsafe_code)]
-pub(super) fn prefetch(map: &[u8], at: usize) {
-    #[cfg(target_arch = "x86_64")]
-    for line in [at, at.wrapping_add(64)] {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let line = map.as_ptr().wrapping_add(line);
-        // SAFETY: it reads nothing that the program sees, and does not fault wherever it points to.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (map, at);
-}

@@ -12,9 +12,10 @@ use memmap2::{Advice, Mmap};
 use super::map::give_back;
 
 /// How far pages are mapped before the reader, in bytes.
-const AHEAD: usize = 16 << 20;
-/// How many are mapped or given back at once.
+const AHEAD: usize = 12 << 20;
+/// How many are mapped at once, and how many given back: every time, all processors that read the map have to hear of it.
 const STEP: usize = 2 << 20;
+const GIVEN_BACK: usize = 8 << 20;
 /// How far behind the reader they are given back; what it looks at again by then only costs it a fault.
 const BEHIND: usize = 4 << 20;
 /// Smaller files are read before a thread has begun.
@@ -53,10 +54,10 @@ fn go(map: &Mmap, done: &AtomicU64, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
         let reader = usize::try_from(done.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
         mapped = mapped.max(reader / STEP * STEP);
-        let is_behind = reader >= given_back + BEHIND + STEP;
+        let is_behind = reader >= given_back + BEHIND + GIVEN_BACK;
         if is_behind {
-            give_back(map, given_back, STEP);
-            given_back += STEP;
+            give_back(map, given_back, GIVEN_BACK);
+            given_back += GIVEN_BACK;
         }
         if mapped < map.len() && mapped < reader + AHEAD {
             let len = STEP.min(map.len() - mapped);

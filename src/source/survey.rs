@@ -6,11 +6,8 @@ use memmap2::Mmap;
 
 use super::format::Format;
 use super::found::Found;
-use super::map::prefetch;
+use crate::memory::prefetch_at;
 use crate::packet::{Frame, Timestamp};
-
-/// The memory of so many records ahead of one is asked for: who has found them may have been another processor.
-const AHEAD: usize = 8;
 
 /// Where some frames of a file stand, one after the other. Made by [`FileSource::survey`](super::FileSource::survey).
 ///
@@ -99,6 +96,14 @@ impl Reader {
 }
 
 impl Frames<'_> {
+    /// A frame will be looked at soon: its memory is asked for, as who has found it may have been another processor.
+    #[inline(always)]
+    pub fn ask_for(&self, index: usize) {
+        if let Some(&at) = self.survey.frames.get(index) {
+            prefetch_at(self.file, at as usize);
+        }
+    }
+
     /// A frame, counted from 0; never one before another that was asked for.
     #[inline(always)]
     pub fn frame(&mut self, index: usize) -> Option<Frame<'_>> {
@@ -107,9 +112,6 @@ impl Frames<'_> {
         }
         let frames = &self.survey.frames;
         let record = self.file.get(*frames.get(index)? as usize..)?;
-        if let Some(&ahead) = frames.get(index + AHEAD) {
-            prefetch(self.file, ahead as usize);
-        }
         match self.format.step(record) {
             Found::Packet(found) => {
                 let number = self.survey.first + index as u64;

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use foldhash::fast::RandomState;
 
-use super::stretch::{Stretch, Whose};
+use super::stretch::{AHEAD, Place, Stretch, Whose};
 use super::{Portion, judge};
 use crate::decode::{brief, decode};
 use crate::error::Result;
@@ -19,6 +19,8 @@ use crate::source::Frames;
 
 /// Follows a thread's share of the flows.
 pub(super) struct Flows {
+    /// Which of the threads it works for.
+    index: usize,
     lanes: Lanes,
     filter: Filter,
     totals: Totals,
@@ -55,12 +57,14 @@ impl Told {
 
 impl Flows {
     pub(super) fn new(
+        index: usize,
         lanes: Lanes,
         filter: Filter,
         settings: Settings,
         rows: Box<dyn Rows>,
     ) -> Flows {
         Flows {
+            index,
             lanes,
             filter,
             totals: Totals::default(),
@@ -71,15 +75,18 @@ impl Flows {
 
     /// Follows the flows of a stretch; behind the last one, all flows end.
     pub(super) fn work(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
-        // What passes a filter has to be known to all.
-        let is_filtered = !self.filter.is_empty();
         // Whether others' frames need not be looked at where nothing is due behind them: time goes on, and nothing has to be read in order.
         let is_quick = stretch.is_steady && !stretch.survey.describes();
         // The first frame that was not looked at, as others are of others' flows.
         let mut passed = 0;
-        for (at, whose) in stretch.each(self.lanes) {
-            if whose == Whose::Others && !is_filtered {
-                continue;
+        let places = stretch.share(self.index);
+        if !stretch.survey.describes() {
+            self.expect(places, &mut frames);
+        }
+        for (index, place) in places.iter().enumerate() {
+            let at = place.at();
+            if let Some(ahead) = places.get(index + AHEAD) {
+                frames.ask_for(ahead.at());
             }
             if passed < at && !is_quick {
                 self.pass_by(stretch, passed..at, &mut frames, portion);
@@ -99,7 +106,7 @@ impl Flows {
             let Some(frame) = frame else {
                 continue;
             };
-            let counts = match whose {
+            let counts = match place.whose {
                 Whose::Own => true,
                 Whose::Others => false,
                 Whose::Unsure => self.lanes.has_first(),
@@ -118,6 +125,25 @@ impl Flows {
         portion.counts.flows = self.table.counts();
         portion.undecided = self.filter.undecided();
         portion.peaks = self.table.peaks();
+    }
+
+    /// Connections that are opened in a stretch may have ends of which earlier ones are kept: that is asked for.
+    fn expect(&mut self, places: &[Place], frames: &mut Frames) {
+        let openings = places
+            .iter()
+            .filter(|place| place.opens && place.whose == Whose::Own)
+            .map(|place| place.at());
+        for at in openings.clone() {
+            frames.ask_for(at);
+        }
+        for at in openings {
+            if let Some(frame) = frames.frame(at)
+                && let Some(brief) = brief(&frame)
+            {
+                self.table.expect(&brief);
+            }
+        }
+        self.table.ask_for_expected();
     }
 
     /// Follows the flow of a frame that passes the filter.

@@ -1,6 +1,6 @@
 //! Lines of packets, made by several threads and put in order again.
 
-use super::stretch::{Stretch, Whose};
+use super::stretch::{AHEAD, Stretch, Whose};
 use super::{Portion, judge};
 use crate::decode::{brief, decode};
 use crate::filter::Filter;
@@ -65,6 +65,7 @@ impl Makers {
     /// Makes the lines of all its frames.
     fn whole(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
         for at in 0..stretch.survey.len() {
+            frames.ask_for(at + AHEAD);
             if let Some(frame) = frames.frame(at) {
                 self.line(&frame, true, &mut portion.lines);
             }
@@ -75,31 +76,34 @@ impl Makers {
 
     /// Makes the lines of those of its frames that are in this thread's lanes.
     fn share(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
-        // Whether the next line, if it is this thread's, stands directly behind the last.
-        let mut goes_on = false;
-        for (at, whose) in stretch.each(self.lanes) {
-            if whose == Whose::Others {
-                goes_on = false;
-                continue;
+        // Where the next line, if it is this thread's, stands directly behind the last.
+        let mut goes_on_at = usize::MAX;
+        let places = stretch.share(self.index);
+        for (index, place) in places.iter().enumerate() {
+            let at = place.at();
+            if let Some(ahead) = places.get(index + AHEAD) {
+                frames.ask_for(ahead.at());
             }
             let Some(frame) = frames.frame(at) else {
                 continue;
             };
             let start = portion.lines.len();
-            let is_sure = whose == Whose::Own;
+            let is_sure = place.whose == Whose::Own;
             if !self.line(&frame, is_sure, &mut portion.lines) {
                 portion.lines.truncate(start);
             }
             let len = (portion.lines.len() - start) as u32;
             match portion.runs.last_mut() {
                 _ if len == 0 => {}
-                Some(run) if goes_on && is_sure => run.len += len,
+                Some(run) if goes_on_at == at && is_sure => run.len += len,
                 _ => portion.runs.push(Run {
                     first: at as u32,
                     len,
                 }),
             }
-            goes_on = is_sure && (goes_on || len > 0);
+            if is_sure && (goes_on_at == at || len > 0) {
+                goes_on_at = at + 1;
+            }
         }
     }
 

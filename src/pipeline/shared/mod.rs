@@ -112,7 +112,7 @@ pub(super) fn run<S: Source>(
     let workers = goals.into_iter().zip(readers).enumerate().map(worker);
     let workers: Vec<Worker> = workers.collect();
     let mark = file.mark();
-    let board = Board::new(count, Finder::new(file, wanted));
+    let board = Board::new(count, Finder::new(file, wanted, count));
     let gathered = std::thread::scope(|scope| {
         let board = &board;
         let mut threads = Vec::new();
@@ -155,7 +155,12 @@ fn goals(
         let sink = output.only().filter(|sink| sink.needs() == Needs::Flows)?;
         let goal = || sink.rows().map(|rows| Goal::Flows(settings, rows));
         let goals: Option<_> = (0..count).map(|_| goal()).collect();
-        return Some((goals?, Wanted::Lanes));
+        let wanted = match filter.is_empty() {
+            true => Wanted::Lanes,
+            // What passes it has to be known to all.
+            false => Wanted::AllLanes,
+        };
+        return Some((goals?, wanted));
     }
     let depth = Depth::of(filter, output);
     let makers: Option<Vec<_>> = match output.is_empty() {

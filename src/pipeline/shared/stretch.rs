@@ -1,14 +1,17 @@
 //! A stretch of the file: where its frames are, and in which lane each is.
 
-use crate::decode::lane;
+use crate::decode::brief;
 use crate::error::Result;
 use crate::flow::LEAP;
-use crate::packet::{Frame, Lane, Lanes, Timestamp};
+use crate::packet::{Frame, Lane, Timestamp};
 use crate::source::{FileSource, Survey};
 
 /// So many frames, or so many bytes of the file.
 const FRAMES: usize = 2048;
 const BYTES: usize = 512 << 10;
+
+/// The memory of so many frames ahead of one is asked for.
+pub(super) const AHEAD: usize = 6;
 
 /// How frames are dealt out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,20 +20,42 @@ pub(super) enum Wanted {
     Stretches,
     /// By their connections.
     Lanes,
+    /// Likewise, and every thread looks at all of them.
+    AllLanes,
 }
 
 /// Frames that all threads work on, each on those of its lanes.
 #[derive(Debug, Default)]
 pub(super) struct Stretch {
     pub(super) survey: Survey,
-    /// Of every frame, where frames are dealt out by lanes; none where it has to be understood to know.
-    lanes: Vec<Option<Lane>>,
+    /// For each thread, where frames are dealt out by lanes: the ones that it has to look at, in order.
+    shares: Vec<Vec<Place>>,
     /// Whether no time in it is earlier than one before, nor much later than the last one before the stretch.
     pub(super) is_steady: bool,
     /// Its number, from 0, if one thread works on all of it.
     pub(super) whole: Option<usize>,
     /// Whether the file ends behind it.
     pub(super) is_last: bool,
+}
+
+/// A frame that a thread has to look at. One core writes it and another reads it: it is small.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Where it is in the stretch, from 0.
+    at: u16,
+    pub(super) whose: Whose,
+    /// Whether it opens a connection.
+    pub(super) opens: bool,
+}
+
+const _: () = assert!(FRAMES <= u16::MAX as usize);
+
+impl Place {
+    /// Where it is in the stretch, from 0.
+    #[inline]
+    pub(super) fn at(self) -> usize {
+        usize::from(self.at)
+    }
 }
 
 /// Whose a frame is.
@@ -48,6 +73,9 @@ pub(super) enum Whose {
 pub(super) struct Finder<'a> {
     source: &'a mut FileSource,
     wanted: Wanted,
+    /// Which of the threads works on each lane.
+    owners: [u8; Lane::COUNT],
+    threads: usize,
     /// How many stretches were found.
     found: usize,
     /// The last frame's time, once there was one.
@@ -57,10 +85,13 @@ pub(super) struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    pub(super) fn new(source: &'a mut FileSource, wanted: Wanted) -> Finder<'a> {
+    /// For so many threads.
+    pub(super) fn new(source: &'a mut FileSource, wanted: Wanted, threads: usize) -> Finder<'a> {
         Finder {
             source,
             wanted,
+            threads,
+            owners: std::array::from_fn(|lane| (lane % threads) as u8),
             found: 0,
             last: None,
             was_steady: true,
@@ -70,15 +101,37 @@ impl<'a> Finder<'a> {
     /// Finds the next frames. Tells how the file ends, if it does.
     pub(super) fn find(&mut self, stretch: &mut Stretch) -> Option<Result<()>> {
         let (mut begin, mut last, mut is_steady) = (self.last, self.last, true);
-        let (wanted, lanes) = (self.wanted, &mut stretch.lanes);
-        lanes.clear();
+        let (wanted, owners, shares) = (self.wanted, &self.owners, &mut stretch.shares);
+        shares.resize_with(self.threads, Vec::new);
+        shares.iter_mut().for_each(Vec::clear);
+        let mut at = 0;
         let each = |frame: &Frame| {
-            if wanted == Wanted::Lanes {
-                lanes.push(lane(frame));
-                is_steady &= frame.time.is_known() && last.is_none_or(|last| frame.time >= last);
-                begin = begin.or(Some(frame.time));
-                last = Some(frame.time);
+            if wanted == Wanted::Stretches {
+                return;
             }
+            let usual = brief(frame);
+            let owner = usual.map(|usual| usize::from(owners[usual.lane().index()]));
+            let opens = usual.is_some_and(|usual| usual.opens());
+            match owner {
+                Some(owner) if wanted == Wanted::Lanes => {
+                    let whose = Whose::Own;
+                    shares[owner].push(Place { at, whose, opens });
+                }
+                _ => {
+                    for (thread, share) in shares.iter_mut().enumerate() {
+                        let whose = match owner {
+                            Some(owner) if owner == thread => Whose::Own,
+                            Some(_) => Whose::Others,
+                            None => Whose::Unsure,
+                        };
+                        share.push(Place { at, whose, opens });
+                    }
+                }
+            }
+            at += 1;
+            is_steady &= frame.time.is_known() && last.is_none_or(|last| frame.time >= last);
+            begin = begin.or(Some(frame.time));
+            last = Some(frame.time);
         };
         let end = self.source.survey(&mut stretch.survey, FRAMES, BYTES, each);
         if let (Some(begin), Some(last)) = (begin, last) {
@@ -95,14 +148,8 @@ impl<'a> Finder<'a> {
 }
 
 impl Stretch {
-    /// Every frame's place, and whose it is.
-    #[inline]
-    pub(super) fn each(&self, own: Lanes) -> impl Iterator<Item = (usize, Whose)> {
-        let whose = move |lane: &Option<Lane>| match lane {
-            Some(lane) if own.has(*lane) => Whose::Own,
-            Some(_) => Whose::Others,
-            None => Whose::Unsure,
-        };
-        self.lanes.iter().map(whose).enumerate()
+    /// The frames that a thread has to look at, in order.
+    pub(super) fn share(&self, thread: usize) -> &[Place] {
+        self.shares.get(thread).map_or(&[], Vec::as_slice)
     }
 }

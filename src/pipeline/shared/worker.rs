@@ -74,7 +74,13 @@ fn begin(index: usize, threads: usize, filter: Filter, goal: Goal) -> Work {
         }
         Goal::Flows(settings, rows) => {
             let lanes = Lanes::every(threads, index);
-            Work::Flows(Box::new(Flows::new(lanes, filter, settings, rows.fresh())))
+            Work::Flows(Box::new(Flows::new(
+                index,
+                lanes,
+                filter,
+                settings,
+                rows.fresh(),
+            )))
         }
     }
 }
