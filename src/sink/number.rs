@@ -31,6 +31,43 @@ pub(in crate::sink) fn piece<const N: usize>(out: &mut Vec<u8>, piece: &[u8; N],
     out.truncate(start + count);
 }
 
+/// So many spaces.
+#[inline]
+pub(in crate::sink) fn spaces(out: &mut Vec<u8>, count: usize) {
+    match count <= SPACES.len() {
+        true => piece(out, &SPACES, count),
+        false => out.resize(out.len() + count, b' '),
+    }
+}
+
+/// Moves what is written from `start` on to the right by so many spaces, and adds one behind it.
+#[inline]
+pub(in crate::sink) fn right(out: &mut Vec<u8>, start: usize, count: usize) {
+    const WORD: usize = size_of::<u128>();
+    let end = out.len() + count + 1;
+    spaces(out, WORD);
+    match out
+        .get_mut(start..)
+        .and_then(<[u8]>::first_chunk_mut::<WORD>)
+    {
+        // What falls out of the word is spaces.
+        Some(word) if end - start <= WORD => {
+            let moved = u128::from_le_bytes(*word) << (count * 8);
+            let before = (1 << (count * 8)) - 1;
+            *word = (moved | u128::from_le_bytes([b' '; WORD]) & before).to_le_bytes();
+        }
+        _ => {
+            let text = start..end - count - 1;
+            out.resize(end.max(out.len()), b' ');
+            out.copy_within(text, start + count);
+            out[start..start + count].fill(b' ');
+        }
+    }
+    out.truncate(end);
+}
+
+const SPACES: [u8; 32] = [b' '; 32];
+
 /// The values of eight decimal digits of a number below 10⁸, one in each octet.
 ///
 /// Halves are divided side by side: by 10 000, then both by 100, then all four by 10, each as a multiplication.
@@ -103,19 +140,18 @@ pub(in crate::sink) fn span(out: &mut Vec<u8>, span: Span) {
         let _ = write!(out, "{span}");
         return;
     };
-    let (unit, name): (u64, &[u8]) = match nanos {
-        1..1_000 => (1, b" ns"),
-        1_000..1_000_000 => (1_000, " µs".as_bytes()),
-        1_000_000..1_000_000_000 => (1_000_000, b" ms"),
-        _ => (1_000_000_000, b" s"),
+    // By what is divided is known beforehand: a division by anything takes far longer.
+    let (tenths, name, len) = match nanos {
+        1..1_000 => (nanos * 10, b" ns\0", 3),
+        1_000..1_000_000 => (nanos / 100, b" \xc2\xb5s", 4),
+        1_000_000..1_000_000_000 => (nanos / 100_000, b" ms\0", 3),
+        _ => (nanos / 100_000_000, b" s\0\0", 2),
     };
-    let whole = nanos / unit;
-    decimal(out, whole as u32);
-    if whole < 10 && unit > 1 {
-        let tenths = (nanos - whole * unit) * 10 / unit;
-        out.extend_from_slice(&[b'.', b'0' + tenths as u8]);
-    }
-    out.extend_from_slice(name);
+    let (whole, tenth) = ((tenths / 10) as u32, (tenths % 10) as u8);
+    decimal(out, whole);
+    let is_small = nanos >= 1_000 && whole < 10;
+    piece(out, &[b'.', b'0' + tenth], if is_small { 2 } else { 0 });
+    piece(out, name, len);
 }
 
 /// `%02u` of a number below 100.

@@ -100,15 +100,9 @@ impl Table {
             let spaces = width.saturating_sub(wide);
             match cell.align {
                 _ if at == last => continue,
-                Align::Left => out.resize(out.len() + spaces, b' '),
-                Align::Right => {
-                    let end = out.len();
-                    out.resize(end + spaces, b' ');
-                    out.copy_within(start..end, start + spaces);
-                    out[start..start + spaces].fill(b' ');
-                }
+                Align::Left => number::spaces(out, spaces + 1),
+                Align::Right => number::right(out, start, spaces),
             }
-            out.push(b' ');
         }
     }
 }
@@ -305,20 +299,19 @@ fn summary(verdict: Verdict) -> &'static str {
 
 /// `79 B`, `1.2 kB`, `3.4 GB`: decimal units.
 fn bytes(out: &mut Vec<u8>, count: u64) {
-    const UNITS: [(u64, &[u8]); 4] = [
-        (1_000_000_000_000, b" TB"),
-        (1_000_000_000, b" GB"),
-        (1_000_000, b" MB"),
-        (1_000, b" kB"),
-    ];
-    let unit = UNITS.iter().find(|(unit, _)| count >= *unit);
-    let (unit, name) = unit.copied().unwrap_or((1, b" B"));
-    number::decimal64(out, count / unit);
-    if unit > 1 && count / unit < 10 {
-        out.push(b'.');
-        number::decimal64(out, count % unit * 10 / unit);
-    }
-    out.extend_from_slice(name);
+    // By what is divided is known beforehand: a division by anything takes far longer.
+    let (tenths, name) = match count {
+        0..1_000 => (count * 10, b" B\0"),
+        1_000..1_000_000 => (count / 100, b" kB"),
+        1_000_000..1_000_000_000 => (count / 100_000, b" MB"),
+        1_000_000_000..1_000_000_000_000 => (count / 100_000_000, b" GB"),
+        _ => (count / 100_000_000_000, b" TB"),
+    };
+    let (whole, tenth) = (tenths / 10, (tenths % 10) as u8);
+    number::decimal64(out, whole);
+    let is_small = count >= 1_000 && whole < 10;
+    number::piece(out, &[b'.', b'0' + tenth], if is_small { 2 } else { 0 });
+    number::piece(out, name, if count < 1_000 { 2 } else { 3 });
 }
 
 #[cfg(test)]
