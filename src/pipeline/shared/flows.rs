@@ -1,5 +1,6 @@
 //! Flows, each followed by one of several threads, and what they tell put in order again.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -28,30 +29,32 @@ pub(super) struct Flows {
     rows: Box<dyn Rows>,
 }
 
-/// That a flow began or ended, kept for who puts things in order.
+/// That a flow began or ended, kept for who puts things in order. One core writes it and another reads it: it is small.
 #[derive(Debug)]
 pub(super) struct Told {
-    /// The frame that made it happen; what happens at the end comes behind them all.
-    frame: u64,
-    due: Option<Timestamp>,
+    /// The frame that made it happen, by its place in the stretch; what happens at the end comes behind them all.
+    at: u32,
+    /// How many bytes the row of a flow that ended has; [`BEGAN`] where one began.
+    row: u32,
+    /// When it was due, in nanoseconds; what the packet does itself comes behind that.
+    due: i64,
     /// The number that the thread gave the flow.
     number: u64,
-    ended: Option<Ended>,
 }
 
-/// A flow that ended.
+const BEGAN: u32 = u32::MAX;
+
+/// What else is told of a flow that ended.
 #[derive(Debug)]
-struct Ended {
+pub(super) struct Ended {
     first: Timestamp,
     verdict: Verdict,
-    /// How many bytes its row has.
-    row: u32,
 }
 
 impl Told {
-    /// The order in which one table tells what several told, but for the numbers of flows: what is due before what the packet does itself.
-    fn order(&self) -> (u64, i64) {
-        (self.frame, self.due.map_or(i64::MAX, |due| due.0))
+    /// The order in which one table tells what several told, but for the numbers of flows.
+    fn order(&self) -> (u32, i64) {
+        (self.at, self.due)
     }
 }
 
@@ -89,13 +92,13 @@ impl Flows {
                 frames.ask_for(ahead.at());
             }
             if passed < at && !is_quick {
-                self.pass_by(stretch, passed..at, &mut frames, portion);
+                self.pass_by(passed..at, &mut frames, portion);
             }
             let mut frame = frames.frame(at);
             if passed < at && is_quick {
                 match frame.is_some_and(|frame| self.table.is_due(frame.time)) {
                     true => {
-                        self.pass_by(stretch, passed..at, &mut frames, portion);
+                        self.pass_by(passed..at, &mut frames, portion);
                         frame = frames.frame(at);
                     }
                     // Nor was anything at a frame before.
@@ -112,13 +115,13 @@ impl Flows {
                 Whose::Unsure => self.lanes.has_first(),
             };
             match brief(&frame) {
-                Some(ref brief) => self.follow(counts, brief, portion),
-                None => self.follow(counts, &decode(&frame), portion),
+                Some(ref brief) => self.follow(at, counts, brief, portion),
+                None => self.follow(at, counts, &decode(&frame), portion),
             }
         }
-        self.pass_by(stretch, passed..stretch.survey.len(), &mut frames, portion);
+        self.pass_by(passed..stretch.survey.len(), &mut frames, portion);
         if stretch.is_last {
-            let mut emit = note(u64::MAX, self.rows.as_mut(), portion);
+            let mut emit = note(u32::MAX, self.rows.as_mut(), portion);
             self.table.finish(&mut emit);
         }
         portion.counts = self.totals.now();
@@ -148,24 +151,23 @@ impl Flows {
 
     /// Follows the flow of a frame that passes the filter.
     #[inline(always)]
-    fn follow<'a>(&mut self, counts: bool, reading: &impl Reading<'a>, portion: &mut Portion) {
+    fn follow<'a>(
+        &mut self,
+        at: usize,
+        counts: bool,
+        reading: &impl Reading<'a>,
+        portion: &mut Portion,
+    ) {
         if judge(counts, reading, &mut self.filter, &self.totals) {
-            let mut emit = note(reading.frame().number, self.rows.as_mut(), portion);
+            let mut emit = note(at as u32, self.rows.as_mut(), portion);
             reading.follow(&mut self.table, &mut emit);
         }
     }
 
     /// Frames of others' flows: only the clock goes on, and flows that are due by then end.
-    fn pass_by(
-        &mut self,
-        stretch: &Stretch,
-        places: Range<usize>,
-        frames: &mut Frames,
-        portion: &mut Portion,
-    ) {
-        let first = stretch.survey.first();
+    fn pass_by(&mut self, places: Range<usize>, frames: &mut Frames, portion: &mut Portion) {
         for at in places {
-            let mut emit = note(first + at as u64, self.rows.as_mut(), portion);
+            let mut emit = note(at as u32, self.rows.as_mut(), portion);
             self.table.pass_by(frames.time(at), &mut emit);
         }
     }
@@ -173,30 +175,30 @@ impl Flows {
 
 /// Notes what happens to flows through a frame.
 fn note<'a>(
-    frame: u64,
+    at: u32,
     rows: &'a mut dyn Rows,
     portion: &'a mut Portion,
 ) -> impl FnMut(FlowEvent) + 'a {
     move |event| {
-        let ended = match event.what {
-            What::Opened => None,
+        let row = match event.what {
+            What::Opened => BEGAN,
             What::Closed(record) => {
                 let start = portion.lines.len();
                 rows.row(record, &mut portion.lines);
-                Some(Ended {
+                portion.ended.push(Ended {
                     first: record.first,
                     verdict: record.outcome.verdict,
-                    row: (portion.lines.len() - start) as u32,
-                })
+                });
+                (portion.lines.len() - start) as u32
             }
             // Nobody wants streams.
             What::Named(_) | What::Data { .. } | What::Gap { .. } | What::Mismatch { .. } => return,
         };
         portion.told.push(Told {
-            frame,
-            due: event.due,
+            at,
+            row,
+            due: event.due.map_or(i64::MAX, |due| due.0),
             number: event.id.number,
-            ended,
         });
     }
 }
@@ -213,6 +215,7 @@ pub(super) struct Merge {
 /// What is left of what a thread told, and of its rows.
 struct Left<'a> {
     told: &'a [Told],
+    ended: &'a [Ended],
     rows: &'a [u8],
 }
 
@@ -229,6 +232,7 @@ impl Merge {
     pub(super) fn tell(&mut self, portions: &[Portion], output: &mut Output) -> Result<()> {
         let left = portions.iter().map(|portion| Left {
             told: &portion.told,
+            ended: &portion.ended,
             rows: &portion.lines,
         });
         let mut left: Vec<Left> = left.collect();
@@ -240,25 +244,27 @@ impl Merge {
 
     /// The thread that told what comes next.
     fn next(&self, left: &[Left]) -> Option<usize> {
-        let mut first: Option<(usize, (u64, i64), u64)> = None;
+        let mut first: Option<(usize, &Told)> = None;
         for (thread, left) in left.iter().enumerate() {
             let Some(told) = left.told.first() else {
                 continue;
             };
-            let order = told.order();
-            if first.is_some_and(|(_, first, _)| first < order) {
-                continue;
-            }
-            let number = match told.ended {
-                Some(_) => self.numbers[thread].get(&told.number).copied(),
-                None => None,
-            };
-            let number = number.unwrap_or(u64::MAX);
-            if first.is_none_or(|(_, first, other)| (order, number) < (first, other)) {
-                first = Some((thread, order, number));
+            let is_first =
+                first.is_none_or(|(other, first)| match told.order().cmp(&first.order()) {
+                    Ordering::Equal => self.number(thread, told) < self.number(other, first),
+                    order => order.is_lt(),
+                });
+            if is_first {
+                first = Some((thread, told));
             }
         }
-        first.map(|(thread, ..)| thread)
+        first.map(|(thread, _)| thread)
+    }
+
+    /// The number that a flow has among all; one that only begins comes behind those that end.
+    fn number(&self, thread: usize, told: &Told) -> u64 {
+        let known = self.numbers[thread].get(&told.number);
+        known.copied().unwrap_or(u64::MAX)
     }
 
     fn tell_one(&mut self, thread: usize, left: &mut Left, output: &mut Output) -> Result<()> {
@@ -267,12 +273,16 @@ impl Merge {
         };
         left.told = rest;
         let numbers = &mut self.numbers[thread];
-        let Some(ended) = &told.ended else {
+        if told.row == BEGAN {
             self.opened += 1;
             numbers.insert(told.number, self.opened);
             return Ok(());
+        }
+        let Some((ended, rest)) = left.ended.split_first() else {
+            return Ok(());
         };
-        let (bytes, rest) = left.rows.split_at(ended.row as usize);
+        left.ended = rest;
+        let (bytes, rest) = left.rows.split_at(told.row as usize);
         left.rows = rest;
         self.rows += 1;
         output.row(&Row {

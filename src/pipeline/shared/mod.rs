@@ -31,7 +31,7 @@ use crate::flow::{Peaks, Settings};
 use crate::sink::{Depends, Needs};
 use crate::source::Source;
 use board::Board;
-use flows::{Merge, Told};
+use flows::{Ended, Merge, Told};
 use lines::Run;
 use stretch::{Finder, Wanted};
 use worker::{Goal, Worker};
@@ -43,6 +43,7 @@ struct Portion {
     lines: Vec<u8>,
     runs: Vec<Run>,
     told: Vec<Told>,
+    ended: Vec<Ended>,
     peaks: Peaks,
     /// Of all that the thread has seen.
     counts: Counts,
@@ -56,10 +57,12 @@ impl Portion {
         self.lines.clear();
         self.runs.clear();
         self.told.clear();
+        self.ended.clear();
         Portion {
             lines: self.lines,
             runs: self.runs,
             told: self.told,
+            ended: self.ended,
             ..Portion::default()
         }
     }
