@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::memory::prefetch_at;
+
 /// Names and values, in the order in which they were found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -14,23 +16,30 @@ const LONGEST: usize = 200;
 
 impl Facts {
     /// Facts from names and values; empty values are left out, control characters replaced (U+FFFD), long values cut (`…`).
-    pub fn new<'a>(
-        facts: impl IntoIterator<Item = (&'static str, &'a [u8]), IntoIter: Clone>,
-    ) -> Facts {
-        let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());
-        // What is given away in the end is mostly as long as that: it need not be moved then.
-        let lens = facts.clone();
-        let lens = lens.map(|(name, value)| name.len() + value.len().min(LONGEST) + 2);
-        let mut text = Vec::with_capacity(lens.sum());
+    pub fn new<const N: usize>(facts: [(&'static str, &[u8]); N]) -> Facts {
+        let mut len = 0;
         for (name, value) in facts {
-            text.extend_from_slice(name.as_bytes());
-            text.push(b'=');
-            add(&mut text, value);
-            text.push(b'\n');
+            if !value.is_empty() {
+                len += name.len() + value.len().min(LONGEST) + 2;
+            }
         }
-        // What was added is text.
-        let text = String::from_utf8(text).unwrap_or_default();
+        // What is given away in the end is mostly as long as that: it need not be moved then.
+        let mut text = String::with_capacity(len);
+        for (name, value) in facts {
+            if !value.is_empty() {
+                text.push_str(name);
+                text.push('=');
+                add(&mut text, value);
+                text.push('\n');
+            }
+        }
         Facts { text: text.into() }
+    }
+
+    /// Asks for the memory that it begins in.
+    #[inline]
+    pub fn ask_for(&self) {
+        prefetch_at(self.text.as_bytes(), 0);
     }
 
     /// Every name with its value.
@@ -74,20 +83,22 @@ fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
 }
 
 /// Adds a value, clean and short.
-fn add(text: &mut Vec<u8>, value: &[u8]) {
+fn add(text: &mut String, value: &[u8]) {
     // All are looked at, side by side: that is faster than to stop at the first that is not.
     let is_plain = |plain, octet: &u8| plain & matches!(octet, b' '..=b'~');
-    if value.len() <= LONGEST && value.iter().fold(true, is_plain) {
-        return text.extend_from_slice(value);
+    if value.len() <= LONGEST
+        && value.iter().fold(true, is_plain)
+        && let Ok(value) = str::from_utf8(value)
+    {
+        return text.push_str(value);
     }
     // No more bytes than these many characters can have.
     let value = value.get(..LONGEST * 4 + 4).unwrap_or(value);
     let value = String::from_utf8_lossy(value);
     let mut characters = value.chars();
-    let clean: String = characters.by_ref().take(LONGEST).map(visible).collect();
-    text.extend_from_slice(clean.as_bytes());
+    text.extend(characters.by_ref().take(LONGEST).map(visible));
     if characters.next().is_some() {
-        text.extend_from_slice("…".as_bytes());
+        text.push('…');
     }
 }
 

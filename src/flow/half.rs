@@ -125,8 +125,8 @@ impl Half {
     }
 
     /// What is rarely counted, as far as it was.
-    pub(super) fn rare(&self) -> Rare {
-        self.rare.as_deref().cloned().unwrap_or_default()
+    pub(super) fn rare(&self) -> Option<&Rare> {
+        self.rare.as_deref()
     }
 
     /// Whose it is, where a file tells.
@@ -137,6 +137,12 @@ impl Half {
     /// What is rarely counted, to be counted.
     pub(super) fn rare_mut(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
+    }
+
+    /// Gives back what it holds.
+    pub(super) fn release(&mut self) {
+        self.rare = None;
+        self.assembler.release();
     }
 
     /// Enters a state, and remembers the one before.

@@ -83,14 +83,21 @@ impl History {
         self.push(b'^');
     }
 
+    /// Gives back what it holds beside itself.
+    pub(super) fn release(&mut self) {
+        self.long = None;
+    }
+
     /// All letters so far.
     pub(super) fn text(&self) -> String {
-        let short = self.short.iter().take(usize::from(self.len));
-        let long = self.long.iter().flat_map(|long| long.iter());
-        short
-            .chain(long)
-            .map(|&letter| char::from(letter))
-            .collect()
+        let long = self.long.as_deref().map_or(&[][..], Vec::as_slice);
+        let short = self.short.get(..usize::from(self.len));
+        let mut text = Vec::with_capacity(INLINE + long.len());
+        text.extend_from_slice(&self.short);
+        text.truncate(short.map_or(INLINE, <[u8]>::len));
+        text.extend_from_slice(long);
+        // Letters are text.
+        String::from_utf8(text).unwrap_or_default()
     }
 
     fn push(&mut self, letter: u8) {

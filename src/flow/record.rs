@@ -121,12 +121,12 @@ impl SideRecord {
         let rare = own.rare();
         SideRecord {
             traffic: own.traffic,
-            analysis: rare.analysis,
+            analysis: rare.map_or_else(Analysis::default, |rare| rare.analysis),
             bytes: match proto {
                 TCP => own.size(other),
                 _ => own.traffic.payload_bytes,
             },
-            missed_bytes: rare.missed_bytes,
+            missed_bytes: rare.map_or(0, |rare| rare.missed_bytes),
             state: own.state,
         }
     }

@@ -6,6 +6,7 @@ use super::assembler::{Delivery, Keep, Rules};
 use super::key::Side;
 use super::tcp::{self, Streams};
 use super::tracked::Tracked;
+use super::watch::Watch;
 use super::{Cause, Emit, FlowEvent, FlowId, Settings, Wanted, What};
 use crate::detect::OPENING;
 use crate::packet::{Brief, Payload, Tcp, Timestamp, UDP};
@@ -89,7 +90,11 @@ fn segment(
         return;
     }
     let id = Cell::new(stream_id(flow, bounds));
-    let mut watch = std::mem::take(&mut flow.watch);
+    let says_something = payload.len > 0;
+    let mut watch = match says_something {
+        true => std::mem::take(&mut flow.watch),
+        false => Watch::Silent,
+    };
     let mut deliver = |side: Side, delivery: Delivery| {
         if let Delivery::Data { offset, bytes, .. } = delivery {
             watch.heard(proto, side, offset, bytes);
@@ -104,7 +109,9 @@ fn segment(
         id: &id,
     };
     tcp::segment(flow, side, tcp, payload, time, &mut streams);
-    flow.watch = watch;
+    if says_something {
+        flow.watch = watch;
+    }
 }
 
 fn datagram(

@@ -1,5 +1,6 @@
 //! The table of flows that go on: finds a packet's flow, lets those go that have ended or were quiet for too long.
 
+mod beginning;
 mod ending;
 mod expected;
 
@@ -9,8 +10,7 @@ use super::icmp;
 use super::key::{End as KeyEnd, FlowKey, Kind, Side};
 use super::peaks::Peaks;
 use super::places::Places;
-use super::record::End;
-use super::seen::{Unreadable, in_brief, is_answer};
+use super::seen::{Unreadable, in_brief};
 use super::tracked::Tracked;
 use super::{Emit, FlowEvent, Settings, Wanted, What, speech, tcp};
 use crate::owners::comment;
@@ -246,7 +246,7 @@ impl FlowTable {
         if !self.is_latest {
             return;
         }
-        let mut at = match self.last {
+        let at = match self.last {
             Some(last) if self.flows[last as usize].key == key => last,
             _ => self.find_or_open(key, end, brief, time, emit),
         };
@@ -255,8 +255,9 @@ impl FlowTable {
         {
             let flow = &self.flows[at as usize];
             if tcp::is_reuse(flow, flow.side(end), tcp) {
-                self.close(at, End::Reused, emit);
-                at = self.find_or_open(key, end, brief, time, emit);
+                self.give_way(at, emit);
+                self.flows[at as usize] = self.begin((key, end), brief, time, emit);
+                self.wait_for(at);
             }
         }
         self.last = Some(at);
@@ -304,50 +305,6 @@ impl FlowTable {
             Some(at) => at,
             None => self.open(hash, (key, end), brief, time, emit),
         }
-    }
-
-    #[cold]
-    fn open(
-        &mut self,
-        hash: u32,
-        (key, end): (FlowKey, KeyEnd),
-        brief: &Brief,
-        time: i64,
-        emit: Emit,
-    ) -> u32 {
-        if self.places.len() >= self.settings.max_flows as usize {
-            self.evict(emit);
-        }
-        self.counts.opened += 1;
-        let mut flow = Tracked::new(key, end, self.counts.opened, time);
-        flow.first_frame = brief.frame.number;
-        if is_answer(brief) {
-            flow.flip();
-        }
-        flow.active = self.clock;
-        flow.class = flow.class_now();
-        let class = flow.class;
-        emit(FlowEvent {
-            id: flow.id(),
-            time: Timestamp(time),
-            due: None,
-            what: What::Opened,
-        });
-        let at = match self.free.pop() {
-            Some(at) => {
-                self.flows[at as usize] = flow;
-                at
-            }
-            None => {
-                self.flows.push(flow);
-                self.flows.len() as u32 - 1
-            }
-        };
-        self.places.insert(hash, at);
-        self.peaks.flows = self.peaks.flows.max(self.places.len() as u64);
-        self.ages.add(class, at);
-        self.due = self.due.min(self.deadline(class, self.clock));
-        at
     }
 
     #[inline(always)]

@@ -10,10 +10,12 @@ pub(super) enum Watch {
     /// Nobody said anything yet.
     #[default]
     Silent,
-    /// Something was said.
+    /// A side said this, and nobody has looked at it: the answer mostly comes next, and both together say it all.
+    First(Side, Box<[u8]>),
+    /// More was said, and it is not sure.
     Open(Box<Said>),
     /// Nothing more will be found out.
-    Over(Option<Box<Service>>),
+    Over(Option<Service>),
 }
 
 /// What was said so far, and what it seems to be.
@@ -23,7 +25,7 @@ pub(super) struct Said {
     bytes: Vec<u8>,
     /// How many of them are the originator's.
     orig: u16,
-    service: Option<Box<Service>>,
+    service: Option<Service>,
     /// How often the detectors were asked.
     asked: u8,
 }
@@ -35,19 +37,19 @@ impl Watch {
     /// What is spoken, as far as is known; nobody listens any more.
     pub(super) fn take_service(&mut self, proto: u8) -> Option<Service> {
         self.end(proto);
-        let Watch::Over(service) = self else {
-            return None;
-        };
-        service.take().map(|service| *service)
+        match self {
+            Watch::Over(service) => service.take(),
+            _ => None,
+        }
     }
 
     /// Asks for the memory of what was found out.
     #[inline]
     pub(super) fn ask_for(&self) {
         match self {
-            Watch::Over(Some(service)) => prefetch(&**service),
+            Watch::Over(Some(service)) => service.facts.ask_for(),
             Watch::Open(said) => prefetch(&**said),
-            Watch::Silent | Watch::Over(None) => {}
+            Watch::Silent | Watch::First(..) | Watch::Over(None) => {}
         }
     }
 
@@ -58,8 +60,10 @@ impl Watch {
     }
 
     /// How many bytes are kept to be looked at again.
+    #[inline]
     pub(super) fn held(&self) -> u64 {
         match self {
+            Watch::First(_, bytes) => bytes.len() as u64,
             Watch::Open(said) => said.bytes.len() as u64,
             Watch::Silent | Watch::Over(_) => 0,
         }
@@ -76,64 +80,58 @@ impl Watch {
 
     fn look(&mut self, proto: u8, side: Side, offset: u64, bytes: &[u8]) {
         let mut said = match std::mem::take(self) {
-            Watch::Silent => None,
-            Watch::Open(said) => Some(said),
+            Watch::Silent if offset == 0 && bytes.len() < OPENING => {
+                *self = Watch::First(side, bytes.into());
+                return;
+            }
+            Watch::Silent => Said::default(),
+            Watch::First(first, bytes) => Said::first(first, bytes),
+            Watch::Open(said) => *said,
             Watch::Over(service) => {
                 *self = Watch::Over(service);
                 return;
             }
         };
-        if let Some(said) = said.as_mut().filter(|said| said.is_unanswered(side)) {
+        if said.asked == 0 && said.len(side) > 0 {
+            // There was no answer.
             match said.ask(proto) {
                 Answer::Final(service) => {
-                    *self = Watch::Over(service.map(Box::new));
+                    *self = Watch::Over(service);
                     return;
                 }
                 Answer::Open(service) => {
-                    said.service = service.map(Box::new);
+                    said.service = service;
                     said.asked = 1;
                 }
             }
         }
-        let (known, asked) = said
-            .as_ref()
-            .map_or((0, 0), |said| (said.len(side), said.asked));
-        if known as u64 != offset || asked == MOST_ASKED {
+        let known = said.len(side);
+        if known as u64 != offset || said.asked == MOST_ASKED {
             // Something is missing before it.
-            *self = said.map_or(Watch::Over(None), Watch::Open);
-            return self.end(proto);
-        }
-        // The other side's answer mostly comes next, and both together say it all: to look twice is not worth it.
-        if said.is_none() && bytes.len() < OPENING {
-            let mut said = Box::<Said>::default();
-            said.add(side, bytes);
-            *self = Watch::Open(said);
+            *self = Watch::Over(said.conclude(proto));
             return;
         }
         // A side's first segment mostly says it all: only what is not sure then is kept.
         let answer = if known == 0 {
-            let other = said.as_ref().map_or(&[][..], |said| &said.bytes);
-            detect(proto, &opening(side, first(bytes, OPENING), other))
+            detect(proto, &opening(side, first(bytes, OPENING), &said.bytes))
         } else {
-            let said = said.get_or_insert_default();
             said.add(side, bytes);
             said.ask(proto)
         };
-        let before = said.as_mut().and_then(|said| match said.asked {
+        let before = match answer.service() {
             // Where both make no sense together, what was said first may alone.
-            0 if answer.service().is_none() => said.ask(proto).into_service().map(Box::new),
-            _ => said.service.take(),
-        });
+            None => said.conclude(proto),
+            Some(_) => None,
+        };
         *self = match answer {
-            Answer::Final(service) => Watch::Over(service.map(Box::new).or(before)),
+            Answer::Final(service) => Watch::Over(service.or(before)),
             Answer::Open(service) => {
-                let mut said = said.unwrap_or_default();
                 if known == 0 {
                     said.add(side, bytes);
                 }
-                said.service = service.map(Box::new).or(before);
+                said.service = service.or(before);
                 said.asked += 1;
-                Watch::Open(said)
+                Watch::Open(Box::new(said))
             }
         };
     }
@@ -142,6 +140,7 @@ impl Watch {
     pub(super) fn heard_datagram(&mut self, proto: u8, side: Side, bytes: &[u8]) {
         let is_first = match self {
             Watch::Silent => true,
+            Watch::First(first, _) => *first != side,
             Watch::Open(said) => said.len(side) == 0,
             Watch::Over(_) => false,
         };
@@ -151,20 +150,45 @@ impl Watch {
     }
 
     /// Nothing more will be said in order.
+    #[inline]
     pub(super) fn end(&mut self, proto: u8) {
-        let Watch::Open(said) = self else { return };
-        let service = match said.asked {
-            0 => said.ask(proto).into_service().map(Box::new),
-            _ => said.service.take(),
+        if matches!(self, Watch::First(..) | Watch::Open(_)) {
+            self.conclude(proto);
+        }
+    }
+
+    #[cold]
+    fn conclude(&mut self, proto: u8) {
+        *self = match std::mem::take(self) {
+            Watch::First(side, bytes) => Watch::Over(Said::first(side, bytes).conclude(proto)),
+            Watch::Open(mut said) => Watch::Over(said.conclude(proto)),
+            other => other,
         };
-        *self = Watch::Over(service);
     }
 }
 
 impl Said {
-    /// Whether it is all that this side said so far, and was not looked at because an answer was to come.
-    fn is_unanswered(&self, side: Side) -> bool {
-        self.asked == 0 && self.len(side) > 0
+    /// What a side said first.
+    fn first(side: Side, bytes: Box<[u8]>) -> Said {
+        let orig = match side {
+            Side::Orig => bytes.len() as u16,
+            Side::Resp => 0,
+        };
+        let bytes = bytes.into_vec();
+        Said {
+            bytes,
+            orig,
+            ..Said::default()
+        }
+    }
+
+    /// What it is, if nothing more is said.
+    fn conclude(&mut self, proto: u8) -> Option<Service> {
+        match self.asked {
+            0 if self.bytes.is_empty() => None,
+            0 => self.ask(proto).into_service(),
+            _ => self.service.take(),
+        }
     }
 
     /// What the detectors say of it.

@@ -2,9 +2,7 @@
 
 use super::FlowTable;
 use crate::flow::ages::{Ages, Class};
-use crate::flow::key::End as KeyEnd;
 use crate::flow::record::End;
-use crate::flow::tracked::Tracked;
 use crate::flow::{Emit, FlowEvent, What, speech};
 use crate::packet::Timestamp;
 
@@ -95,7 +93,7 @@ impl FlowTable {
     }
 
     /// Reports a flow and forgets it.
-    pub(super) fn close(&mut self, at: u32, end: End, emit: Emit) {
+    fn close(&mut self, at: u32, end: End, emit: Emit) {
         self.ages.remove(self.flows[at as usize].class, at);
         self.forget(at, end, None, emit);
     }
@@ -111,6 +109,12 @@ impl FlowTable {
         self.report(at, end, due, emit);
     }
 
+    /// Reports a flow whose place another one takes, with the same ends.
+    pub(super) fn give_way(&mut self, at: u32, emit: Emit) {
+        self.ages.remove(self.flows[at as usize].class, at);
+        self.report(at, End::Reused, None, emit);
+    }
+
     /// Reports a flow and gives back what it holds; its place waits for the next flow.
     fn report(&mut self, at: u32, end: End, due: Option<Timestamp>, emit: Emit) {
         let flow = &mut self.flows[at as usize];
@@ -123,7 +127,7 @@ impl FlowTable {
         };
         let record = flow.record(end);
         let time = flow.active;
-        *flow = Tracked::new(flow.key, KeyEnd::Low, 0, 0);
+        flow.release();
         emit(FlowEvent {
             id: record.id,
             time: Timestamp(time),

@@ -32,9 +32,11 @@ pub(in crate::flow) fn usual_segment(
     let acknowledges = ack > other.acked || (ack == other.acked && (len > 0 || ack == other.last));
     let has_it = other.assembler.has(data_offset(ack));
     let is_open = tcp.window > 0 && (len != 1 || other.window > 0);
-    let is_measured = !matches!(flow.handshake, Handshake::SynAck(_));
-    if !(is_connected && is_next && acknowledges && has_it && is_open && is_measured) {
+    if !(is_connected && is_next && acknowledges && has_it && is_open) {
         return None;
+    }
+    if let (Handshake::SynAck(began), Side::Orig) = (flow.handshake, side) {
+        flow.handshake = Handshake::Took(time.saturating_sub(began));
     }
     match len {
         0 => flow.history.once(side, Once::Ack, b'A'),
