@@ -1,11 +1,9 @@
 //! Flows, each followed by one of several threads, and what they tell put in order again.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::ops::Range;
 
-use foldhash::fast::RandomState;
-
+use super::numbers::Numbers;
 use super::stretch::{AHEAD, Place, Stretch, Whose};
 use super::{Portion, judge};
 use crate::decode::{brief, decode};
@@ -206,8 +204,8 @@ fn note<'a>(
 /// Puts what all threads told in order, and gives flows their numbers among all.
 pub(super) struct Merge {
     opened: u64,
-    /// For each thread: the numbers of the flows that it follows, by those that it has given them.
-    numbers: Vec<HashMap<u64, u64, RandomState>>,
+    /// For each thread.
+    numbers: Vec<Numbers>,
     /// How many rows were put out.
     pub(super) rows: u64,
 }
@@ -223,13 +221,17 @@ impl Merge {
     pub(super) fn new(threads: usize) -> Merge {
         Merge {
             opened: 0,
-            numbers: (0..threads).map(|_| HashMap::default()).collect(),
+            numbers: (0..threads).map(|_| Numbers::default()).collect(),
             rows: 0,
         }
     }
 
     /// Tells the output what happened in a stretch.
     pub(super) fn tell(&mut self, portions: &[Portion], output: &mut Output) -> Result<()> {
+        for (portion, numbers) in portions.iter().zip(&self.numbers) {
+            let ends = portion.told.iter().filter(|told| told.row != BEGAN);
+            ends.for_each(|told| numbers.ask_for(told.number));
+        }
         let left = portions.iter().map(|portion| Left {
             told: &portion.told,
             ended: &portion.ended,
@@ -263,8 +265,7 @@ impl Merge {
 
     /// The number that a flow has among all; one that only begins comes behind those that end.
     fn number(&self, thread: usize, told: &Told) -> u64 {
-        let known = self.numbers[thread].get(&told.number);
-        known.copied().unwrap_or(u64::MAX)
+        self.numbers[thread].of(told.number).unwrap_or(u64::MAX)
     }
 
     fn tell_one(&mut self, thread: usize, left: &mut Left, output: &mut Output) -> Result<()> {
@@ -275,7 +276,7 @@ impl Merge {
         let numbers = &mut self.numbers[thread];
         if told.row == BEGAN {
             self.opened += 1;
-            numbers.insert(told.number, self.opened);
+            numbers.begin(self.opened);
             return Ok(());
         }
         let Some((ended, rest)) = left.ended.split_first() else {
@@ -289,7 +290,7 @@ impl Merge {
             bytes,
             made_for: told.number,
             // What ends has begun.
-            number: numbers.remove(&told.number).unwrap_or_default(),
+            number: numbers.end(told.number).unwrap_or_default(),
             first: ended.first,
             verdict: ended.verdict,
         })

@@ -18,6 +18,7 @@
 mod board;
 mod flows;
 mod lines;
+mod numbers;
 mod stretch;
 mod worker;
 
