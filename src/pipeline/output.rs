@@ -83,11 +83,6 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Whether it has no sink.
-    pub(super) fn is_empty(&self) -> bool {
-        self.sinks.is_empty()
-    }
-
     /// Writes lines that were made already.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use crate::pipeline::reading::{Depth, Reading};
 use crate::sink::Lines;
 use crate::source::Frames;
 
-/// Makes a thread's lines, or only counts.
+/// Makes a thread's lines.
 pub(super) struct Makers {
     /// Which of so many threads it works for.
     index: usize,
@@ -18,7 +18,7 @@ pub(super) struct Makers {
     lanes: Lanes,
     filter: Filter,
     totals: Totals,
-    maker: Option<Box<dyn Lines>>,
+    maker: Box<dyn Lines>,
     /// How far frames are to be understood.
     depth: Depth,
 }
@@ -37,7 +37,7 @@ impl Makers {
         index: usize,
         threads: usize,
         filter: Filter,
-        maker: Option<Box<dyn Lines>>,
+        maker: Box<dyn Lines>,
         depth: Depth,
     ) -> Makers {
         Makers {
@@ -129,11 +129,11 @@ impl Makers {
     ) -> bool {
         let counts = is_sure || self.lanes.has_first();
         let passes = judge(counts, reading, &mut self.filter, &self.totals);
-        let Some(maker) = self.maker.as_mut().filter(|_| passes) else {
+        if !passes {
             return false;
-        };
-        reading.as_packet(|packet| maker.line(packet, out));
-        match maker.lane() {
+        }
+        reading.as_packet(|packet| self.maker.line(packet, out));
+        match self.maker.lane() {
             Some(lane) if !is_sure => self.lanes.has(lane),
             _ => counts,
         }

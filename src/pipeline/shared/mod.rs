@@ -167,15 +167,11 @@ fn goals(
         return Some((goals?, wanted));
     }
     let depth = Depth::of(filter, output);
-    let makers: Option<Vec<_>> = match output.is_empty() {
-        true => Some((0..count).map(|_| None).collect()),
-        false => {
-            let sink = output.only()?;
-            (0..count).map(|_| sink.maker().map(Some)).collect()
-        }
-    };
+    // Who only counts is done before another has been woken.
+    let sink = output.only()?;
+    let makers: Option<Vec<_>> = (0..count).map(|_| sink.maker()).collect();
     let makers = makers?;
-    let depends = makers.iter().flatten().map(|maker| maker.depends()).next();
+    let depends = makers.iter().map(|maker| maker.depends()).next();
     let wanted = match depends {
         Some(Depends::Order) => return None,
         Some(Depends::Connection) => Wanted::Lanes,

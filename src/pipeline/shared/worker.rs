@@ -22,8 +22,8 @@ pub(super) struct Worker {
 
 /// What is to be made of packets.
 pub(super) enum Goal {
-    /// Lines, or only their number; and how far frames are to be understood for that.
-    Lines(Option<Box<dyn Lines>>, Depth),
+    /// Lines, and how far frames are to be understood for that.
+    Lines(Box<dyn Lines>, Depth),
     /// Rows of flows.
     Flows(Settings, Box<dyn Rows>),
 }
@@ -69,7 +69,7 @@ impl Worker {
 fn begin(index: usize, threads: usize, filter: Filter, goal: Goal) -> Work {
     match goal {
         Goal::Lines(maker, depth) => {
-            let maker = maker.map(|maker| maker.fresh());
+            let maker = maker.fresh();
             Work::Lines(Box::new(Makers::new(index, threads, filter, maker, depth)))
         }
         Goal::Flows(settings, rows) => {
