@@ -12,6 +12,10 @@ pub(super) struct Board<'a> {
     /// Who has it finds the next stretch.
     finder: Mutex<Finder<'a>>,
     state: Mutex<State>,
+    /// So many stretches may be found before the first of them is done with.
+    ahead: usize,
+    /// Who takes is woken for so many at once: to wake a thread costs more than it takes to put a stretch in order.
+    worth_waking: usize,
     /// For threads that are too far ahead.
     taken: Condvar,
     /// For who takes.
@@ -35,20 +39,17 @@ struct State {
     over: bool,
 }
 
-/// So many stretches may be found before the first of them is done with.
-const AHEAD: usize = 8;
-/// Who takes is woken for so many at once: to wake a thread costs more than it takes to put a stretch in order.
-const WORTH_WAKING: usize = 2;
-
 impl<'a> Board<'a> {
-    /// For so many threads.
-    pub(super) fn new(threads: usize, finder: Finder<'a>) -> Board<'a> {
+    /// For so many threads, which may be so many stretches ahead.
+    pub(super) fn new(threads: usize, finder: Finder<'a>, ahead: usize) -> Board<'a> {
         let state = State {
             made: (0..threads).map(|_| VecDeque::new()).collect(),
             ..State::default()
         };
         Board {
             finder: Mutex::new(finder),
+            ahead,
+            worth_waking: (ahead / 3).max(1),
             state: Mutex::new(state),
             taken: Condvar::new(),
             complete: Condvar::new(),
@@ -60,7 +61,7 @@ impl<'a> Board<'a> {
         loop {
             let mut state = lock(&self.state);
             // What is not found yet is found by who needs it, unless too much is found already.
-            while number - state.done >= AHEAD as u64 && !state.over {
+            while number - state.done >= self.ahead as u64 && !state.over {
                 state = wait(&self.taken, state);
             }
             if state.over {
@@ -83,7 +84,7 @@ impl<'a> Board<'a> {
         let complete = state.made.iter().map(VecDeque::len).min().unwrap_or(0);
         let is_all = state.end.is_some() && complete == state.found.len();
         drop(state);
-        if complete >= WORTH_WAKING || is_all {
+        if complete >= self.worth_waking || is_all {
             self.complete.notify_one();
         }
         if let Ok(mut finder) = self.finder.try_lock() {
@@ -95,7 +96,7 @@ impl<'a> Board<'a> {
     fn find(&self, finder: &mut Finder, number: u64) {
         let mut state = lock(&self.state);
         let next = state.done + state.found.len() as u64;
-        if next > number || state.found.len() >= AHEAD || state.end.is_some() || state.over {
+        if next > number || state.found.len() >= self.ahead || state.end.is_some() || state.over {
             return;
         }
         let mut stretch = state.spare.pop().unwrap_or_default();

@@ -37,6 +37,10 @@ use lines::Run;
 use stretch::{Finder, Wanted};
 use worker::{Goal, Worker};
 
+/// So many stretches may threads be ahead of who puts them in order. Rows of flows take little memory, lines may be dumps of all bytes.
+const AHEAD: usize = 8;
+const AHEAD_WITH_ROWS: usize = 16;
+
 /// What a thread made of a stretch.
 #[derive(Debug, Default)]
 struct Portion {
@@ -116,7 +120,12 @@ pub(super) fn run<S: Source>(
     let workers = goals.into_iter().zip(readers).enumerate().map(worker);
     let workers: Vec<Worker> = workers.collect();
     let mark = file.mark();
-    let board = Board::new(count, Finder::new(file, wanted, count));
+    let ahead = if task.flows.is_some() {
+        AHEAD_WITH_ROWS
+    } else {
+        AHEAD
+    };
+    let board = Board::new(count, Finder::new(file, wanted, count), ahead);
     let gathered = std::thread::scope(|scope| {
         let board = &board;
         let mut threads = Vec::new();
