@@ -50,7 +50,7 @@
 //! | [`filter`] | packet to yes or no |
 //! | [`decode`] | frame to packet; etherparse behind one door; cannot fail |
 //! | [`source`] | where frames come from: libpcap on a device, mapped files, pipes |
-//! | [`packet`] | the nouns; [`error`] stands beside it |
+//! | [`packet`] | the nouns; [`error`], and [`memory`] that is asked for in time, stand beside it |
 //!
 //! # What always holds
 //!
@@ -90,6 +90,10 @@
 //! processor writes and another reads cost more than to find it again. So only places in the file are handed on, and finished lines. A third,
 //! in which a thread took a stretch through all steps and had the one table in its turn, was slower than one thread alone: the table's flows
 //! went from cache to cache.
+//!
+//! Who finds frames waits for memory at each of them: where one begins is known from the one before. To find some between any two that a
+//! thread works on, so that it need not wait, took as much longer as the waiting had. What can be known before is asked for before
+//! ([`memory`]): records ahead, and the flows that had the ends of a SYN.
 //!
 //! What has to be bounded for all flows together cannot be bounded by each thread: near such a bound the file is read again by one.
 //!

@@ -211,6 +211,9 @@ mod tests {
             for at in 0..3000 {
                 let found = places.find(hash(&places, at), &flows[at as usize].key, &flows);
                 assert_eq!(found, there.contains(&at).then_some(at));
+                if mask == u32::MAX {
+                    assert_eq!(places.likely(hash(&places, at)), found);
+                }
             }
         }
     }

@@ -6,8 +6,8 @@
 //!                         └─► …                                    ┘
 //! ```
 //!
-//! Whichever thread is early finds where the frames of the next stretch are, and their [lanes](crate::packet::Lane); then every thread works on
-//! those of its own lanes. What they make of a stretch is handed on to the thread that called, which puts it in order and gives it to the sinks.
+//! Whichever thread is early finds where the frames of the next stretch are, and deals them out by their [lanes](crate::packet::Lane); then
+//! every thread works on its own. What they make of a stretch is handed on to the thread that called, which puts it in order and gives it to the sinks.
 //! So sinks do not know of threads, and no byte that they write depends on how many there are.
 //!
 //! Packets themselves never go from thread to thread: they stay in the map, and only places in it are handed on.
