@@ -1,4 +1,4 @@
-//! A stretch of the file: where its frames are, and in which lane each is.
+//! A stretch of the file: where its frames are, and which thread works on each.
 
 use crate::decode::brief;
 use crate::error::Result;
