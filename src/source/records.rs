@@ -130,7 +130,11 @@ impl Records {
                 original: raw.orig_len,
             });
         }
-        self.read_rare::<B>(bytes)
+        // Taken apart, so that what the usual way gives need not stand in memory.
+        match self.read_rare::<B>(bytes) {
+            Found::Packet(located) => Found::Packet(located),
+            other => other,
+        }
     }
 
     /// Everything but a whole plain record.

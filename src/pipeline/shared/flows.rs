@@ -89,29 +89,27 @@ impl Flows {
             if let Some(ahead) = places.get(index + AHEAD) {
                 frames.ask_for(ahead.at());
             }
-            if passed < at && !is_quick {
-                self.pass_by(passed..at, &mut frames, portion);
+            let others = std::mem::replace(&mut passed, at + 1)..at;
+            if !is_quick {
+                self.pass_by(others.clone(), &mut frames, portion);
             }
-            let mut frame = frames.frame(at);
-            if passed < at && is_quick {
-                match frame.is_some_and(|frame| self.table.is_due(frame.time)) {
-                    true => {
-                        self.pass_by(passed..at, &mut frames, portion);
-                        frame = frames.frame(at);
-                    }
-                    // Nor was anything at a frame before.
-                    false => self.table.skip(),
-                }
-            }
-            passed = at + 1;
-            let Some(frame) = frame else {
-                continue;
-            };
             let counts = match place.whose {
                 Whose::Own => true,
                 Whose::Others => false,
                 Whose::Unsure => self.lanes.has_first(),
             };
+            let Some(frame) = frames.frame(at) else {
+                continue;
+            };
+            if is_quick && !others.is_empty() {
+                if self.table.is_due(frame.time) {
+                    self.pass_by(others, &mut frames, portion);
+                    self.follow_late(at, counts, &mut frames, portion);
+                    continue;
+                }
+                // Nor was anything due at a frame before.
+                self.table.skip();
+            }
             match brief(&frame) {
                 Some(ref brief) => self.follow(at, counts, brief, portion),
                 None => self.follow(at, counts, &decode(&frame), portion),
@@ -159,6 +157,15 @@ impl Flows {
         if judge(counts, reading, &mut self.filter, &self.totals) {
             let mut emit = note(at as u32, self.rows.as_mut(), portion);
             reading.follow(&mut self.table, &mut emit);
+        }
+    }
+
+    /// Follows the flow of a frame before which something was due.
+    #[cold]
+    #[inline(never)]
+    fn follow_late(&mut self, at: usize, counts: bool, frames: &mut Frames, portion: &mut Portion) {
+        if let Some(frame) = frames.frame(at) {
+            self.follow(at, counts, &decode(&frame), portion);
         }
     }
 
