@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::packet::{Brief, Lane, Tuple};
+use crate::packet::{Brief, Tuple};
 
 /// Who of a flow's two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -173,13 +173,6 @@ impl FlowKey {
     #[inline]
     fn is_ip4(&self) -> bool {
         self.words[4] >> 8 & 0xff == 4
-    }
-
-    /// The lane that its packets are in.
-    #[inline]
-    pub(super) fn lane(&self) -> Lane {
-        let [a, b, c, d, ports] = self.words;
-        Lane::of_ends(a ^ b ^ c ^ d, [(ports >> 48) as u16, (ports >> 32) as u16])
     }
 
     /// IANA's protocol number.

@@ -111,13 +111,13 @@ impl FlowTable {
             self.note_unreachable(&quoted);
         }
         match in_brief(packet, &packet.body) {
-            Ok(Some((brief, kind))) => self.take(&brief, kind, now, emit),
+            Ok(Some((brief, kind))) => self.take_own(&brief, kind, now, emit),
             Ok(None) => {}
             Err(Unreadable) => self.note_unreadable(),
         }
     }
 
-    /// Takes a usual packet, as [`push`](Self::push) does.
+    /// Takes a usual packet of a flow in this share, as [`push`](Self::push) does.
     #[inline(always)]
     pub fn push_brief(&mut self, brief: &Brief, emit: Emit) {
         let now = self.now(brief.frame.time, emit);
@@ -182,7 +182,9 @@ impl FlowTable {
             return;
         };
         match in_brief(packet, &whole.body()) {
-            Ok(Some((brief, kind))) => self.take(&whole.sizes(brief), kind, whole.began(), emit),
+            Ok(Some((brief, kind))) => {
+                self.take_own(&whole.sizes(brief), kind, whole.began(), emit);
+            }
             Ok(None) => {}
             Err(Unreadable) => self.note_unreadable(),
         }
@@ -238,14 +240,19 @@ impl FlowTable {
         Some(time)
     }
 
+    /// Takes a packet, if its flow is in this share.
+    fn take_own(&mut self, brief: &Brief, kind: Kind, time: i64, emit: Emit) {
+        match self.lanes == Lanes::ALL || self.lanes.has(brief.lane()) {
+            true => self.take(brief, kind, time, emit),
+            false => self.skip(),
+        }
+    }
+
     #[inline]
     fn take(&mut self, brief: &Brief, kind: Kind, time: i64, emit: Emit) {
         let (key, end) = FlowKey::of_brief(brief, kind);
         self.begun = true;
-        self.is_latest = self.lanes == Lanes::ALL || self.lanes.has(key.lane());
-        if !self.is_latest {
-            return;
-        }
+        self.is_latest = true;
         let at = match self.last {
             Some(last) if self.flows[last as usize].key == key => last,
             _ => self.find_or_open(key, end, brief, time, emit),

@@ -4,13 +4,13 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::numbers::Numbers;
-use super::stretch::{AHEAD, Place, Stretch, Whose};
+use super::stretch::{AHEAD, Share, Stretch, Whose};
 use super::{Portion, judge};
 use crate::decode::{brief, decode};
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowTable, Settings, Verdict, What};
-use crate::packet::{Lanes, Timestamp};
+use crate::packet::{Brief, Lanes, Timestamp};
 use crate::pipeline::reading::Reading;
 use crate::pipeline::{Output, Totals};
 use crate::sink::flows::{Row, Rows};
@@ -80,9 +80,9 @@ impl Flows {
         let is_quick = stretch.is_steady && !stretch.survey.describes();
         // The first frame that was not looked at, as others are of others' flows.
         let mut passed = 0;
-        let places = stretch.share(self.index);
+        let Share { places, openings } = stretch.share(self.index);
         if !stretch.survey.describes() {
-            self.expect(places, &mut frames);
+            self.expect(openings, &mut frames);
         }
         for (index, place) in places.iter().enumerate() {
             let at = place.at();
@@ -111,8 +111,13 @@ impl Flows {
                 self.table.skip();
             }
             match brief(&frame) {
-                Some(ref brief) => self.follow(at, counts, brief, portion),
-                None => self.follow(at, counts, &decode(&frame), portion),
+                Some(ref brief) if place.whose == Whose::Own => {
+                    self.follow(at, true, brief, portion);
+                }
+                Some(ref brief) if place.whose == Whose::Others => {
+                    self.pass_one_by(at, brief, portion);
+                }
+                _ => self.follow(at, counts, &decode(&frame), portion),
             }
         }
         self.pass_by(passed..stretch.survey.len(), &mut frames, portion);
@@ -127,16 +132,12 @@ impl Flows {
     }
 
     /// Connections that are opened in a stretch may have ends of which earlier ones are kept: that is asked for.
-    fn expect(&mut self, places: &[Place], frames: &mut Frames) {
-        let openings = places
-            .iter()
-            .filter(|place| place.opens && place.whose == Whose::Own)
-            .map(|place| place.at());
-        for at in openings.clone() {
-            frames.ask_for(at);
+    fn expect(&mut self, openings: &[u16], frames: &mut Frames) {
+        for &at in openings {
+            frames.ask_for(usize::from(at));
         }
-        for at in openings {
-            if let Some(frame) = frames.frame(at)
+        for &at in openings {
+            if let Some(frame) = frames.frame(usize::from(at))
                 && let Some(brief) = brief(&frame)
             {
                 self.table.expect(&brief);
@@ -166,6 +167,15 @@ impl Flows {
     fn follow_late(&mut self, at: usize, counts: bool, frames: &mut Frames, portion: &mut Portion) {
         if let Some(frame) = frames.frame(at) {
             self.follow(at, counts, &decode(&frame), portion);
+        }
+    }
+
+    /// A packet of another's flow: where it passes the filter, the clock goes on.
+    #[inline(never)]
+    fn pass_one_by(&mut self, at: usize, brief: &Brief, portion: &mut Portion) {
+        if judge(false, brief, &mut self.filter, &self.totals) {
+            let mut emit = note(at as u32, self.rows.as_mut(), portion);
+            self.table.pass_by(brief.frame.time, &mut emit);
         }
     }
 

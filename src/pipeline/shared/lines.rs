@@ -78,7 +78,7 @@ impl Makers {
     fn share(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
         // Where the next line, if it is this thread's, stands directly behind the last.
         let mut goes_on_at = usize::MAX;
-        let places = stretch.share(self.index);
+        let places = &stretch.share(self.index).places;
         for (index, place) in places.iter().enumerate() {
             let at = place.at();
             if let Some(ahead) = places.get(index + AHEAD) {

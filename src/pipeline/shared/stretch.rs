@@ -29,7 +29,7 @@ pub(super) enum Wanted {
 pub(super) struct Stretch {
     pub(super) survey: Survey,
     /// For each thread, where frames are dealt out by lanes: the ones that it has to look at, in order.
-    shares: Vec<Vec<Place>>,
+    shares: Vec<Share>,
     /// Whether no time in it is earlier than one before, nor much later than the last one before the stretch.
     pub(super) is_steady: bool,
     /// Its number, from 0, if one thread works on all of it.
@@ -38,14 +38,20 @@ pub(super) struct Stretch {
     pub(super) is_last: bool,
 }
 
+/// What a thread has to look at.
+#[derive(Debug, Default)]
+pub(super) struct Share {
+    pub(super) places: Vec<Place>,
+    /// Where its frames are that open a connection.
+    pub(super) openings: Vec<u16>,
+}
+
 /// A frame that a thread has to look at. One core writes it and another reads it: it is small.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     /// Where it is in the stretch, from 0.
     at: u16,
     pub(super) whose: Whose,
-    /// Whether it opens a connection.
-    pub(super) opens: bool,
 }
 
 const _: () = assert!(FRAMES <= u16::MAX as usize);
@@ -102,8 +108,11 @@ impl<'a> Finder<'a> {
     pub(super) fn find(&mut self, stretch: &mut Stretch) -> Option<Result<()>> {
         let (mut begin, mut last, mut is_steady) = (self.last, self.last, true);
         let (wanted, owners, shares) = (self.wanted, &self.owners, &mut stretch.shares);
-        shares.resize_with(self.threads, Vec::new);
-        shares.iter_mut().for_each(Vec::clear);
+        shares.resize_with(self.threads, Share::default);
+        for share in shares.iter_mut() {
+            share.places.clear();
+            share.openings.clear();
+        }
         let mut at = 0;
         let each = |frame: &Frame| {
             if wanted == Wanted::Stretches {
@@ -111,11 +120,15 @@ impl<'a> Finder<'a> {
             }
             let usual = brief(frame);
             let owner = usual.map(|usual| usize::from(owners[usual.lane().index()]));
-            let opens = usual.is_some_and(|usual| usual.opens());
+            if let Some(owner) = owner
+                && usual.is_some_and(|usual| usual.opens())
+            {
+                shares[owner].openings.push(at);
+            }
             match owner {
                 Some(owner) if wanted == Wanted::Lanes => {
                     let whose = Whose::Own;
-                    shares[owner].push(Place { at, whose, opens });
+                    shares[owner].places.push(Place { at, whose });
                 }
                 _ => {
                     for (thread, share) in shares.iter_mut().enumerate() {
@@ -124,7 +137,7 @@ impl<'a> Finder<'a> {
                             Some(_) => Whose::Others,
                             None => Whose::Unsure,
                         };
-                        share.push(Place { at, whose, opens });
+                        share.places.push(Place { at, whose });
                     }
                 }
             }
@@ -149,7 +162,7 @@ impl<'a> Finder<'a> {
 
 impl Stretch {
     /// The frames that a thread has to look at, in order.
-    pub(super) fn share(&self, thread: usize) -> &[Place] {
-        self.shares.get(thread).map_or(&[], Vec::as_slice)
+    pub(super) fn share(&self, thread: usize) -> &Share {
+        &self.shares[thread]
     }
 }
