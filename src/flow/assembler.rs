@@ -288,11 +288,6 @@ impl Assembler {
         self.rest = None;
     }
 
-    /// Gives back what it holds.
-    pub(super) fn release(&mut self) {
-        self.rest = None;
-    }
-
     /// How many bytes wait, with what they cost beside.
     pub(super) fn waiting(&self) -> u64 {
         self.rest.as_ref().map_or(0, |rest| rest.covered)

@@ -139,10 +139,9 @@ impl Half {
         self.rare.get_or_insert_default()
     }
 
-    /// Gives back what it holds.
+    /// Gives back what it holds; its stream is finished.
     pub(super) fn release(&mut self) {
         self.rare = None;
-        self.assembler.release();
     }
 
     /// Enters a state, and remembers the one before.

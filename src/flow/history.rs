@@ -91,10 +91,9 @@ impl History {
     /// All letters so far.
     pub(super) fn text(&self) -> String {
         let long = self.long.as_deref().map_or(&[][..], Vec::as_slice);
-        let short = self.short.get(..usize::from(self.len));
         let mut text = Vec::with_capacity(INLINE + long.len());
         text.extend_from_slice(&self.short);
-        text.truncate(short.map_or(INLINE, <[u8]>::len));
+        text.truncate(usize::from(self.len));
         text.extend_from_slice(long);
         // Letters are text.
         String::from_utf8(text).unwrap_or_default()
