@@ -8,6 +8,9 @@ pub fn prefetch_at(bytes: &[u8], at: usize) {
     prefetch_line(start.wrapping_add(LINE));
 }
 
+/// How many bytes [`prefetch_at`] asks for.
+pub const PAIR: usize = 2 * LINE;
+
 /// Asks for all lines of a value.
 #[inline(always)]
 pub fn prefetch<T>(value: &T) {

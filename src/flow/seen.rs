@@ -56,7 +56,7 @@ pub(super) fn is_answer(brief: &Brief) -> bool {
     match &brief.tcp {
         Some(tcp) => {
             let is_syn = tcp.flags.has(Flags::SYN);
-            let begins = is_syn && !tcp.flags.has(Flags::ACK);
+            let begins = tcp.flags.open();
             // Where both may be servers the lower port is; but a SYN-ACK may be a scan.
             let is_lower = !is_syn && src < dst;
             !begins && from_server && (!to_server || is_lower)

@@ -14,7 +14,7 @@ use super::seen::{Unreadable, in_brief};
 use super::tracked::Tracked;
 use super::{Emit, FlowEvent, Settings, Wanted, What, speech, tcp};
 use crate::owners::comment;
-use crate::packet::{Body, Brief, Flags, Lanes, Packet, Timestamp, Tuple};
+use crate::packet::{Body, Brief, Lanes, Packet, Timestamp, Tuple};
 
 /// Follows flows.
 #[derive(Debug)]
@@ -258,7 +258,7 @@ impl FlowTable {
             _ => self.find_or_open(key, end, brief, time, emit),
         };
         if let Some(tcp) = &brief.tcp
-            && tcp.flags.has(Flags::SYN)
+            && tcp.flags.open()
         {
             let flow = &self.flows[at as usize];
             if tcp::is_reuse(flow, flow.side(end), tcp) {

@@ -71,7 +71,7 @@ impl Segment {
 /// its sender's, or after the end where its sender was not heard of.
 pub(super) fn is_reuse(flow: &Tracked, side: Side, tcp: &Tcp) -> bool {
     let own = &flow.halves[side as usize];
-    if !tcp.flags.has(Flags::SYN) || tcp.flags.has(Flags::ACK) {
+    if !tcp.flags.open() {
         return false;
     }
     match own.state {

@@ -2,7 +2,6 @@
 
 use super::key::Side;
 use crate::detect::{Answer, OPENING, Opening, Service, detect};
-use crate::memory::prefetch;
 
 /// How far it is known what is spoken.
 #[derive(Debug, Clone, Default)]
@@ -46,10 +45,8 @@ impl Watch {
     /// Asks for the memory of what was found out.
     #[inline]
     pub(super) fn ask_for(&self) {
-        match self {
-            Watch::Over(Some(service)) => service.facts.ask_for(),
-            Watch::Open(said) => prefetch(&**said),
-            Watch::Silent | Watch::First(..) | Watch::Over(None) => {}
+        if let Watch::Over(Some(service)) = self {
+            service.facts.ask_for();
         }
     }
 

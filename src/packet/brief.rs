@@ -1,6 +1,6 @@
 //! A usual packet, in brief.
 
-use super::{Flags, Frame, Lane, Payload, Tcp};
+use super::{Frame, Lane, Payload, Tcp};
 
 /// A packet as far as filters and flows need it: who sends to whom, how much, and what. [`decode::brief`](crate::decode::brief) makes one of a
 /// usual TCP segment or UDP datagram.
@@ -40,7 +40,6 @@ impl Brief<'_> {
     /// Whether it is a client's SYN, with which a connection opens.
     #[inline(always)]
     pub fn opens(&self) -> bool {
-        self.tcp
-            .is_some_and(|tcp| tcp.flags.has(Flags::SYN) && !tcp.flags.has(Flags::ACK))
+        self.tcp.is_some_and(|tcp| tcp.flags.open())
     }
 }

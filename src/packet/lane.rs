@@ -51,6 +51,11 @@ impl Lanes {
         Lanes(own.fold(0, |lanes, lane| lanes | 1 << lane))
     }
 
+    /// Of each lane, which of so many has it where each has [`every`](Self::every) one of its own.
+    pub fn owners(count: usize) -> [u8; Lane::COUNT] {
+        std::array::from_fn(|lane| (lane % count.max(1)) as u8)
+    }
+
     /// Whether a lane is among them.
     #[inline]
     pub fn has(self, lane: Lane) -> bool {
@@ -107,8 +112,10 @@ mod tests {
         for count in 1..=Lane::COUNT + 1 {
             let shares: Vec<Lanes> = (0..count).map(|first| Lanes::every(count, first)).collect();
             for lane in 0..Lane::COUNT as u8 {
-                let shares = shares.iter().filter(|lanes| lanes.has(Lane(lane)));
-                assert_eq!(shares.count(), 1);
+                let owner = usize::from(Lanes::owners(count)[usize::from(lane)]);
+                let owns = |share: &usize| shares[*share].has(Lane(lane));
+                let owners: Vec<usize> = (0..count).filter(owns).collect();
+                assert_eq!(owners, [owner]);
             }
             let first = shares.iter().filter(|lanes| lanes.has_first());
             assert_eq!(first.count(), 1);

@@ -49,6 +49,12 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
+    /// Whether they are a client's SYN, with which a connection opens.
+    #[inline]
+    pub fn open(self) -> bool {
+        self.has(Flags::SYN) && !self.has(Flags::ACK)
+    }
+
     /// tcpdump's letters (`S.`), nothing for no bit; the second value is how many of the array count.
     pub fn letters(self) -> ([u8; 9], usize) {
         let (mut out, mut len) = ([0; 9], 0);

@@ -46,22 +46,15 @@ pub(in crate::sink) fn right(out: &mut Vec<u8>, start: usize, count: usize) {
     const WORD: usize = size_of::<u128>();
     let end = out.len() + count + 1;
     spaces(out, WORD);
-    match out
-        .get_mut(start..)
-        .and_then(<[u8]>::first_chunk_mut::<WORD>)
+    if end - start <= WORD
+        && let Some(word) = out[start..].first_chunk_mut::<WORD>()
     {
         // What falls out of the word is spaces.
-        Some(word) if end - start <= WORD => {
-            let moved = u128::from_le_bytes(*word) << (count * 8);
-            let before = (1 << (count * 8)) - 1;
-            *word = (moved | u128::from_le_bytes([b' '; WORD]) & before).to_le_bytes();
-        }
-        _ => {
-            let text = start..end - count - 1;
-            out.resize(end.max(out.len()), b' ');
-            out.copy_within(text, start + count);
-            out[start..start + count].fill(b' ');
-        }
+        let moved = u128::from_le_bytes(*word) << (count * 8);
+        let before = (1 << (count * 8)) - 1;
+        *word = (moved | u128::from_le_bytes([b' '; WORD]) & before).to_le_bytes();
+    } else {
+        out.splice(start..start, std::iter::repeat_n(b' ', count));
     }
     out.truncate(end);
 }
@@ -141,17 +134,25 @@ pub(in crate::sink) fn span(out: &mut Vec<u8>, span: Span) {
         return;
     };
     // By what is divided is known beforehand: a division by anything takes far longer.
-    let (tenths, name, len) = match nanos {
-        1..1_000 => (nanos * 10, b" ns\0", 3),
-        1_000..1_000_000 => (nanos / 100, b" \xc2\xb5s", 4),
-        1_000_000..1_000_000_000 => (nanos / 100_000, b" ms\0", 3),
-        _ => (nanos / 100_000_000, b" s\0\0", 2),
-    };
-    let (whole, tenth) = ((tenths / 10) as u32, (tenths % 10) as u8);
-    decimal(out, whole);
-    let is_small = nanos >= 1_000 && whole < 10;
-    piece(out, &[b'.', b'0' + tenth], if is_small { 2 } else { 0 });
-    piece(out, name, len);
+    match nanos {
+        1..1_000 => {
+            decimal(out, nanos as u32);
+            out.extend_from_slice(b" ns");
+        }
+        // " µs" in UTF-8.
+        1_000..1_000_000 => tenths(out, nanos / 100, b" \xc2\xb5s"),
+        1_000_000..1_000_000_000 => tenths(out, nanos / 100_000, b" ms"),
+        _ => tenths(out, nanos / 100_000_000, b" s"),
+    }
+}
+
+/// So many tenths of a unit, which are shown below ten units, and its name.
+#[inline]
+pub(in crate::sink) fn tenths<const N: usize>(out: &mut Vec<u8>, tenths: u64, unit: &[u8; N]) {
+    let (whole, tenth) = (tenths / 10, (tenths % 10) as u8);
+    decimal64(out, whole);
+    piece(out, &[b'.', b'0' + tenth], if whole < 10 { 2 } else { 0 });
+    out.extend_from_slice(unit);
 }
 
 /// `%02u` of a number below 100.
@@ -214,6 +215,21 @@ mod tests {
         let mut out = b"x".to_vec();
         write(&mut out);
         String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn texts_of_every_length_are_moved_to_the_right() {
+        for (len, count) in (0..40).flat_map(|len| (0..40).map(move |count| (len, count))) {
+            let moved = written(|o| {
+                o.extend(std::iter::repeat_n(b'#', len));
+                right(o, 1, count);
+            });
+            assert_eq!(moved, format!("x{}{} ", " ".repeat(count), "#".repeat(len)));
+            assert_eq!(
+                written(|o| spaces(o, count)),
+                format!("x{}", " ".repeat(count))
+            );
+        }
     }
 
     #[test]

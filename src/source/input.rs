@@ -5,7 +5,7 @@ use super::map::map;
 use super::readahead::Readahead;
 use super::signature::Compression;
 use super::stream::{Patience, Stream};
-use crate::memory::prefetch_at;
+use crate::memory::{PAIR, prefetch_at};
 use memmap2::Mmap;
 use std::fs::File;
 use std::io::{self, Seek};
@@ -160,7 +160,7 @@ impl Input {
                 prefetch_at(&mapped.map, start + AHEAD);
                 if size >= FAR {
                     for pair in 0..LANDING {
-                        prefetch_at(&mapped.map, mapped.position + pair * 128);
+                        prefetch_at(&mapped.map, mapped.position + pair * PAIR);
                     }
                 }
                 if mapped.position >= mapped.tell_at {

@@ -14,8 +14,6 @@ pub(super) struct Board<'a> {
     state: Mutex<State>,
     /// So many stretches may be found before the first of them is done with.
     ahead: usize,
-    /// Who takes is woken for so many at once: to wake a thread costs more than it takes to put a stretch in order.
-    worth_waking: usize,
     /// For threads that are too far ahead.
     taken: Condvar,
     /// For who takes.
@@ -49,7 +47,6 @@ impl<'a> Board<'a> {
         Board {
             finder: Mutex::new(finder),
             ahead,
-            worth_waking: (ahead / 3).max(1),
             state: Mutex::new(state),
             taken: Condvar::new(),
             complete: Condvar::new(),
@@ -84,7 +81,8 @@ impl<'a> Board<'a> {
         let complete = state.made.iter().map(VecDeque::len).min().unwrap_or(0);
         let is_all = state.end.is_some() && complete == state.found.len();
         drop(state);
-        if complete >= self.worth_waking || is_all {
+        // To wake a thread costs more than it takes to put a stretch in order: who takes is woken for some at once.
+        if complete >= self.ahead / 3 || is_all {
             self.complete.notify_one();
         }
         if let Ok(mut finder) = self.finder.try_lock() {

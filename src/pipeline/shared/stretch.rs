@@ -3,7 +3,7 @@
 use crate::decode::brief;
 use crate::error::Result;
 use crate::flow::LEAP;
-use crate::packet::{Frame, Lane, Timestamp};
+use crate::packet::{Frame, Lane, Lanes, Timestamp};
 use crate::source::{FileSource, Survey};
 
 /// So many frames, or so many bytes of the file.
@@ -97,7 +97,7 @@ impl<'a> Finder<'a> {
             source,
             wanted,
             threads,
-            owners: std::array::from_fn(|lane| (lane % threads) as u8),
+            owners: Lanes::owners(threads),
             found: 0,
             last: None,
             was_steady: true,

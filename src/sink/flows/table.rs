@@ -300,18 +300,16 @@ fn summary(verdict: Verdict) -> &'static str {
 /// `79 B`, `1.2 kB`, `3.4 GB`: decimal units.
 fn bytes(out: &mut Vec<u8>, count: u64) {
     // By what is divided is known beforehand: a division by anything takes far longer.
-    let (tenths, name) = match count {
-        0..1_000 => (count * 10, b" B\0"),
-        1_000..1_000_000 => (count / 100, b" kB"),
-        1_000_000..1_000_000_000 => (count / 100_000, b" MB"),
-        1_000_000_000..1_000_000_000_000 => (count / 100_000_000, b" GB"),
-        _ => (count / 100_000_000_000, b" TB"),
-    };
-    let (whole, tenth) = (tenths / 10, (tenths % 10) as u8);
-    number::decimal64(out, whole);
-    let is_small = count >= 1_000 && whole < 10;
-    number::piece(out, &[b'.', b'0' + tenth], if is_small { 2 } else { 0 });
-    number::piece(out, name, if count < 1_000 { 2 } else { 3 });
+    match count {
+        0..1_000 => {
+            number::decimal64(out, count);
+            out.extend_from_slice(b" B");
+        }
+        1_000..1_000_000 => number::tenths(out, count / 100, b" kB"),
+        1_000_000..1_000_000_000 => number::tenths(out, count / 100_000, b" MB"),
+        1_000_000_000..1_000_000_000_000 => number::tenths(out, count / 100_000_000, b" GB"),
+        _ => number::tenths(out, count / 100_000_000_000, b" TB"),
+    }
 }
 
 #[cfg(test)]
