@@ -7,7 +7,7 @@ use super::header;
 use super::input::Input;
 use super::signature::Compression;
 use super::stream::{Patience, Stream};
-use super::{Losses, Next, Reader, Source, Stop, Survey};
+use super::{Losses, Next, Reader, Source, Stop};
 use crate::error::{Error, Result};
 use crate::packet::{Frame, Interface, Timestamp};
 use std::fs::File;
@@ -72,10 +72,10 @@ pub fn read(name: &str, reader: impl Read + Send + 'static) -> Result<FileSource
 /// time of the last frame, and not twice without a frame between.
 pub struct FileSource {
     path: PathBuf,
-    input: Input,
-    format: Format,
+    pub(super) input: Input,
+    pub(super) format: Format,
     /// How many frames were given.
-    packets: u64,
+    pub(super) packets: u64,
     /// When the last of them was captured.
     last: Timestamp,
     stage: Stage,
@@ -131,43 +131,6 @@ impl FileSource {
         record.into_iter().chain(blocks.into_iter().flatten())
     }
 
-    /// Finds the next frames, at most so many, or a few more than so many bytes of the file; only in a mapped file. `each` sees them.
-    /// Tells how the file ends, if it does: that is the end of what [`next`](FileSource::next) gives too.
-    pub fn survey(
-        &mut self,
-        survey: &mut Survey,
-        frames: usize,
-        bytes: usize,
-        mut each: impl FnMut(&Frame),
-    ) -> Option<Result<()>> {
-        let start = self.input.offset() as usize;
-        survey.begin(start, self.packets + 1);
-        if self.is_over() {
-            return Some(Ok(()));
-        }
-        while survey.len() < frames {
-            let at = self.input.offset() as usize;
-            if at - start >= bytes {
-                break;
-            }
-            match self.format.step(self.input.bytes()) {
-                Found::Packet(found) => {
-                    survey.add(at);
-                    self.packets += 1;
-                    let record = self.input.take(found.size);
-                    each(&self.format.frame(self.packets, found, record));
-                }
-                Found::Skip(size) => {
-                    survey.describe(at);
-                    self.input.take(size);
-                }
-                Found::More(needed) => return Some(self.more(needed).map(drop)),
-                Found::Damage(what) => return Some(Err(self.damaged(what))),
-            }
-        }
-        None
-    }
-
     /// What reads the frames that are found from here on; only in a mapped file.
     pub fn reader(&self) -> Option<Reader> {
         self.input.map().map(|map| Reader {
@@ -198,7 +161,7 @@ impl FileSource {
 
     /// Whether there will be no more: the file has ended, or somebody asked.
     #[inline]
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         let stopped = self.stop.as_ref().is_some_and(Stop::is_requested);
         self.stage == Stage::Over || stopped && self.input.is_whole()
     }
@@ -210,7 +173,7 @@ impl FileSource {
 
     /// More bytes, or what to say instead.
     #[cold]
-    fn more(&mut self, needed: usize) -> Result<Option<Next<'static>>> {
+    pub(super) fn more(&mut self, needed: usize) -> Result<Option<Next<'static>>> {
         if self.stage == Stage::Flowing && self.input.would_wait() {
             self.stage = Stage::Quiet;
             return Ok(Some(Next::Idle(self.last)));
@@ -246,7 +209,7 @@ impl FileSource {
     }
 
     #[cold]
-    fn damaged(&mut self, what: String) -> Error {
+    pub(super) fn damaged(&mut self, what: String) -> Error {
         self.stage = Stage::Over;
         Error::Damaged {
             file: self.name(),

@@ -3,7 +3,7 @@
 use super::blocks::Blocks;
 use super::found::{Found, Located};
 use super::records::Records;
-use crate::packet::{Frame, Interface, Options};
+use crate::packet::{Frame, Options};
 
 /// What a file consists of.
 #[derive(Debug, Clone)]
@@ -29,10 +29,11 @@ impl Format {
     /// The frame that was found in `record`.
     #[inline(always)]
     pub(super) fn frame<'a>(&'a self, number: u64, found: Located, record: &'a [u8]) -> Frame<'a> {
-        let (interface, big_endian): (&Interface, bool) = match self {
-            Format::Records(records) => (&records.interface, false),
-            Format::Blocks(blocks) => (blocks.interface(found.interface), blocks.is_big_endian()),
+        let blocks = match self {
+            Format::Records(records) => return records.frame(number, found, record),
+            Format::Blocks(blocks) => blocks,
         };
+        let interface = blocks.interface(found.interface);
         Frame {
             number,
             time: found.time,
@@ -42,7 +43,7 @@ impl Format {
             bytes: &record[found.bytes],
             options: Options {
                 bytes: &record[found.options],
-                big_endian,
+                big_endian: blocks.is_big_endian(),
             },
         }
     }

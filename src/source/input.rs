@@ -137,7 +137,7 @@ impl Input {
     #[inline(always)]
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
-            Input::Map(mapped) => &mapped.map[mapped.position..],
+            Input::Map(mapped) => mapped.rest(),
             Input::Stream(stream) => stream.bytes(),
         }
     }
@@ -154,20 +154,7 @@ impl Input {
     #[inline(always)]
     pub(super) fn take(&mut self, size: usize) -> &[u8] {
         match self {
-            Input::Map(mapped) => {
-                let start = mapped.position;
-                mapped.position += size;
-                prefetch_at(&mapped.map, start + AHEAD);
-                if size >= FAR {
-                    for pair in 0..LANDING {
-                        prefetch_at(&mapped.map, mapped.position + pair * PAIR);
-                    }
-                }
-                if mapped.position >= mapped.tell_at {
-                    mapped.tell();
-                }
-                &mapped.map[start..mapped.position]
-            }
+            Input::Map(mapped) => mapped.take(size),
             Input::Stream(stream) => stream.take(size),
         }
     }
@@ -193,6 +180,35 @@ impl Input {
 }
 
 impl Mapped {
+    /// How much was consumed.
+    #[inline(always)]
+    pub(super) fn position(&self) -> usize {
+        self.position
+    }
+
+    /// What was not.
+    #[inline(always)]
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.map[self.position..]
+    }
+
+    /// As [`Input::take`].
+    #[inline(always)]
+    pub(super) fn take(&mut self, size: usize) -> &[u8] {
+        let start = self.position;
+        self.position += size;
+        prefetch_at(&self.map, start + AHEAD);
+        if size >= FAR {
+            for pair in 0..LANDING {
+                prefetch_at(&self.map, self.position + pair * PAIR);
+            }
+        }
+        if self.position >= self.tell_at {
+            self.tell();
+        }
+        &self.map[start..self.position]
+    }
+
     #[cold]
     fn tell(&mut self) {
         self.done.store(self.position as u64, Ordering::Relaxed);

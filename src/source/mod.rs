@@ -23,7 +23,7 @@ mod unpack;
 
 pub use file::{FileSource, Progress};
 pub use stop::Stop;
-pub use survey::{Frames, Reader, Survey};
+pub use survey::{Frames, Reader, Survey, Visitor};
 
 use std::ops::ControlFlow;
 

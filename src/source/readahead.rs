@@ -21,7 +21,7 @@ const BEHIND: usize = 4 << 20;
 /// Smaller files are read before a thread has begun.
 const WORTH_IT: usize = 8 << 20;
 /// How long to wait when far enough ahead.
-const NAP: Duration = Duration::from_micros(300);
+const NAP: Duration = Duration::from_millis(1);
 
 /// Goes with the reader until it is dropped.
 pub(super) struct Readahead {

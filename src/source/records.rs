@@ -1,7 +1,7 @@
 //! The records of a pcap file: <https://www.tcpdump.org/manpages/pcap-savefile.5.html>, draft-ietf-opsawg-pcap.
 
 use super::found::{Found, LARGEST_PACKET, Located, Order};
-use crate::packet::{Interface, LinkType, Resolution, Timestamp};
+use crate::packet::{Frame, Interface, LinkType, Options, Resolution, Timestamp};
 use byteorder_slice::{BigEndian, ByteOrder, LittleEndian};
 use pcap_file::Endianness;
 use pcap_file::pcap::{PcapHeader, PcapTsResolution, RawPcapPacket};
@@ -97,6 +97,29 @@ impl Records {
         }
     }
 
+    /// A plain record that is whole, at the front of `bytes`.
+    #[inline(always)]
+    pub(super) fn plain(&self, bytes: &[u8]) -> Option<Located> {
+        match self.order {
+            Order::Little => self.read_plain::<LittleEndian>(bytes),
+            Order::Big => self.read_plain::<BigEndian>(bytes),
+        }
+    }
+
+    /// The frame that was found in `record`.
+    #[inline(always)]
+    pub(super) fn frame<'a>(&'a self, number: u64, found: Located, record: &'a [u8]) -> Frame<'a> {
+        Frame {
+            number,
+            time: found.time,
+            interface: &self.interface,
+            link: self.interface.link,
+            wire_len: found.wire_len,
+            bytes: &record[found.bytes],
+            options: Options::default(),
+        }
+    }
+
     /// What the end of the file says that comes before the end of a record.
     pub(super) fn cut(&self, rest: &[u8]) -> String {
         let header = self.shape.header();
@@ -118,17 +141,25 @@ impl Records {
     }
 
     #[inline(always)]
-    fn read<B: ByteOrder>(&self, bytes: &[u8]) -> Found {
-        if self.shape == Shape::Plain
-            && let Ok((_, raw)) = RawPcapPacket::from_slice::<B>(bytes)
-            && raw.incl_len <= LARGEST_PACKET
-        {
-            return self.packet(Fields {
+    fn read_plain<B: ByteOrder>(&self, bytes: &[u8]) -> Option<Located> {
+        if self.shape != Shape::Plain {
+            return None;
+        }
+        let (_, raw) = RawPcapPacket::from_slice::<B>(bytes).ok()?;
+        (raw.incl_len <= LARGEST_PACKET).then(|| {
+            self.packet(Fields {
                 seconds: raw.ts_sec,
                 fraction: raw.ts_frac,
                 captured: raw.incl_len,
                 original: raw.orig_len,
-            });
+            })
+        })
+    }
+
+    #[inline(always)]
+    fn read<B: ByteOrder>(&self, bytes: &[u8]) -> Found {
+        if let Some(located) = self.read_plain::<B>(bytes) {
+            return Found::Packet(located);
         }
         // Taken apart, so that what the usual way gives need not stand in memory.
         match self.read_rare::<B>(bytes) {
@@ -156,7 +187,7 @@ impl Records {
         if bytes.len() < size {
             return Found::More(size);
         }
-        self.packet(fields)
+        Found::Packet(self.packet(fields))
     }
 
     /// Reads a record's header, of which `bytes` has at least [`Shape::header`].
@@ -188,20 +219,20 @@ impl Records {
     }
 
     #[inline(always)]
-    fn packet(&self, fields: Fields) -> Found {
+    fn packet(&self, fields: Fields) -> Located {
         let start = self.shape.header();
         let end = start + fields.captured as usize;
         // The largest sum is 2³² s and 2³² µs, which is half of the range; a fraction above a second carries.
         let time =
             i64::from(fields.seconds) * 1_000_000_000 + i64::from(fields.fraction) * self.fraction;
-        Found::Packet(Located {
+        Located {
             size: end,
             time: Timestamp(time),
             interface: 0,
             wire_len: fields.original,
             bytes: start..end,
             options: 0..0,
-        })
+        }
     }
 }
 

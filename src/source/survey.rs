@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
+use super::FileSource;
 use super::format::Format;
 use super::found::Found;
+use super::input::Input;
+use crate::error::Result;
 use crate::memory::prefetch_at;
 use crate::packet::{Frame, Timestamp};
 
@@ -80,6 +83,65 @@ impl Survey {
     /// The number that the first frame has in the file, from 1.
     pub fn first(&self) -> u64 {
         self.first
+    }
+}
+
+/// Sees the frames that a survey finds.
+pub trait Visitor {
+    /// Sees the next one.
+    fn visit(&mut self, frame: &Frame);
+}
+
+impl FileSource {
+    /// Finds the next frames, at most so many, or a few more than so many bytes of the file; only in a mapped file. The visitor sees them.
+    /// Tells how the file ends, if it does: that is the end of what [`next`](FileSource::next) gives too.
+    #[inline(always)]
+    pub fn survey(
+        &mut self,
+        survey: &mut Survey,
+        frames: usize,
+        bytes: usize,
+        visitor: &mut impl Visitor,
+    ) -> Option<Result<()>> {
+        let start = self.input.offset() as usize;
+        survey.begin(start, self.packets + 1);
+        if self.is_over() {
+            return Some(Ok(()));
+        }
+        let end = start.saturating_add(bytes);
+        loop {
+            // Most files have plain records only, which a loop of their own finds in fewer instructions.
+            if let (Input::Map(mapped), Format::Records(records)) = (&mut self.input, &self.format)
+            {
+                while survey.len() < frames
+                    && mapped.position() < end
+                    && let Some(found) = records.plain(mapped.rest())
+                {
+                    survey.add(mapped.position());
+                    self.packets += 1;
+                    let record = mapped.take(found.size);
+                    visitor.visit(&records.frame(self.packets, found, record));
+                }
+            }
+            let at = self.input.offset() as usize;
+            if survey.len() >= frames || at >= end {
+                return None;
+            }
+            match self.format.step(self.input.bytes()) {
+                Found::Packet(found) => {
+                    survey.add(at);
+                    self.packets += 1;
+                    let record = self.input.take(found.size);
+                    visitor.visit(&self.format.frame(self.packets, found, record));
+                }
+                Found::Skip(size) => {
+                    survey.describe(at);
+                    self.input.take(size);
+                }
+                Found::More(needed) => return Some(self.more(needed).map(drop)),
+                Found::Damage(what) => return Some(Err(self.damaged(what))),
+            }
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl<'a> Board<'a> {
             self.complete.notify_one();
         }
         if let Ok(mut finder) = self.finder.try_lock() {
-            self.find(&mut finder, number + 2);
+            self.find(&mut finder, number + 3);
         }
     }
 

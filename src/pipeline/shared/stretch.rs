@@ -4,7 +4,7 @@ use crate::decode::brief;
 use crate::error::Result;
 use crate::flow::LEAP;
 use crate::packet::{Frame, Lane, Lanes, Timestamp};
-use crate::source::{FileSource, Survey};
+use crate::source::{FileSource, Survey, Visitor};
 
 /// So many frames, or so many bytes of the file.
 const FRAMES: usize = 2048;
@@ -84,8 +84,8 @@ pub(super) struct Finder<'a> {
     threads: usize,
     /// How many stretches were found.
     found: usize,
-    /// The last frame's time, once there was one.
-    last: Option<Timestamp>,
+    /// The last frame's time.
+    last: Timestamp,
     /// Whether times went on as they mostly do in the stretch before.
     was_steady: bool,
 }
@@ -99,64 +99,105 @@ impl<'a> Finder<'a> {
             threads,
             owners: Lanes::owners(threads),
             found: 0,
-            last: None,
+            last: Timestamp::UNKNOWN,
             was_steady: true,
         }
     }
 
     /// Finds the next frames. Tells how the file ends, if it does.
     pub(super) fn find(&mut self, stretch: &mut Stretch) -> Option<Result<()>> {
-        let (mut begin, mut last, mut is_steady) = (self.last, self.last, true);
-        let (wanted, owners, shares) = (self.wanted, &self.owners, &mut stretch.shares);
+        let shares = &mut stretch.shares;
         shares.resize_with(self.threads, Share::default);
         for share in shares.iter_mut() {
             share.places.clear();
             share.openings.clear();
         }
-        let mut at = 0;
-        let each = |frame: &Frame| {
-            if wanted == Wanted::Stretches {
-                return;
-            }
-            let usual = brief(frame);
-            let owner = usual.map(|usual| usize::from(owners[usual.lane().index()]));
-            if let Some(owner) = owner
-                && usual.is_some_and(|usual| usual.opens())
-            {
-                shares[owner].openings.push(at);
-            }
-            match owner {
-                Some(owner) if wanted == Wanted::Lanes => {
-                    let whose = Whose::Own;
-                    shares[owner].places.push(Place { at, whose });
-                }
-                _ => {
-                    for (thread, share) in shares.iter_mut().enumerate() {
-                        let whose = match owner {
-                            Some(owner) if owner == thread => Whose::Own,
-                            Some(_) => Whose::Others,
-                            None => Whose::Unsure,
-                        };
-                        share.places.push(Place { at, whose });
-                    }
-                }
-            }
-            at += 1;
-            is_steady &= frame.time.is_known() && last.is_none_or(|last| frame.time >= last);
-            begin = begin.or(Some(frame.time));
-            last = Some(frame.time);
+        let mut deal = Deal {
+            wanted: self.wanted,
+            owners: &self.owners,
+            shares,
+            at: 0,
+            begin: self.last,
+            last: self.last,
+            is_steady: true,
         };
-        let end = self.source.survey(&mut stretch.survey, FRAMES, BYTES, each);
-        if let (Some(begin), Some(last)) = (begin, last) {
-            is_steady &= last.0.saturating_sub(begin.0) < LEAP;
-        }
+        let end = self
+            .source
+            .survey(&mut stretch.survey, FRAMES, BYTES, &mut deal);
+        let (last, is_steady) = (deal.last, deal.is_steady());
         // A table's clock may have to make up its mind about the last time before.
-        stretch.is_steady = is_steady && self.was_steady && self.last.is_some();
+        stretch.is_steady = is_steady && self.was_steady && self.last.is_known();
         stretch.is_last = end.is_some();
-        stretch.whole = (wanted == Wanted::Stretches).then_some(self.found);
+        stretch.whole = (self.wanted == Wanted::Stretches).then_some(self.found);
         self.found += 1;
         (self.last, self.was_steady) = (last, is_steady);
         end
+    }
+}
+
+/// Deals out the frames of a stretch.
+struct Deal<'a> {
+    wanted: Wanted,
+    owners: &'a [u8; Lane::COUNT],
+    shares: &'a mut [Share],
+    /// Where the next frame is in the stretch.
+    at: u16,
+    /// The first time and the last one so far, unknown where there was none.
+    begin: Timestamp,
+    last: Timestamp,
+    /// Whether no time was earlier than one before.
+    is_steady: bool,
+}
+
+impl Visitor for Deal<'_> {
+    #[inline(always)]
+    fn visit(&mut self, frame: &Frame) {
+        if self.wanted == Wanted::Stretches {
+            return;
+        }
+        let at = self.at;
+        let usual = brief(frame);
+        let owner = usual.map(|usual| usize::from(self.owners[usual.lane().index()]));
+        if let Some(owner) = owner
+            && usual.is_some_and(|usual| usual.opens())
+        {
+            self.shares[owner].openings.push(at);
+        }
+        match owner {
+            Some(owner) if self.wanted == Wanted::Lanes => {
+                let whose = Whose::Own;
+                self.shares[owner].places.push(Place { at, whose });
+            }
+            _ => self.show_all(owner),
+        }
+        self.at += 1;
+        let time = frame.time;
+        self.is_steady &= time.is_known() && time >= self.last;
+        if !self.begin.is_known() {
+            self.begin = time;
+        }
+        self.last = time;
+    }
+}
+
+impl Deal<'_> {
+    /// Everybody has to look at it.
+    #[inline(never)]
+    fn show_all(&mut self, owner: Option<usize>) {
+        let at = self.at;
+        for (thread, share) in self.shares.iter_mut().enumerate() {
+            let whose = match owner {
+                Some(owner) if owner == thread => Whose::Own,
+                Some(_) => Whose::Others,
+                None => Whose::Unsure,
+            };
+            share.places.push(Place { at, whose });
+        }
+    }
+
+    /// Whether times go on as they mostly do.
+    fn is_steady(&self) -> bool {
+        self.is_steady && self.last.0.saturating_sub(self.begin.0) < LEAP
     }
 }
 
