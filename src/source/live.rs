@@ -13,6 +13,7 @@
 
 mod counters;
 mod ending;
+mod nap;
 mod options;
 mod presence;
 mod refusal;
@@ -40,15 +41,6 @@ use crate::packet::{self, Frame, Interface, LinkType, Resolution, Timestamp};
 const HAND_OVER: Duration = Duration::from_millis(10);
 /// The most packets of a look at the ring; a wish to stop is heard behind them.
 const AT_A_TIME: usize = 512;
-/// While packets flow the ring is looked at this often, without asking the kernel: its answer takes the lock that the senders'
-/// packets want, and its wake-ups cost them time.
-const NAP: [Duration; 3] = [
-    Duration::from_millis(15),
-    Duration::from_millis(100),
-    Duration::ZERO,
-];
-/// No nap may fill more than this part of the ring.
-const NAP_PART: u64 = 8;
 /// The counters are asked for at most this often while packets flow.
 const COUNT_EVERY: Duration = Duration::from_millis(100);
 /// In a silence this often somebody looks whether the device is still there.
@@ -273,7 +265,8 @@ impl Live {
         let came = std::mem::take(&mut self.flowing);
         let since = now - std::mem::replace(&mut self.waited, now);
         let flows = came > 0;
-        let nap = NAP[self.options.pace as usize];
+        let nap = self.options.pace.nap();
+        let naps = flows && nap::pays(nap, self.options.buffer, came, since);
         let longest = match flows {
             true => Some(nap),
             false => self.presence.is_doubtful().then_some(LOOK_FOR_DEVICE),
@@ -286,8 +279,6 @@ impl Live {
         }
         // After a nap that gave nothing the loop is told once more, before the wait that may be long.
         self.idle = !flows;
-        let in_a_nap = came * nap.as_micros() as u64 / (since.as_micros() as u64).max(1);
-        let naps = flows && !nap.is_zero() && in_a_nap < u64::from(self.options.buffer) / NAP_PART;
         let timeout = time.and_then(|time| Timespec::try_from(time).ok());
         let stop = self.stop.fd();
         let (device, stop) = (
