@@ -28,6 +28,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use counters::Counters;
 use ending::{Ending, Step};
+use nap::Naps;
 pub use options::{MAX_SNAP_LEN, Options, Pace};
 use presence::Presence;
 use refusal::why_not_opened;
@@ -64,6 +65,7 @@ pub struct Live {
     /// Bytes that came since the last wait, and when that began.
     flowing: u64,
     waited: Instant,
+    naps: Naps,
     /// When the ring was last looked at.
     looked: Instant,
     losses: Counters,
@@ -137,6 +139,7 @@ impl Live {
             idle: false,
             flowing: 0,
             waited: now,
+            naps: Naps::default(),
             looked: now,
             losses: Counters::default(),
             counted: now,
@@ -266,7 +269,7 @@ impl Live {
         let since = now - std::mem::replace(&mut self.waited, now);
         let flows = came > 0;
         let nap = self.options.pace.nap();
-        let naps = flows && nap::pays(nap, self.options.buffer, came, since);
+        let naps = self.naps.pays(nap, self.options.buffer, came, since);
         let longest = match flows {
             true => Some(nap),
             false => self.presence.is_doubtful().then_some(LOOK_FOR_DEVICE),

@@ -7,6 +7,11 @@ use std::time::Duration;
 
 use super::Pace;
 
+/// No nap may fill more than this part of the ring,
+const MOST: u64 = 8;
+/// and none is taken that would fill less than this one: it saves little, and a burst that begins meanwhile could fill all of it.
+const LEAST: u64 = 128;
+
 impl Pace {
     /// How long a nap is.
     pub(super) fn nap(self) -> Duration {
@@ -18,52 +23,68 @@ impl Pace {
     }
 }
 
-/// No nap may fill more than this part of the ring,
-const MOST: u64 = 8;
-/// and none is taken that would fill less than this one: it saves little, and a burst that begins meanwhile could fill all of it.
-const LEAST: u64 = 128;
+/// Knows how packets have come lately.
+#[derive(Debug, Default)]
+pub(super) struct Naps {
+    /// Bytes that would have filled a nap, as they came before the last wait.
+    before: u64,
+}
 
-/// Whether a ring of so many bytes may be left alone for a nap, when so many came in the time since it last was; if not the kernel has to
-/// say when there is something.
-pub(super) fn pays(nap: Duration, ring: u32, came: u64, since: Duration) -> bool {
-    let fills = came.saturating_mul(nap.as_micros() as u64) / (since.as_micros() as u64).max(1);
-    let ring = u64::from(ring);
-    !nap.is_zero() && (ring / LEAST..ring / MOST).contains(&fills)
+impl Naps {
+    /// Whether a ring of so many bytes may be left alone for a nap, when so many came in the time since the last wait; if not the kernel has
+    /// to say when there is something.
+    ///
+    /// What came before that wait must say so too: a burst that begins at the end of a silence looks like a little traffic.
+    pub(super) fn pays(&mut self, nap: Duration, ring: u32, came: u64, since: Duration) -> bool {
+        let since = (since.as_micros() as u64).max(1);
+        let fills = came.saturating_mul(nap.as_micros() as u64) / since;
+        let before = std::mem::replace(&mut self.before, fills);
+        let ring = u64::from(ring);
+        let pays = ring / LEAST..ring / MOST;
+        !nap.is_zero() && pays.contains(&fills) && pays.contains(&before)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn rows() {
-        const MIB: u64 = 1 << 20;
-        let ring = 64 << 20;
-        for (pace, came, millis, wanted) in [
-            // 20 MiB/s: two MiB in a nap of a file, a third of one on a terminal.
-            (Pace::Leisurely, 2 * MIB, 100, true),
-            (Pace::Prompt, 2 * MIB, 100, false),
-            (Pace::Prompt, 8 * MIB, 100, true),
-            (Pace::Immediate, 8 * MIB, 100, false),
-            // A few packets, behind which a bulk transfer may begin.
-            (Pace::Leisurely, 60_000, 100, false),
-            (Pace::Leisurely, 0, 100, false),
-            // A bulk transfer, which would fill the ring.
-            (Pace::Leisurely, 200 * MIB, 100, false),
-            (Pace::Prompt, 200 * MIB, 100, false),
-            // Clocks may stand still.
-            (Pace::Leisurely, u64::MAX, 0, false),
-        ] {
+    const MIB: u64 = 1 << 20;
+
+    /// Whether a nap is taken behind each of these: bytes, milliseconds.
+    fn naps(pace: Pace, ring: u64, came: &[(u64, u64)]) -> Vec<bool> {
+        let mut naps = Naps::default();
+        let pays = |&(bytes, millis)| {
             let since = Duration::from_millis(millis);
-            let given = pays(pace.nap(), ring, came, since);
-            assert_eq!(given, wanted, "{pace:?}, {came} bytes in {since:?}");
-        }
+            naps.pays(pace.nap(), (ring * MIB) as u32, bytes, since)
+        };
+        came.iter().map(pays).collect()
     }
 
     #[test]
-    fn a_small_ring_is_looked_at_sooner() {
-        let (nap, second) = (Pace::Leisurely.nap(), Duration::from_secs(1));
-        assert!(pays(nap, 64 << 20, 40 << 20, second));
-        assert!(!pays(nap, 2 << 20, 40 << 20, second));
+    fn steady_traffic() {
+        // 20 MiB/s: two MiB in a nap of a file, a third of one on a terminal.
+        let steady = [(MIB / 5, 10), (MIB / 5, 10), (2 * MIB, 100)];
+        assert_eq!(naps(Pace::Leisurely, 64, &steady), [false, true, true]);
+        assert_eq!(naps(Pace::Prompt, 64, &steady), [false; 3]);
+        let fast = [(MIB, 10), (MIB, 10)];
+        assert_eq!(naps(Pace::Prompt, 64, &fast), [false, true]);
+        assert_eq!(naps(Pace::Immediate, 64, &fast), [false; 2]);
+        // Half of it in a nap.
+        assert_eq!(naps(Pace::Leisurely, 4, &steady), [false; 3]);
+    }
+
+    #[test]
+    fn a_burst_behind_a_few_packets() {
+        let bulk = 2 * MIB;
+        let burst = [(2000, 80), (2000, 100), (MIB, 60), (bulk, 1), (bulk, 1)];
+        assert_eq!(naps(Pace::Leisurely, 64, &burst), [false; 5]);
+        assert_eq!(naps(Pace::Prompt, 64, &burst), [false; 5]);
+    }
+
+    #[test]
+    fn clocks_may_stand_still() {
+        let all = [(u64::MAX, 0), (0, 0), (u64::MAX, u64::MAX / 2)];
+        assert_eq!(naps(Pace::Leisurely, 64, &all), [false; 3]);
     }
 }
