@@ -91,9 +91,13 @@ impl Records {
     /// What stands at the front of `bytes`.
     #[inline(always)]
     pub(super) fn step(&self, bytes: &[u8]) -> Found {
-        match self.order {
-            Order::Little => self.read::<LittleEndian>(bytes),
-            Order::Big => self.read::<BigEndian>(bytes),
+        if let Some(located) = self.plain(bytes) {
+            return Found::Packet(located);
+        }
+        // Taken apart, so that what the usual way gives need not stand in memory.
+        match self.rare(bytes) {
+            Found::Packet(located) => Found::Packet(located),
+            other => other,
         }
     }
 
@@ -156,20 +160,15 @@ impl Records {
         })
     }
 
-    #[inline(always)]
-    fn read<B: ByteOrder>(&self, bytes: &[u8]) -> Found {
-        if let Some(located) = self.read_plain::<B>(bytes) {
-            return Found::Packet(located);
-        }
-        // Taken apart, so that what the usual way gives need not stand in memory.
-        match self.read_rare::<B>(bytes) {
-            Found::Packet(located) => Found::Packet(located),
-            other => other,
+    /// Everything but a whole plain record.
+    #[cold]
+    fn rare(&self, bytes: &[u8]) -> Found {
+        match self.order {
+            Order::Little => self.read_rare::<LittleEndian>(bytes),
+            Order::Big => self.read_rare::<BigEndian>(bytes),
         }
     }
 
-    /// Everything but a whole plain record.
-    #[cold]
     fn read_rare<B: ByteOrder>(&self, bytes: &[u8]) -> Found {
         let header = self.shape.header();
         if bytes.len() < header {

@@ -23,7 +23,7 @@ impl Pace {
     }
 }
 
-/// Knows how packets have come lately.
+/// Knows how packets came lately, and so whether to nap.
 #[derive(Debug, Default)]
 pub(super) struct Naps {
     /// Bytes that would have filled a nap, as they came before the last wait.
@@ -41,7 +41,7 @@ impl Naps {
         let before = std::mem::replace(&mut self.before, fills);
         let ring = u64::from(ring);
         let pays = ring / LEAST..ring / MOST;
-        !nap.is_zero() && pays.contains(&fills) && pays.contains(&before)
+        pays.contains(&fills) && pays.contains(&before)
     }
 }
 
