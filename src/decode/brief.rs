@@ -23,11 +23,16 @@ pub fn brief<'a>(frame: &'a Frame<'a>) -> Option<Brief<'a>> {
         return None;
     }
     let (link, bytes) = frame.bytes.split_first_chunk::<ETHERNET>()?;
-    let ip = match link[12..] {
-        [0x08, 0x00] => version_4(bytes)?,
-        [0x86, 0xdd] => version_6(bytes)?,
-        _ => return None,
-    };
+    match link[12..] {
+        [0x08, 0x00] => carried(frame, bytes, version_4(bytes)?),
+        [0x86, 0xdd] => carried(frame, bytes, version_6(bytes)?),
+        _ => None,
+    }
+}
+
+/// What an IP packet carries. There is code for each version, in which the header's length is a constant.
+#[inline(always)]
+fn carried<'a>(frame: &'a Frame<'a>, bytes: &'a [u8], ip: Ip) -> Option<Brief<'a>> {
     let there = ip.len.min(wire_len(frame, ETHERNET) - ip.header);
     let transport = bytes.get(ip.header..)?;
     let (ports, tcp, payload) = match ip.proto {
@@ -50,6 +55,7 @@ pub fn brief<'a>(frame: &'a Frame<'a>) -> Option<Brief<'a>> {
 }
 
 /// What an IP header says.
+#[derive(Clone, Copy)]
 struct Ip {
     version: u8,
     src: [u64; 2],

@@ -102,7 +102,7 @@ impl Sink for Collector {
 }
 
 fn line(record: &FlowRecord) -> Seen {
-    let (orig, resp) = (record.id.orig, record.id.resp);
+    let (orig, resp) = (record.id.orig(), record.id.resp());
     let who = match record.owners.are_unknown() {
         true => String::new(),
         false => format!("  {}", record.owners),

@@ -14,7 +14,7 @@ use super::record::FlowId;
 ///  | seed (2) | lower address | higher address | protocol | 0 | lower port (2) | higher port (2) |   SHA-1, base64
 /// ```
 pub fn community_id(id: &FlowId) -> String {
-    let (mut first, mut second) = (id.orig, id.resp);
+    let (mut first, mut second) = (id.orig(), id.resp());
     if !is_ordered(first, second) && !is_one_way(id) {
         std::mem::swap(&mut first, &mut second);
     }
@@ -26,7 +26,7 @@ pub fn community_id(id: &FlowId) -> String {
             IpAddr::V6(ip) => hash.update(ip.octets()),
         }
     }
-    hash.update([id.proto, 0]);
+    hash.update([id.proto(), 0]);
     hash.update(first.port().to_be_bytes());
     hash.update(second.port().to_be_bytes());
     let mut text = String::from("1:");
@@ -41,17 +41,19 @@ fn is_ordered(first: SocketAddr, second: SocketAddr) -> bool {
 /// ICMP messages that have no answer keep their direction.
 fn is_one_way(id: &FlowId) -> bool {
     use crate::packet::{ICMP, ICMPV6};
-    let two_way: &[u16] = match id.proto {
+    let two_way: &[u16] = match id.proto() {
         ICMP => &[0, 8, 9, 10, 13, 14, 15, 16, 17, 18],
         ICMPV6 => &[128, 129, 130, 131, 133, 134, 135, 136, 139, 140, 144, 145],
         _ => return false,
     };
-    !two_way.contains(&id.orig.port())
+    !two_way.contains(&id.orig().port())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::key::{FlowKey, Kind};
+    use crate::packet::Tuple;
 
     /// The rows of the specification's baseline for seed 0.
     #[test]
@@ -88,11 +90,16 @@ mod tests {
                 "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=",
             ),
         ] {
+            let tuple = Tuple {
+                src: orig.parse().expect("an address"),
+                dst: resp.parse().expect("an address"),
+                proto,
+            };
+            let (key, orig_end) = FlowKey::of(&tuple, Kind::OneWay);
             let id = FlowId {
                 number: 1,
-                orig: orig.parse().expect("an address"),
-                resp: resp.parse().expect("an address"),
-                proto,
+                key,
+                orig: orig_end,
             };
             assert_eq!(community_id(&id), expected, "{orig} {resp}");
         }

@@ -89,7 +89,7 @@ type Emit<'a> = &'a mut dyn FnMut(FlowEvent);
 #[derive(Debug, Clone, Copy)]
 pub struct FlowEvent<'a> {
     /// Which flow.
-    pub id: FlowId,
+    pub id: &'a FlowId,
     /// The time of the packet that made it happen.
     pub time: Timestamp,
     /// When it became due, if it happened because nothing came any more. Before what a packet does itself, the table tells what is due by its

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::half::{Analysis, Half, State, Traffic};
-use super::key::Side;
+use super::key::{End as KeyEnd, FlowKey, Side};
 use super::outcome::{ConnState, Outcome};
 use super::turns::ResponseTimes;
 use crate::detect::Service;
@@ -15,12 +15,9 @@ use crate::packet::{ICMP, ICMPV6, Span, TCP, Timestamp, UDP};
 pub struct FlowId {
     /// In the order of the flows' first packets, from 1.
     pub number: u64,
-    /// The originator; the port of an ICMP message is its type.
-    pub orig: SocketAddr,
-    /// The responder; the port of an ICMP message is the type of its answer, or its code where there is no answer.
-    pub resp: SocketAddr,
-    /// IANA's protocol number.
-    pub proto: u8,
+    pub(super) key: FlowKey,
+    /// Which end of the key is the originator.
+    pub(super) orig: KeyEnd,
 }
 
 /// A flow as a whole.
@@ -105,9 +102,24 @@ impl FlowRecord {
 }
 
 impl FlowId {
+    /// The originator; the port of an ICMP message is its type.
+    pub fn orig(&self) -> SocketAddr {
+        self.key.end(self.orig)
+    }
+
+    /// The responder; the port of an ICMP message is the type of its answer, or its code where there is no answer.
+    pub fn resp(&self) -> SocketAddr {
+        self.key.end(self.orig.other())
+    }
+
+    /// IANA's protocol number.
+    pub fn proto(&self) -> u8 {
+        self.key.proto()
+    }
+
     /// The protocol's name: `tcp`, `udp`, `icmp`.
     pub fn transport(&self) -> &'static str {
-        match self.proto {
+        match self.proto() {
             TCP => "tcp",
             UDP => "udp",
             ICMP | ICMPV6 => "icmp",

@@ -37,13 +37,30 @@ impl Settings {
     }
 }
 
-/// Takes a usual segment that says nothing, or of a flow of which it is known what is spoken, where no streams are wanted; false if it is
-/// none, and nothing was done.
+/// Takes a usual segment that says nothing, or of a flow of which it is known what is spoken: the flow holds no more then than before.
+/// False if it is none, and nothing was done.
 #[inline(always)]
-pub(super) fn took_usual(flow: &mut Tracked, side: Side, brief: &Brief, time: i64) -> bool {
-    let Some(tcp) = &brief.tcp else { return false };
-    let len = brief.payload.len;
-    (flow.watch.is_over() || len == 0) && tcp::usual_segment(flow, side, tcp, len, time).is_some()
+pub(super) fn took_usual(
+    flow: &mut Tracked,
+    side: Side,
+    brief: &Brief,
+    time: i64,
+    streams: Wanted,
+    emit: Emit,
+) -> bool {
+    let (Some(tcp), payload) = (&brief.tcp, brief.payload) else {
+        return false;
+    };
+    if streams == Wanted::Compared || !(flow.watch.is_over() || payload.len == 0) {
+        return false;
+    }
+    let Some(offset) = tcp::usual_segment(flow, side, tcp, payload.len, time) else {
+        return false;
+    };
+    if streams == Wanted::Yes {
+        tell_next(flow, side, offset, payload, time, emit);
+    }
+    true
 }
 
 /// Takes what a packet from `side` says, which was counted already; returns how many bytes more the flow holds then.
@@ -82,10 +99,8 @@ fn segment(
         && let Some(offset) = tcp::usual_segment(flow, side, tcp, payload.len, time)
     {
         flow.watch.heard(proto, side, offset, payload.bytes);
-        if let Some(id) = stream_id(flow, bounds).filter(|_| payload.len > 0) {
-            let (bytes, len) = (payload.bytes, u64::from(payload.len));
-            let delivery = Delivery::Data { offset, bytes, len };
-            tell(id, side, Timestamp(time), delivery, emit);
+        if bounds.streams != Wanted::No {
+            tell_next(flow, side, offset, payload, time, emit);
         }
         return;
     }
@@ -99,7 +114,7 @@ fn segment(
         if let Delivery::Data { offset, bytes, .. } = delivery {
             watch.heard(proto, side, offset, bytes);
         }
-        if let Some(id) = id.get() {
+        if let Some(id) = &id.get() {
             tell(id, side, Timestamp(time), delivery, emit);
         }
     };
@@ -126,7 +141,7 @@ fn datagram(
     flow.history.datagram(side);
     flow.turns.spoke(side, time);
     flow.watch.heard_datagram(UDP, side, payload.bytes);
-    if let Some(id) = stream_id(flow, bounds) {
+    if let Some(id) = &stream_id(flow, bounds) {
         let sent = flow.halves[side as usize].traffic.payload_bytes;
         let len = u64::from(payload.len);
         let delivery = Delivery::Data {
@@ -140,7 +155,7 @@ fn datagram(
 
 /// What waits for something that will not come is told all the same.
 pub(super) fn finish(flow: &mut Tracked, bounds: Bounds, emit: Emit) {
-    let id = stream_id(flow, bounds);
+    let id = &stream_id(flow, bounds);
     let time = Timestamp(flow.active);
     for side in Side::BOTH {
         let mut deliver = |delivery: Delivery| {
@@ -159,7 +174,17 @@ fn stream_id(flow: &Tracked, bounds: Bounds) -> Option<FlowId> {
     (bounds.streams != Wanted::No).then(|| flow.id())
 }
 
-fn tell(id: FlowId, side: Side, time: Timestamp, delivery: Delivery, emit: Emit) {
+/// Tells what a segment says, if it says something: it is next in its stream.
+#[inline]
+fn tell_next(flow: &Tracked, side: Side, offset: u64, payload: Payload, time: i64, emit: Emit) {
+    let (bytes, len) = (payload.bytes, u64::from(payload.len));
+    if len > 0 {
+        let delivery = Delivery::Data { offset, bytes, len };
+        tell(&flow.id(), side, Timestamp(time), delivery, emit);
+    }
+}
+
+fn tell(id: &FlowId, side: Side, time: Timestamp, delivery: Delivery, emit: Emit) {
     let mut happened = |what| {
         emit(FlowEvent {
             id,

@@ -12,7 +12,7 @@ use super::peaks::Peaks;
 use super::places::Places;
 use super::seen::{Unreadable, in_brief};
 use super::tracked::Tracked;
-use super::{Emit, FlowEvent, Settings, Wanted, What, speech, tcp};
+use super::{Emit, FlowEvent, Settings, What, speech, tcp};
 use crate::owners::comment;
 use crate::packet::{Body, Brief, Lanes, Packet, Timestamp, Tuple};
 
@@ -290,7 +290,7 @@ impl FlowTable {
             Side::Resp => owners.swapped(),
         };
         emit(FlowEvent {
-            id: flow.id(),
+            id: &flow.id(),
             time: Timestamp(time),
             due: None,
             what: What::Named(&owners),
@@ -319,7 +319,7 @@ impl FlowTable {
         let flow = &mut self.flows[at as usize];
         let side = flow.side(end);
         flow.count(side, brief);
-        if self.settings.streams == Wanted::No && speech::took_usual(flow, side, brief, time) {
+        if speech::took_usual(flow, side, brief, time, self.settings.streams, emit) {
             // It changes no state.
             flow.active = self.clock;
             return self.ages.touch(flow.class, at);

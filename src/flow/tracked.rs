@@ -101,12 +101,12 @@ impl Tracked {
     }
 
     /// Which flow it is.
+    #[inline]
     pub(super) fn id(&self) -> FlowId {
         FlowId {
             number: self.number,
-            orig: self.key.end(self.orig),
-            resp: self.key.end(self.orig.other()),
-            proto: self.key.proto(),
+            key: self.key,
+            orig: self.orig,
         }
     }
 

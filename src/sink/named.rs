@@ -37,7 +37,7 @@ impl Sink for Named<'_> {
     }
 
     fn flow(&mut self, event: &FlowEvent) -> Result<()> {
-        let tuple = tuple(&event.id);
+        let tuple = tuple(event.id);
         let record = match event.what {
             What::Opened => {
                 // Datagrams, and connections that were there before the capture.
@@ -110,8 +110,8 @@ impl Sink for Named<'_> {
 
 fn tuple(id: &FlowId) -> Tuple {
     Tuple {
-        src: id.orig,
-        dst: id.resp,
-        proto: id.proto,
+        src: id.orig(),
+        dst: id.resp(),
+        proto: id.proto(),
     }
 }

@@ -108,7 +108,7 @@ fn rows(criterion: &mut Criterion) {
             bencher.iter(|| {
                 for record in &records {
                     let event = FlowEvent {
-                        id: record.id,
+                        id: &record.id,
                         time: record.first,
                         due: None,
                         what: What::Closed(record),

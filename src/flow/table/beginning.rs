@@ -56,7 +56,7 @@ impl FlowTable {
         flow.active = self.clock;
         flow.class = flow.class_now();
         emit(FlowEvent {
-            id: flow.id(),
+            id: &flow.id(),
             time: Timestamp(time),
             due: None,
             what: What::Opened,

@@ -129,7 +129,7 @@ impl FlowTable {
         let time = flow.active;
         flow.release();
         emit(FlowEvent {
-            id: record.id,
+            id: &record.id,
             time: Timestamp(time),
             due,
             what: What::Closed(&record),

@@ -103,10 +103,10 @@ pub const COLUMNS: &[Column] = &[
     own("number", "in the order of the flows' first packets, from 1", |f| Value::Count(f.id.number)),
     zeek("ts", "time", "the first packet's time, seconds since 1970", |f| Value::Time(f.first)),
     zeek("uid", "string", "a name for it, the same whenever the same capture is read", |f| Value::Owned(uid(f))),
-    zeek("id.orig_h", "addr", "the originator's address", |f| Value::Address(f.id.orig.ip())),
-    zeek("id.orig_p", "port", "its port; for ICMP the message's type", |f| Value::Count(u64::from(f.id.orig.port()))),
-    zeek("id.resp_h", "addr", "the responder's address", |f| Value::Address(f.id.resp.ip())),
-    zeek("id.resp_p", "port", "its port; for ICMP the type that answers, or the code", |f| Value::Count(u64::from(f.id.resp.port()))),
+    zeek("id.orig_h", "addr", "the originator's address", |f| Value::Address(f.id.orig().ip())),
+    zeek("id.orig_p", "port", "its port; for ICMP the message's type", |f| Value::Count(u64::from(f.id.orig().port()))),
+    zeek("id.resp_h", "addr", "the responder's address", |f| Value::Address(f.id.resp().ip())),
+    zeek("id.resp_p", "port", "its port; for ICMP the type that answers, or the code", |f| Value::Count(u64::from(f.id.resp().port()))),
     zeek("proto", "enum", "tcp, udp or icmp", |f| Value::Text(f.id.transport())),
     zeek("service", "string", "what is spoken, by its first bytes", |f| f.service.as_ref().map_or(Value::Absent, |service| Value::Text(service.name))),
     zeek("duration", "interval", "from the first packet to the last, seconds", |f| Value::Span(f.duration)),
@@ -119,7 +119,7 @@ pub const COLUMNS: &[Column] = &[
     zeek("orig_ip_bytes", "count", "their bytes with IP headers", |f| Value::Count(orig(f).traffic.ip_bytes)),
     zeek("resp_pkts", "count", "packets of the responder", |f| Value::Count(resp(f).traffic.pkts)),
     zeek("resp_ip_bytes", "count", "their bytes with IP headers", |f| Value::Count(resp(f).traffic.ip_bytes)),
-    zeek("ip_proto", "count", "IANA's protocol number", |f| Value::Count(u64::from(f.id.proto))),
+    zeek("ip_proto", "count", "IANA's protocol number", |f| Value::Count(u64::from(f.id.proto()))),
     zeek("community_id", "string", "its Community ID, version 1, seed 0", |f| Value::Owned(community_id(&f.id))),
     own("orig_wire_bytes", "bytes of the originator's frames on the wire", |f| Value::Count(orig(f).traffic.wire_bytes)),
     own("resp_wire_bytes", "bytes of the responder's frames on the wire", |f| Value::Count(resp(f).traffic.wire_bytes)),
@@ -158,7 +158,7 @@ pub const COLUMNS: &[Column] = &[
 /// A name as Zeek makes them: `C` and 17 letters and digits; of the first packet's time, the number and the ends.
 fn uid(flow: &FlowRecord) -> String {
     const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let ports = u64::from(flow.id.orig.port()) << 16 | u64::from(flow.id.resp.port());
+    let ports = u64::from(flow.id.orig().port()) << 16 | u64::from(flow.id.resp().port());
     let low = mix(flow.first.0 as u64 ^ mix(ports));
     let high = mix(low ^ flow.first_frame);
     let mut bits = u128::from(high) << 64 | u128::from(low);

@@ -110,7 +110,7 @@ impl Sink for Ranked {
         self.sort();
         for record in std::mem::take(&mut self.flows) {
             self.inner.flow(&FlowEvent {
-                id: record.id,
+                id: &record.id,
                 time: record.first,
                 due: None,
                 what: What::Closed(&record),

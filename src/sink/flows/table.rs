@@ -58,8 +58,8 @@ enum Align {
 #[rustfmt::skip]
 const CELLS: [Cell; 10] = [
     Cell { title: "START", width: 15, least: 15, align: Align::Left, goes: 5, show: |flow, clock, out| clock.write(out, flow.first) },
-    Cell { title: CLIENT, width: 21, least: 15, align: Align::Left, goes: 3, show: |flow, _, out| address::socket(out, flow.id.orig) },
-    Cell { title: "SERVER", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow, _, out| address::socket(out, flow.id.resp) },
+    Cell { title: CLIENT, width: 21, least: 15, align: Align::Left, goes: 3, show: |flow, _, out| address::socket(out, flow.id.orig()) },
+    Cell { title: "SERVER", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow, _, out| address::socket(out, flow.id.resp()) },
     Cell { title: PROCESSES, width: 32, least: 28, align: Align::Left, goes: 0, show: |flow, _, out| processes(out, flow) },
     Cell { title: "SERVICE", width: 30, least: 14, align: Align::Left, goes: 0, show: |flow, _, out| service(out, flow) },
     Cell { title: "SENT", width: 7, least: 7, align: Align::Right, goes: 1, show: |flow, _, out| bytes(out, flow.side(Side::Orig).bytes) },
@@ -157,9 +157,9 @@ impl Rows for Table {
 pub fn row(flow: &FlowRecord) -> String {
     let mut out = Vec::new();
     show(&mut out, &format_args!("flow {}: ", flow.id.number));
-    address::socket(&mut out, flow.id.orig);
+    address::socket(&mut out, flow.id.orig());
     out.extend_from_slice(" → ".as_bytes());
-    address::socket(&mut out, flow.id.resp);
+    address::socket(&mut out, flow.id.resp());
     out.extend_from_slice(b"  ");
     service(&mut out, flow);
     out.extend_from_slice(b"  ");

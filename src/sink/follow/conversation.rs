@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use crate::error::Result;
-use crate::flow::{Cause, FlowEvent, FlowId, Side, What};
+use crate::flow::{Cause, FlowEvent, Side, What};
 use crate::owners::Owners;
 use crate::packet::{Timestamp, UDP};
 use crate::sink::{Clock, Needs, Sink, address, number, write_out};
@@ -75,7 +75,7 @@ impl<W: Write> Conversation<W> {
     }
 
     fn say(&mut self, event: &FlowEvent, side: Side, offset: u64, bytes: &[u8]) {
-        if event.id.proto == UDP {
+        if event.id.proto() == UDP {
             // A datagram is something for itself, even an empty one.
             self.speaker = None;
         }
@@ -108,15 +108,13 @@ impl<W: Write> Conversation<W> {
 
     /// Says who speaks, unless it is who spoke last: `── 07:16:56.183003  1  127.0.0.1:59526 → 127.0.0.1:62893`.
     fn turn_to(&mut self, event: &FlowEvent, side: Side) {
-        let FlowId {
-            number, orig, resp, ..
-        } = event.id;
+        let (id, number) = (event.id, event.id.number);
         if self.speaker.replace((number, side)) == Some((number, side)) {
             return;
         }
         let (from, to) = match side {
-            Side::Orig => (orig, resp),
-            Side::Resp => (resp, orig),
+            Side::Orig => (id.orig(), id.resp()),
+            Side::Resp => (id.resp(), id.orig()),
         };
         let names = self
             .names
@@ -200,12 +198,10 @@ impl<W: Write> Sink for Conversation<W> {
             }
             What::Closed(record) => {
                 self.speaker = None;
-                let FlowId {
-                    number, orig, resp, ..
-                } = event.id;
-                self.names.remove(&number);
+                let id = event.id;
+                self.names.remove(&id.number);
                 let end = format!("  {}", record.outcome);
-                self.line(event.time, number, [orig, resp], &end);
+                self.line(event.time, id.number, [id.orig(), id.resp()], &end);
             }
         }
         match self.out.len() >= BUFFER {

@@ -107,8 +107,8 @@ impl Sink for Directory {
             return Ok(());
         }
         match event.what {
-            What::Data { side, bytes, .. } if !bytes.is_empty() => self.add(&event.id, side, bytes),
-            What::Closed(_) => self.end(&event.id),
+            What::Data { side, bytes, .. } if !bytes.is_empty() => self.add(event.id, side, bytes),
+            What::Closed(_) => self.end(event.id),
             _ => Ok(()),
         }
     }
@@ -139,9 +139,7 @@ impl Stream {
 
 /// Six digits of the flow's number, the originator, the responder, and whose stream it is.
 fn name(id: &FlowId, side: Side) -> String {
-    let FlowId {
-        number, orig, resp, ..
-    } = id;
+    let (number, orig, resp) = (id.number, id.orig(), id.resp());
     format!(
         "{number:06}_{}-{}_{}-{}.{}",
         orig.ip(),

@@ -93,16 +93,16 @@ fn tell(told: &mut HashMap<u64, Told>, event: &FlowEvent) {
             side,
             offset,
             bytes,
-        } => goes_on(flow, event.id, side, offset, bytes.len() as u64),
+        } => goes_on(flow, *event.id, side, offset, bytes.len() as u64),
         What::Gap {
             side, offset, len, ..
         } => {
             assert!(len > 0, "an empty gap");
-            goes_on(flow, event.id, side, offset, len);
+            goes_on(flow, *event.id, side, offset, len);
         }
         What::Mismatch { len, .. } => assert!(len > 0, "nothing differs"),
         What::Closed(record) => {
-            assert_eq!(record.id, event.id);
+            assert_eq!(record.id, *event.id);
             assert_eq!(flow.id.unwrap_or(record.id), record.id);
             flow.closed = true;
         }

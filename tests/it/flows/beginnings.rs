@@ -10,7 +10,7 @@ fn is_upright(told: &Told, peers: &Peers) -> bool {
     ids.clone().count() > 0
         && ids
             .into_iter()
-            .all(|id| (id.orig, id.resp) == (peers.client, peers.server))
+            .all(|id| (id.orig(), id.resp()) == (peers.client, peers.server))
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn data_before_both_are_known() {
     assert_eq!(told.opened, [flow.id]);
     let said = |side: Side| String::from_utf8(told.said(side)).unwrap();
     for (end, expected) in [(peers.client, "hello"), (peers.server, "earlymore")] {
-        let side = if flow.id.orig == end {
+        let side = if flow.id.orig() == end {
             Side::Orig
         } else {
             Side::Resp
@@ -254,7 +254,7 @@ fn a_socket_that_speaks_to_itself() {
                   50 > . 7 7";
     let told = run(&frames(script, &peers), STREAMS);
     let flow = told.only();
-    assert_eq!(flow.id.orig, flow.id.resp);
+    assert_eq!(flow.id.orig(), flow.id.resp());
     assert_eq!(
         [flow.sides[0].traffic.pkts, flow.sides[1].traffic.pkts],
         [6, 0]

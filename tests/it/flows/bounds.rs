@@ -32,7 +32,7 @@ fn the_quietest_is_let_go() {
     let ends: Vec<_> = told
         .records
         .iter()
-        .map(|flow| (flow.id.orig.port(), flow.end))
+        .map(|flow| (flow.id.orig().port(), flow.end))
         .collect();
     use End::{Capture, Evicted};
     assert_eq!(
@@ -246,7 +246,7 @@ fn two_hundred_thousand_at_once() {
     table.finish(&mut |event| {
         if let What::Closed(record) = event.what {
             assert_eq!(record.id.number, closed.len() as u64 + 1);
-            closed.insert(record.id.orig);
+            closed.insert(record.id.orig());
         }
     });
     assert_eq!((closed.len(), table.counts().open), (FLOWS as usize, 0));

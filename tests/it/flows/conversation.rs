@@ -84,7 +84,7 @@ proptest! {
         let (captured, streams) = conversation(&sent, &peers);
         let told = run(&captured, STREAMS);
         let flow = told.only();
-        prop_assert_eq!((flow.id.orig, flow.id.resp), (peers.client, peers.server));
+        prop_assert_eq!((flow.id.orig(), flow.id.resp()), (peers.client, peers.server));
         for side in Side::BOTH {
             let said = &streams[side as usize];
             let found = told.said.get(&(1, side)).map(Stream::bytes);

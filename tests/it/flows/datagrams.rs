@@ -50,7 +50,10 @@ fn questions_and_answers() {
             ]
         );
         let flow = told.only();
-        assert_eq!((flow.id.orig, flow.id.resp), (peers.client, peers.server));
+        assert_eq!(
+            (flow.id.orig(), flow.id.resp()),
+            (peers.client, peers.server)
+        );
         assert_eq!(flow.sides.map(|side| side.bytes), [7, 6]);
         assert_eq!(flow.sides.map(|side| side.traffic.pkts), [3, 1]);
         assert_eq!(flow.duration.0, 30_000);
@@ -80,7 +83,7 @@ fn answers_whose_question_was_not_captured() {
         let peers = Peers::on_port(port);
         let told = run(&datagrams(&peers, script), STREAMS);
         assert_eq!(ends(&told), [expected]);
-        assert_eq!(told.only().id.orig == peers.client, upright);
+        assert_eq!(told.only().id.orig() == peers.client, upright);
     }
 }
 
@@ -97,13 +100,13 @@ fn nobody_listens() {
         assert_eq!(outcome.evidence().to_string(), "ICMP: port unreachable");
         let error = &told.records[1];
         assert_eq!(told.records.len(), 2);
-        assert_eq!(error.id.orig.ip(), peers.server.ip());
+        assert_eq!(error.id.orig().ip(), peers.server.ip());
         let (proto, kind, code) = match peers.client.is_ipv4() {
             true => (ICMP, 3, 3),
             false => (ICMPV6, 1, 4),
         };
-        let ports = [error.id.orig, error.id.resp].map(|end| end.port());
-        assert_eq!((error.id.proto, ports), (proto, [kind, code]));
+        let ports = [error.id.orig(), error.id.resp()].map(|end| end.port());
+        assert_eq!((error.id.proto(), ports), (proto, [kind, code]));
         assert_eq!(told.counts.unreadable, 0);
     }
 }
@@ -195,7 +198,7 @@ fn echo_requests_and_replies() {
             );
             assert_eq!(ends(&told), ["OTH  Midstream Capture"]);
             let flow = told.only();
-            let ports = [flow.id.orig, flow.id.resp].map(|end| end.port());
+            let ports = [flow.id.orig(), flow.id.resp()].map(|end| end.port());
             assert_eq!(ports, [u16::from(request), u16::from(reply)]);
             assert_eq!(flow.sides.map(|side| side.traffic.pkts), [2, 1]);
             assert_eq!(flow.sides.map(|side| side.bytes), [10, 5]);

@@ -206,11 +206,11 @@ impl Told {
                 .push(format!("{number} {name} {offset} {what}"));
         };
         if matches!(event.what, What::Data { .. } | What::Gap { .. }) {
-            self.speakers.entry(number).or_insert(event.id);
+            self.speakers.entry(number).or_insert(*event.id);
         }
         let said = &mut self.said;
         match event.what {
-            What::Opened => self.opened.push(event.id),
+            What::Opened => self.opened.push(*event.id),
             What::Data {
                 side,
                 offset,
@@ -239,7 +239,7 @@ impl Told {
             What::Named(_) => {}
             What::Mismatch { side, offset, len } => line(side, offset, format!("other {len}")),
             What::Closed(record) => {
-                assert_eq!(event.id, record.id);
+                assert_eq!(*event.id, record.id);
                 // Who is whom was settled when the first byte was told.
                 let told = self.speakers.remove(&number);
                 assert!(told.is_none_or(|id| id == record.id), "{told:?}");
