@@ -9,7 +9,7 @@ use super::format::Format;
 use super::found::Found;
 use super::input::Input;
 use crate::error::Result;
-use crate::memory::prefetch_at;
+use crate::memory::{prefetch_at, prefetch_later};
 use crate::packet::{Frame, Timestamp};
 
 /// Where some frames of a file stand, one after the other. Made by [`FileSource::survey`](super::FileSource::survey).
@@ -19,6 +19,8 @@ use crate::packet::{Frame, Timestamp};
 pub struct Survey {
     /// Where it begins in the file.
     start: usize,
+    /// How many bytes of it were looked through.
+    bytes: usize,
     /// The number of the first frame.
     first: u64,
     /// Where the frames' records begin behind the start.
@@ -42,12 +44,18 @@ pub struct Frames<'a> {
     survey: &'a Survey,
     /// What was not described yet.
     descriptions: &'a [(u32, u32)],
+    /// How many bytes of the file there are for each frame.
+    each: usize,
 }
+
+/// Frames of more bytes than that, in the mean, are not asked for unseen: most of them would be for nothing.
+const WORTH_IT: usize = 1024;
 
 impl Survey {
     /// Begins another one at a place in the file, with the memory of this one.
     pub(super) fn begin(&mut self, start: usize, first: u64) {
         self.start = start;
+        self.bytes = 0;
         self.first = first;
         self.frames.clear();
         self.descriptions.clear();
@@ -123,6 +131,7 @@ impl FileSource {
                 }
             }
             let at = self.input.offset() as usize;
+            survey.bytes = at - start;
             if is_full(survey, at) {
                 return None;
             }
@@ -152,6 +161,7 @@ impl Reader {
             format: &mut self.format,
             survey,
             descriptions: &survey.descriptions,
+            each: survey.bytes / survey.len().max(1),
         }
     }
 }
@@ -162,6 +172,16 @@ impl Frames<'_> {
     pub fn ask_for(&self, index: usize) {
         if let Some(&at) = self.survey.frames.get(index) {
             prefetch_at(self.file, at as usize);
+        }
+    }
+
+    /// At this distance behind the survey's begin, in bytes, somebody will soon look for more frames, and where each is stands in the one
+    /// before: nobody can look ahead then. Whoever works on a frame asks for as much of that memory as a frame takes in the mean, so that all
+    /// of it is there when all frames are done with.
+    #[inline(always)]
+    pub fn ask_beyond(&self, index: usize, distance: usize) {
+        if self.each <= WORTH_IT {
+            prefetch_later(self.file, distance + index * self.each, self.each);
         }
     }
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::numbers::Numbers;
-use super::stretch::{AHEAD, Share, Stretch, Whose};
+use super::stretch::{AHEAD, BEYOND, Share, Stretch, Whose};
 use super::{Portion, judge};
 use crate::decode::{brief, decode};
 use crate::error::Result;
@@ -89,6 +89,7 @@ impl Flows {
             if let Some(ahead) = places.get(index + AHEAD) {
                 frames.ask_for(ahead.at());
             }
+            frames.ask_beyond(at, BEYOND);
             let others = std::mem::replace(&mut passed, at + 1)..at;
             if !is_quick {
                 self.pass_by(others.clone(), &mut frames, portion);

@@ -1,6 +1,6 @@
 //! Lines of packets, made by several threads and put in order again.
 
-use super::stretch::{AHEAD, Stretch, Whose};
+use super::stretch::{AHEAD, BEYOND, Stretch, Whose};
 use super::{Portion, judge};
 use crate::decode::{brief, decode};
 use crate::filter::Filter;
@@ -66,6 +66,7 @@ impl Makers {
     fn whole(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
         for at in 0..stretch.survey.len() {
             frames.ask_for(at + AHEAD);
+            frames.ask_beyond(at, BEYOND);
             if let Some(frame) = frames.frame(at) {
                 self.line(&frame, true, &mut portion.lines);
             }
@@ -84,6 +85,7 @@ impl Makers {
             if let Some(ahead) = places.get(index + AHEAD) {
                 frames.ask_for(ahead.at());
             }
+            frames.ask_beyond(at, BEYOND);
             let Some(frame) = frames.frame(at) else {
                 continue;
             };

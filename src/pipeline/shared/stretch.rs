@@ -13,6 +13,10 @@ const BYTES: usize = 512 << 10;
 /// The memory of so many frames ahead of one is asked for.
 pub(super) const AHEAD: usize = 6;
 
+/// So far behind the begin of a stretch that is worked on another is found, in bytes: [`Board::hand_on`](super::board::Board::hand_on) finds
+/// the third one behind it, and a thread may be early.
+pub(super) const BEYOND: usize = 3 * BYTES + BYTES / 2;
+
 /// How frames are dealt out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
