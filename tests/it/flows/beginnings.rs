@@ -158,6 +158,28 @@ fn a_new_connection_after_one_whose_begin_was_not_seen() {
     );
 }
 
+/// Nothing was captured of the client, but for what the server acknowledges: a SYN is its own or another's.
+#[test]
+fn a_syn_behind_what_answers_it() {
+    #[rustfmt::skip]
+    let rows = [
+        ("a refusal before what it refuses", "0 < R. 0 1
+            10 > S 0", &["REJ ^rS Refused Closed"][..]),
+        ("after others of the connection", "0 < S. 0 1
+            10 < P. 1 400 hello
+            20 > S 0", &["OTH ^hdS Midstream Capture"]),
+        ("of another connection", "0 < S. 0 1
+            10 < P. 1 400 hello
+            20 > S 5000000", &["OTH ^hd Midstream Reused", "S0 S NoAnswer Capture"]),
+        ("of another connection, with a lower number", "0 < P. 1 5000000 hello
+            20 > S 0", &["OTH ^d Midstream Reused", "S0 S NoAnswer Capture"]),
+    ];
+    for (name, script, expected) in rows {
+        let told = run(&frames(script, &Peers::on_port(80)), STREAMS);
+        assert_eq!(ends(&told), expected, "{name}");
+    }
+}
+
 /// Two programs may take turns in being the client.
 #[test]
 fn a_new_connection_the_other_way() {
