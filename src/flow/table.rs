@@ -209,34 +209,41 @@ impl FlowTable {
     /// The clock goes on.
     #[inline(always)]
     fn pass(&mut self, time: i64, emit: Emit) {
-        let is_far_ahead = time > self.clock.saturating_add(LEAP);
-        let Some(time) = (if is_far_ahead {
-            self.confirmed(time)
-        } else {
-            Some(time)
-        }) else {
-            return;
+        let time = match is_far_ahead(time, self.clock) {
+            true => match self.confirmed(time) {
+                Some(time) => time,
+                None => return,
+            },
+            false => {
+                self.leap = None;
+                time
+            }
         };
-        self.leap = None;
         self.clock = self.clock.max(time);
         if self.clock >= self.due {
             self.close_due(emit);
         }
     }
 
-    /// A time far ahead, if it is the second such in a row: one alone is more likely wrong, and would let all flows go.
+    /// What a time far ahead makes of the clock, if it is the second such in a row: one alone is more likely wrong, and would let all flows
+    /// go. Of two the earlier one is believed, and the other if it is not far ahead of that.
     #[cold]
     fn confirmed(&mut self, time: i64) -> Option<i64> {
         if !self.begun {
             return Some(time);
         }
-        let time = self.leap.replace(time)?.min(time);
+        let believed = self.leap.replace(time)?.min(time);
         // The packet before was right too: its flow was heard of then.
         if let Some(last) = self.last.filter(|_| self.is_latest) {
             let flow = &mut self.flows[last as usize];
-            flow.active = time;
+            flow.active = believed;
             self.ages.touch(flow.class, last);
         }
+        if is_far_ahead(time, believed) {
+            // It is alone again.
+            return Some(believed);
+        }
+        self.leap = None;
         Some(time)
     }
 
@@ -352,4 +359,10 @@ impl FlowTable {
             flow.unreachable |= flow.side(end) == Side::Orig;
         }
     }
+}
+
+/// Whether a time is so far ahead of a clock that it is not believed alone.
+#[inline]
+fn is_far_ahead(time: i64, clock: i64) -> bool {
+    time > clock.saturating_add(LEAP)
 }

@@ -245,6 +245,26 @@ fn a_long_silence_is_believed_when_it_is_confirmed() {
     assert_eq!(reports(&told)[1..], [(2, End::Capture), (3, End::Capture)]);
 }
 
+/// A capture of little traffic may be silent for hours again and again: each packet says that the one before was right, and is to be
+/// confirmed itself.
+#[test]
+fn one_long_silence_after_the_other() {
+    let hour = 3600;
+    let seconds = [0, 3 * hour, 9 * hour, 20 * hour, 20 * hour + 1000];
+    let mut script: Vec<Captured> = (1..)
+        .zip(seconds)
+        .map(|(port, second)| datagram(second * SECOND, port))
+        .collect();
+    // The last of them is heard of again right away.
+    script.push(datagram((seconds[4] + 1) * SECOND, 5));
+    let told = run(&script, STREAMS);
+    let expected = (1..=5).map(|number| match number {
+        5 => (number, End::Capture),
+        _ => (number, End::Idle),
+    });
+    assert_eq!(reports(&told), expected.collect::<Vec<_>>());
+}
+
 #[test]
 fn times_may_go_back() {
     let told = play(
