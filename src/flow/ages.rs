@@ -6,9 +6,9 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Class {
-    /// TCP without a handshake yet, or without one that was seen.
+    /// TCP of which one side was seen only, and how it opens.
     Opening = 0,
-    /// TCP, connected.
+    /// TCP, connected, or met midway.
     Open = 1,
     /// TCP, ended.
     Ended = 2,

@@ -129,14 +129,15 @@ impl Tracked {
     /// How long it is to be waited for.
     #[inline]
     pub(super) fn class_now(&self) -> Class {
-        use State::{Closed, Established, Inactive, Reset};
+        use State::{Closed, Inactive, Partial, Reset};
         if self.key.proto() != TCP {
             return Class::Datagrams;
         }
         match (self.halves[0].state, self.halves[1].state) {
-            (Established, Established) => Class::Open,
             (Reset, _) | (_, Reset) => Class::Ended,
             (Closed, Closed | Inactive) | (Inactive, Closed) => Class::Ended,
+            // It has long been open, whichever side is seen.
+            (Partial, _) | (_, Partial) => Class::Open,
             (Inactive, _) | (_, Inactive) => Class::Opening,
             _ => Class::Open,
         }

@@ -135,7 +135,7 @@ fn quiet_flows_are_let_go() {
         (
             "midstream, one side",
             "0 > P. 1 1 hello".into(),
-            130,
+            7200,
             End::Idle,
         ),
     ] {
