@@ -3,7 +3,7 @@
 use crate::craft::{Craft, Order, gzip, mapped, streamed, zstd};
 use lcap::error::Error;
 use lcap::packet::Timestamp;
-use lcap::source::{Next, file};
+use lcap::source::{FileSource, Next, file};
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
@@ -11,6 +11,17 @@ use std::sync::atomic::Ordering;
 
 fn header() -> Craft {
     Craft::pcap(Order::Little, 0xA1B2_C3D4, (2, 4), 1)
+}
+
+/// Nothing more comes. A process that another test has just forked holds the pipe open until it executes something.
+fn ends(source: &mut FileSource) {
+    loop {
+        match source.next().unwrap() {
+            Next::Idle(_) => {}
+            Next::Frame(frame) => panic!("frame {}", frame.number),
+            Next::End => return,
+        }
+    }
 }
 
 /// A packet is given as soon as it has arrived, and its reader knows when nothing more is there.
@@ -36,7 +47,7 @@ fn a_live_pipe_gives_each_packet_at_once() {
     }
     assert!(matches!(source.next(), Ok(Next::Idle(_))));
     drop(writing);
-    assert!(matches!(source.next(), Ok(Next::End)));
+    ends(&mut source);
     assert!(matches!(source.next(), Ok(Next::End)));
     assert_eq!(source.progress().done.load(Ordering::Relaxed), 24 + 3 * 36);
 }
@@ -56,7 +67,7 @@ fn a_full_pipe_is_never_idle() {
     for number in 1..=1000 {
         assert!(matches!(source.next(), Ok(Next::Frame(frame)) if frame.number == number));
     }
-    assert!(matches!(source.next(), Ok(Next::End)));
+    ends(&mut source);
 }
 
 /// What the writer has flushed comes through its compression, though nothing follows.
