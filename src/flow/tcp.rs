@@ -68,14 +68,15 @@ impl Segment {
 }
 
 /// Whether a segment begins another connection with the same addresses and ports: a SYN with another number than that of
-/// its sender's. Where its sender was not heard of, one that is not what the other side has acknowledged, or after the end.
+/// its sender's. Of a sender of whom nothing was captured: one far from what the other side acknowledges, or, where it acknowledges nothing,
+/// one after the end.
 pub(super) fn is_reuse(flow: &Tracked, side: Side, tcp: &Tcp) -> bool {
     let own = &flow.halves[side as usize];
     if !tcp.flags.open() {
         return false;
     }
     match own.state {
-        // Its SYN may come late, but what it has said since will not be much.
+        // Acknowledged: its SYN was captured late, and it will not have said much before.
         State::Inactive if own.start != 0 => {
             Offset::from(own.start.wrapping_sub(tcp.seq)) >= TOO_FAR
         }
