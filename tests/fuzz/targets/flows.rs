@@ -14,7 +14,6 @@ use std::collections::HashMap;
 
 /// Small bounds are reached by small inputs.
 const SETTINGS: Settings = Settings {
-    streams: Wanted::Compared,
     max_flows: 4,
     max_waiting: 4096,
     ..Settings::FLOWS
@@ -31,12 +30,21 @@ struct Told {
 }
 
 fuzz_target!(|bytes: &[u8]| {
+    for streams in [Wanted::Yes, Wanted::Compared] {
+        follow(bytes, streams);
+    }
+});
+
+fn follow(bytes: &[u8], streams: Wanted) {
     let interface = Interface {
         link: LinkType::RAW,
         ..Interface::default()
     };
     let mut told: HashMap<u64, Told> = HashMap::new();
-    let mut table = FlowTable::new(SETTINGS);
+    let mut table = FlowTable::new(Settings {
+        streams,
+        ..SETTINGS
+    });
     let (mut rest, mut number, mut now) = (bytes, 0, 0_i64);
     while let [step, cut, len, after @ ..] = rest {
         let (frame, after) = after.split_at(after.len().min(usize::from(*len)));
@@ -63,7 +71,7 @@ fuzz_target!(|bytes: &[u8]| {
     table.finish(&mut |event| tell(&mut told, &event));
     assert!(told.values().all(|flow| flow.closed));
     assert_eq!(table.counts().open, 0);
-});
+}
 
 /// Time goes on by a power of two of nanoseconds, or back; or is not known.
 fn time(now: &mut i64, step: u8) -> Timestamp {
