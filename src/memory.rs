@@ -3,9 +3,7 @@
 /// Asks for the two lines of a cache that the bytes at this place begin in, wherever that is.
 #[inline(always)]
 pub fn prefetch_at(bytes: &[u8], at: usize) {
-    let start = bytes.as_ptr().wrapping_add(at);
-    prefetch_line::<NOW>(start);
-    prefetch_line::<NOW>(start.wrapping_add(LINE));
+    prefetch_lines::<NOW>(bytes.as_ptr().wrapping_add(at), PAIR);
 }
 
 /// How many bytes [`prefetch_at`] asks for.
@@ -14,18 +12,19 @@ pub const PAIR: usize = 2 * LINE;
 /// Asks for the lines of so many bytes from this place on, wherever that is, which are needed later: they wait in a larger cache.
 #[inline(always)]
 pub fn prefetch_later(bytes: &[u8], at: usize, len: usize) {
-    let start = bytes.as_ptr().wrapping_add(at);
-    for at in (0..len).step_by(LINE) {
-        prefetch_line::<LATER>(start.wrapping_add(at));
-    }
+    prefetch_lines::<LATER>(bytes.as_ptr().wrapping_add(at), len);
 }
 
 /// Asks for all lines of a value.
 #[inline(always)]
 pub fn prefetch<T>(value: &T) {
-    let start = std::ptr::from_ref(value).cast::<u8>();
-    for at in (0..size_of::<T>()).step_by(LINE) {
-        prefetch_line::<NOW>(start.wrapping_add(at));
+    prefetch_lines::<NOW>(std::ptr::from_ref(value).cast(), size_of::<T>());
+}
+
+#[inline(always)]
+fn prefetch_lines<const INTO: i32>(start: *const u8, len: usize) {
+    for at in (0..len).step_by(LINE) {
+        prefetch_line::<INTO>(start.wrapping_add(at));
     }
 }
 

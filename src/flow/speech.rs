@@ -37,30 +37,47 @@ impl Settings {
     }
 }
 
-/// Takes a usual segment that says nothing, or of a flow of which it is known what is spoken: the flow holds no more then than before.
-/// False if it is none, and nothing was done.
+/// Takes a usual segment, as [`hear`] does; none if it is no such, and nothing was done.
 #[inline(always)]
-pub(super) fn took_usual(
+pub(super) fn take_usual(
     flow: &mut Tracked,
     side: Side,
     brief: &Brief,
     time: i64,
-    streams: Wanted,
+    bounds: Bounds,
     emit: Emit,
-) -> bool {
-    let (Some(tcp), payload) = (&brief.tcp, brief.payload) else {
-        return false;
-    };
-    if streams == Wanted::Compared || !(flow.watch.is_over() || payload.len == 0) {
-        return false;
+) -> Option<i64> {
+    let (tcp, payload) = (brief.tcp.as_ref()?, brief.payload);
+    if bounds.streams == Wanted::Compared {
+        return None;
     }
-    let Some(offset) = tcp::usual_segment(flow, side, tcp, payload.len, time) else {
-        return false;
-    };
-    if streams == Wanted::Yes {
-        tell_next(flow, side, offset, payload, time, emit);
+    let offset = tcp::usual_segment(flow, side, tcp, payload.len, time)?;
+    let mut more = 0;
+    if payload.len > 0 {
+        if !flow.watch.is_over() {
+            more = watch_next(flow, side, offset, payload, bounds);
+        }
+        if bounds.streams == Wanted::Yes {
+            tell_next(flow, side, offset, payload, time, emit);
+        }
     }
-    true
+    Some(more)
+}
+
+/// Looks at the next bytes of a stream; returns how many bytes more the flow holds then.
+fn watch_next(
+    flow: &mut Tracked,
+    side: Side,
+    offset: u64,
+    payload: Payload,
+    bounds: Bounds,
+) -> i64 {
+    let (before, proto) = (flow.watch.held(), flow.key.proto());
+    flow.watch.heard(proto, side, offset, payload.bytes);
+    if bounds.rules.most == 0 {
+        flow.watch.end(proto);
+    }
+    flow.watch.held() as i64 - before as i64
 }
 
 /// Takes what a packet from `side` says, which was counted already; returns how many bytes more the flow holds then.
@@ -95,15 +112,6 @@ fn segment(
     emit: Emit,
 ) {
     let proto = flow.key.proto();
-    if bounds.streams != Wanted::Compared
-        && let Some(offset) = tcp::usual_segment(flow, side, tcp, payload.len, time)
-    {
-        flow.watch.heard(proto, side, offset, payload.bytes);
-        if bounds.streams != Wanted::No {
-            tell_next(flow, side, offset, payload, time, emit);
-        }
-        return;
-    }
     let id = Cell::new(stream_id(flow, bounds));
     let says_something = payload.len > 0;
     let mut watch = match says_something {
@@ -174,14 +182,12 @@ fn stream_id(flow: &Tracked, bounds: Bounds) -> Option<FlowId> {
     (bounds.streams != Wanted::No).then(|| flow.id())
 }
 
-/// Tells what a segment says, if it says something: it is next in its stream.
+/// Tells the next bytes of a stream.
 #[inline]
 fn tell_next(flow: &Tracked, side: Side, offset: u64, payload: Payload, time: i64, emit: Emit) {
     let (bytes, len) = (payload.bytes, u64::from(payload.len));
-    if len > 0 {
-        let delivery = Delivery::Data { offset, bytes, len };
-        tell(&flow.id(), side, Timestamp(time), delivery, emit);
-    }
+    let delivery = Delivery::Data { offset, bytes, len };
+    tell(&flow.id(), side, Timestamp(time), delivery, emit);
 }
 
 fn tell(id: &FlowId, side: Side, time: Timestamp, delivery: Delivery, emit: Emit) {

@@ -210,15 +210,13 @@ impl FlowTable {
     #[inline(always)]
     fn pass(&mut self, time: i64, emit: Emit) {
         let time = match is_far_ahead(time, self.clock) {
-            true => match self.confirmed(time) {
-                Some(time) => time,
-                None => return,
-            },
+            true => self.confirmed(time),
             false => {
                 self.leap = None;
-                time
+                Some(time)
             }
         };
+        let Some(time) = time else { return };
         self.clock = self.clock.max(time);
         if self.clock >= self.due {
             self.close_due(emit);
@@ -326,18 +324,18 @@ impl FlowTable {
         let flow = &mut self.flows[at as usize];
         let side = flow.side(end);
         flow.count(side, brief);
-        if speech::took_usual(flow, side, brief, time, self.settings.streams, emit) {
-            // It changes no state.
-            flow.active = self.clock;
-            return self.ages.touch(flow.class, at);
-        }
         let bounds = self.settings.bounds(self.held);
-        let more = speech::hear(flow, side, brief, time, bounds, emit);
+        let usual = speech::take_usual(flow, side, brief, time, bounds, emit);
+        let more = usual.unwrap_or_else(|| speech::hear(flow, side, brief, time, bounds, emit));
         if more != 0 {
             self.held = self.held.wrapping_add_signed(more);
             self.peaks.held = self.peaks.held.max(self.held);
         }
         flow.active = self.clock;
+        if usual.is_some() {
+            // It changes no state.
+            return self.ages.touch(flow.class, at);
+        }
         let (before, class) = (flow.class, flow.class_now());
         if before == class {
             return self.ages.touch(class, at);

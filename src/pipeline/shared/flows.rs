@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::numbers::Numbers;
-use super::stretch::{AHEAD, BEYOND, Share, Stretch, Whose};
+use super::stretch::{Stretch, Whose};
 use super::{Portion, judge};
 use crate::decode::{brief, decode};
 use crate::error::Result;
@@ -80,16 +80,13 @@ impl Flows {
         let is_quick = stretch.is_steady && !stretch.survey.describes();
         // The first frame that was not looked at, as others are of others' flows.
         let mut passed = 0;
-        let Share { places, openings } = stretch.share(self.index);
+        let share = stretch.share(self.index);
         if !stretch.survey.describes() {
-            self.expect(openings, &mut frames);
+            self.expect(&share.openings, &mut frames);
         }
-        for (index, place) in places.iter().enumerate() {
+        for (index, place) in share.places.iter().enumerate() {
+            share.ask_ahead(index, &frames);
             let at = place.at();
-            if let Some(ahead) = places.get(index + AHEAD) {
-                frames.ask_for(ahead.at());
-            }
-            frames.ask_beyond(at, BEYOND);
             let others = std::mem::replace(&mut passed, at + 1)..at;
             if !is_quick {
                 self.pass_by(others.clone(), &mut frames, portion);

@@ -79,13 +79,10 @@ impl Makers {
     fn share(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
         // Where the next line, if it is this thread's, stands directly behind the last.
         let mut goes_on_at = usize::MAX;
-        let places = &stretch.share(self.index).places;
-        for (index, place) in places.iter().enumerate() {
+        let share = stretch.share(self.index);
+        for (index, place) in share.places.iter().enumerate() {
+            share.ask_ahead(index, &frames);
             let at = place.at();
-            if let Some(ahead) = places.get(index + AHEAD) {
-                frames.ask_for(ahead.at());
-            }
-            frames.ask_beyond(at, BEYOND);
             let Some(frame) = frames.frame(at) else {
                 continue;
             };

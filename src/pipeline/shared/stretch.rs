@@ -4,7 +4,7 @@ use crate::decode::brief;
 use crate::error::Result;
 use crate::flow::LEAP;
 use crate::packet::{Frame, Lane, Lanes, Timestamp};
-use crate::source::{FileSource, Survey, Visitor};
+use crate::source::{FileSource, Frames, Survey, Visitor};
 
 /// So many frames, or so many bytes of the file.
 const FRAMES: usize = 2048;
@@ -202,6 +202,19 @@ impl Deal<'_> {
     /// Whether times go on as they mostly do.
     fn is_steady(&self) -> bool {
         self.is_steady && self.last.0.saturating_sub(self.begin.0) < LEAP
+    }
+}
+
+impl Share {
+    /// Asks for the memory that is needed soon after the frame at so many of the places is worked on.
+    #[inline(always)]
+    pub(super) fn ask_ahead(&self, index: usize, frames: &Frames) {
+        if let Some(ahead) = self.places.get(index + AHEAD) {
+            frames.ask_for(ahead.at());
+        }
+        if let Some(place) = self.places.get(index) {
+            frames.ask_beyond(place.at(), BEYOND);
+        }
     }
 }
 
