@@ -5,52 +5,98 @@ use std::fmt;
 use crate::memory::prefetch_at;
 
 /// Names and values, in the order in which they were found.
+///
+/// ```text
+/// 0        1                 4                       1 + 3 × count
+/// | count  | name's length 1 | … for each of them    | name | value | … |
+/// |        | value's 2       |                       |
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// `name`, `=`, value, line feed, and so on; no value holds a line feed.
-    text: Box<str>,
+    octets: Box<[u8]>,
 }
 
 /// The most that is kept of a value, in characters.
 const LONGEST: usize = 200;
 
+/// The lengths of a name and of its value.
+const LENGTHS: usize = 3;
+
 impl Facts {
     /// Facts from names and values; empty values are left out, control characters replaced (U+FFFD), long values cut (`…`).
     pub fn new<const N: usize>(facts: [(&'static str, &[u8]); N]) -> Facts {
-        let mut len = 0;
-        for (name, value) in facts {
-            if !value.is_empty() {
-                len += name.len() + value.len().min(LONGEST) + 2;
-            }
+        let are_short = facts.iter().all(|(_, value)| value.len() <= LONGEST);
+        if are_short && let Some(facts) = Facts::plain(facts) {
+            return facts;
         }
-        // What is given away in the end is mostly as long as that: it need not be moved then.
-        let mut text = String::with_capacity(len);
-        for (name, value) in facts {
-            if !value.is_empty() {
-                text.push_str(name);
-                text.push('=');
-                add(&mut text, value);
-                text.push('\n');
-            }
+        let clean = facts.map(|(name, value)| (name, clean(value)));
+        Facts::packed(
+            clean
+                .each_ref()
+                .map(|(name, value)| (*name, value.as_bytes())),
+        )
+    }
+
+    /// These, if nothing is to be replaced.
+    fn plain<const N: usize>(facts: [(&'static str, &[u8]); N]) -> Option<Facts> {
+        let facts = Facts::packed(facts);
+        let text = facts.octets.get(1 + facts.count() * LENGTHS..)?;
+        // All are looked at, side by side: that is faster than to stop at the first that is not.
+        let is_plain = |plain, octet: &u8| plain & matches!(octet, b' '..=b'~');
+        text.iter().fold(true, is_plain).then_some(facts)
+    }
+
+    fn packed<const N: usize>(facts: [(&'static str, &[u8]); N]) -> Facts {
+        let there = facts.iter().filter(|(_, value)| !value.is_empty());
+        let len = |(name, value): &(&str, &[u8])| name.len() + value.len() + LENGTHS;
+        let mut octets = Vec::with_capacity(1 + there.clone().map(len).sum::<usize>());
+        octets.push(0);
+        for (name, value) in there.clone() {
+            let [low, high] = (value.len() as u16).to_le_bytes();
+            octets.extend_from_slice(&[name.len() as u8, low, high]);
+            octets[0] += 1;
         }
-        Facts { text: text.into() }
+        for (name, value) in there {
+            octets.extend_from_slice(name.as_bytes());
+            octets.extend_from_slice(value);
+        }
+        Facts {
+            octets: octets.into(),
+        }
     }
 
     /// Asks for the memory that it begins in.
     #[inline]
     pub fn ask_for(&self) {
-        prefetch_at(self.text.as_bytes(), 0);
+        prefetch_at(&self.octets, 0);
+    }
+
+    /// How many there are.
+    fn count(&self) -> usize {
+        self.octets.first().map_or(0, |count| usize::from(*count))
+    }
+
+    /// Every name with its value, as octets.
+    pub(crate) fn octets(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let (lengths, mut text) = self.octets.split_at(match self.count() {
+            0 => self.octets.len(),
+            count => 1 + count * LENGTHS,
+        });
+        let (lengths, _) = lengths.get(1..).unwrap_or_default().as_chunks::<LENGTHS>();
+        lengths.iter().map(move |[name, low, high]| {
+            let (name, rest) = text.split_at(usize::from(*name));
+            let (value, rest) = rest.split_at(usize::from(u16::from_le_bytes([*low, *high])));
+            text = rest;
+            (name, value)
+        })
     }
 
     /// Every name with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut rest = &*self.text;
-        std::iter::from_fn(move || {
-            let (name, behind) = cut(rest, b'=')?;
-            let (value, behind) = cut(behind, b'\n')?;
-            rest = behind;
-            Some((name, value))
-        })
+        // Both were text before they were packed.
+        let text = |octets| str::from_utf8(octets).unwrap_or_default();
+        self.octets()
+            .map(move |(name, value)| (text(name), text(value)))
     }
 
     /// The value of a name.
@@ -61,7 +107,7 @@ impl Facts {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.text.is_empty()
+        self.count() == 0
     }
 }
 
@@ -76,30 +122,17 @@ impl fmt::Display for Facts {
     }
 }
 
-/// What stands before and behind the first such octet.
-fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
-    let end = text.bytes().position(|octet| octet == at)?;
-    Some((text.get(..end)?, text.get(end + 1..)?))
-}
-
-/// Adds a value, clean and short.
-fn add(text: &mut String, value: &[u8]) {
-    // All are looked at, side by side: that is faster than to stop at the first that is not.
-    let is_plain = |plain, octet: &u8| plain & matches!(octet, b' '..=b'~');
-    if value.len() <= LONGEST
-        && value.iter().fold(true, is_plain)
-        && let Ok(value) = str::from_utf8(value)
-    {
-        return text.push_str(value);
-    }
+/// A value, clean and short.
+fn clean(value: &[u8]) -> String {
     // No more bytes than these many characters can have.
     let value = value.get(..LONGEST * 4 + 4).unwrap_or(value);
     let value = String::from_utf8_lossy(value);
     let mut characters = value.chars();
-    text.extend(characters.by_ref().take(LONGEST).map(visible));
+    let mut text: String = characters.by_ref().take(LONGEST).map(visible).collect();
     if characters.next().is_some() {
         text.push('…');
     }
+    text
 }
 
 fn visible(character: char) -> char {

@@ -14,6 +14,7 @@ mod pcap;
 mod pcapng;
 mod save;
 pub mod text;
+mod word;
 
 pub use json::Json;
 pub use lines::{Depends, Lines, Shown};

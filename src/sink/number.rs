@@ -4,10 +4,6 @@
 //! then keeps what counts: a copy of variable length is a call, and octets written one by one have to reach memory before
 //! they can be read as one.
 
-use std::io::Write;
-
-use crate::packet::Span;
-
 /// Two digits of every octet.
 static HEX: [u16; 256] = {
     let digits = b"0123456789abcdef";
@@ -40,32 +36,13 @@ pub(in crate::sink) fn spaces(out: &mut Vec<u8>, count: usize) {
     }
 }
 
-/// Moves what is written from `start` on to the right by so many spaces, and adds one behind it.
-#[inline]
-pub(in crate::sink) fn right(out: &mut Vec<u8>, start: usize, count: usize) {
-    const WORD: usize = size_of::<u128>();
-    let end = out.len() + count + 1;
-    spaces(out, WORD);
-    if end - start <= WORD
-        && let Some(word) = out[start..].first_chunk_mut::<WORD>()
-    {
-        // What falls out of the word is spaces.
-        let moved = u128::from_le_bytes(*word) << (count * 8);
-        let before = (1 << (count * 8)) - 1;
-        *word = (moved | u128::from_le_bytes([b' '; WORD]) & before).to_le_bytes();
-    } else {
-        out.splice(start..start, std::iter::repeat_n(b' ', count));
-    }
-    out.truncate(end);
-}
-
 const SPACES: [u8; 32] = [b' '; 32];
 
 /// The values of eight decimal digits of a number below 10⁸, one in each octet.
 ///
 /// Halves are divided side by side: by 10 000, then both by 100, then all four by 10, each as a multiplication.
 #[inline]
-fn eight_digits(value: u32) -> u64 {
+pub(super) fn eight_digits(value: u32) -> u64 {
     let fours = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let twos = hundreds | (fours - hundreds * 100) << 16;
@@ -124,35 +101,6 @@ pub(in crate::sink) fn decimal64(out: &mut Vec<u8>, value: u64) {
     }
     decimal64(out, value / HALF);
     digits9(out, (value % HALF) as u32);
-}
-
-/// A time as [`Span`] shows it.
-pub(in crate::sink) fn span(out: &mut Vec<u8>, span: Span) {
-    let Ok(nanos @ 1..60_000_000_000) = u64::try_from(span.0) else {
-        // Writing to a Vec cannot fail.
-        let _ = write!(out, "{span}");
-        return;
-    };
-    // By what is divided is known beforehand: a division by anything takes far longer.
-    match nanos {
-        1..1_000 => {
-            decimal(out, nanos as u32);
-            out.extend_from_slice(b" ns");
-        }
-        // " µs" in UTF-8.
-        1_000..1_000_000 => tenths(out, nanos / 100, b" \xc2\xb5s"),
-        1_000_000..1_000_000_000 => tenths(out, nanos / 100_000, b" ms"),
-        _ => tenths(out, nanos / 100_000_000, b" s"),
-    }
-}
-
-/// So many tenths of a unit, which are shown below ten units, and its name.
-#[inline]
-pub(in crate::sink) fn tenths<const N: usize>(out: &mut Vec<u8>, tenths: u64, unit: &[u8; N]) {
-    let (whole, tenth) = (tenths / 10, (tenths % 10) as u8);
-    decimal64(out, whole);
-    piece(out, &[b'.', b'0' + tenth], if whole < 10 { 2 } else { 0 });
-    out.extend_from_slice(unit);
 }
 
 /// `%02u` of a number below 100.
@@ -218,13 +166,8 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_every_length_are_moved_to_the_right() {
-        for (len, count) in (0..40).flat_map(|len| (0..40).map(move |count| (len, count))) {
-            let moved = written(|o| {
-                o.extend(std::iter::repeat_n(b'#', len));
-                right(o, 1, count);
-            });
-            assert_eq!(moved, format!("x{}{} ", " ".repeat(count), "#".repeat(len)));
+    fn any_number_of_spaces() {
+        for count in 0..40 {
             assert_eq!(
                 written(|o| spaces(o, count)),
                 format!("x{}", " ".repeat(count))
@@ -236,14 +179,6 @@ mod tests {
     fn as_the_standard_library_writes_them() {
         let mut value: u64 = 1;
         for _ in 0..20 {
-            for of_ten in (0..100).map(|tenth| (value / 10).wrapping_mul(tenth) as i64) {
-                for nanos in [of_ten - 1, of_ten, -of_ten] {
-                    assert_eq!(
-                        written(|o| span(o, Span(nanos))),
-                        format!("x{}", Span(nanos))
-                    );
-                }
-            }
             for n in [
                 value - 1,
                 value,

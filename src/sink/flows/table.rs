@@ -4,8 +4,9 @@ use std::fmt;
 use std::io::Write;
 
 use super::{Rows, Tally, Writer};
-use crate::flow::{FlowRecord, Side, Verdict};
+use crate::flow::{FlowRecord, ResponseTimes, Side, Verdict};
 use crate::packet::{Span, Timestamp};
+use crate::sink::word::Word;
 use crate::sink::{Clock, Format, Open, address, number};
 
 /// The table's row of the formats.
@@ -42,31 +43,35 @@ struct Cell {
     width: usize,
     /// What it may shrink to before others go.
     least: usize,
-    align: Align,
     /// Where there is too little room the highest goes first; 0 stays.
     goes: u8,
-    show: fn(&FlowRecord, &mut Clock, &mut Vec<u8>),
+    show: Show,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Align {
-    Left,
-    Right,
+/// How a column is filled.
+#[derive(Clone, Copy)]
+enum Show {
+    /// At the left, in ASCII.
+    Plain(fn(&FlowRecord, &mut Clock, &mut Vec<u8>)),
+    /// At the left.
+    Text(fn(&FlowRecord, &mut Vec<u8>)),
+    /// At the right.
+    Number(fn(&FlowRecord) -> Word),
 }
 
 /// The columns; the last one has no end.
 #[rustfmt::skip]
 const CELLS: [Cell; 10] = [
-    Cell { title: "START", width: 15, least: 15, align: Align::Left, goes: 5, show: |flow, clock, out| clock.write(out, flow.first) },
-    Cell { title: CLIENT, width: 21, least: 15, align: Align::Left, goes: 3, show: |flow, _, out| address::socket(out, flow.id.orig()) },
-    Cell { title: "SERVER", width: 21, least: 15, align: Align::Left, goes: 0, show: |flow, _, out| address::socket(out, flow.id.resp()) },
-    Cell { title: PROCESSES, width: 32, least: 28, align: Align::Left, goes: 0, show: |flow, _, out| processes(out, flow) },
-    Cell { title: "SERVICE", width: 30, least: 14, align: Align::Left, goes: 0, show: |flow, _, out| service(out, flow) },
-    Cell { title: "SENT", width: 7, least: 7, align: Align::Right, goes: 1, show: |flow, _, out| bytes(out, flow.side(Side::Orig).bytes) },
-    Cell { title: "RECEIVED", width: 8, least: 8, align: Align::Right, goes: 2, show: |flow, _, out| bytes(out, flow.side(Side::Resp).bytes) },
-    Cell { title: "TOOK", width: 8, least: 8, align: Align::Right, goes: 4, show: |flow, _, out| number::span(out, flow.duration) },
-    Cell { title: "ANSWER", width: 8, least: 8, align: Align::Right, goes: 6, show: |flow, _, out| answer(out, flow) },
-    Cell { title: "END", width: 30, least: 30, align: Align::Left, goes: 0, show: |flow, _, out| end(out, flow) },
+    Cell { title: "START", width: 15, least: 15, goes: 5, show: Show::Plain(|flow, clock, out| clock.write(out, flow.first)) },
+    Cell { title: CLIENT, width: 21, least: 15, goes: 3, show: Show::Plain(|flow, _, out| address::socket(out, flow.id.orig())) },
+    Cell { title: "SERVER", width: 21, least: 15, goes: 0, show: Show::Plain(|flow, _, out| address::socket(out, flow.id.resp())) },
+    Cell { title: PROCESSES, width: 32, least: 28, goes: 0, show: Show::Text(processes) },
+    Cell { title: "SERVICE", width: 30, least: 14, goes: 0, show: Show::Text(service) },
+    Cell { title: "SENT", width: 7, least: 7, goes: 1, show: Show::Number(|flow| Word::bytes(flow.side(Side::Orig).bytes)) },
+    Cell { title: "RECEIVED", width: 8, least: 8, goes: 2, show: Show::Number(|flow| Word::bytes(flow.side(Side::Resp).bytes)) },
+    Cell { title: "TOOK", width: 8, least: 8, goes: 4, show: Show::Number(|flow| Word::span(flow.duration)) },
+    Cell { title: "ANSWER", width: 8, least: 8, goes: 6, show: Show::Number(answer) },
+    Cell { title: "END", width: 30, least: 30, goes: 0, show: Show::Text(end) },
 ];
 
 /// The title of the column that is there only if processes are known.
@@ -87,21 +92,49 @@ impl Table {
         }
     }
 
-    fn line(&mut self, out: &mut Vec<u8>, show: impl Fn(&Cell, &mut Clock, &mut Vec<u8>)) {
-        let last = self.cells.len() - 1;
-        for (at, (cell, width)) in self.cells.iter().enumerate() {
+    fn titles(&self, out: &mut Vec<u8>) {
+        let mut rest = self.cells.iter();
+        while let Some((cell, width)) = rest.next() {
+            match cell.show {
+                Show::Number(_) => Word::new(cell.title).right(out, *width),
+                _ => out.extend_from_slice(cell.title.as_bytes()),
+            }
+            if let (Show::Plain(_) | Show::Text(_), false) = (cell.show, rest.len() == 0) {
+                number::spaces(out, width.saturating_sub(cell.title.len()) + 1);
+            }
+        }
+    }
+
+    fn line(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
+        let is_limited = self.layout.width.is_some();
+        let mut rest = self.cells.iter();
+        while let Some((cell, width)) = rest.next() {
             let start = out.len();
-            show(cell, &mut self.clock, out);
-            let mut wide = columns(&out[start..]);
-            if self.layout.width.is_some() && wide > *width {
+            let mut wide = match cell.show {
+                Show::Number(show) => {
+                    let word = show(flow);
+                    if !is_limited || word.columns() <= *width {
+                        word.right(out, *width);
+                        continue;
+                    }
+                    word.write(out);
+                    word.columns()
+                }
+                Show::Plain(show) => {
+                    show(flow, &mut self.clock, out);
+                    out.len() - start
+                }
+                Show::Text(show) => {
+                    show(flow, out);
+                    columns(&out[start..])
+                }
+            };
+            if is_limited && wide > *width {
                 shorten(out, start, *width);
                 wide = *width;
             }
-            let spaces = width.saturating_sub(wide);
-            match cell.align {
-                _ if at == last => continue,
-                Align::Left => number::spaces(out, spaces + 1),
-                Align::Right => number::right(out, start, spaces),
+            if rest.len() > 0 {
+                number::spaces(out, width.saturating_sub(wide) + 1);
             }
         }
     }
@@ -114,9 +147,7 @@ impl Rows for Table {
 
     fn begin(&mut self, first: Option<Timestamp>, out: &mut Vec<u8>) {
         if first.is_some() {
-            self.line(out, |cell, _, out| {
-                out.extend_from_slice(cell.title.as_bytes());
-            });
+            self.titles(out);
             out.push(b'\n');
         }
     }
@@ -131,7 +162,7 @@ impl Rows for Table {
             _ => None,
         };
         out.extend_from_slice(colour.unwrap_or_default().as_bytes());
-        self.line(out, |cell, clock, out| (cell.show)(flow, clock, out));
+        self.line(flow, out);
         if colour.is_some() {
             out.extend_from_slice(PLAIN.as_bytes());
         }
@@ -161,9 +192,9 @@ pub fn row(flow: &FlowRecord) -> String {
     out.extend_from_slice(" → ".as_bytes());
     address::socket(&mut out, flow.id.resp());
     out.extend_from_slice(b"  ");
-    service(&mut out, flow);
+    service(flow, &mut out);
     out.extend_from_slice(b"  ");
-    end(&mut out, flow);
+    end(flow, &mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 
@@ -240,31 +271,30 @@ fn show(out: &mut Vec<u8>, shown: &dyn fmt::Display) {
     let _ = write!(out, "{shown}");
 }
 
-fn service(out: &mut Vec<u8>, flow: &FlowRecord) {
+fn service(flow: &FlowRecord, out: &mut Vec<u8>) {
     let Some(service) = &flow.service else {
         return out.extend_from_slice(flow.id.transport().as_bytes());
     };
     out.extend_from_slice(service.name.as_bytes());
-    for (_, value) in service.facts.iter() {
+    for (_, value) in service.facts.octets() {
         out.push(b' ');
-        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(value);
     }
 }
 
-fn processes(out: &mut Vec<u8>, flow: &FlowRecord) {
+fn processes(flow: &FlowRecord, out: &mut Vec<u8>) {
     if !flow.owners.are_unknown() {
         show(out, &flow.owners);
     }
 }
 
-fn answer(out: &mut Vec<u8>, flow: &FlowRecord) {
-    if let Some(times) = flow.response_times {
-        number::span(out, Span(times.median as i64));
-    }
+fn answer(flow: &FlowRecord) -> Word {
+    let median = |times: ResponseTimes| Word::span(Span(times.median as i64));
+    flow.response_times.map(median).unwrap_or_default()
 }
 
 /// How it ended, and what else is remarkable.
-fn end(out: &mut Vec<u8>, flow: &FlowRecord) {
+fn end(flow: &FlowRecord, out: &mut Vec<u8>) {
     match flow.outcome.words() {
         Some(words) => out.extend_from_slice(words.as_bytes()),
         None => show(out, &flow.outcome),
@@ -294,21 +324,6 @@ fn summary(verdict: Verdict) -> &'static str {
         Verdict::Reset(_) => "reset",
         Verdict::GivenUp => "given up",
         Verdict::Midstream => "without a begin",
-    }
-}
-
-/// `79 B`, `1.2 kB`, `3.4 GB`: decimal units.
-fn bytes(out: &mut Vec<u8>, count: u64) {
-    // By what is divided is known beforehand: a division by anything takes far longer.
-    match count {
-        0..1_000 => {
-            number::decimal64(out, count);
-            out.extend_from_slice(b" B");
-        }
-        1_000..1_000_000 => number::tenths(out, count / 100, b" kB"),
-        1_000_000..1_000_000_000 => number::tenths(out, count / 100_000, b" MB"),
-        1_000_000_000..1_000_000_000_000 => number::tenths(out, count / 100_000_000, b" GB"),
-        _ => number::tenths(out, count / 100_000_000_000, b" TB"),
     }
 }
 
@@ -342,18 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn as_people_read_them() {
-        for (count, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1_250, "1.2 kB"),
-            (65_483, "65 kB"),
-            (3_400_000_000, "3.4 GB"),
-        ] {
-            let mut out = Vec::new();
-            bytes(&mut out, count);
-            assert_eq!(String::from_utf8_lossy(&out), text);
-        }
+    fn what_is_too_long_is_cut() {
         let mut out = "before abcdäf".as_bytes().to_vec();
         assert_eq!(columns(&out), 13);
         shorten(&mut out, 7, 4);
