@@ -332,7 +332,7 @@ impl FlowTable {
             self.peaks.held = self.peaks.held.max(self.held);
         }
         flow.active = self.clock;
-        if usual.is_some() {
+        if usual.is_some() && !brief.closes() {
             // It changes no state.
             return self.ages.touch(flow.class, at);
         }

@@ -1,6 +1,6 @@
 //! A usual packet, in brief.
 
-use super::{Frame, Lane, Payload, Tcp};
+use super::{Flags, Frame, Lane, Payload, Tcp};
 
 /// A packet as far as filters and flows need it: who sends to whom, how much, and what. [`decode::brief`](crate::decode::brief) makes one of a
 /// usual TCP segment or UDP datagram.
@@ -41,5 +41,11 @@ impl Brief<'_> {
     #[inline(always)]
     pub fn opens(&self) -> bool {
         self.tcp.is_some_and(|tcp| tcp.flags.open())
+    }
+
+    /// Whether its sender says nothing more: a FIN.
+    #[inline(always)]
+    pub fn closes(&self) -> bool {
+        self.tcp.is_some_and(|tcp| tcp.flags.has(Flags::FIN))
     }
 }

@@ -8,8 +8,8 @@ use crate::flow::tracked::{Handshake, Tracked};
 use crate::packet::{Flags, Tcp};
 
 /// Takes a segment from `side` if it is what nearly all segments are, and tells where its data stand in the stream: the next ones of a
-/// connection, an acknowledgement that says something new, and nothing that would have to be counted. [`segment`](super::segment) would do the
-/// same with it, in many more steps.
+/// connection, or its FIN, or what acknowledges that; an acknowledgement that says something new, and nothing that would have to be counted.
+/// [`segment`](super::segment) would do the same with it, in many more steps.
 #[inline(always)]
 pub(in crate::flow) fn usual_segment(
     flow: &mut Tracked,
@@ -18,39 +18,62 @@ pub(in crate::flow) fn usual_segment(
     len: u32,
     time: i64,
 ) -> Option<u64> {
-    const ENDS: u16 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0;
-    if tcp.flags.0 & (ENDS | Flags::ACK.0) != Flags::ACK.0 {
+    const OPENS_OR_BREAKS: u16 = Flags::SYN.0 | Flags::RST.0;
+    if tcp.flags.0 & (OPENS_OR_BREAKS | Flags::ACK.0) != Flags::ACK.0 {
         return None;
     }
+    let fin = tcp.flags.has(Flags::FIN);
     let (own, other) = Half::pair(&mut flow.halves, side);
     let at = sequence::offset(tcp.seq, own.start, own.last);
     let ack = sequence::offset(tcp.ack, other.start, other.acked);
     let goes_on = |state| matches!(state, State::Established | State::Partial);
-    let is_connected = goes_on(own.state) && goes_on(other.state);
-    let is_next = at == own.last && own.assembler.is_at(data_offset(at));
+    // Behind its FIN a side only acknowledges.
+    let may_speak = goes_on(own.state) || (own.state == State::Closed && len == 0 && !fin);
+    let is_heard = goes_on(other.state) || other.state == State::Closed;
+    // FINs are octets too, and no data.
+    let data_at = data_offset(at - Offset::from(own.finned));
+    let is_next = at == own.last && own.assembler.is_at(data_at);
     // More than was sent is a gap; the same again, with data outstanding, may be a duplicate.
     let acknowledges = ack > other.acked || (ack == other.acked && (len > 0 || ack == other.last));
-    let has_it = other.assembler.has(data_offset(ack));
+    let acknowledged = ack - Offset::from(other.finned && ack >= other.fin);
+    let has_it = other.assembler.has(data_offset(acknowledged));
     let is_open = tcp.window > 0 && (len != 1 || other.window > 0);
-    if !(is_connected && is_next && acknowledges && has_it && is_open) {
+    if !(may_speak && is_heard && is_next && acknowledges && has_it && is_open) {
         return None;
     }
-    if let (Handshake::SynAck(began), Side::Orig) = (flow.handshake, side) {
+    if let (Handshake::SynAck(began), Side::Orig, false) = (flow.handshake, side, fin) {
         flow.handshake = Handshake::Took(time.saturating_sub(began));
     }
-    match len {
-        0 => flow.history.once(side, Once::Ack, b'A'),
-        _ => flow.history.once(side, Once::Data, b'D'),
-    };
-    own.last = at + Offset::from(len);
+    let is_over = own.did_close && other.did_close;
+    own.last = at + Offset::from(len) + Offset::from(fin);
     own.window = tcp.window;
     own.assembler.next += u64::from(len);
     other.acked = ack;
-    flow.last = time;
+    if !is_over {
+        flow.last = time;
+    }
     if len > 0 {
         flow.turns.spoke(side, time);
     }
-    Some(data_offset(at))
+    match len {
+        _ if fin => finish(flow, side, time),
+        0 => _ = flow.history.once(side, Once::Ack, b'A'),
+        _ => _ = flow.history.once(side, Once::Data, b'D'),
+    }
+    Some(data_at)
+}
+
+/// The side has sent its FIN, and everything before it was captured.
+fn finish(flow: &mut Tracked, side: Side, time: i64) {
+    let own = &mut flow.halves[side as usize];
+    own.finned = true;
+    own.fin = own.last;
+    // It stands at the end of its segment's data.
+    own.last_fin = (own.last - 1) as u32;
+    own.enter(State::Closed);
+    own.did_close = true;
+    flow.ended = time;
+    flow.history.once(side, Once::Fin, b'F');
 }
 
 /// Where a byte of data stands in its stream; what is no byte of data stands beyond all of them.
