@@ -3,7 +3,7 @@
 //! Doubly linked lists over the places of the flows, beside them in memory so that a move touches little.
 
 /// How long a flow is waited for depends on how far it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub(super) enum Class {
     /// TCP of which one side was seen only, and how it opens.
@@ -13,6 +13,7 @@ pub(super) enum Class {
     /// TCP, ended.
     Ended = 2,
     /// UDP and ICMP.
+    #[default]
     Datagrams = 3,
 }
 

@@ -4,15 +4,18 @@
 //! RST together, `Q` SYN with FIN or RST, `^` the ends were exchanged. Zeek has `C` too, a bad checksum: on loopback checksums are
 //! not filled in, so lcap does not look at them.
 
+use std::fmt;
+use std::ops::Deref;
+
 use super::key::Side;
 
-/// Letters of one flow, most of them without an allocation.
-#[derive(Debug, Clone, Default)]
-pub(super) struct History {
+/// Letters of one flow, most of them without an allocation. As text, they are those alone.
+#[derive(Clone, Default)]
+pub struct History {
     short: [u8; INLINE],
-    /// How many letters there are in all.
+    /// How many letters there are.
     len: u16,
-    /// The letters behind the first [`INLINE`].
+    /// All of them, once they are more than [`INLINE`].
     // A vector of its own would make every flow larger for what hardly any has.
     #[allow(clippy::box_collection)]
     long: Option<Box<Vec<u8>>>,
@@ -44,9 +47,15 @@ impl History {
         if self.has(side, kind) {
             return true;
         }
+        self.first(side, kind, letter);
+        false
+    }
+
+    /// Not inlined: where nearly all packets come by it would be in the way.
+    #[inline(never)]
+    fn first(&mut self, side: Side, kind: Once, letter: u8) {
         self.seen |= bit(side, kind);
         self.add(side, letter);
-        false
     }
 
     /// Whether this kind was seen from this side.
@@ -62,6 +71,7 @@ impl History {
     }
 
     /// Adds a letter.
+    #[inline]
     pub(super) fn add(&mut self, side: Side, letter: u8) {
         let letter = match side {
             Side::Orig => letter,
@@ -83,32 +93,56 @@ impl History {
         self.push(b'^');
     }
 
-    /// Gives back what it holds beside itself.
-    pub(super) fn release(&mut self) {
-        self.long = None;
-    }
-
     /// All letters so far.
-    pub(super) fn text(&self) -> String {
-        let long = self.long.as_deref().map_or(&[][..], Vec::as_slice);
-        let mut text = Vec::with_capacity(INLINE + long.len());
-        text.extend_from_slice(&self.short);
-        text.truncate(usize::from(self.len));
-        text.extend_from_slice(long);
-        // Letters are text.
-        String::from_utf8(text).unwrap_or_default()
+    #[inline]
+    pub(super) fn letters(&self) -> &[u8] {
+        match &self.long {
+            Some(long) => long,
+            None => &self.short[..usize::from(self.len)],
+        }
     }
 
+    #[inline]
     fn push(&mut self, letter: u8) {
+        match self.short.get_mut(usize::from(self.len)) {
+            Some(place) => {
+                *place = letter;
+                self.len += 1;
+            }
+            None => self.push_long(letter),
+        }
+    }
+
+    #[cold]
+    fn push_long(&mut self, letter: u8) {
         if self.len > LONGEST {
             return;
         }
         let letter = if self.len == LONGEST { b'x' } else { letter };
-        match self.short.get_mut(usize::from(self.len)) {
-            Some(place) => *place = letter,
-            None => self.long.get_or_insert_default().push(letter),
-        }
+        let short = || Box::new(self.short.to_vec());
+        self.long.get_or_insert_with(short).push(letter);
         self.len += 1;
+    }
+}
+
+impl Deref for History {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        // Letters are text.
+        str::from_utf8(self.letters()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self)
     }
 }
 
@@ -131,7 +165,7 @@ mod tests {
             history.scaled(Side::Resp, &mut count, b'T');
         }
         history.flip();
-        assert_eq!((&history.text()[..], count), ("Shtttt^", 1000));
+        assert_eq!((&*history, count), ("Shtttt^", 1000));
     }
 
     #[test]
@@ -140,7 +174,7 @@ mod tests {
         for _ in 0..3000 {
             history.add(Side::Orig, b'S');
         }
-        let text = history.text();
+        let text = history.to_string();
         assert_eq!(text.len(), usize::from(LONGEST) + 1);
         assert!(text.starts_with("SSSS") && text.ends_with("Sx"));
     }

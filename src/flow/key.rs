@@ -46,8 +46,9 @@ impl Side {
 }
 
 /// The lower or the higher end of a [`FlowKey`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum End {
+    #[default]
     Low,
     High,
 }
@@ -59,7 +60,7 @@ pub(super) enum End {
 ///  words 2, 3   address of the higher end
 ///  word 4       lower port (16) | higher port (16) | kind (8) | IP version (8) | IANA protocol (8), from the top
 /// ```
-#[derive(Debug, Clone, Copy, Eq)]
+#[derive(Debug, Clone, Copy, Eq, Default)]
 pub struct FlowKey {
     words: [u64; 5],
 }

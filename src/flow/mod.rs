@@ -34,6 +34,7 @@ mod watch;
 pub use community::community_id;
 pub use condition::{CONDITIONS, Condition};
 pub use half::{Analysis, State, Traffic};
+pub use history::History;
 pub use key::{FlowKey, Side};
 pub use outcome::{ConnState, Evidence, Outcome, Verdict};
 pub use peaks::Peaks;

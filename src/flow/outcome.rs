@@ -67,7 +67,8 @@ pub(super) struct Ends<'a> {
     pub(super) proto: u8,
     pub(super) orig: Did,
     pub(super) resp: Did,
-    pub(super) history: &'a str,
+    /// The letters of what happened.
+    pub(super) history: &'a [u8],
     /// From the first packet to the one that ended it.
     pub(super) ended_after: Span,
     /// From the first packet to the last.
@@ -123,11 +124,16 @@ fn tcp_state(ends: &Ends) -> ConnState {
 }
 
 /// Whether the originator sent a SYN and later a RST, with nothing else of its own between them.
-fn gave_up(history: &str) -> bool {
-    let history = history.strip_prefix('^').unwrap_or(history);
-    let rest = history.strip_prefix('S');
-    rest.and_then(|rest| rest.split_once('R'))
-        .is_some_and(|(between, _)| !between.contains(['H', 'A', 'F', 'G', 'I', 'Q']))
+fn gave_up(history: &[u8]) -> bool {
+    let [b'S', rest @ ..] = history.strip_prefix(b"^").unwrap_or(history) else {
+        return false;
+    };
+    let reset = rest.iter().position(|&letter| letter == b'R');
+    reset.is_some_and(|at| !has_any(&rest[..at], b"HAFGIQ"))
+}
+
+fn has_any(history: &[u8], letters: &[u8]) -> bool {
+    history.iter().any(|letter| letters.contains(letter))
 }
 
 /// How a flow ended. Shown it is in words: `reset by the server after 12 ms`.
@@ -195,7 +201,7 @@ fn verdict(ends: &Ends, state: ConnState) -> Verdict {
         ConnState::RstO => Verdict::Reset(Side::Orig),
         ConnState::S2 => Verdict::HalfClosed(Side::Orig),
         ConnState::S3 | ConnState::Shr if ends.proto == TCP => Verdict::HalfClosed(Side::Resp),
-        ConnState::S1 if !ends.history.contains(['A', 'D']) => Verdict::HalfOpen,
+        ConnState::S1 if !has_any(ends.history, b"AD") => Verdict::HalfOpen,
         ConnState::S1 => Verdict::Open,
         ConnState::Oth if ends.orig.state == State::Reset => Verdict::Reset(Side::Orig),
         _ => Verdict::Midstream,

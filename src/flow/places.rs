@@ -182,7 +182,9 @@ mod tests {
             proto: TCP,
         };
         let (key, end) = FlowKey::of(&tuple, Kind::TwoWay);
-        Tracked::new(key, end, 1, 0)
+        let mut flow = Tracked::default();
+        flow.begin(key, end, 1, 0);
+        flow
     }
 
     /// Hashes are cut short so that many keys share a home and runs wrap around the end.

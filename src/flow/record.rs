@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::half::{Analysis, Half, State, Traffic};
+use super::history::History;
 use super::key::{End as KeyEnd, FlowKey, Side};
 use super::outcome::{ConnState, Outcome};
 use super::turns::ResponseTimes;
@@ -40,7 +41,7 @@ pub struct FlowRecord {
     /// How it ended, in words.
     pub outcome: Outcome,
     /// What happened, as letters (Zeek's `history`).
-    pub history: String,
+    pub history: History,
     /// From the first SYN to the ACK of the SYN-ACK; none where one of them was not seen or was sent again (P. Karn).
     pub handshake_rtt: Option<Span>,
     /// From the originator's last byte to the responder's first, turn by turn.

@@ -51,15 +51,16 @@ pub(super) fn in_brief<'a>(
 
 /// Whether a packet, as a flow's first, is most likely an answer (Zeek's `WantConnection`): a server's port sent it unasked.
 pub(super) fn is_answer(brief: &Brief) -> bool {
+    if brief.opens() {
+        return false;
+    }
     let (proto, [src, dst]) = (brief.proto, brief.ports);
     let [from_server, to_server] = [src, dst].map(|port| servers::is_likely(proto, port));
     match &brief.tcp {
+        // Where both may be servers the lower port is; but a SYN-ACK may be a scan.
         Some(tcp) => {
-            let is_syn = tcp.flags.has(Flags::SYN);
-            let begins = tcp.flags.open();
-            // Where both may be servers the lower port is; but a SYN-ACK may be a scan.
-            let is_lower = !is_syn && src < dst;
-            !begins && from_server && (!to_server || is_lower)
+            let is_lower = !tcp.flags.has(Flags::SYN) && src < dst;
+            from_server && (!to_server || is_lower)
         }
         None => proto == UDP && from_server && !to_server,
     }

@@ -81,7 +81,7 @@ fn watch_next(
 }
 
 /// Takes what a packet from `side` says, which was counted already; returns how many bytes more the flow holds then.
-#[inline]
+#[inline(never)]
 pub(super) fn hear(
     flow: &mut Tracked,
     side: Side,

@@ -121,7 +121,7 @@ impl FlowTable {
     #[inline(always)]
     pub fn push_brief(&mut self, brief: &Brief, emit: Emit) {
         let now = self.now(brief.frame.time, emit);
-        self.take(brief, Kind::TwoWay, now, emit);
+        self.take_here(brief, Kind::TwoWay, now, emit);
     }
 
     /// A packet of a flow that is not in this share: only the clock goes on.
@@ -253,8 +253,15 @@ impl FlowTable {
         }
     }
 
-    #[inline]
+    /// Takes a packet of a flow in this share.
+    #[inline(never)]
     fn take(&mut self, brief: &Brief, kind: Kind, time: i64, emit: Emit) {
+        self.take_here(brief, kind, time, emit);
+    }
+
+    /// The same where it is called. What is given away by reference has to stand in memory: who needs it rarely gets a copy.
+    #[inline(always)]
+    fn take_here(&mut self, brief: &Brief, kind: Kind, time: i64, emit: Emit) {
         let (key, end) = FlowKey::of_brief(brief, kind);
         self.begun = true;
         self.is_latest = true;
@@ -266,15 +273,14 @@ impl FlowTable {
             && tcp.flags.open()
         {
             let flow = &self.flows[at as usize];
-            if tcp::is_reuse(flow, flow.side(end), tcp) {
+            if tcp::is_reuse(flow, flow.side(end), &{ *tcp }) {
                 self.give_way(at, emit);
-                self.flows[at as usize] = self.begin((key, end), brief, time, emit);
-                self.wait_for(at);
+                self.begin(at, (key, end), &{ *brief }, time, emit);
             }
         }
         self.last = Some(at);
         if !brief.frame.options.bytes.is_empty() {
-            self.note_owners(at, end, brief, time, emit);
+            self.note_owners(at, end, &{ *brief }, time, emit);
         }
         self.update(at, end, brief, time, emit);
     }
@@ -315,7 +321,7 @@ impl FlowTable {
         let hash = self.places.hash(&key);
         match self.places.find(hash, &key, &self.flows) {
             Some(at) => at,
-            None => self.open(hash, (key, end), brief, time, emit),
+            None => self.open(hash, (key, end), &{ *brief }, time, emit),
         }
     }
 
@@ -326,7 +332,8 @@ impl FlowTable {
         flow.count(side, brief);
         let bounds = self.settings.bounds(self.held);
         let usual = speech::take_usual(flow, side, brief, time, bounds, emit);
-        let more = usual.unwrap_or_else(|| speech::hear(flow, side, brief, time, bounds, emit));
+        let more =
+            usual.unwrap_or_else(|| speech::hear(flow, side, &{ *brief }, time, bounds, emit));
         if more != 0 {
             self.held = self.held.wrapping_add_signed(more);
             self.peaks.held = self.peaks.held.max(self.held);

@@ -12,7 +12,7 @@ use crate::owners::Owners;
 use crate::packet::{Brief, Span, TCP, Timestamp};
 
 /// A flow in the table.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tracked {
     pub(super) key: FlowKey,
     pub(super) number: u64,
@@ -54,25 +54,19 @@ pub(super) enum Handshake {
 }
 
 impl Tracked {
-    pub(super) fn new(key: FlowKey, orig: KeyEnd, number: u64, time: i64) -> Tracked {
-        Tracked {
+    /// It begins where another one was [released](Self::release), or none was.
+    #[inline]
+    pub(super) fn begin(&mut self, key: FlowKey, orig: KeyEnd, number: u64, time: i64) {
+        *self = Tracked {
             key,
+            orig,
             number,
-            first_frame: 0,
             first: time,
             last: time,
             active: time,
             ended: time,
-            halves: Default::default(),
-            history: History::default(),
-            handshake: Handshake::default(),
-            turns: Turns::default(),
-            watch: Watch::default(),
-            orig,
-            class: Class::Datagrams,
-            is_partial: false,
-            unreachable: false,
-        }
+            ..Tracked::default()
+        };
     }
 
     /// Who it is that sends from this end of the key.
@@ -147,7 +141,6 @@ impl Tracked {
     pub(super) fn release(&mut self) {
         self.number = 0;
         self.halves.iter_mut().for_each(Half::release);
-        self.history.release();
         self.watch = Watch::default();
         self.turns = Turns::default();
     }
@@ -160,7 +153,6 @@ impl Tracked {
             SideRecord::new(orig, resp, proto),
             SideRecord::new(resp, orig, proto),
         ];
-        let history = self.history.text();
         // Packets' times may go back.
         let span = |time: i64| Span(time.saturating_sub(self.first).max(0));
         let did = |half: &Half, side: &SideRecord| Did {
@@ -173,7 +165,7 @@ impl Tracked {
             proto,
             orig: did(orig, &sides[0]),
             resp: did(resp, &sides[1]),
-            history: &history,
+            history: self.history.letters(),
             ended_after: span(self.ended),
             lasted: span(self.last),
             unreachable: self.unreachable,
@@ -190,7 +182,7 @@ impl Tracked {
             sides,
             conn_state: state,
             outcome,
-            history,
+            history: std::mem::take(&mut self.history),
             handshake_rtt: match self.handshake {
                 Handshake::Took(took) => Some(Span(took)),
                 _ => None,

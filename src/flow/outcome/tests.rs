@@ -19,7 +19,7 @@ const TCP_ENDS: Ends = Ends {
     proto: TCP,
     orig: side(Inactive, 1, 0),
     resp: side(Inactive, 1, 0),
-    history: "",
+    history: b"",
     ended_after: Span(12_000_000),
     lasted: Span(14_000_000),
     unreachable: false,
@@ -112,7 +112,7 @@ fn who_gives_up_has_sent_a_syn_and_nothing_else() {
     ] {
         for resp in [Inactive, Partial] {
             let ends = Ends {
-                history,
+                history: history.as_bytes(),
                 ..tcp(Reset, resp, 0)
             };
             assert_eq!(conn_state(&ends), expected, "{history} {resp:?}");
@@ -152,7 +152,7 @@ fn said(ends: &Ends) -> (Verdict, String, String) {
 /// A handshake that came so far, and its history.
 fn so_far(orig: State, resp: State, history: &'static str) -> Ends<'static> {
     let mut ends = Ends {
-        history,
+        history: history.as_bytes(),
         ..tcp(orig, resp, 1)
     };
     ends.resp.syn_ack = history.contains('h');

@@ -21,34 +21,29 @@ impl FlowTable {
         if self.places.len() >= self.settings.max_flows as usize {
             self.evict(emit);
         }
-        let flow = self.begin((key, end), brief, time, emit);
-        let at = match self.free.pop() {
-            Some(at) => {
-                self.flows[at as usize] = flow;
-                at
-            }
-            None => {
-                self.flows.push(flow);
-                self.flows.len() as u32 - 1
-            }
-        };
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.flows.push(Tracked::default());
+            self.flows.len() as u32 - 1
+        });
+        self.begin(at, (key, end), brief, time, emit);
         self.places.insert(hash, at);
         self.peaks.flows = self.peaks.flows.max(self.places.len() as u64);
-        self.wait_for(at);
         at
     }
 
-    /// A flow that begins with this packet.
+    /// A flow begins with this packet in a place where none is.
     #[inline]
     pub(super) fn begin(
         &mut self,
+        at: u32,
         (key, end): (FlowKey, End),
         brief: &Brief,
         time: i64,
         emit: Emit,
-    ) -> Tracked {
+    ) {
         self.counts.opened += 1;
-        let mut flow = Tracked::new(key, end, self.counts.opened, time);
+        let flow = &mut self.flows[at as usize];
+        flow.begin(key, end, self.counts.opened, time);
         flow.first_frame = brief.frame.number;
         if is_answer(brief) {
             flow.flip();
@@ -61,13 +56,8 @@ impl FlowTable {
             due: None,
             what: What::Opened,
         });
-        flow
-    }
-
-    /// A flow stands here from now on, and is due some time.
-    #[inline]
-    pub(super) fn wait_for(&mut self, at: u32) {
-        let class = self.flows[at as usize].class;
+        // It is due some time.
+        let class = flow.class;
         self.ages.add(class, at);
         self.due = self.due.min(self.deadline(class, self.clock));
     }

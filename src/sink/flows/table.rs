@@ -53,8 +53,8 @@ struct Cell {
 enum Show {
     /// At the left, in ASCII.
     Plain(fn(&FlowRecord, &mut Clock, &mut Vec<u8>)),
-    /// At the left.
-    Text(fn(&FlowRecord, &mut Vec<u8>)),
+    /// At the left; tells how many columns it took. To look at what was just written would be to wait until it has reached memory.
+    Text(fn(&FlowRecord, &mut Vec<u8>) -> usize),
     /// At the right.
     Number(fn(&FlowRecord) -> Word),
 }
@@ -124,10 +124,7 @@ impl Table {
                     show(flow, &mut self.clock, out);
                     out.len() - start
                 }
-                Show::Text(show) => {
-                    show(flow, out);
-                    columns(&out[start..])
-                }
+                Show::Text(show) => show(flow, out),
             };
             if is_limited && wide > *width {
                 shorten(out, start, *width);
@@ -271,21 +268,28 @@ fn show(out: &mut Vec<u8>, shown: &dyn fmt::Display) {
     let _ = write!(out, "{shown}");
 }
 
-fn service(flow: &FlowRecord, out: &mut Vec<u8>) {
+fn service(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
     let Some(service) = &flow.service else {
-        return out.extend_from_slice(flow.id.transport().as_bytes());
+        let name = flow.id.transport();
+        out.extend_from_slice(name.as_bytes());
+        return name.len();
     };
     out.extend_from_slice(service.name.as_bytes());
+    let mut wide = service.name.len();
     for (_, value) in service.facts.octets() {
         out.push(b' ');
         out.extend_from_slice(value);
+        wide += 1 + columns(value);
     }
+    wide
 }
 
-fn processes(flow: &FlowRecord, out: &mut Vec<u8>) {
+fn processes(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
+    let start = out.len();
     if !flow.owners.are_unknown() {
         show(out, &flow.owners);
     }
+    columns(&out[start..])
 }
 
 fn answer(flow: &FlowRecord) -> Word {
@@ -294,22 +298,30 @@ fn answer(flow: &FlowRecord) -> Word {
 }
 
 /// How it ended, and what else is remarkable.
-fn end(flow: &FlowRecord, out: &mut Vec<u8>) {
-    match flow.outcome.words() {
+fn end(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    let words = flow.outcome.words();
+    match words {
         Some(words) => out.extend_from_slice(words.as_bytes()),
         None => show(out, &flow.outcome),
     }
     let retransmissions = flow.both(|side| u64::from(side.analysis.retrans_pkts));
     let closed = flow.both(|side| u64::from(side.analysis.zero_windows));
-    for (count, one, many) in [
+    let remarks = [
         (flow.missed_bytes(), "byte missing", "bytes missing"),
         (retransmissions, "retransmission", "retransmissions"),
         (closed, "closed window", "closed windows"),
-    ] {
+    ];
+    for (count, one, many) in remarks {
         if count > 0 {
             let noun = if count == 1 { one } else { many };
             show(out, &format_args!(", {count} {noun}"));
         }
+    }
+    match words {
+        // ASCII, and all.
+        Some(words) if words.len() == out.len() - start => words.len(),
+        _ => columns(&out[start..]),
     }
 }
 
