@@ -7,9 +7,8 @@ use crate::memory::prefetch_at;
 /// Names and values, in the order in which they were found.
 ///
 /// ```text
-/// 0        1                 4                       1 + 3 × count
-/// | count  | name's length 1 | … for each of them    | name | value | … |
-/// |        | value's 2       |                       |
+/// 0               1                3      3 + name
+/// | name's length | value's length | name | value | … the next
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -19,15 +18,14 @@ pub struct Facts {
 /// The most that is kept of a value, in characters.
 const LONGEST: usize = 200;
 
-/// The lengths of a name and of its value.
+/// What the lengths of a name and of its value take, in bytes.
 const LENGTHS: usize = 3;
 
 impl Facts {
     /// Facts from names and values; empty values are left out, control characters replaced (U+FFFD), long values cut (`…`).
     pub fn new<const N: usize>(facts: [(&'static str, &[u8]); N]) -> Facts {
-        let are_short = facts.iter().all(|(_, value)| value.len() <= LONGEST);
-        if are_short && let Some(facts) = Facts::plain(facts) {
-            return facts;
+        if facts.iter().all(|(_, value)| is_clean(value)) {
+            return Facts::packed(facts);
         }
         let clean = facts.map(|(name, value)| (name, clean(value)));
         Facts::packed(
@@ -37,28 +35,21 @@ impl Facts {
         )
     }
 
-    /// These, if nothing is to be replaced.
-    fn plain<const N: usize>(facts: [(&'static str, &[u8]); N]) -> Option<Facts> {
-        let facts = Facts::packed(facts);
-        let text = facts.octets.get(1 + facts.count() * LENGTHS..)?;
-        // All are looked at, side by side: that is faster than to stop at the first that is not.
-        let is_plain = |plain, octet: &u8| plain & matches!(octet, b' '..=b'~');
-        text.iter().fold(true, is_plain).then_some(facts)
-    }
-
     fn packed<const N: usize>(facts: [(&'static str, &[u8]); N]) -> Facts {
-        let there = facts.iter().filter(|(_, value)| !value.is_empty());
-        let len = |(name, value): &(&str, &[u8])| name.len() + value.len() + LENGTHS;
-        let mut octets = Vec::with_capacity(1 + there.clone().map(len).sum::<usize>());
-        octets.push(0);
-        for (name, value) in there.clone() {
-            let [low, high] = (value.len() as u16).to_le_bytes();
-            octets.extend_from_slice(&[name.len() as u8, low, high]);
-            octets[0] += 1;
+        let mut len = 0;
+        for (name, value) in facts {
+            if !value.is_empty() {
+                len += LENGTHS + name.len() + value.len();
+            }
         }
-        for (name, value) in there {
-            octets.extend_from_slice(name.as_bytes());
-            octets.extend_from_slice(value);
+        let mut octets = Vec::with_capacity(len);
+        for (name, value) in facts {
+            if !value.is_empty() {
+                let [low, high] = (value.len() as u16).to_le_bytes();
+                octets.extend_from_slice(&[name.len() as u8, low, high]);
+                octets.extend_from_slice(name.as_bytes());
+                octets.extend_from_slice(value);
+            }
         }
         Facts {
             octets: octets.into(),
@@ -71,23 +62,17 @@ impl Facts {
         prefetch_at(&self.octets, 0);
     }
 
-    /// How many there are.
-    fn count(&self) -> usize {
-        self.octets.first().map_or(0, |count| usize::from(*count))
-    }
-
     /// Every name with its value, as octets.
+    #[inline]
     pub(crate) fn octets(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let (lengths, mut text) = self.octets.split_at(match self.count() {
-            0 => self.octets.len(),
-            count => 1 + count * LENGTHS,
-        });
-        let (lengths, _) = lengths.get(1..).unwrap_or_default().as_chunks::<LENGTHS>();
-        lengths.iter().map(move |[name, low, high]| {
-            let (name, rest) = text.split_at(usize::from(*name));
-            let (value, rest) = rest.split_at(usize::from(u16::from_le_bytes([*low, *high])));
-            text = rest;
-            (name, value)
+        let mut rest = &*self.octets;
+        std::iter::from_fn(move || {
+            let ([name, low, high], behind) = rest.split_first_chunk::<LENGTHS>()?;
+            let (name, behind) = behind.split_at_checked(usize::from(*name))?;
+            let len = u16::from_le_bytes([*low, *high]);
+            let (value, behind) = behind.split_at_checked(usize::from(len))?;
+            rest = behind;
+            Some((name, value))
         })
     }
 
@@ -107,7 +92,7 @@ impl Facts {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.count() == 0
+        self.octets.is_empty()
     }
 }
 
@@ -120,6 +105,14 @@ impl fmt::Display for Facts {
         }
         Ok(())
     }
+}
+
+/// Whether a value may stay as it is.
+#[inline]
+fn is_clean(value: &[u8]) -> bool {
+    // All are looked at, side by side: that is faster than to stop at the first that is not.
+    let is_plain = |plain, octet: &u8| plain & matches!(octet, b' '..=b'~');
+    value.len() <= LONGEST && value.iter().fold(true, is_plain)
 }
 
 /// A value, clean and short.

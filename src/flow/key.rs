@@ -56,8 +56,8 @@ pub(super) enum End {
 /// A flow's two ends and its protocol, undirected: the same for both directions.
 ///
 /// ```text
-///  words 0, 1   address of the lower end; IPv4 in the low half of word 1
-///  words 2, 3   address of the higher end
+///  words 0, 1   address of the end with the lower port, or the lower address; IPv4 in the low half of word 1
+///  words 2, 3   address of the other end
 ///  word 4       lower port (16) | higher port (16) | kind (8) | IP version (8) | IANA protocol (8), from the top
 /// ```
 #[derive(Debug, Clone, Copy, Eq, Default)]
@@ -129,7 +129,10 @@ impl FlowKey {
         proto: u8,
     ) -> (FlowKey, End) {
         // Two ends that are the same are the lower one.
-        let is_low = (src, src_port) <= (dst, dst_port);
+        let is_low = match src_port == dst_port {
+            true => src <= dst,
+            false => src_port < dst_port,
+        };
         let (low, low_port, high, high_port, end) = match is_low {
             true => (src, src_port, dst, dst_port, End::Low),
             false => (dst, dst_port, src, src_port, End::High),
@@ -156,18 +159,12 @@ impl FlowKey {
         SocketAddr::new(ip, port as u16)
     }
 
-    /// This key without these bits of the larger port, and the bits.
+    /// This key without these bits of the higher port, and the bits.
     #[inline]
     pub(super) fn neighbours(&self, bits: u32) -> (FlowKey, u32) {
-        let [.., ports] = self.words;
-        let shift = if ports >> 48 > ports >> 32 & 0xffff {
-            48
-        } else {
-            32
-        };
-        let own = (ports >> shift) as u32 & bits;
+        let own = (self.words[4] >> 32) as u32 & bits;
         let mut key = *self;
-        key.words[4] ^= u64::from(own) << shift;
+        key.words[4] ^= u64::from(own) << 32;
         (key, own)
     }
 
