@@ -9,7 +9,7 @@ use super::tracked::Tracked;
 use super::watch::Watch;
 use super::{Cause, Emit, FlowEvent, FlowId, Settings, Wanted, What};
 use crate::detect::OPENING;
-use crate::packet::{Brief, Payload, Tcp, Timestamp, UDP};
+use crate::packet::{Brief, Flags, Payload, Tcp, Timestamp, UDP};
 
 /// What is wanted of streams, and what may be held for it.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,10 @@ pub(super) fn take_usual(
     let (tcp, payload) = (brief.tcp.as_ref()?, brief.payload);
     if bounds.streams == Wanted::Compared {
         return None;
+    }
+    if tcp.flags.has(Flags::SYN) {
+        let taken = tcp::usual_opening(flow, side, &{ *tcp }, payload.len, time);
+        return taken.then_some(0);
     }
     let offset = tcp::usual_segment(flow, side, tcp, payload.len, time)?;
     let mut more = 0;

@@ -339,7 +339,7 @@ impl FlowTable {
             self.peaks.held = self.peaks.held.max(self.held);
         }
         flow.active = self.clock;
-        if usual.is_some() && !brief.closes() {
+        if usual.is_some() && !brief.opens_or_closes() {
             // It changes no state.
             return self.ages.touch(flow.class, at);
         }

@@ -7,7 +7,7 @@ mod analysis;
 mod states;
 mod usual;
 
-pub(super) use usual::usual_segment;
+pub(super) use usual::{usual_opening, usual_segment};
 
 use std::cell::Cell;
 

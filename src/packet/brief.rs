@@ -43,9 +43,10 @@ impl Brief<'_> {
         self.tcp.is_some_and(|tcp| tcp.flags.open())
     }
 
-    /// Whether its sender says nothing more: a FIN.
+    /// Whether it is a segment with a SYN or a FIN.
     #[inline(always)]
-    pub fn closes(&self) -> bool {
-        self.tcp.is_some_and(|tcp| tcp.flags.has(Flags::FIN))
+    pub fn opens_or_closes(&self) -> bool {
+        const EITHER: u16 = Flags::SYN.0 | Flags::FIN.0;
+        self.tcp.is_some_and(|tcp| tcp.flags.0 & EITHER != 0)
     }
 }

@@ -76,6 +76,56 @@ fn finish(flow: &mut Tracked, side: Side, time: i64) {
     flow.history.once(side, Once::Fin, b'F');
 }
 
+/// Takes a SYN that begins a flow, or the SYN-ACK that answers it, if there is nothing else to them. Likewise in many fewer steps.
+#[inline(never)]
+pub(in crate::flow) fn usual_opening(
+    flow: &mut Tracked,
+    side: Side,
+    tcp: &Tcp,
+    len: u32,
+    time: i64,
+) -> bool {
+    const CONTROLS: u16 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0;
+    let answers = tcp.flags.has(Flags::ACK);
+    let (own, other) = Half::pair(&mut flow.halves, side);
+    let is_first = own.traffic.pkts == 1 && own.state == State::Inactive;
+    let is_alone = tcp.flags.0 & CONTROLS == Flags::SYN.0 && len == 0 && tcp.window > 0;
+    if !(is_first && is_alone) {
+        return false;
+    }
+    match side {
+        Side::Orig if !answers && other.traffic.pkts == 0 => {
+            own.syn = true;
+            own.enter(State::SynSent);
+            flow.is_partial = false;
+            flow.handshake = Handshake::Syn(time);
+            flow.history.once(side, Once::Syn, b'S');
+        }
+        Side::Resp
+            if answers
+                && other.state == State::SynSent
+                && (other.last, other.acked) == (1, 0)
+                && tcp.ack == other.start.wrapping_add(1) =>
+        {
+            other.acked = 1;
+            other.enter(State::Established);
+            own.syn_ack = true;
+            own.enter(State::Established);
+            if let Handshake::Syn(began) = flow.handshake {
+                flow.handshake = Handshake::SynAck(began);
+            }
+            flow.history.once(side, Once::Syn, b'H');
+        }
+        _ => return false,
+    }
+    own.begin(tcp.seq);
+    own.last = 1;
+    own.window = tcp.window;
+    own.last_syn = 0;
+    flow.last = time;
+    true
+}
+
 /// Where a byte of data stands in its stream; what is no byte of data stands beyond all of them.
 #[inline]
 fn data_offset(at: Offset) -> u64 {
