@@ -159,12 +159,13 @@ impl FlowKey {
         SocketAddr::new(ip, port as u16)
     }
 
-    /// This key without these bits of the higher port, and the bits.
+    /// This key without these bits of half of the higher port, and the bits.
     #[inline]
     pub(super) fn neighbours(&self, bits: u32) -> (FlowKey, u32) {
-        let own = (self.words[4] >> 32) as u32 & bits;
+        const HALF: u32 = 33;
+        let own = (self.words[4] >> HALF) as u32 & bits;
         let mut key = *self;
-        key.words[4] ^= u64::from(own) << 32;
+        key.words[4] ^= u64::from(own) << HALF;
         (key, own)
     }
 
