@@ -10,6 +10,7 @@ use super::icmp;
 use super::key::{End as KeyEnd, FlowKey, Kind, Side};
 use super::peaks::Peaks;
 use super::places::Places;
+use super::recent::Recent;
 use super::seen::{Unreadable, in_brief};
 use super::tracked::Tracked;
 use super::{Emit, FlowEvent, Settings, What, speech, tcp};
@@ -32,7 +33,8 @@ pub struct FlowTable {
     leap: Option<i64>,
     /// Nothing is due before this time.
     due: i64,
-    /// The place of the last flow that a packet was of: the next packet is often of the same one.
+    recent: Recent,
+    /// The place of the last flow that a packet was of.
     last: Option<u32>,
     /// Whether the last packet of any flow was of that one.
     is_latest: bool,
@@ -90,6 +92,7 @@ impl FlowTable {
             clock: i64::MIN,
             leap: None,
             due: i64::MAX,
+            recent: Recent::default(),
             last: None,
             fragments: Fragments::default(),
             expected: Vec::new(),
@@ -265,9 +268,21 @@ impl FlowTable {
         let (key, end) = FlowKey::of_brief(brief, kind);
         self.begun = true;
         self.is_latest = true;
-        let at = match self.last {
-            Some(last) if self.flows[last as usize].key == key => last,
-            _ => self.find_or_open(key, end, brief, time, emit),
+        let spread = brief.spread();
+        let at = match self.recent.place(spread) {
+            Some(at)
+                if self
+                    .flows
+                    .get(at as usize)
+                    .is_some_and(|flow| flow.key == key) =>
+            {
+                at
+            }
+            _ => {
+                let at = self.find_or_open(key, end, brief, time, emit);
+                self.recent.note(spread, at);
+                at
+            }
         };
         if let Some(tcp) = &brief.tcp
             && tcp.flags.open()

@@ -139,6 +139,8 @@ impl Tracked {
 
     /// It was reported: gives back what it holds, and is no flow any more.
     pub(super) fn release(&mut self) {
+        // Nobody has this key: who remembers the place does not take it for a flow's.
+        self.key = FlowKey::default();
         self.number = 0;
         self.halves.iter_mut().for_each(Half::release);
         self.watch = Watch::default();

@@ -1,5 +1,6 @@
 //! A usual packet, in brief.
 
+use super::lane::spread;
 use super::{Flags, Frame, Lane, Payload, Tcp};
 
 /// A packet as far as filters and flows need it: who sends to whom, how much, and what. [`decode::brief`](crate::decode::brief) makes one of a
@@ -32,9 +33,20 @@ impl Brief<'_> {
     /// The lane that it is in.
     #[inline(always)]
     pub fn lane(&self) -> Lane {
+        Lane::of_ends(self.addresses(), self.ports)
+    }
+
+    /// Its ends in 64 bits of which the upper ones are spread evenly, the same for both directions; the uppermost four are the lane.
+    #[inline(always)]
+    pub fn spread(&self) -> u64 {
+        spread(self.addresses(), self.ports)
+    }
+
+    #[inline(always)]
+    fn addresses(&self) -> u64 {
         let [a, b] = self.src;
         let [c, d] = self.dst;
-        Lane::of_ends(a ^ b ^ c ^ d, self.ports)
+        a ^ b ^ c ^ d
     }
 
     /// Whether it is a client's SYN, with which a connection opens.

@@ -20,8 +20,7 @@ impl Lane {
     /// The lane of a connection between these two ends: the exclusive or of both addresses, folded to 64 bits, and both ports.
     #[inline]
     pub fn of_ends(addresses: u64, ports: [u16; 2]) -> Lane {
-        let ports = u64::from(ports[0]) + u64::from(ports[1]);
-        Lane((addresses.wrapping_add(ports).wrapping_mul(GOLDEN) >> 60) as u8)
+        Lane((spread(addresses, ports) >> 60) as u8)
     }
 
     /// The lane of a packet that goes from one end to the other.
@@ -35,6 +34,13 @@ impl Lane {
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
+}
+
+/// A connection's ends in 64 bits of which the upper ones are spread evenly, the same for both directions.
+#[inline(always)]
+pub(super) fn spread(addresses: u64, ports: [u16; 2]) -> u64 {
+    let ports = u64::from(ports[0]) + u64::from(ports[1]);
+    addresses.wrapping_add(ports).wrapping_mul(GOLDEN)
 }
 
 /// Some of the lanes.

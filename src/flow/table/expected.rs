@@ -3,6 +3,7 @@
 
 use super::FlowTable;
 use crate::flow::key::{FlowKey, Kind};
+use crate::flow::recent::{self, Hint};
 use crate::memory::prefetch;
 use crate::packet::Brief;
 
@@ -14,6 +15,21 @@ impl FlowTable {
         let hash = self.places.hash(&key);
         self.places.ask_for(hash);
         self.expected.push(hash);
+    }
+
+    /// What tells [`ask_for`](Self::ask_for) of which flow a packet is.
+    #[inline(always)]
+    pub fn hint(brief: &Brief) -> Hint {
+        recent::hint(brief.spread())
+    }
+
+    /// One of the next few packets is of this flow, if packets were of it lately.
+    #[inline(always)]
+    pub fn ask_for(&self, hint: Hint) {
+        let at = self.recent.likely(hint);
+        if let Some(flow) = self.flows.get(at as usize) {
+            prefetch(flow);
+        }
     }
 
     /// Asks for what is kept of all flows that are [expected](Self::expect): one after the other, where each step needs what the one before it

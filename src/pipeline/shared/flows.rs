@@ -42,6 +42,9 @@ pub(super) struct Told {
 
 const BEGAN: u32 = u32::MAX;
 
+/// What is known of a flow is asked for so many frames before it is needed.
+const SOON: usize = 3;
+
 /// What else is told of a flow that ended.
 #[derive(Debug)]
 pub(super) struct Ended {
@@ -86,6 +89,9 @@ impl Flows {
         }
         for (index, place) in share.places.iter().enumerate() {
             share.ask_ahead(index, &frames);
+            if let Some(soon) = share.places.get(index + SOON) {
+                self.table.ask_for(soon.hint);
+            }
             let at = place.at();
             let others = std::mem::replace(&mut passed, at + 1)..at;
             if !is_quick {

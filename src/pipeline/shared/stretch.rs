@@ -2,7 +2,7 @@
 
 use crate::decode::brief;
 use crate::error::Result;
-use crate::flow::LEAP;
+use crate::flow::{FlowTable, Hint, LEAP};
 use crate::packet::{Frame, Lane, Lanes, Timestamp};
 use crate::source::{FileSource, Frames, Survey, Visitor};
 
@@ -56,6 +56,8 @@ pub(super) struct Place {
     /// Where it is in the stretch, from 0.
     at: u16,
     pub(super) whose: Whose,
+    /// Of which flow it is, if it is a usual packet.
+    pub(super) hint: Hint,
 }
 
 const _: () = assert!(FRAMES <= u16::MAX as usize);
@@ -162,6 +164,7 @@ impl Visitor for Deal<'_> {
         let at = self.at;
         let usual = brief(frame);
         let owner = usual.map(|usual| usize::from(self.owners[usual.lane().index()]));
+        let hint = usual.map_or(0, |usual| FlowTable::hint(&usual));
         if let Some(owner) = owner
             && usual.is_some_and(|usual| usual.opens())
         {
@@ -170,9 +173,9 @@ impl Visitor for Deal<'_> {
         match owner {
             Some(owner) if self.wanted == Wanted::Lanes => {
                 let whose = Whose::Own;
-                self.shares[owner].places.push(Place { at, whose });
+                self.shares[owner].places.push(Place { at, whose, hint });
             }
-            _ => self.show_all(owner),
+            _ => self.show_all(owner, hint),
         }
         self.at += 1;
         let time = frame.time;
@@ -187,7 +190,7 @@ impl Visitor for Deal<'_> {
 impl Deal<'_> {
     /// Everybody has to look at it.
     #[inline(never)]
-    fn show_all(&mut self, owner: Option<usize>) {
+    fn show_all(&mut self, owner: Option<usize>, hint: Hint) {
         let at = self.at;
         for (thread, share) in self.shares.iter_mut().enumerate() {
             let whose = match owner {
@@ -195,7 +198,7 @@ impl Deal<'_> {
                 Some(_) => Whose::Others,
                 None => Whose::Unsure,
             };
-            share.places.push(Place { at, whose });
+            share.places.push(Place { at, whose, hint });
         }
     }
 
