@@ -268,22 +268,7 @@ impl FlowTable {
         let (key, end) = FlowKey::of_brief(brief, kind);
         self.begun = true;
         self.is_latest = true;
-        let spread = brief.spread();
-        let at = match self.recent.place(spread) {
-            Some(at)
-                if self
-                    .flows
-                    .get(at as usize)
-                    .is_some_and(|flow| flow.key == key) =>
-            {
-                at
-            }
-            _ => {
-                let at = self.find_or_open(key, end, brief, time, emit);
-                self.recent.note(spread, at);
-                at
-            }
-        };
+        let at = self.find_or_open(key, end, brief, time, emit);
         if let Some(tcp) = &brief.tcp
             && tcp.flags.open()
         {
@@ -333,11 +318,20 @@ impl FlowTable {
         time: i64,
         emit: Emit,
     ) -> u32 {
+        let spread = brief.spread();
+        if let Some(at) = self.recent.place(spread)
+            && let Some(flow) = self.flows.get(at as usize)
+            && flow.key == key
+        {
+            return at;
+        }
         let hash = self.places.hash(&key);
-        match self.places.find(hash, &key, &self.flows) {
+        let at = match self.places.find(hash, &key, &self.flows) {
             Some(at) => at,
             None => self.open(hash, (key, end), &{ *brief }, time, emit),
-        }
+        };
+        self.recent.note(spread, at);
+        at
     }
 
     #[inline(always)]
