@@ -12,6 +12,7 @@ mod names;
 mod number;
 mod pcap;
 mod pcapng;
+mod room;
 mod save;
 pub mod text;
 mod word;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::behind::Behind;
 use super::names::{Names, Rotation};
+use super::room::Room;
 use super::{Needs, Sink};
 use crate::error::{Error, Result};
 use crate::packet::{Interface, Packet, Resolution, Timestamp};
@@ -68,6 +69,7 @@ const PAGE: usize = 4096;
 pub struct Out {
     name: std::path::PathBuf,
     file: File,
+    room: Room,
     waiting: Vec<u8>,
     /// Bytes written to this file.
     written: u64,
@@ -196,9 +198,15 @@ impl Out {
     fn create(path: &Path, pace: Pace) -> Result<Out> {
         let file = create(path)?;
         let waiting = Vec::with_capacity(BUFFER + LARGE * 2);
+        let room = match path == Path::new(STDOUT) {
+            // What was written there before is somebody else's.
+            true => Room::default(),
+            false => Room::of(&file),
+        };
         Ok(Out {
             name: path.into(),
             file,
+            room,
             waiting,
             written: 0,
             pace,
@@ -247,6 +255,7 @@ impl Out {
     fn write_aligned(&mut self) -> Result<()> {
         let size = BUFFER - self.written as usize % BUFFER;
         self.written += size as u64;
+        self.room.reach(&self.file, self.written);
         let written = self.write_first(size);
         written.map_err(|error| self.failed(error))
     }
@@ -276,6 +285,8 @@ impl Out {
         let mut waiting = std::mem::take(&mut self.waiting);
         let behind = (self.written as usize + waiting.len() + bytes.len()) % PAGE;
         let (bytes, rest) = bytes.split_at(bytes.len() - behind);
+        self.written += (waiting.len() + bytes.len()) as u64;
+        self.room.reach(&self.file, self.written);
         let mut parts = &mut [IoSlice::new(&waiting), IoSlice::new(bytes)][..];
         while !parts.is_empty() {
             match self.file.write_vectored(parts) {
@@ -285,7 +296,6 @@ impl Out {
                 Err(error) => return Err(self.failed(error)),
             }
         }
-        self.written += (waiting.len() + bytes.len()) as u64;
         waiting.clear();
         waiting.extend_from_slice(rest);
         self.waiting = waiting;
@@ -312,6 +322,17 @@ impl Out {
     }
 }
 
+impl Drop for Out {
+    fn drop(&mut self) {
+        // Who writes has to end before the size is set.
+        self.behind = None;
+        self.room.give_back(&self.file);
+    }
+}
+
+/// What standard output is called.
+const STDOUT: &str = "-";
+
 /// Creates a file for who typed the command; `-` is standard output.
 ///
 /// # Errors
@@ -322,7 +343,7 @@ pub fn create(path: &Path) -> Result<File> {
         path: path.into(),
         source,
     };
-    if path == Path::new("-") {
+    if path == Path::new(STDOUT) {
         let stdout = std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned();
         return Ok(File::from(stdout.map_err(failed)?));
     }

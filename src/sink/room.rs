@@ -1,0 +1,107 @@
+//! Room on the disk for a file that grows.
+//!
+//! To write into blocks that a file already has takes ext4 two thirds of the time: otherwise it accounts for every 4 KiB by itself.
+
+use std::fs::File;
+
+/// Takes blocks ahead of what is written (fallocate(2)), and gives back what was not needed. The file's size never tells of them.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    /// How far the file has blocks, in bytes from its beginning; none where it takes them as it grows.
+    until: Option<u64>,
+}
+
+impl Room {
+    /// For a new file, written from its beginning.
+    pub(super) fn of(file: &File) -> Room {
+        Room {
+            until: is_worth_it(file).then_some(0),
+        }
+    }
+
+    /// The file will soon be written up to `end`.
+    #[inline]
+    pub(super) fn reach(&mut self, file: &File, end: u64) {
+        if let Some(until) = self.until.filter(|&until| until < end) {
+            self.until = take(file, until, end);
+        }
+    }
+
+    /// Nothing more will be written.
+    pub(super) fn give_back(&mut self, file: &File) {
+        if self.until.take().is_some_and(|until| until > 0)
+            && let Ok(known) = file.metadata()
+        {
+            // A size set anew frees what lies behind it. Where that fails, the blocks stay the file's.
+            let _ = file.set_len(known.len());
+        }
+    }
+}
+
+/// Takes blocks where there are none, up to `end` and for as much again within limits; how far there are any.
+#[cold]
+#[cfg(target_os = "linux")]
+fn take(file: &File, start: u64, end: u64) -> Option<u64> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    /// A file of some packets is not worth it; whoever is killed leaves no more than that.
+    const AHEAD: std::ops::RangeInclusive<u64> = 1 << 20..=64 << 20;
+    let until = end + end.clamp(*AHEAD.start(), *AHEAD.end());
+    // Not a regular file, or the disk is nearly full: the file grows as it can.
+    let taken = fallocate(file, FallocateFlags::KEEP_SIZE, start, until - start);
+    taken.ok().map(|()| until)
+}
+
+/// Whether its file system was found to gain by it. A tmpfs does not, and btrfs would not compress such a file any more.
+#[cfg(target_os = "linux")]
+fn is_worth_it(file: &File) -> bool {
+    rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type == libc::EXT4_SUPER_MAGIC)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn take(_: &File, _: u64, _: u64) -> Option<u64> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_worth_it(_: &File) -> bool {
+    false
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn blocks_are_taken_ahead_and_given_back() {
+        let mut file = tempfile::tempfile().expect("a file");
+        let mut room = Room { until: Some(0) };
+        room.reach(&file, 300_000);
+        // Not every file system can.
+        let is_taken = room.until.is_some();
+        file.write_all(&[1; 300_000]).expect("there is room");
+        assert_eq!(known(&file).1 > 1_300_000, is_taken);
+        // What is there is not taken again.
+        room.reach(&file, 1_000_000);
+        assert_eq!(room.until, is_taken.then_some(300_000 + (1 << 20)));
+        room.give_back(&file);
+        assert!(matches!(known(&file), (300_000, ..400_000)));
+    }
+
+    /// How long it is, and how many bytes of the disk it takes.
+    fn known(file: &File) -> (u64, u64) {
+        file.sync_all().expect("all is on the disk");
+        let known = file.metadata().expect("metadata");
+        (known.len(), known.blocks() * 512)
+    }
+
+    #[test]
+    fn what_has_no_blocks_is_asked_once() {
+        let null = File::options().write(true).open("/dev/null").expect("it");
+        assert!(Room::of(&null).until.is_none());
+        let mut room = Room { until: Some(0) };
+        room.reach(&null, 1);
+        assert!(room.until.is_none());
+    }
+}
