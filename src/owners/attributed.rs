@@ -1,7 +1,6 @@
 //! A source whose frames tell whose they are, as a file's do that was saved with owners.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use super::{Directory, Owner, Owners, Which};
 use crate::decode::decode;
 use crate::error::Result;
 use crate::packet::{Body, Flags, Frame, Options, Packet, Timestamp, Tuple};
-use crate::source::{Losses, Next, Source};
+use crate::source::{Losses, Next, Source, Take};
 
 /// Frames with comments on their owners.
 pub struct Attributed<S> {
@@ -62,14 +61,14 @@ impl<S: Source> Attributed<S> {
 }
 
 impl<S: Source> Source for Attributed<S> {
-    fn each(&mut self, mut take: impl FnMut(&Next<'_>) -> ControlFlow<()>) -> Result<()> {
+    fn each(&mut self, take: &mut impl Take) -> Result<()> {
         let labels = &mut self.labels;
-        self.source.each(|next| match next {
-            Next::Frame(frame) => take(&Next::Frame(Frame {
+        self.source.each(&mut |next: &Next<'_>| match next {
+            Next::Frame(frame) => take.take(&Next::Frame(Frame {
                 options: labels.of(&decode(frame)),
                 ..*frame
             })),
-            next => take(next),
+            next => take.take(next),
         })
     }
 

@@ -7,7 +7,7 @@ use super::{Owner, Owners, comment};
 use crate::decode::decode;
 use crate::error::Result;
 use crate::packet::{Body, Flags, Frame, Tuple};
-use crate::source::{Losses, Next, Source};
+use crate::source::{Losses, Next, Source, Take};
 
 /// Whose packets are wanted: of any of these, at either end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,11 +59,11 @@ impl<S: Source> Selected<S> {
 }
 
 impl<S: Source> Source for Selected<S> {
-    fn each(&mut self, mut take: impl FnMut(&Next<'_>) -> ControlFlow<()>) -> Result<()> {
+    fn each(&mut self, take: &mut impl Take) -> Result<()> {
         let choice = &mut self.choice;
-        self.source.each(|next| match next {
+        self.source.each(&mut |next: &Next<'_>| match next {
             Next::Frame(frame) if !choice.wants(frame) => ControlFlow::Continue(()),
-            next => take(next),
+            next => take.take(next),
         })
     }
 

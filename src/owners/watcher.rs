@@ -179,7 +179,7 @@ fn look(directory: &Directory, mut live: Live, mut finder: Finder) {
     // Those that have begun and are not looked up yet.
     let mut begun: Vec<Question> = Vec::new();
     // The capture beside it tells what is wrong with the device.
-    let _ = live.each(|next| {
+    let _ = live.each(&mut |next: &Next<'_>| {
         if let Next::Frame(frame) = next
             && let Some(question) = begins(directory, frame)
         {

@@ -18,8 +18,8 @@ use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowTable, Settings};
 use crate::packet::{Packet, Timestamp};
-use crate::source::{Next, Source};
-use reading::{Depth, Reading};
+use crate::source::{Next, Source, Take};
+use reading::{Depth, Reading, Sound};
 
 /// When to end although there is more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub fn run<S: Source>(
         return ran;
     }
     let mut pass = Pass {
-        depth: Depth::of(filter, output),
+        depth: Depth::of(filter, output, task.flows.is_some()),
         filter,
         output,
         limits: task.limits,
@@ -97,37 +97,13 @@ impl Pass<'_, '_> {
         if !self.goes_on() {
             return Ok(());
         }
-        let gave = source.each(|next| match self.take(next) {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(()),
-        });
+        let gave = source.each(self);
         self.failed.take().map_or(gave, Err)
     }
 
     #[inline(always)]
     fn goes_on(&self) -> bool {
         self.failed.is_none() && !self.limits.reached(self.totals) && self.output.wants_more()
-    }
-
-    /// Takes what a source gives; whether it is to give more.
-    #[inline(always)]
-    fn take(&mut self, next: &Next) -> bool {
-        let is_taken = match next {
-            Next::Frame(frame) => match self.depth {
-                Depth::Flows => match brief(frame) {
-                    Some(ref brief) => self.pass(brief),
-                    None => self.pass(&decode(frame)),
-                },
-                Depth::Packets => self.pass(&decode(frame)),
-                Depth::Frames => self.pass(&Packet::not_read(frame)),
-            },
-            Next::Idle(now) => {
-                self.idle(*now);
-                true
-            }
-            Next::End => true,
-        };
-        is_taken && self.goes_on()
     }
 
     /// Takes a frame through the filter to the output and to flows; false if that would exceed a limit, or failed.
@@ -179,6 +155,32 @@ impl Pass<'_, '_> {
         }
         self.totals.conclude(flows.counts());
         self.failed.take().map_or(Ok(()), Err)
+    }
+}
+
+impl Take for Pass<'_, '_> {
+    #[inline(always)]
+    fn take(&mut self, next: &Next<'_>) -> ControlFlow<()> {
+        let is_taken = match next {
+            Next::Frame(frame) => match self.depth {
+                Depth::Frames => self.pass(&Packet::not_read(frame)),
+                Depth::Counts if brief(frame).is_some() => self.pass(&Sound(frame)),
+                Depth::Counts | Depth::Packets => self.pass(&decode(frame)),
+                Depth::Flows => match brief(frame) {
+                    Some(ref brief) => self.pass(brief),
+                    None => self.pass(&decode(frame)),
+                },
+            },
+            Next::Idle(now) => {
+                self.idle(*now);
+                true
+            }
+            Next::End => true,
+        };
+        match is_taken && self.goes_on() {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
     }
 }
 

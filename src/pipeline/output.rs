@@ -54,10 +54,10 @@ impl<'a> Output<'a> {
         Arc::clone(&self.flush_asked)
     }
 
-    /// How far packets must be understood for its sinks.
+    /// How far packets must be understood for its sinks; without any they are only counted.
     pub fn needs(&self) -> Needs {
         let needs = self.sinks.iter().map(|sink| sink.needs());
-        needs.max().unwrap_or(Needs::Packets)
+        needs.max().unwrap_or(Needs::Counts)
     }
 
     /// Whether any sink needs this, neither less nor more.

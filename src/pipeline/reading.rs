@@ -1,6 +1,7 @@
 //! Frames understood as far as a run needs it: nobody pays for what nobody asks.
 
 use super::{Output, Totals};
+use crate::decode::decode;
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowTable};
 use crate::packet::{Brief, Frame, Packet};
@@ -11,6 +12,8 @@ use crate::sink::Needs;
 pub(super) enum Depth {
     /// Not at all: they are stored as they came.
     Frames,
+    /// As far as to tell whether anything is wrong with them.
+    Counts,
     /// As far as filters and flows need it: the usual ones in brief.
     Flows,
     /// As far as lcap reads.
@@ -18,12 +21,14 @@ pub(super) enum Depth {
 }
 
 impl Depth {
-    /// What a filter and sinks need.
-    pub(super) fn of(filter: &Filter, output: &Output) -> Depth {
+    /// What a filter and sinks need, and whoever follows flows.
+    pub(super) fn of(filter: &Filter, output: &Output, flows: bool) -> Depth {
         if output.needs_any(Needs::Packets) {
             Depth::Packets
-        } else if filter.reads_packets() || output.needs() > Needs::Frames {
+        } else if flows || filter.reads_packets() || output.needs() > Needs::Counts {
             Depth::Flows
+        } else if output.needs() == Needs::Counts {
+            Depth::Counts
         } else {
             Depth::Frames
         }
@@ -72,6 +77,36 @@ impl<'a> Reading<'a> for Brief<'a> {
     #[inline(always)]
     fn as_packet<T>(&self, act: impl FnOnce(&Packet) -> T) -> T {
         act(&Packet::not_read(self.frame))
+    }
+}
+
+/// A frame of a usual packet, with which nothing is wrong. Nobody wants to know more of it.
+pub(super) struct Sound<'a>(pub(super) &'a Frame<'a>);
+
+impl<'a> Reading<'a> for Sound<'a> {
+    #[inline(always)]
+    fn passes(&self, filter: &mut Filter) -> bool {
+        filter.is_empty() || filter.matches(&Packet::not_read(self.0))
+    }
+
+    #[inline(always)]
+    fn count(&self, totals: &Totals) {
+        totals.saw_usual();
+    }
+
+    #[inline(always)]
+    fn follow(&self, flows: &mut FlowTable, emit: &mut dyn FnMut(FlowEvent)) {
+        flows.push(&decode(self.0), emit);
+    }
+
+    #[inline(always)]
+    fn frame(&self) -> &'a Frame<'a> {
+        self.0
+    }
+
+    #[inline(always)]
+    fn as_packet<T>(&self, act: impl FnOnce(&Packet) -> T) -> T {
+        act(&Packet::not_read(self.0))
     }
 }
 

@@ -7,12 +7,11 @@ use super::header;
 use super::input::Input;
 use super::signature::Compression;
 use super::stream::{Patience, Stream};
-use super::{Losses, Next, Reader, Source, Stop};
+use super::{Losses, Next, Reader, Source, Stop, Take};
 use crate::error::{Error, Result};
 use crate::packet::{Frame, Interface, Timestamp};
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -280,18 +279,18 @@ impl FileSource {
 }
 
 impl Source for FileSource {
-    fn each(&mut self, mut take: impl FnMut(&Next<'_>) -> ControlFlow<()>) -> Result<()> {
+    fn each(&mut self, take: &mut impl Take) -> Result<()> {
         loop {
             let took = match self.find()? {
-                Ok(found) => take(&Next::Frame(self.pass(found))),
+                Ok(found) => take.take(&Next::Frame(self.pass(found))),
                 Err(Next::End) => break,
-                Err(instead) => take(&instead),
+                Err(instead) => take.take(&instead),
             };
             if took.is_break() {
                 return Ok(());
             }
         }
-        let _ = take(&Next::End);
+        let _ = take.take(&Next::End);
         Ok(())
     }
 

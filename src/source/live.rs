@@ -34,7 +34,7 @@ use presence::Presence;
 use refusal::why_not_opened;
 pub use refusal::{missing_permission, program, shell_word};
 
-use super::{Losses, Next, Source, Stop, socket};
+use super::{Losses, Next, Source, Stop, Take, socket};
 use crate::error::{Error, Result};
 use crate::packet::{self, Frame, Interface, LinkType, Resolution, Timestamp};
 
@@ -178,10 +178,7 @@ impl Live {
     }
 
     /// Gives what the ring holds, up to so many packets, and keeps the clocks that depend on whether there were any.
-    fn look(
-        &mut self,
-        take: &mut impl FnMut(&Next<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>> {
+    fn look(&mut self, take: &mut impl Take) -> Result<ControlFlow<()>> {
         // Before: what comes while the ring is read is not yet overdue.
         let now = Instant::now();
         let before = self.number;
@@ -200,10 +197,7 @@ impl Live {
         Ok(gave)
     }
 
-    fn give(
-        &mut self,
-        take: &mut impl FnMut(&Next<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>> {
+    fn give(&mut self, take: &mut impl Take) -> Result<ControlFlow<()>> {
         let (interface, since) = (&self.interface, self.since);
         let (mut number, mut bytes) = (self.number, 0);
         let mut gave = ControlFlow::Continue(());
@@ -216,7 +210,7 @@ impl Live {
             }
             number += 1;
             bytes += packet.data.len() as u64;
-            gave = take(&Next::Frame(Frame {
+            gave = take.take(&Next::Frame(Frame {
                 number,
                 time,
                 interface,
@@ -313,12 +307,12 @@ impl Live {
 }
 
 impl Source for Live {
-    fn each(&mut self, mut take: impl FnMut(&Next<'_>) -> ControlFlow<()>) -> Result<()> {
+    fn each(&mut self, take: &mut impl Take) -> Result<()> {
         loop {
             if !self.ready {
                 if !self.idle {
                     self.idle = true;
-                    if take(&Next::Idle(now())).is_break() {
+                    if take.take(&Next::Idle(now())).is_break() {
                         return Ok(());
                     }
                 }
@@ -329,11 +323,11 @@ impl Source for Live {
                     Step::Close => {}
                 }
             }
-            if self.look(&mut take)?.is_break() {
+            if self.look(take)?.is_break() {
                 return Ok(());
             }
         }
-        let _ = take(&Next::End);
+        let _ = take.take(&Next::End);
         Ok(())
     }
 

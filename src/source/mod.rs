@@ -40,7 +40,7 @@ pub trait Source {
     ///
     /// # Errors
     /// The device failed or the file is damaged. Every good frame was given before.
-    fn each(&mut self, take: impl FnMut(&Next<'_>) -> ControlFlow<()>) -> Result<()>;
+    fn each(&mut self, take: &mut impl Take) -> Result<()>;
 
     /// The file that it reads, if all of it is mapped: several threads can work on its frames at the same time.
     fn mapped(&mut self) -> Option<&mut FileSource> {
@@ -49,6 +49,19 @@ pub trait Source {
 
     /// What was lost or passed over so far.
     fn losses(&mut self) -> Losses;
+}
+
+/// Takes what a source gives, and says whether it is to go on. Closures do. Whoever takes all frames of a file is a type of its own: a closure
+/// is called in several places, and so not inlined in the one that counts.
+pub trait Take {
+    /// Takes what the source has to say.
+    fn take(&mut self, next: &Next<'_>) -> ControlFlow<()>;
+}
+
+impl<F: FnMut(&Next<'_>) -> ControlFlow<()>> Take for F {
+    fn take(&mut self, next: &Next<'_>) -> ControlFlow<()> {
+        self(next)
+    }
 }
 
 /// What a [`Source`] has to say.

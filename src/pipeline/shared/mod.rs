@@ -175,7 +175,7 @@ fn goals(
         };
         return Some((goals?, wanted));
     }
-    let depth = Depth::of(filter, output);
+    let depth = Depth::of(filter, output, false);
     // Who only counts is done before another has been woken.
     let sink = output.only()?;
     let makers: Option<Vec<_>> = (0..count).map(|_| sink.maker()).collect();
