@@ -9,27 +9,45 @@ use std::fs::File;
 pub(super) struct Room {
     /// How far the file has blocks, in bytes from its beginning; none where it takes them as it grows.
     until: Option<u64>,
+    /// Whether it may have more than it needs.
+    is_taken: bool,
 }
+
+/// So much is taken at once, in bytes, as much as was written within these limits. A file of some packets is not worth it; whoever is killed
+/// leaves no more than that.
+const AHEAD: std::ops::RangeInclusive<u64> = 1 << 20..=64 << 20;
+/// So much has to be free, in bytes: a disk that is nearly full is left to others.
+const FREE: u64 = 1 << 30;
 
 impl Room {
     /// For a new file, written from its beginning.
     pub(super) fn of(file: &File) -> Room {
         Room {
             until: is_worth_it(file).then_some(0),
+            is_taken: false,
         }
     }
 
     /// The file will soon be written up to `end`.
     #[inline]
     pub(super) fn reach(&mut self, file: &File, end: u64) {
-        if let Some(until) = self.until.filter(|&until| until < end) {
-            self.until = take(file, until, end);
+        if let Some(start) = self.until.filter(|&until| until < end) {
+            self.take(file, start, end);
         }
+    }
+
+    #[cold]
+    fn take(&mut self, file: &File, start: u64, end: u64) {
+        let until = end + end.clamp(*AHEAD.start(), *AHEAD.end());
+        // What fails may have taken some.
+        self.is_taken = true;
+        self.until = take(file, start, until - start).then_some(until);
     }
 
     /// Nothing more will be written.
     pub(super) fn give_back(&mut self, file: &File) {
-        if self.until.take().is_some_and(|until| until > 0)
+        self.until = None;
+        if std::mem::take(&mut self.is_taken)
             && let Ok(known) = file.metadata()
         {
             // A size set anew frees what lies behind it. Where that fails, the blocks stay the file's.
@@ -38,17 +56,12 @@ impl Room {
     }
 }
 
-/// Takes blocks where there are none, up to `end` and for as much again within limits; how far there are any.
-#[cold]
+/// Takes blocks where there are none; whether it could.
 #[cfg(target_os = "linux")]
-fn take(file: &File, start: u64, end: u64) -> Option<u64> {
-    use rustix::fs::{FallocateFlags, fallocate};
-    /// A file of some packets is not worth it; whoever is killed leaves no more than that.
-    const AHEAD: std::ops::RangeInclusive<u64> = 1 << 20..=64 << 20;
-    let until = end + end.clamp(*AHEAD.start(), *AHEAD.end());
-    // Not a regular file, or the disk is nearly full: the file grows as it can.
-    let taken = fallocate(file, FallocateFlags::KEEP_SIZE, start, until - start);
-    taken.ok().map(|()| until)
+fn take(file: &File, start: u64, size: u64) -> bool {
+    use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
+    fstatvfs(file).is_ok_and(|system| system.f_bavail.saturating_mul(system.f_frsize) > FREE)
+        && fallocate(file, FallocateFlags::KEEP_SIZE, start, size).is_ok()
 }
 
 /// Whether its file system was found to gain by it. A tmpfs does not, and btrfs would not compress such a file any more.
@@ -58,8 +71,8 @@ fn is_worth_it(file: &File) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn take(_: &File, _: u64, _: u64) -> Option<u64> {
-    None
+fn take(_: &File, _: u64, _: u64) -> bool {
+    false
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -76,9 +89,12 @@ mod tests {
     #[test]
     fn blocks_are_taken_ahead_and_given_back() {
         let mut file = tempfile::tempfile().expect("a file");
-        let mut room = Room { until: Some(0) };
+        let mut room = Room {
+            until: Some(0),
+            ..Room::default()
+        };
         room.reach(&file, 300_000);
-        // Not every file system can.
+        // Not every file system can, and not every disk has room.
         let is_taken = room.until.is_some();
         file.write_all(&[1; 300_000]).expect("there is room");
         assert_eq!(known(&file).1 > 1_300_000, is_taken);
@@ -100,7 +116,10 @@ mod tests {
     fn what_has_no_blocks_is_asked_once() {
         let null = File::options().write(true).open("/dev/null").expect("it");
         assert!(Room::of(&null).until.is_none());
-        let mut room = Room { until: Some(0) };
+        let mut room = Room {
+            until: Some(0),
+            ..Room::default()
+        };
         room.reach(&null, 1);
         assert!(room.until.is_none());
     }
