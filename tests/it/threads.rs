@@ -214,6 +214,36 @@ fn captures_of_many_stretches() {
     }
 }
 
+/// How far frames are read depends on what is wanted; what is wrong with them is counted alike.
+#[test]
+fn what_is_wrong_is_told_however_little_is_wanted() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut random = Random(9);
+    let mut frames = frames(&mut random, 4);
+    for frame in &mut frames {
+        if random.below(3) == 0 {
+            frame.truncate(random.below(70) as usize);
+        } else if let Some(octet) = frame.get_mut(random.below(70) as usize) {
+            *octet = random.below(256) as u8;
+        }
+    }
+    let times = times(Times::Steady, &mut random, frames.len());
+    let capture = written(directory.path(), "wrong", &pcap(&frames, &times));
+    let told = ask(&capture, "--format json", 1).errors;
+    assert!(told.contains("frames with a cut or impossible header"));
+    for asked in [
+        "--count",
+        "--count -p 1-65535",
+        "-q",
+        "-q tcp",
+        "--format json -p 80",
+    ] {
+        assert_eq!(ask(&capture, asked, 1).errors, told, "{asked}");
+    }
+    // What belongs to no flow is told behind it.
+    assert!(ask(&capture, "flows", 1).errors.starts_with(&told));
+}
+
 /// A reader that goes away ends everything, and is no failure.
 #[test]
 fn readers_that_go_away() {
