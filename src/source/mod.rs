@@ -59,6 +59,7 @@ pub trait Take {
 }
 
 impl<F: FnMut(&Next<'_>) -> ControlFlow<()>> Take for F {
+    #[inline]
     fn take(&mut self, next: &Next<'_>) -> ControlFlow<()> {
         self(next)
     }
