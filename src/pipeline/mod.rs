@@ -19,7 +19,7 @@ use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowTable, Settings};
 use crate::packet::{Packet, Timestamp};
 use crate::source::{Next, Source, Take};
-use reading::{Depth, Reading, Sound};
+use reading::{Depth, Reading};
 
 /// When to end although there is more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -163,13 +163,12 @@ impl Take for Pass<'_, '_> {
     fn take(&mut self, next: &Next<'_>) -> ControlFlow<()> {
         let is_taken = match next {
             Next::Frame(frame) => match self.depth {
-                Depth::Frames => self.pass(&Packet::not_read(frame)),
-                Depth::Counts if brief(frame).is_some() => self.pass(&Sound(frame)),
-                Depth::Counts | Depth::Packets => self.pass(&decode(frame)),
+                depth if depth.is_enough(frame) => self.pass(&Packet::not_read(frame)),
                 Depth::Flows => match brief(frame) {
                     Some(ref brief) => self.pass(brief),
                     None => self.pass(&decode(frame)),
                 },
+                _ => self.pass(&decode(frame)),
             },
             Next::Idle(now) => {
                 self.idle(*now);

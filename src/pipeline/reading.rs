@@ -1,7 +1,7 @@
 //! Frames understood as far as a run needs it: nobody pays for what nobody asks.
 
 use super::{Output, Totals};
-use crate::decode::decode;
+use crate::decode::brief;
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowTable};
 use crate::packet::{Brief, Frame, Packet};
@@ -31,6 +31,16 @@ impl Depth {
             Depth::Counts
         } else {
             Depth::Frames
+        }
+    }
+
+    /// Whether a frame need not be read any further: nobody wants that, or it is a usual one, with which nothing is wrong.
+    #[inline(always)]
+    pub(super) fn is_enough(self, frame: &Frame) -> bool {
+        match self {
+            Depth::Frames => true,
+            Depth::Counts => brief(frame).is_some(),
+            Depth::Flows | Depth::Packets => false,
         }
     }
 }
@@ -80,40 +90,10 @@ impl<'a> Reading<'a> for Brief<'a> {
     }
 }
 
-/// A frame of a usual packet, with which nothing is wrong. Nobody wants to know more of it.
-pub(super) struct Sound<'a>(pub(super) &'a Frame<'a>);
-
-impl<'a> Reading<'a> for Sound<'a> {
-    #[inline(always)]
-    fn passes(&self, filter: &mut Filter) -> bool {
-        filter.is_empty() || filter.matches(&Packet::not_read(self.0))
-    }
-
-    #[inline(always)]
-    fn count(&self, totals: &Totals) {
-        totals.saw_usual();
-    }
-
-    #[inline(always)]
-    fn follow(&self, flows: &mut FlowTable, emit: &mut dyn FnMut(FlowEvent)) {
-        flows.push(&decode(self.0), emit);
-    }
-
-    #[inline(always)]
-    fn frame(&self) -> &'a Frame<'a> {
-        self.0
-    }
-
-    #[inline(always)]
-    fn as_packet<T>(&self, act: impl FnOnce(&Packet) -> T) -> T {
-        act(&Packet::not_read(self.0))
-    }
-}
-
 impl<'a> Reading<'a> for Packet<'a> {
     #[inline]
     fn passes(&self, filter: &mut Filter) -> bool {
-        filter.matches(self)
+        filter.is_empty() || filter.matches(self)
     }
 
     #[inline]

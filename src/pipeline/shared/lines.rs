@@ -6,7 +6,7 @@ use crate::decode::{brief, decode};
 use crate::filter::Filter;
 use crate::packet::{Frame, Lanes, Packet};
 use crate::pipeline::Totals;
-use crate::pipeline::reading::{Depth, Reading, Sound};
+use crate::pipeline::reading::{Depth, Reading};
 use crate::sink::Lines;
 use crate::source::Frames;
 
@@ -110,13 +110,12 @@ impl Makers {
     #[inline]
     fn line(&mut self, frame: &Frame, is_sure: bool, out: &mut Vec<u8>) -> bool {
         match self.depth {
-            Depth::Frames => self.line_of(&Packet::not_read(frame), is_sure, out),
-            Depth::Counts if brief(frame).is_some() => self.line_of(&Sound(frame), is_sure, out),
-            Depth::Counts | Depth::Packets => self.line_of(&decode(frame), is_sure, out),
+            depth if depth.is_enough(frame) => self.line_of(&Packet::not_read(frame), is_sure, out),
             Depth::Flows => match brief(frame) {
                 Some(ref brief) => self.line_of(brief, is_sure, out),
                 None => self.line_of(&decode(frame), is_sure, out),
             },
+            _ => self.line_of(&decode(frame), is_sure, out),
         }
     }
 
