@@ -13,45 +13,70 @@ const IPV6: usize = 40;
 /// Length of a UDP header, in bytes.
 const UDP_HEADER: usize = 8;
 
-/// A usual TCP segment or UDP datagram: whole in its headers, on Ethernet, as the loopback device of Linux gives it, without IP options
-/// and extensions. It says of such a frame what [`decode`](super::decode) says of it, in a quarter of the instructions.
+/// Does something with a usual packet. A closure would not do: called in several places, it is not inlined in the one that counts.
+pub trait Usual<'a> {
+    /// What comes of it.
+    type Made;
+
+    /// Does it.
+    fn take(self, brief: Brief<'a>) -> Self::Made;
+}
+
+/// Shows a usual TCP segment or UDP datagram to whoever wants it: one that is whole in its headers, on Ethernet, as the loopback device of
+/// Linux gives it, without IP options and extensions. It says of such a frame what [`decode`](super::decode) says of it, in a quarter of the
+/// instructions.
 ///
 /// None of any other, which has to be decoded to know.
 #[inline(always)]
-pub fn brief<'a>(frame: &'a Frame<'a>) -> Option<Brief<'a>> {
+pub fn usual<'a, U: Usual<'a>>(frame: &'a Frame<'a>, user: U) -> Option<U::Made> {
     if frame.link != LinkType::ETHERNET {
         return None;
     }
     let (link, bytes) = frame.bytes.split_first_chunk::<ETHERNET>()?;
-    match link[12..] {
-        [0x08, 0x00] => carried(frame, bytes, version_4(bytes)?),
-        [0x86, 0xdd] => carried(frame, bytes, version_6(bytes)?),
+    let [.., high, low] = *link;
+    match u16::from_be_bytes([high, low]) {
+        0x0800 => carried(frame, bytes, version_4(bytes)?, user),
+        0x86dd => carried(frame, bytes, version_6(bytes)?, user),
         _ => None,
     }
 }
 
-/// What an IP packet carries. There is code for each version, in which the header's length is a constant.
+/// What [`usual`] shows.
 #[inline(always)]
-fn carried<'a>(frame: &'a Frame<'a>, bytes: &'a [u8], ip: Ip) -> Option<Brief<'a>> {
+pub fn brief<'a>(frame: &'a Frame<'a>) -> Option<Brief<'a>> {
+    struct Itself;
+    impl<'a> Usual<'a> for Itself {
+        type Made = Brief<'a>;
+
+        #[inline(always)]
+        fn take(self, brief: Brief<'a>) -> Brief<'a> {
+            brief
+        }
+    }
+    usual(frame, Itself)
+}
+
+/// What an IP packet carries. There is code for each version and each protocol, in which the header's length and much else is a constant.
+#[inline(always)]
+fn carried<'a, U: Usual<'a>>(
+    frame: &'a Frame<'a>,
+    bytes: &'a [u8],
+    ip: Ip,
+    user: U,
+) -> Option<U::Made> {
     let there = ip.len.min(wire_len(frame, ETHERNET) - ip.header);
     let transport = bytes.get(ip.header..)?;
-    let (ports, tcp, payload) = match ip.proto {
-        TCP => segment(transport, ip.len, there)?,
-        UDP => datagram(transport, ip.len, there)?,
-        _ => return None,
-    };
-    Some(Brief {
-        frame,
-        version: ip.version,
-        src: ip.src,
-        dst: ip.dst,
-        ports,
-        proto: ip.proto,
-        wire_len: frame.plausible_len(),
-        ip_len: (ip.header + ip.len) as u32,
-        tcp,
-        payload,
-    })
+    match ip.proto {
+        TCP => {
+            let (ports, tcp, payload) = segment(transport, ip.len, there)?;
+            Some(user.take(ip.brief(frame, TCP, ports, Some(tcp), payload)))
+        }
+        UDP => {
+            let (ports, payload) = datagram(transport, ip.len, there)?;
+            Some(user.take(ip.brief(frame, UDP, ports, None, payload)))
+        }
+        _ => None,
+    }
 }
 
 /// What an IP header says.
@@ -64,6 +89,32 @@ struct Ip {
     /// Its own length, and that of what it carries, in bytes.
     header: usize,
     len: usize,
+}
+
+impl Ip {
+    /// With what it carries.
+    #[inline(always)]
+    fn brief<'a>(
+        self,
+        frame: &'a Frame<'a>,
+        proto: u8,
+        ports: [u16; 2],
+        tcp: Option<Tcp<'a>>,
+        payload: Payload<'a>,
+    ) -> Brief<'a> {
+        Brief {
+            frame,
+            version: self.version,
+            src: self.src,
+            dst: self.dst,
+            ports,
+            proto,
+            wire_len: frame.plausible_len(),
+            ip_len: (self.header + self.len) as u32,
+            tcp,
+            payload,
+        }
+    }
 }
 
 /// RFC 791 section 3.1.
@@ -129,12 +180,9 @@ fn version_6(bytes: &[u8]) -> Option<Ip> {
     })
 }
 
-/// Ports, header and data.
-type Transport<'a> = ([u16; 2], Option<Tcp<'a>>, Payload<'a>);
-
 /// A TCP segment whose header is whole and possible (RFC 9293 section 3.1). The IP header gives it `len` bytes, so many of which are `there`.
 #[inline(always)]
-fn segment(bytes: &[u8], len: usize, there: usize) -> Option<Transport<'_>> {
+fn segment(bytes: &[u8], len: usize, there: usize) -> Option<([u16; 2], Tcp<'_>, Payload<'_>)> {
     let fixed = bytes.first_chunk::<TCP_FIXED>()?;
     let (tcp, header) = tcp_front(fixed.first_chunk()?);
     if header < TCP_FIXED || header > len {
@@ -147,12 +195,12 @@ fn segment(bytes: &[u8], len: usize, there: usize) -> Option<Transport<'_>> {
         ..tcp
     };
     let ports = [[p0, p1], [p2, p3]].map(u16::from_be_bytes);
-    Some((ports, Some(tcp), part(bytes, header, there)))
+    Some((ports, tcp, part(bytes, header, there)))
 }
 
 /// A UDP datagram likewise (RFC 768).
 #[inline(always)]
-fn datagram(bytes: &[u8], len: usize, there: usize) -> Option<Transport<'_>> {
+fn datagram(bytes: &[u8], len: usize, there: usize) -> Option<([u16; 2], Payload<'_>)> {
     let [p0, p1, p2, p3, l0, l1, _, _] = *bytes.first_chunk::<UDP_HEADER>()?;
     let own = usize::from(u16::from_be_bytes([l0, l1]));
     if (1..UDP_HEADER).contains(&own) || UDP_HEADER > len {
@@ -161,7 +209,7 @@ fn datagram(bytes: &[u8], len: usize, there: usize) -> Option<Transport<'_>> {
     // A jumbogram (RFC 2675 section 4), or an offloaded segment, says 0.
     let there = if own == 0 { there } else { there.min(own) };
     let ports = [[p0, p1], [p2, p3]].map(u16::from_be_bytes);
-    Some((ports, None, part(bytes, UDP_HEADER, there)))
+    Some((ports, part(bytes, UDP_HEADER, there)))
 }
 
 /// What stands between these offsets, the first of which is within the bytes.

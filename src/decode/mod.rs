@@ -10,7 +10,7 @@ mod link;
 mod quoted;
 mod transport;
 
-pub use brief::brief;
+pub use brief::{Usual, brief, usual};
 pub use quoted::quoted;
 
 use std::net::IpAddr;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::numbers::Numbers;
 use super::stretch::{Stretch, Whose};
 use super::{Portion, judge};
-use crate::decode::{brief, decode};
+use crate::decode::{Usual, brief, decode, usual};
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowTable, Settings, Verdict, What};
@@ -114,14 +114,14 @@ impl Flows {
                 // Nor was anything due at a frame before.
                 self.table.skip();
             }
-            match brief(&frame) {
-                Some(ref brief) if place.whose == Whose::Own => {
-                    self.follow(at, true, brief, portion);
-                }
-                Some(ref brief) if place.whose == Whose::Others => {
-                    self.pass_one_by(at, brief, portion);
-                }
-                _ => self.follow(at, counts, &decode(&frame), portion),
+            let step = Step {
+                flows: self,
+                at,
+                whose: place.whose,
+                portion,
+            };
+            if usual(&frame, step) != Some(true) {
+                self.follow(at, counts, &decode(&frame), portion);
             }
         }
         self.pass_by(passed..stretch.survey.len(), &mut frames, portion);
@@ -189,6 +189,29 @@ impl Flows {
             let mut emit = note(at as u32, self.rows.as_mut(), portion);
             self.table.pass_by(frames.time(at), &mut emit);
         }
+    }
+}
+
+/// Follows the flow of a usual frame.
+struct Step<'s> {
+    flows: &'s mut Flows,
+    at: usize,
+    whose: Whose,
+    portion: &'s mut Portion,
+}
+
+impl Usual<'_> for Step<'_> {
+    /// Whether it was taken.
+    type Made = bool;
+
+    #[inline(always)]
+    fn take(self, brief: Brief) -> bool {
+        match self.whose {
+            Whose::Own => self.flows.follow(self.at, true, &brief, self.portion),
+            Whose::Others => self.flows.pass_one_by(self.at, &{ brief }, self.portion),
+            Whose::Unsure => return false,
+        }
+        true
     }
 }
 

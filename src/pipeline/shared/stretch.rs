@@ -1,9 +1,9 @@
 //! A stretch of the file: where its frames are, and which thread works on each.
 
-use crate::decode::brief;
+use crate::decode::{Usual, usual};
 use crate::error::Result;
 use crate::flow::{FlowTable, Hint, LEAP};
-use crate::packet::{Frame, Lane, Lanes, Timestamp};
+use crate::packet::{Brief, Frame, Lane, Lanes, Timestamp};
 use crate::source::{FileSource, Frames, Survey, Visitor};
 
 /// So many frames, or so many bytes of the file.
@@ -161,21 +161,8 @@ impl Visitor for Deal<'_> {
         if self.wanted == Wanted::Stretches {
             return;
         }
-        let at = self.at;
-        let usual = brief(frame);
-        let owner = usual.map(|usual| usize::from(self.owners[usual.lane().index()]));
-        let hint = usual.map_or(0, |usual| FlowTable::hint(&usual));
-        if let Some(owner) = owner
-            && usual.is_some_and(|usual| usual.opens())
-        {
-            self.shares[owner].openings.push(at);
-        }
-        match owner {
-            Some(owner) if self.wanted == Wanted::Lanes => {
-                let whose = Whose::Own;
-                self.shares[owner].places.push(Place { at, whose, hint });
-            }
-            _ => self.show_all(owner, hint),
+        if usual(frame, Dealing(self)).is_none() {
+            self.show_all(None, 0);
         }
         self.at += 1;
         let time = frame.time;
@@ -184,6 +171,33 @@ impl Visitor for Deal<'_> {
             self.begin = time;
         }
         self.last = time;
+    }
+}
+
+/// Deals out a usual frame.
+struct Dealing<'d, 'a>(&'d mut Deal<'a>);
+
+impl Usual<'_> for Dealing<'_, '_> {
+    type Made = ();
+
+    #[inline(always)]
+    fn take(self, brief: Brief) {
+        let Dealing(deal) = self;
+        let at = deal.at;
+        let owner = usize::from(deal.owners[brief.lane().index()]);
+        let hint = FlowTable::hint(&brief);
+        let share = &mut deal.shares[owner];
+        if brief.opens() {
+            share.openings.push(at);
+        }
+        match deal.wanted {
+            Wanted::Lanes => share.places.push(Place {
+                at,
+                whose: Whose::Own,
+                hint,
+            }),
+            _ => deal.show_all(Some(owner), hint),
+        }
     }
 }
 
