@@ -17,7 +17,7 @@ use crate::host::processes::{self, Held, Process};
 use crate::host::services::Services;
 use crate::host::{
     addresses, containers, elsewhere, firewall, free, holders, listing, names, settings, units,
-    users,
+    users, zone,
 };
 use crate::packet::{TCP, UDP};
 
@@ -207,7 +207,7 @@ fn server(process: &Arc<Process>, boot: Option<u64>) -> Server {
 /// A time in this machine's zone.
 fn time(seconds: u64) -> Option<String> {
     let time = jiff::Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
-    let zoned = time.to_zoned(jiff::tz::TimeZone::system());
+    let zoned = time.to_zoned(zone::local());
     Some(zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 

@@ -23,3 +23,4 @@ pub mod sockets;
 mod tool;
 pub mod units;
 pub mod users;
+pub mod zone;

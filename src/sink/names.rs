@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use crate::error::{Error, Result};
+use crate::host::zone;
 use crate::packet::Timestamp;
 
 /// When the next file is begun.
@@ -38,7 +39,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(path: &Path, rotation: Rotation, now: Timestamp) -> Result<Names> {
-        let zone = TimeZone::system();
+        let zone = zone::local();
         let since = now.is_known().then(|| now.seconds());
         let pattern = path.to_owned();
         let names = Names {

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::number;
 use super::printer::{Clock, Style};
+use crate::host::zone;
 use crate::packet::Timestamp;
 
 /// Writes times, and remembers what the next one needs of those before.
@@ -52,7 +53,7 @@ impl Times {
     /// In the local time zone: `TZ`, or the system's.
     pub(in crate::sink) fn new() -> Times {
         Times {
-            zone: TimeZone::system(),
+            zone: zone::local(),
             second: None,
             text: Vec::with_capacity(32),
             reference: Moment::default(),
