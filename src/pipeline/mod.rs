@@ -13,13 +13,12 @@ pub use totals::{Counts, Totals};
 use std::num::NonZero;
 use std::ops::ControlFlow;
 
-use crate::decode::{brief, decode};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowTable, Settings};
-use crate::packet::{Packet, Timestamp};
+use crate::packet::Timestamp;
 use crate::source::{Next, Source, Take};
-use reading::{Depth, Reading};
+use reading::{Depth, Reading, Reads};
 
 /// When to end although there is more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -106,32 +105,6 @@ impl Pass<'_, '_> {
         self.failed.is_none() && !self.limits.reached(self.totals) && self.output.wants_more()
     }
 
-    /// Takes a frame through the filter to the output and to flows; false if that would exceed a limit, or failed.
-    #[inline(always)]
-    fn pass<'a>(&mut self, reading: &impl Reading<'a>) -> bool {
-        reading.count(self.totals);
-        if !reading.passes(self.filter) {
-            return true;
-        }
-        let frame = reading.frame();
-        if self.limits.exceeded_by(frame.bytes.len(), self.totals) {
-            return false;
-        }
-        self.totals.matched(frame);
-        if self.output.is_to_act()
-            && let Err(error) = reading.as_packet(|packet| self.output.packet(packet))
-        {
-            self.failed = Some(error);
-            return false;
-        }
-        if let Some(flows) = &mut self.flows {
-            let mut tell = Tell(self.output, &mut self.failed);
-            reading.follow(flows, &mut |event| tell.flow(&event));
-            self.totals.follow(flows);
-        }
-        true
-    }
-
     #[cold]
     fn idle(&mut self, now: Timestamp) {
         if let Some(flows) = &mut self.flows {
@@ -158,18 +131,42 @@ impl Pass<'_, '_> {
     }
 }
 
+impl Reads for Pass<'_, '_> {
+    /// False if that would exceed a limit, or failed.
+    type Made = bool;
+
+    /// Takes a frame through the filter to the output and to flows.
+    #[inline(always)]
+    fn read<'a>(&mut self, reading: &impl Reading<'a>) -> bool {
+        reading.count(self.totals);
+        if !reading.passes(self.filter) {
+            return true;
+        }
+        let frame = reading.frame();
+        if self.limits.exceeded_by(frame.bytes.len(), self.totals) {
+            return false;
+        }
+        self.totals.matched(frame);
+        if self.output.is_to_act()
+            && let Err(error) = reading.as_packet(|packet| self.output.packet(packet))
+        {
+            self.failed = Some(error);
+            return false;
+        }
+        if let Some(flows) = &mut self.flows {
+            let mut tell = Tell(self.output, &mut self.failed);
+            reading.follow(flows, &mut |event| tell.flow(&event));
+            self.totals.follow(flows);
+        }
+        true
+    }
+}
+
 impl Take for Pass<'_, '_> {
     #[inline(always)]
     fn take(&mut self, next: &Next<'_>) -> ControlFlow<()> {
         let is_taken = match next {
-            Next::Frame(frame) => match self.depth {
-                depth if depth.is_enough(frame) => self.pass(&Packet::not_read(frame)),
-                Depth::Flows => match brief(frame) {
-                    Some(ref brief) => self.pass(brief),
-                    None => self.pass(&decode(frame)),
-                },
-                _ => self.pass(&decode(frame)),
-            },
+            Next::Frame(frame) => self.depth.read(frame, self),
             Next::Idle(now) => {
                 self.idle(*now);
                 true

@@ -1,7 +1,7 @@
 //! Frames understood as far as a run needs it: nobody pays for what nobody asks.
 
 use super::{Output, Totals};
-use crate::decode::brief;
+use crate::decode::{brief, decode};
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowTable};
 use crate::packet::{Brief, Frame, Packet};
@@ -34,9 +34,22 @@ impl Depth {
         }
     }
 
+    /// Has a frame read so far, and no further.
+    #[inline(always)]
+    pub(super) fn read<R: Reads>(self, frame: &Frame, reads: &mut R) -> R::Made {
+        match self {
+            depth if depth.is_enough(frame) => reads.read(&Packet::not_read(frame)),
+            Depth::Flows => match brief(frame) {
+                Some(ref brief) => reads.read(brief),
+                None => reads.read(&decode(frame)),
+            },
+            _ => reads.read(&decode(frame)),
+        }
+    }
+
     /// Whether a frame need not be read any further: nobody wants that, or it is a usual one, with which nothing is wrong.
     #[inline(always)]
-    pub(super) fn is_enough(self, frame: &Frame) -> bool {
+    fn is_enough(self, frame: &Frame) -> bool {
         match self {
             Depth::Frames => true,
             Depth::Counts => brief(frame).is_some(),
@@ -45,7 +58,16 @@ impl Depth {
     }
 }
 
-/// A frame that was understood so far. There is code for each, so that nothing is moved about.
+/// Who does something with frames that were understood, however far. There is code for each, so that nothing is moved about.
+pub(super) trait Reads {
+    /// What comes of it.
+    type Made;
+
+    /// Does it.
+    fn read<'a>(&mut self, reading: &impl Reading<'a>) -> Self::Made;
+}
+
+/// A frame that was understood so far.
 pub(super) trait Reading<'a> {
     /// Whether the filter lets it pass.
     fn passes(&self, filter: &mut Filter) -> bool;

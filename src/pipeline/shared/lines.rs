@@ -2,11 +2,10 @@
 
 use super::stretch::{AHEAD, BEYOND, Stretch, Whose};
 use super::{Portion, judge};
-use crate::decode::{brief, decode};
 use crate::filter::Filter;
-use crate::packet::{Frame, Lanes, Packet};
+use crate::packet::{Frame, Lanes};
 use crate::pipeline::Totals;
-use crate::pipeline::reading::{Depth, Reading};
+use crate::pipeline::reading::{Depth, Reading, Reads};
 use crate::sink::Lines;
 use crate::source::Frames;
 
@@ -109,31 +108,39 @@ impl Makers {
     /// Makes a line; whether it is this thread's to tell.
     #[inline]
     fn line(&mut self, frame: &Frame, is_sure: bool, out: &mut Vec<u8>) -> bool {
-        match self.depth {
-            depth if depth.is_enough(frame) => self.line_of(&Packet::not_read(frame), is_sure, out),
-            Depth::Flows => match brief(frame) {
-                Some(ref brief) => self.line_of(brief, is_sure, out),
-                None => self.line_of(&decode(frame), is_sure, out),
-            },
-            _ => self.line_of(&decode(frame), is_sure, out),
-        }
+        let depth = self.depth;
+        let makers = self;
+        let mut line = Line {
+            makers,
+            is_sure,
+            out,
+        };
+        depth.read(frame, &mut line)
     }
+}
+
+/// Makes a line of a frame.
+struct Line<'l> {
+    makers: &'l mut Makers,
+    is_sure: bool,
+    out: &'l mut Vec<u8>,
+}
+
+impl Reads for Line<'_> {
+    /// Whether it is this thread's to tell.
+    type Made = bool;
 
     #[inline(always)]
-    fn line_of<'a>(
-        &mut self,
-        reading: &impl Reading<'a>,
-        is_sure: bool,
-        out: &mut Vec<u8>,
-    ) -> bool {
-        let counts = is_sure || self.lanes.has_first();
-        let passes = judge(counts, reading, &mut self.filter, &self.totals);
+    fn read<'a>(&mut self, reading: &impl Reading<'a>) -> bool {
+        let (makers, is_sure) = (&mut *self.makers, self.is_sure);
+        let counts = is_sure || makers.lanes.has_first();
+        let passes = judge(counts, reading, &mut makers.filter, &makers.totals);
         if !passes {
             return false;
         }
-        reading.as_packet(|packet| self.maker.line(packet, out));
-        match self.maker.lane() {
-            Some(lane) if !is_sure => self.lanes.has(lane),
+        reading.as_packet(|packet| makers.maker.line(packet, self.out));
+        match makers.maker.lane() {
+            Some(lane) if !is_sure => makers.lanes.has(lane),
             _ => counts,
         }
     }
