@@ -16,7 +16,7 @@ fn detect(opening: &Opening) -> Verdict {
         return unasked(opening.resp, b"A\x01\x00").verdict();
     }
     match version(opening.orig) {
-        Ok(version) => Verdict::Done(Facts::new([("version", version)])),
+        Ok(version) => Verdict::Done(Facts::new(&["version"], [version])),
         Err(stop) => stop.verdict(),
     }
 }

@@ -71,11 +71,14 @@ fn facts(query: &Message, response: &Message) -> Facts {
         Some((labels, kind)) => (dotted(labels), type_name(kind)),
         None => Default::default(),
     };
-    Facts::new([
-        ("query", &name[..]),
-        ("type", kind.as_bytes()),
-        ("rcode", code.unwrap_or_default().as_bytes()),
-    ])
+    Facts::new(
+        &["query", "type", "rcode"],
+        [
+            &name[..],
+            kind.as_bytes(),
+            code.unwrap_or_default().as_bytes(),
+        ],
+    )
 }
 
 fn framed(bytes: &[u8]) -> Read<Message<'_>> {

@@ -1,87 +1,117 @@
-//! What an opening says of a service: a few names and values, in one allocation because flows are many.
+//! What an opening says of a service: a few names and values. Flows are many, so that most have theirs in place.
 
 use std::fmt;
 
 use crate::memory::prefetch_at;
 
 /// Names and values, in the order in which they were found.
-///
-/// ```text
-/// 0               1                3      3 + name
-/// | name's length | value's length | name | value | … the next
-/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    octets: Box<[u8]>,
+    names: &'static [&'static str],
+    values: Values,
 }
+
+/// A value for each name, one after the other; empty ones count as not there.
+///
+/// ```text
+/// 0                2
+/// | value's length | value | … the next
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Values {
+    /// So many octets; the others are 0.
+    Short(u8, [u8; SHORT]),
+    Long(Box<[u8]>),
+}
+
+/// As many octets as fill three words with what stands beside them.
+const SHORT: usize = 22;
 
 /// The most that is kept of a value, in characters.
 const LONGEST: usize = 200;
 
-/// What the lengths of a name and of its value take, in bytes.
-const LENGTHS: usize = 3;
+/// What a value's length takes, in bytes.
+const LENGTH: usize = 2;
+
+impl Default for Values {
+    fn default() -> Values {
+        Values::Short(0, [0; SHORT])
+    }
+}
+
+impl Values {
+    fn new<const N: usize>(values: [&[u8]; N]) -> Values {
+        let len = values.iter().map(|value| LENGTH + value.len()).sum();
+        if len > SHORT {
+            let mut octets = vec![0; len];
+            fill(&mut octets, values);
+            return Values::Long(octets.into());
+        }
+        let mut octets = [0; SHORT];
+        fill(&mut octets, values);
+        Values::Short(len as u8, octets)
+    }
+
+    #[inline]
+    fn octets(&self) -> &[u8] {
+        match self {
+            Values::Short(len, octets) => octets.get(..usize::from(*len)).unwrap_or(octets),
+            Values::Long(octets) => octets,
+        }
+    }
+}
+
+/// Writes values one after the other, for which there is room.
+fn fill<const N: usize>(mut rest: &mut [u8], values: [&[u8]; N]) {
+    for value in values {
+        let (length, behind) = rest.split_at_mut(LENGTH);
+        length.copy_from_slice(&(value.len() as u16).to_le_bytes());
+        let (place, behind) = behind.split_at_mut(value.len());
+        place.copy_from_slice(value);
+        rest = behind;
+    }
+}
 
 impl Facts {
-    /// Facts from names and values; empty values are left out, control characters replaced (U+FFFD), long values cut (`…`).
-    pub fn new<const N: usize>(facts: [(&'static str, &[u8]); N]) -> Facts {
-        if facts.iter().all(|(_, value)| is_clean(value)) {
-            return Facts::packed(facts);
-        }
-        let clean = facts.map(|(name, value)| (name, clean(value)));
-        Facts::packed(
-            clean
-                .each_ref()
-                .map(|(name, value)| (*name, value.as_bytes())),
-        )
+    /// Facts from names and their values; empty values are left out, control characters replaced (U+FFFD), long values cut (`…`).
+    pub fn new<const N: usize>(names: &'static [&'static str; N], values: [&[u8]; N]) -> Facts {
+        let values = if values.iter().all(|value| is_clean(value)) {
+            Values::new(values)
+        } else {
+            let clean = values.map(clean);
+            Values::new(clean.each_ref().map(String::as_bytes))
+        };
+        Facts { names, values }
     }
 
-    fn packed<const N: usize>(facts: [(&'static str, &[u8]); N]) -> Facts {
-        let mut len = 0;
-        for (name, value) in facts {
-            if !value.is_empty() {
-                len += LENGTHS + name.len() + value.len();
-            }
-        }
-        let mut octets = Vec::with_capacity(len);
-        for (name, value) in facts {
-            if !value.is_empty() {
-                let [low, high] = (value.len() as u16).to_le_bytes();
-                octets.extend_from_slice(&[name.len() as u8, low, high]);
-                octets.extend_from_slice(name.as_bytes());
-                octets.extend_from_slice(value);
-            }
-        }
-        Facts {
-            octets: octets.into(),
-        }
-    }
-
-    /// Asks for the memory that it begins in.
+    /// Asks for the memory that it begins in, where that is elsewhere.
     #[inline]
     pub fn ask_for(&self) {
-        prefetch_at(&self.octets, 0);
+        if let Values::Long(octets) = &self.values {
+            prefetch_at(octets, 0);
+        }
     }
 
     /// Every name with its value, as octets.
     #[inline]
-    pub(crate) fn octets(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut rest = &*self.octets;
-        std::iter::from_fn(move || {
-            let ([name, low, high], behind) = rest.split_first_chunk::<LENGTHS>()?;
-            let (name, behind) = behind.split_at_checked(usize::from(*name))?;
-            let len = u16::from_le_bytes([*low, *high]);
-            let (value, behind) = behind.split_at_checked(usize::from(len))?;
+    pub(crate) fn octets(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let mut rest = self.values.octets();
+        let values = std::iter::from_fn(move || {
+            let (length, behind) = rest.split_first_chunk::<LENGTH>()?;
+            let len = usize::from(u16::from_le_bytes(*length));
+            let (value, behind) = behind.split_at_checked(len)?;
             rest = behind;
-            Some((name, value))
-        })
+            Some(value)
+        });
+        let named = self.names.iter().copied().zip(values);
+        named.filter(|(_, value)| !value.is_empty())
     }
 
     /// Every name with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        // Both were text before they were packed.
-        let text = |octets| str::from_utf8(octets).unwrap_or_default();
+        // They were text before they were packed.
         self.octets()
-            .map(move |(name, value)| (text(name), text(value)))
+            .map(|(name, value)| (name, str::from_utf8(value).unwrap_or_default()))
     }
 
     /// The value of a name.
@@ -92,7 +122,7 @@ impl Facts {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.octets.is_empty()
+        self.octets().next().is_none()
     }
 }
 
@@ -145,12 +175,10 @@ mod tests {
     #[test]
     fn values_are_kept_clean_and_short() {
         let long = [b'x'; 900];
-        let facts = Facts::new([
-            ("method", &b"GET"[..]),
-            ("empty", b""),
-            ("path", b"/a=b\n\x1b[31m\xff"),
-            ("long", &long),
-        ]);
+        let facts = Facts::new(
+            &["method", "empty", "path", "long"],
+            [b"GET", b"", b"/a=b\n\x1b[31m\xff", &long],
+        );
         assert_eq!(facts.get("path"), Some("/a=b\u{fffd}\u{fffd}[31m\u{fffd}"));
         assert_eq!(facts.get("empty"), None);
         assert_eq!(

@@ -51,7 +51,7 @@ fn call(opening: &Opening) -> Read<Verdict> {
         }
     }
     match is_call {
-        true => Ok(Verdict::Done(Facts::new([("path", path)]))),
+        true => Ok(Verdict::Done(Facts::new(&["path"], [path]))),
         false => Err(Stop::Wrong),
     }
 }

@@ -33,16 +33,15 @@ fn detect(opening: &Opening) -> Verdict {
         // A long request line, or a capture that joined late: the answer tells.
         Err(Stop::Cut) => {
             return match status {
-                Ok(status) => Verdict::Yes(Facts::new([("status", status)])),
+                Ok(status) => Verdict::Yes(Facts::new(&["status"], [status])),
                 Err(stop) => stop.verdict(),
             };
         }
     };
-    let facts = Facts::new([
-        ("method", request.method),
-        ("path", request.target),
-        ("status", status.unwrap_or_default()),
-    ]);
+    let facts = Facts::new(
+        &["method", "path", "status"],
+        [request.method, request.target, status.unwrap_or_default()],
+    );
     match status {
         Err(Stop::Cut) => Verdict::Yes(facts),
         // A request is one, even where the responder does not understand it.

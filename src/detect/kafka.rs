@@ -45,7 +45,7 @@ fn detect(opening: &Opening) -> Verdict {
             &number[..]
         }
     };
-    let facts = || Facts::new([("api", api.as_bytes()), ("client", header.client)]);
+    let facts = || Facts::new(&["api", "client"], [api.as_bytes(), header.client]);
     match answer(opening.resp, header.correlation) {
         Ok(()) => Verdict::Done(facts()),
         Err(Stop::Wrong) => Verdict::No,

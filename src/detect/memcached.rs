@@ -27,7 +27,7 @@ fn detect(opening: &Opening) -> Verdict {
         Some(_) => Err(Stop::Wrong),
     };
     match command {
-        Ok(command) => Verdict::Done(Facts::new([("command", command)])),
+        Ok(command) => Verdict::Done(Facts::new(&["command"], [command])),
         Err(stop) => stop.verdict(),
     }
 }

@@ -22,7 +22,7 @@ const KNOWN_FLAGS: u32 = 0x0001_0003;
 
 fn detect(opening: &Opening) -> Verdict {
     match command(opening) {
-        Ok(command) => Verdict::Done(Facts::new([("command", command)])),
+        Ok(command) => Verdict::Done(Facts::new(&["command"], [command])),
         Err(stop) => stop.verdict(),
     }
 }

@@ -27,8 +27,8 @@ fn detect(opening: &Opening) -> Verdict {
         Err(stop) => return stop.verdict(),
     };
     match client(&mut cursor, version) {
-        Ok(client) => Verdict::Done(Facts::new([("version", version), ("client", client)])),
-        Err(Stop::Cut) => Verdict::Yes(Facts::new([("version", version)])),
+        Ok(client) => Verdict::Done(Facts::new(&["version", "client"], [version, client])),
+        Err(Stop::Cut) => Verdict::Yes(Facts::new(&["version"], [version])),
         Err(Stop::Wrong) => Verdict::No,
     }
 }

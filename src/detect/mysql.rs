@@ -36,7 +36,7 @@ fn detect(opening: &Opening) -> Verdict {
         Err(stop) => return stop.verdict(),
     };
     let version = version.strip_prefix(OLD_VERSION).unwrap_or(version);
-    let facts = Facts::new([("version", version), ("user", user.unwrap_or_default())]);
+    let facts = Facts::new(&["version", "user"], [version, user.unwrap_or_default()]);
     match user {
         Ok(_) => Verdict::Done(facts),
         Err(_) => Verdict::Yes(facts),

@@ -23,10 +23,13 @@ fn detect(opening: &Opening) -> Verdict {
     };
     let is_sure = !value(information, b"server_id").is_empty();
     let facts = || {
-        Facts::new([
-            ("version", value(information, b"version")),
-            ("server", value(information, b"server_name")),
-        ])
+        Facts::new(
+            &["version", "server"],
+            [
+                value(information, b"version"),
+                value(information, b"server_name"),
+            ],
+        )
     };
     match (is_sure, is_whole) {
         (true, true) => Verdict::Done(facts()),

@@ -49,7 +49,7 @@ fn first_message(orig: &mut Cursor, resp: &mut Cursor, is_sure: bool) -> Read<Op
     }
     let code = orig.u32()?;
     match (code, len) {
-        (ENCRYPT_TLS, 8) => answer(resp, b'S', Facts::new([("tls", &b"yes"[..])])),
+        (ENCRYPT_TLS, 8) => answer(resp, b'S', Facts::new(&["tls"], [&b"yes"[..]])),
         (ENCRYPT_GSS, 8) => answer(resp, b'G', Facts::default()),
         // The key is of any length in protocol 3.2.
         (CANCEL, 16..=268) => {
@@ -83,11 +83,10 @@ fn startup(parameters: &[u8], is_whole: bool, is_sure: bool) -> Read<Verdict> {
     loop {
         let parameter = parameter(&mut cursor);
         let facts = || {
-            Facts::new([
-                ("user", user),
-                ("database", database),
-                ("application", application),
-            ])
+            Facts::new(
+                &["user", "database", "application"],
+                [user, database, application],
+            )
         };
         let (name, value) = match parameter {
             Ok((b"", _)) if cursor.rest.is_empty() && !user.is_empty() => {

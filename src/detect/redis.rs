@@ -36,7 +36,7 @@ fn command(opening: &Opening) -> Read<Verdict> {
         Some(_) => return Err(Stop::Wrong),
     };
     let name = name.to_ascii_uppercase();
-    Ok(Verdict::Done(Facts::new([("command", &name[..])])))
+    Ok(Verdict::Done(Facts::new(&["command"], [&name[..]])))
 }
 
 /// The first string of an array of strings.

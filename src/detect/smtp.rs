@@ -17,7 +17,7 @@ fn detect(opening: &Opening) -> Verdict {
     match (greeting(opening.resp), hello(opening.orig)) {
         (Err(Stop::Wrong), _) | (_, Err(Stop::Wrong)) => Verdict::No,
         (Ok(server), Ok(client)) => {
-            Verdict::Done(Facts::new([("server", server), ("client", client)]))
+            Verdict::Done(Facts::new(&["server", "client"], [server, client]))
         }
         _ => Verdict::Maybe,
     }

@@ -27,10 +27,10 @@ fn detect(opening: &Opening) -> Verdict {
     if !is_client && !is_server {
         return Verdict::Maybe;
     }
-    let facts = Facts::new([
-        ("client", client.unwrap_or_default()),
-        ("server", server.unwrap_or_default()),
-    ]);
+    let facts = Facts::new(
+        &["client", "server"],
+        [client.unwrap_or_default(), server.unwrap_or_default()],
+    );
     match client.is_some() && server.is_some() {
         true => Verdict::Done(facts),
         false => Verdict::Yes(facts),

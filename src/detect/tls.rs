@@ -93,11 +93,14 @@ fn facts(client: &Hello, server: &Hello) -> Facts {
         [] => client.protocols,
         chosen => chosen,
     };
-    Facts::new([
-        ("sni", client.server_name),
-        ("alpn", &joined(protocols)),
-        ("version", version_name(version)),
-    ])
+    Facts::new(
+        &["sni", "alpn", "version"],
+        [
+            client.server_name,
+            &joined(protocols),
+            version_name(version),
+        ],
+    )
 }
 
 fn version_name(version: u16) -> &'static [u8] {

@@ -32,7 +32,7 @@ fn handshake(opening: &Opening) -> Read<Verdict> {
     let request = http::request(opening.orig)?;
     asks_to_upgrade(request.after)?;
     accepted?;
-    Ok(Verdict::Done(Facts::new([("path", request.target)])))
+    Ok(Verdict::Done(Facts::new(&["path"], [request.target])))
 }
 
 fn asks_to_upgrade(mut headers: Cursor) -> Read<()> {

@@ -203,9 +203,10 @@ impl Tracked {
 mod tests {
     use super::Tracked;
 
-    /// Flows may be very many: a million of them are to stay below 600 MB with everything that belongs to them.
+    /// Flows may be very many: a million of them are to stay below 600 MB with everything that belongs to them. What most say of their service
+    /// stands in them: that is smaller than memory of its own for each.
     #[test]
     fn flows_are_small() {
-        assert!(size_of::<Tracked>() <= 424, "{}", size_of::<Tracked>());
+        assert!(size_of::<Tracked>() <= 440, "{}", size_of::<Tracked>());
     }
 }
