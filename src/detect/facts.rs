@@ -170,7 +170,7 @@ fn visible(character: char) -> char {
 
 #[cfg(test)]
 mod tests {
-    use super::Facts;
+    use super::*;
 
     #[test]
     fn values_are_kept_clean_and_short() {
@@ -188,5 +188,18 @@ mod tests {
         assert_eq!(facts.iter().count(), 3);
         assert!(facts.to_string().starts_with("GET /a=b"));
         assert!(Facts::default().is_empty());
+    }
+
+    /// Whether they stand in place or elsewhere.
+    #[test]
+    fn short_and_long_values_are_what_they_were() {
+        for len in [0, 1, SHORT - 2 * LENGTH - 1, SHORT - 2 * LENGTH, 199] {
+            let value = "v".repeat(len);
+            let facts = Facts::new(&["first", "last"], [value.as_bytes(), b"1"]);
+            assert_eq!(facts.get("first"), (len > 0).then_some(&*value));
+            assert_eq!(facts.get("last"), Some("1"));
+            let is_short = matches!(facts.values, Values::Short(..));
+            assert_eq!(is_short, 2 * LENGTH + len < SHORT, "{len}");
+        }
     }
 }
