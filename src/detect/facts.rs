@@ -19,13 +19,13 @@ pub struct Facts {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Values {
-    /// So many octets; the others are 0.
-    Short(u8, [u8; SHORT]),
+    /// Behind the last one all octets are 0.
+    Short([u8; SHORT]),
     Long(Box<[u8]>),
 }
 
-/// As many octets as fill three words with what stands beside them.
-const SHORT: usize = 22;
+/// As many octets as fill three words with what tells both kinds apart.
+const SHORT: usize = 23;
 
 /// The most that is kept of a value, in characters.
 const LONGEST: usize = 200;
@@ -35,13 +35,13 @@ const LENGTH: usize = 2;
 
 impl Default for Values {
     fn default() -> Values {
-        Values::Short(0, [0; SHORT])
+        Values::Short([0; SHORT])
     }
 }
 
 impl Values {
     fn new<const N: usize>(values: [&[u8]; N]) -> Values {
-        let len = values.iter().map(|value| LENGTH + value.len()).sum();
+        let len: usize = values.iter().map(|value| LENGTH + value.len()).sum();
         if len > SHORT {
             let mut octets = vec![0; len];
             fill(&mut octets, values);
@@ -49,13 +49,13 @@ impl Values {
         }
         let mut octets = [0; SHORT];
         fill(&mut octets, values);
-        Values::Short(len as u8, octets)
+        Values::Short(octets)
     }
 
     #[inline]
     fn octets(&self) -> &[u8] {
         match self {
-            Values::Short(len, octets) => octets.get(..usize::from(*len)).unwrap_or(octets),
+            Values::Short(octets) => octets,
             Values::Long(octets) => octets,
         }
     }
@@ -103,6 +103,7 @@ impl Facts {
             rest = behind;
             Some(value)
         });
+        // There are as many as names.
         let named = self.names.iter().copied().zip(values);
         named.filter(|(_, value)| !value.is_empty())
     }
