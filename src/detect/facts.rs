@@ -11,16 +11,17 @@ pub struct Facts {
     values: Values,
 }
 
-/// A value for each name, one after the other; empty ones count as not there.
+/// A value for each name; empty ones count as not there.
 ///
 /// ```text
-/// 0                2
-/// | value's length | value | … the next
+/// | value | blank | value | … | lengths of all values |
 /// ```
+/// So the text of them all is written at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Values {
-    /// Behind the last one all octets are 0.
+    /// Of one octet each, the first one's second to last; the last octet is the text's length, and what is left in between 0.
     Short([u8; SHORT]),
+    /// Of two octets each, the first one's first.
     Long(Box<[u8]>),
 }
 
@@ -30,7 +31,7 @@ const SHORT: usize = 23;
 /// The most that is kept of a value, in characters.
 const LONGEST: usize = 200;
 
-/// What a value's length takes, in bytes.
+/// What a length takes where values are long, in bytes.
 const LENGTH: usize = 2;
 
 impl Default for Values {
@@ -41,34 +42,64 @@ impl Default for Values {
 
 impl Values {
     fn new<const N: usize>(values: [&[u8]; N]) -> Values {
-        let len: usize = values.iter().map(|value| LENGTH + value.len()).sum();
-        if len > SHORT {
-            let mut octets = vec![0; len];
-            fill(&mut octets, values);
-            return Values::Long(octets.into());
+        let there = values.iter().filter(|value| !value.is_empty());
+        let text: usize = there.map(|value| value.len() + 1).sum();
+        let text = text.saturating_sub(1);
+        if text + N < SHORT {
+            let mut octets = [0; SHORT];
+            join(&mut octets, values);
+            octets[SHORT - 1] = text as u8;
+            let lengths = octets.iter_mut().rev().skip(1);
+            lengths
+                .zip(values)
+                .for_each(|(length, value)| *length = value.len() as u8);
+            return Values::Short(octets);
         }
-        let mut octets = [0; SHORT];
-        fill(&mut octets, values);
-        Values::Short(octets)
+        let mut octets = vec![0; text + N * LENGTH];
+        join(&mut octets, values);
+        let (lengths, _) = octets[text..].as_chunks_mut();
+        for (length, value) in lengths.iter_mut().zip(values) {
+            *length = (value.len() as u16).to_le_bytes();
+        }
+        Values::Long(octets.into())
     }
 
+    /// The text of so many values.
     #[inline]
-    fn octets(&self) -> &[u8] {
+    fn text(&self, count: usize) -> &[u8] {
         match self {
-            Values::Short(octets) => octets,
-            Values::Long(octets) => octets,
+            Values::Short(octets) => &octets[..usize::from(octets[SHORT - 1])],
+            Values::Long(octets) => &octets[..octets.len() - count * LENGTH],
+        }
+    }
+
+    /// The length of one of so many values.
+    fn length(&self, at: usize, count: usize) -> usize {
+        match self {
+            Values::Short(octets) => usize::from(octets[SHORT - 2 - at]),
+            Values::Long(octets) => {
+                let (lengths, _) = octets[octets.len() - count * LENGTH..].as_chunks();
+                lengths
+                    .get(at)
+                    .map_or(0, |length| usize::from(u16::from_le_bytes(*length)))
+            }
         }
     }
 }
 
-/// Writes values one after the other, for which there is room.
-fn fill<const N: usize>(mut rest: &mut [u8], values: [&[u8]; N]) {
+/// Writes what is there of values, a blank between each two; there is room for it.
+fn join<const N: usize>(octets: &mut [u8], values: [&[u8]; N]) {
+    let mut at = 0;
     for value in values {
-        let (length, behind) = rest.split_at_mut(LENGTH);
-        length.copy_from_slice(&(value.len() as u16).to_le_bytes());
-        let (place, behind) = behind.split_at_mut(value.len());
-        place.copy_from_slice(value);
-        rest = behind;
+        if value.is_empty() {
+            continue;
+        }
+        if at > 0 {
+            octets[at] = b' ';
+            at += 1;
+        }
+        octets[at..at + value.len()].copy_from_slice(value);
+        at += value.len();
     }
 }
 
@@ -92,27 +123,26 @@ impl Facts {
         }
     }
 
-    /// Every name with its value, as octets.
+    /// The values alone, blanks between them, as octets.
     #[inline]
-    pub(crate) fn octets(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
-        let mut rest = self.values.octets();
-        let values = std::iter::from_fn(move || {
-            let (length, behind) = rest.split_first_chunk::<LENGTH>()?;
-            let len = usize::from(u16::from_le_bytes(*length));
-            let (value, behind) = behind.split_at_checked(len)?;
-            rest = behind;
-            Some(value)
-        });
-        // There are as many as names.
-        let named = self.names.iter().copied().zip(values);
-        named.filter(|(_, value)| !value.is_empty())
+    pub(crate) fn text(&self) -> &[u8] {
+        self.values.text(self.names.len())
     }
 
     /// Every name with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        // They were text before they were packed.
-        self.octets()
-            .map(|(name, value)| (name, str::from_utf8(value).unwrap_or_default()))
+        let count = self.names.len();
+        let mut rest = self.text();
+        let named = self.names.iter().enumerate();
+        named.filter_map(move |(at, name)| {
+            let (value, behind) = rest.split_at_checked(self.values.length(at, count))?;
+            if value.is_empty() {
+                return None;
+            }
+            rest = behind.get(1..).unwrap_or_default();
+            // They were text before they were packed.
+            Some((*name, str::from_utf8(value).unwrap_or_default()))
+        })
     }
 
     /// The value of a name.
@@ -123,18 +153,14 @@ impl Facts {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.octets().next().is_none()
+        self.text().is_empty()
     }
 }
 
 /// The values alone, blanks between them: `GET /index.html 200`.
 impl fmt::Display for Facts {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        for (at, (_, value)) in self.iter().enumerate() {
-            f.write_str(if at == 0 { "" } else { " " })?;
-            f.write_str(value)?;
-        }
-        Ok(())
+        f.write_str(str::from_utf8(self.text()).unwrap_or_default())
     }
 }
 
@@ -194,13 +220,17 @@ mod tests {
     /// Whether they stand in place or elsewhere.
     #[test]
     fn short_and_long_values_are_what_they_were() {
-        for len in [0, 1, SHORT - 2 * LENGTH - 1, SHORT - 2 * LENGTH, 199] {
+        // A blank, `1` and three octets for lengths stand beside the value.
+        const MOST: usize = SHORT - 5;
+        for len in [0, 1, MOST - 1, MOST, 199] {
             let value = "v".repeat(len);
-            let facts = Facts::new(&["first", "last"], [value.as_bytes(), b"1"]);
-            assert_eq!(facts.get("first"), (len > 0).then_some(&*value));
-            assert_eq!(facts.get("last"), Some("1"));
+            let facts = Facts::new(&["first", "none", "last"], [value.as_bytes(), b"", b"1"]);
+            let first = (len > 0).then_some(("first", &*value));
+            let all: Vec<_> = first.into_iter().chain([("last", "1")]).collect();
+            assert_eq!(facts.iter().collect::<Vec<_>>(), all);
+            assert_eq!(facts.to_string(), format!("{value} 1").trim_start());
             let is_short = matches!(facts.values, Values::Short(..));
-            assert_eq!(is_short, 2 * LENGTH + len < SHORT, "{len}");
+            assert_eq!(is_short, len < MOST, "{len}");
         }
     }
 }

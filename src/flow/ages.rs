@@ -60,13 +60,10 @@ impl Ages {
     }
 
     /// A flow was heard of; it stands in no list.
+    #[inline]
     pub(super) fn add(&mut self, class: Class, at: u32) {
         if self.links.len() <= at as usize {
-            let unused = Link {
-                older: NONE,
-                newer: NONE,
-            };
-            self.links.resize(at as usize + 1, unused);
+            self.grow(at as usize + 1);
         }
         // A list is a ring that its own link closes: `newer` leads to the oldest, `older` to the newest.
         let newest = self.lists[class as usize].older;
@@ -78,7 +75,19 @@ impl Ages {
         *self.newer_of(class, newest) = at;
     }
 
+    /// There is room for so many flows.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, flows: usize) {
+        let unused = Link {
+            older: NONE,
+            newer: NONE,
+        };
+        self.links.resize(flows, unused);
+    }
+
     /// A flow is gone from its class.
+    #[inline]
     pub(super) fn remove(&mut self, class: Class, at: u32) {
         let Link { older, newer } = self.links[at as usize];
         *self.newer_of(class, older) = newer;
@@ -97,6 +106,7 @@ impl Ages {
         }
     }
 
+    #[inline]
     fn newer_of(&mut self, class: Class, at: u32) -> &mut u32 {
         match at {
             NONE => &mut self.lists[class as usize].newer,

@@ -75,6 +75,7 @@ impl Watch {
         self.look(proto, side, offset, bytes);
     }
 
+    #[inline]
     fn look(&mut self, proto: u8, side: Side, offset: u64, bytes: &[u8]) {
         let mut said = match std::mem::take(self) {
             Watch::Silent if offset == 0 && bytes.len() < OPENING => {

@@ -1,6 +1,6 @@
 //! Addresses as tcpdump writes them: RFC 5952, with IPv4 inside of IPv6 as RFC 4291 section 2.2 shows it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::number;
 
@@ -94,14 +94,21 @@ pub(in crate::sink) fn ip(out: &mut Vec<u8>, ip: IpAddr) {
 
 /// `127.0.0.1:80`, `[::1]:80`.
 pub(in crate::sink) fn socket(out: &mut Vec<u8>, socket: SocketAddr) {
-    let (before, behind): (&[u8], &[u8]) = match socket {
-        SocketAddr::V4(_) => (b"", b""),
-        SocketAddr::V6(_) => (b"[", b"]"),
-    };
-    out.extend_from_slice(before);
-    ip(out, socket.ip());
-    out.extend_from_slice(behind);
-    out.push(b':');
+    match socket {
+        // What loopback traffic has most.
+        SocketAddr::V4(socket) if *socket.ip() == Ipv4Addr::LOCALHOST => {
+            out.extend_from_slice(b"127.0.0.1:");
+        }
+        SocketAddr::V4(socket) => {
+            ip4(out, socket.ip().octets());
+            out.push(b':');
+        }
+        SocketAddr::V6(socket) => {
+            out.push(b'[');
+            ip6(out, socket.ip().octets());
+            out.extend_from_slice(b"]:");
+        }
+    }
     number::decimal(out, u32::from(socket.port()));
 }
 

@@ -275,13 +275,13 @@ fn service(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
         return name.len();
     };
     out.extend_from_slice(service.name.as_bytes());
-    let mut wide = service.name.len();
-    for (_, value) in service.facts.octets() {
-        out.push(b' ');
-        out.extend_from_slice(value);
-        wide += 1 + columns(value);
+    let facts = service.facts.text();
+    if facts.is_empty() {
+        return service.name.len();
     }
-    wide
+    out.push(b' ');
+    out.extend_from_slice(facts);
+    service.name.len() + 1 + columns(facts)
 }
 
 fn processes(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {

@@ -11,12 +11,29 @@ use crate::packet::Timestamp;
 #[derive(Debug)]
 pub(in crate::sink) struct Times {
     zone: TimeZone,
-    /// The second that `text` shows; none at the start.
-    second: Option<i64>,
-    /// Date and time of day, or time of day, of that second.
-    text: Vec<u8>,
+    /// The last seconds that were shown: flows that end have begun now in one and now in another.
+    seconds: [Second; 2],
     /// What differences are from: the first packet's time, or the one before. 0 is none yet, as it is in tcpdump.
     reference: Moment,
+}
+
+/// A second as it is shown.
+#[derive(Debug, Clone, Copy, Default)]
+struct Second {
+    /// When it begins, in nanoseconds since 1970; none at the start.
+    begin: Option<i64>,
+    /// Date and time of day, or time of day, and a point.
+    text: [u8; 32],
+    len: usize,
+}
+
+impl Second {
+    /// How many nanoseconds after its begin a time is, if it is within.
+    #[inline]
+    fn part(&self, time: Timestamp) -> Option<u32> {
+        let since = time.0.wrapping_sub(self.begin?) as u64;
+        (since < 1_000_000_000).then_some(since as u32)
+    }
 }
 
 /// A time as it is shown: seconds, and parts of a second.
@@ -28,6 +45,13 @@ struct Moment {
 }
 
 impl Moment {
+    fn of(time: Timestamp, style: &Style) -> Moment {
+        Moment {
+            seconds: time.seconds(),
+            parts: parts(time.nanos(), style),
+        }
+    }
+
     /// `self` must not be before `other`.
     fn since(self, other: Moment, per_second: u32) -> Moment {
         let borrow = self.parts < other.parts;
@@ -54,8 +78,7 @@ impl Times {
     pub(in crate::sink) fn new() -> Times {
         Times {
             zone: zone::local(),
-            second: None,
-            text: Vec::with_capacity(32),
+            seconds: [Second::default(); 2],
             reference: Moment::default(),
         }
     }
@@ -63,17 +86,12 @@ impl Times {
     /// Writes the time and a space, or nothing with `-t`.
     #[inline]
     pub(in crate::sink) fn write(&mut self, out: &mut Vec<u8>, time: Timestamp, style: &Style) {
-        let moment = Moment {
-            seconds: time.seconds(),
-            parts: if style.nano {
-                time.nanos()
-            } else {
-                time.nanos() / 1000
-            },
-        };
+        if matches!(style.clock, Clock::Time | Clock::Date) {
+            return self.write_local(out, time, style);
+        }
+        let moment = Moment::of(time, style);
         match style.clock {
-            Clock::None => return,
-            Clock::Time | Clock::Date => self.write_local(out, moment, style),
+            Clock::None | Clock::Time | Clock::Date => return,
             Clock::Epoch if moment.is_out_of_range() => out.extend_from_slice(OUT_OF_RANGE),
             Clock::Epoch => {
                 number::decimal(out, moment.seconds as u32);
@@ -85,38 +103,59 @@ impl Times {
     }
 
     #[inline]
-    fn write_local(&mut self, out: &mut Vec<u8>, moment: Moment, style: &Style) {
-        if moment.is_out_of_range() {
-            return out.extend_from_slice(OUT_OF_RANGE);
-        }
-        if self.second != Some(moment.seconds) {
-            self.second = Some(moment.seconds);
-            self.text.clear();
-            self.describe(moment.seconds, style.clock);
-        }
-        out.extend_from_slice(&self.text);
-        write_parts(out, moment.parts, style);
+    fn write_local(&mut self, out: &mut Vec<u8>, time: Timestamp, style: &Style) {
+        let [last, before] = &self.seconds;
+        let part = last.part(time);
+        let (second, nanos) = match part.or_else(|| before.part(time)) {
+            Some(nanos) if part.is_some() => (last, nanos),
+            Some(nanos) => (before, nanos),
+            None => return self.write_new(out, time, style),
+        };
+        number::piece(out, &second.text, second.len);
+        write_digits(out, parts(nanos, style), style);
+        out.push(b' ');
     }
 
-    fn describe(&mut self, seconds: i64, clock: Clock) {
-        let Ok(time) = jiff::Timestamp::from_second(seconds) else {
-            return;
+    /// The same of a second that was not shown lately.
+    #[cold]
+    fn write_new(&mut self, out: &mut Vec<u8>, time: Timestamp, style: &Style) {
+        let moment = Moment::of(time, style);
+        let start = out.len();
+        if moment.is_out_of_range() || self.describe(out, moment.seconds, style.clock).is_none() {
+            out.truncate(start);
+            out.extend_from_slice(OUT_OF_RANGE);
+            return out.push(b' ');
+        }
+        out.push(b'.');
+        let mut second = Second {
+            begin: moment.seconds.checked_mul(1_000_000_000),
+            ..Second::default()
         };
+        if let Some(place) = second.text.get_mut(..out.len() - start) {
+            place.copy_from_slice(&out[start..]);
+            second.len = place.len();
+            self.seconds = [second, self.seconds[0]];
+        }
+        write_digits(out, parts(time.nanos(), style), style);
+        out.push(b' ');
+    }
+
+    /// Date and time of day, or time of day; none where it has none.
+    fn describe(&self, out: &mut Vec<u8>, seconds: i64, clock: Clock) -> Option<()> {
+        let time = jiff::Timestamp::from_second(seconds).ok()?;
         let local = self.zone.to_datetime(time);
         if clock == Clock::Date {
-            number::digits2(&mut self.text, u32::from(local.year().unsigned_abs()) / 100);
-            number::digits2(&mut self.text, u32::from(local.year().unsigned_abs()));
+            number::digits2(out, u32::from(local.year().unsigned_abs()) / 100);
+            number::digits2(out, u32::from(local.year().unsigned_abs()));
             for field in [local.month(), local.day()] {
-                self.text.push(b'-');
-                number::digits2(&mut self.text, u32::from(field.unsigned_abs()));
+                out.push(b'-');
+                number::digits2(out, u32::from(field.unsigned_abs()));
             }
-            self.text.push(b' ');
+            out.push(b' ');
         }
         let fields = [local.hour(), local.minute(), local.second()];
-        write_day(
-            &mut self.text,
-            fields.map(|field| u32::from(field.unsigned_abs())),
-        );
+        write_day(out, fields.map(|field| u32::from(field.unsigned_abs())));
+        Some(())
     }
 
     fn write_difference(&mut self, out: &mut Vec<u8>, moment: Moment, style: &Style) {
@@ -152,9 +191,22 @@ fn write_day(out: &mut Vec<u8>, [hour, minute, second]: [u32; 3]) {
     number::digits2(out, second);
 }
 
+/// What is shown of so many nanoseconds.
 #[inline]
+fn parts(nanos: u32, style: &Style) -> u32 {
+    match style.nano {
+        true => nanos,
+        false => nanos / 1000,
+    }
+}
+
 fn write_parts(out: &mut Vec<u8>, parts: u32, style: &Style) {
     out.push(b'.');
+    write_digits(out, parts, style);
+}
+
+#[inline]
+fn write_digits(out: &mut Vec<u8>, parts: u32, style: &Style) {
     if style.nano {
         number::digits9(out, parts);
     } else {
