@@ -28,7 +28,7 @@ pub trait Usual<'a> {
 ///
 /// None of any other, which has to be decoded to know.
 #[inline(always)]
-pub fn usual<'a, U: Usual<'a>>(frame: &'a Frame<'a>, user: U) -> Option<U::Made> {
+pub fn usual<'a, U: Usual<'a>>(frame: &Frame<'a>, user: U) -> Option<U::Made> {
     if frame.link != LinkType::ETHERNET {
         return None;
     }
@@ -43,7 +43,7 @@ pub fn usual<'a, U: Usual<'a>>(frame: &'a Frame<'a>, user: U) -> Option<U::Made>
 
 /// What [`usual`] shows.
 #[inline(always)]
-pub fn brief<'a>(frame: &'a Frame<'a>) -> Option<Brief<'a>> {
+pub fn brief<'a>(frame: &Frame<'a>) -> Option<Brief<'a>> {
     struct Itself;
     impl<'a> Usual<'a> for Itself {
         type Made = Brief<'a>;
@@ -59,7 +59,7 @@ pub fn brief<'a>(frame: &'a Frame<'a>) -> Option<Brief<'a>> {
 /// What an IP packet carries. There is code for each version and each protocol, in which the header's length and much else is a constant.
 #[inline(always)]
 fn carried<'a, U: Usual<'a>>(
-    frame: &'a Frame<'a>,
+    frame: &Frame<'a>,
     bytes: &'a [u8],
     ip: Ip,
     user: U,
@@ -96,14 +96,14 @@ impl Ip {
     #[inline(always)]
     fn brief<'a>(
         self,
-        frame: &'a Frame<'a>,
+        frame: &Frame<'a>,
         proto: u8,
         ports: [u16; 2],
         tcp: Option<Tcp<'a>>,
         payload: Payload<'a>,
     ) -> Brief<'a> {
         Brief {
-            frame,
+            frame: *frame,
             version: self.version,
             src: self.src,
             dst: self.dst,

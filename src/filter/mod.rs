@@ -136,7 +136,7 @@ impl Filter {
         {
             return false;
         }
-        self.expression.is_none() || self.expression_matches(brief.frame)
+        self.expression.is_none() || self.expression_matches(&brief.apart().frame)
     }
 
     /// Whether it leaves nothing out.

@@ -56,8 +56,8 @@ pub(super) enum End {
 /// A flow's two ends and its protocol, undirected: the same for both directions.
 ///
 /// ```text
-///  words 0, 1   address of the end with the lower port, or the lower address; IPv4 in the low half of word 1
-///  words 2, 3   address of the other end
+///  words 0, 1   address of the end with the lower port, or the lower address
+///  words 2, 3   address of the other end; of IPv4 all addresses are in word 0, the lower end's in its upper half
 ///  word 4       lower port (16) | higher port (16) | kind (8) | IP version (8) | IANA protocol (8), from the top
 /// ```
 #[derive(Debug, Clone, Copy, Eq, Default)]
@@ -71,7 +71,8 @@ impl PartialEq for FlowKey {
     fn eq(&self, other: &FlowKey) -> bool {
         let [a, b, c, d, ports] = self.words;
         let [e, f, g, h, other] = other.words;
-        ports == other && (a ^ e) | (b ^ f) | (c ^ g) | (d ^ h) == 0
+        // Of IPv4 the first word says it all.
+        ports == other && a == e && (self.is_ip4() || (b ^ f) | (c ^ g) | (d ^ h) == 0)
     }
 }
 
@@ -79,11 +80,9 @@ impl Hash for FlowKey {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let [a, b, c, d, ports] = self.words;
-        if self.is_ip4() {
-            // Both addresses are in one word.
-            state.write_u64(b << 32 | d);
-        } else {
-            [a, b, c, d].iter().for_each(|&word| state.write_u64(word));
+        state.write_u64(a);
+        if !self.is_ip4() {
+            [b, c, d].iter().for_each(|&word| state.write_u64(word));
         }
         state.write_u64(ports);
     }
@@ -128,33 +127,40 @@ impl FlowKey {
         kind: Kind,
         proto: u8,
     ) -> (FlowKey, End) {
+        // Both ports in one number, as they are and the other way round: the lower one of these begins with the lower port.
+        let there = u32::from(src_port) << 16 | u32::from(dst_port);
+        let back = there.rotate_left(16);
         // Two ends that are the same are the lower one.
-        let is_low = match src_port == dst_port {
+        let is_low = match there == back {
             true => src <= dst,
-            false => src_port < dst_port,
+            false => there < back,
         };
-        let (low, low_port, high, high_port, end) = match is_low {
-            true => (src, src_port, dst, dst_port, End::Low),
-            false => (dst, dst_port, src, src_port, End::High),
-        };
-        let ports = u64::from(low_port) << 48 | u64::from(high_port) << 32;
+        let ports = u64::from(there.min(back)) << 32;
         let rest = ports | (kind as u64) << 16 | u64::from(version) << 8 | u64::from(proto);
-        let words = [low[0], low[1], high[0], high[1], rest];
+        let [a, b, c, d] = match version {
+            4 => {
+                let there = src[1] << 32 | dst[1];
+                let low = if is_low { there } else { there.rotate_left(32) };
+                [low, 0, 0, 0]
+            }
+            _ if is_low => [src[0], src[1], dst[0], dst[1]],
+            _ => [dst[0], dst[1], src[0], src[1]],
+        };
+        let end = if is_low { End::Low } else { End::High };
+        let words = [a, b, c, d, rest];
         (FlowKey { words }, end)
     }
 
     /// The address and port of an end.
     pub(super) fn end(&self, end: End) -> SocketAddr {
         let [low0, low1, high0, high1, rest] = self.words;
-        let (address, port) = match end {
-            End::Low => ([low0, low1], rest >> 48),
-            End::High => ([high0, high1], rest >> 32),
+        let (ip4, ip6, port) = match end {
+            End::Low => (low0 >> 32, [low0, low1], rest >> 48),
+            End::High => (low0, [high0, high1], rest >> 32),
         };
         let ip: IpAddr = match self.is_ip4() {
-            true => Ipv4Addr::from_bits(address[1] as u32).into(),
-            false => {
-                Ipv6Addr::from_bits(u128::from(address[0]) << 64 | u128::from(address[1])).into()
-            }
+            true => Ipv4Addr::from_bits(ip4 as u32).into(),
+            false => Ipv6Addr::from_bits(u128::from(ip6[0]) << 64 | u128::from(ip6[1])).into(),
         };
         SocketAddr::new(ip, port as u16)
     }

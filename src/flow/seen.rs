@@ -35,7 +35,7 @@ pub(super) fn in_brief<'a>(
     };
     let Tuple { src, dst, proto } = tuple;
     let brief = Brief {
-        frame: packet.frame,
+        frame: *packet.frame,
         version: if src.is_ipv4() { 4 } else { 6 },
         src: address(src.ip()),
         dst: address(dst.ip()),

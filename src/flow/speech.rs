@@ -1,6 +1,7 @@
 //! What a packet's contents do to its flow, and what comes out of its streams, as events.
 
 use std::cell::Cell;
+use std::hint::black_box;
 
 use super::assembler::{Delivery, Keep, Rules};
 use super::key::Side;
@@ -44,24 +45,24 @@ pub(super) fn take_usual(
     side: Side,
     brief: &Brief,
     time: i64,
-    bounds: Bounds,
+    (settings, held): (&Settings, u64),
     emit: Emit,
 ) -> Option<i64> {
     let (tcp, payload) = (brief.tcp.as_ref()?, brief.payload);
-    if bounds.streams == Wanted::Compared {
+    if settings.streams == Wanted::Compared {
         return None;
     }
     if tcp.flags.has(Flags::SYN) {
-        let taken = tcp::usual_opening(flow, side, &{ *tcp }, payload.len, time);
+        let taken = tcp::usual_opening(flow, side, &black_box(*tcp), payload.len, time);
         return taken.then_some(0);
     }
     let offset = tcp::usual_segment(flow, side, tcp, payload.len, time)?;
     let mut more = 0;
     if payload.len > 0 {
         if !flow.watch.is_over() {
-            more = watch_next(flow, side, offset, payload, bounds);
+            more = watch_next(flow, side, offset, payload, settings.bounds(held));
         }
-        if bounds.streams == Wanted::Yes {
+        if settings.streams == Wanted::Yes {
             tell_next(flow, side, offset, payload, time, emit);
         }
     }

@@ -1,8 +1,13 @@
 //! The table of flows that go on: finds a packet's flow, lets those go that have ended or were quiet for too long.
 
 mod beginning;
+mod clock;
 mod ending;
 mod expected;
+
+use std::hint::black_box;
+
+pub use clock::LEAP;
 
 use super::ages::Ages;
 use super::fragments::Fragments;
@@ -33,6 +38,8 @@ pub struct FlowTable {
     leap: Option<i64>,
     /// Nothing is due before this time.
     due: i64,
+    /// Before this time nothing is due either, and none is so far ahead that it is not believed: only the clock goes on.
+    calm: i64,
     recent: Recent,
     /// The place of the last flow that a packet was of.
     last: Option<u32>,
@@ -67,9 +74,6 @@ pub struct FlowCounts {
     pub unreadable: u64,
 }
 
-/// A time that is this far ahead of the clock is believed once the next one is as well, in nanoseconds: an hour.
-pub const LEAP: i64 = 3600 * 1_000_000_000;
-
 impl FlowTable {
     /// An empty table.
     pub fn new(settings: Settings) -> FlowTable {
@@ -92,6 +96,7 @@ impl FlowTable {
             clock: i64::MIN,
             leap: None,
             due: i64::MAX,
+            calm: i64::MIN,
             recent: Recent::default(),
             last: None,
             fragments: Fragments::default(),
@@ -141,10 +146,10 @@ impl FlowTable {
         self.begun = true;
     }
 
-    /// Whether something happens when the clock says this.
+    /// Whether something may happen when the clock says this.
     #[inline]
     pub fn is_due(&self, time: Timestamp) -> bool {
-        time.0 >= self.due
+        time.0 >= self.calm
     }
 
     /// The most flows and bytes since this was last asked.
@@ -199,55 +204,6 @@ impl FlowTable {
         self.counts.unreadable += u64::from(self.lanes.has_first());
     }
 
-    /// A packet has this time: the clock goes on. Returns it, or what the clock says if it has none; nanoseconds.
-    #[inline(always)]
-    fn now(&mut self, time: Timestamp, emit: Emit) -> i64 {
-        if !time.is_known() {
-            return self.clock.max(0);
-        }
-        self.pass(time.0, emit);
-        time.0
-    }
-
-    /// The clock goes on.
-    #[inline(always)]
-    fn pass(&mut self, time: i64, emit: Emit) {
-        let time = match is_far_ahead(time, self.clock) {
-            true => self.confirmed(time),
-            false => {
-                self.leap = None;
-                Some(time)
-            }
-        };
-        let Some(time) = time else { return };
-        self.clock = self.clock.max(time);
-        if self.clock >= self.due {
-            self.close_due(emit);
-        }
-    }
-
-    /// What a time far ahead makes of the clock, if it is the second such in a row: one alone is more likely wrong, and would let all flows
-    /// go. Of two the earlier one is believed, and the other if it is not far ahead of that.
-    #[cold]
-    fn confirmed(&mut self, time: i64) -> Option<i64> {
-        if !self.begun {
-            return Some(time);
-        }
-        let believed = self.leap.replace(time)?.min(time);
-        // The packet before was right too: its flow was heard of then.
-        if let Some(last) = self.last.filter(|_| self.is_latest) {
-            let flow = &mut self.flows[last as usize];
-            flow.active = believed;
-            self.ages.touch(flow.class, last);
-        }
-        if is_far_ahead(time, believed) {
-            // It is alone again.
-            return Some(believed);
-        }
-        self.leap = None;
-        Some(time)
-    }
-
     /// Takes a packet, if its flow is in this share.
     fn take_own(&mut self, brief: &Brief, kind: Kind, time: i64, emit: Emit) {
         match self.lanes == Lanes::ALL || self.lanes.has(brief.lane()) {
@@ -273,14 +229,14 @@ impl FlowTable {
             && tcp.flags.open()
         {
             let flow = &self.flows[at as usize];
-            if tcp::is_reuse(flow, flow.side(end), &{ *tcp }) {
+            if tcp::is_reuse(flow, flow.side(end), &black_box(*tcp)) {
                 self.give_way(at, emit);
-                self.begin(at, (key, end), &{ *brief }, time, emit);
+                self.begin(at, (key, end), &brief.apart(), time, emit);
             }
         }
         self.last = Some(at);
         if !brief.frame.options.bytes.is_empty() {
-            self.note_owners(at, end, &{ *brief }, time, emit);
+            self.note_owners(at, end, &brief.apart(), time, emit);
         }
         self.update(at, end, brief, time, emit);
     }
@@ -328,7 +284,7 @@ impl FlowTable {
         let hash = self.places.hash(&key);
         let at = match self.places.find(hash, &key, &self.flows) {
             Some(at) => at,
-            None => self.open(hash, (key, end), &{ *brief }, time, emit),
+            None => self.open(hash, (key, end), &brief.apart(), time, emit),
         };
         self.recent.note(spread, at);
         at
@@ -339,10 +295,12 @@ impl FlowTable {
         let flow = &mut self.flows[at as usize];
         let side = flow.side(end);
         flow.count(side, brief);
-        let bounds = self.settings.bounds(self.held);
-        let usual = speech::take_usual(flow, side, brief, time, bounds, emit);
-        let more =
-            usual.unwrap_or_else(|| speech::hear(flow, side, &{ *brief }, time, bounds, emit));
+        let (settings, held) = (&self.settings, self.held);
+        let usual = speech::take_usual(flow, side, brief, time, (settings, held), emit);
+        let more = usual.unwrap_or_else(|| {
+            let bounds = settings.bounds(held);
+            speech::hear(flow, side, &brief.apart(), time, bounds, emit)
+        });
         if more != 0 {
             self.held = self.held.wrapping_add_signed(more);
             self.peaks.held = self.peaks.held.max(self.held);
@@ -359,7 +317,7 @@ impl FlowTable {
         flow.class = class;
         self.ages.remove(before, at);
         self.ages.add(class, at);
-        self.due = self.due.min(self.deadline(class, self.clock));
+        self.expect_end(class);
     }
 
     /// Marks the flow that an error message is about, if it is followed.
@@ -373,10 +331,4 @@ impl FlowTable {
             flow.unreachable |= flow.side(end) == Side::Orig;
         }
     }
-}
-
-/// Whether a time is so far ahead of a clock that it is not believed alone.
-#[inline]
-fn is_far_ahead(time: i64, clock: i64) -> bool {
-    time > clock.saturating_add(LEAP)
 }

@@ -79,7 +79,7 @@ pub(super) trait Reading<'a> {
     fn follow(&self, flows: &mut FlowTable, emit: &mut dyn FnMut(FlowEvent));
 
     /// The frame it came in.
-    fn frame(&self) -> &'a Frame<'a>;
+    fn frame(&self) -> &Frame<'a>;
 
     /// Does something with the packet that sinks get.
     fn as_packet<T>(&self, act: impl FnOnce(&Packet) -> T) -> T;
@@ -102,13 +102,13 @@ impl<'a> Reading<'a> for Brief<'a> {
     }
 
     #[inline(always)]
-    fn frame(&self) -> &'a Frame<'a> {
-        self.frame
+    fn frame(&self) -> &Frame<'a> {
+        &self.frame
     }
 
     #[inline(always)]
     fn as_packet<T>(&self, act: impl FnOnce(&Packet) -> T) -> T {
-        act(&Packet::not_read(self.frame))
+        act(&Packet::not_read(&self.apart().frame))
     }
 }
 
@@ -129,7 +129,7 @@ impl<'a> Reading<'a> for Packet<'a> {
     }
 
     #[inline]
-    fn frame(&self) -> &'a Frame<'a> {
+    fn frame(&self) -> &Frame<'a> {
         self.frame
     }
 

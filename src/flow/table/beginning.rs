@@ -59,6 +59,6 @@ impl FlowTable {
         // It is due some time.
         let class = flow.class;
         self.ages.add(class, at);
-        self.due = self.due.min(self.deadline(class, self.clock));
+        self.expect_end(class);
     }
 }

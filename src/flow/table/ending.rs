@@ -35,6 +35,7 @@ impl FlowTable {
         self.free.clear();
         self.ages = Ages::default();
         self.due = i64::MAX;
+        self.calm = i64::MIN;
         self.fragments.give_up_all();
     }
 

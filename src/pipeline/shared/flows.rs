@@ -1,6 +1,7 @@
 //! Flows, each followed by one of several threads, and what they tell put in order again.
 
 use std::cmp::Ordering;
+use std::hint::{black_box, cold_path};
 use std::ops::Range;
 
 use super::numbers::Numbers;
@@ -10,7 +11,7 @@ use crate::decode::{Usual, brief, decode, usual};
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowTable, Settings, Verdict, What};
-use crate::packet::{Brief, Lanes, Timestamp};
+use crate::packet::{Brief, Frame, Lanes, Timestamp};
 use crate::pipeline::reading::Reading;
 use crate::pipeline::{Output, Totals};
 use crate::sink::flows::{Row, Rows};
@@ -24,7 +25,16 @@ pub(super) struct Flows {
     filter: Filter,
     totals: Totals,
     table: FlowTable,
+    notes: Notes,
+}
+
+/// What happens to flows is noted here.
+struct Notes {
     rows: Box<dyn Rows>,
+    /// The frame that is worked on, by its place in the stretch.
+    at: u32,
+    /// What is made of the stretch.
+    portion: Portion,
 }
 
 /// That a flow began or ended, kept for who puts things in order. One core writes it and another reads it: it is small.
@@ -73,12 +83,17 @@ impl Flows {
             filter,
             totals: Totals::default(),
             table: FlowTable::of_lanes(settings, lanes),
-            rows,
+            notes: Notes {
+                rows,
+                at: 0,
+                portion: Portion::default(),
+            },
         }
     }
 
     /// Follows the flows of a stretch; behind the last one, all flows end.
     pub(super) fn work(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
+        std::mem::swap(&mut self.notes.portion, portion);
         // Whether others' frames need not be looked at where nothing is due behind them: time goes on, and nothing has to be read in order.
         let is_quick = stretch.is_steady && !stretch.survey.describes();
         // The first frame that was not looked at, as others are of others' flows.
@@ -94,41 +109,24 @@ impl Flows {
             }
             let at = place.at();
             let others = std::mem::replace(&mut passed, at + 1)..at;
-            if !is_quick {
-                self.pass_by(others.clone(), &mut frames, portion);
-            }
-            let counts = match place.whose {
-                Whose::Own => true,
-                Whose::Others => false,
-                Whose::Unsure => self.lanes.has_first(),
-            };
-            let Some(frame) = frames.frame(at) else {
-                continue;
-            };
-            if is_quick && !others.is_empty() {
-                if self.table.is_due(frame.time) {
-                    self.pass_by(others, &mut frames, portion);
-                    self.follow_late(at, counts, &mut frames, portion);
-                    continue;
-                }
-                // Nor was anything due at a frame before.
-                self.table.skip();
-            }
-            let step = Step {
-                flows: self,
-                at,
-                whose: place.whose,
-                portion,
-            };
-            if usual(&frame, step) != Some(true) {
-                self.follow(at, counts, &decode(&frame), portion);
+            let (whose, skips) = (place.whose, !others.is_empty());
+            let is_taken = is_quick
+                && match frames.plain(at) {
+                    Some(frame) => self.take(at, frame, whose, skips),
+                    None => self.take_any(at, &mut frames, whose, skips),
+                };
+            if !is_taken {
+                cold_path();
+                self.pass_by(others, &mut frames);
+                self.take_any(at, &mut frames, whose, false);
             }
         }
-        self.pass_by(passed..stretch.survey.len(), &mut frames, portion);
+        self.pass_by(passed..stretch.survey.len(), &mut frames);
         if stretch.is_last {
-            let mut emit = note(u32::MAX, self.rows.as_mut(), portion);
-            self.table.finish(&mut emit);
+            self.notes.at = u32::MAX;
+            self.table.finish(&mut |event| self.notes.take(event));
         }
+        std::mem::swap(&mut self.notes.portion, portion);
         portion.counts = self.totals.now();
         portion.counts.flows = self.table.counts();
         portion.undecided = self.filter.undecided();
@@ -150,54 +148,71 @@ impl Flows {
         self.table.ask_for_expected();
     }
 
-    /// Follows the flow of a frame that passes the filter.
+    /// Follows the flow of a frame. If it `skips` others' before it, and something may be due there, nothing is done, and false said.
     #[inline(always)]
-    fn follow<'a>(
-        &mut self,
-        at: usize,
-        counts: bool,
-        reading: &impl Reading<'a>,
-        portion: &mut Portion,
-    ) {
-        if judge(counts, reading, &mut self.filter, &self.totals) {
-            let mut emit = note(at as u32, self.rows.as_mut(), portion);
-            reading.follow(&mut self.table, &mut emit);
+    fn take(&mut self, at: usize, frame: Frame, whose: Whose, skips: bool) -> bool {
+        if skips {
+            if self.table.is_due(frame.time) {
+                return false;
+            }
+            // Nor was anything due at a frame before.
+            self.table.skip();
+        }
+        self.notes.at = at as u32;
+        if usual(&frame, Step { flows: self, whose }) != Some(true) {
+            cold_path();
+            let counts = match whose {
+                Whose::Own => true,
+                Whose::Others => false,
+                Whose::Unsure => self.lanes.has_first(),
+            };
+            self.follow(counts, &decode(&black_box(frame)));
+        }
+        true
+    }
+
+    /// The same for frames of all kinds.
+    #[inline(never)]
+    fn take_any(&mut self, at: usize, frames: &mut Frames, whose: Whose, skips: bool) -> bool {
+        match frames.frame(at) {
+            Some(frame) => self.take(at, frame, whose, skips),
+            None => true,
         }
     }
 
-    /// Follows the flow of a frame before which something was due.
-    #[cold]
-    #[inline(never)]
-    fn follow_late(&mut self, at: usize, counts: bool, frames: &mut Frames, portion: &mut Portion) {
-        if let Some(frame) = frames.frame(at) {
-            self.follow(at, counts, &decode(&frame), portion);
+    /// Follows the flow of a frame that passes the filter.
+    #[inline(always)]
+    fn follow<'a>(&mut self, counts: bool, reading: &impl Reading<'a>) {
+        if judge(counts, reading, &mut self.filter, &self.totals) {
+            reading.follow(&mut self.table, &mut |event| self.notes.take(event));
         }
     }
 
     /// A packet of another's flow: where it passes the filter, the clock goes on.
     #[inline(never)]
-    fn pass_one_by(&mut self, at: usize, brief: &Brief, portion: &mut Portion) {
+    fn pass_one_by(&mut self, brief: &Brief) {
         if judge(false, brief, &mut self.filter, &self.totals) {
-            let mut emit = note(at as u32, self.rows.as_mut(), portion);
-            self.table.pass_by(brief.frame.time, &mut emit);
+            let time = brief.frame.time;
+            self.table
+                .pass_by(time, &mut |event| self.notes.take(event));
         }
     }
 
     /// Frames of others' flows: only the clock goes on, and flows that are due by then end.
-    fn pass_by(&mut self, places: Range<usize>, frames: &mut Frames, portion: &mut Portion) {
+    fn pass_by(&mut self, places: Range<usize>, frames: &mut Frames) {
         for at in places {
-            let mut emit = note(at as u32, self.rows.as_mut(), portion);
-            self.table.pass_by(frames.time(at), &mut emit);
+            self.notes.at = at as u32;
+            let time = frames.time(at);
+            self.table
+                .pass_by(time, &mut |event| self.notes.take(event));
         }
     }
 }
 
 /// Follows the flow of a usual frame.
-struct Step<'s> {
-    flows: &'s mut Flows,
-    at: usize,
+struct Step<'f> {
+    flows: &'f mut Flows,
     whose: Whose,
-    portion: &'s mut Portion,
 }
 
 impl Usual<'_> for Step<'_> {
@@ -207,26 +222,23 @@ impl Usual<'_> for Step<'_> {
     #[inline(always)]
     fn take(self, brief: Brief) -> bool {
         match self.whose {
-            Whose::Own => self.flows.follow(self.at, true, &brief, self.portion),
-            Whose::Others => self.flows.pass_one_by(self.at, &{ brief }, self.portion),
+            Whose::Own => self.flows.follow(true, &brief),
+            Whose::Others => self.flows.pass_one_by(&brief.apart()),
             Whose::Unsure => return false,
         }
         true
     }
 }
 
-/// Notes what happens to flows through a frame.
-fn note<'a>(
-    at: u32,
-    rows: &'a mut dyn Rows,
-    portion: &'a mut Portion,
-) -> impl FnMut(FlowEvent) + 'a {
-    move |event| {
+impl Notes {
+    /// Notes what happens to flows through a frame.
+    fn take(&mut self, event: FlowEvent) {
+        let portion = &mut self.portion;
         let row = match event.what {
             What::Opened => BEGAN,
             What::Closed(record) => {
                 let start = portion.lines.len();
-                rows.row(record, &mut portion.lines);
+                self.rows.row(record, &mut portion.lines);
                 portion.ended.push(Ended {
                     first: record.first,
                     verdict: record.outcome.verdict,
@@ -237,7 +249,7 @@ fn note<'a>(
             What::Named(_) | What::Data { .. } | What::Gap { .. } | What::Mismatch { .. } => return,
         };
         portion.told.push(Told {
-            at,
+            at: self.at,
             row,
             due: event.due.map_or(i64::MAX, |due| due.0),
             number: event.id.number,
