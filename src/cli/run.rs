@@ -52,7 +52,7 @@ fn from_file(path: &Path, mut filter: Filter, work: &Work) -> Result<()> {
         directory: None,
         way: None,
         tells_processes: matches!(&work.show, Show::Flows(table) if table.layout.processes)
-            && source.has_in_front(comment::OURS),
+            && source.may_say(comment::OURS),
         stop,
     };
     let (Done { counts, ran, .. }, losses) = select(source, &mut filter, work, scene)?;

@@ -285,7 +285,10 @@ impl Assembler {
             self.skip_to_first_piece(rules.keep, deliver);
         }
         self.skip(self.settled(), deliver);
-        self.rest = None;
+        // To give back what hardly any has would be a call.
+        if self.rest.is_some() {
+            self.rest = None;
+        }
     }
 
     /// How many bytes wait, with what they cost beside.
@@ -371,7 +374,10 @@ impl Assembler {
             rest.ahead.is_empty() && rest.recent.is_empty() && rest.acknowledged <= next
         };
         if self.rest.as_deref().is_some_and(is_empty) {
+            // To give back what hardly any has would be a call.
+        if self.rest.is_some() {
             self.rest = None;
+        }
         }
     }
 }

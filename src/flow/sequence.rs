@@ -6,7 +6,13 @@ pub(super) type Offset = i64;
 /// The offset of `seq` in a stream that begins at `start`: of all that wrap to it, the one nearest to `near`.
 #[inline]
 pub(super) fn offset(seq: u32, start: u32, near: Offset) -> Offset {
-    near + i64::from(delta(seq, start.wrapping_add(near as u32)))
+    near + i64::from(delta(seq, number(near, start)))
+}
+
+/// The sequence number at this offset in a stream that begins at `start`.
+#[inline]
+pub(super) fn number(offset: Offset, start: u32) -> u32 {
+    start.wrapping_add(offset as u32)
 }
 
 /// How far `seq` is ahead of `other`; negative where it is behind.

@@ -72,16 +72,30 @@ impl Watch {
         if self.is_over() || offset >= OPENING as u64 || bytes.is_empty() {
             return;
         }
-        self.look(proto, side, offset, bytes);
-    }
-
-    #[inline]
-    fn look(&mut self, proto: u8, side: Side, offset: u64, bytes: &[u8]) {
-        let mut said = match std::mem::take(self) {
+        match self {
             Watch::Silent if offset == 0 && bytes.len() < OPENING => {
                 *self = Watch::First(side, bytes.into());
-                return;
             }
+            // A side's first segment mostly says it all.
+            Watch::First(first, before) if *first != side && offset == 0 => {
+                match detect(proto, &opening(side, front(bytes, OPENING), before)) {
+                    Answer::Final(Some(service)) => *self = Watch::Over(Some(service)),
+                    answer => self.look_at(answer, proto, side, bytes),
+                }
+            }
+            _ => self.look(proto, side, offset, bytes),
+        }
+    }
+
+    /// What the detectors say of both sides' first segments, if that is not all.
+    fn look_at(&mut self, answer: Answer, proto: u8, side: Side, bytes: &[u8]) {
+        if let Watch::First(first, before) = std::mem::take(self) {
+            self.go_on(Said::first(first, before), answer, proto, (side, bytes));
+        }
+    }
+
+    fn look(&mut self, proto: u8, side: Side, offset: u64, bytes: &[u8]) {
+        let mut said = match std::mem::take(self) {
             Watch::Silent => Said::default(),
             Watch::First(first, bytes) => Said::first(first, bytes),
             Watch::Open(said) => *said,
@@ -109,13 +123,17 @@ impl Watch {
             *self = Watch::Over(said.conclude(proto));
             return;
         }
-        // A side's first segment mostly says it all: only what is not sure then is kept.
-        let answer = if known == 0 {
-            detect(proto, &opening(side, first(bytes, OPENING), &said.bytes))
-        } else {
+        if known > 0 {
             said.add(side, bytes);
-            said.ask(proto)
-        };
+            let answer = said.ask(proto);
+            return self.go_on(said, answer, proto, (side, &[]));
+        }
+        let answer = detect(proto, &opening(side, front(bytes, OPENING), &said.bytes));
+        self.go_on(said, answer, proto, (side, bytes));
+    }
+
+    /// Goes on with what the detectors say of what was said and these bytes: only of what is not sure they are kept.
+    fn go_on(&mut self, mut said: Said, answer: Answer, proto: u8, (side, bytes): (Side, &[u8])) {
         let before = match answer.service() {
             // Where both make no sense together, what was said first may alone.
             None => said.conclude(proto),
@@ -124,9 +142,7 @@ impl Watch {
         *self = match answer {
             Answer::Final(service) => Watch::Over(service.or(before)),
             Answer::Open(service) => {
-                if known == 0 {
-                    said.add(side, bytes);
-                }
+                said.add(side, bytes);
                 said.service = service.or(before);
                 said.asked += 1;
                 Watch::Open(Box::new(said))
@@ -204,7 +220,7 @@ impl Said {
 
     /// Adds what a side says, up to the most that is looked at.
     fn add(&mut self, side: Side, bytes: &[u8]) {
-        let bytes = first(bytes, OPENING - self.len(side));
+        let bytes = front(bytes, OPENING - self.len(side));
         self.bytes.reserve_exact(bytes.len());
         match side {
             Side::Resp => self.bytes.extend_from_slice(bytes),
@@ -225,7 +241,7 @@ fn opening<'a>(side: Side, own: &'a [u8], other: &'a [u8]) -> Opening<'a> {
     Opening { orig, resp }
 }
 
-fn first(bytes: &[u8], most: usize) -> &[u8] {
+fn front(bytes: &[u8], most: usize) -> &[u8] {
     bytes.get(..most).unwrap_or(bytes)
 }
 

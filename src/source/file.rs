@@ -218,9 +218,12 @@ impl FileSource {
         }
     }
 
-    /// Whether these bytes stand in the first 256 KiB from here on, as far as they are at hand.
-    pub fn has_in_front(&self, text: &str) -> bool {
+    /// Whether a comment with this text may stand in the first 256 KiB from here on, as far as they are at hand. Only pcapng has comments.
+    pub fn may_say(&self, text: &str) -> bool {
         const FRONT: usize = 256 << 10;
+        if matches!(self.format, Format::Records(_)) {
+            return false;
+        }
         let bytes = self.input.bytes();
         let front = bytes.get(..FRONT).unwrap_or(bytes);
         front

@@ -24,7 +24,8 @@ pub(in crate::flow) fn usual_segment(
     }
     let fin = tcp.flags.has(Flags::FIN);
     let (own, other) = Half::pair(&mut flow.halves, side);
-    let at = sequence::offset(tcp.seq, own.start, own.last);
+    // Where it begins if it is the next one.
+    let at = own.last;
     let ack = sequence::offset(tcp.ack, other.start, other.acked);
     let goes_on = |state| matches!(state, State::Established | State::Partial);
     // Behind its FIN a side only acknowledges.
@@ -32,7 +33,7 @@ pub(in crate::flow) fn usual_segment(
     let is_heard = goes_on(other.state) || other.state == State::Closed;
     // FINs are octets too, and no data.
     let data_at = data_offset(at - Offset::from(own.finned));
-    let is_next = at == own.last && own.assembler.is_at(data_at);
+    let is_next = sequence::number(at, own.start) == tcp.seq && own.assembler.is_at(data_at);
     // More than was sent is a gap; the same again, with data outstanding, may be a duplicate.
     let acknowledges = ack > other.acked || (ack == other.acked && (len > 0 || ack == other.last));
     let acknowledged = ack - Offset::from(other.finned && ack >= other.fin);

@@ -118,19 +118,21 @@ impl<'a> Finder<'a> {
             share.places.clear();
             share.openings.clear();
         }
+        // No known time is before that.
+        let begin = self.last.max(Timestamp(Timestamp::UNKNOWN.0 + 1));
         let mut deal = Deal {
             wanted: self.wanted,
             owners: &self.owners,
             shares,
             at: 0,
-            begin: self.last,
-            last: self.last,
+            last: begin,
             is_steady: true,
         };
         let end = self
             .source
             .survey(&mut stretch.survey, FRAMES, BYTES, &mut deal);
-        let (last, is_steady) = (deal.last, deal.is_steady());
+        let last = deal.last;
+        let is_steady = deal.is_steady && last.0.saturating_sub(begin.0) < LEAP;
         // A table's clock may have to make up its mind about the last time before.
         stretch.is_steady = is_steady && self.was_steady && self.last.is_known();
         stretch.is_last = end.is_some();
@@ -148,10 +150,9 @@ struct Deal<'a> {
     shares: &'a mut [Share],
     /// Where the next frame is in the stretch.
     at: u16,
-    /// The first time and the last one so far, unknown where there was none.
-    begin: Timestamp,
+    /// The last time so far.
     last: Timestamp,
-    /// Whether no time was earlier than one before.
+    /// Whether no time was earlier than one before, or unknown.
     is_steady: bool,
 }
 
@@ -165,12 +166,8 @@ impl Visitor for Deal<'_> {
             self.show_all(None, 0);
         }
         self.at += 1;
-        let time = frame.time;
-        self.is_steady &= time.is_known() && time >= self.last;
-        if !self.begin.is_known() {
-            self.begin = time;
-        }
-        self.last = time;
+        self.is_steady &= frame.time >= self.last;
+        self.last = frame.time;
     }
 }
 
@@ -214,11 +211,6 @@ impl Deal<'_> {
             };
             share.places.push(Place { at, whose, hint });
         }
-    }
-
-    /// Whether times go on as they mostly do.
-    fn is_steady(&self) -> bool {
-        self.is_steady && self.last.0.saturating_sub(self.begin.0) < LEAP
     }
 }
 
