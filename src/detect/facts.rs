@@ -19,7 +19,7 @@ pub struct Facts {
 /// So the text of them all is written at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Values {
-    /// Of one octet each, the first one's second to last; the last octet is the text's length, and what is left in between 0.
+    /// Of one octet each, the first one's second to last; the last octet is the text's length, and what is left in between blank.
     Short([u8; SHORT]),
     /// Of two octets each, the first one's first.
     Long(Box<[u8]>),
@@ -36,25 +36,35 @@ const LENGTH: usize = 2;
 
 impl Default for Values {
     fn default() -> Values {
-        Values::Short([0; SHORT])
+        let mut octets = [b' '; SHORT];
+        octets[SHORT - 1] = 0;
+        Values::Short(octets)
     }
 }
 
 impl Values {
-    fn new<const N: usize>(values: [&[u8]; N]) -> Values {
-        let there = values.iter().filter(|value| !value.is_empty());
-        let text: usize = there.map(|value| value.len() + 1).sum();
-        let text = text.saturating_sub(1);
-        if text + N < SHORT {
-            let mut octets = [0; SHORT];
-            join(&mut octets, values);
-            octets[SHORT - 1] = text as u8;
-            let lengths = octets.iter_mut().rev().skip(1);
-            lengths
-                .zip(values)
-                .for_each(|(length, value)| *length = value.len() as u8);
-            return Values::Short(octets);
+    /// For values that have room in place, and are all plain ASCII.
+    #[inline(always)]
+    fn in_place<const N: usize>(values: [&[u8]; N]) -> Option<Values> {
+        let text = text_len(values);
+        if text + N >= SHORT {
+            return None;
         }
+        let mut octets = [b' '; SHORT];
+        join(&mut octets, values);
+        if !is_plain(&octets) {
+            return None;
+        }
+        octets[SHORT - 1] = text as u8;
+        let lengths = octets.iter_mut().rev().skip(1);
+        lengths
+            .zip(values)
+            .for_each(|(length, value)| *length = value.len() as u8);
+        Some(Values::Short(octets))
+    }
+
+    fn elsewhere<const N: usize>(values: [&[u8]; N]) -> Values {
+        let text = text_len(values);
         let mut octets = vec![0; text + N * LENGTH];
         join(&mut octets, values);
         let (lengths, _) = octets[text..].as_chunks_mut();
@@ -87,6 +97,13 @@ impl Values {
     }
 }
 
+/// How long the text of values is.
+fn text_len<const N: usize>(values: [&[u8]; N]) -> usize {
+    let there = values.iter().filter(|value| !value.is_empty());
+    let len: usize = there.map(|value| value.len() + 1).sum();
+    len.saturating_sub(1)
+}
+
 /// Writes what is there of values, a blank between each two; there is room for it.
 fn join<const N: usize>(octets: &mut [u8], values: [&[u8]; N]) {
     let mut at = 0;
@@ -106,11 +123,14 @@ fn join<const N: usize>(octets: &mut [u8], values: [&[u8]; N]) {
 impl Facts {
     /// Facts from names and their values; empty values are left out, control characters replaced (U+FFFD), long values cut (`…`).
     pub fn new<const N: usize>(names: &'static [&'static str; N], values: [&[u8]; N]) -> Facts {
-        let values = if values.iter().all(|value| is_clean(value)) {
-            Values::new(values)
-        } else {
-            let clean = values.map(clean);
-            Values::new(clean.each_ref().map(String::as_bytes))
+        let may_stay = |value: &&[u8]| value.len() <= LONGEST && is_plain(value);
+        let values = match Values::in_place(values) {
+            Some(values) => values,
+            None if values.iter().all(may_stay) => Values::elsewhere(values),
+            None => {
+                let clean = values.map(clean);
+                Values::elsewhere(clean.each_ref().map(String::as_bytes))
+            }
         };
         Facts { names, values }
     }
@@ -164,12 +184,13 @@ impl fmt::Display for Facts {
     }
 }
 
-/// Whether a value may stay as it is.
+/// Whether all octets are printable ASCII.
 #[inline]
-fn is_clean(value: &[u8]) -> bool {
+fn is_plain(octets: &[u8]) -> bool {
     // All are looked at, side by side: that is faster than to stop at the first that is not.
-    let is_plain = |plain, octet: &u8| plain & matches!(octet, b' '..=b'~');
-    value.len() <= LONGEST && value.iter().fold(true, is_plain)
+    octets
+        .iter()
+        .fold(true, |plain, octet| plain & matches!(octet, b' '..=b'~'))
 }
 
 /// A value, clean and short.

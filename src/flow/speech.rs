@@ -70,6 +70,7 @@ pub(super) fn take_usual(
 }
 
 /// Looks at the next bytes of a stream; returns how many bytes more the flow holds then.
+#[inline(always)]
 fn watch_next(
     flow: &mut Tracked,
     side: Side,

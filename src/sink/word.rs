@@ -86,7 +86,7 @@ impl Word {
     }
 
     /// `79 B`, `1.2 kB`, `3.4 GB`: decimal units.
-    #[inline]
+    #[inline(always)]
     pub(in crate::sink) fn bytes(count: u64) -> Word {
         // By what is divided is known beforehand: a division by anything takes far longer.
         match count {
@@ -99,7 +99,7 @@ impl Word {
     }
 
     /// A time as [`Span`] shows it.
-    #[inline]
+    #[inline(always)]
     pub(in crate::sink) fn span(span: Span) -> Word {
         let Ok(nanos @ 1..60_000_000_000) = u64::try_from(span.0) else {
             return Word::shown(span);
@@ -130,29 +130,25 @@ impl Word {
         }
     }
 
-    /// How many columns it takes.
-    #[inline]
-    pub(in crate::sink) fn columns(self) -> usize {
-        self.columns
-    }
-
     /// Appends it.
     pub(in crate::sink) fn write(self, out: &mut Vec<u8>) {
         piece(out, &(self.octets ^ SPACES).to_le_bytes(), self.len);
     }
 
-    /// Appends it at the right of so many columns, and a space.
-    #[inline]
-    pub(in crate::sink) fn right(self, out: &mut Vec<u8>, width: usize) {
+    /// Appends it at the right of so many columns, and a space; tells how many columns it takes itself.
+    #[inline(always)]
+    pub(in crate::sink) fn right(self, out: &mut Vec<u8>, width: usize) -> usize {
         let before = width.saturating_sub(self.columns);
         let len = before + self.len + 1;
         if len <= MOST {
             let octets = self.octets << (before * 8) ^ SPACES;
-            return piece(out, &octets.to_le_bytes(), len);
+            piece(out, &octets.to_le_bytes(), len);
+        } else {
+            spaces(out, before);
+            self.write(out);
+            out.push(b' ');
         }
-        spaces(out, before);
-        self.write(out);
-        out.push(b' ');
+        self.columns
     }
 }
 
@@ -160,9 +156,9 @@ impl Word {
 mod tests {
     use super::*;
 
-    fn written(write: impl Fn(&mut Vec<u8>)) -> String {
+    fn written<T>(write: impl Fn(&mut Vec<u8>) -> T) -> String {
         let mut out = b"x".to_vec();
-        write(&mut out);
+        let _ = write(&mut out);
         String::from_utf8(out).expect("text")
     }
 
@@ -186,7 +182,7 @@ mod tests {
                     let shown = format!("{}", Span(nanos.max(0)));
                     let word = Word::span(Span(nanos.max(0)));
                     assert_eq!(written(|out| word.write(out)), format!("x{shown}"));
-                    assert_eq!(word.columns(), shown.chars().count());
+                    assert_eq!(word.columns, shown.chars().count());
                 }
             }
             for number in [value - 1, value / 7, value / 1000 * 999] {

@@ -55,8 +55,8 @@ enum Show {
     Plain(fn(&FlowRecord, &mut Clock, &mut Vec<u8>)),
     /// At the left; tells how many columns it took. To look at what was just written would be to wait until it has reached memory.
     Text(fn(&FlowRecord, &mut Vec<u8>) -> usize),
-    /// At the right.
-    Number(fn(&FlowRecord) -> Word),
+    /// At the right of so many columns, and a space; tells how many columns it took itself.
+    Number(fn(&FlowRecord, &mut Vec<u8>, usize) -> usize),
 }
 
 /// The columns; the last one has no end.
@@ -67,10 +67,10 @@ const CELLS: [Cell; 10] = [
     Cell { title: "SERVER", width: 21, least: 15, goes: 0, show: Show::Plain(|flow, _, out| address::socket(out, flow.id.resp())) },
     Cell { title: PROCESSES, width: 32, least: 28, goes: 0, show: Show::Text(processes) },
     Cell { title: "SERVICE", width: 30, least: 14, goes: 0, show: Show::Text(service) },
-    Cell { title: "SENT", width: 7, least: 7, goes: 1, show: Show::Number(|flow| Word::bytes(flow.side(Side::Orig).bytes)) },
-    Cell { title: "RECEIVED", width: 8, least: 8, goes: 2, show: Show::Number(|flow| Word::bytes(flow.side(Side::Resp).bytes)) },
-    Cell { title: "TOOK", width: 8, least: 8, goes: 4, show: Show::Number(|flow| Word::span(flow.duration)) },
-    Cell { title: "ANSWER", width: 8, least: 8, goes: 6, show: Show::Number(answer) },
+    Cell { title: "SENT", width: 7, least: 7, goes: 1, show: Show::Number(|flow, out, width| Word::bytes(flow.side(Side::Orig).bytes).right(out, width)) },
+    Cell { title: "RECEIVED", width: 8, least: 8, goes: 2, show: Show::Number(|flow, out, width| Word::bytes(flow.side(Side::Resp).bytes).right(out, width)) },
+    Cell { title: "TOOK", width: 8, least: 8, goes: 4, show: Show::Number(|flow, out, width| Word::span(flow.duration).right(out, width)) },
+    Cell { title: "ANSWER", width: 8, least: 8, goes: 6, show: Show::Number(|flow, out, width| answer(flow).right(out, width)) },
     Cell { title: "END", width: 30, least: 30, goes: 0, show: Show::Text(end) },
 ];
 
@@ -96,7 +96,7 @@ impl Table {
         let mut rest = self.cells.iter();
         while let Some((cell, width)) = rest.next() {
             match cell.show {
-                Show::Number(_) => Word::new(cell.title).right(out, *width),
+                Show::Number(_) => _ = Word::new(cell.title).right(out, *width),
                 _ => out.extend_from_slice(cell.title.as_bytes()),
             }
             if let (Show::Plain(_) | Show::Text(_), false) = (cell.show, rest.len() == 0) {
@@ -112,13 +112,13 @@ impl Table {
             let start = out.len();
             let mut wide = match cell.show {
                 Show::Number(show) => {
-                    let word = show(flow);
-                    if !is_limited || word.columns() <= *width {
-                        word.right(out, *width);
+                    let wide = show(flow, out, *width);
+                    if !is_limited || wide <= *width {
                         continue;
                     }
-                    word.write(out);
-                    word.columns()
+                    // It is cut, and a space comes behind that.
+                    out.pop();
+                    wide
                 }
                 Show::Plain(show) => {
                     show(flow, &mut self.clock, out);
