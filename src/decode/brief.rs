@@ -32,13 +32,47 @@ pub fn usual<'a, U: Usual<'a>>(frame: &Frame<'a>, user: U) -> Option<U::Made> {
     if frame.link != LinkType::ETHERNET {
         return None;
     }
+    let headers = frame.bytes.first_chunk();
+    if headers.is_some_and(are_tcp_over_ip4) {
+        let bytes = frame.bytes.get(ETHERNET..)?;
+        return with_tcp(frame, bytes, ip4(bytes.first_chunk()?)?, user);
+    }
     let (link, bytes) = frame.bytes.split_first_chunk::<ETHERNET>()?;
     let [.., high, low] = *link;
     match u16::from_be_bytes([high, low]) {
-        0x0800 => carried(frame, bytes, version_4(bytes)?, user),
-        0x86dd => carried(frame, bytes, version_6(bytes)?, user),
+        0x0800 => {
+            let ip = version_4(bytes)?;
+            // TCP would have been seen.
+            if ip.proto != UDP {
+                return None;
+            }
+            with_udp(frame, bytes, ip, user)
+        }
+        0x86dd => {
+            let ip = version_6(bytes)?;
+            match ip.proto {
+                TCP => with_tcp(frame, bytes, ip, user),
+                UDP => with_udp(frame, bytes, ip, user),
+                _ => None,
+            }
+        }
         _ => None,
     }
+}
+
+/// Whether these are the headers that most packets have: TCP over IPv4 without options, no fragment. Two looks tell that.
+#[inline(always)]
+fn are_tcp_over_ip4(headers: &[u8; ETHERNET + IPV4 + TCP_FIXED]) -> bool {
+    let word = |at: usize| {
+        u32::from_be_bytes([
+            headers[at],
+            headers[at + 1],
+            headers[at + 2],
+            headers[at + 3],
+        ])
+    };
+    // Type, version and header length; flags, offset and protocol.
+    word(12) & 0xffff_ff00 == 0x0800_4500 && word(20) & 0x3fff_00ff == u32::from(TCP)
 }
 
 /// What [`usual`] shows.
@@ -56,27 +90,29 @@ pub fn brief<'a>(frame: &Frame<'a>) -> Option<Brief<'a>> {
     usual(frame, Itself)
 }
 
-/// What an IP packet carries. There is code for each version and each protocol, in which the header's length and much else is a constant.
+/// Shows an IP packet with a TCP segment. There is code for each version and each protocol, in which the header's length and much else is a
+/// constant.
 #[inline(always)]
-fn carried<'a, U: Usual<'a>>(
+fn with_tcp<'a, U: Usual<'a>>(
     frame: &Frame<'a>,
     bytes: &'a [u8],
     ip: Ip,
     user: U,
 ) -> Option<U::Made> {
-    let there = ip.len.min(wire_len(frame, ETHERNET) - ip.header);
-    let transport = bytes.get(ip.header..)?;
-    match ip.proto {
-        TCP => {
-            let (ports, tcp, payload) = segment(transport, ip.len, there)?;
-            Some(user.take(ip.brief(frame, TCP, ports, Some(tcp), payload)))
-        }
-        UDP => {
-            let (ports, payload) = datagram(transport, ip.len, there)?;
-            Some(user.take(ip.brief(frame, UDP, ports, None, payload)))
-        }
-        _ => None,
-    }
+    let (ports, tcp, payload) = segment(bytes.get(ip.header..)?, ip.len, ip.there(frame))?;
+    Some(user.take(ip.brief(frame, TCP, ports, Some(tcp), payload)))
+}
+
+/// The same with a UDP datagram.
+#[inline(always)]
+fn with_udp<'a, U: Usual<'a>>(
+    frame: &Frame<'a>,
+    bytes: &'a [u8],
+    ip: Ip,
+    user: U,
+) -> Option<U::Made> {
+    let (ports, payload) = datagram(bytes.get(ip.header..)?, ip.len, ip.there(frame))?;
+    Some(user.take(ip.brief(frame, UDP, ports, None, payload)))
 }
 
 /// What an IP header says.
@@ -92,6 +128,12 @@ struct Ip {
 }
 
 impl Ip {
+    /// How many bytes of what it carries stood on the wire.
+    #[inline(always)]
+    fn there(&self, frame: &Frame) -> usize {
+        self.len.min(wire_len(frame, ETHERNET) - self.header)
+    }
+
     /// With what it carries.
     #[inline(always)]
     fn brief<'a>(
@@ -120,15 +162,29 @@ impl Ip {
 /// RFC 791 section 3.1.
 #[inline(always)]
 fn version_4(bytes: &[u8]) -> Option<Ip> {
+    let header = bytes.first_chunk::<IPV4>()?;
+    let [0x45, _, _, _, _, _, f0, f1, ..] = *header else {
+        return None;
+    };
+    // More fragments, or an offset.
+    if (f0 & 0x3f) | f1 != 0 {
+        return None;
+    }
+    ip4(header)
+}
+
+/// What an IPv4 header without options says.
+#[inline(always)]
+fn ip4(header: &[u8; IPV4]) -> Option<Ip> {
     let [
-        0x45,
+        _,
         _,
         t0,
         t1,
         _,
         _,
-        f0,
-        f1,
+        _,
+        _,
         _,
         proto,
         _,
@@ -141,14 +197,7 @@ fn version_4(bytes: &[u8]) -> Option<Ip> {
         f,
         g,
         h,
-    ] = *bytes.first_chunk::<IPV4>()?
-    else {
-        return None;
-    };
-    // More fragments, or an offset.
-    if (f0 & 0x3f) | f1 != 0 {
-        return None;
-    }
+    ] = *header;
     let [src, dst] = [[a, b, c, d], [e, f, g, h]].map(u32::from_be_bytes);
     Some(Ip {
         version: 4,
