@@ -14,8 +14,10 @@ use crate::packet::{Body, Brief, Fragment, Frame, LinkType, Packet, Reason};
 use bpf::Program;
 
 /// What the user wants to see: every part that is given must agree.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Filter {
+    /// Whether it leaves nothing out: that is asked of every packet.
+    is_empty: bool,
     ports: Option<Ports>,
     /// Set where the kernel has looked at the ports of every packet that this does not match.
     unsure: Option<Program>,
@@ -67,6 +69,21 @@ const USUAL: [LinkType; 4] = [
     LinkType::RAW,
 ];
 
+impl Default for Filter {
+    /// It leaves nothing out.
+    fn default() -> Filter {
+        Filter {
+            is_empty: true,
+            ports: None,
+            unsure: None,
+            expression: None,
+            programs: Vec::new(),
+            undecided: 0,
+            datagrams: Datagrams::default(),
+        }
+    }
+}
+
 impl Filter {
     /// A filter for these ports and this pcap-filter(7) expression; an empty expression is none.
     ///
@@ -76,6 +93,7 @@ impl Filter {
     pub fn new(ports: Option<Ports>, expression: &str) -> Result<Filter> {
         let expression = Some(expression.trim()).filter(|words| !words.is_empty());
         let mut filter = Filter {
+            is_empty: ports.is_none() && expression.is_none(),
             ports,
             expression: expression.map(str::to_owned),
             ..Filter::default()
@@ -129,6 +147,9 @@ impl Filter {
     /// The same of a usual packet.
     #[inline]
     pub fn matches_brief(&mut self, brief: &Brief) -> bool {
+        if self.is_empty {
+            return true;
+        }
         if let Some(ports) = &self.ports
             // The kernel was sure of it.
             && self.unsure.is_none()
@@ -141,7 +162,7 @@ impl Filter {
 
     /// Whether it leaves nothing out.
     pub fn is_empty(&self) -> bool {
-        self.ports.is_none() && self.expression.is_none()
+        self.is_empty
     }
 
     /// Whether it has to see all packets that are no usual segments or datagrams: fragments are told by the first of them.
@@ -219,6 +240,7 @@ impl Filter {
             None => None,
         };
         let rest = Filter {
+            is_empty: self.ports.is_none(),
             ports: self.ports,
             unsure,
             ..Filter::default()

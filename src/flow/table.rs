@@ -231,7 +231,7 @@ impl FlowTable {
             let flow = &self.flows[at as usize];
             if tcp::is_reuse(flow, flow.side(end), &black_box(*tcp)) {
                 self.give_way(at, emit);
-                self.begin(at, (key, end), &brief.apart(), time, emit);
+                self.begin(at, black_box((key, end)), &brief.apart(), time, emit);
             }
         }
         self.last = Some(at);
@@ -284,7 +284,7 @@ impl FlowTable {
         let hash = self.places.hash(&key);
         let at = match self.places.find(hash, &key, &self.flows) {
             Some(at) => at,
-            None => self.open(hash, (key, end), &brief.apart(), time, emit),
+            None => self.open(hash, black_box((key, end)), &brief.apart(), time, emit),
         };
         self.recent.note(spread, at);
         at

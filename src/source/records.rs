@@ -14,6 +14,8 @@ pub(super) const FILE_HEADER: usize = 24;
 pub(super) struct Records {
     order: Order,
     shape: Shape,
+    /// The byte order, where records are laid out as everybody writes them.
+    plain: Option<Order>,
     /// Nanoseconds in one unit of a fraction of a second.
     fraction: i64,
     /// What the file's one interface is.
@@ -72,12 +74,14 @@ impl Records {
             PcapTsResolution::MicroSecond => (Resolution::Micro, 1000),
             PcapTsResolution::NanoSecond => (Resolution::Nano, 1),
         };
+        let order = match header.endianness {
+            Endianness::Little => Order::Little,
+            Endianness::Big => Order::Big,
+        };
         Ok(Records {
-            order: match header.endianness {
-                Endianness::Little => Order::Little,
-                Endianness::Big => Order::Big,
-            },
+            order,
             shape,
+            plain: (shape == Shape::Plain).then_some(order),
             fraction,
             interface: Interface {
                 link: LinkType(link as u16),
@@ -104,7 +108,7 @@ impl Records {
     /// A plain record that is whole, at the front of `bytes`.
     #[inline(always)]
     pub(super) fn plain(&self, bytes: &[u8]) -> Option<Located> {
-        match self.order {
+        match self.plain? {
             Order::Little => self.read_plain::<LittleEndian>(bytes),
             Order::Big => self.read_plain::<BigEndian>(bytes),
         }
@@ -146,17 +150,15 @@ impl Records {
 
     #[inline(always)]
     fn read_plain<B: ByteOrder>(&self, bytes: &[u8]) -> Option<Located> {
-        if self.shape != Shape::Plain {
-            return None;
-        }
         let (_, raw) = RawPcapPacket::from_slice::<B>(bytes).ok()?;
         (raw.incl_len <= LARGEST_PACKET).then(|| {
-            self.packet(Fields {
+            let fields = Fields {
                 seconds: raw.ts_sec,
                 fraction: raw.ts_frac,
                 captured: raw.incl_len,
                 original: raw.orig_len,
-            })
+            };
+            self.packet(fields, Shape::Plain.header())
         })
     }
 
@@ -186,7 +188,7 @@ impl Records {
         if bytes.len() < size {
             return Found::More(size);
         }
-        Found::Packet(self.packet(fields))
+        Found::Packet(self.packet(fields, header))
     }
 
     /// Reads a record's header, of which `bytes` has at least [`Shape::header`].
@@ -218,8 +220,7 @@ impl Records {
     }
 
     #[inline(always)]
-    fn packet(&self, fields: Fields) -> Located {
-        let start = self.shape.header();
+    fn packet(&self, fields: Fields, start: usize) -> Located {
         let end = start + fields.captured as usize;
         // The largest sum is 2³² s and 2³² µs, which is half of the range; a fraction above a second carries.
         let time =
