@@ -1,7 +1,6 @@
 //! What a packet's contents do to its flow, and what comes out of its streams, as events.
 
 use std::cell::Cell;
-use std::hint::black_box;
 
 use super::assembler::{Delivery, Keep, Rules};
 use super::key::Side;
@@ -53,7 +52,7 @@ pub(super) fn take_usual(
         return None;
     }
     if tcp.flags.has(Flags::SYN) {
-        let taken = tcp::usual_opening(flow, side, &black_box(*tcp), payload.len, time);
+        let taken = tcp::usual_opening(flow, side, tcp, payload.len, time);
         return taken.then_some(0);
     }
     let offset = tcp::usual_segment(flow, side, tcp, payload.len, time)?;

@@ -229,7 +229,7 @@ impl FlowTable {
             && tcp.flags.open()
         {
             let flow = &self.flows[at as usize];
-            if tcp::is_reuse(flow, flow.side(end), &black_box(*tcp)) {
+            if tcp::is_reuse(flow, flow.side(end), tcp) {
                 self.give_way(at, emit);
                 self.begin(at, black_box((key, end)), &brief.apart(), time, emit);
             }

@@ -70,6 +70,7 @@ impl Segment {
 /// Whether a segment begins another connection with the same addresses and ports: a SYN with another number than that of
 /// its sender's. Of a sender of whom nothing was captured: one far from what the other side acknowledges, or, where it acknowledges nothing,
 /// one after the end.
+#[inline(always)]
 pub(super) fn is_reuse(flow: &Tracked, side: Side, tcp: &Tcp) -> bool {
     let own = &flow.halves[side as usize];
     if !tcp.flags.open() {

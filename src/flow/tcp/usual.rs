@@ -78,7 +78,7 @@ fn finish(flow: &mut Tracked, side: Side, time: i64) {
 }
 
 /// Takes a SYN that begins a flow, or the SYN-ACK that answers it, if there is nothing else to them. Likewise in many fewer steps.
-#[inline(never)]
+#[inline(always)]
 pub(in crate::flow) fn usual_opening(
     flow: &mut Tracked,
     side: Side,

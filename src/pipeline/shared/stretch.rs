@@ -163,7 +163,7 @@ impl Visitor for Deal<'_> {
             return;
         }
         if usual(frame, Dealing(self)).is_none() {
-            self.show_all(None, 0);
+            show_all(self.shares, None, self.at, 0);
         }
         self.at += 1;
         self.is_steady &= frame.time >= self.last;
@@ -193,24 +193,21 @@ impl Usual<'_> for Dealing<'_, '_> {
                 whose: Whose::Own,
                 hint,
             }),
-            _ => deal.show_all(Some(owner), hint),
+            _ => show_all(deal.shares, Some(owner), at, hint),
         }
     }
 }
 
-impl Deal<'_> {
-    /// Everybody has to look at it.
-    #[inline(never)]
-    fn show_all(&mut self, owner: Option<usize>, hint: Hint) {
-        let at = self.at;
-        for (thread, share) in self.shares.iter_mut().enumerate() {
-            let whose = match owner {
-                Some(owner) if owner == thread => Whose::Own,
-                Some(_) => Whose::Others,
-                None => Whose::Unsure,
-            };
-            share.places.push(Place { at, whose, hint });
-        }
+/// Everybody has to look at the frame at this place.
+#[inline(never)]
+fn show_all(shares: &mut [Share], owner: Option<usize>, at: u16, hint: Hint) {
+    for (thread, share) in shares.iter_mut().enumerate() {
+        let whose = match owner {
+            Some(owner) if owner == thread => Whose::Own,
+            Some(_) => Whose::Others,
+            None => Whose::Unsure,
+        };
+        share.places.push(Place { at, whose, hint });
     }
 }
 
