@@ -109,7 +109,7 @@ pub(in crate::sink) fn socket(out: &mut Vec<u8>, socket: SocketAddr) {
             out.extend_from_slice(b"]:");
         }
     }
-    number::decimal(out, u32::from(socket.port()));
+    number::port(out, socket.port());
 }
 
 /// `00:00:5e:00:53:01`, of any length.

@@ -16,6 +16,41 @@ static HEX: [u16; 256] = {
     pairs
 };
 
+/// The three digits of every number below 1000, the first one lowest, and above them how many are zeros at the front, 2 at most.
+static THREE: [u32; 1000] = {
+    let mut texts = [0; 1000];
+    let mut i = 0;
+    while i < 1000 {
+        let digits = [i / 100, i / 10 % 10, i % 10];
+        let zeros = (i < 100) as u32 + (i < 10) as u32;
+        texts[i] = 0x30_3030 | (digits[0] | digits[1] << 8 | digits[2] << 16) as u32 | zeros << 24;
+        i += 1;
+    }
+    texts
+};
+
+/// `%u` of a number below 1000: its digits, the first one lowest, and how many there are.
+#[inline]
+pub(super) fn three(value: u32) -> (u32, usize) {
+    let text = THREE[value as usize];
+    let zeros = text >> 24;
+    ((text & 0xff_ffff) >> (zeros * 8), 3 - zeros as usize)
+}
+
+/// `%u` of a port.
+#[inline]
+pub(in crate::sink) fn port(out: &mut Vec<u8>, port: u16) {
+    let (thousands, rest) = (u32::from(port) / 1000, u32::from(port) % 1000);
+    if thousands == 0 {
+        let (digits, count) = three(rest);
+        return piece(out, &digits.to_le_bytes(), count);
+    }
+    let (digits, count) = three(thousands);
+    let rest = u64::from(THREE[rest as usize] & 0xff_ffff);
+    let text = u64::from(digits) | rest << (count * 8);
+    piece(out, &text.to_le_bytes(), count + 3);
+}
+
 /// `0` in every octet.
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 
@@ -188,6 +223,7 @@ mod tests {
                 assert_eq!(written(|o| decimal64(o, n)), format!("x{n}"));
                 let (a, b) = (n as u32, n as u16);
                 assert_eq!(written(|o| decimal(o, a)), format!("x{a}"));
+                assert_eq!(written(|o| port(o, b)), format!("x{b}"));
                 assert_eq!(written(|o| hex16(o, b)), format!("x{b:x}"));
                 let small = a % 1_000_000;
                 assert_eq!(written(|o| digits6(o, small)), format!("x{small:06}"));

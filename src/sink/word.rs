@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::number::{eight_digits, piece, spaces};
+use super::number::{eight_digits, piece, spaces, three};
 use crate::packet::Span;
 
 /// At most 16 octets of text.
@@ -59,8 +59,10 @@ impl Word {
     #[inline]
     fn decimal(value: u64) -> Word {
         const HALF: u64 = 100_000_000;
-        if value < 10 {
-            return Word::ascii(value | 0x10, 1);
+        if value < 1000 {
+            let (digits, count) = three(value as u32);
+            // As exclusive-or'ed with spaces.
+            return Word::ascii(u64::from(digits) & 0x1f_1f1f, count);
         }
         let low = eight_digits((value % HALF) as u32);
         if value < HALF {
