@@ -81,6 +81,10 @@
 //! every brief against what decoding gives. Lines as tcpdump writes them are made of frames by printers that read headers themselves, as
 //! tcpdump's do: they have more to say of what is broken than a packet can hold.
 //!
+//! A brief is never written to memory on the way that most packets take: no call there gets a reference to it, and those that hardly any packet
+//! makes get a copy of which the compiler cannot see that it is one ([`apart`](packet::Brief::apart)). Otherwise it gives them the original,
+//! which then has to stand there for every packet.
+//!
 //! # How files are shared by threads
 //!
 //! A mapped file is read by several threads, where that saves time, and no byte that comes out depends on how many there are. One thread

@@ -12,7 +12,11 @@ pub const PAIR: usize = 2 * LINE;
 /// Asks for the lines of so many bytes from this place on, wherever that is, which are needed later: they wait in a larger cache.
 #[inline(always)]
 pub fn prefetch_later(bytes: &[u8], at: usize, len: usize) {
-    prefetch_lines::<LATER>(bytes.as_ptr().wrapping_add(at), len);
+    let start = bytes.as_ptr().wrapping_add(at);
+    // Two by two: what is asked for beyond the end belongs to what comes next.
+    for at in (0..len).step_by(PAIR) {
+        prefetch_lines::<LATER>(start.wrapping_add(at), PAIR);
+    }
 }
 
 /// Asks for all lines of a value.
@@ -23,10 +27,8 @@ pub fn prefetch<T>(value: &T) {
 
 #[inline(always)]
 fn prefetch_lines<const INTO: i32>(start: *const u8, len: usize) {
-    // Two by two: what is asked for beyond the end belongs to what comes next.
-    for at in (0..len).step_by(PAIR) {
+    for at in (0..len).step_by(LINE) {
         prefetch_line::<INTO>(start.wrapping_add(at));
-        prefetch_line::<INTO>(start.wrapping_add(at + LINE));
     }
 }
 

@@ -63,6 +63,7 @@ impl Values {
         Some(Values::Short(octets))
     }
 
+    /// For any values.
     fn elsewhere<const N: usize>(values: [&[u8]; N]) -> Values {
         let text = text_len(values);
         let mut octets = vec![0; text + N * LENGTH];

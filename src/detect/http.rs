@@ -49,7 +49,6 @@ fn detect(opening: &Opening) -> Verdict {
     }
 }
 
-#[inline(always)]
 pub(super) fn request(orig: &[u8]) -> Read<Request<'_>> {
     let mut cursor = Cursor::new(orig);
     let method = cursor.word(b' ', LONGEST_METHOD, |byte| {

@@ -374,10 +374,7 @@ impl Assembler {
             rest.ahead.is_empty() && rest.recent.is_empty() && rest.acknowledged <= next
         };
         if self.rest.as_deref().is_some_and(is_empty) {
-            // To give back what hardly any has would be a call.
-        if self.rest.is_some() {
             self.rest = None;
-        }
         }
     }
 }

@@ -218,7 +218,8 @@ impl FlowTable {
         self.take_here(brief, kind, time, emit);
     }
 
-    /// The same where it is called. What is given away by reference has to stand in memory: who needs it rarely gets a copy.
+    /// The same where it is called. What is given away by reference has to stand in memory: who needs it rarely gets a copy
+    /// [apart](Brief::apart).
     #[inline(always)]
     fn take_here(&mut self, brief: &Brief, kind: Kind, time: i64, emit: Emit) {
         let (key, end) = FlowKey::of_brief(brief, kind);
