@@ -4,11 +4,12 @@
 use super::FlowTable;
 use crate::flow::key::{FlowKey, Kind};
 use crate::flow::recent::{self, Hint};
+use crate::flow::tracked::Tracked;
 use crate::memory::prefetch;
 use crate::packet::Brief;
 
 impl FlowTable {
-    /// A packet of this flow comes soon.
+    /// A packet of this flow comes soon, behind those of others that are expected.
     #[inline]
     pub fn expect(&mut self, brief: &Brief) {
         let (key, _) = FlowKey::of_brief(brief, Kind::TwoWay);
@@ -32,19 +33,25 @@ impl FlowTable {
         }
     }
 
-    /// Asks for what is kept of all flows that are [expected](Self::expect): one after the other, where each step needs what the one before it
-    /// has asked for.
-    pub fn ask_for_expected(&mut self) {
-        let places = &self.places;
-        let found = |hash: &u32| {
-            places
-                .likely(*hash)
-                .and_then(|at| self.flows.get(at as usize))
-        };
-        self.expected.iter().filter_map(found).for_each(prefetch);
-        for flow in self.expected.iter().filter_map(found) {
+    /// Asks for what is kept of the flow with this index among those that are [expected](Self::expect), and for what can only be asked for
+    /// behind that of one before it.
+    #[inline]
+    pub fn ask_for_expected(&self, index: usize) {
+        if let Some(flow) = self.expected(index) {
+            prefetch(flow);
+        }
+        if let Some(flow) = index.checked_sub(2).and_then(|at| self.expected(at)) {
             flow.watch.ask_for();
         }
+    }
+
+    /// No flow is expected any more.
+    pub fn expect_none(&mut self) {
         self.expected.clear();
+    }
+
+    fn expected(&self, index: usize) -> Option<&Tracked> {
+        let at = self.places.likely(*self.expected.get(index)?)?;
+        self.flows.get(at as usize)
     }
 }

@@ -55,6 +55,9 @@ const BEGAN: u32 = u32::MAX;
 /// What is known of a flow is asked for so many frames before it is needed.
 const SOON: usize = 3;
 
+/// What is kept of a flow that had the ends of a SYN is asked for so many SYNs before.
+const EXPECTED: usize = 3;
+
 /// What else is told of a flow that ended.
 #[derive(Debug)]
 pub(super) struct Ended {
@@ -99,11 +102,20 @@ impl Flows {
         // The first frame that was not looked at, as others are of others' flows.
         let mut passed = 0;
         let share = stretch.share(self.index);
+        self.table.expect_none();
         if !stretch.survey.describes() {
             self.expect(&share.openings, &mut frames);
         }
+        let mut openings = share.openings.iter().enumerate();
+        let mut opening = openings.next();
         for (index, place) in share.places.iter().enumerate() {
             share.ask_ahead(index, &frames);
+            if let Some((nth, at)) = opening
+                && usize::from(*at) == place.at()
+            {
+                self.table.ask_for_expected(nth + EXPECTED);
+                opening = openings.next();
+            }
             if let Some(soon) = share.places.get(index + SOON) {
                 self.table.ask_for(soon.hint);
             }
@@ -145,7 +157,7 @@ impl Flows {
                 self.table.expect(&brief);
             }
         }
-        self.table.ask_for_expected();
+        (0..EXPECTED).for_each(|index| self.table.ask_for_expected(index));
     }
 
     /// Follows the flow of a frame. If it `skips` others' before it, and something may be due there, nothing is done, and false said.
