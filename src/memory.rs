@@ -22,7 +22,12 @@ pub fn prefetch_later(bytes: &[u8], at: usize, len: usize) {
 /// Asks for all lines of a value.
 #[inline(always)]
 pub fn prefetch<T>(value: &T) {
-    prefetch_lines::<NOW>(std::ptr::from_ref(value).cast(), size_of::<T>());
+    let (start, len) = (std::ptr::from_ref(value).cast::<u8>(), size_of::<T>());
+    prefetch_lines::<NOW>(start, len);
+    // It hardly ever begins where a line does: it ends in one line more.
+    if len > LINE {
+        prefetch_line::<NOW>(start.wrapping_add(len - 1));
+    }
 }
 
 #[inline(always)]
