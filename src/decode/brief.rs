@@ -32,37 +32,31 @@ pub fn usual<'a, U: Usual<'a>>(frame: &Frame<'a>, user: U) -> Option<U::Made> {
     if frame.link != LinkType::ETHERNET {
         return None;
     }
-    let headers = frame.bytes.first_chunk();
-    if headers.is_some_and(are_tcp_over_ip4) {
-        let bytes = frame.bytes.get(ETHERNET..)?;
-        return with_tcp(frame, bytes, ip4(bytes.first_chunk()?)?, user);
-    }
     let (link, bytes) = frame.bytes.split_first_chunk::<ETHERNET>()?;
+    if is_over_ip4::<{ ETHERNET + IPV4 + TCP_FIXED }>(frame.bytes, TCP) {
+        return with_tcp(frame, bytes, ip4(bytes)?, user);
+    }
+    if is_over_ip4::<{ ETHERNET + IPV4 + UDP_HEADER }>(frame.bytes, UDP) {
+        return with_udp(frame, bytes, ip4(bytes)?, user);
+    }
     let [.., high, low] = *link;
-    match u16::from_be_bytes([high, low]) {
-        0x0800 => {
-            let ip = version_4(bytes)?;
-            // TCP would have been seen.
-            if ip.proto != UDP {
-                return None;
-            }
-            with_udp(frame, bytes, ip, user)
-        }
-        0x86dd => {
-            let ip = version_6(bytes)?;
-            match ip.proto {
-                TCP => with_tcp(frame, bytes, ip, user),
-                UDP => with_udp(frame, bytes, ip, user),
-                _ => None,
-            }
-        }
+    if u16::from_be_bytes([high, low]) != 0x86dd {
+        return None;
+    }
+    let ip = ip6(bytes)?;
+    match ip.proto {
+        TCP => with_tcp(frame, bytes, ip, user),
+        UDP => with_udp(frame, bytes, ip, user),
         _ => None,
     }
 }
 
-/// Whether these are the headers that most packets have: TCP over IPv4 without options, no fragment. Two looks tell that.
+/// Whether a frame carries this protocol over IPv4, without options and no fragment, with so many bytes of headers. Two looks tell that.
 #[inline(always)]
-fn are_tcp_over_ip4(headers: &[u8; ETHERNET + IPV4 + TCP_FIXED]) -> bool {
+fn is_over_ip4<const HEADERS: usize>(frame: &[u8], proto: u8) -> bool {
+    let Some(headers) = frame.first_chunk::<HEADERS>() else {
+        return false;
+    };
     let word = |at: usize| {
         u32::from_be_bytes([
             headers[at],
@@ -72,7 +66,7 @@ fn are_tcp_over_ip4(headers: &[u8; ETHERNET + IPV4 + TCP_FIXED]) -> bool {
         ])
     };
     // Type, version and header length; flags, offset and protocol.
-    word(12) & 0xffff_ff00 == 0x0800_4500 && word(20) & 0x3fff_00ff == u32::from(TCP)
+    word(12) & 0xffff_ff00 == 0x0800_4500 && word(20) & 0x3fff_00ff == u32::from(proto)
 }
 
 /// What [`usual`] shows.
@@ -159,23 +153,9 @@ impl Ip {
     }
 }
 
-/// RFC 791 section 3.1.
+/// An IPv4 header without options (RFC 791 section 3.1).
 #[inline(always)]
-fn version_4(bytes: &[u8]) -> Option<Ip> {
-    let header = bytes.first_chunk::<IPV4>()?;
-    let [0x45, _, _, _, _, _, f0, f1, ..] = *header else {
-        return None;
-    };
-    // More fragments, or an offset.
-    if (f0 & 0x3f) | f1 != 0 {
-        return None;
-    }
-    ip4(header)
-}
-
-/// What an IPv4 header without options says.
-#[inline(always)]
-fn ip4(header: &[u8; IPV4]) -> Option<Ip> {
+fn ip4(bytes: &[u8]) -> Option<Ip> {
     let [
         _,
         _,
@@ -197,7 +177,7 @@ fn ip4(header: &[u8; IPV4]) -> Option<Ip> {
         f,
         g,
         h,
-    ] = *header;
+    ] = *bytes.first_chunk::<IPV4>()?;
     let [src, dst] = [[a, b, c, d], [e, f, g, h]].map(u32::from_be_bytes);
     Some(Ip {
         version: 4,
@@ -211,7 +191,7 @@ fn ip4(header: &[u8; IPV4]) -> Option<Ip> {
 
 /// RFC 8200 section 3.
 #[inline(always)]
-fn version_6(bytes: &[u8]) -> Option<Ip> {
+fn ip6(bytes: &[u8]) -> Option<Ip> {
     let [first, _, _, _, l0, l1, next, _, addresses @ ..] = bytes.first_chunk::<IPV6>()?;
     if first >> 4 != 6 {
         return None;

@@ -14,10 +14,10 @@ use crate::packet::{Body, Brief, Fragment, Frame, LinkType, Packet, Reason};
 use bpf::Program;
 
 /// What the user wants to see: every part that is given must agree.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Whether it leaves nothing out: that is asked of every packet.
-    is_empty: bool,
+    /// Whether it may leave anything out: that is asked of every packet.
+    chooses: bool,
     ports: Option<Ports>,
     /// Set where the kernel has looked at the ports of every packet that this does not match.
     unsure: Option<Program>,
@@ -69,21 +69,6 @@ const USUAL: [LinkType; 4] = [
     LinkType::RAW,
 ];
 
-impl Default for Filter {
-    /// It leaves nothing out.
-    fn default() -> Filter {
-        Filter {
-            is_empty: true,
-            ports: None,
-            unsure: None,
-            expression: None,
-            programs: Vec::new(),
-            undecided: 0,
-            datagrams: Datagrams::default(),
-        }
-    }
-}
-
 impl Filter {
     /// A filter for these ports and this pcap-filter(7) expression; an empty expression is none.
     ///
@@ -93,7 +78,7 @@ impl Filter {
     pub fn new(ports: Option<Ports>, expression: &str) -> Result<Filter> {
         let expression = Some(expression.trim()).filter(|words| !words.is_empty());
         let mut filter = Filter {
-            is_empty: ports.is_none() && expression.is_none(),
+            chooses: ports.is_some() || expression.is_some(),
             ports,
             expression: expression.map(str::to_owned),
             ..Filter::default()
@@ -147,7 +132,7 @@ impl Filter {
     /// The same of a usual packet.
     #[inline]
     pub fn matches_brief(&mut self, brief: &Brief) -> bool {
-        if self.is_empty {
+        if !self.chooses {
             return true;
         }
         if let Some(ports) = &self.ports
@@ -162,7 +147,7 @@ impl Filter {
 
     /// Whether it leaves nothing out.
     pub fn is_empty(&self) -> bool {
-        self.is_empty
+        !self.chooses
     }
 
     /// Whether it has to see all packets that are no usual segments or datagrams: fragments are told by the first of them.
@@ -240,7 +225,7 @@ impl Filter {
             None => None,
         };
         let rest = Filter {
-            is_empty: self.ports.is_none(),
+            chooses: self.ports.is_some(),
             ports: self.ports,
             unsure,
             ..Filter::default()
