@@ -1,7 +1,7 @@
 //! Ethernet II and 802.3 frames (IEEE 802.3), with VLAN tags (IEEE 802.1Q).
 
 use super::printer::{Printed, Printer, array_at, first, rest, u16_at};
-use super::{address, ethertype, llc};
+use super::{address, ethertype};
 
 /// Octets of a header without tags.
 const HEADER: usize = 14;
@@ -65,16 +65,17 @@ fn other(p: &mut Printer, bytes: &[u8], whole: usize, mut kind: u16) -> Printed<
     if kind <= ethertype::MAX_LENGTH {
         let length = length.min(usize::from(kind));
         let inner = first(inner, length);
-        if p.style.link {
-            p.text("802.3");
-            if !tagged {
-                p.format(format_args!(", length {length}: "));
-            }
+        if !p.style.link {
+            addresses.print(p);
+            p.text(", ");
         }
-        return Ok(header + logical_link(p, inner, length, addresses)?);
-    }
-    if kind == ethertype::JUMBO {
-        return Ok(header + logical_link(p, inner, length, addresses)?);
+        p.text("802.3");
+        if !tagged {
+            p.format(format_args!(", length {length}: "));
+        }
+        // Logical link control (IEEE 802.2) is not dissected: no loopback carries it.
+        p.unknown_bytes(inner);
+        return Ok(header);
     }
     if p.style.link {
         type_and_length(p, kind, whole, tagged);
@@ -111,20 +112,5 @@ fn type_and_length(p: &mut Printer, kind: u16, length: usize, again: bool) {
         p.text(", ");
     } else {
         p.format(format_args!(", length {length}: "));
-    }
-}
-
-fn logical_link(
-    p: &mut Printer,
-    bytes: &[u8],
-    length: usize,
-    addresses: Addresses,
-) -> Printed<usize> {
-    match llc::print(p, bytes, length, Some(addresses))? {
-        llc::Header::Printed(header) => Ok(header),
-        llc::Header::Unknown(header) => {
-            p.unknown_bytes(bytes);
-            Ok(header)
-        }
     }
 }

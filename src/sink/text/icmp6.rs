@@ -2,13 +2,9 @@
 
 mod errors;
 mod listeners;
-mod mobility;
 mod name;
 mod neighbours;
-mod nodes;
 mod options;
-mod renumbering;
-mod rpl;
 #[cfg(test)]
 mod tests;
 
@@ -32,17 +28,9 @@ const ROUTER_ADVERTISEMENT: u8 = 134;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const REDIRECT: u8 = 137;
-const RENUMBERING: u8 = 138;
-const NODE_QUERY: u8 = 139;
-const NODE_REPLY: u8 = 140;
 const INVERSE_SOLICITATION: u8 = 141;
 const INVERSE_ADVERTISEMENT: u8 = 142;
 const LISTENER_REPORT_2: u8 = 143;
-const HOME_AGENT_REQUEST: u8 = 144;
-const HOME_AGENT_REPLY: u8 = 145;
-const PREFIX_SOLICITATION: u8 = 146;
-const PREFIX_ADVERTISEMENT: u8 = 147;
-const RPL: u8 = 155;
 
 /// What begins the line of every type.
 const NAMES: [(u8, &str); 27] = [
@@ -60,17 +48,17 @@ const NAMES: [(u8, &str); 27] = [
     (NEIGHBOUR_SOLICITATION, "neighbor solicitation"),
     (NEIGHBOUR_ADVERTISEMENT, "neighbor advertisement"),
     (REDIRECT, "redirect"),
-    (RENUMBERING, "router renumbering"),
-    (NODE_QUERY, "who-are-you request"),
-    (NODE_REPLY, "who-are-you reply"),
+    (138, "router renumbering"),
+    (139, "who-are-you request"),
+    (140, "who-are-you reply"),
     (INVERSE_SOLICITATION, "inverse neighbor solicitation"),
     (INVERSE_ADVERTISEMENT, "inverse neighbor advertisement"),
     (LISTENER_REPORT_2, "multicast listener report v2"),
-    (HOME_AGENT_REQUEST, "ha discovery request"),
-    (HOME_AGENT_REPLY, "ha discovery reply"),
-    (PREFIX_SOLICITATION, "mobile router solicitation"),
-    (PREFIX_ADVERTISEMENT, "mobile router advertisement"),
-    (RPL, "RPL"),
+    (144, "ha discovery request"),
+    (145, "ha discovery reply"),
+    (146, "mobile router solicitation"),
+    (147, "mobile router advertisement"),
+    (155, "RPL"),
     (200, "mtrace response"),
     (201, "mtrace message"),
 ];
@@ -141,10 +129,7 @@ pub(super) fn print(
 
 /// The types that show their length with `-v`, and then before what they contain.
 fn has_length_first(kind: u8) -> bool {
-    matches!(
-        kind,
-        ROUTER_SOLICITATION..=REDIRECT | HOME_AGENT_REPLY | PREFIX_ADVERTISEMENT
-    )
+    matches!(kind, ROUTER_SOLICITATION..=REDIRECT)
 }
 
 fn print_body(p: &mut Printer, message: &Message) -> Printed<Ending> {
@@ -163,13 +148,6 @@ fn print_body(p: &mut Printer, message: &Message) -> Printed<Ending> {
         NEIGHBOUR_ADVERTISEMENT => neighbours::print_advertisement,
         REDIRECT => neighbours::print_redirect,
         INVERSE_SOLICITATION | INVERSE_ADVERTISEMENT => return Ok(Ending::Length),
-        RENUMBERING => renumbering::print,
-        NODE_QUERY => nodes::print_query,
-        NODE_REPLY => nodes::print_reply,
-        HOME_AGENT_REQUEST | PREFIX_SOLICITATION => mobility::print_request,
-        HOME_AGENT_REPLY => mobility::print_home_agents,
-        PREFIX_ADVERTISEMENT => mobility::print_prefix_advertisement,
-        RPL => rpl::print,
         _ => return print_unknown(p, message),
     };
     print(p, message)?;

@@ -1,7 +1,6 @@
 //! IPv6 (RFC 8200), and jumbograms (RFC 2675).
 
 use super::ip6_extensions::{self as extensions, Jumbo};
-use super::mobility;
 use super::network::Network;
 use super::printer::{MAX_DEPTH, Printed, Printer, first, rest, u8_at};
 use super::protocol::{self, Context};
@@ -14,8 +13,6 @@ const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const DESTINATION: u8 = 60;
-const MOBILITY_OLD: u8 = 62;
-const MOBILITY: u8 = 135;
 
 /// What the chain of extension headers has shown so far.
 #[derive(Debug, Clone, Copy)]
@@ -129,7 +126,6 @@ fn follow(
                 // A fragment that ends here says no more.
                 advance.filter(|advance| here.len() > *advance)
             }
-            MOBILITY_OLD | MOBILITY => return mobility::print(p, here),
             ROUTING => extensions::routing(p, here)?,
             _ => return payload(p, header, all, length, claimed, chain),
         };

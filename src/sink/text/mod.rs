@@ -16,8 +16,6 @@ mod ip6;
 mod ip6_extensions;
 mod ipsec;
 mod link;
-mod llc;
-mod mobility;
 mod mptcp;
 mod network;
 mod printer;

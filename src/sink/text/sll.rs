@@ -2,7 +2,7 @@
 //! <https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html>).
 
 use super::printer::{Printed, Printer, array_at, rest, u16_at};
-use super::{address, ethertype, llc};
+use super::{address, ethertype};
 
 /// 802.2 without an Ethernet header.
 const P_802_2: u16 = 4;
@@ -137,17 +137,7 @@ fn print(p: &mut Printer, bytes: &[u8], length: usize, fields: Fields) -> Printe
         header += 4;
     }
     let (inner, left) = (rest(bytes, header), length.saturating_sub(header));
-    if kind == P_802_2 {
-        return Ok(header
-            + match llc::print(p, inner, left, None)? {
-                llc::Header::Printed(header) => header,
-                llc::Header::Unknown(_) => {
-                    p.unknown_bytes(inner);
-                    0
-                }
-            });
-    }
-    if kind <= ethertype::MAX_LENGTH {
+    if kind <= ethertype::MAX_LENGTH && kind != P_802_2 {
         p.unknown_bytes(inner);
         return Ok(header);
     }

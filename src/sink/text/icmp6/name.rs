@@ -21,7 +21,7 @@ enum Label {
 }
 
 /// One octet as visible characters, as cat(1) does with `-v`.
-pub(super) fn print_character(p: &mut Printer, octet: u8) {
+fn print_character(p: &mut Printer, octet: u8) {
     if octet >= 0x80 {
         p.text("M-");
     }

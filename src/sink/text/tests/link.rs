@@ -34,7 +34,7 @@ pub(super) const CASES: &[Case] = &[
         ],
         lines: "00:00:00:00:00:02 > 00:00:00:00:00:01, ethertype Unknown (0x88b5), length 19: \n\
              \t0x0000:  6865 6c6c 6f                             hello\n\
-             00:00:00:00:00:02 > 00:00:00:00:00:01 ProWay NM Unnumbered, ui, Flags [Command], length 7\n\
+             00:00:00:00:00:02 > 00:00:00:00:00:01, 802.3, length 7: \n\
              \t0x0000:  0e0e 0301 0203 04                        .......\n",
     },
     Case {
