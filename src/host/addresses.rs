@@ -95,7 +95,7 @@ fn address(body: &[u8]) -> Option<(u32, (IpAddr, u8))> {
     Some((word(body, 4)?, (ip, *body.get(1)?)))
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

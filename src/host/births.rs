@@ -4,7 +4,6 @@
 //! own namespaces of processes, users and networks: in a container's nothing is told.
 
 use std::io;
-#[cfg(target_os = "linux")]
 use std::os::fd::OwnedFd;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -18,40 +17,12 @@ pub struct Birth {
 }
 
 /// Tells of them.
-#[cfg(target_os = "linux")]
 #[derive(Debug)]
 pub struct Births {
     netlink: OwnedFd,
     has_lost: bool,
 }
 
-/// There is none.
-#[cfg(not(target_os = "linux"))]
-#[derive(Debug)]
-pub enum Births {}
-
-#[cfg(not(target_os = "linux"))]
-impl Births {
-    /// Nobody tells.
-    ///
-    /// # Errors
-    /// Always.
-    pub fn listen() -> io::Result<Births> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// Nothing.
-    pub fn take(&mut self) -> Option<Birth> {
-        match *self {}
-    }
-
-    /// Nothing.
-    pub fn has_lost(&mut self) -> bool {
-        match *self {}
-    }
-}
-
-#[cfg(target_os = "linux")]
 impl Births {
     /// Begins to listen.
     ///
@@ -116,7 +87,6 @@ impl Births {
 
 /// Whether the kernel tells of processes, and tells those that have this thread's namespaces: the first of their kinds, which have fixed
 /// numbers (linux/proc_ns.h).
-#[cfg(target_os = "linux")]
 fn is_told_of() -> io::Result<bool> {
     const FIRST: [(&str, &str); 2] = [
         ("/proc/thread-self/ns/pid", "pid:[4026531836]"),
@@ -134,19 +104,12 @@ fn is_told_of() -> io::Result<bool> {
 
 /// What can be polled for something to take.
 impl AsFd for Births {
-    #[cfg(target_os = "linux")]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.netlink.as_fd()
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match *self {}
     }
 }
 
 /// A kernel before Linux 6.6 goes on telling a socket that is closed.
-#[cfg(target_os = "linux")]
 impl Drop for Births {
     fn drop(&mut self) {
         let _ = self.wish(&message::wish(message::IGNORE, None));
@@ -154,7 +117,6 @@ impl Drop for Births {
 }
 
 /// The messages, as linux/netlink.h, linux/connector.h and linux/cn_proc.h lay them out.
-#[cfg(target_os = "linux")]
 mod message {
     use super::super::netlink::word;
     use super::Birth;
@@ -204,7 +166,7 @@ mod message {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

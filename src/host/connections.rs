@@ -56,39 +56,7 @@ pub enum What {
     Read,
 }
 
-#[cfg(target_os = "linux")]
 pub use linux::Connections;
-
-/// Where there is no such kernel.
-#[cfg(not(target_os = "linux"))]
-#[derive(Debug)]
-pub enum Connections {}
-
-#[cfg(not(target_os = "linux"))]
-impl Connections {
-    /// There is none.
-    ///
-    /// # Errors
-    /// Always.
-    pub fn open() -> std::io::Result<Connections> {
-        Err(std::io::ErrorKind::Unsupported.into())
-    }
-
-    /// Nothing.
-    pub fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        match *self {}
-    }
-
-    /// Nothing.
-    pub fn take(&mut self) -> Option<Change> {
-        match *self {}
-    }
-
-    /// Nothing.
-    pub fn lost(&self) -> u64 {
-        match *self {}
-    }
-}
 
 /// The length of `struct event`, in bytes.
 const EVENT: usize = 96;
@@ -138,7 +106,6 @@ fn change(bytes: &[u8]) -> Option<Change> {
     })
 }
 
-#[cfg(target_os = "linux")]
 mod linux {
     use std::io;
     use std::os::fd::{AsFd, BorrowedFd};

@@ -61,7 +61,7 @@ fn found(held: &Held, inodes: &HashSet<u32>) -> io::Result<HashSet<u32>> {
     Ok(own)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::net::TcpListener;

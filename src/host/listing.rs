@@ -248,7 +248,7 @@ pub(super) fn read(proto: u8, body: &[u8]) -> Option<Listed> {
     })
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::net::{TcpListener, TcpStream, UdpSocket};

@@ -54,7 +54,6 @@ fn process_in(number: &str) -> Option<u32> {
     super::processes::all().into_iter().rev().find(is_in)
 }
 
-#[cfg(target_os = "linux")]
 fn join(namespace: &File) -> io::Result<()> {
     use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
     use std::os::fd::AsFd;
@@ -62,16 +61,10 @@ fn join(namespace: &File) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(not(target_os = "linux"))]
-fn join(_: &File) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 /// Has the loopback of this thread's network namespace carry packets (rtnetlink(7), `RTM_NEWLINK`).
 ///
 /// # Errors
 /// This process may not change the namespace: that takes CAP_NET_ADMIN in it.
-#[cfg(target_os = "linux")]
 pub fn bring_up_loopback() -> io::Result<()> {
     use rustix::net::{
         AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
@@ -102,15 +95,6 @@ pub fn bring_up_loopback() -> io::Result<()> {
         Some(number) => Err(io::Error::from_raw_os_error(-i32::from_ne_bytes(*number))),
         None => Err(io::ErrorKind::InvalidData.into()),
     }
-}
-
-/// Nothing of the kind.
-///
-/// # Errors
-/// Always.
-#[cfg(not(target_os = "linux"))]
-pub fn bring_up_loopback() -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ pub(super) enum Family {
 ///
 /// # Errors
 /// The kernel refuses, or does not answer.
-#[cfg(target_os = "linux")]
 pub(super) fn dump(
     family: Family,
     kind: u16,
@@ -42,15 +41,6 @@ pub(super) fn dump(
             return Ok(());
         }
     }
-}
-
-/// There is none.
-///
-/// # Errors
-/// Always.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn dump(_: Family, _: u16, _: &[u8], _: impl FnMut(u16, &[u8])) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Whether messages follow.

@@ -12,7 +12,6 @@ pub enum Turn {
 
 /// Puts this thread before others that share the processors by turns (nice(2)), as far as that is permitted. With sched_autogroup (sched(7))
 /// those are others of its session. In real time (SCHED_FIFO) nobody else would have a turn while it works.
-#[cfg(target_os = "linux")]
 pub fn hurry(turn: Turn) {
     const BEFORE_ALL: i32 = -20;
     // Nanoseconds.
@@ -47,7 +46,3 @@ pub fn hurry(turn: Turn) {
         }
     }
 }
-
-/// There is nothing to be done.
-#[cfg(not(target_os = "linux"))]
-pub fn hurry(_: Turn) {}

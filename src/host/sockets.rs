@@ -11,30 +11,9 @@ use crate::packet::Tuple;
 /// A way to ask the kernel.
 #[derive(Debug)]
 pub struct Sockets {
-    #[cfg(target_os = "linux")]
     netlink: std::os::fd::OwnedFd,
 }
 
-#[cfg(not(target_os = "linux"))]
-impl Sockets {
-    /// There is none.
-    ///
-    /// # Errors
-    /// Always.
-    pub fn open() -> io::Result<Sockets> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// Nothing.
-    ///
-    /// # Errors
-    /// Always.
-    pub fn find(&self, _: u8, _: SocketAddr, _: SocketAddr) -> io::Result<Option<Listed>> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-#[cfg(target_os = "linux")]
 impl Sockets {
     /// Opens a netlink socket in this thread's network namespace; it tells of that one's sockets only.
     ///
@@ -88,7 +67,6 @@ impl Sockets {
 }
 
 /// The messages, as linux/netlink.h, linux/sock_diag.h and linux/inet_diag.h lay them out.
-#[cfg(target_os = "linux")]
 mod message {
     use super::super::listing::{self, Listed};
     use super::super::netlink::{half, word};
@@ -165,7 +143,7 @@ mod message {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::host::listing::State;

@@ -269,7 +269,7 @@ impl Asked {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::net::UdpSocket;

@@ -145,7 +145,7 @@ impl Listeners {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::net::TcpListener;

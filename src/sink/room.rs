@@ -57,7 +57,6 @@ impl Room {
 }
 
 /// Takes blocks where there are none; whether it could.
-#[cfg(target_os = "linux")]
 fn take(file: &File, start: u64, size: u64) -> bool {
     use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
     fstatvfs(file).is_ok_and(|system| system.f_bavail.saturating_mul(system.f_frsize) > FREE)
@@ -65,22 +64,11 @@ fn take(file: &File, start: u64, size: u64) -> bool {
 }
 
 /// Whether its file system was found to gain by it. A tmpfs does not, and btrfs would not compress such a file any more.
-#[cfg(target_os = "linux")]
 fn is_worth_it(file: &File) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type == libc::EXT4_SUPER_MAGIC)
 }
 
-#[cfg(not(target_os = "linux"))]
-fn take(_: &File, _: u64, _: u64) -> bool {
-    false
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_worth_it(_: &File) -> bool {
-    false
-}
-
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write;

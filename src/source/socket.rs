@@ -6,7 +6,6 @@ use std::os::fd::BorrowedFd;
 
 /// Keeps the kernel from queueing the outgoing copy of each packet of a loopback device, which would fill half of the ring only
 /// to be thrown away by libpcap. Wants no privilege. Linux 4.20 and later.
-#[cfg(target_os = "linux")]
 pub(super) fn ignore_outgoing(socket: BorrowedFd) -> io::Result<()> {
     set(
         socket,
@@ -17,7 +16,6 @@ pub(super) fn ignore_outgoing(socket: BorrowedFd) -> io::Result<()> {
 }
 
 /// Makes the kernel accept no further packet for this socket; what it accepted before stays in the ring.
-#[cfg(target_os = "linux")]
 pub(super) fn accept_no_more(socket: BorrowedFd) -> io::Result<()> {
     /// `BPF_RET | BPF_K`: return a constant, here the number of bytes to keep.
     const RETURN: u16 = 6;
@@ -34,7 +32,6 @@ pub(super) fn accept_no_more(socket: BorrowedFd) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }
 
-#[cfg(target_os = "linux")]
 fn set<T>(socket: BorrowedFd, level: i32, option: i32, value: &T) -> io::Result<()> {
     use std::os::fd::AsRawFd;
     let length = size_of::<T>() as libc::socklen_t;
@@ -53,14 +50,4 @@ fn set<T>(socket: BorrowedFd, level: i32, option: i32, value: &T) -> io::Result<
     } else {
         Err(io::Error::last_os_error())
     }
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn ignore_outgoing(_: BorrowedFd) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn accept_no_more(_: BorrowedFd) -> io::Result<()> {
-    Ok(())
 }

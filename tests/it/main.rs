@@ -21,11 +21,9 @@ mod conversations;
 
 mod tidy;
 
-#[cfg(target_os = "linux")]
 mod doctor;
 mod files;
 mod hostile;
-#[cfg(target_os = "linux")]
 mod live;
 mod pipes;
 mod threads;

@@ -20,7 +20,6 @@ fn names_may_be_anything() {
     assert!(identity(thread.as_bytes(), 33).is_none());
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_thread_is_no_process() {
     let thread = std::thread::spawn(|| {
@@ -87,7 +86,6 @@ fn containers_are_named_by_their_control_group() {
     }
 }
 
-#[cfg(target_os = "linux")]
 mod live {
     use super::*;
 

@@ -15,16 +15,10 @@ impl Presence {
     /// A device that cannot go away.
     pub(super) const ALWAYS: Presence = Presence { index: None };
 
-    #[cfg(target_os = "linux")]
     pub(super) fn of(device: &str, socket: BorrowedFd) -> Presence {
         Presence {
             index: rustix::net::netdevice::name_to_index(socket, device).ok(),
         }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn of(_: &str, _: BorrowedFd) -> Presence {
-        Presence::ALWAYS
     }
 
     /// Whether it may be gone one day, so that somebody has to look.
@@ -32,7 +26,6 @@ impl Presence {
         self.index.is_some()
     }
 
-    #[cfg(target_os = "linux")]
     pub(super) fn is_gone(&self, socket: BorrowedFd) -> bool {
         use rustix::io::Errno;
         use rustix::net::netdevice::index_to_name;
@@ -43,10 +36,5 @@ impl Presence {
             )
         };
         self.index.is_some_and(gone)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn is_gone(&self, _: BorrowedFd) -> bool {
-        false
     }
 }

@@ -31,7 +31,6 @@ pub fn program() -> String {
 }
 
 /// Whether the kernel lets this process open a packet socket.
-#[cfg(target_os = "linux")]
 fn may_capture() -> bool {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
     let opened = socket_with(
@@ -41,11 +40,6 @@ fn may_capture() -> bool {
         None,
     );
     !matches!(opened, Err(rustix::io::Errno::PERM))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn may_capture() -> bool {
-    true
 }
 
 /// A word as a shell wants it.
