@@ -1,91 +1,93 @@
-//! What can go wrong, said so that the reader knows what was being done, to what, and what to do now.
+//! Errors: the operation, its object, the cause, and the remedy.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Everything that can fail in lcap.
+/// An error of any operation of lcap.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file could not be opened, read or written.
+    /// A file could not be opened, read, written or run.
     #[error("{action} {}: {source}", path.display())]
     File {
-        /// What was being done: "cannot open", "cannot write".
+        /// Failed operation: "cannot open", "cannot write".
         action: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// Cause.
         source: io::Error,
     },
     /// Standard output or another stream could not be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
     /// A capture file is damaged; every packet before the damage was delivered.
-    #[error("{file}: damaged at byte {offset}, after {packets} packets: {what}")]
+    #[error("{file}: damaged at byte {offset}, after {}: {what}", count_noun(*packets, "packet"))]
     Damaged {
-        /// The file's name.
+        /// Name of the file.
         file: String,
-        /// Where the damage begins, in bytes from the start of the (decompressed) file.
+        /// Start of the damage, in bytes from the start of the (decompressed) file.
         offset: u64,
-        /// How many packets came before it.
+        /// Number of packets before the damage.
         packets: u64,
-        /// What is wrong there, and what to do.
+        /// Kind of damage, and the remedy.
         what: String,
     },
-    /// The input is not a capture file that lcap reads.
+    /// The input is not a capture file that lcap can read.
     #[error("{file}: {what}")]
     Format {
-        /// The file's name.
+        /// Name of the file.
         file: String,
-        /// What it is instead, where that is known, and what to do.
+        /// Format of the file, if detected, and the remedy.
         what: String,
     },
-    /// A BPF expression does not compile, or means nothing on loopback.
+    /// A BPF expression does not compile, or is not valid on loopback.
     #[error("filter expression {expression:?}: {what}")]
     Filter {
-        /// The expression as given.
+        /// The expression from the command line or the file.
         expression: String,
-        /// Why not.
+        /// Cause.
         what: String,
     },
     /// A device could not be opened, or failed while capturing.
     #[error("{device}: {what}")]
     Device {
-        /// The device's name.
+        /// Name of the device.
         device: String,
-        /// What failed, and what to do.
+        /// Failed operation, cause, and remedy.
         what: String,
     },
-    /// The command line asks for something that cannot be.
+    /// The command line is invalid.
     #[error("{0}")]
     Usage(String),
-    /// Something was found that was not to be there.
+    /// A `--fail-on` condition was met.
     #[error("{0}")]
-    Unwanted(String),
-    /// The flow that was asked for never came.
+    ConditionMet(String),
+    /// The requested flow does not exist.
     #[error(
-        "there is no flow {number} among the {last} that came; lcap flows lists them, with the same ports and expression"
+        "flow {number} not found ({} seen); \
+         list them with lcap flows and the same ports and expression",
+        count_noun(*last, "flow")
     )]
     NoSuchFlow {
-        /// The number that was asked for.
+        /// Requested number.
         number: u64,
-        /// How many came.
+        /// Number of flows seen.
         last: u64,
     },
-    /// Packets cannot be written in the format asked for.
+    /// The output format cannot represent a packet.
     #[error("cannot write packet {packet}: {what}")]
-    Unwritable {
-        /// The packet's number in its capture.
+    CannotEncode {
+        /// Number of the packet in its capture.
         packet: u64,
-        /// Why not, and what to do.
+        /// Cause, and remedy.
         what: String,
     },
 }
 
-/// What lcap's fallible functions return.
+/// Result of lcap's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Whether a reader of our output went away, which is no failure.
+    /// True if the reader of the output has closed its pipe, which is not a failure.
     pub fn is_closed_pipe(&self) -> bool {
         match self {
             Error::Write(e) | Error::File { source: e, .. } => {
@@ -94,4 +96,10 @@ impl Error {
             _ => false,
         }
     }
+}
+
+/// Formats a count with its noun, for messages: `1 packet`, `2 packets`.
+pub(crate) fn count_noun(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }

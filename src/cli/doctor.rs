@@ -1,4 +1,4 @@
-//! `lcap doctor`: a verdict first, then what was found, as text or as JSON.
+//! `lcap doctor`: the verdict, then the findings, as text or as JSON.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,42 +7,48 @@ use serde_json::Value;
 
 use super::args::{self, ReportFormat};
 use super::json::object;
-use super::look::is_coloured;
 use super::report::{self, clean_line};
 use super::signals;
+use super::style::{is_coloured, stdout_width};
 use crate::doctor::{
-    Finding, Health, Severity, Talk, Verdict, Watched, findings, gather, own, watch,
+    DoctorVerdict, Finding, Health, ServiceProbing, Severity, WatchResult, findings, gather,
+    self_check, watch,
 };
 use crate::error::Result;
 use crate::source::Stop;
 
-/// Carries it out.
-pub(super) fn run(args: &args::Doctor) -> Result<u8> {
-    let began = Instant::now();
-    let found = match &args.target {
+/// Runs the checks, prints the report and returns the exit code: 0 healthy, 1 a problem, 2 unknown.
+pub(super) fn run(args: &args::DoctorArgs) -> Result<u8> {
+    let started = Instant::now();
+    let results = match &args.target {
         Some(target) => {
-            let talk = if args.talk { Talk::Yes } else { Talk::No };
-            let mut facts = gather(target, talk);
+            let probing = if args.talk {
+                ServiceProbing::Enabled
+            } else {
+                ServiceProbing::Disabled
+            };
+            let mut facts = gather(target, probing);
             if let Some(seconds) = args.watch {
-                facts.watched = Some(watched(target.port, seconds)?);
+                facts.watch_result = Some(watch_port(target.port, seconds)?);
             }
             findings(&facts)
         }
-        None => own::findings(&own::look()),
+        None => self_check::findings(&self_check::inspect()),
     };
     let subject = args.target.as_ref().map(ToString::to_string);
-    let verdict = Verdict::of(&found);
-    let report = Report {
+    let verdict = DoctorVerdict::from_findings(&results);
+    let report = DoctorReport {
         subject: subject.as_deref().unwrap_or("lcap"),
         verdict: &verdict,
-        findings: &found,
-        milliseconds: began.elapsed().as_secs_f64() * 1e3,
+        findings: &results,
+        milliseconds: started.elapsed().as_secs_f64() * 1e3,
     };
     let text = match args.format {
-        ReportFormat::Json => report.json(),
-        ReportFormat::Text => report.text(&Look {
+        ReportFormat::Json => report.to_json(),
+        ReportFormat::Text => report.to_text(&DoctorStyle {
             is_coloured: is_coloured(args.color),
-            is_full: args.verbose,
+            is_verbose: args.verbose,
+            width: stdout_width().map(usize::from),
         }),
     };
     super::print(text.as_bytes())?;
@@ -53,59 +59,80 @@ pub(super) fn run(args: &args::Doctor) -> Result<u8> {
     })
 }
 
-/// Watches the port until the time is over, or somebody asks for an end.
-fn watched(port: u16, seconds: u64) -> Result<Watched> {
+/// Captures the traffic of the port until the time has elapsed or a signal arrives.
+fn watch_port(port: u16, seconds: u64) -> Result<WatchResult> {
     let stop = Stop::new()?;
     signals::listen(stop.clone(), Arc::default(), Arc::default(), None)?;
     report::watching(port, seconds);
     Ok(watch(port, seconds, stop))
 }
 
-/// All that is to be told.
-struct Report<'a> {
+/// Contents of the report.
+struct DoctorReport<'a> {
     subject: &'a str,
-    verdict: &'a Verdict,
+    verdict: &'a DoctorVerdict,
     findings: &'a [Finding],
     milliseconds: f64,
 }
 
-/// How text looks.
-struct Look {
+/// Style of the text report.
+struct DoctorStyle {
     is_coloured: bool,
-    /// Whether the evidence of what is fine is told, too.
-    is_full: bool,
+    /// True if the evidence of passed checks is also printed, in full length.
+    is_verbose: bool,
+    /// Number of columns, if the report goes to a terminal.
+    width: Option<usize>,
 }
 
 const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
-const PLAIN: &str = "\x1b[0m";
+const RESET: &str = "\x1b[0m";
 
-impl Look {
-    /// A word in the colour of how bad it is.
-    fn painted(&self, word: &str, severity: Severity) -> String {
+impl DoctorStyle {
+    /// Colours a label by severity.
+    fn colorize(&self, label: &str, severity: Severity) -> String {
         let colour = match severity {
             Severity::Problem => RED,
             Severity::Note | Severity::Unknown => YELLOW,
-            Severity::Ok => return word.to_owned(),
+            Severity::Ok => return label.to_owned(),
         };
         match self.is_coloured {
-            true => format!("{colour}{word}{PLAIN}"),
-            false => word.to_owned(),
+            true => format!("{colour}{label}{RESET}"),
+            false => label.to_owned(),
         }
     }
 }
 
-/// Whether people want to know what a finding rests on.
-fn is_told(finding: &Finding, look: &Look) -> bool {
-    // Who listens is what is asked for.
-    finding.severity != Severity::Ok || look.is_full || finding.code == "listens"
+/// True if the evidence of a finding is printed. The evidence of passed checks is printed only on
+/// request, except for the listening process, which is always of interest.
+fn should_show_evidence(finding: &Finding, style: &DoctorStyle) -> bool {
+    finding.severity != Severity::Ok || style.is_verbose || finding.code == "listens"
 }
 
-impl Report<'_> {
-    fn text(&self, look: &Look) -> String {
-        let Verdict {
+/// Indentation of a line of evidence, in columns.
+const EVIDENCE_INDENT: usize = 24;
+
+/// Formats one line of evidence. The evidence of passed checks, e.g. a long command line, is cut to
+/// the width of the terminal.
+fn evidence_line(line: &str, finding: &Finding, style: &DoctorStyle) -> String {
+    let mut text = format!("{:EVIDENCE_INDENT$}{}", "", clean_line(line));
+    if let Some(width) = style.width
+        && finding.severity == Severity::Ok
+        && !style.is_verbose
+        && text.chars().count() > width
+    {
+        text = text.chars().take(width.saturating_sub(1)).collect();
+        text.push('…');
+    }
+    text.push('\n');
+    text
+}
+
+impl DoctorReport<'_> {
+    fn to_text(&self, style: &DoctorStyle) -> String {
+        let DoctorVerdict {
             health,
-            what,
+            message,
             remedy,
             ..
         } = self.verdict;
@@ -115,8 +142,8 @@ impl Report<'_> {
             Health::Problem => Severity::Problem,
             Health::Unknown => Severity::Unknown,
         };
-        let word = look.painted(health.name(), severity);
-        let mut text = format!("{subject}: {word}: {}\n", clean_line(what));
+        let label = style.colorize(health.name(), severity);
+        let mut text = format!("{subject}: {label}: {}\n", clean_line(message));
         if let Some(remedy) = remedy {
             text += &format!("  $ {}\n", clean_line(remedy));
         }
@@ -125,29 +152,29 @@ impl Report<'_> {
             let Finding {
                 check,
                 severity,
-                what,
+                message,
                 ..
             } = finding;
-            let word = look.painted(&format!("{:8}", severity.name()), *severity);
-            text += &format!("{word} {check:14} {}\n", clean_line(what));
-            if !is_told(finding, look) {
+            let label = style.colorize(&format!("{:8}", severity.name()), *severity);
+            text += &format!("{label} {check:14} {}\n", clean_line(message));
+            if !should_show_evidence(finding, style) {
                 continue;
             }
             for line in &finding.evidence {
-                text += &format!("{:24}{}\n", "", clean_line(line));
+                text += &evidence_line(line, finding, style);
             }
             if let Some(remedy) = &finding.remedy {
                 text += &format!("{:22}$ {}\n", "", clean_line(remedy));
             }
         }
-        text + &format!("\n{:.0} ms\n", self.milliseconds)
+        text + &format!("\nchecked in {:.0} ms\n", self.milliseconds)
     }
 
-    fn json(&self) -> String {
+    fn to_json(&self) -> String {
         let verdict = object(&[
             ("health", self.verdict.health.name().into()),
             ("code", self.verdict.code.into()),
-            ("what", self.verdict.what.clone().into()),
+            ("what", self.verdict.message.clone().into()),
             (
                 "remedy",
                 self.verdict.remedy.clone().map_or(Value::Null, Value::from),
@@ -158,7 +185,7 @@ impl Report<'_> {
                 ("check", finding.check.into()),
                 ("severity", finding.severity.name().into()),
                 ("code", finding.code.into()),
-                ("what", finding.what.clone().into()),
+                ("what", finding.message.clone().into()),
                 ("evidence", finding.evidence.clone().into()),
                 (
                     "remedy",

@@ -1,114 +1,113 @@
-//! What the words of `lcap flows` and `lcap follow` mean together.
+//! Plans of `lcap flows` and `lcap follow`, from their options.
 
-use rustix::termios::tcgetwinsize;
-use std::io::IsTerminal;
-
-use super::args::{self, Basis, Bounds, Flows, Follow, Precision};
-use super::look::{is_coloured, precision};
-use super::plan::{Plan, Show, Table, Wish, format, plan, usage};
+use super::args::{self, CommonArgs, FlowLimitArgs, FlowsArgs, FollowArgs, Precision};
+use super::plan::{
+    FlowReportOptions, OutputMode, OutputRequest, Plan, build_plan, find_format, usage_error,
+};
+use super::style::{is_coloured, precision, stdout_width};
 use crate::error::Result;
-use crate::flow::{CONDITIONS, Condition, Settings, Side};
-use crate::pipeline::Flush;
-use crate::sink::Open;
-use crate::sink::flows::{Layout, ORDERS, Order};
-use crate::sink::follow::{Content, Look};
-use crate::source::live::Pace;
+use crate::flow::{CONDITIONS, FlowCondition, FlowSettings, Side};
+use crate::pipeline::FlushPolicy;
+use crate::sink::SinkFactory;
+use crate::sink::flows::{FLOW_ORDERS, FlowOrder, TableLayout};
+use crate::sink::follow::{ContentFormat, ConversationStyle};
+use crate::source::live::DeliveryMode;
 
-/// How long a flow that ended is waited for live, in nanoseconds: somebody wants to see its line.
-const LIVE_LINGER: i64 = 1_000_000_000;
+/// Time for which a closed flow of a live capture waits for late packets before it is reported, in
+/// nanoseconds. It is short, because the user is waiting for the row.
+const LIVE_LINGER_NS: i64 = 1_000_000_000;
 
-/// Judges the words of `lcap flows`.
-pub(super) fn flows(args: &Flows) -> Result<Plan> {
+/// Validates the options of `lcap flows`.
+pub(super) fn flows_plan(args: &FlowsArgs) -> Result<Plan> {
     let report = &args.report;
-    let wanted =
-        format(|format| matches!(format.open, Open::Flows(_)) && format.name == report.format);
-    let Some(format) = wanted else {
-        return usage(format!("--format {}: no such format", report.format));
+    let format = find_format(|format| {
+        matches!(format.factory, SinkFactory::Flows(_)) && format.name == report.format
+    });
+    let Some(format) = format else {
+        return usage_error(format!("--format {}: unknown format", report.format));
     };
-    let conditions: Vec<&'static Condition> = CONDITIONS
+    let conditions: Vec<&'static FlowCondition> = CONDITIONS
         .iter()
         .filter(|condition| report.fail_on.iter().any(|name| name == condition.name))
         .collect();
-    let is_shown = report.output.is_none() && std::io::stdout().is_terminal();
-    let show = Show::Flows(Table {
+    let is_on_stdout = report.output.is_none();
+    let output_mode = OutputMode::Flows(FlowReportOptions {
         format,
-        layout: Layout {
-            width: is_shown.then(width).flatten(),
-            colour: report.output.is_none() && is_coloured(report.color),
-            nano: precision(&args.basis) == Some(Precision::Nano),
-            processes: !args.basis.input.no_processes,
+        layout: TableLayout {
+            width: is_on_stdout.then(stdout_width).flatten(),
+            colour: is_on_stdout && is_coloured(report.color),
+            nano: precision(&args.common) == Some(Precision::Nano),
+            show_processes: !args.common.input.no_processes,
         },
         output: report.output.clone(),
         order: order(args),
         conditions,
     });
-    of_flows(&args.basis, &args.bounds, show)
+    flow_based_plan(&args.common, &args.limits, output_mode)
 }
 
-/// Judges the words of `lcap follow`.
-pub(super) fn follow(args: &Follow) -> Result<Plan> {
-    let words = &args.streams;
-    let show = match (&words.output_dir, words.raw, words.flow) {
-        (Some(path), ..) => Show::Directory(path.clone(), words.flow),
-        (None, Some(side), Some(flow)) => Show::Raw(
+/// Validates the options of `lcap follow`.
+pub(super) fn follow_plan(args: &FollowArgs) -> Result<Plan> {
+    let streams = &args.streams;
+    let output_mode = match (&streams.output_dir, streams.raw, streams.flow) {
+        (Some(path), ..) => OutputMode::Directory(path.clone(), streams.flow),
+        (None, Some(side), Some(flow)) => OutputMode::Raw(
             flow,
             match side {
-                args::Side::Orig => Side::Orig,
-                args::Side::Resp => Side::Resp,
+                args::SideArg::Orig => Side::Orig,
+                args::SideArg::Resp => Side::Resp,
             },
         ),
-        _ => Show::Conversation(Look {
-            content: if words.hex {
-                Content::Hex
+        _ => OutputMode::Conversation(ConversationStyle {
+            content: if streams.hex {
+                ContentFormat::Hex
             } else {
-                Content::Text
+                ContentFormat::Text
             },
-            colour: is_coloured(words.color),
-            flow: words.flow,
-            nano: precision(&args.basis) == Some(Precision::Nano),
-            processes: !args.basis.input.no_processes,
+            colour: is_coloured(streams.color),
+            flow: streams.flow,
+            nano: precision(&args.common) == Some(Precision::Nano),
+            show_processes: !args.common.input.no_processes,
         }),
     };
-    of_flows(&args.basis, &args.bounds, show)
+    flow_based_plan(&args.common, &args.limits, output_mode)
 }
 
-/// The plan for something that is shown of flows.
-fn of_flows(basis: &Basis, bounds: &Bounds, show: Show) -> Result<Plan> {
-    let settings = Settings {
-        max_flows: bounds.max_flows,
-        max_waiting: bounds.max_waiting,
-        linger: match basis.input.read {
-            Some(_) => Settings::FLOWS.linger,
-            None => LIVE_LINGER,
+/// Builds the plan of a command that tracks flows.
+fn flow_based_plan(
+    common: &CommonArgs,
+    limits: &FlowLimitArgs,
+    output_mode: OutputMode,
+) -> Result<Plan> {
+    let settings = FlowSettings {
+        max_flows: limits.max_flows,
+        max_out_of_order_bytes: limits.max_waiting,
+        linger_ns: match common.input.read {
+            Some(_) => FlowSettings::FLOWS.linger_ns,
+            None => LIVE_LINGER_NS,
         },
-        ..Settings::FLOWS
+        ..FlowSettings::FLOWS
     };
-    plan(
-        basis,
-        Wish {
-            show,
+    build_plan(
+        common,
+        OutputRequest {
+            output_mode,
             flows: Some(settings),
-            flush: Flush::Full,
-            pace: Pace::Prompt,
+            flush: FlushPolicy::WhenFull,
+            delivery: DeliveryMode::Interactive,
         },
     )
 }
 
-/// The order that is asked for, and how many flows are wanted of it.
-fn order(args: &Flows) -> Option<(&'static Order, Option<usize>)> {
+/// Returns the order of `--sort`, or the default order of `--top`, and the number of `--top`.
+fn order(args: &FlowsArgs) -> Option<(&'static FlowOrder, Option<usize>)> {
     let report = &args.report;
     let top = report
         .top
         .map(|top| usize::try_from(top).unwrap_or(usize::MAX));
     match &report.sort {
-        Some(name) => ORDERS.iter().find(|order| order.name == name),
-        None => top.and(ORDERS.first()),
+        Some(name) => FLOW_ORDERS.iter().find(|order| order.name == name),
+        None => top.and(FLOW_ORDERS.first()),
     }
     .map(|order| (order, top))
-}
-
-/// How many columns the terminal has; some do not know and say 0.
-fn width() -> Option<u16> {
-    let size = tcgetwinsize(std::io::stdout()).ok()?;
-    (size.ws_col > 0).then_some(size.ws_col)
 }

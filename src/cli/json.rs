@@ -1,10 +1,11 @@
-//! JSON objects of what is not packets or flows (RFC 8259), with their fields in the order in which they are given.
+//! JSON objects (RFC 8259) of the doctor's reports and of listening ports; packets and flows have
+//! their own writers in [`crate::sink`]. Fields keep the order in which they are passed.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// An object; what is null is left out.
+/// Returns an object; fields whose value is null are omitted.
 pub(super) fn object(fields: &[(&str, Value)]) -> String {
     let mut text = String::from("{");
     for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
@@ -13,18 +14,19 @@ pub(super) fn object(fields: &[(&str, Value)]) -> String {
         let _ = write!(text, "{comma}\"{name}\":{value}");
     }
     text.push('}');
-    escaped(&text)
+    escape_controls(&text)
 }
 
-/// The controls that JSON lets stand: the line may be looked at in a terminal. They are inside of strings, where else would they be.
-fn escaped(json: &str) -> String {
+/// Escapes the control characters that JSON permits unescaped (U+007F to U+009F), because the line
+/// may be printed on a terminal. They occur only inside strings.
+fn escape_controls(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         match character {
             control if control.is_control() => {
                 let _ = write!(text, "\\u{:04x}", u32::from(control));
             }
-            plain => text.push(plain),
+            other => text.push(other),
         }
     }
     text

@@ -1,21 +1,22 @@
-//! Words in, exit code out.
+//! Command-line entry point.
 
 mod args;
+mod child;
 mod doctor;
+mod fail_on;
 mod flows;
 mod json;
-mod judge;
-mod look;
+mod man;
 mod plan;
 mod ports;
-mod program;
+mod process_filter;
 mod report;
 mod run;
 mod signals;
 mod size;
+mod style;
 mod terminal;
 mod ticker;
-mod whose;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -24,26 +25,30 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::error::{Error, Result};
-use crate::host::interfaces;
+use crate::host::devices;
 use args::{Cli, Command};
-use program::Program;
+use child::ChildCommand;
+
+/// Minimum similarity (Jaro, 0 to 1) at which a word counts as a mistyped command.
+const MIN_SIMILARITY: f64 = 0.8;
 
 /// Runs the command line and returns its exit code: 0 done, 1 failed or damaged input, 2 usage.
-pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let mut words: Vec<OsString> = words.into_iter().collect();
-    let program = program::cut(&mut words);
-    let cli = match Cli::try_parse_from(words) {
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    let child = child::split_off_command(&mut args);
+    let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            // clap knows which of its messages go where; a closed pipe is none of our business.
+            // clap selects the stream for each message. A closed pipe is not an error.
             let _ = error.print();
             return ExitCode::from(error.exit_code() as u8);
         }
     };
-    match command(&cli, program) {
+    match dispatch(&cli, child) {
         Ok(code) => ExitCode::from(code),
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
+            let error = mistyped_command(&cli, &error).unwrap_or(error);
             report::error(&error);
             ExitCode::from(if matches!(error, Error::Usage(_) | Error::Filter { .. }) {
                 2
@@ -54,46 +59,58 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn command(cli: &Cli, program: Option<Program>) -> Result<u8> {
+fn dispatch(cli: &Cli, child: Option<ChildCommand>) -> Result<u8> {
     match &cli.command {
         Some(Command::Completions { shell }) => completions(*shell).map(|()| 0),
-        Some(Command::Man) => manual().map(|()| 0),
+        Some(Command::Man { page }) => print(&man::page(page.as_deref())?).map(|()| 0),
+        Some(Command::Version) => print(Cli::command().render_version().as_bytes()).map(|()| 0),
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Ports(args)) => ports::run(args),
         Some(Command::Run(args)) => {
-            let (cli, program) = program::prepare(args, program)?;
-            watch(&cli, Some(program))
+            let (cli, child) = child::prepare(args, child)?;
+            run_capture(&cli, Some(child))
         }
-        _ => watch(cli, None),
+        _ => run_capture(cli, None),
     }
 }
 
-/// Watches packets, flows or streams; beside a program, those of its processes.
-fn watch(cli: &Cli, program: Option<Program>) -> Result<u8> {
-    let (basis, plan) = match &cli.command {
-        Some(Command::Flows(args)) => (&args.basis, flows::flows(args)),
-        Some(Command::Follow(args)) => (&args.basis, flows::follow(args)),
-        None => (&cli.capture.basis, plan::watch(&cli.capture)),
-        Some(_) => {
-            return plan::usage(
-                "run: of the commands flows and follow can be run beside a program",
-            );
-        }
+/// Captures or reads packets; with a child command, only the packets of its processes.
+fn run_capture(cli: &Cli, child: Option<ChildCommand>) -> Result<u8> {
+    let (common, plan) = match &cli.command {
+        Some(Command::Flows(args)) => (&args.common, flows::flows_plan(args)),
+        Some(Command::Follow(args)) => (&args.common, flows::follow_plan(args)),
+        None => (&cli.capture.common, plan::capture_plan(&cli.capture)),
+        Some(_) => return plan::usage_error("lcap run supports only flows and follow"),
     };
-    if basis.input.list_interfaces {
+    if common.input.list_interfaces {
         return list_interfaces().map(|()| 0);
     }
     let mut plan = plan?;
-    if let Some(program) = program {
-        plan.run_beside(program)?;
+    if let Some(child) = child {
+        plan.attach_child(child)?;
     }
     run::run(plan)
 }
 
+/// Returns the error to report instead of a filter error, if the filter expression starts with a
+/// word that resembles a command.
+fn mistyped_command(cli: &Cli, error: &Error) -> Option<Error> {
+    let word = cli.capture.common.expression.first()?;
+    if cli.command.is_some() || !matches!(error, Error::Filter { .. }) {
+        return None;
+    }
+    let whole = Cli::command();
+    let commands = whole.get_subcommands().map(clap::Command::get_name);
+    let similar = commands.map(|name| (strsim::jaro(word, name), name));
+    let (similarity, name) = similar.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let message = format!("unknown command {word:?}; did you mean {name:?}?");
+    (similarity >= MIN_SIMILARITY).then_some(Error::Usage(message))
+}
+
 fn list_interfaces() -> Result<()> {
     let mut text = String::new();
-    for (at, device) in interfaces::list()?.iter().enumerate() {
-        text += &format!("{}.{device}\n", at + 1);
+    for (index, device) in devices::list()?.iter().enumerate() {
+        text += &format!("{}.{device}\n", index + 1);
     }
     print(text.as_bytes())
 }
@@ -101,20 +118,6 @@ fn list_interfaces() -> Result<()> {
 fn completions(shell: clap_complete::Shell) -> Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "lcap", &mut text);
-    print(&text)
-}
-
-fn manual() -> Result<()> {
-    let mut text = Vec::new();
-    let mut whole = Cli::command();
-    whole.build();
-    clap_mangen::Man::new(whole.clone()).render(&mut text)?;
-    // Those that have a page's worth to say, behind it.
-    for command in whole.get_subcommands() {
-        if command.get_arguments().count() > 3 {
-            clap_mangen::Man::new(command.clone()).render(&mut text)?;
-        }
-    }
     print(&text)
 }
 

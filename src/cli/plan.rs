@@ -1,227 +1,243 @@
-//! What the words mean together: every conflict is found here, before anything is opened for writing.
+//! Validation of options into a [`Plan`]: conflicts are found before any file is created.
 
 use std::io::IsTerminal;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{Basis, Capture, Precision};
-use super::look::{precision, style};
-use super::program::Program;
-use super::whose::{Processes, enter, processes, whose};
+use super::args::{CaptureArgs, CommonArgs, Precision};
+use super::child::ChildCommand;
+use super::process_filter::{AttributionMode, attribution_mode, enter_namespace, process_filter};
+use super::style::{precision, style};
+use crate::attribution;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::flow::{Condition, Settings, Side};
-use crate::host::interfaces;
-use crate::owners;
+use crate::flow::{FlowCondition, FlowSettings, Side};
+use crate::host::devices;
 use crate::packet::{LinkType, Resolution};
-use crate::pipeline::{Flush, Limits};
-use crate::sink::flows::{Layout, Order};
-use crate::sink::follow::Look;
+use crate::pipeline::{FlushPolicy, Limits};
+use crate::sink::flows::{FlowOrder, TableLayout};
+use crate::sink::follow::ConversationStyle;
 use crate::sink::text::Style;
-use crate::sink::{FORMATS, Format, Open, Rotation};
+use crate::sink::{FORMATS, Format, Rotation, SinkFactory};
 use crate::source::live;
 
-/// A run, ready to begin.
+/// A validated command line that captures or reads packets.
 pub(super) struct Plan {
-    pub(super) input: Input,
+    pub(super) input: InputSource,
     pub(super) filter: Filter,
-    pub(super) work: Work,
+    pub(super) processing: ProcessingOptions,
 }
 
-/// What is done with packets, wherever they come from.
-pub(super) struct Work {
+/// Processing of packets, independent of the input.
+pub(super) struct ProcessingOptions {
     pub(super) limits: Limits,
-    pub(super) save: Option<Save>,
-    pub(super) show: Show,
-    pub(super) flush: Flush,
-    /// What flows may cost, where there are to be any.
-    pub(super) flows: Option<Settings>,
-    /// How many threads share the work; none is as many as are of use.
+    pub(super) save: Option<SaveTarget>,
+    pub(super) output_mode: OutputMode,
+    pub(super) flush: FlushPolicy,
+    /// Settings of the flow table; `None` if flows are not tracked.
+    pub(super) flows: Option<FlowSettings>,
+    /// Number of threads; if `None`, the input determines it.
     pub(super) threads: Option<NonZero<usize>>,
-    /// Whether the processes at both ends are looked up.
-    pub(super) processes: Processes,
-    /// Whose packets are wanted.
-    pub(super) whose: owners::Wanted,
-    /// What is run meanwhile, and ends the capture.
-    pub(super) program: Option<Program>,
+    /// Attribution of packets or flows to the processes at both ends.
+    pub(super) attribution_mode: AttributionMode,
+    /// Processes whose packets are captured; empty for all.
+    pub(super) process_filter: attribution::ProcessFilter,
+    /// Command to run during the capture; its exit ends the capture.
+    pub(super) child: Option<ChildCommand>,
 }
 
-/// Where packets come from.
-pub(super) enum Input {
+/// Source of packets.
+pub(super) enum InputSource {
     File(PathBuf),
-    Device(live::Options),
+    Device(live::LiveOptions),
 }
 
 /// A capture file to write.
-pub(super) struct Save {
+pub(super) struct SaveTarget {
     pub(super) path: PathBuf,
     pub(super) format: &'static Format,
     pub(super) rotation: Rotation,
-    /// None follows the source; live it is microseconds, as tcpdump has it.
+    /// Timestamp resolution; `None` keeps the input's. Live default: microseconds, as in tcpdump.
     pub(super) resolution: Option<Resolution>,
 }
 
-/// What goes to standard output.
-pub(super) enum Show {
+/// Content of the output.
+pub(super) enum OutputMode {
     Nothing,
     Count,
     Packets(&'static Format, Style),
-    Flows(Table),
-    Conversation(Look),
+    Flows(FlowReportOptions),
+    Conversation(ConversationStyle),
     Raw(u64, Side),
-    /// Streams, in files.
+    /// One file per stream, in this directory; if a number is given, of this flow only.
     Directory(PathBuf, Option<u64>),
 }
 
-/// Flows, as they are to be written.
-pub(super) struct Table {
+/// Format, destination and order of the flows, and the conditions of `--fail-on`.
+pub(super) struct FlowReportOptions {
     pub(super) format: &'static Format,
-    pub(super) layout: Layout,
-    /// None is standard output.
+    pub(super) layout: TableLayout,
+    /// Output file; `None` is standard output.
     pub(super) output: Option<PathBuf>,
-    pub(super) order: Option<(&'static Order, Option<usize>)>,
-    pub(super) conditions: Vec<&'static Condition>,
+    /// Sort order and the number of flows to write; `None` writes each flow when it closes.
+    pub(super) order: Option<(&'static FlowOrder, Option<usize>)>,
+    pub(super) conditions: Vec<&'static FlowCondition>,
 }
 
-impl Show {
-    /// Whether standard output is for this.
+impl OutputMode {
+    /// True if the output goes to standard output.
     pub(super) fn is_on_stdout(&self) -> bool {
         match self {
-            Show::Nothing | Show::Directory(..) => false,
-            Show::Flows(table) => table.output.as_deref().is_none_or(is_stdout),
-            Show::Count | Show::Packets(..) | Show::Conversation(_) | Show::Raw(..) => true,
+            OutputMode::Nothing | OutputMode::Directory(..) => false,
+            OutputMode::Flows(report) => report.output.as_deref().is_none_or(is_stdout),
+            OutputMode::Count
+            | OutputMode::Packets(..)
+            | OutputMode::Conversation(_)
+            | OutputMode::Raw(..) => true,
         }
     }
 
-    /// The one flow that is to be shown.
+    /// Returns the number of the flow to which the output is limited, if any.
     pub(super) fn only_flow(&self) -> Option<u64> {
         match self {
-            Show::Conversation(look) => look.flow,
-            Show::Raw(flow, _) => Some(*flow),
-            Show::Directory(_, flow) => *flow,
-            Show::Nothing | Show::Count | Show::Packets(..) | Show::Flows(_) => None,
+            OutputMode::Conversation(style) => style.flow,
+            OutputMode::Raw(flow, _) => Some(*flow),
+            OutputMode::Directory(_, flow) => *flow,
+            OutputMode::Nothing
+            | OutputMode::Count
+            | OutputMode::Packets(..)
+            | OutputMode::Flows(_) => None,
         }
     }
 }
 
-/// Flows that ended are reported at most this much later than they are due.
-const TICK: Duration = Duration::from_millis(250);
-/// One block of the ring, which has at least one, in bytes.
-const SMALLEST_RING: u64 = 256 << 10;
-/// The kernel's ring unless `-B` says otherwise, in bytes.
-const RING: u64 = 64 << 20;
+/// Interval at which timed-out flows are reported while no packets arrive.
+const FLOW_REPORT_INTERVAL: Duration = Duration::from_millis(250);
+/// Smallest ring, in bytes: one block.
+const MIN_RING_BYTES: u64 = 256 << 10;
+/// Size of the kernel ring without `-B`, in bytes.
+const DEFAULT_RING_BYTES: u64 = 64 << 20;
 
-/// What is to be shown, and what that asks of the source.
-pub(super) struct Wish {
-    pub(super) show: Show,
-    /// What flows may cost, where there are to be any.
-    pub(super) flows: Option<Settings>,
-    pub(super) flush: Flush,
-    /// Whether somebody looks at what is shown while it comes.
-    pub(super) pace: live::Pace,
+/// Requested output, and the settings that it requires of the input and the flow table.
+pub(super) struct OutputRequest {
+    pub(super) output_mode: OutputMode,
+    /// Settings of the flow table; `None` if flows are not tracked.
+    pub(super) flows: Option<FlowSettings>,
+    pub(super) flush: FlushPolicy,
+    /// Interactive if the user sees the output while it is produced.
+    pub(super) delivery: live::DeliveryMode,
 }
 
-/// Judges the words of a command that watches packets.
-pub(super) fn watch(args: &Capture) -> Result<Plan> {
-    let (basis, words) = (&args.basis, &args.show);
-    let is_saved = basis.save.write.is_some() && !words.print;
-    let show = match format(|format| format.name == words.format) {
-        _ if words.count_only => Show::Count,
-        _ if is_saved => Show::Nothing,
-        Some(format) => Show::Packets(format, style(args)),
-        None => return usage(format!("--format {}: no such format", words.format)),
+/// Validates the options of a capture of packets.
+pub(super) fn capture_plan(args: &CaptureArgs) -> Result<Plan> {
+    let (common, display) = (&args.common, &args.display);
+    let is_only_saved = common.save.write.is_some() && !display.print;
+    let output_mode = match find_format(|format| format.name == display.format) {
+        _ if display.count_only => OutputMode::Count,
+        _ if is_only_saved => OutputMode::Nothing,
+        Some(format) => OutputMode::Packets(format, style(args)),
+        None => return usage_error(format!("--format {}: unknown format", display.format)),
     };
-    plan(
-        basis,
-        Wish {
-            show,
+    build_plan(
+        common,
+        OutputRequest {
+            output_mode,
             flows: None,
-            flush: if words.line_buffered {
-                Flush::Packet
+            flush: if display.line_buffered {
+                FlushPolicy::EveryPacket
             } else {
-                Flush::Full
+                FlushPolicy::WhenFull
             },
-            pace: if is_saved {
-                live::Pace::Leisurely
+            delivery: if is_only_saved {
+                live::DeliveryMode::Batched
             } else {
-                live::Pace::Prompt
+                live::DeliveryMode::Interactive
             },
         },
     )
 }
 
-/// Judges the words that all commands have.
-pub(super) fn plan(args: &Basis, wish: Wish) -> Result<Plan> {
+/// Validates the options of all capturing commands, and builds the plan.
+pub(super) fn build_plan(args: &CommonArgs, request: OutputRequest) -> Result<Plan> {
     let expression = expression(args)?;
     let filter = Filter::new(args.port.clone(), &expression)?;
-    let input = input(args, &wish)?;
-    if let Input::Device(options) = &input
+    let input = input(args, &request)?;
+    if let InputSource::Device(options) = &input
         && options.is_loopback
     {
-        // Refuses now what opening the device, with all that it may lack, would refuse later.
+        // Reports an invalid filter now; opening the device could fail first, e.g. for lack of
+        // privileges.
         let link = options.link.unwrap_or(LinkType::ETHERNET);
-        Filter::new(None, &expression)?.into_kernel(link)?;
+        Filter::new(None, &expression)?.split_for_kernel(link)?;
     }
     let save = args
         .save
         .write
         .clone()
-        .map(|path| save(path, args, &input))
+        .map(|path| save_target(path, args, &input))
         .transpose()?;
-    if let Show::Flows(Table {
+    if let OutputMode::Flows(FlowReportOptions {
         output: Some(output),
         ..
-    }) = &wish.show
+    }) = &request.output_mode
     {
-        keep_apart(output, &input, save.as_ref())?;
+        check_output_path(output, &input, save.as_ref())?;
     }
     let to_stdout = save.as_ref().is_some_and(|save| is_stdout(&save.path));
-    if to_stdout && wish.show.is_on_stdout() {
-        return usage(
-            "-w - and what is shown both want standard output: save to a file, or leave one out",
+    if to_stdout && request.output_mode.is_on_stdout() {
+        return usage_error(
+            "-w - and the printed output both use standard output: save to a file instead",
         );
     }
-    let Wish {
-        show, flows, flush, ..
-    } = wish;
-    let whose = whose(&args.whose)?;
-    let processes = match &input {
-        Input::Device(options) => {
-            processes(args, options.is_loopback, &whose, &show, save.as_ref())?
-        }
-        Input::File(_) => Processes::No,
+    let OutputRequest {
+        output_mode,
+        flows,
+        flush,
+        ..
+    } = request;
+    let process_filter = process_filter(&args.process_filter)?;
+    let attribution_mode = match &input {
+        InputSource::Device(options) => attribution_mode(
+            args,
+            options.is_loopback,
+            &process_filter,
+            &output_mode,
+            save.as_ref(),
+        )?,
+        InputSource::File(_) => AttributionMode::Off,
     };
     Ok(Plan {
         input,
         filter,
-        work: Work {
+        processing: ProcessingOptions {
             limits: Limits {
-                packets: args.end.count,
-                bytes: args.end.max_bytes,
+                packets: args.stop.count,
+                bytes: args.stop.max_bytes,
             },
             save,
-            show,
+            output_mode,
             flush: if args.save.packet_buffered {
-                Flush::Packet
+                FlushPolicy::EveryPacket
             } else {
                 flush
             },
             flows,
             threads: args.input.threads,
-            processes,
-            whose,
-            program: None,
+            attribution_mode,
+            process_filter,
+            child: None,
         },
     })
 }
 
-pub(super) fn usage<T>(what: impl Into<String>) -> Result<T> {
-    Err(Error::Usage(what.into()))
+/// Returns a usage error.
+pub(super) fn usage_error<T>(message: impl Into<String>) -> Result<T> {
+    Err(Error::Usage(message.into()))
 }
 
-/// The words, or those of the file that `-F` names; there a `#` begins a comment.
-fn expression(args: &Basis) -> Result<String> {
+/// Returns the filter expression, from the command line or a `-F` file (`#` starts a comment).
+fn expression(args: &CommonArgs) -> Result<String> {
     let Some(path) = &args.expression_file else {
         return Ok(args.expression.join(" "));
     };
@@ -237,42 +253,42 @@ fn expression(args: &Basis) -> Result<String> {
     Ok(lines.collect::<Vec<_>>().join(" "))
 }
 
-fn input(args: &Basis, wish: &Wish) -> Result<Input> {
+fn input(args: &CommonArgs, request: &OutputRequest) -> Result<InputSource> {
     if let Some(path) = &args.input.read {
-        if args.end.duration.is_some() {
-            return usage("--duration is for live captures; a file ends by itself");
+        if args.stop.duration.is_some() {
+            return usage_error("--duration applies only to live captures: remove it or -r");
         }
-        return Ok(Input::File(path.clone()));
+        return Ok(InputSource::File(path.clone()));
     }
-    enter(&args.input)?;
-    let device = interfaces::find(args.input.interface.as_deref())?;
-    let buffer = args.input.buffer_size.unwrap_or(RING);
+    enter_namespace(&args.input)?;
+    let device = devices::find(args.input.interface.as_deref())?;
+    let buffer = args.input.buffer_size.unwrap_or(DEFAULT_RING_BYTES);
     let snap_len = match args.input.snapshot_length {
         0 => live::MAX_SNAP_LEN,
         len if len > live::MAX_SNAP_LEN => {
-            return usage(format!("-s {len}: the most is {}", live::MAX_SNAP_LEN));
+            return usage_error(format!("-s {len}: the maximum is {}", live::MAX_SNAP_LEN));
         }
         len => len,
     };
-    Ok(Input::Device(live::Options {
+    Ok(InputSource::Device(live::LiveOptions {
         device: device.name,
         is_loopback: device.is_loopback,
         snap_len,
-        buffer: match u32::try_from(buffer.max(SMALLEST_RING))
+        ring_size: match u32::try_from(buffer.max(MIN_RING_BYTES))
             .ok()
             .filter(|&size| size <= i32::MAX as u32)
         {
             Some(size) => size,
-            None => return usage("-B: a ring is smaller than 2 GiB"),
+            None => return usage_error("-B: the ring must be smaller than 2 GiB"),
         },
         link: args.input.linktype.as_deref().map(link_type).transpose()?,
-        pace: wish.pace,
-        tick: wish.flows.map(|_| TICK),
-        duration: args.end.duration.map(jiff::SignedDuration::unsigned_abs),
+        delivery: request.delivery,
+        tick_interval: request.flows.map(|_| FLOW_REPORT_INTERVAL),
+        duration: args.stop.duration.map(jiff::SignedDuration::unsigned_abs),
     }))
 }
 
-/// The link types that a device may offer.
+/// Parses a link type that a device may offer.
 fn link_type(name: &str) -> Result<LinkType> {
     let offered = [
         LinkType::ETHERNET,
@@ -282,33 +298,33 @@ fn link_type(name: &str) -> Result<LinkType> {
     ];
     let found = offered.into_iter().find(|link| {
         link.name()
-            .is_some_and(|own| own.eq_ignore_ascii_case(name))
+            .is_some_and(|link_name| link_name.eq_ignore_ascii_case(name))
     });
     found.ok_or_else(|| {
         Error::Usage(format!(
-            "-y {name}: give EN10MB, LINUX_SLL, LINUX_SLL2 or RAW"
+            "-y {name}: unknown link type; use EN10MB, LINUX_SLL, LINUX_SLL2 or RAW"
         ))
     })
 }
 
-fn save(path: PathBuf, args: &Basis, input: &Input) -> Result<Save> {
+fn save_target(path: PathBuf, args: &CommonArgs, input: &InputSource) -> Result<SaveTarget> {
     let name = path.to_string_lossy().to_ascii_lowercase();
-    if [".gz", ".zst"].iter().any(|packed| name.ends_with(packed)) {
-        return usage(format!(
-            "-w {}: lcap reads packed files and writes plain ones; use -w - and a pipe into gzip or zstd",
+    if [".gz", ".zst"].iter().any(|suffix| name.ends_with(suffix)) {
+        return usage_error(format!(
+            "-w {}: lcap does not write compressed files; use -w - and a pipe into gzip or zstd",
             path.display()
         ));
     }
     if is_stdout(&path) && std::io::stdout().is_terminal() {
-        return usage(
-            "-w -: standard output is a terminal, and a capture file is not text; use a pipe",
+        return usage_error(
+            "-w -: standard output is a terminal, but capture files are binary; use a pipe",
         );
     }
-    if let Input::File(read) = input
-        && same_file(read, &path)
+    if let InputSource::File(read) = input
+        && is_same_file(read, &path)
     {
-        return usage(format!(
-            "-w {}: that is the file being read",
+        return usage_error(format!(
+            "-w {} is the input file: choose another name",
             path.display()
         ));
     }
@@ -321,25 +337,25 @@ fn save(path: PathBuf, args: &Basis, input: &Input) -> Result<Save> {
         files: args.save.rotate_files,
     };
     if rotation.files.is_some() && rotation.size.is_none() && rotation.seconds.is_none() {
-        return usage("-W counts the files of -C or -G: give one of them");
+        return usage_error("-W limits the number of files of -C or -G: add one of these options");
     }
     if is_stdout(&path) && (rotation.size.is_some() || rotation.seconds.is_some()) {
-        return usage("-w - is one stream: -C and -G cannot divide it");
+        return usage_error("-w - is one stream, but -C and -G start new files: give a file name");
     }
-    let live = matches!(input, Input::Device(_));
     let resolution = match precision(args) {
         Some(Precision::Nano) => Some(Resolution::Nano),
         Some(Precision::Micro) => Some(Resolution::Micro),
-        None => live.then_some(Resolution::Micro),
+        None => matches!(input, InputSource::Device(_)).then_some(Resolution::Micro),
     };
-    let saved = |format: &Format| matches!(format.open, Open::Saved(_));
+    let is_capture = |format: &Format| matches!(format.factory, SinkFactory::CaptureFile(_));
     let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
-    let named =
-        |found: &Format| saved(found) && extension.as_deref() == Some(found.extension.as_ref());
-    let Some(format) = format(named).or_else(|| format(saved)) else {
-        return usage("no format can be saved");
+    let has_extension = |format: &Format| {
+        is_capture(format) && extension.as_deref() == Some(format.extension.as_ref())
     };
-    Ok(Save {
+    let Some(format) = find_format(has_extension).or_else(|| find_format(is_capture)) else {
+        return usage_error("-w: no capture file format is available");
+    };
+    Ok(SaveTarget {
         path,
         format,
         rotation,
@@ -347,19 +363,19 @@ fn save(path: PathBuf, args: &Basis, input: &Input) -> Result<Save> {
     })
 }
 
-/// A report is written neither over what is read nor over what is saved.
-fn keep_apart(output: &Path, input: &Input, save: Option<&Save>) -> Result<()> {
-    let shown = output.display();
-    if let Input::File(read) = input
-        && same_file(read, output)
+/// Refuses an output file that is also the file being read or saved.
+fn check_output_path(output: &Path, input: &InputSource, save: Option<&SaveTarget>) -> Result<()> {
+    let name = output.display();
+    if let InputSource::File(read) = input
+        && is_same_file(read, output)
     {
-        return usage(format!("-o {shown}: that is the file being read"));
+        return usage_error(format!("-o {name} is the input file: choose another name"));
     }
-    let is_saved = |save: &Save| save.path == output || same_file(&save.path, output);
+    let is_target = |save: &SaveTarget| save.path == output || is_same_file(&save.path, output);
     match save {
-        Some(save) if !is_stdout(output) && is_saved(save) => {
-            usage(format!("-o {shown}: that is the file being saved"))
-        }
+        Some(save) if !is_stdout(output) && is_target(save) => usage_error(format!(
+            "-o {name} is also the file of -w: choose another name"
+        )),
         _ => Ok(()),
     }
 }
@@ -368,12 +384,12 @@ fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// The first format that is wanted.
-pub(super) fn format(wanted: impl Fn(&Format) -> bool) -> Option<&'static Format> {
-    FORMATS.iter().find(|format| wanted(format))
+/// Returns the first format that matches.
+pub(super) fn find_format(matches: impl Fn(&Format) -> bool) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| matches(format))
 }
 
-fn same_file(a: &Path, b: &Path) -> bool {
+fn is_same_file(a: &Path, b: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let identity = |path: &Path| {
         std::fs::metadata(path)

@@ -1,6 +1,6 @@
-//! `lcap ports`: every socket that listens, as a table, as JSON, as CSV.
+//! `lcap ports`: listening sockets as a table, as JSON or as CSV.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,102 +10,111 @@ use super::args::{self, ListFormat};
 use super::json::object;
 use super::report::{self, clean_line};
 use super::signals;
-use crate::doctor::{Port, Ports, Reach, ports};
+use crate::doctor::{ListeningPort, ListeningPorts, Reachability, listening_ports};
 use crate::error::{Error, Result};
 use crate::filter;
-use crate::host::processes::Process;
-use crate::host::{free, settings};
+use crate::host::{free_ports, network_settings};
 use crate::packet::UDP;
+use crate::process::Process;
 use crate::source::Stop;
 
-/// Sockets are looked at so often.
-const EVERY: Duration = Duration::from_secs(1);
-/// Who asks for an end waits this long at most.
-const PAUSE: Duration = Duration::from_millis(50);
-/// The first port that is not for services that everybody knows.
-const FIRST: u16 = 1024;
+/// Time between two listings with `--watch`.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest delay until a stop request is noticed.
+const STOP_POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// First port above the system ports (RFC 6335, section 6).
+const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
 
-/// Carries it out.
-pub(super) fn run(args: &args::Ports) -> Result<u8> {
+/// Prints the listening or the free ports and returns the exit code: 1 if no port is free.
+pub(super) fn run(args: &args::PortsArgs) -> Result<u8> {
     if let Some(range) = &args.free {
-        return print_free(range.as_ref(), args.format);
+        return print_free_ports(range.as_ref(), args.format);
     }
-    let mut listed = look(args)?;
-    let rows: Vec<&Port> = listed.all.iter().collect();
-    super::print(head(args.format, &rows).as_bytes())?;
+    let mut previous = list_ports(args)?;
+    let rows: Vec<&ListeningPort> = previous.ports.iter().collect();
+    super::print(header(args.format, &rows).as_bytes())?;
     super::print(body(args.format, &rows, None).as_bytes())?;
-    let unseen = rows.iter().filter(|port| port.owner.processes.is_empty());
-    report::unseen(unseen.count(), listed.hidden);
+    let hidden = rows.iter().filter(|port| port.owner.processes.is_empty());
+    report::hidden_processes(hidden.count(), previous.hidden_processes);
     if !args.watch {
         return Ok(0);
     }
     let stop = Stop::new()?;
     signals::listen(stop.clone(), Arc::default(), Arc::default(), None)?;
-    while !is_over(&stop) {
-        let now = look(args)?;
-        for (mark, from, without) in [("+", &now, &listed), ("-", &listed, &now)] {
-            let rows = added(from, without);
+    while !wait_for_stop(&stop) {
+        let current = list_ports(args)?;
+        for (mark, ports, others) in [("+", &current, &previous), ("-", &previous, &current)] {
+            let rows = difference(ports, others);
             super::print(body(args.format, &rows, Some(mark)).as_bytes())?;
         }
-        listed = now;
+        previous = current;
     }
     Ok(0)
 }
 
-/// Waits until it is time to look again; whether somebody asked for an end instead.
-fn is_over(stop: &Stop) -> bool {
-    let until = Instant::now() + EVERY;
-    while Instant::now() < until && !stop.is_requested() {
-        std::thread::sleep(PAUSE);
+/// Waits for the next listing; returns true if a stop was requested instead.
+fn wait_for_stop(stop: &Stop) -> bool {
+    let deadline = Instant::now() + REFRESH_INTERVAL;
+    while Instant::now() < deadline && !stop.is_requested() {
+        std::thread::sleep(STOP_POLL_INTERVAL);
     }
     stop.is_requested()
 }
 
-fn look(args: &args::Ports) -> Result<Ports> {
-    let mut listed = ports().map_err(|error| Error::Device {
+fn list_ports(args: &args::PortsArgs) -> Result<ListeningPorts> {
+    let mut listed = listening_ports().map_err(|error| Error::Device {
         device: "sockets".into(),
-        what: format!("the kernel does not list them (sock_diag): {error}"),
+        what: format!("the kernel returned no list of sockets (sock_diag(7)): {error}"),
     })?;
     if args.exposed {
-        listed.all.retain(|port| port.reach != Reach::ThisMachine);
+        listed
+            .ports
+            .retain(|port| port.reachability != Reachability::ThisMachine);
     }
     Ok(listed)
 }
 
-/// The sockets of a listing that are not in another.
-fn added<'a>(from: &'a Ports, without: &Ports) -> Vec<&'a Port> {
-    let key = |port: &Port| (port.socket.inode, port.socket.local, port.socket.proto);
-    let known: HashMap<_, ()> = without.all.iter().map(|port| (key(port), ())).collect();
-    let all = from.all.iter();
-    all.filter(|port| !known.contains_key(&key(port))).collect()
+/// Returns the sockets of one listing that are not in another.
+fn difference<'a>(ports: &'a ListeningPorts, others: &ListeningPorts) -> Vec<&'a ListeningPort> {
+    let key = |port: &ListeningPort| (port.socket.inode, port.socket.local, port.socket.proto);
+    let others: HashSet<_> = others.ports.iter().map(key).collect();
+    let ports = ports.ports.iter();
+    ports.filter(|port| !others.contains(&key(port))).collect()
 }
 
 /// A column of the table.
-struct Column {
+struct PortsColumn {
     name: &'static str,
-    /// How wide it is at least, in characters.
-    least: usize,
-    cell: fn(&Port) -> String,
+    /// Minimum width in characters.
+    min_width: usize,
+    cell: fn(&ListeningPort) -> String,
 }
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [PortsColumn; 7] = [
     column("PROTO", 5, |port| proto(port).to_owned()),
     column("ADDRESS", 15, |port| port.socket.local.ip().to_string()),
     column("PORT", 5, |port| port.socket.local.port().to_string()),
-    column("SERVICE", 12, |port| match &port.service {
-        Some(service) => service.clone(),
-        None => port.class.to_string(),
+    column("SERVICE", 12, |port| {
+        port.service.as_deref().unwrap_or("-").to_owned()
     }),
     column("PROCESS", 20, |port| port.owner.to_string()),
     column("USER", 8, |port| port.user.clone()),
-    column("REACH", 0, |port| port.reach.to_string()),
+    column("REACH", 0, |port| port.reachability.to_string()),
 ];
 
-const fn column(name: &'static str, least: usize, cell: fn(&Port) -> String) -> Column {
-    Column { name, least, cell }
+const fn column(
+    name: &'static str,
+    min_width: usize,
+    cell: fn(&ListeningPort) -> String,
+) -> PortsColumn {
+    PortsColumn {
+        name,
+        min_width,
+        cell,
+    }
 }
 
-fn proto(port: &Port) -> &'static str {
+fn proto(port: &ListeningPort) -> &'static str {
     if port.socket.proto == UDP {
         "udp"
     } else {
@@ -113,20 +122,20 @@ fn proto(port: &Port) -> &'static str {
     }
 }
 
-/// What stands above the rows.
-fn head(format: ListFormat, rows: &[&Port]) -> String {
+/// Returns the header line; JSON has none.
+fn header(format: ListFormat, rows: &[&ListeningPort]) -> String {
     match format {
         ListFormat::Json => String::new(),
-        ListFormat::Csv => record(&NAMES.map(str::to_owned)),
+        ListFormat::Csv => csv_record(&FIELD_NAMES.map(str::to_owned)),
         ListFormat::Text => line(&COLUMNS.map(|column| column.name.to_owned()), &widths(rows)),
     }
 }
 
-fn body(format: ListFormat, rows: &[&Port], mark: Option<&str>) -> String {
+fn body(format: ListFormat, rows: &[&ListeningPort], mark: Option<&str>) -> String {
     let widths = widths(rows);
-    let row = |port: &&Port| match format {
+    let row = |port: &&ListeningPort| match format {
         ListFormat::Json => format!("{}\n", json(port, mark)),
-        ListFormat::Csv => record(&values(port, mark).map(|(_, value)| match value {
+        ListFormat::Csv => csv_record(&values(port, mark).map(|(_, value)| match value {
             Value::Null => String::new(),
             Value::String(text) => text,
             value => value.to_string(),
@@ -139,11 +148,20 @@ fn body(format: ListFormat, rows: &[&Port], mark: Option<&str>) -> String {
     rows.iter().map(row).collect()
 }
 
-fn widths(rows: &[&Port]) -> [usize; COLUMNS.len()] {
-    COLUMNS.map(|Column { name, least, cell }| {
-        let cells = rows.iter().map(|port| cell(port).chars().count());
-        cells.chain([name.len(), least]).max().unwrap_or(least)
-    })
+fn widths(rows: &[&ListeningPort]) -> [usize; COLUMNS.len()] {
+    COLUMNS.map(
+        |PortsColumn {
+             name,
+             min_width,
+             cell,
+         }| {
+            let cells = rows.iter().map(|port| cell(port).chars().count());
+            cells
+                .chain([name.len(), min_width])
+                .max()
+                .unwrap_or(min_width)
+        },
+    )
 }
 
 fn line(cells: &[String; COLUMNS.len()], widths: &[usize; COLUMNS.len()]) -> String {
@@ -154,20 +172,23 @@ fn line(cells: &[String; COLUMNS.len()], widths: &[usize; COLUMNS.len()]) -> Str
     format!("{}\n", text.join(" ").trim_end())
 }
 
-/// The fields of CSV, and in essence of JSON.
-const NAMES: [&str; 13] = [
+/// Names of the CSV fields. JSON has the same fields, except `process` and `pids`.
+const FIELD_NAMES: [&str; 13] = [
     "event", "proto", "address", "port", "class", "service", "process", "pids", "uid", "user",
     "reach", "networks", "only_v6",
 ];
 
-/// A socket in the order of [`NAMES`].
-fn values(port: &Port, mark: Option<&str>) -> [(&'static str, Value); NAMES.len()] {
+/// Returns the values of a socket in the order of [`FIELD_NAMES`].
+fn values(port: &ListeningPort, mark: Option<&str>) -> [(&'static str, Value); FIELD_NAMES.len()] {
     let processes = &port.owner.processes;
-    let networks = match &port.reach {
-        Reach::ThisMachine => Value::Null,
-        Reach::Networks(networks) => Value::from(networks.join(", ")),
+    let networks = match &port.reachability {
+        Reachability::ThisMachine => Value::Null,
+        Reachability::Networks(networks) => Value::from(networks.join(", ")),
     };
-    let pids: Vec<String> = processes.iter().map(|own| own.pid.to_string()).collect();
+    let pids: Vec<String> = processes
+        .iter()
+        .map(|process| process.pid.to_string())
+        .collect();
     let values = [
         Value::from(match mark {
             Some("-") => "vanished",
@@ -181,27 +202,27 @@ fn values(port: &Port, mark: Option<&str>) -> [(&'static str, Value); NAMES.len(
         port.service.clone().map_or(Value::Null, Value::from),
         processes
             .first()
-            .map_or(Value::Null, |own| Value::from(own.name())),
+            .map_or(Value::Null, |process| Value::from(process.name())),
         Value::from(pids.join(" ")),
         Value::from(port.socket.uid),
         Value::from(port.user.clone()),
-        Value::from(match port.reach {
-            Reach::ThisMachine => "this machine",
-            Reach::Networks(_) => "networks",
+        Value::from(match port.reachability {
+            Reachability::ThisMachine => "this machine",
+            Reachability::Networks(_) => "networks",
         }),
         networks,
         Value::from(port.socket.only_v6),
     ];
-    let mut names = NAMES.iter();
+    let mut names = FIELD_NAMES.iter();
     values.map(|value| (*names.next().unwrap_or(&""), value))
 }
 
-/// The same fields, with lists where they are of several.
-fn json(port: &Port, mark: Option<&str>) -> String {
+/// Returns a JSON object with the CSV fields, but with networks and processes as arrays.
+fn json(port: &ListeningPort, mark: Option<&str>) -> String {
     let mut fields = values(port, mark).to_vec();
     fields.retain(|(name, _)| !["process", "pids"].contains(name));
     for (name, value) in &mut fields {
-        if let ("networks", Reach::Networks(networks)) = (*name, &port.reach) {
+        if let ("networks", Reachability::Networks(networks)) = (*name, &port.reachability) {
             *value = Value::from(networks.clone());
         }
     }
@@ -211,52 +232,55 @@ fn json(port: &Port, mark: Option<&str>) -> String {
         object.insert("name".into(), process.name().into());
         object.insert(
             "command_line".into(),
-            process.more().command_line.clone().into(),
+            process.details().command_line.clone().into(),
         );
         Value::Object(object)
     };
     let processes: Vec<Value> = port.owner.processes.iter().map(process).collect();
     fields.push(("processes", Value::from(processes)));
-    fields.push(("how", Value::from(port.owner.how.name())));
+    fields.push(("how", Value::from(port.owner.matched.name())));
     object(&fields)
 }
 
-/// A record of CSV (RFC 4180); control characters in names stand as they are nowhere.
-fn record(fields: &[String]) -> String {
+/// Returns a CSV record (RFC 4180), with the control characters of names replaced.
+fn csv_record(fields: &[String]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     // Writing to a Vec cannot fail.
     let _ = writer.write_record(fields.iter().map(|field| clean_line(field)));
     String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
-fn print_free(range: Option<&filter::Ports>, format: ListFormat) -> Result<u8> {
-    let found: Vec<u16> = match range {
+fn print_free_ports(range: Option<&filter::Ports>, format: ListFormat) -> Result<u8> {
+    let free: Vec<u16> = match range {
         Some(range) => {
-            let all = range.ranges().iter();
-            all.flat_map(|&(first, last)| first..=last)
-                .filter(|&port| port > 0 && free::check(port).is_ok())
+            let ranges = range.ranges().iter();
+            ranges
+                .flat_map(|&(first, last)| first..=last)
+                .filter(|&port| port > 0 && free_ports::try_bind(port).is_ok())
                 .collect()
         }
-        None => next_free(FIRST).into_iter().collect(),
+        None => next_free_port(FIRST_UNPRIVILEGED_PORT)
+            .into_iter()
+            .collect(),
     };
     let mut text = match format {
-        ListFormat::Csv => record(&["port".to_owned()]),
+        ListFormat::Csv => csv_record(&["port".to_owned()]),
         _ => String::new(),
     };
-    for port in &found {
+    for port in &free {
         text += &match format {
             ListFormat::Json => format!("{}\n", object(&[("port", Value::from(*port))])),
             ListFormat::Csv | ListFormat::Text => format!("{port}\n"),
         };
     }
     super::print(text.as_bytes())?;
-    Ok(u8::from(found.is_empty()))
+    Ok(u8::from(free.is_empty()))
 }
 
-/// The first port from this one on that can be had and that no client is given.
-fn next_free(from: u16) -> Option<u16> {
-    let ephemeral = settings::read().ephemeral;
-    let is_given =
+/// Returns the first free port from `first` on that is outside the ephemeral range.
+fn next_free_port(first: u16) -> Option<u16> {
+    let ephemeral = network_settings::read().ephemeral_ports;
+    let is_ephemeral =
         |port: u16| ephemeral.is_some_and(|(first, last)| (first..=last).contains(&port));
-    (from..=u16::MAX).find(|&port| !is_given(port) && free::check(port).is_ok())
+    (first..=u16::MAX).find(|&port| !is_ephemeral(port) && free_ports::try_bind(port).is_ok())
 }

@@ -1,241 +1,274 @@
-//! What is said on standard error: counters, losses, errors. Every loss is told here and nowhere else.
+//! Messages on standard error: counters, losses, errors. Losses are reported here and nowhere else.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use super::size::display;
+use super::size::format_size;
 use super::terminal;
-use crate::error::Error;
+use crate::attribution::AttributionMethod;
+use crate::error::{Error, count_noun};
 use crate::filter::Filter;
 use crate::flow::FlowCounts;
-use crate::owners::Way;
+use crate::host::processes::RUN_ENV_VAR;
 use crate::packet::Interface;
 use crate::pipeline::Counts;
 use crate::source::Losses;
 
-/// An error, with its remedy.
+/// Prints an error.
 pub(super) fn error(error: &Error) {
-    say(&format!("lcap: {error}\n"));
+    print_stderr(&format!("lcap: {error}\n"));
 }
 
-/// A live capture begins; how it finds out whose packets are, where it does.
-pub(super) fn listening(interface: &Interface, ring: u64, way: Option<&Way>) {
+/// Reports that a live capture has started, with its settings and the attribution method, if any.
+pub(super) fn listening(interface: &Interface, ring: u64, method: Option<&AttributionMethod>) {
     let name = interface.name.as_deref().unwrap_or("?");
     let link = interface.link.name().unwrap_or("?");
-    let (snap_len, ring) = (interface.snap_len, display(ring));
-    let way = match way {
-        Some(Way::Told) => ", processes by BPF",
-        Some(Way::Looked { .. }) => ", processes by lookup",
+    let (snap_len, ring) = (interface.snap_len, format_size(ring));
+    let processes = match method {
+        Some(AttributionMethod::Bpf) => ", processes by BPF",
+        Some(AttributionMethod::Lookup { .. }) => ", processes by lookup",
         None => "",
     };
-    say(&format!(
-        "lcap: listening on {name}, link-type {link}, snapshot length {snap_len} bytes, ring {ring}{way}\n"
+    print_stderr(&format!(
+        "lcap: listening on {name}, link-type {link}, snapshot length {snap_len} bytes, \
+         ring {ring}{processes}\n"
     ));
 }
 
-/// Why the kernel does not tell who begins connections, and what that means.
-pub(super) fn way(way: &Way) {
-    let Way::Looked { why, births } = way else {
+/// Reports the reason why processes are not attributed by BPF, and the consequence (`-v`).
+pub(super) fn attribution_method(method: &AttributionMethod) {
+    let AttributionMethod::Lookup {
+        bpf_error,
+        fork_events_error,
+    } = method
+    else {
         return;
     };
-    say(&format!(
-        "lcap: no BPF: {why}\nlcap: who is gone before its SYN was looked up, or is refused, is not known\n"
+    print_stderr(&format!(
+        "lcap: no BPF: {bpf_error}\n\
+         lcap: short-lived or refused clients might not be identified\n"
     ));
-    if let Some(why) = births {
-        say(&format!(
-            "lcap: no process connector: {why}\n\
-             lcap: a server's child that answers and ends at once may not be known\n"
+    if let Some(error) = fork_events_error {
+        print_stderr(&format!(
+            "lcap: no process connector: {error}\n\
+             lcap: forked children that exit immediately might not be identified\n"
         ));
     }
 }
 
-/// The kernel could not tell of everything.
-pub(super) fn untold_changes(changes: u64) {
-    if changes > 0 {
-        let changes = plural(changes, "change", "of connections were not told");
-        say(&format!(
-            "lcap: {}: there were too many at once\n",
-            changes.trim_end()
+/// Reports connection events for which the kernel had no buffer space.
+pub(super) fn lost_events(count: u64) {
+    if count > 0 {
+        let events = count_noun(count, "connection event");
+        print_stderr(&format!(
+            "lcap: {events} lost (BPF ring full): some processes might not be identified\n"
         ));
     }
 }
 
-/// The capture goes on without names.
-pub(super) fn no_processes(error: &Error) {
-    say(&format!("lcap: processes are not looked up: {error}\n"));
+/// Reports that the capture continues without processes.
+pub(super) fn attribution_failed(error: &Error) {
+    print_stderr(&format!("lcap: processes are not shown: {error}\n"));
 }
 
-/// The doctor watches a port.
+/// Reports that the doctor has started to capture a port.
 pub(super) fn watching(port: u16, seconds: u64) {
-    say(&format!("lcap: watching port {port} for {seconds} s\n"));
+    print_stderr(&format!("lcap: watching port {port} for {seconds} s\n"));
 }
 
-/// Sockets are listed, and of so many the processes are not known; so many processes may not be looked at.
-pub(super) fn unseen(sockets: usize, hidden: usize) {
-    if sockets > 0 && hidden > 0 {
-        let sockets = plural(sockets as u64, "socket", "of processes that are not known");
-        say(&format!(
-            "lcap: {}: {hidden} processes may not be looked at; sudo lcap ports sees them\n",
-            sockets.trim_end()
+/// Reports listeners whose process is unknown because some processes cannot be inspected.
+pub(super) fn hidden_processes(listeners: usize, hidden: usize) {
+    if listeners > 0 && hidden > 0 {
+        let have = if listeners == 1 { "has" } else { "have" };
+        let listeners = count_noun(listeners as u64, "listener");
+        let hidden = match hidden {
+            1 => "1 process".to_owned(),
+            _ => format!("{hidden} processes"),
+        };
+        print_stderr(&format!(
+            "lcap: {listeners} {have} an unknown process ({hidden} cannot be inspected); \
+             try sudo lcap ports\n"
         ));
     }
 }
 
-/// Packets whose processes nobody knows, while some processes' were asked for.
-pub(super) fn untold(packets: u64) {
+/// Reports packets that a process filter skipped because their owner is unknown.
+pub(super) fn unattributed(packets: u64) {
     if packets > 0 {
-        let packets = plural(packets, "packet", "left out");
-        say(&format!(
-            "lcap: {}: it is not known whose they are\n",
-            packets.trim_end()
+        let packets = count_noun(packets, "packet");
+        print_stderr(&format!(
+            "lcap: {packets} skipped by the process filter: the process is unknown\n"
         ));
     }
 }
 
-/// Counters of a live capture in tcpdump's words.
+/// Reports that none of the packets belonged to the command of `lcap run`, and the reasons:
+/// `unattributed` of the `seen` packets have an unknown owner.
+pub(super) fn none_of_command(seen: u64, unattributed: u64, method: Option<&AttributionMethod>) {
+    let mut reasons = Vec::new();
+    let others = seen.saturating_sub(unattributed);
+    if others > 0 {
+        reasons.push(format!(
+            "{others} belonged to other processes \
+             (children are recognized by {RUN_ENV_VAR} in their environment)"
+        ));
+    }
+    if unattributed > 0 {
+        let mut reason = format!("{unattributed} had an unknown owner");
+        if let Some(AttributionMethod::Lookup { bpf_error, .. }) = method {
+            reason += &format!(" (without BPF, short-lived processes are missed: {bpf_error})");
+        }
+        reasons.push(reason);
+    }
+    let seen = count_noun(seen, "packet");
+    print_stderr(&format!(
+        "lcap: {seen} seen, none belonged to the command: {}\n",
+        reasons.join("; ")
+    ));
+}
+
+/// Prints the counters of a live capture, worded as in tcpdump.
 pub(super) fn counters(counts: &Counts, losses: Option<Losses>) {
-    let mut text = plural(counts.packets, "packet", "captured");
+    let mut text = count_line(counts.packets, "packet", "captured");
     if let Some(losses) = losses {
-        text += &plural(losses.received, "packet", "received by filter");
-        text += &plural(losses.dropped, "packet", "dropped by kernel");
+        text += &count_line(losses.received, "packet", "received by filter");
+        text += &count_line(losses.dropped, "packet", "dropped by kernel");
         if losses.dropped_by_interface > 0 {
-            text += &plural(
+            text += &count_line(
                 losses.dropped_by_interface,
                 "packet",
                 "dropped by interface",
             );
         }
     }
-    say(&text);
+    print_stderr(&text);
 }
 
-/// A live capture has ended.
-pub(super) fn device(counts: &Counts, losses: Losses, ring: u64) {
+/// Reports the counters and losses of a live capture that has ended.
+pub(super) fn device_summary(counts: &Counts, losses: Losses, ring: u64) {
     counters(counts, Some(losses));
     if losses.dropped > 0 {
-        let wanted = enough(counts, losses, ring);
-        let advice = if wanted <= LARGEST_RING {
-            let (size, flag) = (display(wanted), wanted >> 20);
-            format!("about {size} would have held them (-B {flag}MiB); a")
+        let sufficient = sufficient_ring_bytes(counts, losses, ring);
+        let advice = if sufficient <= MAX_RING_BYTES {
+            let (size, mebibytes) = (format_size(sufficient), sufficient >> 20);
+            format!(
+                "a ring of about {size} (-B {mebibytes}MiB) would have held all packets; \
+                 a filter or a smaller -s also helps"
+            )
         } else {
-            "no ring is as large as they were; a".into()
+            "not even the largest ring would have held all packets; \
+             use a filter or a smaller -s"
+                .into()
         };
-        say(&format!(
-            "lcap: the ring of {} was full: {advice} filter or a smaller -s fits more packets into it\n",
-            display(ring)
+        print_stderr(&format!(
+            "lcap: the ring of {} was full: {advice}\n",
+            format_size(ring)
         ));
     }
-    not_understood(counts);
+    undecoded_frames(counts);
 }
 
-/// A ring's size is a positive 32-bit number, in bytes, and is advised in steps of 16 MiB.
-const LARGEST_RING: u64 = (2 << 30) - (16 << 20);
+/// Largest ring to recommend, in bytes: below 2 GiB, the limit of `-B`, in steps of 16 MiB.
+const MAX_RING_BYTES: u64 = (2 << 30) - (16 << 20);
 
-/// The ring that would have held everything: what was lost as large as what came through, in whole MiB.
-fn enough(counts: &Counts, losses: Losses, ring: u64) -> u64 {
-    /// What the kernel keeps beside each packet: its header, the address and the alignment.
-    const OVERHEAD: u64 = 96;
-    let mean = counts.bytes / counts.frames.max(1) + OVERHEAD;
+/// Returns the size of a ring that would have held all packets, in bytes, a multiple of 16 MiB.
+/// Lost packets are assumed to be as large as the captured ones.
+fn sufficient_ring_bytes(counts: &Counts, losses: Losses, ring: u64) -> u64 {
+    /// Ring space per packet in addition to its bytes: header, address and alignment.
+    const PACKET_OVERHEAD_BYTES: u64 = 96;
+    let mean = counts.bytes / counts.frames.max(1) + PACKET_OVERHEAD_BYTES;
     (ring + losses.dropped * mean).next_multiple_of(16 << 20)
 }
 
-/// A file has been read.
-pub(super) fn file(counts: &Counts, losses: Losses, filter: &Filter) {
-    not_understood(counts);
+/// Reports the frames and blocks of a file that were not usable.
+pub(super) fn file_summary(counts: &Counts, losses: Losses, filter: &Filter) {
+    undecoded_frames(counts);
     if losses.skipped_blocks > 0 {
-        say(&format!(
-            "lcap: {}",
-            plural(
-                losses.skipped_blocks,
-                "block",
-                "without a packet passed over"
-            )
-        ));
+        let blocks = count_noun(losses.skipped_blocks, "block");
+        print_stderr(&format!("lcap: {blocks} skipped: no packets in them\n"));
     }
     if filter.undecided() > 0 {
-        let frames = plural(filter.undecided(), "frame", "left out");
-        say(&format!(
-            "lcap: {}: the expression means nothing on their link type\n",
-            frames.trim_end()
+        let frames = count_noun(filter.undecided(), "frame");
+        print_stderr(&format!(
+            "lcap: {frames} skipped: the filter is not valid for the link type\n"
         ));
     }
 }
 
-/// Flows were followed: what of that was not possible.
-pub(super) fn flows(counts: FlowCounts) {
+/// Reports flows that were evicted, and packets that could not be assigned to a flow.
+pub(super) fn flow_summary(counts: FlowCounts) {
     let mut text = String::new();
-    let mut told = |count: u64, noun, rest: &str| {
+    let mut add = |count: u64, noun, rest: &str| {
         if count > 0 {
-            text += &format!("lcap: {}", plural(count, noun, rest));
+            text += &format!("lcap: {}", count_line(count, noun, rest));
         }
     };
-    told(
-        counts.evicted,
-        "flow",
-        "let go before the end, because there were too many (--max-flows)",
-    );
-    told(
+    add(counts.evicted, "flow", "evicted: --max-flows reached");
+    add(
         counts.incomplete,
         "IP datagram",
-        "of which fragments are missing or cut",
+        "with missing or truncated fragments",
     );
-    told(
+    add(
         counts.unreadable,
         "packet",
-        "of no flow, with a cut or impossible header",
+        "in no flow: truncated or invalid header",
     );
-    say(&text);
+    print_stderr(&text);
 }
 
-fn not_understood(counts: &Counts) {
+fn undecoded_frames(counts: &Counts) {
     let mut text = String::new();
     if counts.unknown_link > 0 {
-        let frames = plural(
+        let frames = count_line(
             counts.unknown_link,
             "frame",
-            "of a link type that lcap does not read",
+            "with an unsupported link type",
         );
         let _ = write!(text, "lcap: {frames}");
     }
     if counts.malformed > 0 {
-        let frames = plural(counts.malformed, "frame", "with a cut or impossible header");
+        let frames = count_line(
+            counts.malformed,
+            "frame",
+            "with a truncated or invalid header",
+        );
         let _ = write!(text, "lcap: {frames}");
     }
-    say(&text);
+    print_stderr(&text);
 }
 
-fn plural(count: u64, noun: &str, rest: &str) -> String {
-    format!(
-        "{count} {noun}{} {rest}\n",
-        if count == 1 { "" } else { "s" }
-    )
+fn count_line(count: u64, noun: &str, rest: &str) -> String {
+    format!("{} {rest}\n", count_noun(count, noun))
 }
 
-/// Standard error may be closed; then there is nobody to tell. Control characters in names of files or devices are not passed on.
-fn say(text: &str) {
+/// Prints text on standard error, with the control characters of file and device names replaced.
+/// Errors are ignored: standard error may be closed.
+fn print_stderr(text: &str) {
     let clean = clean(text);
     if clean.is_empty() {
         return;
     }
-    // On a terminal a counter may be drawn there, or the echo of Ctrl-C.
-    let begin = if terminal::is_there() {
+    // On a terminal, the current line may contain the status line or the echo of Ctrl-C.
+    let prefix = if terminal::is_available() {
         terminal::CLEAR_LINE
     } else {
         ""
     };
-    let _ = std::io::stderr().write_all(format!("{begin}{clean}").as_bytes());
+    let _ = std::io::stderr().write_all(format!("{prefix}{clean}").as_bytes());
 }
 
-/// The same of what is one line: nothing in it begins another.
+/// Makes text printable as one line: newlines become `\n`, tabs `\t`, and other control characters
+/// the replacement character.
 pub(super) fn clean_line(text: &str) -> String {
-    clean(&text.replace('\n', "\u{fffd}"))
+    clean(&text.replace('\n', "\\n").replace('\t', "\\t"))
 }
 
-/// A text in which control characters of names, files and devices are seen and not obeyed; lines end.
-pub(super) fn clean(text: &str) -> String {
-    let shown = |c: char| match c.is_control() && c != '\n' {
+/// Replaces control characters other than newlines, because a terminal would execute them.
+fn clean(text: &str) -> String {
+    let printable = |c: char| match c.is_control() && c != '\n' {
         true => char::REPLACEMENT_CHARACTER,
         false => c,
     };
-    text.chars().map(shown).collect()
+    text.chars().map(printable).collect()
 }

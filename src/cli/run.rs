@@ -1,4 +1,4 @@
-//! A plan, carried out: open, filter, loop, finish, report.
+//! Execution of a plan: open, filter, loop, finish, report.
 
 use std::fs::File;
 use std::io::Write;
@@ -6,299 +6,387 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::judge::{Findings, Judge};
-use super::plan::{Input, Plan, Show, Table, Work};
-use super::program::Running;
+use super::child::RunningChild;
+use super::fail_on::{FailOn, FailOnResults};
+use super::plan::{FlowReportOptions, InputSource, OutputMode, Plan, ProcessingOptions};
+use super::process_filter::AttributionMode;
 use super::terminal::AboveTicker;
-use super::ticker::{Beside, Subject, Ticker};
-use super::whose::Processes;
+use super::ticker::{ConcurrentOutput, ProgressSource, Ticker};
 use super::{report, signals};
-use crate::error::{Error, Result};
+use crate::attribution::{
+    AnnotatedSource, AttributionMethod, Attributor, ConnectionTable, PendingBpf,
+    ProcessFilteredSource,
+};
+use crate::error::{Error, Result, count_noun};
 use crate::filter::Filter;
-use crate::flow::{FlowCounts, Settings, Wanted};
-use crate::owners::{Asking, Attributed, Directory as Owners, Selected, Watcher, Way, comment};
+use crate::flow::{FlowCounts, FlowSettings, StreamMode};
 use crate::packet::{Interface, Timestamp};
-use crate::pipeline::{self, Counts, Output, Task, Totals};
-use crate::sink::flows::Ranked;
-use crate::sink::follow::{Conversation, Directory, Raw};
-use crate::sink::{Named, Needs, Open, Saving, Sink, create};
-use crate::source::live::{self, Live};
+use crate::pipeline::{self, Counts, Output, RunOptions, Totals};
+use crate::process::comment;
+use crate::sink::flows::SortedFlows;
+use crate::sink::follow::{Conversation, RawStream, StreamDirectory};
+use crate::sink::{
+    CaptureFileOptions, Requirement, Sink, SinkFactory, WithOwners, create_output_file,
+};
+use crate::source::live::{self, LiveSource};
 use crate::source::{Losses, Source, Stop, file};
 
-/// Carries a plan out.
+/// Executes a plan and returns the exit code.
 pub(super) fn run(plan: Plan) -> Result<u8> {
     let Plan {
         input,
         filter,
-        work,
+        processing,
     } = plan;
     match input {
-        Input::File(path) => from_file(&path, filter, &work).map(|()| 0),
-        Input::Device(options) => from_device(&options, filter, &work),
+        InputSource::File(path) => run_file(&path, filter, &processing).map(|()| 0),
+        InputSource::Device(options) => run_device(&options, filter, &processing),
     }
 }
 
-fn from_file(path: &Path, mut filter: Filter, work: &Work) -> Result<()> {
+fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> Result<()> {
     let stop = Stop::new()?;
     let mut source = file::open(path)?;
-    source.end_with(stop.clone());
-    filter.check(source.interfaces().map(|interface| interface.link))?;
-    let scene = Scene {
+    source.set_stop(stop.clone());
+    filter.check_link_types(source.interfaces().map(|interface| interface.link))?;
+    let is_showing_processes = match &processing.output_mode {
+        OutputMode::Flows(flow_report) => flow_report.layout.show_processes,
+        _ => false,
+    };
+    let context = RunContext {
         interface: source.interfaces().next().cloned(),
-        now: Timestamp::UNKNOWN,
-        subject: Subject::File(source.progress()),
+        now: Timestamp::ABSENT,
+        progress: ProgressSource::File(source.progress()),
         losses: None,
-        ring: None,
-        directory: None,
-        way: None,
-        tells_processes: matches!(&work.show, Show::Flows(table) if table.layout.processes)
-            && source.may_say(comment::OURS),
+        ring_bytes: None,
+        connections: None,
+        attribution_method: None,
+        has_processes: is_showing_processes && source.contains_near_start(comment::COMMENT_PREFIX),
         stop,
     };
-    let (Done { counts, ran, .. }, losses) = select(source, &mut filter, work, scene)?;
-    report::file(&counts, losses, &filter);
-    report::flows(counts.flows);
-    count(&work.show, counts)?;
-    ran
+    let (
+        RunResult {
+            counts,
+            unattributed,
+            result,
+            ..
+        },
+        losses,
+    ) = execute_filtered(source, &mut filter, processing, context)?;
+    report::unattributed(unattributed);
+    report::file_summary(&counts, losses, &filter);
+    report::flow_summary(counts.flows);
+    print_count(&processing.output_mode, counts)?;
+    result
 }
 
-fn from_device(options: &live::Options, filter: Filter, work: &Work) -> Result<u8> {
+fn run_device(
+    options: &live::LiveOptions,
+    filter: Filter,
+    processing: &ProcessingOptions,
+) -> Result<u8> {
     let stop = Stop::new()?;
-    let ring = u64::from(options.buffer);
-    let asking = match work.processes {
-        Processes::No => None,
-        Processes::Flows | Processes::Packets => Some(Asking::begin()?),
+    let ring = u64::from(options.ring_size);
+    // Loading BPF takes longer than opening the device, so both are done at the same time.
+    let pending_bpf = match processing.attribution_mode {
+        AttributionMode::Off => None,
+        AttributionMode::PerFlow | AttributionMode::PerPacket => Some(PendingBpf::start()?),
     };
-    let mut source = Live::open(options.clone(), stop.clone())?;
+    let mut source = LiveSource::open(options.clone(), stop.clone())?;
     let interface = source.interface().clone();
-    let (kernel, mut filter) = filter.into_kernel(interface.link)?;
+    let (kernel, mut filter) = filter.split_for_kernel(interface.link)?;
     source.set_filter(&kernel)?;
     let losses = source.shared_losses();
-    let watcher = match asking.map(|asking| Watcher::start(options, &kernel, asking)) {
+    let attributor = match pending_bpf.map(|bpf| Attributor::start(options, &kernel, bpf)) {
         None => None,
-        Some(Ok(watcher)) => Some(watcher),
-        Some(Err(error)) if !work.whose.is_everything() => return Err(error),
+        Some(Ok(attributor)) => Some(attributor),
+        Some(Err(error)) if !processing.process_filter.is_empty() => return Err(error),
         Some(Err(error)) => {
-            report::no_processes(&error);
+            report::attribution_failed(&error);
             None
         }
     };
-    let scene = Scene {
+    let context = RunContext {
         interface: Some(interface),
         now: Timestamp(jiff::Timestamp::now().as_nanosecond() as i64),
-        subject: Subject::Device(Arc::clone(&losses)),
+        progress: ProgressSource::Device(Arc::clone(&losses)),
         losses: Some(losses),
-        ring: Some(ring),
-        tells_processes: watcher.is_some(),
-        way: watcher.as_ref().map(|watcher| watcher.way().clone()),
-        directory: watcher
+        ring_bytes: Some(ring),
+        has_processes: attributor.is_some(),
+        attribution_method: attributor
             .as_ref()
-            .map(|watcher| Arc::clone(watcher.directory())),
+            .map(|attributor| attributor.method().clone()),
+        connections: attributor
+            .as_ref()
+            .map(|attributor| Arc::clone(attributor.connection_table())),
         stop,
     };
-    let directory = scene.directory.clone();
-    let (Done { counts, ran, code }, losses) = match directory {
-        Some(directory) if work.processes == Processes::Packets => {
-            let source = Attributed::new(source, directory);
-            select(source, &mut filter, work, scene)?
+    let connections = context.connections.clone();
+    let (
+        RunResult {
+            counts,
+            unattributed,
+            result,
+            exit_code,
+        },
+        losses,
+    ) = match connections {
+        Some(connections) if processing.attribution_mode == AttributionMode::PerPacket => {
+            let source = AnnotatedSource::new(source, connections);
+            execute_filtered(source, &mut filter, processing, context)?
         }
-        _ => select(source, &mut filter, work, scene)?,
+        _ => execute_filtered(source, &mut filter, processing, context)?,
     };
-    let untold = watcher.map(Watcher::end);
-    report::device(&counts, losses, ring);
-    report::untold_changes(untold.unwrap_or_default());
-    report::flows(counts.flows);
-    count(&work.show, counts)?;
-    ran.map(|()| code)
+    let method = attributor
+        .as_ref()
+        .map(|attributor| attributor.method().clone());
+    let lost_events = attributor.map(Attributor::finish);
+    let is_run = !processing.process_filter.runs.is_empty();
+    if is_run && counts.frames == 0 && losses.received > 0 {
+        report::device_summary(&counts, losses, ring);
+        report::none_of_command(losses.received, unattributed, method.as_ref());
+    } else {
+        report::unattributed(unattributed);
+        report::device_summary(&counts, losses, ring);
+    }
+    report::lost_events(lost_events.unwrap_or_default());
+    report::flow_summary(counts.flows);
+    print_count(&processing.output_mode, counts)?;
+    result.map(|()| exit_code)
 }
 
-/// What a source has around it.
-struct Scene {
-    /// What a saved file without packets tells of.
+/// Environment of a run, apart from its source.
+struct RunContext {
+    /// Interface that a saved file describes even if it contains no packets.
     interface: Option<Interface>,
-    /// The clock that names the first file; unknown where packets have their own.
+    /// Time for the name of the first output file; absent if packets determine it.
     now: Timestamp,
-    /// What progress is shown of.
-    subject: Subject,
-    /// The kernel's counters, live.
+    /// Input whose progress is shown.
+    progress: ProgressSource,
+    /// Counters of the kernel; live captures only.
     losses: Option<Arc<Mutex<Losses>>>,
-    /// Size of the kernel's ring in bytes, live.
-    ring: Option<u64>,
-    /// What is known of processes, live.
-    directory: Option<Arc<Owners>>,
-    /// How that is found out, live.
-    way: Option<Way>,
-    /// Whether there is something to be told of them.
-    tells_processes: bool,
+    /// Size of the kernel ring in bytes; live captures only.
+    ring_bytes: Option<u64>,
+    /// Processes at both ends of connections; live captures only.
+    connections: Option<Arc<ConnectionTable>>,
+    /// Method of attribution; live captures only.
+    attribution_method: Option<AttributionMethod>,
+    /// True if processes can be shown.
+    has_processes: bool,
     stop: Stop,
 }
 
-/// What a run came to.
-struct Done {
+/// Result of a run.
+struct RunResult {
     counts: Counts,
-    /// How it ended.
-    ran: Result<()>,
-    /// The exit code of what was run meanwhile.
-    code: u8,
+    /// Packets that the process filter skipped because their owner is unknown.
+    unattributed: u64,
+    /// First error, if any.
+    result: Result<()>,
+    /// Exit code of the command of `lcap run`, else 0.
+    exit_code: u8,
 }
 
-/// Runs the loop over the packets of those processes that are wanted.
-fn select<S: Source>(
+/// Runs the packet loop over the packets that pass the process filter.
+fn execute_filtered<S: Source>(
     mut source: S,
     filter: &mut Filter,
-    work: &Work,
-    scene: Scene,
-) -> Result<(Done, Losses)> {
-    if work.whose.is_everything() {
-        let done = carry_out(&mut source, filter, work, scene)?;
-        return Ok((done, source.losses()));
+    processing: &ProcessingOptions,
+    context: RunContext,
+) -> Result<(RunResult, Losses)> {
+    if processing.process_filter.is_empty() {
+        let result = execute(&mut source, filter, processing, context)?;
+        return Ok((result, source.losses()));
     }
-    let mut source = Selected::new(source, work.whose.clone());
-    let done = carry_out(&mut source, filter, work, scene)?;
-    report::untold(source.untold());
-    Ok((done, source.losses()))
+    let mut source = ProcessFilteredSource::new(source, processing.process_filter.clone());
+    let mut result = execute(&mut source, filter, processing, context)?;
+    result.unattributed = source.unattributed();
+    Ok((result, source.losses()))
 }
 
-/// Runs the loop with everything that belongs to it.
-fn carry_out<S: Source>(
+/// Runs the packet loop, with its outputs, signal handlers, status line and child process.
+fn execute<S: Source>(
     source: &mut S,
     filter: &mut Filter,
-    work: &Work,
-    scene: Scene,
-) -> Result<Done> {
+    processing: &ProcessingOptions,
+    context: RunContext,
+) -> Result<RunResult> {
     let totals = Arc::new(Totals::default());
-    let findings = Findings::default();
-    let mut sinks = sinks(work, &scene, &findings)?;
-    if let Some(directory) = &scene.directory {
-        let named = |sink| -> Box<dyn Sink> { Box::new(Named::new(sink, Arc::clone(directory))) };
-        sinks = sinks.into_iter().map(named).collect();
+    let fail_on = FailOnResults::default();
+    let mut sinks = open_sinks(processing, &context, &fail_on)?;
+    if let Some(connections) = &context.connections {
+        let with_owners =
+            |sink| -> Box<dyn Sink> { Box::new(WithOwners::new(sink, Arc::clone(connections))) };
+        sinks = sinks.into_iter().map(with_owners).collect();
     }
-    let mut output = Output::new(sinks, work.flush, Some(scene.stop.clone()));
-    let flush = output.flush_request();
-    let stop = scene.stop.clone();
-    signals::listen(scene.stop, flush, Arc::clone(&totals), scene.losses)?;
-    // Said when signals are heard and files are there: who waits for it may act on it.
-    if let (Some(interface), Some(ring)) = (&scene.interface, scene.ring) {
-        report::listening(interface, ring, scene.way.as_ref());
-        if let (Some(way), Show::Packets(_, style)) = (&scene.way, &work.show)
+    let mut output = Output::new(sinks, processing.flush, Some(context.stop.clone()));
+    let flush = output.flush_handle();
+    let stop = context.stop.clone();
+    signals::listen(context.stop, flush, Arc::clone(&totals), context.losses)?;
+    // Printed only now that signals are handled and files exist: scripts wait for this line.
+    if let (Some(interface), Some(ring)) = (&context.interface, context.ring_bytes) {
+        report::listening(interface, ring, context.attribution_method.as_ref());
+        if let (Some(method), OutputMode::Packets(_, style)) =
+            (&context.attribution_method, &processing.output_mode)
             && style.verbose > 0
         {
-            report::way(way);
+            report::attribution_method(method);
         }
     }
-    let streams = match output.needs() {
-        Needs::Frames | Needs::Counts | Needs::Packets | Needs::Flows => Wanted::No,
-        Needs::Streams => Wanted::Yes,
-        Needs::Repeats => Wanted::Compared,
+    let stream_mode = match output.requires() {
+        Requirement::Bytes | Requirement::Validity | Requirement::Packets | Requirement::Flows => {
+            StreamMode::Off
+        }
+        Requirement::Streams => StreamMode::Reassemble,
+        Requirement::StreamsWithOverlaps => StreamMode::CompareOverlaps,
     };
-    let task = Task {
-        limits: work.limits,
-        flows: work.flows.map(|bounds| Settings { streams, ..bounds }),
-        threads: work.threads.unwrap_or_else(|| scene.subject.threads()),
+    let options = RunOptions {
+        limits: processing.limits,
+        flows: processing.flows.map(|settings| FlowSettings {
+            stream_mode,
+            ..settings
+        }),
+        threads: processing
+            .threads
+            .unwrap_or_else(|| context.progress.default_threads()),
     };
-    let ticker = Ticker::start(scene.subject, Arc::clone(&totals), beside(&work.show));
-    let running = work.program.as_ref().map(|program| program.start(stop));
-    let ran = pipeline::run(source, filter, &mut output, &task, &totals);
+    let ticker = Ticker::start(
+        context.progress,
+        Arc::clone(&totals),
+        concurrent_output(&processing.output_mode),
+    );
+    let child = processing.child.as_ref().map(|child| child.start(stop));
+    let result = pipeline::run(source, filter, &mut output, &options, &totals);
     let finished = output.finish();
     drop(ticker);
-    let counts = totals.now();
-    let judged = findings.verdict().and(came(&work.show, counts.flows));
-    let mut ran = ran.and(finished);
-    match judged {
-        // Both are to be told.
-        Err(verdict) if ran.is_err() => report::error(&verdict),
-        judged => ran = ran.and(judged),
+    let counts = totals.snapshot();
+    let check = fail_on
+        .result()
+        .and(check_flow_exists(&processing.output_mode, counts.flows));
+    let mut result = result.and(finished);
+    match check {
+        // Both errors are reported.
+        Err(failed) if result.is_err() => report::error(&failed),
+        check => result = result.and(check),
     }
-    let code = running.map_or(0, Running::code);
-    Ok(Done { counts, ran, code })
+    let exit_code = child.map_or(0, RunningChild::wait);
+    Ok(RunResult {
+        counts,
+        unattributed: 0,
+        result,
+        exit_code,
+    })
 }
 
-/// An error if the one flow that was to be shown never came.
-fn came(show: &Show, FlowCounts { opened: last, .. }: FlowCounts) -> Result<()> {
-    match show.only_flow() {
+/// Returns an error if the requested flow does not exist.
+fn check_flow_exists(
+    output_mode: &OutputMode,
+    FlowCounts { opened: last, .. }: FlowCounts,
+) -> Result<()> {
+    match output_mode.only_flow() {
         Some(number) if number > last => Err(Error::NoSuchFlow { number, last }),
         _ => Ok(()),
     }
 }
 
-/// What else is on the terminal while counters are drawn.
-fn beside(show: &Show) -> Beside {
-    match show {
-        Show::Nothing | Show::Count | Show::Directory(..) => Beside::Nothing,
-        Show::Flows(table) if table.output.is_some() => Beside::Nothing,
-        Show::Flows(_) => Beside::Rows,
-        Show::Packets(..) | Show::Conversation(_) | Show::Raw(..) => Beside::Everything,
+/// Returns the output that shares the terminal with the status line.
+fn concurrent_output(output_mode: &OutputMode) -> ConcurrentOutput {
+    match output_mode {
+        OutputMode::Nothing | OutputMode::Count | OutputMode::Directory(..) => {
+            ConcurrentOutput::Nothing
+        }
+        OutputMode::Flows(report) if report.output.is_some() => ConcurrentOutput::Nothing,
+        OutputMode::Flows(_) => ConcurrentOutput::Rows,
+        OutputMode::Packets(..) | OutputMode::Conversation(_) | OutputMode::Raw(..) => {
+            ConcurrentOutput::Continuous
+        }
     }
 }
 
-/// What `--count` prints, as tcpdump does.
-fn count(show: &Show, Counts { packets, .. }: Counts) -> Result<()> {
-    let plural = if packets == 1 { "" } else { "s" };
-    match show {
-        Show::Count => super::print(format!("{packets} packet{plural}\n").as_bytes()),
+/// Prints the result of `--count`, worded as in tcpdump.
+fn print_count(output_mode: &OutputMode, Counts { packets, .. }: Counts) -> Result<()> {
+    let packets = count_noun(packets, "packet");
+    match output_mode {
+        OutputMode::Count => super::print(format!("{packets}\n").as_bytes()),
         _ => Ok(()),
     }
 }
 
-/// The sinks that a plan asks for.
-fn sinks(work: &Work, scene: &Scene, findings: &Findings) -> Result<Vec<Box<dyn Sink>>> {
+/// Opens the sinks of a plan.
+fn open_sinks(
+    processing: &ProcessingOptions,
+    context: &RunContext,
+    fail_on: &FailOnResults,
+) -> Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if let Some(save) = &work.save
-        && let Open::Saved(open) = save.format.open
+    if let Some(save) = &processing.save
+        && let SinkFactory::CaptureFile(open) = save.format.factory
     {
-        sinks.push(open(&Saving {
+        sinks.push(open(&CaptureFileOptions {
             path: &save.path,
             rotation: save.rotation,
             resolution: save.resolution,
-            interface: scene.interface.as_ref(),
-            now: scene.now,
+            interface: context.interface.as_ref(),
+            now: context.now,
         })?);
     }
-    match &work.show {
-        Show::Nothing | Show::Count => {}
-        Show::Packets(format, style) => {
-            if let Open::Shown(open) = format.open {
-                sinks.push(open(Box::new(stream(work)?), style));
+    match &processing.output_mode {
+        OutputMode::Nothing | OutputMode::Count => {}
+        OutputMode::Packets(format, style) => {
+            if let SinkFactory::Packets(open) = format.factory {
+                sinks.push(open(Box::new(output_stream(processing)?), style));
             }
         }
-        Show::Flows(table) => flow_sinks(work, table, scene, findings, &mut sinks)?,
-        Show::Conversation(look) => sinks.push(Box::new(Conversation::new(stream(work)?, *look))),
-        Show::Raw(flow, side) => sinks.push(Box::new(Raw::new(stream(work)?, *flow, *side))),
-        Show::Directory(path, only) => sinks.push(Box::new(Directory::create(path, *only)?)),
+        OutputMode::Flows(flow_report) => {
+            open_flow_sinks(processing, flow_report, context, fail_on, &mut sinks)?;
+        }
+        OutputMode::Conversation(style) => sinks.push(Box::new(Conversation::new(
+            output_stream(processing)?,
+            *style,
+        ))),
+        OutputMode::Raw(flow, side) => sinks.push(Box::new(RawStream::new(
+            output_stream(processing)?,
+            *flow,
+            *side,
+        ))),
+        OutputMode::Directory(path, flow) => {
+            sinks.push(Box::new(StreamDirectory::create(path, *flow)?));
+        }
     }
     Ok(sinks)
 }
 
-fn flow_sinks(
-    work: &Work,
-    table: &Table,
-    scene: &Scene,
-    findings: &Findings,
+fn open_flow_sinks(
+    processing: &ProcessingOptions,
+    flow_report: &FlowReportOptions,
+    context: &RunContext,
+    fail_on: &FailOnResults,
     sinks: &mut Vec<Box<dyn Sink>>,
 ) -> Result<()> {
-    let writer: Box<dyn Write> = match &table.output {
-        None => Box::new(AboveTicker::new(stream(work)?)),
-        Some(path) => Box::new(create(path)?),
+    let writer: Box<dyn Write> = match &flow_report.output {
+        None => Box::new(AboveTicker::new(output_stream(processing)?)),
+        Some(path) => Box::new(create_output_file(path)?),
     };
-    if let Open::Flows(open) = table.format.open {
-        let mut layout = table.layout;
-        layout.processes &= scene.tells_processes;
+    if let SinkFactory::Flows(open) = flow_report.format.factory {
+        let mut layout = flow_report.layout;
+        layout.show_processes &= context.has_processes;
         let rows = open(writer, &layout);
-        sinks.push(match table.order {
-            Some((order, top)) => Box::new(Ranked::new(rows, order, top)),
+        sinks.push(match flow_report.order {
+            Some((order, top)) => Box::new(SortedFlows::new(rows, order, top)),
             None => rows,
         });
     }
-    if !table.conditions.is_empty() {
-        let conditions = table.conditions.clone();
-        sinks.push(Box::new(Judge::new(conditions, findings.clone())));
+    if !flow_report.conditions.is_empty() {
+        let conditions = flow_report.conditions.clone();
+        sinks.push(Box::new(FailOn::new(conditions, fail_on.clone())));
     }
     Ok(())
 }
 
-/// Standard output, or error if a program has that for itself; without the standard library's line buffer: sinks have their own.
-fn stream(work: &Work) -> Result<File> {
-    Ok(File::from(match work.program {
+/// Returns standard output, or standard error if a child process uses standard output. The standard
+/// library's line buffer is bypassed, because sinks have their own buffers.
+fn output_stream(processing: &ProcessingOptions) -> Result<File> {
+    Ok(File::from(match processing.child {
         None => std::io::stdout().as_fd().try_clone_to_owned()?,
         Some(_) => std::io::stderr().as_fd().try_clone_to_owned()?,
     }))

@@ -1,4 +1,5 @@
-//! Signals: end, counters, flush (signal(7); SIGUSR1 and SIGUSR2 as tcpdump has them).
+//! Signal handling (signal(7)): stop, print counters, flush. SIGUSR1 and SIGUSR2 have the same
+//! meaning as in tcpdump.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +12,10 @@ use crate::error::Result;
 use crate::pipeline::Totals;
 use crate::source::{Losses, Stop};
 
-/// Exit code of a program that was ended by an interrupt, as shells have it.
-const INTERRUPTED: i32 = 130;
+/// Exit code of a program ended by SIGINT, as shells report it.
+const EXIT_INTERRUPTED: i32 = 130;
 
-/// Listens for signals on a thread of its own, for as long as the program runs.
+/// Starts a thread that handles signals until the program exits.
 pub(super) fn listen(
     stop: Stop,
     flush: Arc<AtomicBool>,
@@ -35,11 +36,11 @@ pub(super) fn listen(
                         let losses = losses
                             .as_ref()
                             .map(|losses| *losses.lock().unwrap_or_else(PoisonError::into_inner));
-                        report::counters(&totals.now(), losses);
+                        report::counters(&totals.snapshot(), losses);
                     }
                     SIGUSR2 => flush.store(true, Ordering::Relaxed),
-                    // Who asks twice does not want to wait for what is still on its way.
-                    _ if stop.is_requested() => std::process::exit(INTERRUPTED),
+                    // A second signal: exit without reading the remaining packets.
+                    _ if stop.is_requested() => std::process::exit(EXIT_INTERRUPTED),
                     _ => stop.request(),
                 }
             }
@@ -47,7 +48,7 @@ pub(super) fn listen(
     Ok(())
 }
 
-/// Whether a process that has this proc_pid_status(5) was started with a signal ignored, as nohup(1) does with SIGHUP.
+/// True if a signal is ignored in this proc_pid_status(5), e.g. SIGHUP under nohup(1).
 fn is_ignored(signal: i32, status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
@@ -60,7 +61,7 @@ mod tests {
     use signal_hook::consts::{SIGHUP, SIGINT};
 
     #[test]
-    fn nohup_is_seen() {
+    fn ignored_signals_are_read_from_the_sigign_mask() {
         let status = "Name:\tlcap\nSigBlk:\t0000000000000003\nSigIgn:\t0000000000001001\n";
         assert!(is_ignored(SIGHUP, status));
         assert!(!is_ignored(SIGINT, status));

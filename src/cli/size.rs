@@ -1,6 +1,6 @@
-//! Sizes with units, as users write them: `64MiB`, `10MB`, `4096`.
+//! Sizes with units: parsing (`64MiB`, `10MB`, `4096`) and formatting.
 
-/// Units, and how many bytes they are.
+/// Unit suffixes and their sizes in bytes.
 const UNITS: [(&str, u64); 10] = [
     ("kib", 1 << 10),
     ("mib", 1 << 20),
@@ -14,20 +14,20 @@ const UNITS: [(&str, u64); 10] = [
     ("b", 1),
 ];
 
-/// A size in bytes; a plain number is bytes.
-pub(super) fn bytes(text: &str) -> Result<u64, String> {
-    size(text, 1)
+/// Parses a size; a plain number is bytes.
+pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
+    parse_size(text, 1)
 }
 
-/// A size in bytes; a plain number is KiB, as tcpdump's `-B` has it.
-pub(super) fn kibibytes(text: &str) -> Result<u64, String> {
-    size(text, 1 << 10)
+/// Parses a size; a plain number is KiB, as for tcpdump's `-B`.
+pub(super) fn parse_kibibytes(text: &str) -> Result<u64, String> {
+    parse_size(text, 1 << 10)
 }
 
-fn size(text: &str, plain: u64) -> Result<u64, String> {
+fn parse_size(text: &str, default_unit: u64) -> Result<u64, String> {
     let lower = text.trim().to_ascii_lowercase();
     let unit = UNITS.iter().find(|(unit, _)| lower.ends_with(unit));
-    let (digits, factor) = unit.map_or((lower.as_str(), plain), |(unit, factor)| {
+    let (digits, factor) = unit.map_or((lower.as_str(), default_unit), |(unit, factor)| {
         (lower.trim_end_matches(unit).trim_end(), *factor)
     });
     let size = digits
@@ -35,13 +35,13 @@ fn size(text: &str, plain: u64) -> Result<u64, String> {
         .ok()
         .and_then(|number| number.checked_mul(factor));
     match size {
-        Some(0) | None => Err("give a size as 64MiB, 10MB or a plain number, more than 0".into()),
+        Some(0) | None => Err("not a size above 0: write 64MiB, 10MB or a plain number".into()),
         Some(size) => Ok(size),
     }
 }
 
-/// A size in the largest binary unit that divides it, or with one decimal.
-pub(super) fn display(bytes: u64) -> String {
+/// Formats a size in the largest binary unit that fits, with one decimal unless it is a multiple.
+pub(super) fn format_size(bytes: u64) -> String {
     const STEPS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match STEPS.iter().find(|(_, step)| bytes >= *step) {
         Some((unit, step)) if bytes.is_multiple_of(*step) => format!("{} {unit}", bytes / step),
@@ -50,31 +50,66 @@ pub(super) fn display(bytes: u64) -> String {
     }
 }
 
+/// Formats a number of bytes in decimal units, as the flow table does: `79 B`, `1.2 kB`, `65 kB`.
+pub(super) fn format_decimal(bytes: u64) -> String {
+    const STEPS: [(&str, u64); 4] = [
+        ("TB", 1_000_000_000_000),
+        ("GB", 1_000_000_000),
+        ("MB", 1_000_000),
+        ("kB", 1_000),
+    ];
+    match STEPS.iter().find(|(_, step)| bytes >= *step) {
+        Some((unit, step)) => match bytes / (step / 10) {
+            tenths @ 0..100 => format!("{}.{} {unit}", tenths / 10, tenths % 10),
+            tenths => format!("{} {unit}", tenths / 10),
+        },
+        None => format!("{bytes} B"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{bytes, display, kibibytes};
+    use super::{format_decimal, format_size, parse_bytes, parse_kibibytes};
 
     #[test]
-    fn units() {
+    fn sizes_with_units_are_parsed() {
         for (text, size) in [
             ("10", 10),
             ("10kB", 10_000),
             ("10 KiB", 10_240),
             ("2G", 2 << 30),
         ] {
-            assert_eq!(bytes(text), Ok(size), "{text}");
+            assert_eq!(parse_bytes(text), Ok(size), "{text}");
         }
-        assert_eq!(kibibytes("4096"), Ok(4 << 20));
-        for wrong in ["", "0", "MiB", "1.5", "-1", "99999999999GiB", "10x"] {
-            assert!(bytes(wrong).is_err(), "{wrong}");
+        assert_eq!(parse_kibibytes("4096"), Ok(4 << 20));
+        for invalid in ["", "0", "MiB", "1.5", "-1", "99999999999GiB", "10x"] {
+            assert!(parse_bytes(invalid).is_err(), "{invalid}");
         }
     }
 
     #[test]
-    fn as_people_read_them() {
+    fn sizes_are_formatted_in_binary_units() {
         assert_eq!(
-            (display(64 << 20), display(1_500_000), display(9)),
+            (
+                format_size(64 << 20),
+                format_size(1_500_000),
+                format_size(9)
+            ),
             ("64 MiB".into(), "1.4 MiB".into(), "9 B".into())
         );
+    }
+
+    #[test]
+    fn byte_counts_are_formatted_in_decimal_units() {
+        for (bytes, text) in [
+            (79, "79 B"),
+            (1_250, "1.2 kB"),
+            (65_483, "65 kB"),
+            (9_999_999, "9.9 MB"),
+            (3_400_000_000, "3.4 GB"),
+            (12_000_000_000_000, "12 TB"),
+        ] {
+            assert_eq!(format_decimal(bytes), text);
+        }
     }
 }

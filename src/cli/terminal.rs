@@ -1,8 +1,10 @@
-//! Standard error as a terminal: what is drawn on it stays on its line, and what is said begins a line (console_codes(4)).
+//! Standard error as a terminal: the status line stays on one line, and messages start on a clear
+//! line (console_codes(4)).
 //!
-//! indicatif fills the line that it draws with blanks up to the edge. The `^C` that a terminal echoes then goes to the next
-//! line, and in the end that line is cleared instead of the drawn one. So the blanks are left out here, and whoever speaks on
-//! standard error clears the line first.
+//! indicatif pads the line that it draws with spaces up to the right edge. When a terminal then
+//! echoes `^C`, the echo wraps to the next line, and in the end that line is cleared instead of the
+//! status line. Therefore the padding is omitted here, and every message to standard error clears
+//! the current line first.
 
 use std::fs::File;
 use std::io::{IsTerminal, Result, Write};
@@ -11,26 +13,27 @@ use std::sync::{Mutex, PoisonError};
 use indicatif::TermLike;
 use rustix::termios::{Winsize, tcgetwinsize};
 
-/// To the begin of the line, which is erased.
+/// Moves the cursor to the start of the line and erases the line.
 pub(super) const CLEAR_LINE: &str = "\r\x1b[2K";
 
-/// Whether standard error is a terminal that understands this.
-pub(super) fn is_there() -> bool {
+/// True if standard error is a terminal that supports [`CLEAR_LINE`].
+pub(super) fn is_available() -> bool {
     let name = std::env::var_os("TERM");
     std::io::stderr().is_terminal() && name.is_some_and(|name| name != "dumb")
 }
 
-/// What indicatif draws on.
+/// The terminal that indicatif draws on.
 #[derive(Debug, Default)]
 pub(super) struct Terminal {
-    /// What was drawn and not yet written: one write draws everything, between what others say.
-    drawn: Mutex<String>,
+    /// Text drawn but not written so far. One write draws everything, so that messages of other
+    /// threads cannot split it.
+    pending: Mutex<String>,
 }
 
 impl Terminal {
     fn draw(&self, text: &str) -> Result<()> {
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        drawn.push_str(text);
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.push_str(text);
         Ok(())
     }
 
@@ -84,39 +87,40 @@ impl TermLike for Terminal {
     }
 
     fn flush(&self) -> Result<()> {
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = std::io::stderr().write_all(drawn.as_bytes());
-        drawn.clear();
-        written
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = std::io::stderr().write_all(pending.as_bytes());
+        pending.clear();
+        result
     }
 }
 
-/// Standard output while counters are drawn below it on the same terminal: every write clears their line first, in one piece.
+/// Standard output above the status line of the same terminal: every write first clears that line,
+/// in the same system call.
 pub(super) struct AboveTicker {
     out: File,
-    shares: bool,
-    piece: Vec<u8>,
+    is_shared: bool,
+    buffer: Vec<u8>,
 }
 
 impl AboveTicker {
     pub(super) fn new(out: File) -> AboveTicker {
         AboveTicker {
-            shares: is_there() && out.is_terminal(),
+            is_shared: is_available() && out.is_terminal(),
             out,
-            piece: Vec::new(),
+            buffer: Vec::new(),
         }
     }
 }
 
 impl Write for AboveTicker {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        if !self.shares || bytes.is_empty() {
+        if !self.is_shared || bytes.is_empty() {
             return self.out.write(bytes);
         }
-        self.piece.clear();
-        self.piece.extend_from_slice(CLEAR_LINE.as_bytes());
-        self.piece.extend_from_slice(bytes);
-        self.out.write_all(&self.piece)?;
+        self.buffer.clear();
+        self.buffer.extend_from_slice(CLEAR_LINE.as_bytes());
+        self.buffer.extend_from_slice(bytes);
+        self.out.write_all(&self.buffer)?;
         Ok(bytes.len())
     }
 
@@ -125,7 +129,7 @@ impl Write for AboveTicker {
     }
 }
 
-/// Some terminals do not know their size and say 0.
+/// Returns the size of standard error's terminal; some terminals report 0 instead.
 fn size() -> Option<Winsize> {
     let size = tcgetwinsize(std::io::stderr()).ok()?;
     (size.ws_col > 0 && size.ws_row > 0).then_some(size)

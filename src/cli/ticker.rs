@@ -1,7 +1,9 @@
-//! Progress on standard error, where that is a terminal: counters while watching into a file, a bar while reading a long one.
+//! Status line on standard error, if that is a terminal: counters during a live capture, a progress
+//! bar while a large file is read.
 //!
-//! Ten times a second a thread looks at counters that the loop keeps anyway; the loop itself never draws.
+//! A thread reads the loop's counters ten times a second; the loop itself never draws.
 
+use std::fmt;
 use std::num::NonZero;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -9,73 +11,84 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use super::size::format_decimal;
 use super::terminal::{self, Terminal};
+use crate::error::count_noun;
 use crate::flow::FlowCounts;
 use crate::pipeline::Totals;
 use crate::source::{Losses, Progress};
 
-/// What is going on.
-pub(super) enum Subject {
+/// Input whose progress is shown.
+pub(super) enum ProgressSource {
     /// A file is being read.
     File(Progress),
     /// A device is being captured on.
     Device(Arc<Mutex<Losses>>),
 }
 
-/// Files below this size are read before other threads have begun, in bytes.
-const WORTH_THREADS: u64 = 8 << 20;
-/// More threads than this wait for the one that puts things in order.
-const MOST_THREADS: NonZero<usize> = NonZero::<usize>::MIN.saturating_add(7);
+/// Files below this size are read before other threads have started, in bytes.
+const MIN_PARALLEL_FILE_BYTES: u64 = 8 << 20;
+/// Default maximum number of threads: more would wait for the thread that restores the order.
+const MAX_DEFAULT_THREADS: NonZero<usize> = NonZero::<usize>::MIN.saturating_add(7);
 
-impl Subject {
-    /// How many threads are to share the work unless somebody says.
-    pub(super) fn threads(&self) -> NonZero<usize> {
+impl ProgressSource {
+    /// Returns the number of threads to use without `--threads`.
+    pub(super) fn default_threads(&self) -> NonZero<usize> {
         match self {
-            Subject::File(progress) if progress.total.unwrap_or(0) >= WORTH_THREADS => {
+            ProgressSource::File(progress)
+                if progress.total.unwrap_or(0) >= MIN_PARALLEL_FILE_BYTES =>
+            {
                 let processors = std::thread::available_parallelism();
-                processors.map_or(NonZero::<usize>::MIN, |count| count.min(MOST_THREADS))
+                processors.map_or(NonZero::<usize>::MIN, |count| {
+                    count.min(MAX_DEFAULT_THREADS)
+                })
             }
-            Subject::File(_) | Subject::Device(_) => NonZero::<usize>::MIN,
+            ProgressSource::File(_) | ProgressSource::Device(_) => NonZero::<usize>::MIN,
         }
     }
 }
 
-/// What else goes to the terminal meanwhile.
+/// Other output to the same terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Beside {
+pub(super) enum ConcurrentOutput {
     Nothing,
-    /// Lines now and then, by who clears the counters' line first.
+    /// Occasional lines, whose writer clears the status line first ([`terminal::AboveTicker`]).
     Rows,
-    /// Packets: there is no room for counters.
-    Everything,
+    /// Packets: no room for a status line.
+    Continuous,
 }
 
-/// Draws until it is dropped.
+/// Status line, drawn by a thread until this is dropped.
 pub(super) struct Ticker {
     running: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-const TICK: Duration = Duration::from_millis(100);
-/// Files below this size are read before anybody could look.
-const LONG: u64 = 64 << 20;
+/// Time between two updates of the status line.
+const DRAW_INTERVAL: Duration = Duration::from_millis(100);
+/// Files below this size are read too quickly for a progress bar, in bytes.
+const MIN_PROGRESS_FILE_BYTES: u64 = 64 << 20;
 
 impl Ticker {
-    /// Begins to draw, if nothing else is shown and somebody is there to see it.
-    pub(super) fn start(subject: Subject, totals: Arc<Totals>, beside: Beside) -> Ticker {
+    /// Starts to draw, if standard error is a terminal and no continuous output goes to it.
+    pub(super) fn start(
+        subject: ProgressSource,
+        totals: Arc<Totals>,
+        output: ConcurrentOutput,
+    ) -> Ticker {
         use std::io::IsTerminal;
-        let is_full = beside == Beside::Everything && std::io::stdout().is_terminal();
-        if !terminal::is_there() || is_full {
+        let is_occupied = output == ConcurrentOutput::Continuous && std::io::stdout().is_terminal();
+        if !terminal::is_available() || is_occupied {
             return Ticker { running: None };
         }
         let Some(bar) = bar(&subject) else {
             return Ticker { running: None };
         };
-        let (end, ended) = channel();
+        let (end, end_signal) = channel();
         let draw = move || {
-            while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                show(&bar, &subject, &totals);
+            while end_signal.recv_timeout(DRAW_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                update(&bar, &subject, &totals);
             }
             bar.finish_and_clear();
         };
@@ -92,56 +105,70 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         if let Some((end, thread)) = self.running.take() {
             drop(end);
-            // A panic there was reported when it happened.
+            // A panic of the thread was reported when it happened.
             let _ = thread.join();
         }
     }
 }
 
-fn bar(subject: &Subject) -> Option<ProgressBar> {
+fn bar(subject: &ProgressSource) -> Option<ProgressBar> {
     let style = |template| ProgressStyle::with_template(template).ok();
     match subject {
-        Subject::File(progress) => {
-            let total = progress.total.filter(|&total| total >= LONG)?;
-            let template = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left  {msg}";
-            let bar = ProgressBar::with_draw_target(Some(total), target());
-            Some(bar.with_style(style(template)?))
+        ProgressSource::File(progress) => {
+            let total = progress
+                .total
+                .filter(|&total| total >= MIN_PROGRESS_FILE_BYTES)?;
+            let template = "{bar:30} {done}/{total}  {rate}/s, {eta} left  {msg}";
+            let style = style(template)?
+                .with_key("done", size_key(ProgressState::pos))
+                .with_key("total", size_key(|state| state.len().unwrap_or(0)))
+                .with_key("rate", size_key(|state| state.per_sec() as u64));
+            let bar = ProgressBar::with_draw_target(Some(total), draw_target());
+            Some(bar.with_style(style))
         }
-        Subject::Device(_) => {
-            let bar = ProgressBar::with_draw_target(None, target());
+        ProgressSource::Device(_) => {
+            let bar = ProgressBar::with_draw_target(None, draw_target());
             Some(bar.with_style(style("{spinner} {elapsed}  {msg}")?))
         }
     }
 }
 
-fn target() -> ProgressDrawTarget {
+/// Returns a template key for a size, in the same units as the other numbers on the screen.
+fn size_key(
+    size: fn(&ProgressState) -> u64,
+) -> impl Fn(&ProgressState, &mut dyn fmt::Write) + Clone + Send + Sync {
+    move |state, out| {
+        // Writing to indicatif's buffer cannot fail.
+        let _ = out.write_str(&format_decimal(size(state)));
+    }
+}
+
+fn draw_target() -> ProgressDrawTarget {
     ProgressDrawTarget::term_like(Box::new(Terminal::default()))
 }
 
-fn show(bar: &ProgressBar, subject: &Subject, totals: &Totals) {
-    let counts = totals.now();
-    let mut packets = format!("{} packets", HumanCount(counts.packets));
+fn update(bar: &ProgressBar, subject: &ProgressSource, totals: &Totals) {
+    let counts = totals.snapshot();
+    let mut packets = count_noun(counts.packets, "packet");
     if counts.flows.opened > 0 {
         let FlowCounts { opened, open, .. } = counts.flows;
         packets += &format!(
-            " in {} flows: {} open, {} ended",
-            HumanCount(opened),
-            HumanCount(open),
-            HumanCount(opened - open)
+            " in {} ({open} open, {} ended)",
+            count_noun(opened, "flow"),
+            opened - open
         );
     }
     match subject {
-        Subject::File(progress) => {
+        ProgressSource::File(progress) => {
             bar.set_position(progress.done.load(Relaxed));
             bar.set_message(packets);
         }
-        Subject::Device(losses) => {
+        ProgressSource::Device(losses) => {
             let losses = losses.lock().unwrap_or_else(PoisonError::into_inner);
             let dropped = losses.dropped;
             bar.set_message(format!(
-                "{packets}, {}, {} dropped",
-                HumanBytes(counts.bytes),
-                HumanCount(dropped)
+                "{packets}, {}, {dropped} dropped",
+                format_decimal(counts.bytes)
             ));
             bar.tick();
         }

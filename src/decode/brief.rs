@@ -1,6 +1,6 @@
 //! Usual packets, read straight from their bytes.
 
-use super::transport::{TCP_FIXED, tcp_front};
+use super::transport::{MIN_TCP_HEADER_LEN, parse_tcp_front};
 use super::wire_len;
 use crate::packet::{Brief, Frame, LinkType, Payload, TCP, Tcp, UDP};
 
@@ -33,7 +33,7 @@ pub fn usual<'a, U: Usual<'a>>(frame: &Frame<'a>, user: U) -> Option<U::Made> {
         return None;
     }
     let (link, bytes) = frame.bytes.split_first_chunk::<ETHERNET>()?;
-    if is_over_ip4::<{ ETHERNET + IPV4 + TCP_FIXED }>(frame.bytes, TCP) {
+    if is_over_ip4::<{ ETHERNET + IPV4 + MIN_TCP_HEADER_LEN }>(frame.bytes, TCP) {
         return with_tcp(frame, bytes, ip4(bytes)?, user);
     }
     if is_over_ip4::<{ ETHERNET + IPV4 + UDP_HEADER }>(frame.bytes, UDP) {
@@ -212,15 +212,15 @@ fn ip6(bytes: &[u8]) -> Option<Ip> {
 /// A TCP segment whose header is whole and possible (RFC 9293 section 3.1). The IP header gives it `len` bytes, so many of which are `there`.
 #[inline(always)]
 fn segment(bytes: &[u8], len: usize, there: usize) -> Option<([u16; 2], Tcp<'_>, Payload<'_>)> {
-    let fixed = bytes.first_chunk::<TCP_FIXED>()?;
-    let (tcp, header) = tcp_front(fixed.first_chunk()?);
-    if header < TCP_FIXED || header > len {
+    let fixed = bytes.first_chunk::<MIN_TCP_HEADER_LEN>()?;
+    let (tcp, header) = parse_tcp_front(fixed.first_chunk()?);
+    if header < MIN_TCP_HEADER_LEN || header > len {
         return None;
     }
     let [p0, p1, p2, p3, .., u0, u1] = *fixed;
     let tcp = Tcp {
         urgent: u16::from_be_bytes([u0, u1]),
-        options: bytes.get(TCP_FIXED..header)?,
+        options: bytes.get(MIN_TCP_HEADER_LEN..header)?,
         ..tcp
     };
     let ports = [[p0, p1], [p2, p3]].map(u16::from_be_bytes);

@@ -1,4 +1,4 @@
-//! IP headers and the extensions that stand between them and the transport (RFC 791, RFC 8200, RFC 2675, RFC 4302).
+//! IP headers and extension headers (RFC 791, RFC 8200, RFC 2675, RFC 4302).
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -7,12 +7,12 @@ use etherparse::{
     Ipv6RawExtHeaderSlice, err,
 };
 
-use super::Read;
-use crate::packet::{Fragment, Payload, Reason};
+use super::DecodeResult;
+use crate::packet::{DecodeProblem, Fragment, Payload};
 
-/// What an IP header and its extensions say; `A` is [`Ipv4Addr`] or [`Ipv6Addr`].
+/// Decoded IP header and extensions; `A` is [`Ipv4Addr`] or [`Ipv6Addr`].
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Datagram<'a, A> {
+pub(super) struct IpDatagram<'a, A> {
     pub(super) src: A,
     pub(super) dst: A,
     pub(super) proto: u8,
@@ -20,45 +20,48 @@ pub(super) struct Datagram<'a, A> {
     pub(super) payload: Payload<'a>,
 }
 
-/// Reads an IPv4 datagram of which `bytes` were captured, with `wire` bytes to the end of the frame.
+/// Parses an IPv4 datagram of which `bytes` were captured; `wire_len` is the number of bytes on the
+/// wire up to the end of the frame.
 #[inline(always)]
-pub(super) fn version_4(bytes: &[u8], wire: usize) -> Read<Datagram<'_, Ipv4Addr>> {
+pub(super) fn parse_ipv4(bytes: &[u8], wire_len: usize) -> DecodeResult<IpDatagram<'_, Ipv4Addr>> {
     use err::ipv4::HeaderSliceError;
     let header = match Ipv4HeaderSlice::from_slice(bytes) {
         Ok(header) => header,
-        Err(HeaderSliceError::Len(_)) => return cut_4(bytes, wire),
-        Err(HeaderSliceError::Content(_)) => return Err(Reason::BadIpLength),
+        Err(HeaderSliceError::Len(_)) => return parse_truncated_ipv4(bytes, wire_len),
+        Err(HeaderSliceError::Content(_)) => return Err(DecodeProblem::BadIpLength),
     };
     let header_len = header.slice().len();
     let total = match usize::from(header.total_len()) {
-        0 => wire,
-        total => total.min(wire),
+        0 => wire_len,
+        total => total.min(wire_len),
     };
-    let len = total.checked_sub(header_len).ok_or(Reason::BadIpLength)?;
+    let len = total
+        .checked_sub(header_len)
+        .ok_or(DecodeProblem::BadIpLength)?;
     let offset = u32::from(header.fragments_offset().value()) * 8;
     let fragment = header.is_fragmenting_payload().then(|| Fragment {
         id: u32::from(header.identification()),
         offset,
-        more: header.more_fragments(),
+        more_fragments: header.more_fragments(),
     });
-    let mut datagram = Datagram {
+    let mut datagram = IpDatagram {
         src: header.source_addr(),
         dst: header.destination_addr(),
         proto: header.protocol().0,
         fragment,
-        payload: cut(bytes, header_len, len),
+        payload: payload_at(bytes, header_len, len),
     };
     if header.protocol() == IpNumber::AUTHENTICATION_HEADER && offset == 0 {
-        // Where it was cut the chain ends with it.
-        let _ = datagram.pass_authentication();
+        // A truncated authentication header ends the chain.
+        let _ = datagram.skip_authentication_header();
     }
     Ok(datagram)
 }
 
-/// An IPv4 header that was cut among its options: its fixed part.
+/// Parses the fixed part of an IPv4 header that was truncated within its options.
 #[cold]
-fn cut_4(bytes: &[u8], wire: usize) -> Read<Datagram<'_, Ipv4Addr>> {
-    let fixed: &[u8; 20] = bytes.first_chunk().ok_or(Reason::CutIp)?;
+fn parse_truncated_ipv4(bytes: &[u8], wire_len: usize) -> DecodeResult<IpDatagram<'_, Ipv4Addr>> {
+    let fixed: &[u8; 20] = bytes.first_chunk().ok_or(DecodeProblem::TruncatedIp)?;
     let [
         first,
         _,
@@ -78,45 +81,50 @@ fn cut_4(bytes: &[u8], wire: usize) -> Read<Datagram<'_, Ipv4Addr>> {
         d3,
     ] = *fixed;
     let header_len = usize::from(first & 15) * 4;
-    let total = usize::from(u16::from_be_bytes([t0, t1])).min(wire);
-    let len = total.checked_sub(header_len).ok_or(Reason::BadIpLength)?;
-    Ok(Datagram {
+    let total = usize::from(u16::from_be_bytes([t0, t1])).min(wire_len);
+    let len = total
+        .checked_sub(header_len)
+        .ok_or(DecodeProblem::BadIpLength)?;
+    Ok(IpDatagram {
         src: Ipv4Addr::new(s0, s1, s2, s3),
         dst: Ipv4Addr::new(d0, d1, d2, d3),
         proto,
         fragment: None,
-        payload: cut(bytes, header_len, len),
+        payload: payload_at(bytes, header_len, len),
     })
 }
 
-/// Reads an IPv6 datagram likewise.
+/// Parses an IPv6 datagram, with the same arguments as [`parse_ipv4`].
 #[inline]
-pub(super) fn version_6(bytes: &[u8], wire: usize) -> Read<Datagram<'_, Ipv6Addr>> {
-    let header = Ipv6HeaderSlice::from_slice(bytes).map_err(|_| Reason::CutIp)?;
+pub(super) fn parse_ipv6(bytes: &[u8], wire_len: usize) -> DecodeResult<IpDatagram<'_, Ipv6Addr>> {
+    let header = Ipv6HeaderSlice::from_slice(bytes).map_err(|_| DecodeProblem::TruncatedIp)?;
     let header_len = header.slice().len();
-    let rest = wire.checked_sub(header_len).ok_or(Reason::CutIp)?;
+    let rest = wire_len
+        .checked_sub(header_len)
+        .ok_or(DecodeProblem::TruncatedIp)?;
     let len = match usize::from(header.payload_length()) {
-        0 => jumbo(
+        0 => jumbo_len(
             header.next_header(),
             bytes.get(header_len..).unwrap_or_default(),
         ),
         len => len,
     };
-    let mut datagram = Datagram {
+    let mut datagram = IpDatagram {
         src: header.source_addr(),
         dst: header.destination_addr(),
         proto: header.next_header().0,
         fragment: None,
-        payload: cut(bytes, header_len, len.min(rest)),
+        payload: payload_at(bytes, header_len, len.min(rest)),
     };
-    // Where an extension was cut the chain ends with it: the addresses are known all the same.
-    let _ = datagram.pass_extensions();
+    // A truncated extension header ends the chain; the addresses remain valid.
+    let _ = datagram.skip_extension_headers();
     Ok(datagram)
 }
 
-/// The length that a jumbo option in the hop-by-hop header gives (RFC 2675 section 2), else 0.
-fn jumbo(next: IpNumber, bytes: &[u8]) -> usize {
-    const JUMBO: u8 = 0xc2;
+/// Returns the length from a jumbo option in the hop-by-hop header (RFC 2675 section 2); 0 if the
+/// option is absent.
+fn jumbo_len(next: IpNumber, bytes: &[u8]) -> usize {
+    const JUMBO_OPTION: u8 = 0xc2;
     let Ok(header) = Ipv6RawExtHeaderSlice::from_slice(bytes) else {
         return 0;
     };
@@ -127,16 +135,16 @@ fn jumbo(next: IpNumber, bytes: &[u8]) -> usize {
     loop {
         options = match *options {
             [0, ref rest @ ..] => rest,
-            [JUMBO, 4, a, b, c, d, ..] => return u32::from_be_bytes([a, b, c, d]) as usize,
+            [JUMBO_OPTION, 4, a, b, c, d, ..] => return u32::from_be_bytes([a, b, c, d]) as usize,
             [_, len, ref rest @ ..] => rest.get(usize::from(len)..).unwrap_or_default(),
             _ => return 0,
         };
     }
 }
 
-/// `len` bytes from `at` on, and those of them that were captured.
+/// Returns a payload of `len` bytes at offset `at`, with its captured part.
 #[inline(always)]
-fn cut(bytes: &[u8], at: usize, len: usize) -> Payload<'_> {
+fn payload_at(bytes: &[u8], at: usize, len: usize) -> Payload<'_> {
     let captured = bytes.get(at..).unwrap_or_default();
     Payload {
         bytes: captured.get(..len).unwrap_or(captured),
@@ -144,9 +152,9 @@ fn cut(bytes: &[u8], at: usize, len: usize) -> Payload<'_> {
     }
 }
 
-impl<A> Datagram<'_, A> {
-    /// Walks the chain of IPv6 extension headers to the transport, or to a fragment that is not the first.
-    fn pass_extensions(&mut self) -> Read<()> {
+impl<A> IpDatagram<'_, A> {
+    /// Skips the IPv6 extension headers up to the transport header, or to a non-first fragment.
+    fn skip_extension_headers(&mut self) -> DecodeResult<()> {
         loop {
             match IpNumber(self.proto) {
                 IpNumber::IPV6_HEADER_HOP_BY_HOP
@@ -154,21 +162,25 @@ impl<A> Datagram<'_, A> {
                 | IpNumber::IPV6_DESTINATION_OPTIONS
                 | IpNumber::SHIM6 => {
                     let header = Ipv6RawExtHeaderSlice::from_slice(self.payload.bytes);
-                    let header = header.map_err(|_| Reason::CutIp)?;
-                    self.pass(header.next_header(), header.slice().len())?;
+                    let header = header.map_err(|_| DecodeProblem::TruncatedIp)?;
+                    self.skip_header(header.next_header(), header.slice().len())?;
                 }
-                IpNumber::AUTHENTICATION_HEADER => self.pass_authentication()?,
+                IpNumber::AUTHENTICATION_HEADER => self.skip_authentication_header()?,
                 IpNumber::IPV6_FRAGMENTATION_HEADER => {
                     let header = Ipv6FragmentHeaderSlice::from_slice(self.payload.bytes);
-                    let header = header.map_err(|_| Reason::CutIp)?;
+                    let header = header.map_err(|_| DecodeProblem::TruncatedIp)?;
                     let offset = u32::from(header.fragment_offset().value()) * 8;
                     let more = header.more_fragments();
-                    // A fragment that is all of its datagram is no fragment (RFC 6946).
+                    // An atomic fragment, the whole datagram, is not treated as one (RFC 6946).
                     if offset != 0 || more {
                         let id = header.identification();
-                        self.fragment = Some(Fragment { id, offset, more });
+                        self.fragment = Some(Fragment {
+                            id,
+                            offset,
+                            more_fragments: more,
+                        });
                     }
-                    self.pass(header.next_header(), header.slice().len())?;
+                    self.skip_header(header.next_header(), header.slice().len())?;
                     if offset != 0 {
                         return Ok(());
                     }
@@ -178,20 +190,20 @@ impl<A> Datagram<'_, A> {
         }
     }
 
-    fn pass_authentication(&mut self) -> Read<()> {
+    fn skip_authentication_header(&mut self) -> DecodeResult<()> {
         let header = IpAuthHeaderSlice::from_slice(self.payload.bytes);
-        let header = header.map_err(|_| Reason::CutIp)?;
-        self.pass(header.next_header(), header.slice().len())
+        let header = header.map_err(|_| DecodeProblem::TruncatedIp)?;
+        self.skip_header(header.next_header(), header.slice().len())
     }
 
-    /// Goes past an extension header of `len` bytes, all of which were captured.
-    fn pass(&mut self, next: IpNumber, len: usize) -> Read<()> {
+    /// Skips an extension header of `len` bytes, all of which were captured.
+    fn skip_header(&mut self, next: IpNumber, len: usize) -> DecodeResult<()> {
         self.proto = next.0;
         self.payload.len = self
             .payload
             .len
             .checked_sub(len as u32)
-            .ok_or(Reason::BadIpLength)?;
+            .ok_or(DecodeProblem::BadIpLength)?;
         self.payload.bytes = self.payload.bytes.get(len..).unwrap_or_default();
         Ok(())
     }

@@ -1,104 +1,114 @@
-//! Link headers: where the network layer begins, and which it is (IEEE 802.3, 802.1Q; <https://www.tcpdump.org/linktypes.html>).
+//! Link headers: type and offset of the network layer (IEEE 802.3, 802.1Q;
+//! <https://www.tcpdump.org/linktypes.html>).
 
 use etherparse::{Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 
-use super::{Network, Read};
-use crate::packet::{LinkType, Reason};
+use super::{DecodeResult, NetworkLayer};
+use crate::packet::{DecodeProblem, LinkType};
 
-const IPV4: u16 = 0x0800;
-const IPV6: u16 = 0x86dd;
-/// Tags of 802.1Q, of 802.1ad, and of its forerunner.
-const VLAN: [u16; 3] = [0x8100, 0x88a8, 0x9100];
-/// Below this an EtherType field is an 802.3 length.
-const FIRST_ETHER_TYPE: u16 = 1536;
-/// LLC header of a SNAP packet whose EtherType follows: both service access points AA, unnumbered, no organisation.
-const SNAP: [u8; 6] = [0xaa, 0xaa, 3, 0, 0, 0];
+const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_IPV6: u16 = 0x86dd;
+/// EtherTypes of VLAN tags: 802.1Q, 802.1ad, and the predecessor of 802.1ad (QinQ).
+const VLAN_ETHERTYPES: [u16; 3] = [0x8100, 0x88a8, 0x9100];
+/// Smallest EtherType; a lower value of the field is an 802.3 length.
+const MIN_ETHERTYPE: u16 = 1536;
+/// LLC and SNAP header that is followed by an EtherType: both service access points AA, control 3
+/// (unnumbered information), organization code 0.
+const SNAP_HEADER: [u8; 6] = [0xaa, 0xaa, 3, 0, 0, 0];
 
-/// What follows the link header, and at which byte.
+/// Returns the network layer after the link header, and its offset in bytes.
 #[inline(always)]
-pub(super) fn network(link: LinkType, bytes: &[u8]) -> Read<(Network, usize)> {
+pub(super) fn network_layer(link: LinkType, bytes: &[u8]) -> DecodeResult<(NetworkLayer, usize)> {
     match (link, bytes.get(12..14)) {
-        (LinkType::ETHERNET, Some(&[0x08, 0x00])) => Ok((Network::Ip4, 14)),
-        (LinkType::ETHERNET, Some(&[0x86, 0xdd])) => Ok((Network::Ip6, 14)),
-        _ => rare(link, bytes),
+        (LinkType::ETHERNET, Some(&[0x08, 0x00])) => Ok((NetworkLayer::Ipv4, 14)),
+        (LinkType::ETHERNET, Some(&[0x86, 0xdd])) => Ok((NetworkLayer::Ipv6, 14)),
+        _ => network_layer_uncommon(link, bytes),
     }
 }
 
-fn rare(link: LinkType, bytes: &[u8]) -> Read<(Network, usize)> {
+fn network_layer_uncommon(link: LinkType, bytes: &[u8]) -> DecodeResult<(NetworkLayer, usize)> {
     match link {
         LinkType::ETHERNET => {
-            let header = Ethernet2HeaderSlice::from_slice(bytes).map_err(|_| Reason::CutLink)?;
-            ether_type(bytes, header.ether_type().0, header.slice().len())
+            let header = Ethernet2HeaderSlice::from_slice(bytes)
+                .map_err(|_| DecodeProblem::TruncatedLink)?;
+            follow_ether_type(bytes, header.ether_type().0, header.slice().len())
         }
         LinkType::NULL | LinkType::LOOP => match u16_at(bytes, 2)? {
-            // No family is this large in either byte order: some write an EtherType here.
-            kind @ FIRST_ETHER_TYPE.. => ether_type(bytes, kind, 4),
-            _ => family(u32_at(bytes, 0)?).map(|network| (network, 4)),
+            // A value this large is not an address family in either byte order: some systems
+            // write an EtherType here.
+            kind @ MIN_ETHERTYPE.. => follow_ether_type(bytes, kind, 4),
+            _ => loopback_family(u32_at(bytes, 0)?).map(|network| (network, 4)),
         },
         //  0      2           4         6             14         16
         //  | type | ARPHRD_ | length | address (8) | protocol |
-        LinkType::LINUX_SLL => ether_type(bytes, u16_at(bytes, 14)?, 16),
+        LinkType::LINUX_SLL => follow_ether_type(bytes, u16_at(bytes, 14)?, 16),
         //  0          2          4           8         10     11       12            20
         //  | protocol | reserved | interface | ARPHRD_ | type | length | address (8) |
         LinkType::LINUX_SLL2 => {
             u16_at(bytes, 18)?;
-            ether_type(bytes, u16_at(bytes, 0)?, 20)
+            follow_ether_type(bytes, u16_at(bytes, 0)?, 20)
         }
-        LinkType::RAW | LinkType::RAW_12 | LinkType::RAW_14 => Ok((Network::Either, 0)),
-        LinkType::IPV4 => Ok((Network::Ip4, 0)),
-        LinkType::IPV6 => Ok((Network::Ip6, 0)),
-        other => Err(Reason::UnknownLink(other)),
+        LinkType::RAW | LinkType::RAW_12 | LinkType::RAW_14 => Ok((NetworkLayer::Either, 0)),
+        LinkType::IPV4 => Ok((NetworkLayer::Ipv4, 0)),
+        LinkType::IPV6 => Ok((NetworkLayer::Ipv6, 0)),
+        other => Err(DecodeProblem::UnsupportedLinkType(other)),
     }
 }
 
-/// Follows VLAN tags and SNAP from an EtherType to the network layer.
-fn ether_type(bytes: &[u8], mut kind: u16, mut at: usize) -> Read<(Network, usize)> {
+/// Skips VLAN tags and SNAP headers from an EtherType to the network layer.
+fn follow_ether_type(
+    bytes: &[u8],
+    mut kind: u16,
+    mut at: usize,
+) -> DecodeResult<(NetworkLayer, usize)> {
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
         match kind {
-            IPV4 => return Ok((Network::Ip4, at)),
-            IPV6 => return Ok((Network::Ip6, at)),
-            _ if VLAN.contains(&kind) => {
-                let tag = SingleVlanHeaderSlice::from_slice(rest).map_err(|_| Reason::CutLink)?;
+            ETHERTYPE_IPV4 => return Ok((NetworkLayer::Ipv4, at)),
+            ETHERTYPE_IPV6 => return Ok((NetworkLayer::Ipv6, at)),
+            _ if VLAN_ETHERTYPES.contains(&kind) => {
+                let tag = SingleVlanHeaderSlice::from_slice(rest)
+                    .map_err(|_| DecodeProblem::TruncatedLink)?;
                 kind = tag.ether_type().0;
                 at += tag.slice().len();
             }
-            _ if kind < FIRST_ETHER_TYPE && rest.starts_with(&SNAP) => {
-                kind = u16_at(bytes, at + SNAP.len())?;
-                at += SNAP.len() + 2;
+            _ if kind < MIN_ETHERTYPE && rest.starts_with(&SNAP_HEADER) => {
+                kind = u16_at(bytes, at + SNAP_HEADER.len())?;
+                at += SNAP_HEADER.len() + 2;
             }
-            other => return Err(Reason::NotIp(other)),
+            other => return Err(DecodeProblem::NotIp(other)),
         }
     }
 }
 
-/// The address family of BSD loopback, in whichever byte order it was written; IPv6 has three values.
-fn family(value: u32) -> Read<Network> {
+/// Returns the network layer for a BSD loopback address family in either byte order; the value for
+/// IPv6 depends on the system.
+fn loopback_family(value: u32) -> DecodeResult<NetworkLayer> {
     let family = if value > 0xffff {
         value.swap_bytes()
     } else {
         value
     };
     match family {
-        2 => Ok(Network::Ip4),
+        2 => Ok(NetworkLayer::Ipv4),
         // NetBSD and OpenBSD, FreeBSD, macOS.
-        24 | 28 | 30 => Ok(Network::Ip6),
-        other => Err(Reason::NotIp(other as u16)),
+        24 | 28 | 30 => Ok(NetworkLayer::Ipv6),
+        other => Err(DecodeProblem::NotIp(other as u16)),
     }
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Read<u16> {
+fn u16_at(bytes: &[u8], at: usize) -> DecodeResult<u16> {
     let field = bytes.get(at..).and_then(<[u8]>::first_chunk);
     field
         .copied()
         .map(u16::from_be_bytes)
-        .ok_or(Reason::CutLink)
+        .ok_or(DecodeProblem::TruncatedLink)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Read<u32> {
+fn u32_at(bytes: &[u8], at: usize) -> DecodeResult<u32> {
     let field = bytes.get(at..).and_then(<[u8]>::first_chunk);
     field
         .copied()
         .map(u32::from_be_bytes)
-        .ok_or(Reason::CutLink)
+        .ok_or(DecodeProblem::TruncatedLink)
 }

@@ -1,83 +1,92 @@
-//! Frame to packet: the one door to etherparse. It cannot fail; what it does not understand it names ([`Reason`]).
+//! Decoder from frames to packets, the only user of etherparse.
 //!
-//! Header lengths are believed only as far as the frame reaches: `len` values come from the IP header, cut to what was on the
-//! wire; `bytes` are what was captured of them. A total length of 0 is segmentation offload or BIG TCP, and means "to the end
-//! of the frame"; an IPv6 payload length of 0 needs the jumbo option (RFC 2675).
+//! Decoding cannot fail: a frame that cannot be decoded results in a [`DecodeProblem`].
+//!
+//! Header lengths are trusted only up to the end of the frame: `len` is the length according to the
+//! IP header, limited to the length on the wire; `bytes` is the captured part. An IPv4 total length
+//! of 0 (segmentation offload, BIG TCP) is read as the length up to the end of the frame; an IPv6
+//! payload length of 0 requires the jumbo option (RFC 2675).
 
 mod brief;
+mod icmp_error;
 mod ip;
 mod link;
-mod quoted;
 mod transport;
 
 pub use brief::{Usual, brief, usual};
-pub use quoted::quoted;
+pub use icmp_error::quoted_tuple;
 
 use std::net::IpAddr;
 
-use crate::packet::{Body, Frame, Packet, Payload, Reason};
+use crate::packet::{Body, DecodeProblem, Frame, Packet, Payload};
 
-/// Reads a frame as far as lcap understands it.
+/// Decodes a frame up to the transport layer.
 #[inline]
 pub fn decode<'a>(frame: &'a Frame<'a>) -> Packet<'a> {
-    let opaque = |reason| Packet {
+    let opaque = |problem| Packet {
         frame,
-        network: 0,
+        network_offset: 0,
         fragment: None,
-        body: Body::Opaque(reason),
+        body: Body::Opaque(problem),
     };
-    let (network, at) = match link::network(frame.link, frame.bytes) {
+    let (network, at) = match link::network_layer(frame.link, frame.bytes) {
         Ok(found) => found,
-        Err(reason) => return opaque(reason),
+        Err(problem) => return opaque(problem),
     };
     let bytes = frame.bytes.get(at..).unwrap_or_default();
-    let wire = wire_len(frame, at);
+    let wire_len = wire_len(frame, at);
     let packet = |fragment, body| Packet {
         frame,
-        network: at as u32,
+        network_offset: at as u32,
         fragment,
         body,
     };
-    let reason = match (network, bytes.first().map(|first| first >> 4)) {
-        (Network::Ip4 | Network::Either, Some(4)) => match ip::version_4(bytes, wire) {
-            Ok(datagram) => return packet(datagram.fragment, transport::body(&datagram)),
-            Err(reason) => reason,
-        },
-        (Network::Ip6 | Network::Either, Some(6)) => match ip::version_6(bytes, wire) {
-            Ok(datagram) => return packet(datagram.fragment, transport::body(&datagram)),
-            Err(reason) => reason,
-        },
-        (_, Some(version)) => Reason::BadIpVersion(version),
-        (_, None) => Reason::CutIp,
+    let problem = match (network, bytes.first().map(|first| first >> 4)) {
+        (NetworkLayer::Ipv4 | NetworkLayer::Either, Some(4)) => {
+            match ip::parse_ipv4(bytes, wire_len) {
+                Ok(datagram) => return packet(datagram.fragment, transport::body(&datagram)),
+                Err(problem) => problem,
+            }
+        }
+        (NetworkLayer::Ipv6 | NetworkLayer::Either, Some(6)) => {
+            match ip::parse_ipv6(bytes, wire_len) {
+                Ok(datagram) => return packet(datagram.fragment, transport::body(&datagram)),
+                Err(problem) => problem,
+            }
+        }
+        (_, Some(version)) => DecodeProblem::BadIpVersion(version),
+        (_, None) => DecodeProblem::TruncatedIp,
     };
-    packet(None, Body::Opaque(reason))
+    packet(None, Body::Opaque(problem))
 }
 
-/// The IANA protocol number and the contents of a fragment: what follows its IP header, whatever that is a part of.
-pub fn fragment_contents<'a>(packet: &Packet<'a>) -> Option<(u8, Payload<'a>)> {
+/// Returns the IANA protocol number and the data of a fragment: the bytes after its IP header.
+pub fn fragment_payload<'a>(packet: &Packet<'a>) -> Option<(u8, Payload<'a>)> {
     let frame = packet.frame;
-    let bytes = frame.bytes.get(packet.network as usize..)?;
-    let wire = wire_len(frame, packet.network as usize);
+    let bytes = frame.bytes.get(packet.network_offset as usize..)?;
+    let wire_len = wire_len(frame, packet.network_offset as usize);
     match bytes.first()? >> 4 {
-        4 => ip::version_4(bytes, wire)
+        4 => ip::parse_ipv4(bytes, wire_len)
             .ok()
             .map(|datagram| (datagram.proto, datagram.payload)),
-        _ => ip::version_6(bytes, wire)
+        _ => ip::parse_ipv6(bytes, wire_len)
             .ok()
             .map(|datagram| (datagram.proto, datagram.payload)),
     }
 }
 
-/// How many bytes stood on the wire from `at` on, which is within the frame. A record may claim fewer than it holds; what is here was
-/// there.
+/// Returns the number of bytes on the wire from `at`, an offset within the frame, to its end.
+///
+/// A capture record may give a wire length below its number of captured bytes; the greater of the
+/// two is used.
 #[inline]
 fn wire_len(frame: &Frame, at: usize) -> usize {
     (frame.plausible_len() as usize).max(frame.bytes.len()) - at
 }
 
-/// What a whole datagram carries whose fragments were put together.
-pub fn contents(src: IpAddr, dst: IpAddr, proto: u8, payload: Payload<'_>) -> Body<'_> {
-    transport::body(&ip::Datagram {
+/// Decodes the contents of a datagram reassembled from its fragments.
+pub fn decode_reassembled(src: IpAddr, dst: IpAddr, proto: u8, payload: Payload<'_>) -> Body<'_> {
+    transport::body(&ip::IpDatagram {
         src,
         dst,
         proto,
@@ -86,16 +95,16 @@ pub fn contents(src: IpAddr, dst: IpAddr, proto: u8, payload: Payload<'_>) -> Bo
     })
 }
 
-/// What a link header says follows it.
+/// Network layer according to a link header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Network {
+enum NetworkLayer {
     /// IPv4.
-    Ip4,
+    Ipv4,
     /// IPv6.
-    Ip6,
-    /// IP of the version that its first nibble says.
+    Ipv6,
+    /// IPv4 or IPv6, by the first nibble (the version).
     Either,
 }
 
-/// An impossible or cut header.
-type Read<T> = Result<T, Reason>;
+/// Parsed header, or the problem with it.
+type DecodeResult<T> = Result<T, DecodeProblem>;

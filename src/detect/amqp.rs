@@ -1,7 +1,8 @@
-//! AMQP 0-9-1 and its elders (AMQP 0-9-1 specification, section 4.2.2) and 1.0 (OASIS AMQP 1.0, section 2.2): the protocol header.
+//! AMQP 0-9-1 and earlier (AMQP 0-9-1 specification, section 4.2.2) and 1.0 (OASIS AMQP 1.0,
+//! section 2.2): the protocol header.
 
-use super::cursor::{Cursor, Read, Stop, unasked};
-use super::{Detector, Facts, Opening, Verdict};
+use super::cursor::{Cursor, ParseError, ParseResult, response_only};
+use super::{Detector, DetectorVerdict, Opening, ServiceAttributes};
 use crate::packet::TCP;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -10,23 +11,25 @@ pub(super) const DETECTOR: Detector = Detector {
     detect,
 };
 
-fn detect(opening: &Opening) -> Verdict {
-    // A header, a method of 0-9-1, a frame of 1.0.
+fn detect(opening: &Opening) -> DetectorVerdict {
+    // First byte of a protocol header, of a method frame of 0-9-1, or of a frame of 1.0.
     if opening.orig.is_empty() {
-        return unasked(opening.resp, b"A\x01\x00").verdict();
+        return response_only(opening.resp, b"A\x01\x00").verdict();
     }
     match version(opening.orig) {
-        Ok(version) => Verdict::Done(Facts::new(&["version"], [version])),
-        Err(stop) => stop.verdict(),
+        Ok(version) => DetectorVerdict::Done(ServiceAttributes::new(&["version"], [version])),
+        Err(error) => error.verdict(),
     }
 }
 
+/// Returns the version in the protocol header.
+///
 /// ```text
 ///  0        4    5       6       7          8
 /// ├────────┼────┼───────┼───────┼──────────┤
 /// │ "AMQP" │ id │ major │ minor │ revision │
 /// ```
-fn version(orig: &[u8]) -> Read<&'static [u8]> {
+fn version(orig: &[u8]) -> ParseResult<&'static [u8]> {
     let mut cursor = Cursor::new(orig);
     cursor.literal(b"AMQP")?;
     Ok(match cursor.array()? {
@@ -34,8 +37,8 @@ fn version(orig: &[u8]) -> Read<&'static [u8]> {
         [1, 1, 0, 9] => b"0-9",
         [1, 1, 8, 0] => b"0-8",
         [1, 1, 0, 10] => b"0-10",
-        // As it is, within TLS, after SASL.
+        // Protocol IDs: plain, within TLS, with SASL.
         [0 | 2 | 3, 1, 0, 0] => b"1.0",
-        _ => return Err(Stop::Wrong),
+        _ => return Err(ParseError::Mismatch),
     })
 }

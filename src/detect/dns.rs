@@ -1,77 +1,84 @@
-//! DNS (RFC 1035) over UDP and TCP, and what has its form: multicast DNS (RFC 6762), LLMNR (RFC 4795).
+//! DNS (RFC 1035) over UDP and TCP, and protocols with its message format: multicast DNS (RFC 6762)
+//! and LLMNR (RFC 4795).
 
-use super::cursor::{Cursor, Read, Stop, text};
-use super::{Detector, Facts, Opening, Verdict};
+use super::cursor::{Cursor, ParseError, ParseResult, is_text};
+use super::{Detector, DetectorVerdict, Opening, ServiceAttributes};
 use crate::packet::{TCP, UDP};
 
 pub(super) const DETECTOR: Detector = Detector {
     name: "dns",
     transports: &[UDP],
-    detect: over_udp,
+    detect: detect_udp,
 };
 
-/// Each message stands after its length.
-pub(super) const OVER_TCP: Detector = Detector {
+/// Detector of DNS over TCP, where each message is preceded by its length.
+pub(super) const TCP_DETECTOR: Detector = Detector {
     name: "dns",
     transports: &[TCP],
-    detect: over_tcp,
+    detect: detect_tcp,
 };
 
-const HEADER: usize = 12;
+const HEADER_LEN: usize = 12;
 
-/// What a message says.
-struct Message<'a> {
+/// Fields of a DNS message that the detector uses.
+struct DnsMessage<'a> {
     id: u16,
     flags: u16,
-    /// The first question: its labels as they are, and its type.
+    /// First question: its labels as in the message, and its type.
     question: Option<(&'a [u8], u16)>,
 }
 
-const RESPONSE: u16 = 0x8000;
-const RECURSION_AVAILABLE: u16 = 0x0080;
-/// The bit that no specification uses.
-const RESERVED: u16 = 0x0040;
+const QR_FLAG: u16 = 0x8000;
+const RA_FLAG: u16 = 0x0080;
+/// Reserved bit, zero in all messages.
+const Z_FLAG: u16 = 0x0040;
 
-/// OPT, whose class is a size.
-const OPT: u16 = 41;
+/// OPT pseudo-record, whose class field is the size of a UDP payload (RFC 6891).
+const TYPE_OPT: u16 = 41;
 
-/// More than any message has; a transfer of a zone may have any number of answers.
-const MOST_QUESTIONS: u16 = 64;
-const MOST_RECORDS: u16 = 4_096;
+/// Limits above the counts in real messages; zone transfers fill whole messages with answers.
+const MAX_QUESTIONS: u16 = 64;
+const MAX_RECORDS: u16 = 4_096;
 
-fn over_udp(opening: &Opening) -> Verdict {
-    judge(message(opening.orig), message(opening.resp))
+fn detect_udp(opening: &Opening) -> DetectorVerdict {
+    combine_sides(message(opening.orig), message(opening.resp))
 }
 
-fn over_tcp(opening: &Opening) -> Verdict {
-    judge(framed(opening.orig), framed(opening.resp))
+fn detect_tcp(opening: &Opening) -> DetectorVerdict {
+    combine_sides(
+        length_prefixed_message(opening.orig),
+        length_prefixed_message(opening.resp),
+    )
 }
 
-fn judge(orig: Read<Message>, resp: Read<Message>) -> Verdict {
+fn combine_sides(orig: ParseResult<DnsMessage>, resp: ParseResult<DnsMessage>) -> DetectorVerdict {
     match (orig, resp) {
-        (Err(Stop::Wrong), _) | (_, Err(Stop::Wrong)) => Verdict::No,
-        (Err(Stop::Cut), Err(Stop::Cut)) => Verdict::Maybe,
-        (Ok(one), Err(Stop::Cut)) | (Err(Stop::Cut), Ok(one)) => Verdict::Yes(facts(&one, &one)),
-        (Ok(query), Ok(response)) if response.flags & RESPONSE != 0 => {
-            Verdict::Done(facts(&query, &response))
+        (Err(ParseError::Mismatch), _) | (_, Err(ParseError::Mismatch)) => DetectorVerdict::No,
+        (Err(ParseError::Incomplete), Err(ParseError::Incomplete)) => DetectorVerdict::Maybe,
+        (Ok(message), Err(ParseError::Incomplete)) | (Err(ParseError::Incomplete), Ok(message)) => {
+            DetectorVerdict::Yes(attributes(&message, &message))
         }
-        // Whose response was not captured.
-        (Ok(response), Ok(query)) if response.flags & RESPONSE != 0 => {
-            Verdict::Done(facts(&query, &query))
+        (Ok(query), Ok(response)) if response.flags & QR_FLAG != 0 => {
+            DetectorVerdict::Done(attributes(&query, &response))
         }
-        _ => Verdict::No,
+        // The sides are reversed: the capture started with the response to an earlier query.
+        (Ok(response), Ok(query)) if response.flags & QR_FLAG != 0 => {
+            DetectorVerdict::Done(attributes(&query, &query))
+        }
+        _ => DetectorVerdict::No,
     }
 }
 
-/// Two queries may be under way at once, and the second be answered first: then this is not its answer's code.
-fn facts(query: &Message, response: &Message) -> Facts {
-    let is_answer = response.flags & RESPONSE != 0 && response.id == query.id;
-    let code = is_answer.then(|| code_name(response.flags & 15));
+/// Returns the attributes of a query. The response code is included only if the IDs match: of two
+/// concurrent queries, the second can be answered first.
+fn attributes(query: &DnsMessage, response: &DnsMessage) -> ServiceAttributes {
+    let is_answer = response.flags & QR_FLAG != 0 && response.id == query.id;
+    let code = is_answer.then(|| rcode_name(response.flags & 15));
     let (name, kind) = match query.question {
-        Some((labels, kind)) => (dotted(labels), type_name(kind)),
+        Some((labels, kind)) => (dotted_name(labels), type_name(kind)),
         None => Default::default(),
     };
-    Facts::new(
+    ServiceAttributes::new(
         &["query", "type", "rcode"],
         [
             &name[..],
@@ -81,88 +88,97 @@ fn facts(query: &Message, response: &Message) -> Facts {
     )
 }
 
-fn framed(bytes: &[u8]) -> Read<Message<'_>> {
+fn length_prefixed_message(bytes: &[u8]) -> ParseResult<DnsMessage<'_>> {
     let mut cursor = Cursor::new(bytes);
     let len = usize::from(cursor.u16()?);
-    if len < HEADER {
-        return Err(Stop::Wrong);
+    if len < HEADER_LEN {
+        return Err(ParseError::Mismatch);
     }
-    let there = cursor.up_to(len);
-    match message(there) {
-        Err(Stop::Cut) if there.len() == len => Err(Stop::Wrong),
-        read => read,
+    let captured = cursor.take_up_to(len);
+    match message(captured) {
+        Err(ParseError::Incomplete) if captured.len() == len => Err(ParseError::Mismatch),
+        parsed => parsed,
     }
 }
 
-/// A message that is sure by its first question, or by its first record where it asks nothing.
+/// Parses a message. Its first question, or its first record if it has no question, must be
+/// complete; the captured bytes can end after it.
 ///
 /// ```text
 ///  0    2       4           6         8           10           12
 /// ├────┼───────┼───────────┼─────────┼───────────┼────────────┼───────────
-/// │ id │ flags │ questions │ answers │ authority │ additional │ questions: name, type, class
-///                                                             │ records: name, type, class, lifetime (4), data (2)
+/// │ id │ flags │ questions │ answers │ authority │ additional │ questions: name, type,
+///                                                             │   class
+///                                                             │ records: name, type, class,
+///                                                             │   TTL (4), data length (2),
+///                                                             │   data
 /// ```
-fn message(bytes: &[u8]) -> Read<Message<'_>> {
+fn message(bytes: &[u8]) -> ParseResult<DnsMessage<'_>> {
     let mut cursor = Cursor::new(bytes);
     let (id, flags) = (cursor.u16()?, cursor.u16()?);
     check_flags(flags)?;
     let questions = cursor.u16()?;
-    if questions > MOST_QUESTIONS || (questions == 0 && flags & RESPONSE == 0) {
-        return Err(Stop::Wrong);
+    if questions > MAX_QUESTIONS || (questions == 0 && flags & QR_FLAG == 0) {
+        return Err(ParseError::Mismatch);
     }
     let mut records = 0;
     for _ in 0..3 {
-        let more = cursor.u16()?;
-        if more > MOST_RECORDS {
-            return Err(Stop::Wrong);
+        let count = cursor.u16()?;
+        if count > MAX_RECORDS {
+            return Err(ParseError::Mismatch);
         }
-        records += more;
+        records += count;
     }
-    let mut message = Message {
+    let mut message = DnsMessage {
         id,
         flags,
         question: None,
     };
     if questions == 0 && records == 0 {
-        // All that some servers say of a query that they cannot read.
-        let is_refusal = flags & 15 != 0 && cursor.rest.is_empty();
-        return is_refusal.then_some(message).ok_or(Stop::Wrong);
+        // Some servers respond to a query that they cannot parse with a header alone.
+        let is_error_response = flags & 15 != 0 && cursor.rest.is_empty();
+        return is_error_response
+            .then_some(message)
+            .ok_or(ParseError::Mismatch);
     }
-    let mut all = Sections { bytes, cursor };
+    let mut sections = DnsSections { bytes, cursor };
     if questions > 0 {
-        let (name, kind) = all.question()?;
-        if is_netbios(name) {
-            return Err(Stop::Wrong);
+        let (name, kind) = sections.question()?;
+        if is_netbios_name(name) {
+            return Err(ParseError::Mismatch);
         }
         message.question = Some((name, kind));
     } else {
-        all.record()?;
+        sections.record()?;
         records -= 1;
     }
-    match all.rest(questions.saturating_sub(1), records) {
-        Err(Stop::Wrong) => Err(Stop::Wrong),
-        // Datagrams may be cut.
-        Ok(()) | Err(Stop::Cut) => Ok(message),
+    match sections.check_rest(questions.saturating_sub(1), records) {
+        Err(ParseError::Mismatch) => Err(ParseError::Mismatch),
+        // Datagrams can be truncated.
+        Ok(()) | Err(ParseError::Incomplete) => Ok(message),
     }
 }
 
+/// Checks the flags of a header.
+///
 /// ```text
 ///  0    1        5    6    7    8    9   10   11   12     16
 /// ├────┼────────┼────┼────┼────┼────┼────┼────┼────┼──────┤
 /// │ QR │ opcode │ AA │ TC │ RD │ RA │ 0  │ AD │ CD │ code │
 /// ```
-fn check_flags(flags: u16) -> Read<()> {
+fn check_flags(flags: u16) -> ParseResult<()> {
     // QUERY, STATUS, NOTIFY, UPDATE.
-    let is_known = matches!(flags >> 11 & 15, 0 | 2 | 4 | 5);
-    let is_plain = flags & RESPONSE != 0 || flags & (RECURSION_AVAILABLE | 15) == 0;
-    match is_known && is_plain && flags & RESERVED == 0 {
+    let is_valid_opcode = matches!(flags >> 11 & 15, 0 | 2 | 4 | 5);
+    let is_valid_query = flags & QR_FLAG != 0 || flags & (RA_FLAG | 15) == 0;
+    match is_valid_opcode && is_valid_query && flags & Z_FLAG == 0 {
         true => Ok(()),
-        false => Err(Stop::Wrong),
+        false => Err(ParseError::Mismatch),
     }
 }
 
-/// NetBIOS names have the form of messages, too, but other types and flags; 16 bytes are written as 32 letters (RFC 1001).
-fn is_netbios(name: &[u8]) -> bool {
+/// Returns true for a NetBIOS name, whose 16 bytes are encoded as 32 letters (RFC 1001). NetBIOS
+/// messages have the format of DNS messages, with other types and flags.
+fn is_netbios_name(name: &[u8]) -> bool {
     match name {
         [32, letters @ ..] => letters
             .iter()
@@ -172,15 +188,15 @@ fn is_netbios(name: &[u8]) -> bool {
     }
 }
 
-/// What stands after the header.
-struct Sections<'a> {
-    /// The message from its first byte on, from which names count.
+/// Sections of a message after its header.
+struct DnsSections<'a> {
+    /// Whole message: the pointers in compressed names are offsets from its first byte.
     bytes: &'a [u8],
     cursor: Cursor<'a>,
 }
 
-impl<'a> Sections<'a> {
-    fn rest(&mut self, questions: u16, records: u16) -> Read<()> {
+impl<'a> DnsSections<'a> {
+    fn check_rest(&mut self, questions: u16, records: u16) -> ParseResult<()> {
         for _ in 0..questions {
             self.question()?;
         }
@@ -189,30 +205,31 @@ impl<'a> Sections<'a> {
         }
         match self.cursor.rest {
             [] => Ok(()),
-            _ => Err(Stop::Wrong),
+            _ => Err(ParseError::Mismatch),
         }
     }
 
-    fn question(&mut self) -> Read<(&'a [u8], u16)> {
+    fn question(&mut self) -> ParseResult<(&'a [u8], u16)> {
         let name = self.name()?;
         let kind = self.cursor.u16()?;
         check_class(self.cursor.u16()?)?;
         Ok((name, kind))
     }
 
-    fn record(&mut self) -> Read<()> {
+    fn record(&mut self) -> ParseResult<()> {
         self.name()?;
         let (kind, class) = (self.cursor.u16()?, self.cursor.u16()?);
-        if kind != OPT {
+        if kind != TYPE_OPT {
             check_class(class)?;
         }
-        let _lifetime = self.cursor.u32()?;
+        let _ttl = self.cursor.u32()?;
         let len = self.cursor.u16()?;
         self.cursor.take(len.into()).map(|_| ())
     }
 
-    /// A name's labels as they stand here: each after its length, to an empty one or to a reference to an earlier place.
-    fn name(&mut self) -> Read<&'a [u8]> {
+    /// Returns the labels of a name, each preceded by its length, up to the empty label or to a
+    /// pointer, which must refer to an earlier offset.
+    fn name(&mut self) -> ParseResult<&'a [u8]> {
         let start = self.cursor.rest;
         let position = self.bytes.len() - start.len();
         let mut len = 0;
@@ -221,49 +238,56 @@ impl<'a> Sections<'a> {
                 0 => return Ok(start.get(..len).unwrap_or_default()),
                 label @ 1..64 => {
                     let label = usize::from(label);
-                    // No name is known to have others, though any would be allowed.
-                    if !self.cursor.up_to(label).iter().all(|byte| text(*byte)) {
-                        return Err(Stop::Wrong);
+                    // Any byte is allowed, but real names contain only text.
+                    if !self
+                        .cursor
+                        .take_up_to(label)
+                        .iter()
+                        .all(|byte| is_text(*byte))
+                    {
+                        return Err(ParseError::Mismatch);
                     }
                     len += 1 + label;
                     if len > 254 {
-                        return Err(Stop::Wrong);
+                        return Err(ParseError::Mismatch);
                     }
-                    // The cursor is at the end of what is there.
+                    // The captured bytes end within the label.
                     if start.len() < len {
-                        return Err(Stop::Cut);
+                        return Err(ParseError::Incomplete);
                     }
                 }
                 high @ 0xc0.. => {
                     let low = self.cursor.byte()?;
-                    let place = usize::from(u16::from_be_bytes([high & 0x3f, low]));
-                    return match (HEADER..position).contains(&place) {
+                    let target = usize::from(u16::from_be_bytes([high & 0x3f, low]));
+                    return match (HEADER_LEN..position).contains(&target) {
                         true => Ok(start.get(..len).unwrap_or_default()),
-                        false => Err(Stop::Wrong),
+                        false => Err(ParseError::Mismatch),
                     };
                 }
-                _ => return Err(Stop::Wrong),
+                _ => return Err(ParseError::Mismatch),
             }
         }
     }
 }
 
-/// Internet, Chaos, Hesiod, none, any; multicast DNS has its own use for the highest bit.
-fn check_class(class: u16) -> Read<()> {
+/// Accepts the classes Internet, Chaos, Hesiod, none and any; multicast DNS uses the highest bit
+/// as a flag.
+fn check_class(class: u16) -> ParseResult<()> {
     match class & 0x7fff {
         1 | 3 | 4 | 254 | 255 => Ok(()),
-        _ => Err(Stop::Wrong),
+        _ => Err(ParseError::Mismatch),
     }
 }
 
-/// `example.com`, or `.`; a dot within a label stands after a backslash (RFC 4343).
-fn dotted(labels: &[u8]) -> Vec<u8> {
+/// Returns the name in text form: `example.com`, or `.` for the root; dots and backslashes within a
+/// label are escaped with a backslash (RFC 4343).
+fn dotted_name(labels: &[u8]) -> Vec<u8> {
     let (mut name, mut cursor) = (Vec::new(), Cursor::new(labels));
     while let Ok(len) = cursor.byte() {
         if !name.is_empty() {
             name.push(b'.');
         }
-        for byte in cursor.up_to(len.into()) {
+        for byte in cursor.take_up_to(len.into()) {
             if matches!(byte, b'.' | b'\\') {
                 name.push(b'\\');
             }
@@ -276,9 +300,9 @@ fn dotted(labels: &[u8]) -> Vec<u8> {
     name
 }
 
-/// As IANA lists them, or as RFC 3597 writes what is not known.
+/// Returns IANA's name of a common record type, or the RFC 3597 form of any other type (`TYPE300`).
 fn type_name(kind: u16) -> String {
-    let known = match kind {
+    let name = match kind {
         1 => "A",
         2 => "NS",
         5 => "CNAME",
@@ -292,7 +316,7 @@ fn type_name(kind: u16) -> String {
         33 => "SRV",
         35 => "NAPTR",
         39 => "DNAME",
-        OPT => "OPT",
+        TYPE_OPT => "OPT",
         43 => "DS",
         44 => "SSHFP",
         46 => "RRSIG",
@@ -311,10 +335,10 @@ fn type_name(kind: u16) -> String {
         257 => "CAA",
         other => return format!("TYPE{other}"),
     };
-    known.to_owned()
+    name.to_owned()
 }
 
-fn code_name(code: u16) -> &'static str {
+fn rcode_name(code: u16) -> &'static str {
     match code {
         0 => "NOERROR",
         1 => "FORMERR",

@@ -1,7 +1,8 @@
-//! gRPC over HTTP/2 (gRPC's PROTOCOL-HTTP2 document): `application/grpc` in the first HEADERS (RFC 9113, RFC 7541).
+//! gRPC over HTTP/2 (gRPC's PROTOCOL-HTTP2 document): `application/grpc` in the first HEADERS frame
+//! (RFC 9113, RFC 7541).
 
-use super::cursor::{Cursor, Read, Stop};
-use super::{Detector, Facts, Opening, Verdict, http2};
+use super::cursor::{Cursor, ParseError, ParseResult};
+use super::{Detector, DetectorVerdict, Opening, ServiceAttributes, http2};
 use crate::packet::TCP;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -10,113 +11,123 @@ pub(super) const DETECTOR: Detector = Detector {
     detect,
 };
 
-const CONTENT: &[u8] = b"application/grpc";
+const CONTENT_TYPE: &[u8] = b"application/grpc";
 
-/// The same in the Huffman code of RFC 7541, appendix B: 88 bits, which end with an octet.
-const CONTENT_CODED: [u8; 11] = [
+/// `CONTENT_TYPE` in the Huffman code of RFC 7541, appendix B: 88 bits, a whole number of octets.
+const CONTENT_TYPE_HUFFMAN: [u8; 11] = [
     0x1d, 0x75, 0xd0, 0x62, 0x0d, 0x26, 0x3d, 0x4c, 0x4d, 0x65, 0x64,
 ];
 
-/// The octets that `+` and `;` begin with, which may stand after; `-web` would be another protocol.
-const CODED_PLUS: u8 = 0xff;
-const CODED_SEMICOLON: u8 = 0xfb;
+/// First octets of the Huffman codes for `+` and `;`, which can follow the content type;
+/// `application/grpc-web` is another protocol.
+const HUFFMAN_PLUS: u8 = 0xff;
+const HUFFMAN_SEMICOLON: u8 = 0xfb;
 
-const HEADERS: u8 = 1;
+const FRAME_HEADERS: u8 = 1;
 
-/// Frames that cannot stand before the first HEADERS.
-const DATA: u8 = 0;
-const CONTINUATION: u8 = 9;
+/// Frames that cannot precede the first HEADERS frame.
+const FRAME_DATA: u8 = 0;
+const FRAME_CONTINUATION: u8 = 9;
 
-/// Flags of HEADERS.
-const PADDED: u8 = 0x08;
-const WITH_PRIORITY: u8 = 0x20;
+/// Flags of a HEADERS frame.
+const FLAG_PADDED: u8 = 0x08;
+const FLAG_PRIORITY: u8 = 0x20;
 
-/// Rows of RFC 7541's static table, appendix A: both are `:path`, with `/` and with `/index.html`.
-const PATHS: [usize; 2] = [4, 5];
+/// Indexes of `:path` in the static table (RFC 7541, appendix A), with the values `/` and
+/// `/index.html`.
+const PATH_INDEXES: [usize; 2] = [4, 5];
 
-fn detect(opening: &Opening) -> Verdict {
-    call(opening).unwrap_or_else(Stop::verdict)
+fn detect(opening: &Opening) -> DetectorVerdict {
+    parse_call(opening).unwrap_or_else(ParseError::verdict)
 }
 
-fn call(opening: &Opening) -> Read<Verdict> {
+fn parse_call(opening: &Opening) -> ParseResult<DetectorVerdict> {
     let (mut frames, settings) = http2::after_settings(opening)?;
     frames.take(settings)?;
-    let mut block = Cursor::new(first_headers(&mut frames)?);
+    let mut block = Cursor::new(first_header_block(&mut frames)?);
     let (mut is_call, mut path) = (false, &b""[..]);
-    // A block that goes on in a CONTINUATION, or that is not one, ends here.
-    while let Ok(field) = field(&mut block) {
-        is_call |= is_content(field.value);
-        if PATHS.contains(&field.index) || field.name == Text::Plain(b":path") {
-            path = field.value.readable();
+    // The loop also ends at a malformed field, or at one that continues in a CONTINUATION frame.
+    while let Ok(field) = parse_field(&mut block) {
+        is_call |= is_grpc_content_type(field.value);
+        if PATH_INDEXES.contains(&field.index) || field.name == HpackString::Plain(b":path") {
+            path = field.value.plain_or_empty();
         }
     }
     match is_call {
-        true => Ok(Verdict::Done(Facts::new(&["path"], [path]))),
-        false => Err(Stop::Wrong),
+        true => Ok(DetectorVerdict::Done(ServiceAttributes::new(
+            &["path"],
+            [path],
+        ))),
+        false => Err(ParseError::Mismatch),
     }
 }
 
-/// The first block of header fields, or what of it is in the HEADERS frame.
+/// Returns the header fields in the first HEADERS frame, without those in CONTINUATION frames.
 ///
 /// ```text
 ///  0        3      4       5        9
 /// ├────────┼──────┼───────┼────────┼─────────────────────────────────────────
-/// │ length │ kind │ flags │ stream │ [padding's length] [priority, 5] block [padding]
+/// │ length │ kind │ flags │ stream │ [pad length] [priority (5)] block [padding]
 /// ```
-fn first_headers<'a>(frames: &mut Cursor<'a>) -> Read<&'a [u8]> {
+fn first_header_block<'a>(frames: &mut Cursor<'a>) -> ParseResult<&'a [u8]> {
     loop {
         let [high, middle, low, kind, flags, ..] = frames.array::<9>()?;
         let len = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
-        if matches!(kind, DATA | CONTINUATION) {
-            return Err(Stop::Wrong);
+        if matches!(kind, FRAME_DATA | FRAME_CONTINUATION) {
+            return Err(ParseError::Mismatch);
         }
         let mut payload = Cursor::new(frames.take(len)?);
-        if kind != HEADERS {
+        if kind != FRAME_HEADERS {
             continue;
         }
-        let padding = match flags & PADDED {
+        let padding = match flags & FLAG_PADDED {
             0 => 0,
             _ => payload.byte()?,
         };
-        if flags & WITH_PRIORITY != 0 {
+        if flags & FLAG_PRIORITY != 0 {
             payload.take(5)?;
         }
         let len = payload.rest.len().checked_sub(padding.into());
-        return len.map(|len| payload.up_to(len)).ok_or(Stop::Wrong);
+        return len
+            .map(|len| payload.take_up_to(len))
+            .ok_or(ParseError::Mismatch);
     }
 }
 
-/// A string of HPACK, which may be coded.
+/// An HPACK string, which can be Huffman-coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Text<'a> {
+enum HpackString<'a> {
     Plain(&'a [u8]),
-    Coded(&'a [u8]),
+    Huffman(&'a [u8]),
 }
 
-impl<'a> Text<'a> {
-    fn readable(self) -> &'a [u8] {
+impl<'a> HpackString<'a> {
+    fn plain_or_empty(self) -> &'a [u8] {
         match self {
-            Text::Plain(text) => text,
-            Text::Coded(_) => b"",
+            HpackString::Plain(text) => text,
+            HpackString::Huffman(_) => b"",
         }
     }
 }
 
-struct Field<'a> {
-    /// The row that has the name, or 0.
+struct HpackField<'a> {
+    /// Table index of a literal field's name, or 0.
     index: usize,
-    name: Text<'a>,
-    value: Text<'a>,
+    name: HpackString<'a>,
+    value: HpackString<'a>,
 }
 
+/// Parses a field representation or a table size update (RFC 7541, section 6). Only literal fields
+/// are returned with their contents.
+///
 /// ```text
-/// 1iiiiiii                 a field that a table has
-/// 01iiiiii [name] value    a field, to be put into the table
-/// 001sssss                 the table's size
-/// 000xiiii [name] value    a field (the name where i is 0)
+/// 1iiiiiii                 field in a table
+/// 01iiiiii [name] value    literal field, to be added to the table
+/// 001sssss                 update of the table size
+/// 000xiiii [name] value    literal field (the name is present if i is 0)
 /// ```
-fn field<'a>(block: &mut Cursor<'a>) -> Read<Field<'a>> {
-    const NOTHING: Text = Text::Plain(b"");
+fn parse_field<'a>(block: &mut Cursor<'a>) -> ParseResult<HpackField<'a>> {
+    const EMPTY: HpackString = HpackString::Plain(b"");
     let first = block.byte()?;
     let (bits, is_literal) = match first.leading_zeros() {
         0 => (7, false),
@@ -124,34 +135,35 @@ fn field<'a>(block: &mut Cursor<'a>) -> Read<Field<'a>> {
         2 => (5, false),
         _ => (4, true),
     };
-    let index = integer(first, bits, block)?;
+    let index = parse_integer(first, bits, block)?;
     if !is_literal {
-        return Ok(Field {
+        return Ok(HpackField {
             index: 0,
-            name: NOTHING,
-            value: NOTHING,
+            name: EMPTY,
+            value: EMPTY,
         });
     }
     let name = match index {
-        0 => string(block)?,
-        _ => NOTHING,
+        0 => parse_string(block)?,
+        _ => EMPTY,
     };
-    let value = string(block)?;
-    Ok(Field { index, name, value })
+    let value = parse_string(block)?;
+    Ok(HpackField { index, name, value })
 }
 
-fn string<'a>(block: &mut Cursor<'a>) -> Read<Text<'a>> {
+fn parse_string<'a>(block: &mut Cursor<'a>) -> ParseResult<HpackString<'a>> {
     let first = block.byte()?;
-    let len = integer(first, 7, block)?;
+    let len = parse_integer(first, 7, block)?;
     let octets = block.take(len)?;
     match first & 0x80 {
-        0 => Ok(Text::Plain(octets)),
-        _ => Ok(Text::Coded(octets)),
+        0 => Ok(HpackString::Plain(octets)),
+        _ => Ok(HpackString::Huffman(octets)),
     }
 }
 
-/// RFC 7541, section 5.1; no more octets than any length here needs.
-fn integer(first: u8, bits: u32, block: &mut Cursor) -> Read<usize> {
+/// Parses an integer (RFC 7541, section 5.1) of at most three octets after the first: more than any
+/// length here requires.
+fn parse_integer(first: u8, bits: u32, block: &mut Cursor) -> ParseResult<usize> {
     let full = (1 << bits) - 1;
     let mut value = usize::from(first) & full;
     if value < full {
@@ -164,17 +176,17 @@ fn integer(first: u8, bits: u32, block: &mut Cursor) -> Read<usize> {
             return Ok(value);
         }
     }
-    Err(Stop::Wrong)
+    Err(ParseError::Mismatch)
 }
 
-fn is_content(value: Text) -> bool {
+fn is_grpc_content_type(value: HpackString) -> bool {
     match value {
-        Text::Plain(value) => match value.strip_prefix(CONTENT) {
+        HpackString::Plain(value) => match value.strip_prefix(CONTENT_TYPE) {
             Some(after) => matches!(after, [] | [b'+' | b';', ..]),
             None => false,
         },
-        Text::Coded(value) => match value.strip_prefix(&CONTENT_CODED) {
-            Some(after) => matches!(after, [] | [CODED_PLUS | CODED_SEMICOLON, ..]),
+        HpackString::Huffman(value) => match value.strip_prefix(&CONTENT_TYPE_HUFFMAN) {
+            Some(after) => matches!(after, [] | [HUFFMAN_PLUS | HUFFMAN_SEMICOLON, ..]),
             None => false,
         },
     }
@@ -182,10 +194,10 @@ fn is_content(value: Text) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{CODED_PLUS, CODED_SEMICOLON, CONTENT, CONTENT_CODED};
+    use super::{CONTENT_TYPE, CONTENT_TYPE_HUFFMAN, HUFFMAN_PLUS, HUFFMAN_SEMICOLON};
 
-    /// Codes of RFC 7541, appendix B, as bits.
-    fn code(letter: u8) -> &'static str {
+    /// Returns the code of a letter in RFC 7541, appendix B, as bits.
+    fn huffman_code(letter: u8) -> &'static str {
         match letter {
             b'a' => "00011",
             b'c' => "00100",
@@ -205,8 +217,8 @@ mod tests {
         }
     }
 
-    fn coded(text: &[u8]) -> Vec<u8> {
-        let mut bits: String = text.iter().map(|letter| code(*letter)).collect();
+    fn huffman_encode(text: &[u8]) -> Vec<u8> {
+        let mut bits: String = text.iter().map(|letter| huffman_code(*letter)).collect();
         while !bits.len().is_multiple_of(8) {
             bits.push('1');
         }
@@ -217,15 +229,19 @@ mod tests {
     }
 
     #[test]
-    fn the_coded_content_is_what_the_table_gives() {
-        assert_eq!(coded(CONTENT), CONTENT_CODED);
-        for (after, first) in [("+", CODED_PLUS), (";", CODED_SEMICOLON)] {
-            let octets = coded(&[CONTENT, after.as_bytes()].concat());
-            assert_eq!(octets.get(..11), Some(&CONTENT_CODED[..]), "{octets:02x?}");
+    fn huffman_content_type_matches_the_rfc_table() {
+        assert_eq!(huffman_encode(CONTENT_TYPE), CONTENT_TYPE_HUFFMAN);
+        for (after, first) in [("+", HUFFMAN_PLUS), (";", HUFFMAN_SEMICOLON)] {
+            let octets = huffman_encode(&[CONTENT_TYPE, after.as_bytes()].concat());
+            assert_eq!(
+                octets.get(..11),
+                Some(&CONTENT_TYPE_HUFFMAN[..]),
+                "{octets:02x?}"
+            );
             assert_eq!(octets.get(11), Some(&first), "{octets:02x?}");
         }
-        let web = coded(b"application/grpc-");
-        assert_ne!(web[11], CODED_PLUS);
-        assert_ne!(web[11], CODED_SEMICOLON);
+        let web = huffman_encode(b"application/grpc-");
+        assert_ne!(web[11], HUFFMAN_PLUS);
+        assert_ne!(web[11], HUFFMAN_SEMICOLON);
     }
 }

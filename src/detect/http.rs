@@ -1,7 +1,8 @@
-//! HTTP/1.0 and HTTP/1.1 (RFC 9112): a request line, or a status line where the request was not captured.
+//! HTTP/1.0 and HTTP/1.1 (RFC 9112): a request line, or a status line if the request was not
+//! captured.
 
-use super::cursor::{Cursor, Read, Stop};
-use super::{Detector, Facts, OPENING, Opening, Verdict};
+use super::cursor::{Cursor, ParseError, ParseResult};
+use super::{Detector, DetectorVerdict, MAX_OPENING_LEN, Opening, ServiceAttributes};
 use crate::packet::TCP;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -10,86 +11,87 @@ pub(super) const DETECTOR: Detector = Detector {
     detect,
 };
 
-/// A request line, and what stands after it.
+/// Parts of a request line, and the bytes after it.
 ///
 /// ```text
 /// GET /index.html HTTP/1.1 CR LF
 /// method target   version
 /// ```
-pub(super) struct Request<'a> {
+pub(super) struct RequestLine<'a> {
     pub(super) method: &'a [u8],
     pub(super) target: &'a [u8],
     pub(super) after: Cursor<'a>,
 }
 
-/// The longest method that is registered has 17 letters.
-const LONGEST_METHOD: usize = 24;
+/// Maximum length of a method; the longest registered method has 17 letters.
+const MAX_METHOD_LEN: usize = 24;
 
-fn detect(opening: &Opening) -> Verdict {
-    let status = status(opening.resp);
-    let request = match request(opening.orig) {
+fn detect(opening: &Opening) -> DetectorVerdict {
+    let status = status_code(opening.resp);
+    let request = match request_line(opening.orig) {
         Ok(request) => request,
-        Err(Stop::Wrong) => return Verdict::No,
-        // A long request line, or a capture that joined late: the answer tells.
-        Err(Stop::Cut) => {
+        Err(ParseError::Mismatch) => return DetectorVerdict::No,
+        // For a long request line, or a capture that started late, the response decides.
+        Err(ParseError::Incomplete) => {
             return match status {
-                Ok(status) => Verdict::Yes(Facts::new(&["status"], [status])),
-                Err(stop) => stop.verdict(),
+                Ok(status) => DetectorVerdict::Yes(ServiceAttributes::new(&["status"], [status])),
+                Err(error) => error.verdict(),
             };
         }
     };
-    let facts = Facts::new(
+    let attributes = ServiceAttributes::new(
         &["method", "path", "status"],
         [request.method, request.target, status.unwrap_or_default()],
     );
     match status {
-        Err(Stop::Cut) => Verdict::Yes(facts),
-        // A request is one, even where the responder does not understand it.
-        Ok(_) | Err(Stop::Wrong) => Verdict::Done(facts),
+        Err(ParseError::Incomplete) => DetectorVerdict::Yes(attributes),
+        // The request is HTTP even if the responder does not understand it.
+        Ok(_) | Err(ParseError::Mismatch) => DetectorVerdict::Done(attributes),
     }
 }
 
-pub(super) fn request(orig: &[u8]) -> Read<Request<'_>> {
+pub(super) fn request_line(orig: &[u8]) -> ParseResult<RequestLine<'_>> {
     let mut cursor = Cursor::new(orig);
-    let method = cursor.word(b' ', LONGEST_METHOD, |byte| {
+    let method = cursor.take_delimited(b' ', MAX_METHOD_LEN, |byte| {
         byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_')
     })?;
-    let target = cursor.word(b' ', OPENING, |byte| byte > b' ' && byte != 0x7f)?;
+    let target =
+        cursor.take_delimited(b' ', MAX_OPENING_LEN, |byte| byte > b' ' && byte != 0x7f)?;
     if method.is_empty() || target.is_empty() {
-        return Err(Stop::Wrong);
+        return Err(ParseError::Mismatch);
     }
     version(&mut cursor)?;
     cursor.line(0)?;
-    Ok(Request {
+    Ok(RequestLine {
         method,
         target,
         after: cursor,
     })
 }
 
-/// The three digits of a status line.
+/// Returns the three digits of the status code in a status line.
 ///
 /// ```text
 /// HTTP/1.1 200 OK CR LF
 /// version  status reason
 /// ```
-pub(super) fn status(resp: &[u8]) -> Read<&[u8]> {
+pub(super) fn status_code(resp: &[u8]) -> ParseResult<&[u8]> {
     let mut cursor = Cursor::new(resp);
     version(&mut cursor)?;
     cursor.literal(b" ")?;
-    let fits = |(at, byte): (usize, &u8)| byte.is_ascii_digit() && (at > 0 || *byte != b'0');
-    let there = cursor.up_to(3);
-    match there.len() {
-        _ if !there.iter().enumerate().all(fits) => Err(Stop::Wrong),
-        3 => Ok(there),
-        _ => Err(Stop::Cut),
+    let is_valid = |(at, byte): (usize, &u8)| byte.is_ascii_digit() && (at > 0 || *byte != b'0');
+    let digits = cursor.take_up_to(3);
+    match digits.len() {
+        _ if !digits.iter().enumerate().all(is_valid) => Err(ParseError::Mismatch),
+        3 => Ok(digits),
+        _ => Err(ParseError::Incomplete),
     }
 }
 
-fn version(cursor: &mut Cursor) -> Read<()> {
+fn version(cursor: &mut Cursor) -> ParseResult<()> {
     cursor.literal(b"HTTP/1.")?;
     match cursor.byte()?.is_ascii_digit() {
         true => Ok(()),
-        false => Err(Stop::Wrong),
+        false => Err(ParseError::Mismatch),
     }
 }

@@ -1,7 +1,7 @@
-//! Kafka (Kafka documentation, "Kafka protocol guide"): a request's header, and its answer's.
+//! Kafka (Kafka documentation, "Kafka protocol guide"): headers of the first request and response.
 
-use super::cursor::{Cursor, Read, Stop, text};
-use super::{Detector, Facts, Opening, Verdict};
+use super::cursor::{Cursor, ParseError, ParseResult, is_text};
+use super::{Detector, DetectorVerdict, Opening, ServiceAttributes};
 use crate::packet::TCP;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -10,104 +10,112 @@ pub(super) const DETECTOR: Detector = Detector {
     detect,
 };
 
-/// What a broker takes unless told otherwise.
-const LONGEST: u32 = 100 << 20;
+/// Maximum length of a message that a broker accepts by default, in bytes.
+const MAX_MESSAGE_LEN: u32 = 100 << 20;
 
-/// No request has come so far.
-const NEWEST_VERSION: u16 = 20;
+/// Maximum API version, above those of all current APIs.
+const MAX_API_VERSION: u16 = 20;
 
-const LONGEST_CLIENT: u16 = 255;
+const MAX_CLIENT_ID_LEN: u16 = 255;
 
-/// The only request without a client, in its version 0.
-const CONTROLLED_SHUTDOWN: u16 = 7;
+/// API key of ControlledShutdown, whose version 0 is the only request without a client ID.
+const CONTROLLED_SHUTDOWN_KEY: u16 = 7;
 
-struct Header<'a> {
-    api: u16,
-    correlation: [u8; 4],
-    client: &'a [u8],
+struct KafkaRequestHeader<'a> {
+    api_key: u16,
+    correlation_id: [u8; 4],
+    client_id: &'a [u8],
 }
 
-fn detect(opening: &Opening) -> Verdict {
+fn detect(opening: &Opening) -> DetectorVerdict {
     if opening.orig.is_empty() {
-        // The length of an answer can be any.
+        // A response can have any length up to the limit; only the highest byte is checked.
         let is_short = matches!(opening.resp, [] | [0..=6, ..]);
-        return if is_short { Stop::Cut } else { Stop::Wrong }.verdict();
+        return if is_short {
+            ParseError::Incomplete
+        } else {
+            ParseError::Mismatch
+        }
+        .verdict();
     }
-    let header = match header(opening.orig) {
+    let header = match request_header(opening.orig) {
         Ok(header) => header,
-        Err(stop) => return stop.verdict(),
+        Err(error) => return error.verdict(),
     };
     let number;
-    let api = match NAMES.get(usize::from(header.api)) {
+    let api = match API_NAMES.get(usize::from(header.api_key)) {
         Some(name) => name,
         None => {
-            number = header.api.to_string();
+            number = header.api_key.to_string();
             &number[..]
         }
     };
-    let facts = || Facts::new(&["api", "client"], [api.as_bytes(), header.client]);
-    match answer(opening.resp, header.correlation) {
-        Ok(()) => Verdict::Done(facts()),
-        Err(Stop::Wrong) => Verdict::No,
-        // Without a name that can be read there is too little to be sure.
-        Err(Stop::Cut) if header.client.is_empty() => Verdict::Maybe,
-        Err(Stop::Cut) => Verdict::Yes(facts()),
+    let attributes =
+        || ServiceAttributes::new(&["api", "client"], [api.as_bytes(), header.client_id]);
+    match check_response(opening.resp, header.correlation_id) {
+        Ok(()) => DetectorVerdict::Done(attributes()),
+        Err(ParseError::Mismatch) => DetectorVerdict::No,
+        // Without a client ID, the header is not conclusive.
+        Err(ParseError::Incomplete) if header.client_id.is_empty() => DetectorVerdict::Maybe,
+        Err(ParseError::Incomplete) => DetectorVerdict::Yes(attributes()),
     }
 }
 
+/// Parses the header of a request.
+///
 /// ```text
 ///  0        4     6         8             12              14
-/// ├────────┼─────┼─────────┼─────────────┼───────────────┼────────
-/// │ length │ api │ version │ correlation │ client length │ client
+/// ├────────┼─────┼─────────┼─────────────┼───────────────┼──────────
+/// │ length │ api │ version │ correlation │ client length │ client ID
 /// ```
 ///
-/// The client's length is -1 where there is none.
-fn header(orig: &[u8]) -> Read<Header<'_>> {
+/// A client length of -1 means that there is no client ID.
+fn request_header(orig: &[u8]) -> ParseResult<KafkaRequestHeader<'_>> {
     let mut cursor = Cursor::new(orig);
     let len = cursor.u32()?;
-    if !(8..=LONGEST).contains(&len) {
-        return Err(Stop::Wrong);
+    if !(8..=MAX_MESSAGE_LEN).contains(&len) {
+        return Err(ParseError::Mismatch);
     }
     let (api, version) = (cursor.u16()?, cursor.u16()?);
-    if api > 100 || version > NEWEST_VERSION {
-        return Err(Stop::Wrong);
+    if api > 100 || version > MAX_API_VERSION {
+        return Err(ParseError::Mismatch);
     }
     let correlation = cursor.array()?;
     let client_len = match (api, version) {
-        (CONTROLLED_SHUTDOWN, 0) => 0,
+        (CONTROLLED_SHUTDOWN_KEY, 0) => 0,
         _ => match cursor.u16()? {
             u16::MAX => 0,
             len => len,
         },
     };
-    if client_len > LONGEST_CLIENT || len < 8 + u32::from(client_len) {
-        return Err(Stop::Wrong);
+    if client_len > MAX_CLIENT_ID_LEN || len < 8 + u32::from(client_len) {
+        return Err(ParseError::Mismatch);
     }
-    let client = cursor.up_to(client_len.into());
-    if !client.iter().all(|byte| text(*byte)) {
-        return Err(Stop::Wrong);
+    let client = cursor.take_up_to(client_len.into());
+    if !client.iter().all(|byte| is_text(*byte)) {
+        return Err(ParseError::Mismatch);
     }
     if client.len() < client_len.into() {
-        return Err(Stop::Cut);
+        return Err(ParseError::Incomplete);
     }
-    Ok(Header {
-        api,
-        correlation,
-        client,
+    Ok(KafkaRequestHeader {
+        api_key: api,
+        correlation_id: correlation,
+        client_id: client,
     })
 }
 
-fn answer(resp: &[u8], correlation: [u8; 4]) -> Read<()> {
+fn check_response(resp: &[u8], correlation: [u8; 4]) -> ParseResult<()> {
     let mut cursor = Cursor::new(resp);
     let len = cursor.u32()?;
-    if !(4..=LONGEST).contains(&len) {
-        return Err(Stop::Wrong);
+    if !(4..=MAX_MESSAGE_LEN).contains(&len) {
+        return Err(ParseError::Mismatch);
     }
     cursor.literal(&correlation)
 }
 
-/// By their keys.
-const NAMES: [&str; 93] = [
+/// API names, indexed by key.
+const API_NAMES: [&str; 93] = [
     "Produce",
     "Fetch",
     "ListOffsets",

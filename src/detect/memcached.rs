@@ -1,7 +1,8 @@
-//! memcached's text and binary protocols (memcached's doc/protocol.txt and doc/protocol-binary.txt).
+//! memcached's text and binary protocols (memcached's doc/protocol.txt and
+//! doc/protocol-binary.txt).
 
-use super::cursor::{Cursor, Read, Stop, text, unasked};
-use super::{Detector, Facts, Opening, Verdict};
+use super::cursor::{Cursor, ParseError, ParseResult, is_text, response_only};
+use super::{Detector, DetectorVerdict, Opening, ServiceAttributes};
 use crate::packet::TCP;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -10,57 +11,58 @@ pub(super) const DETECTOR: Detector = Detector {
     detect,
 };
 
-const REQUEST: u8 = 0x80;
-const RESPONSE: u8 = 0x81;
+const REQUEST_MAGIC: u8 = 0x80;
+const RESPONSE_MAGIC: u8 = 0x81;
 
-const LONGEST_KEY: usize = 250;
-/// As many keys as a server takes in one line.
-const LONGEST_LINE: usize = 2_048;
-const LONGEST_BODY: u32 = 128 << 20;
+const MAX_KEY_LEN: usize = 250;
+/// Maximum length of a command line that a server accepts, in bytes.
+const MAX_LINE_LEN: usize = 2_048;
+const MAX_BODY_LEN: u32 = 128 << 20;
 
-fn detect(opening: &Opening) -> Verdict {
+fn detect(opening: &Opening) -> DetectorVerdict {
     let command = match opening.orig.first() {
-        // What the answers to all commands begin with.
-        None => Err(unasked(opening.resp, b"VESNDTOHMRC0123456789\x81")),
-        Some(&REQUEST) => binary(opening),
-        Some(b'a'..=b'z') => line(opening),
-        Some(_) => Err(Stop::Wrong),
+        // First bytes of the responses to all commands.
+        None => Err(response_only(opening.resp, b"VESNDTOHMRC0123456789\x81")),
+        Some(&REQUEST_MAGIC) => binary_request(opening),
+        Some(b'a'..=b'z') => text_request(opening),
+        Some(_) => Err(ParseError::Mismatch),
     };
     match command {
-        Ok(command) => Verdict::Done(Facts::new(&["command"], [command])),
-        Err(stop) => stop.verdict(),
+        Ok(command) => DetectorVerdict::Done(ServiceAttributes::new(&["command"], [command])),
+        Err(error) => error.verdict(),
     }
 }
 
 /// A command of the text protocol.
-struct Command {
+struct TextCommand {
     name: &'static [u8],
-    /// What must stand after it: `k` a key, `n` a number, `*` any more words, `?` perhaps a number, `q` perhaps `noreply`.
+    /// Expected arguments: `k` a key, `n` a number, `*` any number of keys, `?` an optional number,
+    /// `q` an optional `noreply`.
     arguments: &'static [u8],
-    /// What an answer begins with; any other is not memcached's.
-    answers: &'static [&'static [u8]],
+    /// First bytes of the possible responses; any other response is not from memcached.
+    responses: &'static [&'static [u8]],
 }
 
-const fn command(
+const fn text_command(
     name: &'static [u8],
     arguments: &'static [u8],
-    answers: &'static [&'static [u8]],
-) -> Command {
-    Command {
+    responses: &'static [&'static [u8]],
+) -> TextCommand {
+    TextCommand {
         name,
         arguments,
-        answers,
+        responses,
     }
 }
 
-const FOUND: &[&[u8]] = &[b"VALUE ", b"END\r\n"];
-const STORED: &[&[u8]] = &[
+const GET_RESPONSES: &[&[u8]] = &[b"VALUE ", b"END\r\n"];
+const STORE_RESPONSES: &[&[u8]] = &[
     b"STORED\r\n",
     b"NOT_STORED\r\n",
     b"EXISTS\r\n",
     b"NOT_FOUND\r\n",
 ];
-const COUNTED: &[&[u8]] = &[
+const COUNTER_RESPONSES: &[&[u8]] = &[
     b"NOT_FOUND\r\n",
     b"0",
     b"1",
@@ -73,125 +75,128 @@ const COUNTED: &[&[u8]] = &[
     b"8",
     b"9",
 ];
-/// Of the meta commands.
-const META: &[&[u8]] = &[
+/// Responses to the meta commands.
+const META_RESPONSES: &[&[u8]] = &[
     b"HD\r\n", b"HD ", b"EN\r\n", b"VA ", b"NS\r\n", b"NS ", b"EX\r\n", b"EX ", b"NF\r\n", b"NF ",
 ];
-/// Of every command.
-const ERRORS: &[&[u8]] = &[b"CLIENT_ERROR ", b"SERVER_ERROR "];
+/// Error responses to any command.
+const ERROR_RESPONSES: &[&[u8]] = &[b"CLIENT_ERROR ", b"SERVER_ERROR "];
 
-const COMMANDS: &[Command] = &[
-    command(b"get", b"k*", FOUND),
-    command(b"gets", b"k*", FOUND),
-    command(b"gat", b"nk*", FOUND),
-    command(b"gats", b"nk*", FOUND),
-    command(b"set", b"knnnq", STORED),
-    command(b"add", b"knnnq", STORED),
-    command(b"replace", b"knnnq", STORED),
-    command(b"append", b"knnnq", STORED),
-    command(b"prepend", b"knnnq", STORED),
-    command(b"cas", b"knnnnq", STORED),
-    command(b"incr", b"knq", COUNTED),
-    command(b"decr", b"knq", COUNTED),
-    command(b"delete", b"k?q", &[b"DELETED\r\n", b"NOT_FOUND\r\n"]),
-    command(b"touch", b"knq", &[b"TOUCHED\r\n", b"NOT_FOUND\r\n"]),
-    command(b"stats", b"*", &[b"STAT ", b"END\r\n", b"RESET\r\n"]),
-    command(b"version", b"", &[b"VERSION "]),
-    command(b"flush_all", b"?q", &[b"OK\r\n"]),
-    command(b"verbosity", b"nq", &[b"OK\r\n"]),
-    command(b"quit", b"", &[]),
-    command(b"mg", b"k*", META),
-    command(b"ms", b"kn*", META),
-    command(b"md", b"k*", META),
-    command(b"ma", b"k*", META),
-    command(b"me", b"k*", &[b"ME ", b"EN\r\n"]),
-    command(b"mn", b"", &[b"MN\r\n"]),
+const TEXT_COMMANDS: &[TextCommand] = &[
+    text_command(b"get", b"k*", GET_RESPONSES),
+    text_command(b"gets", b"k*", GET_RESPONSES),
+    text_command(b"gat", b"nk*", GET_RESPONSES),
+    text_command(b"gats", b"nk*", GET_RESPONSES),
+    text_command(b"set", b"knnnq", STORE_RESPONSES),
+    text_command(b"add", b"knnnq", STORE_RESPONSES),
+    text_command(b"replace", b"knnnq", STORE_RESPONSES),
+    text_command(b"append", b"knnnq", STORE_RESPONSES),
+    text_command(b"prepend", b"knnnq", STORE_RESPONSES),
+    text_command(b"cas", b"knnnnq", STORE_RESPONSES),
+    text_command(b"incr", b"knq", COUNTER_RESPONSES),
+    text_command(b"decr", b"knq", COUNTER_RESPONSES),
+    text_command(b"delete", b"k?q", &[b"DELETED\r\n", b"NOT_FOUND\r\n"]),
+    text_command(b"touch", b"knq", &[b"TOUCHED\r\n", b"NOT_FOUND\r\n"]),
+    text_command(b"stats", b"*", &[b"STAT ", b"END\r\n", b"RESET\r\n"]),
+    text_command(b"version", b"", &[b"VERSION "]),
+    text_command(b"flush_all", b"?q", &[b"OK\r\n"]),
+    text_command(b"verbosity", b"nq", &[b"OK\r\n"]),
+    text_command(b"quit", b"", &[]),
+    text_command(b"mg", b"k*", META_RESPONSES),
+    text_command(b"ms", b"kn*", META_RESPONSES),
+    text_command(b"md", b"k*", META_RESPONSES),
+    text_command(b"ma", b"k*", META_RESPONSES),
+    text_command(b"me", b"k*", &[b"ME ", b"EN\r\n"]),
+    text_command(b"mn", b"", &[b"MN\r\n"]),
 ];
 
-fn line(opening: &Opening) -> Read<&'static [u8]> {
+fn text_request(opening: &Opening) -> ParseResult<&'static [u8]> {
     let mut cursor = Cursor::new(opening.orig);
-    let name = cursor.run(9, |byte| byte.is_ascii_lowercase() || byte == b'_')?;
-    let command = COMMANDS.iter().find(|command| command.name == name);
-    let command = command.ok_or(Stop::Wrong)?;
+    let name = cursor.take_while(9, |byte| byte.is_ascii_lowercase() || byte == b'_')?;
+    let command = TEXT_COMMANDS.iter().find(|command| command.name == name);
+    let command = command.ok_or(ParseError::Mismatch)?;
     if !matches!(cursor.rest, [b' ' | b'\r' | b'\n', ..]) {
-        return Err(Stop::Wrong);
+        return Err(ParseError::Mismatch);
     }
-    let arguments = cursor.line(LONGEST_LINE)?;
-    if !fits(arguments, command.arguments) {
-        return Err(Stop::Wrong);
+    let arguments = cursor.line(MAX_LINE_LEN)?;
+    if !has_valid_arguments(arguments, command.arguments) {
+        return Err(ParseError::Mismatch);
     }
-    let answers = command.answers.iter().chain(ERRORS);
-    let mut answer = Err(Stop::Wrong);
-    for beginning in answers {
-        match Cursor::new(opening.resp).literal(beginning) {
+    let responses = command.responses.iter().chain(ERROR_RESPONSES);
+    let mut result = Err(ParseError::Mismatch);
+    for response in responses {
+        match Cursor::new(opening.resp).literal(response) {
             Ok(()) => return Ok(command.name),
-            Err(Stop::Cut) => answer = Err(Stop::Cut),
-            Err(Stop::Wrong) => {}
+            Err(ParseError::Incomplete) => result = Err(ParseError::Incomplete),
+            Err(ParseError::Mismatch) => {}
         }
     }
-    // Nobody else says a key and three numbers after such a word.
-    match answer {
-        Err(Stop::Cut) if command.arguments.starts_with(b"knnn") => Ok(command.name),
-        answer => answer,
+    // Without a response, a command is conclusive only with a key and three numbers: no other
+    // protocol has such a line.
+    match result {
+        Err(ParseError::Incomplete) if command.arguments.starts_with(b"knnn") => Ok(command.name),
+        result => result,
     }
 }
 
-fn fits(line: &[u8], arguments: &[u8]) -> bool {
-    let words = line.split(|byte| *byte == b' ');
-    let mut words = words.filter(|word| !word.is_empty()).peekable();
-    let is_number = |word: &[u8]| {
-        let digits = word.strip_prefix(b"-").unwrap_or(word);
+fn has_valid_arguments(line: &[u8], arguments: &[u8]) -> bool {
+    let values = line.split(|byte| *byte == b' ');
+    let mut values = values.filter(|value| !value.is_empty()).peekable();
+    let is_number = |value: &[u8]| {
+        let digits = value.strip_prefix(b"-").unwrap_or(value);
         !digits.is_empty() && digits.len() <= 20 && digits.iter().all(u8::is_ascii_digit)
     };
-    let is_key = |word: &[u8]| word.len() <= LONGEST_KEY && word.iter().all(|byte| text(*byte));
-    let mut fits = arguments.iter().all(|argument| match argument {
-        b'k' => words.next().is_some_and(is_key),
-        b'n' => words.next().is_some_and(is_number),
+    let is_key =
+        |value: &[u8]| value.len() <= MAX_KEY_LEN && value.iter().all(|byte| is_text(*byte));
+    let mut is_valid = arguments.iter().all(|argument| match argument {
+        b'k' => values.next().is_some_and(is_key),
+        b'n' => values.next().is_some_and(is_number),
         b'?' => {
-            words.next_if(|word| is_number(word));
+            values.next_if(|value| is_number(value));
             true
         }
         b'q' => {
-            words.next_if_eq(&&b"noreply"[..]);
+            values.next_if_eq(&&b"noreply"[..]);
             true
         }
-        _ => words.by_ref().all(is_key),
+        _ => values.by_ref().all(is_key),
     });
-    fits &= words.next().is_none();
-    fits
+    is_valid &= values.next().is_none();
+    is_valid
 }
 
-/// What a binary request has beside its value.
+/// Parses the header of a binary request.
 ///
 /// ```text
-///  0       1         2            4             5      6         8            12       16
-/// ├───────┼─────────┼────────────┼─────────────┼──────┼─────────┼────────────┼────────┼──────────
-/// │ magic │ command │ key length │ extra length│ kind │ bucket  │ body length│ opaque │ unique (8)
+///  0       1         2            4              5      6         8             12       16
+/// ├───────┼─────────┼────────────┼──────────────┼──────┼─────────┼─────────────┼────────┼─────────
+/// │ magic │ command │ key length │ extra length │ kind │ vbucket │ body length │ opaque │ CAS (8)
 /// ```
-fn binary(opening: &Opening) -> Read<&'static [u8]> {
-    if !matches!(opening.resp, [] | [RESPONSE, ..]) {
-        return Err(Stop::Wrong);
+fn binary_request(opening: &Opening) -> ParseResult<&'static [u8]> {
+    if !matches!(opening.resp, [] | [RESPONSE_MAGIC, ..]) {
+        return Err(ParseError::Mismatch);
     }
     let mut cursor = Cursor::new(opening.orig);
-    cursor.literal(&[REQUEST])?;
-    let (name, extra, has_key) = binary_command(cursor.byte()?).ok_or(Stop::Wrong)?;
+    cursor.literal(&[REQUEST_MAGIC])?;
+    let (name, extra_lens, has_key) = binary_command(cursor.byte()?).ok_or(ParseError::Mismatch)?;
     let key = cursor.u16()?;
-    if has_key.is_some_and(|has_key| has_key != (key > 0)) || usize::from(key) > LONGEST_KEY {
-        return Err(Stop::Wrong);
+    if has_key.is_some_and(|has_key| has_key != (key > 0)) || usize::from(key) > MAX_KEY_LEN {
+        return Err(ParseError::Mismatch);
     }
-    let own_extra = cursor.byte()?;
-    if !extra.contains(&own_extra) {
-        return Err(Stop::Wrong);
+    let extra_len = cursor.byte()?;
+    if !extra_lens.contains(&extra_len) {
+        return Err(ParseError::Mismatch);
     }
     cursor.literal(&[0, 0, 0])?;
     let body = cursor.u32()?;
-    if !(u32::from(key) + u32::from(own_extra)..=LONGEST_BODY).contains(&body) {
-        return Err(Stop::Wrong);
+    if !(u32::from(key) + u32::from(extra_len)..=MAX_BODY_LEN).contains(&body) {
+        return Err(ParseError::Mismatch);
     }
     Ok(name)
 }
 
-/// A command's name, what its extras may be long, and whether it has a key where it must or must not.
+/// Returns the name of a command, the valid lengths of its extras, and true if a key is required,
+/// false if a key is invalid, `None` if a key is optional.
 fn binary_command(code: u8) -> Option<(&'static [u8], &'static [u8], Option<bool>)> {
     Some(match code {
         0x00 | 0x09 | 0x0c | 0x0d => (b"get", &[0], Some(true)),

@@ -1,11 +1,11 @@
-//! What is spoken, told from the first bytes that each side says, never from a port: one protocol per file.
+//! Service detection from the first bytes of each side, never from a port: one protocol per file.
 //!
-//! A detector is asked again whenever more bytes of either side are known, until it is sure or the bytes cannot be its protocol's.
+//! The detectors run again when more bytes of either side have arrived, until the result is final.
 
 mod amqp;
+mod attributes;
 mod cursor;
 mod dns;
-mod facts;
 mod grpc;
 mod http;
 mod http2;
@@ -25,9 +25,10 @@ mod websocket;
 #[cfg(test)]
 mod tests;
 
-pub use facts::Facts;
+pub use attributes::ServiceAttributes;
 
-/// Every detector, in the order in which they are asked: what is more special stands before what would take it for its own.
+/// All detectors, in the order in which they run: a specialized protocol comes before the general
+/// protocol whose detector also accepts its bytes.
 pub const DETECTORS: &[Detector] = &[
     websocket::DETECTOR,
     http::DETECTOR,
@@ -36,7 +37,7 @@ pub const DETECTORS: &[Detector] = &[
     tls::DETECTOR,
     ssh::DETECTOR,
     dns::DETECTOR,
-    dns::OVER_TCP,
+    dns::TCP_DETECTOR,
     postgresql::DETECTOR,
     mysql::DETECTOR,
     redis::DETECTOR,
@@ -49,102 +50,111 @@ pub const DETECTORS: &[Detector] = &[
     smtp::DETECTOR,
 ];
 
-/// A row of [`DETECTORS`].
+/// Detector of one protocol.
 #[derive(Debug)]
 pub struct Detector {
-    /// Its service's name, as Zeek and IANA have it.
+    /// Service name, as in Zeek and the IANA registry.
     pub name: &'static str,
-    /// The transports that carry it: [`TCP`](crate::packet::TCP), [`UDP`](crate::packet::UDP) or both.
+    /// Transports that carry the protocol: [`TCP`](crate::packet::TCP), [`UDP`](crate::packet::UDP)
+    /// or both.
     pub transports: &'static [u8],
-    /// Whether the opening is this protocol's.
-    pub detect: fn(&Opening) -> Verdict,
+    /// Tests an opening for this protocol.
+    pub detect: fn(&Opening) -> DetectorVerdict,
 }
 
-/// The first bytes of a conversation: of each side what was captured without a gap, from its first byte on.
+/// First bytes of each side of a conversation, up to the first gap in the capture.
 ///
-/// Over UDP each side's first datagram.
+/// For UDP, the first datagram of each side.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Opening<'a> {
-    /// What the originator said first.
+    /// First bytes from the originator.
     pub orig: &'a [u8],
-    /// What the responder said first.
+    /// First bytes from the responder.
     pub resp: &'a [u8],
 }
 
-/// What a detector says.
+/// Result of one detector.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// No continuation of these bytes is this protocol.
+pub enum DetectorVerdict {
+    /// The bytes are not this protocol, and no later bytes can change that.
     No,
-    /// Some continuation may be.
+    /// The bytes can be the beginning of this protocol; more bytes are required to decide.
     Maybe,
-    /// They are this protocol, and more bytes may tell more facts.
-    Yes(Facts),
-    /// They are this protocol, and there is nothing more to learn.
-    Done(Facts),
+    /// The bytes are this protocol; more bytes may provide more attributes.
+    Yes(ServiceAttributes),
+    /// The bytes are this protocol; more bytes provide no further attributes.
+    Done(ServiceAttributes),
 }
 
-/// A recognised service.
+/// A detected service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// The detector's name.
+    /// Name of the detector.
     pub name: &'static str,
-    /// What the opening says beside that.
-    pub facts: Facts,
+    /// Attributes read from the opening.
+    pub attributes: ServiceAttributes,
 }
 
-/// What all detectors together say.
+/// Combined result of all detectors.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// What is spoken as far as is known; more bytes may tell more.
-    Open(Option<Service>),
-    /// What is spoken; asking again is of no use.
+pub enum DetectionResult {
+    /// Service detected so far; more bytes may change the result.
+    Tentative(Option<Service>),
+    /// Final service; more bytes do not change the result.
     Final(Option<Service>),
 }
 
-impl Answer {
-    /// What is spoken as far as is known.
+impl DetectionResult {
+    /// Returns the service detected so far.
     pub fn service(&self) -> Option<&Service> {
         match self {
-            Answer::Open(service) | Answer::Final(service) => service.as_ref(),
+            DetectionResult::Tentative(service) | DetectionResult::Final(service) => {
+                service.as_ref()
+            }
         }
     }
 
-    /// The same, to be kept.
+    /// Consumes the result and returns the service detected so far.
     pub fn into_service(self) -> Option<Service> {
         match self {
-            Answer::Open(service) | Answer::Final(service) => service,
+            DetectionResult::Tentative(service) | DetectionResult::Final(service) => service,
         }
     }
 }
 
-/// The most that is looked at of each side, in bytes.
-pub const OPENING: usize = 4096;
+/// Maximum number of bytes of each side that detectors inspect.
+pub const MAX_OPENING_LEN: usize = 4096;
 
-/// What is spoken: what the first detector says that is sure.
-pub fn detect(transport: u8, opening: &Opening) -> Answer {
+/// Runs the detectors of a transport protocol and returns the first service that matches.
+pub fn detect(transport: u8, opening: &Opening) -> DetectionResult {
     let mut may_change = false;
     for detector in DETECTORS {
         if !detector.transports.contains(&transport) {
             continue;
         }
-        let service = |facts| {
+        let service = |attributes| {
             Some(Service {
                 name: detector.name,
-                facts,
+                attributes,
             })
         };
         match (detector.detect)(opening) {
-            Verdict::No => {}
-            Verdict::Maybe => may_change = true,
-            Verdict::Yes(facts) => return Answer::Open(service(facts)),
-            // Who was asked before is more special, and may still be right.
-            Verdict::Done(facts) if may_change => return Answer::Open(service(facts)),
-            Verdict::Done(facts) => return Answer::Final(service(facts)),
+            DetectorVerdict::No => {}
+            DetectorVerdict::Maybe => may_change = true,
+            DetectorVerdict::Yes(attributes) => {
+                return DetectionResult::Tentative(service(attributes));
+            }
+            // An earlier detector is more specialized and can still match.
+            DetectorVerdict::Done(attributes) if may_change => {
+                return DetectionResult::Tentative(service(attributes));
+            }
+            DetectorVerdict::Done(attributes) => {
+                return DetectionResult::Final(service(attributes));
+            }
         }
     }
     match may_change {
-        true => Answer::Open(None),
-        false => Answer::Final(None),
+        true => DetectionResult::Tentative(None),
+        false => DetectionResult::Final(None),
     }
 }

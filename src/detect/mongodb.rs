@@ -1,7 +1,8 @@
-//! MongoDB's wire protocol (MongoDB documentation, "MongoDB Wire Protocol"): `OP_MSG`, `OP_QUERY`, `OP_COMPRESSED`.
+//! MongoDB's wire protocol (MongoDB documentation, "MongoDB Wire Protocol"): `OP_MSG`, `OP_QUERY`
+//! and `OP_COMPRESSED`.
 
-use super::cursor::{Cursor, Read, Stop};
-use super::{Detector, Facts, Opening, Verdict};
+use super::cursor::{Cursor, ParseError, ParseResult};
+use super::{Detector, DetectorVerdict, Opening, ServiceAttributes};
 use crate::packet::TCP;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -10,122 +11,126 @@ pub(super) const DETECTOR: Detector = Detector {
     detect,
 };
 
-const QUERY: u32 = 2004;
-const COMPRESSED: u32 = 2012;
-const MESSAGE: u32 = 2013;
+const OP_QUERY: u32 = 2004;
+const OP_COMPRESSED: u32 = 2012;
+const OP_MSG: u32 = 2013;
 
-const HEADER: u32 = 16;
-const LONGEST: u32 = 48_000_000;
+const HEADER_LEN: u32 = 16;
+const MAX_MESSAGE_LEN: u32 = 48_000_000;
 
-/// Of `OP_MSG`: a checksum stands at its end, more is coming, more may come.
-const KNOWN_FLAGS: u32 = 0x0001_0003;
+/// Defined flags of `OP_MSG`: `checksumPresent`, `moreToCome`, `exhaustAllowed`.
+const DEFINED_MSG_FLAGS: u32 = 0x0001_0003;
 
-fn detect(opening: &Opening) -> Verdict {
+fn detect(opening: &Opening) -> DetectorVerdict {
     match command(opening) {
-        Ok(command) => Verdict::Done(Facts::new(&["command"], [command])),
-        Err(stop) => stop.verdict(),
+        Ok(command) => DetectorVerdict::Done(ServiceAttributes::new(&["command"], [command])),
+        Err(error) => error.verdict(),
     }
 }
 
+/// Parses the first message and returns its command.
+///
 /// ```text
 ///  0        4         8             12     16
 /// ├────────┼─────────┼─────────────┼──────┼───────────────────────────────────────────
-/// │ length │ request │ in answer to│ code │ 2013: flags (4), sections
-///                                         │ 2004: flags (4), collection NUL, skip (4), most (4), document
+/// │ length │ request │ response to │ code │ 2013: flags (4), sections
+///                                         │ 2004: flags (4), collection NUL, skip (4),
+///                                         │       limit (4), document
 ///                                         │ 2012: code (4), length (4), compressor (1), bytes
 /// ```
 ///
-/// All are little-endian.
-fn command<'a>(opening: &Opening<'a>) -> Read<&'a [u8]> {
+/// All numbers are little-endian.
+fn command<'a>(opening: &Opening<'a>) -> ParseResult<&'a [u8]> {
     let mut cursor = Cursor::new(opening.orig);
     if opening.orig.is_empty() {
-        // A reply's length can be any.
+        // A reply can have any length up to the limit; only the highest byte is checked.
         return match opening.resp {
-            [_, _, _, 3..=255, ..] => Err(Stop::Wrong),
-            _ => Err(Stop::Cut),
+            [_, _, _, 3..=255, ..] => Err(ParseError::Mismatch),
+            _ => Err(ParseError::Incomplete),
         };
     }
-    let len = cursor.u32_little()?;
-    if !(HEADER + 5..=LONGEST).contains(&len) {
-        return Err(Stop::Wrong);
+    let len = cursor.u32_le()?;
+    if !(HEADER_LEN + 5..=MAX_MESSAGE_LEN).contains(&len) {
+        return Err(ParseError::Mismatch);
     }
-    let _request = cursor.u32_little()?;
+    let _request = cursor.u32_le()?;
     cursor.literal(&[0; 4])?;
-    let code = cursor.u32_little()?;
-    let longest = len - HEADER;
+    let code = cursor.u32_le()?;
+    let max_len = len - HEADER_LEN;
     match code {
-        MESSAGE => message(cursor, longest),
-        QUERY => query(cursor, longest),
-        COMPRESSED => compressed(cursor).map(|()| &b""[..]),
-        _ => Err(Stop::Wrong),
+        OP_MSG => op_msg(cursor, max_len),
+        OP_QUERY => op_query(cursor, max_len),
+        OP_COMPRESSED => op_compressed(cursor).map(|()| &b""[..]),
+        _ => Err(ParseError::Mismatch),
     }
 }
 
-/// A section is a document after a 0, or a list of them after a 1 and its own length.
-fn message(mut cursor: Cursor<'_>, longest: u32) -> Read<&[u8]> {
-    if cursor.u32_little()? & !KNOWN_FLAGS != 0 {
-        return Err(Stop::Wrong);
+/// Parses the sections of `OP_MSG` and returns the command. A section is a 0 and a document, or a
+/// 1, a length and a list of documents.
+fn op_msg(mut cursor: Cursor<'_>, max_len: u32) -> ParseResult<&[u8]> {
+    if cursor.u32_le()? & !DEFINED_MSG_FLAGS != 0 {
+        return Err(ParseError::Mismatch);
     }
     loop {
         match cursor.byte()? {
-            0 => return first_name(cursor, longest),
+            0 => return first_element_name(cursor, max_len),
             1 => {
-                let len = cursor.u32_little()?;
-                if !(5..=longest).contains(&len) {
-                    return Err(Stop::Wrong);
+                let len = cursor.u32_le()?;
+                if !(5..=max_len).contains(&len) {
+                    return Err(ParseError::Mismatch);
                 }
-                cursor.take(usize::try_from(len - 4).map_err(|_| Stop::Wrong)?)?;
+                cursor.take(usize::try_from(len - 4).map_err(|_| ParseError::Mismatch)?)?;
             }
-            _ => return Err(Stop::Wrong),
+            _ => return Err(ParseError::Mismatch),
         }
     }
 }
 
-fn query(mut cursor: Cursor<'_>, longest: u32) -> Read<&[u8]> {
-    // Eight flags, of which the first is not used.
-    if cursor.u32_little()? & !0xff != 0 {
-        return Err(Stop::Wrong);
+fn op_query(mut cursor: Cursor<'_>, max_len: u32) -> ParseResult<&[u8]> {
+    // Eight flags, the first of which is reserved.
+    if cursor.u32_le()? & !0xff != 0 {
+        return Err(ParseError::Mismatch);
     }
-    let collection = cursor.word(0, 255, |byte| byte > b' ')?;
+    let collection = cursor.take_delimited(0, 255, |byte| byte > b' ')?;
     if !collection.contains(&b'.') {
-        return Err(Stop::Wrong);
+        return Err(ParseError::Mismatch);
     }
     cursor.take(4 + 4)?;
-    first_name(cursor, longest)
+    first_element_name(cursor, max_len)
 }
 
-fn compressed(mut cursor: Cursor) -> Read<()> {
-    let code = cursor.u32_little()?;
-    let len = cursor.u32_little()?;
-    if !matches!(code, QUERY | MESSAGE) || !(5..=LONGEST).contains(&len) {
-        return Err(Stop::Wrong);
+fn op_compressed(mut cursor: Cursor) -> ParseResult<()> {
+    let code = cursor.u32_le()?;
+    let len = cursor.u32_le()?;
+    if !matches!(code, OP_QUERY | OP_MSG) || !(5..=MAX_MESSAGE_LEN).contains(&len) {
+        return Err(ParseError::Mismatch);
     }
-    // None, Snappy, zlib, Zstandard.
+    // Compressors: none, Snappy, zlib, Zstandard.
     match cursor.byte()? {
         0..=3 => Ok(()),
-        _ => Err(Stop::Wrong),
+        _ => Err(ParseError::Mismatch),
     }
 }
 
-/// The name of a document's first element, which is the command.
+/// Returns the name of a document's first element, which is the command.
 ///
 /// ```text
 ///  0        4      5
 /// ├────────┼──────┼──────────────
 /// │ length │ kind │ name NUL value …
 /// ```
-fn first_name(mut document: Cursor<'_>, longest: u32) -> Read<&[u8]> {
-    let len = document.u32_little()?;
-    if !(5..=longest).contains(&len) {
-        return Err(Stop::Wrong);
+fn first_element_name(mut document: Cursor<'_>, max_len: u32) -> ParseResult<&[u8]> {
+    let len = document.u32_le()?;
+    if !(5..=max_len).contains(&len) {
+        return Err(ParseError::Mismatch);
     }
     match document.byte()? {
-        // The end of an empty one.
+        // End of the document, which is empty.
         0 => Ok(b""),
-        1..=0x13 => match document.word(0, 64, |byte| byte.is_ascii_graphic())? {
-            [] => Err(Stop::Wrong),
+        1..=0x13 => match document.take_delimited(0, 64, |byte| byte.is_ascii_graphic())? {
+            [] => Err(ParseError::Mismatch),
             name => Ok(name),
         },
-        _ => Err(Stop::Wrong),
+        _ => Err(ParseError::Mismatch),
     }
 }

@@ -1,7 +1,8 @@
-//! MySQL's and MariaDB's protocol (MySQL internals, "Connection Phase": protocol version 10): the server's greeting or refusal.
+//! MySQL and MariaDB (MySQL internals, "Connection Phase": protocol version 10): the server's
+//! greeting or error.
 
-use super::cursor::{Cursor, Read, Stop, graphic, text};
-use super::{Detector, Facts, Opening, Verdict};
+use super::cursor::{Cursor, ParseError, ParseResult, is_graphic, is_text};
+use super::{Detector, DetectorVerdict, Opening, ServiceAttributes};
 use crate::packet::TCP;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -10,102 +11,106 @@ pub(super) const DETECTOR: Detector = Detector {
     detect,
 };
 
-const PROTOCOL: u8 = 10;
-const REFUSAL: u8 = 0xff;
+const PROTOCOL_VERSION: u8 = 10;
+const ERR_PACKET_HEADER: u8 = 0xff;
 
-/// Numbers of errors that a server has for clients.
-const ERRORS: std::ops::Range<u16> = 1_000..5_000;
+/// Error numbers that servers send to clients.
+const SERVER_ERROR_CODES: std::ops::Range<u16> = 1_000..5_000;
 
-const LONGEST: u32 = 1_024;
+const MAX_PACKET_LEN: u32 = 1_024;
 
-/// Capabilities of a client.
-const PROTOCOL_41: u32 = 0x0200;
-const TLS: u32 = 0x0800;
+/// Capability flags of a client.
+const CLIENT_PROTOCOL_41: u32 = 0x0200;
+const CLIENT_SSL: u32 = 0x0800;
 
-/// MariaDB says its version so to replicas that would stop at a first digit above 5.
-const OLD_VERSION: &[u8] = b"5.5.5-";
+/// Prefix of the version that MariaDB sends, for old replicas that check only the first digit.
+const REPLICATION_VERSION_PREFIX: &[u8] = b"5.5.5-";
 
-fn detect(opening: &Opening) -> Verdict {
+fn detect(opening: &Opening) -> DetectorVerdict {
     let user = user(opening.orig);
-    if user == Err(Stop::Wrong) {
-        return Verdict::No;
+    if user == Err(ParseError::Mismatch) {
+        return DetectorVerdict::No;
     }
     let version = match greeting(opening.resp) {
         Ok(Some(version)) => version,
-        Ok(None) => return Verdict::Done(Facts::default()),
-        Err(stop) => return stop.verdict(),
+        Ok(None) => return DetectorVerdict::Done(ServiceAttributes::default()),
+        Err(error) => return error.verdict(),
     };
-    let version = version.strip_prefix(OLD_VERSION).unwrap_or(version);
-    let facts = Facts::new(&["version", "user"], [version, user.unwrap_or_default()]);
+    let version = version
+        .strip_prefix(REPLICATION_VERSION_PREFIX)
+        .unwrap_or(version);
+    let attributes =
+        ServiceAttributes::new(&["version", "user"], [version, user.unwrap_or_default()]);
     match user {
-        Ok(_) => Verdict::Done(facts),
-        Err(_) => Verdict::Yes(facts),
+        Ok(_) => DetectorVerdict::Done(attributes),
+        Err(_) => DetectorVerdict::Yes(attributes),
     }
 }
 
-/// The version of a server's greeting, or nothing where it says an error instead.
+/// Returns the version in a server's greeting, or `None` if the server sent an error instead.
 ///
 /// ```text
 ///  0            3            4    5
-/// ├────────────┼────────────┼────┼──────────────────────────────────────────
-/// │ length, LE │ number (0) │ 10 │ version NUL, connection (4), challenge (8), 0, …
+/// ├────────────┼────────────┼────┼────────────────────────────────────────────────────
+/// │ length, LE │ number (0) │ 10 │ version NUL, connection id (4), challenge (8), 0, …
 ///                           │ ff │ error, LE (2), text
 /// ```
-fn greeting(resp: &[u8]) -> Read<Option<&[u8]>> {
+fn greeting(resp: &[u8]) -> ParseResult<Option<&[u8]>> {
     let mut cursor = Cursor::new(resp);
-    let len = cursor.u24_little()?;
-    if !(8..=LONGEST).contains(&len) {
-        return Err(Stop::Wrong);
+    let len = cursor.u24_le()?;
+    if !(8..=MAX_PACKET_LEN).contains(&len) {
+        return Err(ParseError::Mismatch);
     }
     cursor.literal(&[0])?;
     match cursor.byte()? {
-        PROTOCOL => {}
-        REFUSAL => return refusal(cursor, len).map(|()| None),
-        _ => return Err(Stop::Wrong),
+        PROTOCOL_VERSION => {}
+        ERR_PACKET_HEADER => return err_packet(cursor, len).map(|()| None),
+        _ => return Err(ParseError::Mismatch),
     }
-    let version = cursor.word(0, 80, graphic)?;
+    let version = cursor.take_delimited(0, 80, is_graphic)?;
     if !version.first().is_some_and(u8::is_ascii_digit) {
-        return Err(Stop::Wrong);
+        return Err(ParseError::Mismatch);
     }
     cursor.take(4 + 8)?;
     cursor.literal(&[0])?;
     Ok(Some(version))
 }
 
-fn refusal(mut cursor: Cursor, len: u32) -> Read<()> {
+fn err_packet(mut cursor: Cursor, len: u32) -> ParseResult<()> {
     let error = u16::from_le_bytes(cursor.array()?);
-    let len = usize::try_from(len - 3).map_err(|_| Stop::Wrong)?;
-    let message = cursor.up_to(len);
-    if !ERRORS.contains(&error) || !message.iter().all(|byte| text(*byte)) {
-        return Err(Stop::Wrong);
+    let len = usize::try_from(len - 3).map_err(|_| ParseError::Mismatch)?;
+    let message = cursor.take_up_to(len);
+    if !SERVER_ERROR_CODES.contains(&error) || !message.iter().all(|byte| is_text(*byte)) {
+        return Err(ParseError::Mismatch);
     }
     match message.len() == len {
         true => Ok(()),
-        false => Err(Stop::Cut),
+        false => Err(ParseError::Incomplete),
     }
 }
 
-/// Whom the client says it is, or nothing where TLS hides that.
+/// Returns the user name in the client's response, or an empty name if the response has none, e.g.
+/// because TLS follows.
 ///
 /// ```text
-///  0            3            4                  8              12         13         36
-/// ├────────────┼────────────┼──────────────────┼──────────────┼──────────┼──────────┼──────
-/// │ length, LE │ number (1) │ capabilities, LE │ longest, LE  │ alphabet │ reserved │ user NUL
+///  0            3            4                  8                12        13         36
+/// ├────────────┼────────────┼──────────────────┼────────────────┼─────────┼──────────┼──────
+/// │ length, LE │ number (1) │ capabilities, LE │ max packet, LE │ charset │ reserved │ user NUL
 /// ```
-fn user(orig: &[u8]) -> Read<&[u8]> {
+fn user(orig: &[u8]) -> ParseResult<&[u8]> {
     let mut cursor = Cursor::new(orig);
-    let len = cursor.u24_little()?;
+    let len = cursor.u24_le()?;
     if len == 0 {
-        return Err(Stop::Wrong);
+        return Err(ParseError::Mismatch);
     }
     cursor.literal(&[1])?;
     if len < 32 {
         return Ok(b"");
     }
-    let capabilities = cursor.u32_little()?;
-    if capabilities & PROTOCOL_41 == 0 || capabilities & TLS != 0 {
+    let capabilities = cursor.u32_le()?;
+    if capabilities & CLIENT_PROTOCOL_41 == 0 || capabilities & CLIENT_SSL != 0 {
         return Ok(b"");
     }
     cursor.take(4 + 1 + 23)?;
-    cursor.word(0, 256, text)
+    cursor.take_delimited(0, 256, is_text)
 }

@@ -1,7 +1,8 @@
-//! Redis and what speaks its protocol (Redis serialization protocol specification, RESP2 and RESP3): the first command.
+//! Redis and compatible servers (Redis serialization protocol specification, RESP2 and RESP3): the
+//! first command.
 
-use super::cursor::{Cursor, Read, Stop, text, unasked};
-use super::{Detector, Facts, Opening, Verdict};
+use super::cursor::{Cursor, ParseError, ParseResult, is_text, response_only};
+use super::{Detector, DetectorVerdict, Opening, ServiceAttributes};
 use crate::packet::TCP;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -10,86 +11,90 @@ pub(super) const DETECTOR: Detector = Detector {
     detect,
 };
 
-/// What replies begin with.
-const REPLIES: &[u8] = b"+-:$*_,#!=%~>(|";
+/// First bytes of replies.
+const REPLY_TYPES: &[u8] = b"+-:$*_,#!=%~>(|";
 
-const LONGEST_COMMAND: usize = 32;
+const MAX_COMMAND_LEN: usize = 32;
 
-fn detect(opening: &Opening) -> Verdict {
-    command(opening).unwrap_or_else(Stop::verdict)
+fn detect(opening: &Opening) -> DetectorVerdict {
+    command(opening).unwrap_or_else(ParseError::verdict)
 }
 
-fn command(opening: &Opening) -> Read<Verdict> {
-    match unasked(opening.resp, REPLIES) {
-        Stop::Cut => {}
-        stop @ Stop::Wrong => return Err(stop),
+fn command(opening: &Opening) -> ParseResult<DetectorVerdict> {
+    match response_only(opening.resp, REPLY_TYPES) {
+        ParseError::Incomplete => {}
+        error @ ParseError::Mismatch => return Err(error),
     }
     let name = match opening.orig.first() {
-        None => return Err(Stop::Cut),
-        Some(b'*') => array(opening.orig)?,
+        None => return Err(ParseError::Incomplete),
+        Some(b'*') => array_command(opening.orig)?,
         Some(byte) if byte.is_ascii_alphabetic() => {
-            let name = inline(opening.orig)?;
-            // So may other protocols' lines be, but not their answers.
+            let name = inline_command(opening.orig)?;
+            // Another protocol can have the same request line, but not the same reply.
             reply(opening.resp)?;
             name
         }
-        Some(_) => return Err(Stop::Wrong),
+        Some(_) => return Err(ParseError::Mismatch),
     };
     let name = name.to_ascii_uppercase();
-    Ok(Verdict::Done(Facts::new(&["command"], [&name[..]])))
+    Ok(DetectorVerdict::Done(ServiceAttributes::new(
+        &["command"],
+        [&name[..]],
+    )))
 }
 
-/// The first string of an array of strings.
+/// Returns the first string of an array of strings.
 ///
 /// ```text
 /// *2 CR LF  $3 CR LF  GET CR LF  …
 /// ```
-fn array(orig: &[u8]) -> Read<&[u8]> {
+fn array_command(orig: &[u8]) -> ParseResult<&[u8]> {
     let mut cursor = Cursor::new(orig);
     cursor.literal(b"*")?;
     number(&mut cursor)?;
     cursor.literal(b"$")?;
     let len = number(&mut cursor)?;
-    if len > LONGEST_COMMAND {
-        return Err(Stop::Wrong);
+    if len > MAX_COMMAND_LEN {
+        return Err(ParseError::Mismatch);
     }
-    let name = cursor.word(b'\r', len, |byte| {
+    let name = cursor.take_delimited(b'\r', len, |byte| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'|')
     })?;
     cursor.literal(b"\n")?;
     match name.len() == len {
         true => Ok(name),
-        false => Err(Stop::Wrong),
+        false => Err(ParseError::Mismatch),
     }
 }
 
-/// A number of at least 1, and the end of its line.
-fn number(cursor: &mut Cursor) -> Read<usize> {
-    let digits = cursor.word(b'\r', 7, |byte| byte.is_ascii_digit())?;
+/// Parses a number of at least 1 and the CR LF after it.
+fn number(cursor: &mut Cursor) -> ParseResult<usize> {
+    let digits = cursor.take_delimited(b'\r', 7, |byte| byte.is_ascii_digit())?;
     cursor.literal(b"\n")?;
     let number = digits
         .iter()
         .fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));
     match number {
-        0 => Err(Stop::Wrong),
+        0 => Err(ParseError::Mismatch),
         number => Ok(number),
     }
 }
 
-/// The first word of a line that is a command as people type it.
-fn inline(orig: &[u8]) -> Read<&[u8]> {
+/// Returns the name of an inline command: a text line, e.g. typed into telnet.
+fn inline_command(orig: &[u8]) -> ParseResult<&[u8]> {
     let mut cursor = Cursor::new(orig);
-    let name = cursor.run(12, |byte| byte.is_ascii_alphabetic())?;
-    if !is_typed(name) || !matches!(cursor.rest, [b' ' | b'\r' | b'\n', ..]) {
-        return Err(Stop::Wrong);
+    let name = cursor.take_while(12, |byte| byte.is_ascii_alphabetic())?;
+    if !is_redis_inline_command(name) || !matches!(cursor.rest, [b' ' | b'\r' | b'\n', ..]) {
+        return Err(ParseError::Mismatch);
     }
     cursor.line(1_024)?;
     Ok(name)
 }
 
-/// Whether it is a command that other protocols with such answers have not: POP3 knows `AUTH` and `QUIT`, too.
-fn is_typed(name: &[u8]) -> bool {
-    const KNOWN: [&[u8]; 40] = [
+/// Returns true for a command that no other protocol with similar replies has. `AUTH` and `QUIT`
+/// are excluded, because they are commands of POP3, too.
+fn is_redis_inline_command(name: &[u8]) -> bool {
+    const INLINE_COMMANDS: [&[u8]; 40] = [
         b"PING",
         b"ECHO",
         b"GET",
@@ -131,25 +136,27 @@ fn is_typed(name: &[u8]) -> bool {
         b"REPLCONF",
         b"APPEND",
     ];
-    KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name))
+    INLINE_COMMANDS
+        .iter()
+        .any(|command| command.eq_ignore_ascii_case(name))
 }
 
-/// The first line of a reply.
-fn reply(resp: &[u8]) -> Read<()> {
+/// Parses the first line of a reply.
+fn reply(resp: &[u8]) -> ParseResult<()> {
     let mut cursor = Cursor::new(resp);
     let kind = cursor.byte()?;
-    let line = cursor.word(b'\r', 1_024, text)?;
+    let line = cursor.take_delimited(b'\r', 1_024, is_text)?;
     cursor.literal(b"\n")?;
     let is_number = |line: &[u8]| !line.is_empty() && line.iter().all(u8::is_ascii_digit);
-    let fits = match kind {
+    let is_valid = match kind {
         b'+' | b'-' => !line.is_empty(),
         b':' | b'$' | b'*' | b'%' | b'~' | b'>' => {
             is_number(line.strip_prefix(b"-").unwrap_or(line))
         }
         _ => false,
     };
-    match fits {
+    match is_valid {
         true => Ok(()),
-        false => Err(Stop::Wrong),
+        false => Err(ParseError::Mismatch),
     }
 }

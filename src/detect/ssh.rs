@@ -1,7 +1,7 @@
-//! SSH (RFC 4253, section 4.2): the identification of either side.
+//! SSH (RFC 4253, section 4.2): identification lines of both sides.
 
-use super::cursor::{Cursor, Read, Stop, graphic};
-use super::{Detector, Facts, Opening, Verdict};
+use super::cursor::{Cursor, ParseError, ParseResult, is_graphic};
+use super::{Detector, DetectorVerdict, Opening, ServiceAttributes};
 use crate::packet::TCP;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -10,57 +10,58 @@ pub(super) const DETECTOR: Detector = Detector {
     detect,
 };
 
-/// The line must not be longer.
-const LONGEST: usize = 255;
+/// Maximum length of an identification line, in bytes.
+const MAX_IDENTIFICATION_LEN: usize = 255;
 
-fn detect(opening: &Opening) -> Verdict {
+fn detect(opening: &Opening) -> DetectorVerdict {
     let client = Cursor::new(opening.orig);
     let server = Cursor::new(opening.resp);
-    let (is_client, client) = match software(client) {
+    let (client_is_ssh, client) = match software(client) {
         Ok(software) => software,
-        Err(stop) => return stop.verdict(),
+        Err(error) => return error.verdict(),
     };
-    let (is_server, server) = match software(server) {
+    let (server_is_ssh, server) = match software(server) {
         Ok(software) => software,
-        Err(stop) => return stop.verdict(),
+        Err(error) => return error.verdict(),
     };
-    if !is_client && !is_server {
-        return Verdict::Maybe;
+    if !client_is_ssh && !server_is_ssh {
+        return DetectorVerdict::Maybe;
     }
-    let facts = Facts::new(
+    let attributes = ServiceAttributes::new(
         &["client", "server"],
         [client.unwrap_or_default(), server.unwrap_or_default()],
     );
     match client.is_some() && server.is_some() {
-        true => Verdict::Done(facts),
-        false => Verdict::Yes(facts),
+        true => DetectorVerdict::Done(attributes),
+        false => DetectorVerdict::Yes(attributes),
     }
 }
 
-/// Whether a side surely speaks SSH, and the name of its software once that is there.
+/// Returns true once the line of one side is certainly SSH, and the name of the side's software
+/// once it was captured completely.
 ///
 /// ```text
 /// SSH-2.0-OpenSSH_9.2p1 Debian-2 CR LF
 ///         software      comments
 /// ```
-fn software(mut line: Cursor<'_>) -> Read<(bool, Option<&[u8]>)> {
+fn software(mut line: Cursor<'_>) -> ParseResult<(bool, Option<&[u8]>)> {
     match identification(&mut line) {
         Ok(()) => {}
-        Err(Stop::Cut) => return Ok((false, None)),
-        Err(Stop::Wrong) => return Err(Stop::Wrong),
+        Err(ParseError::Incomplete) => return Ok((false, None)),
+        Err(ParseError::Mismatch) => return Err(ParseError::Mismatch),
     }
-    let software = match line.run(LONGEST, graphic) {
+    let software = match line.take_while(MAX_IDENTIFICATION_LEN, is_graphic) {
         Ok(software) => software,
-        Err(Stop::Cut) => return Ok((true, None)),
-        Err(Stop::Wrong) => return Err(Stop::Wrong),
+        Err(ParseError::Incomplete) => return Ok((true, None)),
+        Err(ParseError::Mismatch) => return Err(ParseError::Mismatch),
     };
     match line.rest {
         [b' ' | b'\r' | b'\n', ..] => Ok((true, Some(software))),
-        _ => Err(Stop::Wrong),
+        _ => Err(ParseError::Mismatch),
     }
 }
 
-fn identification(line: &mut Cursor) -> Read<()> {
+fn identification(line: &mut Cursor) -> ParseResult<()> {
     line.literal(b"SSH-")?;
     match line.rest {
         [b'1', ..] => line.literal(b"1.99-"),

@@ -1,28 +1,32 @@
-//! Openings as real programs say them, and what must hold for all of them and for what is none.
+//! Detection tests: openings recorded from real programs, openings of unsupported protocols, and
+//! invariants of all detectors.
 
 mod databases;
-mod names;
-mod none;
-mod queues;
+mod infrastructure;
+mod message_brokers;
+mod unrecognized;
 mod web;
 
 use proptest::prelude::*;
 
-use super::{Answer, DETECTORS, Detector, Facts, Opening, Verdict, detect};
+use super::{
+    DETECTORS, DetectionResult, Detector, DetectorVerdict, Opening, ServiceAttributes, detect,
+};
 use crate::packet::{TCP, UDP};
 
-/// An opening and what it is.
-struct Row {
+/// An opening and the expected service.
+struct DetectionCase {
     name: &'static str,
     transport: u8,
     orig: Vec<u8>,
     resp: Vec<u8>,
-    /// The service's name, or nothing where it is none that is known.
+    /// Expected service name; empty if no service is expected.
     service: &'static str,
-    facts: &'static str,
+    /// Expected attributes as `name=value`, separated by spaces.
+    attributes: &'static str,
 }
 
-impl Row {
+impl DetectionCase {
     fn opening(&self) -> Opening<'_> {
         Opening {
             orig: &self.orig,
@@ -31,25 +35,25 @@ impl Row {
     }
 
     fn detector(&self) -> Option<&'static Detector> {
-        asked(self.transport).find(|detector| detector.name == self.service)
+        detectors_for(self.transport).find(|detector| detector.name == self.service)
     }
 }
 
-fn row(
+fn case(
     name: &'static str,
     transport: u8,
     orig: impl AsRef<[u8]>,
     resp: impl AsRef<[u8]>,
     service: &'static str,
-    facts: &'static str,
-) -> Row {
-    Row {
+    attributes: &'static str,
+) -> DetectionCase {
+    DetectionCase {
         name,
         transport,
         orig: orig.as_ref().to_vec(),
         resp: resp.as_ref().to_vec(),
         service,
-        facts,
+        attributes,
     }
 }
 
@@ -65,60 +69,65 @@ fn hex(text: &str) -> Vec<u8> {
         .collect()
 }
 
-fn rows() -> Vec<Row> {
-    let all = [
-        web::rows(),
-        names::rows(),
-        databases::rows(),
-        queues::rows(),
-        none::rows(),
+fn cases() -> Vec<DetectionCase> {
+    let groups = [
+        web::cases(),
+        infrastructure::cases(),
+        databases::cases(),
+        message_brokers::cases(),
+        unrecognized::cases(),
     ];
-    all.into_iter().flatten().collect()
+    groups.into_iter().flatten().collect()
 }
 
-fn asked(transport: u8) -> impl Iterator<Item = &'static Detector> {
+fn detectors_for(transport: u8) -> impl Iterator<Item = &'static Detector> {
     DETECTORS
         .iter()
         .filter(move |detector| detector.transports.contains(&transport))
 }
 
-fn listed(facts: &Facts) -> String {
-    let facts: Vec<String> = facts
+fn attribute_list(attributes: &ServiceAttributes) -> String {
+    let pairs: Vec<String> = attributes
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    facts.join(" ")
+    pairs.join(" ")
 }
 
-/// Pairs of what is special and what is general and true of it, too.
-const BOTH: [(&str, &str); 2] = [("websocket", "http"), ("grpc", "http2")];
+/// Pairs of a specialized protocol and the general one whose detector also accepts it.
+const SPECIALIZATIONS: [(&str, &str); 2] = [("websocket", "http"), ("grpc", "http2")];
 
 #[test]
-fn rows_are_what_they_are() {
-    for row in rows() {
-        let opening = row.opening();
-        let (is_final, service) = match detect(row.transport, &opening) {
-            Answer::Open(service) => (false, service),
-            Answer::Final(service) => (true, service),
+fn every_case_is_detected_as_its_service() {
+    for case in cases() {
+        let opening = case.opening();
+        let (is_final, service) = match detect(case.transport, &opening) {
+            DetectionResult::Tentative(service) => (false, service),
+            DetectionResult::Final(service) => (true, service),
         };
-        let Some(detector) = row.detector() else {
-            assert_eq!(service, None, "{}", row.name);
+        let Some(detector) = case.detector() else {
+            assert_eq!(service, None, "{}", case.name);
             continue;
         };
-        let service = service.unwrap_or_else(|| panic!("{}: nothing", row.name));
-        assert_eq!(service.name, row.service, "{}", row.name);
-        assert_eq!(listed(&service.facts), row.facts, "{}", row.name);
-        let is_done = matches!((detector.detect)(&opening), Verdict::Done(_));
-        let may_be_special = asked(row.transport)
-            .filter(|special| BOTH.contains(&(special.name, row.service)))
-            .any(|special| (special.detect)(&opening) == Verdict::Maybe);
-        assert_eq!(is_final, is_done && !may_be_special, "{}", row.name);
+        let service = service.unwrap_or_else(|| panic!("{}: no service", case.name));
+        assert_eq!(service.name, case.service, "{}", case.name);
+        assert_eq!(
+            attribute_list(&service.attributes),
+            case.attributes,
+            "{}",
+            case.name
+        );
+        let is_done = matches!((detector.detect)(&opening), DetectorVerdict::Done(_));
+        let may_be_specialized = detectors_for(case.transport)
+            .filter(|detector| SPECIALIZATIONS.contains(&(detector.name, case.service)))
+            .any(|detector| (detector.detect)(&opening) == DetectorVerdict::Maybe);
+        assert_eq!(is_final, is_done && !may_be_specialized, "{}", case.name);
     }
 }
 
-/// Both sides speak, but not the same: a request is one all the same.
+/// If the two sides use different protocols, the request decides.
 #[test]
-fn requests_to_others_than_web_servers_are_requests() {
+fn http_request_to_a_non_http_server_is_detected_as_http() {
     let request = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
     for greeting in [
         &b"SSH-2.0-OpenSSH_9.2p1\r\n"[..],
@@ -126,86 +135,102 @@ fn requests_to_others_than_web_servers_are_requests() {
         b"ERROR\r\n",
         b"220 ftp\r\n",
     ] {
-        let answer = detect(
+        let result = detect(
             TCP,
             &Opening {
                 orig: request,
                 resp: greeting,
             },
         );
-        let Answer::Final(Some(service)) = answer else {
-            panic!("{answer:?}");
+        let DetectionResult::Final(Some(service)) = result else {
+            panic!("{result:?}");
         };
         assert_eq!(
-            (service.name, &listed(&service.facts)[..]),
+            (service.name, &attribute_list(&service.attributes)[..]),
             ("http", "method=GET path=/")
         );
     }
 }
 
 #[test]
-fn every_detector_has_rows() {
+fn every_detector_has_cases() {
     for detector in DETECTORS {
-        let rows = rows();
-        let own = rows.iter().filter(|row| {
-            row.detector()
-                .is_some_and(|own| std::ptr::eq(own, detector))
+        let all_cases = cases();
+        let matching = all_cases.iter().filter(|case| {
+            case.detector()
+                .is_some_and(|candidate| std::ptr::eq(candidate, detector))
         });
-        assert!(own.count() > 2, "{}", detector.name);
+        assert!(matching.count() > 2, "{}", detector.name);
     }
 }
 
 #[test]
-fn nothing_else_says_that_it_is_sure() {
-    for row in rows() {
-        for detector in asked(row.transport) {
-            let is_sure = matches!(
-                (detector.detect)(&row.opening()),
-                Verdict::Yes(_) | Verdict::Done(_)
+fn no_other_detector_accepts_a_case() {
+    for case in cases() {
+        for detector in detectors_for(case.transport) {
+            let is_detected = matches!(
+                (detector.detect)(&case.opening()),
+                DetectorVerdict::Yes(_) | DetectorVerdict::Done(_)
             );
-            let may_be =
-                detector.name == row.service || BOTH.contains(&(row.service, detector.name));
-            assert!(!is_sure || may_be, "{}: {}", row.name, detector.name);
+            let is_allowed = detector.name == case.service
+                || SPECIALIZATIONS.contains(&(case.service, detector.name));
+            assert!(
+                !is_detected || is_allowed,
+                "{}: {}",
+                case.name,
+                detector.name
+            );
         }
     }
 }
 
-/// Whatever is known of it already, a row can still become what it is; and what is said to be final stays.
+/// For every pair of prefixes, the detector of the expected service does not rule it out, and a
+/// final result is the expected service.
 #[test]
-fn beginnings_may_become_the_whole() {
-    for row in rows() {
-        for orig in 0..=row.orig.len() {
-            for resp in 0..=row.resp.len() {
-                check_beginning(&row, &row.orig[..orig], &row.resp[..resp]);
+fn no_prefix_of_a_case_is_rejected() {
+    for case in cases() {
+        for orig in 0..=case.orig.len() {
+            for resp in 0..=case.resp.len() {
+                check_prefix(&case, &case.orig[..orig], &case.resp[..resp]);
             }
         }
     }
 }
 
-fn check_beginning(row: &Row, orig: &[u8], resp: &[u8]) {
+fn check_prefix(case: &DetectionCase, orig: &[u8], resp: &[u8]) {
     let opening = Opening { orig, resp };
-    let place = || format!("{}: {} and {} bytes", row.name, orig.len(), resp.len());
-    let answer = detect(row.transport, &opening);
-    let Some(detector) = row.detector() else {
-        let is_none = matches!(answer, Answer::Open(None) | Answer::Final(None));
-        assert!(is_none, "{}: {answer:?}", place());
+    let context = || format!("{}: {} and {} bytes", case.name, orig.len(), resp.len());
+    let result = detect(case.transport, &opening);
+    let Some(detector) = case.detector() else {
+        let is_none = matches!(
+            result,
+            DetectionResult::Tentative(None) | DetectionResult::Final(None)
+        );
+        assert!(is_none, "{}: {result:?}", context());
         return;
     };
     match (detector.detect)(&opening) {
-        Verdict::No => panic!("{}: no", place()),
-        Verdict::Done(facts) => assert_eq!(listed(&facts), row.facts, "{}", place()),
-        Verdict::Maybe | Verdict::Yes(_) => {}
+        DetectorVerdict::No => panic!("{}: rejected", context()),
+        DetectorVerdict::Done(attributes) => {
+            assert_eq!(
+                attribute_list(&attributes),
+                case.attributes,
+                "{}",
+                context()
+            );
+        }
+        DetectorVerdict::Maybe | DetectorVerdict::Yes(_) => {}
     }
-    if let Answer::Final(service) = answer {
+    if let DetectionResult::Final(service) = result {
         let name = service.map(|service| service.name);
-        assert_eq!(name, Some(row.service), "{}", place());
+        assert_eq!(name, Some(case.service), "{}", context());
     }
 }
 
-/// Random bytes, always the same: xorshift64*.
-struct Random(u64);
+/// Generator of reproducible random bytes (xorshift64*).
+struct Xorshift(u64);
 
-impl Random {
+impl Xorshift {
     fn fill(&mut self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
             self.0 ^= self.0 >> 12;
@@ -218,23 +243,26 @@ impl Random {
 }
 
 #[test]
-fn random_bytes_are_nothing() {
-    let mut random = Random(20_260_101);
+fn random_bytes_are_not_detected_as_any_service() {
+    let mut random = Xorshift(20_260_101);
     let (mut orig, mut resp) = ([0; 64], [0; 64]);
     for _ in 0..100_000 {
         random.fill(&mut orig);
         random.fill(&mut resp);
         for transport in [TCP, UDP] {
             for (orig, resp) in [(&orig[..], &resp[..]), (&orig, &[]), (&[], &resp)] {
-                let answer = detect(transport, &Opening { orig, resp });
-                let is_none = matches!(answer, Answer::Open(None) | Answer::Final(None));
-                assert!(is_none, "{answer:?}: {orig:02x?} {resp:02x?}");
+                let result = detect(transport, &Opening { orig, resp });
+                let is_none = matches!(
+                    result,
+                    DetectionResult::Tentative(None) | DetectionResult::Final(None)
+                );
+                assert!(is_none, "{result:?}: {orig:02x?} {resp:02x?}");
             }
         }
     }
 }
 
-fn ask_all(orig: &[u8], resp: &[u8]) {
+fn run_all_detectors(orig: &[u8], resp: &[u8]) {
     for detector in DETECTORS {
         let _ = (detector.detect)(&Opening { orig, resp });
         let _ = (detector.detect)(&Opening {
@@ -250,31 +278,31 @@ proptest! {
         orig in prop::collection::vec(any::<u8>(), 0..200),
         resp in prop::collection::vec(any::<u8>(), 0..200),
     ) {
-        ask_all(&orig, &resp);
+        run_all_detectors(&orig, &resp);
     }
 
     #[test]
-    fn no_change_of_a_row_makes_a_detector_panic(
+    fn no_mutation_of_a_case_makes_a_detector_panic(
         at in any::<prop::sample::Index>(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in any::<prop::sample::Index>(),
-        twice in any::<prop::sample::Index>(),
+        repeated_from in any::<prop::sample::Index>(),
     ) {
-        let rows = rows();
-        let row = at.get(&rows);
-        let mut both = [row.orig.clone(), row.resp.clone()];
+        let all_cases = cases();
+        let case = at.get(&all_cases);
+        let mut both = [case.orig.clone(), case.resp.clone()];
         for side in &mut both {
-            for (place, byte) in &changes {
+            for (position, byte) in &changes {
                 if !side.is_empty() {
-                    let place = place.index(side.len());
-                    side[place] = *byte;
+                    let position = position.index(side.len());
+                    side[position] = *byte;
                 }
             }
         }
         let [mut orig, resp] = both;
-        ask_all(&orig, &resp);
-        ask_all(&orig[..cut.index(orig.len() + 1)], &resp);
-        orig.extend_from_within(twice.index(orig.len() + 1)..);
-        ask_all(&orig, &resp);
+        run_all_detectors(&orig, &resp);
+        run_all_detectors(&orig[..cut.index(orig.len() + 1)], &resp);
+        orig.extend_from_within(repeated_from.index(orig.len() + 1)..);
+        run_all_detectors(&orig, &resp);
     }
 }

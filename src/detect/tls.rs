@@ -1,7 +1,7 @@
-//! TLS 1.0 to 1.3 and SSL 3.0 (RFC 8446, RFC 5246): the hello of either side.
+//! TLS 1.0 to 1.3 and SSL 3.0 (RFC 8446, RFC 5246): the hello messages of both sides.
 
-use super::cursor::{Cursor, Read, Stop, unasked};
-use super::{Detector, Facts, OPENING, Opening, Verdict};
+use super::cursor::{Cursor, ParseError, ParseResult, response_only};
+use super::{Detector, DetectorVerdict, MAX_OPENING_LEN, Opening, ServiceAttributes};
 use crate::packet::TCP;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -10,81 +10,84 @@ pub(super) const DETECTOR: Detector = Detector {
     detect,
 };
 
-/// Kinds of records: a change of ciphers is the first, data the last.
-const RECORDS: std::ops::RangeInclusive<u8> = 20..=23;
-const ALERT: u8 = 21;
-const HANDSHAKE: u8 = 22;
+/// Record types, from change_cipher_spec to application_data.
+const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=23;
+const ALERT_RECORD: u8 = 21;
+const HANDSHAKE_RECORD: u8 = 22;
 
-/// Kinds of handshake messages.
-const CLIENT: u8 = 1;
-const SERVER: u8 = 2;
+/// Handshake message types.
+const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
 
-/// Kinds of extensions.
-const SERVER_NAME: u16 = 0;
-const PROTOCOLS: u16 = 16;
-const VERSIONS: u16 = 43;
+/// Extension types.
+const SERVER_NAME_EXTENSION: u16 = 0;
+const ALPN_EXTENSION: u16 = 16;
+const SUPPORTED_VERSIONS_EXTENSION: u16 = 43;
 
-const SSL_3: u16 = 0x0300;
+const SSL_3_0: u16 = 0x0300;
 const TLS_1_3: u16 = 0x0304;
 
-/// What RFC 5246 allows for a record that is compressed and encrypted.
-const LONGEST_RECORD: u16 = 16_384 + 2_048;
+/// Maximum length of a compressed and encrypted record in RFC 5246, in bytes.
+const MAX_RECORD_LEN: u16 = 16_384 + 2_048;
 
-/// What a hello says.
+/// Fields of a hello message.
 #[derive(Default)]
-struct Hello<'a> {
-    /// The highest that is offered, or the one that is chosen.
+struct TlsHello<'a> {
+    /// Highest version offered, or the version chosen.
     version: u16,
     server_name: &'a [u8],
-    /// The names of RFC 7301, each after its length.
+    /// ALPN protocol names (RFC 7301), each after its length.
     protocols: &'a [u8],
-    /// Nothing more can be learnt from it.
-    is_whole: bool,
+    /// True if the message was captured completely.
+    is_complete: bool,
 }
 
-fn detect(opening: &Opening) -> Verdict {
-    // No other opening costs more than this.
-    let may_be_ours = match *opening.orig {
+fn detect(opening: &Opening) -> DetectorVerdict {
+    // This test makes detection cheap for all other protocols.
+    let may_be_tls = match *opening.orig {
         [] => true,
-        [kind] => RECORDS.contains(&kind),
-        [kind, major, ..] => RECORDS.contains(&kind) && major == 3,
+        [kind] => RECORD_TYPES.contains(&kind),
+        [kind, major, ..] => RECORD_TYPES.contains(&kind) && major == 3,
     };
-    if !may_be_ours || !may_answer(opening.resp) {
-        return Verdict::No;
+    if !may_be_tls || !can_answer_client_hello(opening.resp) {
+        return DetectorVerdict::No;
     }
-    let (mut client_bytes, mut server_bytes) = ([0; OPENING], [0; OPENING]);
-    let client = hello(CLIENT, opening.orig, &mut client_bytes);
-    let server = hello(SERVER, opening.resp, &mut server_bytes);
+    let (mut client_bytes, mut server_bytes) = ([0; MAX_OPENING_LEN], [0; MAX_OPENING_LEN]);
+    let client = hello(CLIENT_HELLO, opening.orig, &mut client_bytes);
+    let server = hello(SERVER_HELLO, opening.resp, &mut server_bytes);
     match (client, server) {
-        (Ok(client), Ok(server)) if client.is_whole && server.is_whole => {
-            Verdict::Done(facts(&client, &server))
+        (Ok(client), Ok(server)) if client.is_complete && server.is_complete => {
+            DetectorVerdict::Done(attributes(&client, &server))
         }
-        // An alert, or a server that knows no TLS.
-        (Ok(client), Err(Stop::Wrong)) if client.is_whole => {
-            Verdict::Done(facts(&client, &Hello::default()))
+        // An alert, or a server without TLS.
+        (Ok(client), Err(ParseError::Mismatch)) if client.is_complete => {
+            DetectorVerdict::Done(attributes(&client, &TlsHello::default()))
         }
-        (Ok(client), server) => Verdict::Yes(facts(&client, &server.unwrap_or_default())),
-        // The capture joined late, or the client's hello is cut.
-        (Err(_), Ok(server)) => Verdict::Yes(facts(&Hello::default(), &server)),
-        (Err(Stop::Wrong), Err(stop)) => stop.verdict(),
-        // A client's hello may have been answered so.
-        (Err(_), Err(Stop::Wrong)) if opening.orig.is_empty() => {
-            unasked(opening.resp, &[ALERT, b'H']).verdict()
+        (Ok(client), server) => {
+            DetectorVerdict::Yes(attributes(&client, &server.unwrap_or_default()))
         }
-        (Err(Stop::Cut), Err(_)) => Verdict::Maybe,
+        // The capture started late, or the client's hello is truncated.
+        (Err(_), Ok(server)) => DetectorVerdict::Yes(attributes(&TlsHello::default(), &server)),
+        (Err(ParseError::Mismatch), Err(error)) => error.verdict(),
+        // The bytes can be the response to a client's hello.
+        (Err(_), Err(ParseError::Mismatch)) if opening.orig.is_empty() => {
+            response_only(opening.resp, &[ALERT_RECORD, b'H']).verdict()
+        }
+        (Err(ParseError::Incomplete), Err(_)) => DetectorVerdict::Maybe,
     }
 }
 
-/// Whether a client's hello is answered so: with TLS, or by a web server without it that complains of the request. What others
-/// say may have been said first, and TLS begin later.
-fn may_answer(resp: &[u8]) -> bool {
+/// Returns true if the bytes can be the response to a client's hello: TLS, or the unencrypted error
+/// of a web server. Other bytes come from a protocol in which the server sends first and TLS starts
+/// later.
+fn can_answer_client_hello(resp: &[u8]) -> bool {
     match *resp {
-        [] | [ALERT | HANDSHAKE] | [ALERT | HANDSHAKE, 3, ..] => true,
-        _ => Cursor::new(resp).literal(b"HTTP/1.") != Err(Stop::Wrong),
+        [] | [ALERT_RECORD | HANDSHAKE_RECORD] | [ALERT_RECORD | HANDSHAKE_RECORD, 3, ..] => true,
+        _ => Cursor::new(resp).literal(b"HTTP/1.") != Err(ParseError::Mismatch),
     }
 }
 
-fn facts(client: &Hello, server: &Hello) -> Facts {
+fn attributes(client: &TlsHello, server: &TlsHello) -> ServiceAttributes {
     let version = match server.version {
         0 => client.version,
         chosen => chosen,
@@ -93,11 +96,11 @@ fn facts(client: &Hello, server: &Hello) -> Facts {
         [] => client.protocols,
         chosen => chosen,
     };
-    Facts::new(
+    ServiceAttributes::new(
         &["sni", "alpn", "version"],
         [
             client.server_name,
-            &joined(protocols),
+            &alpn_list(protocols),
             version_name(version),
         ],
     )
@@ -105,7 +108,7 @@ fn facts(client: &Hello, server: &Hello) -> Facts {
 
 fn version_name(version: u16) -> &'static [u8] {
     match version {
-        SSL_3 => b"SSL 3.0",
+        SSL_3_0 => b"SSL 3.0",
         0x0301 => b"1.0",
         0x0302 => b"1.1",
         0x0303 => b"1.2",
@@ -114,95 +117,109 @@ fn version_name(version: u16) -> &'static [u8] {
     }
 }
 
-/// The names, commas between them.
-fn joined(protocols: &[u8]) -> Vec<u8> {
+/// Returns the ALPN protocol names, separated by commas.
+fn alpn_list(protocols: &[u8]) -> Vec<u8> {
     let (mut names, mut cursor) = (Vec::new(), Cursor::new(protocols));
     while let Ok(len) = cursor.byte() {
         if !names.is_empty() {
             names.push(b',');
         }
-        names.extend(cursor.up_to(len.into()));
+        names.extend(cursor.take_up_to(len.into()));
     }
     names
 }
 
-/// Reads the hello of a kind, which may lie in several records; `buffer` takes it without their headers.
-fn hello<'a>(kind: u8, bytes: &[u8], buffer: &'a mut [u8; OPENING]) -> Read<Hello<'a>> {
-    let (len, is_ended) = join(bytes, buffer)?;
+/// Parses the hello message of the client or the server, which can span several records; `buffer`
+/// receives the message without the record headers.
+fn hello<'a>(
+    kind: u8,
+    bytes: &[u8],
+    buffer: &'a mut [u8; MAX_OPENING_LEN],
+) -> ParseResult<TlsHello<'a>> {
+    let (len, is_at_end) = reassemble_handshake(bytes, buffer)?;
     let message = buffer.get(..len).unwrap_or_default();
-    match read_hello(kind, Cursor::new(message)) {
-        Err(Stop::Cut) if is_ended => Err(Stop::Wrong),
-        read => read,
+    match parse_hello(kind, Cursor::new(message)) {
+        Err(ParseError::Incomplete) if is_at_end => Err(ParseError::Mismatch),
+        parsed => parsed,
     }
 }
 
-/// The length of what the first records carry of a handshake, and whether something else stands after it.
+/// Copies the handshake bytes of the first records into `buffer`. Returns their length, and true if
+/// bytes other than a handshake record follow them.
 ///
 /// ```text
 ///  0      1       2       3        5
 /// ├──────┼───────┼───────┼────────┼──────────
 /// │ kind │ major │ minor │ length │ fragment
 /// ```
-fn join(records: &[u8], buffer: &mut [u8; OPENING]) -> Read<(usize, bool)> {
+fn reassemble_handshake(
+    records: &[u8],
+    buffer: &mut [u8; MAX_OPENING_LEN],
+) -> ParseResult<(usize, bool)> {
     let (mut cursor, mut end) = (Cursor::new(records), 0);
     loop {
-        let fragment = match fragment(&mut cursor) {
+        let fragment = match handshake_fragment(&mut cursor) {
             Ok(fragment) => fragment,
-            Err(stop) if end == 0 => return Err(stop),
-            Err(stop) => return Ok((end, stop == Stop::Wrong)),
+            Err(error) if end == 0 => return Err(error),
+            Err(error) => return Ok((end, error == ParseError::Mismatch)),
         };
-        let room = buffer.iter_mut().skip(end).zip(fragment);
-        end += room.map(|(place, byte)| *place = *byte).count();
+        let pairs = buffer.iter_mut().skip(end).zip(fragment);
+        end += pairs.map(|(octet, byte)| *octet = *byte).count();
     }
 }
 
-fn fragment<'a>(cursor: &mut Cursor<'a>) -> Read<&'a [u8]> {
-    cursor.literal(&[HANDSHAKE, 3])?;
+fn handshake_fragment<'a>(cursor: &mut Cursor<'a>) -> ParseResult<&'a [u8]> {
+    cursor.literal(&[HANDSHAKE_RECORD, 3])?;
     let (minor, len) = (cursor.byte()?, cursor.u16()?);
-    if minor > 4 || len == 0 || len > LONGEST_RECORD {
-        return Err(Stop::Wrong);
+    if minor > 4 || len == 0 || len > MAX_RECORD_LEN {
+        return Err(ParseError::Mismatch);
     }
-    match cursor.up_to(len.into()) {
-        [] => Err(Stop::Cut),
+    match cursor.take_up_to(len.into()) {
+        [] => Err(ParseError::Incomplete),
         fragment => Ok(fragment),
     }
 }
 
+/// Parses a hello message.
+///
 /// ```text
 ///  0      1        4         6        38
-/// ├──────┼────────┼─────────┼────────┼─────────────┬────────────────────────┬─────────────┬────────────
-/// │ kind │ length │ version │ random │ session (1) │ client: ciphers (2)    │ methods (1) │ extensions (2)
-/// │      │        │         │        │             │ server: the cipher [2] │ method [1]  │
+/// ├──────┼────────┼─────────┼────────┼─────────────┬─────────────────────┬─────────────┬───
+/// │ kind │ length │ version │ random │ session (1) │ client: ciphers (2) │ methods (1) │
+/// │      │        │         │        │             │ server: cipher [2]  │ method [1]  │
+///
+/// ┬────────────────┐
+/// │ extensions (2) │
 /// ```
 ///
-/// In parentheses: the size of a length before it. In brackets: its own size.
-fn read_hello<'a>(kind: u8, mut cursor: Cursor<'a>) -> Read<Hello<'a>> {
+/// In parentheses is the size of the length field before an item, in brackets the size of the item.
+fn parse_hello<'a>(kind: u8, mut cursor: Cursor<'a>) -> ParseResult<TlsHello<'a>> {
     cursor.literal(&[kind, 0])?;
     let len = cursor.u16()?;
-    let is_there = cursor.rest.len() >= usize::from(len);
-    let mut body = Cursor::new(cursor.up_to(len.into()));
+    let is_captured = cursor.rest.len() >= usize::from(len);
+    let mut body = Cursor::new(cursor.take_up_to(len.into()));
     let version = body.u16()?;
-    if !(SSL_3..=TLS_1_3).contains(&version) {
-        return Err(Stop::Wrong);
+    if !(SSL_3_0..=TLS_1_3).contains(&version) {
+        return Err(ParseError::Mismatch);
     }
     body.take(32)?;
     let session = body.byte()?;
     if session > 32 {
-        return Err(Stop::Wrong);
+        return Err(ParseError::Mismatch);
     }
     body.take(session.into())?;
     let ciphers = body.u16()?;
-    if kind == CLIENT && (ciphers < 2 || ciphers % 2 != 0) {
-        return Err(Stop::Wrong);
+    if kind == CLIENT_HELLO && (ciphers < 2 || ciphers % 2 != 0) {
+        return Err(ParseError::Mismatch);
     }
-    // From here on it is sure, and what does not fit only ends what can be learnt.
-    let mut hello = Hello {
+    // The message is certainly a hello; a malformed field only ends the parsing.
+    let mut hello = TlsHello {
         version,
-        is_whole: is_there,
-        ..Hello::default()
+        is_complete: is_captured,
+        ..TlsHello::default()
     };
     let skipped = match kind {
-        CLIENT => body.take(ciphers.into()).and_then(|_| body.byte()),
+        CLIENT_HELLO => body.take(ciphers.into()).and_then(|_| body.byte()),
         _ => Ok(1),
     };
     if skipped
@@ -210,35 +227,39 @@ fn read_hello<'a>(kind: u8, mut cursor: Cursor<'a>) -> Read<Hello<'a>> {
         .is_ok()
         && body.u16().is_ok()
     {
-        while extension(kind, &mut body, &mut hello).is_ok() {}
+        while parse_extension(kind, &mut body, &mut hello).is_ok() {}
     }
     Ok(hello)
 }
 
-fn extension<'a>(kind: u8, extensions: &mut Cursor<'a>, hello: &mut Hello<'a>) -> Read<()> {
-    let (name, len) = (extensions.u16()?, extensions.u16()?);
+fn parse_extension<'a>(
+    kind: u8,
+    extensions: &mut Cursor<'a>,
+    hello: &mut TlsHello<'a>,
+) -> ParseResult<()> {
+    let (extension, len) = (extensions.u16()?, extensions.u16()?);
     let mut value = Cursor::new(extensions.take(len.into())?);
-    match (name, kind) {
-        (VERSIONS, CLIENT) => {
+    match (extension, kind) {
+        (SUPPORTED_VERSIONS_EXTENSION, CLIENT_HELLO) => {
             value.byte()?;
-            // What is not a version is there to keep servers used to new ones (RFC 8701).
+            // Reserved values (GREASE, RFC 8701) are not versions.
             while let Ok(offer) = value.u16() {
-                if (SSL_3..=TLS_1_3).contains(&offer) {
+                if (SSL_3_0..=TLS_1_3).contains(&offer) {
                     hello.version = hello.version.max(offer);
                 }
             }
         }
-        (VERSIONS, _) => hello.version = value.u16()?,
-        (PROTOCOLS, _) => {
+        (SUPPORTED_VERSIONS_EXTENSION, _) => hello.version = value.u16()?,
+        (ALPN_EXTENSION, _) => {
             let len = value.u16()?;
-            hello.protocols = value.up_to(len.into());
+            hello.protocols = value.take_up_to(len.into());
         }
-        // A list of which each client makes one name: its length, the kind of name, the name's length.
-        (SERVER_NAME, CLIENT) => {
+        // A list that in practice has one name: list length, name type, name length, name.
+        (SERVER_NAME_EXTENSION, CLIENT_HELLO) => {
             value.u16()?;
             value.literal(&[0])?;
             let len = value.u16()?;
-            hello.server_name = value.up_to(len.into());
+            hello.server_name = value.take_up_to(len.into());
         }
         _ => {}
     }

@@ -1,35 +1,39 @@
-//! What the address and the port are: whose, of which kind, and who may have them (RFC 6335, RFC 6890).
+//! The addresses of the target and the class of its port (RFC 6335, RFC 6890).
 
-use super::Class;
-use super::facts::Facts;
-use super::finding::{Check, Finding};
+use super::PortClass;
+use super::facts::PortFacts;
+use super::finding::{CheckName, Finding};
 
-const CHECK: Check = Check("address");
+const CHECK: CheckName = CheckName("address");
 
-pub(super) fn check(facts: &Facts) -> Vec<Finding> {
-    let mut found = vec![address(facts), port(facts)];
-    found.extend(ephemeral(facts));
-    found.extend(privileged(facts));
+pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
+    let mut found = vec![check_address(facts), check_port_class(facts)];
+    found.extend(check_ephemeral_port(facts));
+    found.extend(check_privileged_port(facts));
     found
 }
 
-fn address(facts: &Facts) -> Finding {
+fn check_address(facts: &PortFacts) -> Finding {
     let host = &facts.target.host;
     let resolved = &facts.resolved;
     let Some(first) = resolved.addresses.first() else {
-        let why = resolved.error.as_deref().unwrap_or("it has no address");
-        return CHECK.problem("name-not-resolved", format!("{host} has no address: {why}"));
+        let reason = resolved
+            .error
+            .as_deref()
+            .unwrap_or("the lookup returned no addresses");
+        let message = format!("{host} has no address: {reason}");
+        return CHECK.problem("name-not-resolved", message);
     };
     let kind = |address: &std::net::IpAddr| {
         let canonical = address.to_canonical();
         if canonical.is_loopback() {
-            "loopback: only this machine reaches it".to_owned()
+            "a loopback address, reachable from this machine only".to_owned()
         } else if canonical.is_unspecified() {
-            "the wildcard: to connect to it means this machine's loopback".to_owned()
+            "the wildcard address; connections to it reach the loopback".to_owned()
         } else if let Some(interface) = facts.interface_of(canonical) {
-            format!("this machine's own, on {}", interface.name)
+            format!("an address of this machine, on {}", interface.name)
         } else {
-            "not this machine's: who listens here does not answer there".to_owned()
+            "not an address of this machine: servers on this machine do not answer there".to_owned()
         }
     };
     let lines = resolved
@@ -37,70 +41,82 @@ fn address(facts: &Facts) -> Finding {
         .iter()
         .map(|address| format!("{address}: {}", kind(address)));
     if facts.target.address().is_some() {
-        let what = format!("{first} is {}", kind(first));
-        return match facts.is_own(*first) {
-            true => CHECK.ok("own-address", what),
-            false => CHECK.note("foreign-address", what),
+        let message = format!("{first} is {}", kind(first));
+        return match facts.is_local_address(*first) {
+            true => CHECK.ok("own-address", message),
+            false => CHECK.note("foreign-address", message),
         };
     }
     let all: Vec<String> = resolved.addresses.iter().map(ToString::to_string).collect();
-    let what = format!("{host} is {}", all.join(", then "));
-    match resolved.addresses.iter().all(|own| facts.is_own(*own)) {
-        true => CHECK.ok("own-address", what).because_of(lines),
-        false => CHECK.note("foreign-address", what).because_of(lines),
+    let message = format!("{host} resolves to {}", all.join(", then "));
+    match resolved
+        .addresses
+        .iter()
+        .all(|address| facts.is_local_address(*address))
+    {
+        true => CHECK.ok("own-address", message).with_evidence_lines(lines),
+        false => CHECK
+            .note("foreign-address", message)
+            .with_evidence_lines(lines),
     }
 }
 
-fn port(facts: &Facts) -> Finding {
+fn check_port_class(facts: &PortFacts) -> Finding {
     let port = facts.target.port;
-    let range = match Class::of(port) {
-        Class::WellKnown => "0–1023",
-        Class::Registered => "1024–49151",
-        Class::Dynamic => "49152–65535",
+    let range = match PortClass::of(port) {
+        PortClass::WellKnown => "0-1023",
+        PortClass::Registered => "1024-49151",
+        PortClass::Dynamic => "49152-65535",
     };
-    let service = match &facts.service {
-        [Some(tcp), _] => format!("IANA's name for it is {tcp}"),
-        [None, Some(udp)] => format!("IANA's name for it is {udp}, over UDP"),
-        [None, None] => "/etc/services has no name for it".to_owned(),
+    let service = match &facts.service_names {
+        [Some(tcp), _] => format!("IANA service name: {tcp}"),
+        [None, Some(udp)] => format!("IANA service name: {udp} (UDP)"),
+        [None, None] => "no service name in /etc/services".to_owned(),
     };
-    let class = Class::of(port);
+    let class = PortClass::of(port);
     CHECK.ok(
         "port-class",
         format!("{port} is a {class} port ({range}); {service}"),
     )
 }
 
-fn ephemeral(facts: &Facts) -> Option<Finding> {
+fn check_ephemeral_port(facts: &PortFacts) -> Option<Finding> {
     let port = facts.target.port;
-    let (first, last) = facts.settings.ephemeral?;
+    let (first, last) = facts.settings.ephemeral_ports?;
     (first..=last).contains(&port).then(|| {
-        let what = format!("{port} is among the ports that clients are given: one may have it before a server starts");
+        let message = format!(
+            "{port} is in the ephemeral range: the kernel can assign it to a client before the \
+             server starts"
+        );
         CHECK
-            .note("ephemeral-port", what)
-            .because(format!("net.ipv4.ip_local_port_range is {first} to {last}"))
-            .mended_by(format!("sudo sysctl -w net.ipv4.ip_local_reserved_ports={port}"))
+            .note("ephemeral-port", message)
+            .with_evidence(format!("net.ipv4.ip_local_port_range is {first} to {last}"))
+            .with_remedy(format!(
+                "sudo sysctl -w net.ipv4.ip_local_reserved_ports={port}"
+            ))
     })
 }
 
-/// Who may listen there.
-fn privileged(facts: &Facts) -> Option<Finding> {
+/// Reports a port on which listening requires a privilege.
+fn check_privileged_port(facts: &PortFacts) -> Option<Finding> {
     let port = facts.target.port;
-    let start = facts.settings.unprivileged_start?;
+    let start = facts.settings.unprivileged_port_start?;
     if port >= start {
         return None;
     }
-    let what = format!(
-        "to listen on {port} takes root or CAP_NET_BIND_SERVICE: everybody may from {start} on"
+    let message = format!(
+        "listening on port {port} requires root or CAP_NET_BIND_SERVICE, as for all ports below \
+         {start}"
     );
-    let because = format!("net.ipv4.ip_unprivileged_port_start is {start}");
-    let found = match facts.euid {
-        0 => CHECK.ok("privileged-port", what),
-        _ => CHECK.note("privileged-port", what),
+    let evidence = format!("net.ipv4.ip_unprivileged_port_start is {start}");
+    let finding = match facts.euid {
+        0 => CHECK.ok("privileged-port", message),
+        _ => CHECK.note("privileged-port", message),
     };
     let command = "sudo setcap cap_net_bind_service=ep PROGRAM";
-    let found = found.because(because);
+    let finding = finding.with_evidence(evidence);
     Some(match facts.euid {
-        0 => found,
-        _ => found.mended_by(command),
+        0 => finding,
+        _ => finding.with_remedy(command),
     })
 }

@@ -1,108 +1,125 @@
-//! Where the port is named: on command lines, in environments, in units, and in files below the directory in which who listens works.
+//! Places that name the port: command lines, environments, systemd units, and configuration files
+//! below the server's working directory.
 
-use super::facts::Facts;
-use super::finding::{Check, Finding, counted};
-use crate::host::mentions::Mention;
+use super::facts::PortFacts;
+use super::finding::{CheckName, Finding, pluralize};
+use crate::host::config_search::PortMention;
 
-const CHECK: Check = Check("configuration");
-/// So many lines tell enough.
-const TOLD: usize = 8;
+const CHECK: CheckName = CheckName("configuration");
+/// Maximum number of places shown in the evidence.
+const MAX_SHOWN_MENTIONS: usize = 8;
 
-pub(super) fn check(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
     let port = facts.target.port;
-    let in_files = facts.searched.iter().flat_map(|(_, found)| &found.mentions);
+    let in_files = facts
+        .config_searches
+        .iter()
+        .flat_map(|(_, found)| &found.mentions);
     let in_units = facts.units.iter().map(|unit| &unit.mention);
-    let all: Vec<&Mention> = facts.named.iter().chain(in_units).chain(in_files).collect();
-    let (own, others): (Vec<&Mention>, Vec<&Mention>) = all
+    let mentions: Vec<&PortMention> = facts
+        .process_mentions
+        .iter()
+        .chain(in_units)
+        .chain(in_files)
+        .collect();
+    let (named, others): (Vec<&PortMention>, Vec<&PortMention>) = mentions
         .into_iter()
         .partition(|mention| mention.ports.contains(&port));
     let mut found = Vec::new();
-    let is_served = facts.servers().chain(facts.datagrams()).next().is_some();
-    if !own.is_empty() {
-        let what = match is_served {
-            true => format!("{port} is named in {}", counted(own.len(), "place")),
-            false => format!("{port} is named, by a process that listens on another port"),
+    let is_served = facts
+        .tcp_listeners()
+        .chain(facts.udp_listeners())
+        .next()
+        .is_some();
+    if !named.is_empty() {
+        let finding = match is_served {
+            true => {
+                let places = pluralize(named.len(), "place");
+                CHECK.ok("named", format!("port {port} is named in {places}"))
+            }
+            false => CHECK.note(
+                "named",
+                format!(
+                    "port {port} is named in {}, but nothing listens on it",
+                    pluralize(named.len(), "place")
+                ),
+            ),
         };
-        let named = match is_served {
-            true => CHECK.ok("named", what),
-            false => CHECK.note("named", what),
-        };
-        found.push(named.because_of(lines(&own)));
+        found.push(finding.with_evidence_lines(mention_lines(&named)));
     }
-    // What files say of other ports may be about others. It matters where none says this one.
-    let in_file = |mention: &&&Mention| mention.line > 0;
-    let is_in_file = own.iter().any(|mention| in_file(&mention));
-    let sure: Vec<&Mention> = others
+    // Other ports in files may belong to other programs, so they matter only if no file names the
+    // port of the target.
+    let in_file = |mention: &&&PortMention| mention.line > 0;
+    let is_in_file = named.iter().any(|mention| in_file(&mention));
+    let certain: Vec<&PortMention> = others
         .into_iter()
-        .filter(|mention| mention.line > 0 && mention.is_sure && is_near(facts, mention))
+        .filter(|mention| {
+            mention.line > 0 && mention.is_certain && is_in_config_directory(facts, mention)
+        })
         .collect();
-    if is_served && !is_in_file && !sure.is_empty() {
-        let what = format!(
-            "who listens on {port} works where files name other ports, and none names {port}"
+    if is_served && !is_in_file && !certain.is_empty() {
+        let message = format!(
+            "files in the server's working directory name other ports, but none names port {port}"
         );
         found.push(
             CHECK
-                .note("other-port-named", what)
-                .because_of(lines(&sure)),
+                .note("other-port-named", message)
+                .with_evidence_lines(mention_lines(&certain)),
         );
     }
-    found.extend(left_out(facts));
+    found.extend(check_skipped_files(facts));
     found
 }
 
-/// Whether a file is in the working directory itself, or where programs keep their configuration: further down are other programs'.
-fn is_near(facts: &Facts, mention: &Mention) -> bool {
-    let below = |directory: &str| {
-        let rest = mention.place.strip_prefix(directory)?;
+/// True if a file is directly in the working directory or in one of its configuration
+/// subdirectories. Other subdirectories may belong to other programs.
+fn is_in_config_directory(facts: &PortFacts, mention: &PortMention) -> bool {
+    let relative_path = |directory: &str| {
+        let rest = mention.location.strip_prefix(directory)?;
         Some(rest.trim_start_matches('/').to_owned())
     };
-    let mut directories = facts.searched.iter().map(|(directory, _)| directory);
+    let mut directories = facts.config_searches.iter().map(|(directory, _)| directory);
     directories.any(|directory| {
-        below(directory).is_some_and(|rest| match rest.split_once('/') {
+        relative_path(directory).is_some_and(|rest| match rest.split_once('/') {
             None => true,
             Some((first, _)) => first.starts_with("conf") || first == "etc",
         })
     })
 }
 
-fn lines(mentions: &[&Mention]) -> Vec<String> {
-    let line = |mention: &&Mention| match mention.line {
-        0 => format!("{}: {}", mention.place, mention.text),
-        line => format!("{}:{line}: {}", mention.place, mention.text),
+fn mention_lines(mentions: &[&PortMention]) -> Vec<String> {
+    let line = |mention: &&PortMention| match mention.line {
+        0 => format!("{}: {}", mention.location, mention.text),
+        line => format!("{}:{line}: {}", mention.location, mention.text),
     };
-    let mut lines: Vec<String> = mentions.iter().take(TOLD).map(line).collect();
-    let more = mentions.len().saturating_sub(TOLD);
+    let mut lines: Vec<String> = mentions.iter().take(MAX_SHOWN_MENTIONS).map(line).collect();
+    let more = mentions.len().saturating_sub(MAX_SHOWN_MENTIONS);
     if more > 0 {
-        lines.push(format!("and {more} more"));
+        lines.push(format!("and {}", pluralize(more, "more place")));
     }
     lines
 }
 
-/// What was not looked at.
-fn left_out(facts: &Facts) -> Option<Finding> {
-    let all = facts.searched.iter().map(|(_, found)| found);
-    let (files, directories) = all.fold((0, 0), |(files, directories), found| {
+/// Reports files and directories that were not searched.
+fn check_skipped_files(facts: &PortFacts) -> Option<Finding> {
+    let searches = facts.config_searches.iter().map(|(_, search)| search);
+    let (files, directories) = searches.fold((0, 0), |(files, directories), search| {
         (
-            files + found.files_left_out,
-            directories + found.directories_left_out,
+            files + search.skipped_files,
+            directories + search.skipped_directories,
         )
     });
-    let what = match (files, directories) {
+    let file_count = pluralize(files, "file");
+    let directory_count = pluralize(directories, "directory");
+    let skipped = match (files, directories) {
         (0, 0) => return None,
-        (files, 0) => format!(
-            "{} of the working directory left out",
-            counted(files, "file")
-        ),
-        (0, directories) => {
-            format!("{directories} directories below the working directory left out")
-        }
-        (files, directories) => format!(
-            "{} and {directories} directories below the working directory left out",
-            counted(files, "file")
-        ),
+        (_, 0) => file_count,
+        (0, _) => directory_count,
+        _ => format!("{file_count} and {directory_count}"),
     };
-    Some(CHECK.ok(
-        "left-out",
-        format!("{what}: too deep, too many, too large, or not to be read"),
-    ))
+    let message = format!(
+        "not searched: {skipped} below the server's working directory (too deep, too many, too \
+         large or unreadable)"
+    );
+    Some(CHECK.ok("left-out", message))
 }

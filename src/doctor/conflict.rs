@@ -1,52 +1,57 @@
-//! Who else has the port, or half of it: what a server that starts now would run into (bind(2), socket(7)).
+//! Sockets that keep another server from binding the port (bind(2), socket(7)).
 
-use super::facts::Facts;
-use super::finding::{Check, Finding, counted};
-use crate::host::listing::{Listed, State};
+use super::facts::PortFacts;
+use super::finding::{CheckName, Finding, pluralize};
+use crate::host::listing::{Listed, SocketState};
 use crate::packet::{TCP, UDP};
 use std::collections::BTreeMap;
 
-const CHECK: Check = Check("conflict");
+const CHECK: CheckName = CheckName("conflict");
 
-pub(super) fn check(facts: &Facts) -> Vec<Finding> {
-    let mut found = shared(facts);
-    found.extend(client(facts));
-    found.extend(bound(facts));
-    found.extend(resting(facts));
-    found.extend(in_use(facts));
+pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
+    let mut found = check_shared_address(facts);
+    found.extend(check_held_by_client(facts));
+    found.extend(check_bound_socket(facts));
+    found.extend(check_time_wait(facts));
+    found.extend(check_in_use(facts));
     found
 }
 
-/// Several sockets listen on the same address: only SO_REUSEPORT allows that.
-fn shared(facts: &Facts) -> Vec<Finding> {
+/// Reports sockets that listen on the same address, which requires SO_REUSEPORT or, for UDP,
+/// SO_REUSEADDR.
+fn check_shared_address(facts: &PortFacts) -> Vec<Finding> {
     let mut groups: BTreeMap<_, Vec<&Listed>> = BTreeMap::new();
-    for socket in facts.servers().chain(facts.datagrams()) {
+    for socket in facts.tcp_listeners().chain(facts.udp_listeners()) {
         let key = (socket.proto, socket.local, socket.interface);
         groups.entry(key).or_default().push(socket);
     }
-    let several = groups.into_iter().filter(|(_, own)| own.len() > 1);
-    several
-        .map(|((proto, end, _), own)| {
-            let count = own.len();
-            let lines = own
-                .iter()
-                .map(|socket| format!("{} has socket {}", facts.owner(socket), socket.inode));
-            let (by, what) = match proto {
+    let shared = groups.into_iter().filter(|(_, sockets)| sockets.len() > 1);
+    shared
+        .map(|((proto, endpoint, _), sockets)| {
+            let count = sockets.len();
+            let lines = sockets.iter().map(|socket| {
+                let owner = facts.owner(socket);
+                format!("socket {} belongs to {owner}", socket.inode)
+            });
+            let (option, unit) = match proto {
                 UDP => ("SO_REUSEPORT or SO_REUSEADDR", "datagrams"),
                 _ => ("SO_REUSEPORT", "connections"),
             };
-            let what =
-                format!("{count} sockets share {end} ({by}): the kernel spreads {what} over them");
-            CHECK.note("shared", what).because_of(lines)
+            let message = format!(
+                "{count} sockets share {endpoint} ({option}): the kernel distributes {unit} among \
+                 them"
+            );
+            CHECK.note("shared", message).with_evidence_lines(lines)
         })
         .collect()
 }
 
-/// A connection has the port as its own end, by chance or because somebody asked for it.
-fn client(facts: &Facts) -> Option<Finding> {
+/// Reports a connection that uses the port as its local port, which the kernel assigned or the
+/// client bound.
+fn check_held_by_client(facts: &PortFacts) -> Option<Finding> {
     let port = facts.target.port;
     let is_server = |socket: &Listed| {
-        let mut servers = facts.servers();
+        let mut servers = facts.tcp_listeners();
         servers.any(|server| server.takes(socket.local.ip()))
     };
     let held = facts.sockets().iter().find(|socket| {
@@ -56,45 +61,47 @@ fn client(facts: &Facts) -> Option<Finding> {
             && socket.inode != 0
             && !is_server(socket)
     })?;
-    let is_of_server = facts.servers().next().is_some();
+    let has_listener = facts.tcp_listeners().next().is_some();
     let owner = facts.owner(held);
     let state = held.state.name();
-    let what = format!(
-        "{owner} has port {port} as its own end of a connection: a server that wants it gets \"address already in use\""
+    let message = format!(
+        "{owner} uses port {port} as the local port of a connection: a server that binds the port \
+         fails with \"address already in use\""
     );
-    let found = match is_of_server {
-        true => CHECK.note("held-by-client", what),
-        false => CHECK.problem("held-by-client", what),
+    let finding = match has_listener {
+        true => CHECK.note("held-by-client", message),
+        false => CHECK.problem("held-by-client", message),
     };
     Some(
-        found
-            .because(format!("{} → {}, {state}", held.local, held.remote))
-            .mended_by(format!("sudo ss -K sport = :{port}")),
+        finding
+            .with_evidence(format!("{} → {}, {state}", held.local, held.remote))
+            .with_remedy(format!("sudo ss -K sport = :{port}")),
     )
 }
 
-/// It has the port, and does not listen.
-fn bound(facts: &Facts) -> Option<Finding> {
+/// Reports a socket that is bound to the port but does not listen.
+fn check_bound_socket(facts: &PortFacts) -> Option<Finding> {
     let port = facts.target.port;
     let bound = facts
         .sockets()
         .iter()
-        .find(|socket| socket.state == State::Bound && socket.local.port() == port)?;
+        .find(|socket| socket.state == SocketState::Bound && socket.local.port() == port)?;
     let owner = facts.owner(bound);
-    let what = format!(
-        "{owner} has bound {} and does not listen: who connects is refused, and no other server gets it",
+    let message = format!(
+        "{owner} has bound {} but does not listen: connections are refused, and no other server \
+         can bind this address",
         bound.local
     );
-    Some(match facts.servers().next() {
-        None => CHECK.problem("held-unlistening", what),
-        Some(_) => CHECK.note("held-unlistening", what),
+    Some(match facts.tcp_listeners().next() {
+        None => CHECK.problem("held-unlistening", message),
+        Some(_) => CHECK.note("held-unlistening", message),
     })
 }
 
-/// Connections that ended, and rest at the server's end.
-fn resting(facts: &Facts) -> Option<Finding> {
+/// Reports closed connections that still occupy the port.
+fn check_time_wait(facts: &PortFacts) -> Option<Finding> {
     let port = facts.target.port;
-    let resting: Vec<&Listed> = facts
+    let closing: Vec<&Listed> = facts
         .sockets()
         .iter()
         .filter(|socket| {
@@ -102,45 +109,56 @@ fn resting(facts: &Facts) -> Option<Finding> {
                 let state = socket.state;
                 matches!(
                     state,
-                    State::TimeWait
-                        | State::FinWait1
-                        | State::FinWait2
-                        | State::Closing
-                        | State::LastAck
+                    SocketState::TimeWait
+                        | SocketState::FinWait1
+                        | SocketState::FinWait2
+                        | SocketState::Closing
+                        | SocketState::LastAck
                 )
             }
         })
         .collect();
-    let longest = resting.iter().map(|socket| socket.expires).max()?;
-    let count = counted(resting.len(), "connection");
-    let what = format!(
-        "{count} of a server on port {port} not over yet (TIME_WAIT and the like): one that starts without SO_REUSEADDR gets \"address already in use\""
+    let longest = closing.iter().map(|socket| socket.expires).max()?;
+    let count = pluralize(closing.len(), "connection");
+    let verb = if closing.len() == 1 { "is" } else { "are" };
+    let message = format!(
+        "{count} on port {port} {verb} still closing (TIME_WAIT and similar states): a server that \
+         starts without SO_REUSEADDR fails with \"address already in use\""
     );
-    let lines = resting.iter().take(3).map(|socket| {
+    let lines = closing.iter().take(3).map(|socket| {
         let seconds = f64::from(socket.expires) / 1e3;
-        let (state, own, other) = (socket.state.name(), socket.local, socket.remote);
-        format!("{own} → {other}, {state} for {seconds:.0} s yet")
+        let (state, local, remote) = (socket.state.name(), socket.local, socket.remote);
+        format!("{local} → {remote}, {state}, {seconds:.0} s left")
     });
     let seconds = longest.div_ceil(1000);
+    let alternative = match facts.next_free_port {
+        Some(next) => format!(" or use port {next}"),
+        None => String::new(),
+    };
     Some(
         CHECK
-            .note("time-wait", what)
-            .because_of(lines)
-            .because("the kernel does not keep whose they were")
-            .mended_by(format!("sleep {seconds}")),
+            .note("time-wait", message)
+            .with_evidence_lines(lines)
+            .with_evidence("the kernel does not record the process of a connection in these states")
+            .with_evidence(format!("now: wait {seconds} s{alternative}"))
+            .with_evidence(
+                "next time: set SO_REUSEADDR on the server's socket before bind (helps only if the \
+                 previous server had also set it)",
+            ),
     )
 }
 
-fn in_use(facts: &Facts) -> Option<Finding> {
-    let server = facts.servers().chain(facts.datagrams()).next()?;
-    let next = facts.next_free?;
+fn check_in_use(facts: &PortFacts) -> Option<Finding> {
+    let server = facts.tcp_listeners().chain(facts.udp_listeners()).next()?;
+    let next = facts.next_free_port?;
     let (owner, port) = (facts.owner(server), facts.target.port);
-    let what = format!(
-        "another server that wants port {port} gets \"address already in use\"; the next free one is {next}"
+    let message = format!(
+        "a second server on port {port} would fail with \"address already in use\"; the next free \
+         port is {next}"
     );
     Some(
         CHECK
-            .ok("in-use", what)
-            .because(format!("{owner} has {}", server.local)),
+            .ok("in-use", message)
+            .with_evidence(format!("{owner} listens on {}", server.local)),
     )
 }

@@ -1,158 +1,176 @@
-//! Who else can reach it: from which networks, past which firewall, and whether a container is behind it.
+//! Reachability of the port from other machines: networks, firewall rules and container engines.
 
-use super::facts::Facts;
-use super::finding::{Check, Finding};
-use super::ports::{Reach, reach};
-use super::way::{self, Fate};
-use crate::host::firewall::{Action, Condition, Firewall, Side};
+use super::facts::PortFacts;
+use super::finding::{CheckName, Finding};
+use super::nft_eval::{self, FirewallTrace};
+use super::ports::{Reachability, reachability};
+use crate::host::firewall::{Firewall, PacketEnd, RuleAction, RuleCondition};
 use crate::host::listing::Listed;
 
-const CHECK: Check = Check("exposure");
+const CHECK: CheckName = CheckName("exposure");
 
-pub(super) fn check(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
-    let servers: Vec<&Listed> = facts.servers().chain(facts.datagrams()).collect();
+    let servers: Vec<&Listed> = facts.tcp_listeners().chain(facts.udp_listeners()).collect();
     for server in &servers {
-        let seen = exposed(facts, server);
-        // Several sockets of one address are exposed once.
+        let finding = check_exposed(facts, server);
+        // Sockets that share an address produce the same finding.
         if !found
             .iter()
-            .any(|other| Some(&other.what) == seen.as_ref().map(|own| &own.what))
+            .any(|other| Some(&other.message) == finding.as_ref().map(|new| &new.message))
         {
-            found.extend(seen);
+            found.extend(finding);
         }
     }
     if found.is_empty() && !servers.is_empty() {
-        found.push(CHECK.ok("this-machine-only", "only this machine can reach it"));
+        found.push(CHECK.ok("this-machine-only", "only this machine can reach the port"));
     }
-    found.extend(published(facts));
+    found.extend(check_published(facts));
     found
 }
 
-fn exposed(facts: &Facts, server: &Listed) -> Option<Finding> {
-    let reach = reach(server, &facts.interfaces);
-    let Reach::Networks(networks) = &reach else {
+fn check_exposed(facts: &PortFacts, server: &Listed) -> Option<Finding> {
+    let reach = reachability(server, &facts.interfaces);
+    let Reachability::Networks(networks) = &reach else {
         return None;
     };
     let owner = facts.owner(server);
     let port = facts.target.port;
-    let what = format!(
-        "{owner} listens on {}: others reach it from {reach}",
+    if networks.is_empty() {
+        let message = format!(
+            "{owner} listens on {}: other machines can reach it once a network interface is up",
+            server.local
+        );
+        return Some(
+            CHECK
+                .note("exposed", message)
+                .with_evidence("no interface that receives packets for this address is up"),
+        );
+    }
+    let message = format!(
+        "{owner} listens on {}: other machines can reach it from {reach}",
         server.local
     );
-    let mut found = CHECK.note("exposed", what);
-    if networks.is_empty() {
-        return Some(found.because("no interface but the loopback is up just now"));
-    }
+    let mut finding = CHECK.note("exposed", message);
     let others = facts
         .interfaces
         .iter()
-        .filter(|own| own.is_up && !own.is_loopback);
+        .filter(|interface| interface.is_up && !interface.is_loopback);
     for interface in others {
         for (address, _) in &interface.addresses {
             if !server.takes(*address) {
                 continue;
             }
-            found = found.because(match &facts.firewall {
+            finding = finding.with_evidence(match &facts.firewall {
                 Firewall::Chains(chains) => {
-                    let fate = way::inwards(chains, &interface.name, *address, server);
-                    format!("from {} to {address}: {}", interface.name, passes(&fate))
+                    let trace = nft_eval::trace_inbound(chains, &interface.name, *address, server);
+                    format!(
+                        "from {} to {address}: {}",
+                        interface.name,
+                        describe_trace(&trace)
+                    )
                 }
                 Firewall::Absent => format!(
-                    "from {} to {address}: nft is not there to tell of a firewall",
+                    "from {} to {address}: firewall rules unknown, because nft is not installed",
                     interface.name
                 ),
                 _ => format!(
-                    "from {} to {address}: the firewall could not be looked at",
+                    "from {} to {address}: the firewall rules could not be read",
                     interface.name
                 ),
             });
         }
     }
-    Some(found.because(format!(
-        "bound to 127.0.0.1:{port} only this machine would reach it"
+    Some(finding.with_evidence(format!(
+        "if it listened on 127.0.0.1:{port}, only this machine could reach it"
     )))
 }
 
-fn passes(fate: &Fate) -> String {
-    let certain = fate
-        .hits
+fn describe_trace(trace: &FirewallTrace) -> String {
+    let certain = trace
+        .rules
         .iter()
-        .find(|hit| hit.is_sure && hit.action != Action::Accept);
-    let maybe = fate.hits.iter().any(|hit| !hit.is_sure);
+        .find(|hit| hit.is_certain && hit.action != RuleAction::Accept);
+    let has_uncertain = trace.rules.iter().any(|hit| !hit.is_certain);
     match certain {
-        Some(hit) => format!("{} ({})", way::verb(&hit.action), hit.text),
-        None if maybe => "some rules that could not be read may keep it away".to_owned(),
-        None => "no rule of the firewall keeps it away".to_owned(),
+        Some(hit) => format!("{} ({})", nft_eval::action_verb(&hit.action), hit.text),
+        None if has_uncertain => {
+            "rules that lcap cannot fully evaluate may block packets".to_owned()
+        }
+        None => "no firewall rule blocks packets".to_owned(),
     }
 }
 
-/// Published by a container engine: by a proxy process, or by rules that change where packets go.
-fn published(facts: &Facts) -> Vec<Finding> {
+/// Reports a port that a container engine publishes through a proxy process or DNAT rules.
+fn check_published(facts: &PortFacts) -> Vec<Finding> {
     let mut found = Vec::new();
-    for server in facts.servers.values() {
-        let words = &server.process.more().command_line;
+    for server in facts.server_processes.values() {
+        let args = &server.process.details().command_line;
         let (pid, name) = (server.process.pid, server.process.name());
-        let of = |name: &str| {
-            let at = words
+        let option = |name: &str| {
+            let at = args
                 .iter()
-                .position(|word| word.trim_start_matches('-') == name)?;
-            words.get(at + 1)
+                .position(|arg| arg.trim_start_matches('-') == name)?;
+            args.get(at + 1)
         };
         if name.starts_with("docker-proxy")
-            && let (Some(address), Some(port)) = (of("container-ip"), of("container-port"))
+            && let (Some(address), Some(port)) = (option("container-ip"), option("container-port"))
         {
-            let host = of("host-ip").map_or("?", String::as_str);
-            let what = format!(
-                "published by Docker: {host}:{} leads to {address}:{port} in a container",
+            let host = option("host-ip").map_or("?", String::as_str);
+            let message = format!(
+                "Docker publishes the port: {host}:{} is forwarded to {address}:{port} in a \
+                 container",
                 facts.target.port
             );
             found.push(
                 CHECK
-                    .note("published", what)
-                    .because(format!("{name}[{pid}]: {}", words.join(" ")))
-                    .because_of(translations(facts))
-                    .mended_by(format!("docker ps --filter publish={}", facts.target.port)),
+                    .note("published", message)
+                    .with_evidence(format!("{name}[{pid}]: {}", args.join(" ")))
+                    .with_evidence_lines(dnat_rules(facts))
+                    .with_remedy(format!("docker ps --filter publish={}", facts.target.port)),
             );
         } else if ["rootlessport", "conmon", "slirp4netns", "pasta"]
             .iter()
-            .any(|own| name.starts_with(own))
+            .any(|program| name.starts_with(program))
         {
-            let what = format!("published by Podman, through {name}[{pid}]");
+            let message = format!("Podman publishes the port through {name}[{pid}]");
             found.push(
                 CHECK
-                    .note("published", what)
-                    .because_of(translations(facts)),
+                    .note("published", message)
+                    .with_evidence_lines(dnat_rules(facts)),
             );
         }
     }
     if found.is_empty() {
-        let lines = translations(facts);
+        let lines = dnat_rules(facts);
         if !lines.is_empty() {
-            let what = format!("the firewall leads port {} elsewhere", facts.target.port);
-            found.push(CHECK.note("published", what).because_of(lines));
+            let message = format!(
+                "a firewall rule forwards port {} to another address",
+                facts.target.port
+            );
+            found.push(CHECK.note("published", message).with_evidence_lines(lines));
         }
     }
     found
 }
 
-/// Rules that send what comes for the port to another address.
-fn translations(facts: &Facts) -> Vec<String> {
+/// Returns the rules that forward the port to another address.
+fn dnat_rules(facts: &PortFacts) -> Vec<String> {
     let Firewall::Chains(chains) = &facts.firewall else {
         return Vec::new();
     };
     let port = facts.target.port;
-    let is_of_port = |condition: &Condition| match condition {
-        Condition::Port(Side::Destination, ranges) => ranges
+    let matches_port = |condition: &RuleCondition| match condition {
+        RuleCondition::Port(PacketEnd::Destination, ranges) => ranges
             .iter()
             .any(|(first, last)| (*first..=*last).contains(&port)),
         _ => false,
     };
     let rules = chains.iter().flat_map(|chain| {
         let translates = chain.rules.iter().filter(|rule| {
-            matches!(rule.action, Action::Dnat(..)) && rule.conditions.iter().any(is_of_port)
+            matches!(rule.action, RuleAction::Dnat(..)) && rule.conditions.iter().any(matches_port)
         });
-        translates.map(move |rule| way::place(chain, rule))
+        translates.map(move |rule| nft_eval::describe_rule(chain, rule))
     });
     rules.collect()
 }

@@ -1,4 +1,4 @@
-//! All that is known when the checks begin.
+//! Input of the checks: the state of this machine and the results of the probes.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,229 +7,233 @@ use std::time::Duration;
 
 use super::Target;
 use super::ports;
-use crate::host::addresses::Interface;
+use crate::host::addresses::HostInterface;
+use crate::host::config_search::{ConfigSearch, PortMention};
 use crate::host::containers::Container;
-use crate::host::elsewhere::Elsewhere;
-use crate::host::firewall::{Firewall, Legacy};
+use crate::host::firewall::{Firewall, LegacyRule};
 use crate::host::holders::Holders;
 use crate::host::listing::Listed;
-use crate::host::mentions::{Mention, Searched};
-use crate::host::names::Line;
-use crate::host::processes::{Details, Process};
-use crate::host::settings::Settings;
-use crate::host::units::Unit;
-use crate::owners::Owner;
+use crate::host::network_settings::NetworkSettings;
+use crate::host::other_netns::OtherNamespaces;
+use crate::host::processes::ProcessInspection;
+use crate::host::resolver::HostsEntry;
+use crate::host::systemd_units::SystemdUnit;
 use crate::packet::{TCP, UDP};
+use crate::process::Owner;
+use crate::process::Process;
 
-/// What was gathered, once.
+/// The facts about a target, gathered once.
 #[derive(Debug, Clone)]
-pub struct Facts {
-    /// What is asked for.
+pub struct PortFacts {
+    /// The host and the port to diagnose.
     pub target: Target,
-    /// Whose rights this process has.
+    /// The effective user ID of this process.
     pub euid: u32,
-    /// Who asks: that user, or whoever typed sudo(8).
-    pub person: u32,
-    /// The addresses of the host that is asked for, in the order in which programs try them.
-    pub resolved: Resolved,
-    /// Those of `localhost`.
-    pub localhost: Resolved,
-    /// The hosts file; why it cannot be read otherwise.
-    pub hosts: Result<Vec<Line>, String>,
-    /// Where names are looked for, in order.
-    pub sources: Option<String>,
+    /// The ID of the user who ran lcap: `SUDO_UID` for root under sudo(8), otherwise `euid`.
+    pub invoking_uid: u32,
+    /// The addresses of the target host, in the order in which programs try them.
+    pub resolved: NameResolution,
+    /// The addresses of `localhost`, in the order in which programs try them.
+    pub localhost: NameResolution,
+    /// The entries of the hosts file, or the reason why it cannot be read.
+    pub hosts_file: Result<Vec<HostsEntry>, String>,
+    /// The `hosts` line of nsswitch.conf(5): the sources of names, in order.
+    pub nss_sources: Option<String>,
     /// The interfaces of this network namespace.
-    pub interfaces: Vec<Interface>,
-    /// What the kernel is told about ports.
-    pub settings: Settings,
-    /// IANA's name of the port, of TCP and of UDP.
-    pub service: [Option<String>; 2],
-    /// Every socket that has the port, before anybody knocked; why the kernel does not tell otherwise.
+    pub interfaces: Vec<HostInterface>,
+    /// Kernel settings (sysctl) for ports, backlogs and IPv6.
+    pub settings: NetworkSettings,
+    /// The service names of the port in /etc/services, for TCP and for UDP.
+    pub service_names: [Option<String>; 2],
+    /// Every socket with the port at either end, listed before the probes; or the reason why the
+    /// kernel does not list sockets.
     pub sockets: Result<Vec<Listed>, String>,
-    /// Everybody who listens, on whatever port.
-    pub listening: Vec<Listed>,
-    /// The processes that have those sockets.
+    /// All listening sockets, on any port.
+    pub all_listeners: Vec<Listed>,
+    /// The processes that have any of the sockets above open.
     pub holders: Holders,
-    /// More of the processes that have the port, by number.
-    pub servers: BTreeMap<u32, Server>,
-    /// What came of knocking, address by address.
-    pub probes: Vec<Probe>,
-    /// How many connections did not fit into backlogs of this machine meanwhile.
-    pub overflows: u64,
-    /// The next port that can be had.
-    pub next_free: Option<u16>,
-    /// The rules that packets pass.
+    /// Details of the processes that use the port, by PID.
+    pub server_processes: BTreeMap<u32, ServerProcess>,
+    /// The results of the connection attempts, one per address.
+    pub probes: Vec<ProbeResult>,
+    /// Increase of `ListenOverflows` in /proc/net/netstat during the probes: the number of
+    /// connections that did not fit into the backlog of a listening socket.
+    pub listen_overflows: u64,
+    /// The next free port after the target port.
+    pub next_free_port: Option<u16>,
+    /// The nftables rules of this network namespace.
     pub firewall: Firewall,
-    /// Those of the old iptables.
-    pub legacy: Vec<Legacy>,
+    /// The rules of the legacy iptables.
+    pub legacy_rules: Vec<LegacyRule>,
     /// The systemd units that name the port.
-    pub units: Vec<Unit>,
+    pub units: Vec<SystemdUnit>,
     /// The containers that publish the port.
     pub containers: Vec<Container>,
-    /// The configuration files below the directories in which who listens works.
-    pub searched: Vec<(String, Searched)>,
-    /// What command lines and environments of who listens say of ports.
-    pub named: Vec<Mention>,
-    /// Who listens on the port in other network namespaces.
-    pub elsewhere: Elsewhere,
-    /// What the port said meanwhile, where it was watched.
-    pub watched: Option<Watched>,
+    /// Ports in configuration files, by the working directory of a listening process.
+    pub config_searches: Vec<(String, ConfigSearch)>,
+    /// Ports in the command lines and environments of the listening processes.
+    pub process_mentions: Vec<PortMention>,
+    /// Sockets that listen on the port in other network namespaces.
+    pub other_netns: OtherNamespaces,
+    /// The result of `--watch`.
+    pub watch_result: Option<WatchResult>,
 }
 
-/// The addresses of a name.
+/// The addresses of a host name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Resolved {
-    /// In order.
+pub struct NameResolution {
+    /// The addresses, in the order of getaddrinfo(3).
     pub addresses: Vec<IpAddr>,
-    /// Why there are none.
+    /// The reason why there are no addresses.
     pub error: Option<String>,
 }
 
-/// A process that has the port.
+/// A process that uses the port.
 #[derive(Debug, Clone)]
-pub struct Server {
-    /// Itself.
+pub struct ServerProcess {
+    /// The process.
     pub process: Arc<Process>,
-    /// What is asked of few.
-    pub details: Details,
-    /// The name of the user whose rights it has, or the number.
+    /// Details that lcap reads only for the processes that use the port.
+    pub details: ProcessInspection,
+    /// The name of the effective user, or the user ID.
     pub user: String,
-    /// When it began, as people write times.
-    pub since: Option<String>,
-    /// Who began it.
+    /// The start time in local time: `2026-11-25 20:58:31`.
+    pub started_at: Option<String>,
+    /// The parent process.
     pub parent: Option<Arc<Process>>,
 }
 
-/// What came of knocking at an address.
+/// The result of probing one address.
 #[derive(Debug, Clone)]
-pub struct Probe {
-    /// Where.
+pub struct ProbeResult {
+    /// The probed address and port.
     pub address: SocketAddr,
-    /// What came back.
-    pub outcome: Outcome,
-    /// How long that took.
-    pub took: Duration,
-    /// The socket at the other end, if it is on this machine.
-    pub answers: Option<Listed>,
-    /// How long it was waited for a process to have that socket.
-    pub waited: Duration,
-    /// Whether the address answers an ICMP echo.
-    pub echo: Echo,
-    /// What was said when it was asked something.
-    pub said: Option<Said>,
+    /// The outcome of the connection attempt.
+    pub outcome: ConnectOutcome,
+    /// Duration of the connection attempt.
+    pub connect_time: Duration,
+    /// The socket at the other end, if it belongs to this machine.
+    pub peer_socket: Option<Listed>,
+    /// Time spent waiting for a process to accept the connection.
+    pub accept_wait: Duration,
+    /// The outcome of an ICMP echo request to the address.
+    pub echo: EchoOutcome,
+    /// The reply to a protocol request (`--talk`).
+    pub service_reply: Option<ServiceReply>,
 }
 
-/// What a connection came to.
+/// The outcome of a connection attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is there.
+pub enum ConnectOutcome {
+    /// The handshake completed.
     Accepted,
-    /// A reset came, or an ICMP error that means the same.
+    /// An RST or an ICMP error arrived, which the kernel reports as ECONNREFUSED.
     Refused,
-    /// Nothing came.
-    Silent,
-    /// The kernel knows no way, or may not go it, in its words.
+    /// No answer within the timeout.
+    TimedOut,
+    /// Any other error, with the kernel's text, e.g. no route or not permitted.
     Unreachable(String),
 }
 
-/// What an ICMP echo came to.
+/// The outcome of an ICMP echo request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Echo {
-    /// An answer, after so long.
-    Answered(Duration),
-    /// None.
-    Silent,
-    /// This process may not send one (`net.ipv4.ping_group_range`, icmp(7)).
+pub enum EchoOutcome {
+    /// An echo reply, after this round-trip time.
+    Replied(Duration),
+    /// No reply within the timeout.
+    NoReply,
+    /// Neither a ping socket (`net.ipv4.ping_group_range`, icmp(7)) nor a raw socket (raw(7)) is
+    /// permitted.
     NotPermitted,
 }
 
-/// An answer of a service.
+/// The reply of a service to a protocol request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// What was asked: `HTTP HEAD`, `TLS ClientHello`, …
-    pub asked: &'static str,
-    /// What came: its first line, or what it means; none if nothing came.
+pub struct ServiceReply {
+    /// The request: `HTTP HEAD`, `TLS ClientHello`, …
+    pub request: &'static str,
+    /// The first line of the reply, or the meaning of the reply; none if the service did not reply.
     pub answer: Option<String>,
-    /// Whether that is what such a service says.
-    pub is_right: bool,
+    /// True if the reply is valid in the protocol of the request.
+    pub is_expected: bool,
 }
 
-/// What a capture of the port saw.
+/// The result of capturing the port for a limited time (`--watch`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Watched {
-    /// For so many seconds.
+pub struct WatchResult {
+    /// The requested duration in seconds.
     pub seconds: u64,
-    /// Why there was none.
+    /// The reason why the capture failed.
     pub error: Option<String>,
-    /// Lines of flows: who with whom, and how it ended.
-    pub flows: Vec<Seen>,
-    /// Flows that were not kept, beyond so many.
-    pub more: usize,
+    /// The flows, in the order in which they ended.
+    pub flows: Vec<WatchedFlow>,
+    /// Number of flows beyond the limit, which were not kept, indexed by [`WatchedFlowEnd`].
+    pub omitted_flows: [usize; 4],
 }
 
-/// A flow that was seen.
+/// A captured flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct WatchedFlow {
     /// `127.0.0.1:40000 → 127.0.0.1:62893  curl[7] → nobody: refused`
-    pub line: String,
-    /// Whether it is one of those that nobody wants.
-    pub ending: Ending,
+    pub summary: String,
+    /// The way in which the flow ended.
+    pub ending: WatchedFlowEnd,
 }
 
-/// How a flow ended, as far as that matters here.
+/// The way in which a flow ended, as far as the checks distinguish it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they say what they are")]
-pub enum Ending {
+#[expect(missing_docs, reason = "the names are self-explanatory")]
+pub enum WatchedFlowEnd {
     Refused,
     Reset,
     NoAnswer,
     Other,
 }
 
-impl Facts {
-    /// Nothing is known yet.
-    pub fn of(target: Target) -> Facts {
-        Facts {
+impl PortFacts {
+    /// Returns empty facts about a target.
+    pub fn new(target: Target) -> PortFacts {
+        PortFacts {
             target,
             euid: 0,
-            person: 0,
-            resolved: Resolved::default(),
-            localhost: Resolved::default(),
-            hosts: Ok(Vec::new()),
-            sources: None,
+            invoking_uid: 0,
+            resolved: NameResolution::default(),
+            localhost: NameResolution::default(),
+            hosts_file: Ok(Vec::new()),
+            nss_sources: None,
             interfaces: Vec::new(),
-            settings: Settings::default(),
-            service: [None, None],
+            settings: NetworkSettings::default(),
+            service_names: [None, None],
             sockets: Ok(Vec::new()),
-            listening: Vec::new(),
+            all_listeners: Vec::new(),
             holders: Holders::default(),
-            servers: BTreeMap::new(),
+            server_processes: BTreeMap::new(),
             probes: Vec::new(),
-            overflows: 0,
-            next_free: None,
-            firewall: Firewall::Unasked,
-            legacy: Vec::new(),
+            listen_overflows: 0,
+            next_free_port: None,
+            firewall: Firewall::NotQueried,
+            legacy_rules: Vec::new(),
             units: Vec::new(),
             containers: Vec::new(),
-            searched: Vec::new(),
-            named: Vec::new(),
-            elsewhere: Elsewhere::default(),
-            watched: None,
+            config_searches: Vec::new(),
+            process_mentions: Vec::new(),
+            other_netns: OtherNamespaces::default(),
+            watch_result: None,
         }
     }
 
-    /// Every socket that has the port at either end; none where the kernel does not tell.
+    /// Every socket with the port at either end; empty if the kernel does not list sockets.
     pub fn sockets(&self) -> &[Listed] {
         self.sockets.as_deref().unwrap_or_default()
     }
 
-    /// Who listens on the port, with TCP.
-    pub fn servers(&self) -> impl Iterator<Item = &Listed> {
+    /// The TCP sockets that listen on the port.
+    pub fn tcp_listeners(&self) -> impl Iterator<Item = &Listed> {
         self.listeners(TCP)
     }
 
-    /// Who takes datagrams on the port.
-    pub fn datagrams(&self) -> impl Iterator<Item = &Listed> {
+    /// The UDP sockets that receive on the port.
+    pub fn udp_listeners(&self) -> impl Iterator<Item = &Listed> {
         self.listeners(UDP)
     }
 
@@ -240,50 +244,51 @@ impl Facts {
         })
     }
 
-    /// The socket that takes what is sent to this address: the one that names it, before those for all addresses.
-    pub fn server_of(&self, address: IpAddr) -> Option<&Listed> {
-        // To connect to the wildcard is to connect to the loopback.
+    /// The TCP socket that receives connections to this address: a socket bound to the address is
+    /// preferred to one bound to the wildcard address, as in the kernel.
+    pub fn listener_for(&self, address: IpAddr) -> Option<&Listed> {
+        // Linux connects to the loopback if the destination is the wildcard address.
         let address = match address {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
             address => address,
         };
-        let taking = self.servers().filter(|socket| socket.takes(address));
-        taking.min_by_key(|socket| {
-            let own = socket.local.ip().to_canonical();
-            (own.is_unspecified(), own.is_ipv4() != address.is_ipv4())
+        let candidates = self.tcp_listeners().filter(|socket| socket.takes(address));
+        candidates.min_by_key(|socket| {
+            let bound = socket.local.ip().to_canonical();
+            (bound.is_unspecified(), bound.is_ipv4() != address.is_ipv4())
         })
     }
 
-    /// The processes that have a socket.
+    /// The processes that have a socket open.
     pub fn owner(&self, socket: &Listed) -> Owner {
         ports::owner(socket, &self.holders)
     }
 
-    /// The numbers of the processes that have a socket.
+    /// The PIDs of the processes that have a socket open.
     pub fn pids(&self, socket: &Listed) -> Vec<u32> {
         let holders = self.holders.of(socket.inode).iter();
         holders.map(|process| process.pid).collect()
     }
 
-    /// Whether anybody was let in.
-    pub fn is_accepted(&self) -> bool {
+    /// True if any address accepted a connection.
+    pub fn is_reachable(&self) -> bool {
         self.probes
             .iter()
-            .any(|probe| probe.outcome == Outcome::Accepted)
+            .any(|probe| probe.outcome == ConnectOutcome::Accepted)
     }
 
-    /// Whether what is sent to the address stays on this machine.
-    pub fn is_own(&self, address: IpAddr) -> bool {
+    /// True if packets to the address stay on this machine.
+    pub fn is_local_address(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         address.is_loopback() || address.is_unspecified() || self.interface_of(address).is_some()
     }
 
-    /// The interface that has an address.
-    pub fn interface_of(&self, address: IpAddr) -> Option<&Interface> {
+    /// The interface that has the address.
+    pub fn interface_of(&self, address: IpAddr) -> Option<&HostInterface> {
         self.interfaces.iter().find(|interface| {
-            let mut own = interface.addresses.iter();
-            own.any(|(own, _)| *own == address)
+            let mut addresses = interface.addresses.iter();
+            addresses.any(|(assigned, _)| *assigned == address)
         })
     }
 }

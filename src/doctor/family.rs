@@ -1,82 +1,84 @@
-//! IPv4 and IPv6 behind one name: who serves which, and who really answers (RFC 6724, ipv6(7)).
+//! IPv4 and IPv6 servers of the same name, and the server that answers (RFC 6724, ipv6(7)).
 
-use super::facts::Facts;
-use super::finding::{Check, Finding};
+use super::facts::PortFacts;
+use super::finding::{CheckName, Finding};
 use crate::host::listing::Listed;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-const CHECK: Check = Check("family");
-const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+const CHECK: CheckName = CheckName("family");
+const LOCALHOST_V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const LOCALHOST_V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
-pub(super) fn check(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
     let mut found = Vec::new();
-    found.extend(one_family(facts));
-    found.extend(two_servers(facts));
-    found.extend(specific(facts));
+    found.extend(check_single_family(facts));
+    found.extend(check_two_servers(facts));
+    found.extend(check_wildcard_and_specific(facts));
     found
 }
 
-/// Whether a socket takes anything of IPv4.
-fn serves_v4(socket: &Listed) -> bool {
+/// True if the socket accepts IPv4 connections.
+fn can_serve_ipv4(socket: &Listed) -> bool {
     match socket.local.ip() {
-        IpAddr::V6(own) if own.is_unspecified() => !socket.only_v6,
-        own => own.to_canonical().is_ipv4(),
+        IpAddr::V6(v6) if v6.is_unspecified() => !socket.only_v6,
+        address => address.to_canonical().is_ipv4(),
     }
 }
 
-/// Whether a socket takes anything of IPv6.
-fn serves_v6(socket: &Listed) -> bool {
+/// True if the socket accepts IPv6 connections.
+fn can_serve_ipv6(socket: &Listed) -> bool {
     socket.local.ip().to_canonical().is_ipv6()
 }
 
-/// All servers are of one family, and clients may come with the other.
-fn one_family(facts: &Facts) -> Option<Finding> {
-    let first = facts.servers().next()?;
-    let v4 = facts.servers().any(serves_v4);
-    let v6 = facts.servers().any(serves_v6);
+/// Reports servers that serve only one address family, although clients may try the other family.
+fn check_single_family(facts: &PortFacts) -> Option<Finding> {
+    let first = facts.tcp_listeners().next()?;
+    let v4 = facts.tcp_listeners().any(can_serve_ipv4);
+    let v6 = facts.tcp_listeners().any(can_serve_ipv6);
     if v4 && v6 {
         return None;
     }
-    let (own, other, code) = match v4 {
+    let (served, other, code) = match v4 {
         true => ("IPv4", "IPv6", "only-ipv4"),
         false => ("IPv6", "IPv4", "only-ipv6"),
     };
-    let asked = facts.resolved.addresses.first()?;
+    let target = facts.resolved.addresses.first()?;
     let owner = facts.owner(first);
-    let is_served = asked.to_canonical().is_ipv4() == v4;
-    // An address that nobody asked of is nobody's problem.
+    let is_served = target.to_canonical().is_ipv4() == v4;
+    // No client tries the other family if localhost has no address of that family.
     let localhost = &facts.localhost.addresses;
-    let is_possible = localhost.iter().any(|own| own.is_ipv4() != v4);
-    if is_served && !is_possible {
+    let is_other_tried = localhost.iter().any(|address| address.is_ipv4() != v4);
+    if is_served && !is_other_tried {
         return None;
     }
     let host = &facts.target.host;
-    let what = match is_served {
+    let message = match is_served {
         false if facts.target.address().is_some() => {
-            format!("{owner} serves {own} only, and {host} is {other}")
+            format!("{owner} serves {served} only, but {host} is an {other} address")
         }
         false => format!(
-            "{owner} serves {own} only, and {host} is {asked} first: clients that try no other address fail"
+            "{owner} serves {served} only, but {host} resolves to {target} first: clients that \
+             try no other address fail"
         ),
         true => format!(
-            "{owner} serves {own} only: clients that take localhost's {other} address are refused"
+            "{owner} serves {served} only: clients that use localhost's {other} address are refused"
         ),
     };
-    let found = match is_served {
-        true => CHECK.note(code, what),
-        false => CHECK.problem(code, what),
+    let finding = match is_served {
+        true => CHECK.note(code, message),
+        false => CHECK.problem(code, message),
     };
-    let mut found = found.because(format!("it listens on {}", first.local));
+    let mut finding = finding.with_evidence(format!("{owner} listens on {}", first.local));
     if first.local.ip().is_unspecified() && first.only_v6 {
-        found = found.because("IPV6_V6ONLY is set on it, or net.ipv6.bindv6only is 1");
+        finding =
+            finding.with_evidence("IPV6_V6ONLY is set on the socket, or net.ipv6.bindv6only is 1");
     }
     if is_served {
-        return Some(found);
+        return Some(finding);
     }
     let port = facts.target.port;
-    let (end, order) = match v4 {
-        // gai.conf(5)
+    let (endpoint, remedy) = match v4 {
+        // Prefers IPv4 addresses (gai.conf(5)).
         true => (
             format!("127.0.0.1:{port}"),
             "echo 'precedence ::ffff:0:0/96 100' | sudo tee -a /etc/gai.conf",
@@ -86,58 +88,68 @@ fn one_family(facts: &Facts) -> Option<Finding> {
             "echo '::1 localhost' | sudo tee -a /etc/hosts",
         ),
     };
-    let found = found
-        .because("a server on :: without IPV6_V6ONLY serves both")
-        .because(format!("clients may ask for {end}"));
+    let finding = finding
+        .with_evidence("a server that listens on :: without IPV6_V6ONLY serves both IPv4 and IPv6")
+        .with_evidence(format!("clients can connect to {endpoint} instead"));
     Some(match facts.target.is_localhost() {
-        true => found.mended_by(order),
-        false => found,
+        true => finding.with_remedy(remedy),
+        false => finding,
     })
 }
 
-/// Behind one name, two servers.
-fn two_servers(facts: &Facts) -> Option<Finding> {
-    let (v4, v6) = (facts.server_of(V4)?, facts.server_of(V6)?);
+/// Reports different servers on 127.0.0.1 and ::1, both of which are addresses of localhost.
+fn check_two_servers(facts: &PortFacts) -> Option<Finding> {
+    let (v4, v6) = (
+        facts.listener_for(LOCALHOST_V4)?,
+        facts.listener_for(LOCALHOST_V6)?,
+    );
     let (a, b) = (facts.pids(v4), facts.pids(v6));
     if v4.inode == v6.inode || a.is_empty() || b.is_empty() || a.iter().any(|pid| b.contains(pid)) {
         return None;
     }
-    let [first, second] = [v4, v6].map(|own| format!("{} on {}", facts.owner(own), own.local));
-    let what = format!("two servers behind one name: {first}, and {second}");
+    let [first, second] =
+        [v4, v6].map(|socket| format!("{} on {}", facts.owner(socket), socket.local));
+    let message = format!("two servers share the name localhost: {first}, and {second}");
     let order = &facts.localhost.addresses;
-    let answers = order.first().map(|own| if own.is_ipv4() { v4 } else { v6 });
-    let mut found = CHECK.problem("two-servers", what);
-    if let Some(answers) = answers {
-        let owner = facts.owner(answers);
-        found = found.because(format!(
-            "localhost is {} first, so {owner} answers",
+    let answering = order
+        .first()
+        .map(|address| if address.is_ipv4() { v4 } else { v6 });
+    let mut finding = CHECK.problem("two-servers", message);
+    if let Some(answering) = answering {
+        let owner = facts.owner(answering);
+        finding = finding.with_evidence(format!(
+            "localhost resolves to {} first, so {owner} answers",
             order[0]
         ));
     }
-    let asked = facts.target.address();
-    // Who asks for an address gets what is there.
-    if asked.is_some() {
-        found.severity = super::Severity::Note;
+    // A client that connects to an address does not depend on the name.
+    if facts.target.address().is_some() {
+        finding.severity = super::Severity::Note;
     }
-    Some(found)
+    Some(finding)
 }
 
-/// One server for all addresses, and another for one of them.
-fn specific(facts: &Facts) -> Option<Finding> {
-    let is_wild = |own: &&Listed| own.local.ip().is_unspecified();
-    let wild = facts.servers().find(is_wild)?;
-    let special = facts.servers().find(|own| {
-        let address = own.local.ip().to_canonical();
-        !is_wild(own) && wild.takes(address)
+/// Reports a server on the wildcard address and a different server on a specific address.
+fn check_wildcard_and_specific(facts: &PortFacts) -> Option<Finding> {
+    let is_wildcard = |socket: &&Listed| socket.local.ip().is_unspecified();
+    let wildcard = facts.tcp_listeners().find(is_wildcard)?;
+    let specific = facts.tcp_listeners().find(|socket| {
+        let address = socket.local.ip().to_canonical();
+        !is_wildcard(socket) && wildcard.takes(address)
     })?;
-    let (a, b) = (facts.pids(wild), facts.pids(special));
+    let (a, b) = (facts.pids(wildcard), facts.pids(specific));
     if a.iter().any(|pid| b.contains(pid)) {
         return None;
     }
-    let [all, one] = [wild, special].map(|own| facts.owner(own).to_string());
-    let (end, rest) = (special.local, wild.local);
-    let what = format!("{one} answers at {end}, and {all} at all other addresses");
-    Some(CHECK.note("wildcard-and-specific", what).because(format!(
-        "they listen on {end} and on {rest}; the kernel prefers the one that names the address"
-    )))
+    let [first, second] = [specific, wildcard].map(|socket| facts.owner(socket).to_string());
+    let (endpoint, wildcard_endpoint) = (specific.local, wildcard.local);
+    let message = format!("{first} answers on {endpoint}, and {second} on all other addresses");
+    Some(
+        CHECK
+            .note("wildcard-and-specific", message)
+            .with_evidence(format!(
+                "the servers listen on {endpoint} and on {wildcard_endpoint}; the kernel prefers \
+                 the specific address"
+            )),
+    )
 }

@@ -1,39 +1,39 @@
-//! What a check has to say. Text and JSON are made of it.
+//! Findings of the checks, from which text and JSON are rendered.
 
-pub(super) use crate::source::live::shell_word;
+pub(super) use crate::source::live::shell_quote;
 
-/// Something that a check found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The check's name.
+    /// The name of the check.
     pub check: &'static str,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// Its name, which stays the same.
+    /// The stable identifier, in kebab case.
     pub code: &'static str,
-    /// What it is, in a sentence.
-    pub what: String,
-    /// What says so, a line each.
+    /// One sentence for people.
+    pub message: String,
+    /// The observations that support the finding, one line each.
     pub evidence: Vec<String>,
-    /// The command that mends it.
+    /// A shell command that fixes the problem.
     pub remedy: Option<String>,
 }
 
-/// How bad something is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// As it should be.
+    /// No fault.
     Ok,
-    /// Worth knowing.
+    /// Worth attention, but not a fault.
     Note,
-    /// It could not be told, and why.
+    /// Could not be determined, for the stated reason.
     Unknown,
-    /// It keeps somebody from something.
+    /// Prevents clients from reaching the port.
     Problem,
 }
 
 impl Severity {
-    /// Its name.
+    /// The name in text and JSON.
     pub fn name(self) -> &'static str {
         match self {
             Severity::Ok => "ok",
@@ -44,33 +44,38 @@ impl Severity {
     }
 }
 
-/// What a check finds things with: its own name is on all of them.
+/// The name of a check, and a factory for its findings.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Check(pub(super) &'static str);
+pub(super) struct CheckName(pub(super) &'static str);
 
-impl Check {
-    pub(super) fn ok(self, code: &'static str, what: impl Into<String>) -> Finding {
-        self.finding(Severity::Ok, code, what.into())
+impl CheckName {
+    pub(super) fn ok(self, code: &'static str, message: impl Into<String>) -> Finding {
+        self.finding(Severity::Ok, code, message.into())
     }
 
-    pub(super) fn note(self, code: &'static str, what: impl Into<String>) -> Finding {
-        self.finding(Severity::Note, code, what.into())
+    pub(super) fn note(self, code: &'static str, message: impl Into<String>) -> Finding {
+        self.finding(Severity::Note, code, message.into())
     }
 
-    pub(super) fn unknown(self, code: &'static str, what: impl Into<String>) -> Finding {
-        self.finding(Severity::Unknown, code, what.into())
+    pub(super) fn unknown(self, code: &'static str, message: impl Into<String>) -> Finding {
+        self.finding(Severity::Unknown, code, message.into())
     }
 
-    pub(super) fn problem(self, code: &'static str, what: impl Into<String>) -> Finding {
-        self.finding(Severity::Problem, code, what.into())
+    pub(super) fn problem(self, code: &'static str, message: impl Into<String>) -> Finding {
+        self.finding(Severity::Problem, code, message.into())
     }
 
-    pub(super) fn finding(self, severity: Severity, code: &'static str, what: String) -> Finding {
+    pub(super) fn finding(
+        self,
+        severity: Severity,
+        code: &'static str,
+        message: String,
+    ) -> Finding {
         Finding {
             check: self.0,
             severity,
             code,
-            what,
+            message,
             evidence: Vec::new(),
             remedy: None,
         }
@@ -78,26 +83,52 @@ impl Check {
 }
 
 impl Finding {
-    /// With a line that says so.
-    pub(super) fn because(mut self, line: impl Into<String>) -> Finding {
+    /// Adds a line of evidence.
+    pub(super) fn with_evidence(mut self, line: impl Into<String>) -> Finding {
         self.evidence.push(line.into());
         self
     }
 
-    /// With lines that say so.
-    pub(super) fn because_of(mut self, lines: impl IntoIterator<Item = String>) -> Finding {
+    /// Adds several lines of evidence.
+    pub(super) fn with_evidence_lines(
+        mut self,
+        lines: impl IntoIterator<Item = String>,
+    ) -> Finding {
         self.evidence.extend(lines);
         self
     }
 
-    /// With the command that mends it.
-    pub(super) fn mended_by(mut self, command: impl Into<String>) -> Finding {
+    /// Sets the command that fixes the problem.
+    pub(super) fn with_remedy(mut self, command: impl Into<String>) -> Finding {
         self.remedy = Some(command.into());
         self
     }
 }
 
-/// So many of something: `1 place`, `2 places`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+/// Returns a count with its noun: `1 place`, `2 places`, `2 processes`, `2 directories`.
+pub(super) fn pluralize(count: usize, noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        _ if count == 1 => format!("1 {noun}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None if noun.ends_with('s') => format!("{count} {noun}es"),
+        None => format!("{count} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pluralize_follows_english_spelling() {
+        for (count, noun, text) in [
+            (1, "place", "1 place"),
+            (2, "place", "2 places"),
+            (0, "process", "0 processes"),
+            (1, "process", "1 process"),
+            (3, "directory", "3 directories"),
+        ] {
+            assert_eq!(pluralize(count, noun), text);
+        }
+    }
 }

@@ -1,82 +1,87 @@
-//! What the firewall does to a connection of this machine to itself.
+//! Firewall rules for connections of this machine to itself.
 
-use super::facts::{Facts, Outcome, Probe};
-use super::finding::{Check, Finding, shell_word};
-use super::way::{self, Hit};
-use crate::host::firewall::{Action, Firewall, Legacy};
+use super::facts::{ConnectOutcome, PortFacts, ProbeResult};
+use super::finding::{CheckName, Finding, shell_quote};
+use super::nft_eval::{self, TracedRule};
+use crate::host::firewall::{Firewall, LegacyRule, RuleAction};
 
-const CHECK: Check = Check("firewall");
+const CHECK: CheckName = CheckName("firewall");
 
-pub(super) fn check(facts: &Facts) -> Vec<Finding> {
-    let mut found = tables(facts);
-    found.extend(legacy(facts));
+pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
+    let mut found = check_nft_chains(facts);
+    found.extend(check_legacy_rules(facts));
     found
 }
 
-/// Rules of the old iptables that name the port: they are not read in full.
-fn legacy(facts: &Facts) -> Option<Finding> {
+/// Reports rules of the legacy iptables that name the port. Other conditions are not evaluated.
+fn check_legacy_rules(facts: &PortFacts) -> Option<Finding> {
     let port = facts.target.port.to_string();
-    let names_port = |rule: &&Legacy| rule.text.split([' ', ',', ':']).any(|word| word == port);
-    let rules: Vec<&Legacy> = facts.legacy.iter().filter(names_port).collect();
+    let names_port =
+        |rule: &&LegacyRule| rule.text.split([' ', ',', ':']).any(|token| token == port);
+    let rules: Vec<&LegacyRule> = facts.legacy_rules.iter().filter(names_port).collect();
     let first = rules.first()?;
     let lines = rules
         .iter()
         .map(|rule| format!("{} -t {} {}", rule.program, rule.table, rule.text));
-    let what = format!("rules of the old iptables, which nft does not tell of, name port {port}");
-    let found = match facts.is_accepted() {
-        true => CHECK.ok("legacy-rules", what),
-        false => CHECK.note("legacy-rules", what),
+    let message = format!("legacy iptables rules, which nft does not list, name port {port}");
+    let finding = match facts.is_reachable() {
+        true => CHECK.ok("legacy-rules", message),
+        false => CHECK.note("legacy-rules", message),
     };
-    let rest = first.text.trim_start_matches("-A ");
-    let removal = format!("sudo {} -t {} -D {rest}", first.program, first.table);
-    Some(match facts.is_accepted() {
-        true => found.because_of(lines),
-        false => found.because_of(lines).mended_by(removal),
+    let args = first.text.trim_start_matches("-A ");
+    let removal = format!("sudo {} -t {} -D {args}", first.program, first.table);
+    Some(match facts.is_reachable() {
+        true => finding.with_evidence_lines(lines),
+        false => finding.with_evidence_lines(lines).with_remedy(removal),
     })
 }
 
-/// What nft tells of.
-fn tables(facts: &Facts) -> Vec<Finding> {
+/// Evaluates the nftables rules for each probed address.
+fn check_nft_chains(facts: &PortFacts) -> Vec<Finding> {
     let chains = match &facts.firewall {
-        Firewall::Unasked => return Vec::new(),
+        Firewall::NotQueried => return Vec::new(),
         Firewall::Absent => {
-            let what = "there is no nft on this machine: the firewall could not be looked at";
-            let found = CHECK.unknown("nft-absent", what);
-            return vec![found.mended_by("sudo apt-get install nftables")];
+            let message = "nft is not installed, so the firewall rules cannot be read";
+            let finding = CHECK.unknown("nft-absent", message);
+            return vec![finding.with_remedy("sudo apt-get install nftables")];
         }
         Firewall::NotPermitted => {
-            let what = "this user may not look at the firewall";
-            let found = CHECK.unknown("firewall-hidden", what);
-            return vec![found.mended_by(format!(
+            let message = "this user is not permitted to read the firewall rules";
+            let finding = CHECK.unknown("firewall-hidden", message);
+            return vec![finding.with_remedy(format!(
                 "sudo lcap doctor {}",
-                shell_word(&facts.target.to_string())
+                shell_quote(&facts.target.to_string())
             ))];
         }
-        Firewall::Failed(why) => {
-            let what = format!("nft does not tell of the firewall: {why}");
-            return vec![CHECK.unknown("firewall-unknown", what)];
+        Firewall::Failed(error) => {
+            let message = format!("nft could not list the firewall rules: {error}");
+            return vec![CHECK.unknown("firewall-unknown", message)];
         }
         Firewall::Chains(chains) => chains,
     };
-    let lo = facts.interfaces.iter().find(|own| own.is_loopback);
+    let lo = facts
+        .interfaces
+        .iter()
+        .find(|interface| interface.is_loopback);
     let lo = lo.map_or("lo", |lo| lo.name.as_str());
     let (mut found, mut is_clear) = (Vec::<Finding>::new(), true);
-    let own = facts
+    let local_probes = facts
         .probes
         .iter()
-        .filter(|probe| facts.is_own(probe.address.ip()));
-    for probe in own {
-        let fate = way::round(chains, lo, probe.address.ip(), facts.target.port);
-        is_clear &= fate.hits.is_empty();
-        for hit in fate.hits {
-            let seen = judged(facts, probe, &hit);
-            // The same rule may be met on the way to another address.
-            let is_known = |other: &Finding| {
-                seen.as_ref()
-                    .is_some_and(|own| own.evidence == other.evidence)
+        .filter(|probe| facts.is_local_address(probe.address.ip()));
+    for probe in local_probes {
+        let trace = nft_eval::trace_loopback(chains, lo, probe.address.ip(), facts.target.port);
+        is_clear &= trace.rules.is_empty();
+        for hit in trace.rules {
+            let finding = rule_finding(facts, probe, &hit);
+            // The same rule may match packets to several addresses.
+            let is_duplicate = |other: &Finding| {
+                finding
+                    .as_ref()
+                    .is_some_and(|finding| finding.evidence == other.evidence)
             };
-            if !found.iter().any(is_known) {
-                found.extend(seen);
+            if !found.iter().any(is_duplicate) {
+                found.extend(finding);
             }
         }
     }
@@ -86,58 +91,69 @@ fn tables(facts: &Facts) -> Vec<Finding> {
             0 => CHECK.ok("no-rule", "the firewall has no rules"),
             rules if is_clear => CHECK.ok(
                 "no-rule",
-                format!("none of the firewall's {rules} rules keeps this machine from the port"),
+                match rules {
+                    1 => "the only rule of the firewall does not block the port".to_owned(),
+                    rules => format!("none of the {rules} rules of the firewall blocks the port"),
+                },
             ),
             _ => CHECK.ok(
                 "let-pass",
-                "the firewall lets this machine pass, by rules that could not be read in full",
+                "the firewall lets the connection pass; lcap cannot fully evaluate its rules",
             ),
         });
     }
     found
 }
 
-fn judged(facts: &Facts, probe: &Probe, hit: &Hit) -> Option<Finding> {
-    let end = probe.address;
-    let is_accepted = probe.outcome == Outcome::Accepted;
-    let found = match (&hit.action, hit.is_sure) {
-        (Action::Accept, true) => CHECK.ok("let-pass", format!("a rule lets {end} pass")),
-        (Action::Drop, true) if !is_accepted => CHECK.problem(
+fn rule_finding(facts: &PortFacts, probe: &ProbeResult, hit: &TracedRule) -> Option<Finding> {
+    let endpoint = probe.address;
+    let is_accepted = probe.outcome == ConnectOutcome::Accepted;
+    let finding = match (&hit.action, hit.is_certain) {
+        (RuleAction::Accept, true) => CHECK.ok(
+            "let-pass",
+            format!("a firewall rule accepts packets to {endpoint}"),
+        ),
+        (RuleAction::Drop, true) if !is_accepted => CHECK.problem(
             "dropped",
-            format!("the firewall drops what is sent to {end}"),
+            format!("the firewall drops packets to {endpoint}"),
         ),
-        (Action::Reject, true) if !is_accepted => CHECK.problem(
+        (RuleAction::Reject, true) if !is_accepted => CHECK.problem(
             "rejected",
-            format!("the firewall rejects what is sent to {end}"),
+            format!("the firewall rejects packets to {endpoint}"),
         ),
-        (Action::Redirect(_) | Action::Dnat(..), true) => redirected(facts, probe, hit),
-        (Action::Drop | Action::Reject | Action::Unknown, _) if !is_accepted => CHECK.note(
-            "may-be-dropped",
-            format!("a rule that could not be read in full may keep this machine from {end}"),
-        ),
+        (RuleAction::Redirect(_) | RuleAction::Dnat(..), true) => {
+            redirect_finding(facts, probe, hit)
+        }
+        (RuleAction::Drop | RuleAction::Reject | RuleAction::Unknown, _) if !is_accepted => CHECK
+            .note(
+                "may-be-dropped",
+                format!(
+                    "a firewall rule that lcap cannot fully evaluate may drop packets to {endpoint}"
+                ),
+            ),
         _ => return None,
     };
-    let found = found.because(hit.text.clone());
-    let is_ok = found.severity == super::Severity::Ok;
-    Some(match &hit.removal {
-        Some(removal) if !is_ok => found.mended_by(removal.clone()),
-        _ => found,
+    let finding = finding.with_evidence(hit.text.clone());
+    let is_ok = finding.severity == super::Severity::Ok;
+    Some(match &hit.removal_command {
+        Some(removal) if !is_ok => finding.with_remedy(removal.clone()),
+        _ => finding,
     })
 }
 
-/// Who answers is not who listens, or nobody does.
-fn redirected(facts: &Facts, probe: &Probe, hit: &Hit) -> Finding {
-    let end = probe.address;
+/// Reports a redirect: a problem if it bypasses a listening server, or if no server answers.
+fn redirect_finding(facts: &PortFacts, probe: &ProbeResult, hit: &TracedRule) -> Finding {
+    let endpoint = probe.address;
     let to = match &hit.action {
-        Action::Redirect(Some(port)) => format!("port {port}"),
-        Action::Dnat(Some(address), Some(port)) => format!("{address}:{port}"),
-        Action::Dnat(Some(address), None) => address.clone(),
-        _ => "elsewhere".to_owned(),
+        RuleAction::Redirect(Some(port)) => format!("port {port}"),
+        RuleAction::Dnat(Some(address), Some(port)) => format!("{address}:{port}"),
+        RuleAction::Dnat(Some(address), None) => address.clone(),
+        _ => "another address".to_owned(),
     };
-    let what = format!("the firewall leads what is sent to {end} to {to}");
-    let is_shadowed = facts.server_of(end.ip()).is_some();
-    match probe.outcome == Outcome::Accepted && !is_shadowed {
-        true => CHECK.note("redirected", what),
-        false => CHECK.problem("redirected", what),
+    let message = format!("the firewall redirects packets for {endpoint} to {to}");
+    let is_shadowed = facts.listener_for(endpoint.ip()).is_some();
+    match probe.outcome == ConnectOutcome::Accepted && !is_shadowed {
+        true => CHECK.note("redirected", message),
+        false => CHECK.problem("redirected", message),
     }
 }

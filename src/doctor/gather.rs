@@ -1,4 +1,4 @@
-//! The facts, gathered once: what takes time runs side by side.
+//! Collection of the facts; slow queries run concurrently.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,258 +7,279 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use super::facts::{Facts, Resolved, Server};
-use super::probe::{self, Knock, Queue};
-use super::{Target, similar, talk};
+use super::facts::{NameResolution, PortFacts, ServerProcess};
+use super::probe::{self, AcceptQueue, OpenProbe};
+use super::{Target, service_probe, similar_ports};
+use crate::host::config_search::{self, ConfigSearch, PortMention};
 use crate::host::holders::Holders;
 use crate::host::listing::Listed;
-use crate::host::mentions::{self, Mention, Searched};
-use crate::host::processes::{self, Held, Process};
+use crate::host::processes::{self, ProcHandle};
 use crate::host::services::Services;
 use crate::host::{
-    addresses, containers, elsewhere, firewall, free, holders, listing, names, settings, units,
-    users, zone,
+    addresses, containers, firewall, free_ports, holders, listing, network_settings, other_netns,
+    resolver, systemd_units, timezone, users,
 };
 use crate::packet::{TCP, UDP};
+use crate::process::Process;
 
-/// Whether the service is asked for an answer.
+/// The `--talk` setting, which decides if a protocol request is sent to the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Talk {
-    /// It is.
-    Yes,
-    /// Nothing is said to it.
-    No,
+pub enum ServiceProbing {
+    /// A request is sent.
+    Enabled,
+    /// The connection is opened, and closed without sending data.
+    Disabled,
 }
 
-/// A name that takes longer than this has no address.
-const RESOLVING: Duration = Duration::from_secs(2);
-/// No more addresses of a name are knocked at.
-const ADDRESSES: usize = 8;
-/// No more directories are searched.
-const DIRECTORIES: usize = 8;
-/// No more processes are described.
-const SERVERS: usize = 256;
+/// Timeout for name resolution.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum number of addresses probed per name.
+const MAX_PROBED_ADDRESSES: usize = 8;
+/// Maximum number of working directories searched.
+const MAX_SEARCHED_DIRECTORIES: usize = 8;
+/// Maximum number of processes whose details are read.
+const MAX_SERVER_PROCESSES: usize = 256;
 
 /// Gathers all facts about a target.
-pub fn gather(target: &Target, wish: Talk) -> Facts {
+pub fn gather(target: &Target, probing: ServiceProbing) -> PortFacts {
     let port = target.port;
-    let mut facts = Facts::of(target.clone());
+    let mut facts = PortFacts::new(target.clone());
     facts.euid = rustix::process::geteuid().as_raw();
-    facts.person = person(facts.euid);
+    facts.invoking_uid = invoking_uid(facts.euid);
     thread::scope(|scope| {
         let firewall = scope.spawn(|| (firewall::read(), firewall::legacy_rules()));
-        let units = scope.spawn(|| units::naming(port));
-        let elsewhere = scope.spawn(|| elsewhere::listening(port));
-        let localhost = scope.spawn(|| resolved("localhost"));
-        facts.resolved = resolved(&target.host);
-        let about = settings::read();
+        let units = scope.spawn(|| systemd_units::mentioning_port(port));
+        let other_netns = scope.spawn(|| other_netns::listeners(port));
+        let localhost = scope.spawn(|| resolve("localhost"));
+        facts.resolved = resolve(&target.host);
+        let settings = network_settings::read();
         facts.sockets = listing::of_port(port).map_err(|error| error.to_string());
-        facts.listening = listing::listening().unwrap_or_default();
+        facts.all_listeners = listing::listening().unwrap_or_default();
         facts.interfaces = addresses::all().unwrap_or_default();
-        facts.hosts = names::hosts().map_err(|error| error.to_string());
-        facts.sources = names::sources();
+        facts.hosts_file = resolver::read_hosts().map_err(|error| error.to_string());
+        facts.nss_sources = resolver::nss_sources();
         let services = Services::read();
-        facts.service = [TCP, UDP].map(|proto| services.name(proto, port).map(str::to_owned));
+        facts.service_names = [TCP, UDP].map(|proto| services.name(proto, port).map(str::to_owned));
         facts.containers = containers::publishing(port);
-        let knocks = knock(&facts);
-        facts.overflows = overflowed(about.overflows, settings::read().overflows);
-        facts.settings = about;
-        facts.next_free = next_free(port);
-        describe(&mut facts, &knocks);
-        facts.probes = answers(&facts, knocks, wish);
-        facts.elsewhere = elsewhere.join().unwrap_or_default();
+        let probes = probe_addresses(&facts);
+        facts.listen_overflows = overflow_delta(
+            settings.listen_overflows,
+            network_settings::read().listen_overflows,
+        );
+        facts.settings = settings;
+        facts.next_free_port = next_free_port(port);
+        add_process_facts(&mut facts, &probes);
+        facts.probes = finish_probes(&facts, probes, probing);
+        facts.other_netns = other_netns.join().unwrap_or_default();
         facts.units = units.join().unwrap_or_default();
-        (facts.firewall, facts.legacy) = firewall.join().unwrap_or_default();
+        (facts.firewall, facts.legacy_rules) = firewall.join().unwrap_or_default();
         facts.localhost = localhost.join().unwrap_or_default();
     });
     facts
 }
 
-/// Who typed sudo(8), where root asks for somebody.
-fn person(euid: u32) -> u32 {
-    let told = std::env::var("SUDO_UID").ok().filter(|_| euid == 0);
-    told.and_then(|uid| uid.parse().ok()).unwrap_or(euid)
+/// Returns the ID of the user who ran sudo(8) if this process is root, otherwise `euid`.
+fn invoking_uid(euid: u32) -> u32 {
+    let sudo_uid = std::env::var("SUDO_UID").ok().filter(|_| euid == 0);
+    sudo_uid.and_then(|uid| uid.parse().ok()).unwrap_or(euid)
 }
 
-/// The addresses of a name. Who is asked may be far away: that has an end.
-fn resolved(name: &str) -> Resolved {
+/// Resolves a host name within [`RESOLVE_TIMEOUT`], because a name server may be slow.
+fn resolve(name: &str) -> NameResolution {
     if let Ok(address) = name.parse() {
-        return Resolved {
+        return NameResolution {
             addresses: vec![address],
             error: None,
         };
     }
-    let (tell, told) = mpsc::channel();
-    let own = name.to_owned();
-    // It is left behind if it does not come back.
-    thread::spawn(move || tell.send(names::resolve(&own)));
-    match told.recv_timeout(RESOLVING) {
-        Ok(Ok(addresses)) => Resolved {
+    let (sender, receiver) = mpsc::channel();
+    let host = name.to_owned();
+    // The thread is detached, because getaddrinfo(3) cannot be interrupted.
+    thread::spawn(move || sender.send(resolver::resolve(&host)));
+    match receiver.recv_timeout(RESOLVE_TIMEOUT) {
+        Ok(Ok(addresses)) => NameResolution {
             addresses,
             error: None,
         },
-        Ok(Err(error)) => failed(error.to_string()),
-        Err(_) => failed(format!("no answer within {} s", RESOLVING.as_secs())),
+        Ok(Err(error)) => failed_resolution(error.to_string()),
+        Err(_) => failed_resolution(format!("no answer within {} s", RESOLVE_TIMEOUT.as_secs())),
     }
 }
 
-fn failed(error: String) -> Resolved {
-    Resolved {
+fn failed_resolution(error: String) -> NameResolution {
+    NameResolution {
         addresses: Vec::new(),
         error: Some(error),
     }
 }
 
-/// Knocks at every address of the target, at all of them at once.
-fn knock(facts: &Facts) -> Vec<Knock> {
+/// Probes all addresses of the target concurrently.
+fn probe_addresses(facts: &PortFacts) -> Vec<OpenProbe> {
     let mut addresses = facts.resolved.addresses.clone();
     if addresses.is_empty() && facts.target.is_localhost() {
-        // Where the name is broken it is still known what it ought to mean.
+        // A broken `localhost` still refers to these addresses.
         addresses = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     }
-    addresses.truncate(ADDRESSES);
+    addresses.truncate(MAX_PROBED_ADDRESSES);
     thread::scope(|scope| {
-        let begin = |address: IpAddr| {
-            let waits = facts
-                .server_of(address)
+        let start = |address: IpAddr| {
+            let has_pending = facts
+                .listener_for(address)
                 .is_some_and(|server| server.receive_queue > 0);
-            let queue = if waits { Queue::Waits } else { Queue::Empty };
-            let end = SocketAddr::new(address, facts.target.port);
-            scope.spawn(move || probe::knock(end, queue))
+            let queue = if has_pending {
+                AcceptQueue::Pending
+            } else {
+                AcceptQueue::Empty
+            };
+            let endpoint = SocketAddr::new(address, facts.target.port);
+            scope.spawn(move || probe::probe_address(endpoint, queue))
         };
-        let begun: Vec<_> = addresses.into_iter().map(begin).collect();
-        let ended = begun.into_iter().map(thread::ScopedJoinHandle::join);
-        ended.filter_map(Result::ok).collect()
+        let threads: Vec<_> = addresses.into_iter().map(start).collect();
+        let results = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        results.filter_map(Result::ok).collect()
     })
 }
 
-fn overflowed(before: Option<u64>, after: Option<u64>) -> u64 {
+fn overflow_delta(before: Option<u64>, after: Option<u64>) -> u64 {
     after.unwrap_or(0).saturating_sub(before.unwrap_or(0))
 }
 
-/// The port after this one that can be had.
-fn next_free(port: u16) -> Option<u16> {
-    /// Where so many are in use, people look elsewhere.
-    const TRIES: usize = 1000;
-    let behind = (port..u16::MAX).map(|port| port + 1).take(TRIES);
-    behind.into_iter().find(|&port| free::check(port).is_ok())
+/// Returns the next free port after `port`.
+fn next_free_port(port: u16) -> Option<u16> {
+    /// Maximum number of ports to try. A free port further away is not a useful substitute.
+    const MAX_TRIED_PORTS: usize = 1000;
+    let next_ports = (port..u16::MAX).map(|port| port + 1).take(MAX_TRIED_PORTS);
+    next_ports
+        .into_iter()
+        .find(|&port| free_ports::try_bind(port).is_ok())
 }
 
-/// Who has the sockets, and what there is to be known of those processes.
-fn describe(facts: &mut Facts, knocks: &[Knock]) {
-    let answering: Vec<&Listed> = knocks
+/// Adds the processes that have the sockets open, with details of the servers.
+fn add_process_facts(facts: &mut PortFacts, probes: &[OpenProbe]) {
+    let answering: Vec<&Listed> = probes
         .iter()
-        .filter_map(|knock| knock.probe.answers.as_ref())
+        .filter_map(|probe| probe.result.peer_socket.as_ref())
         .collect();
-    let known = facts.sockets().iter().chain(&facts.listening);
-    let inodes: HashSet<u32> = known
+    let listed = facts.sockets().iter().chain(&facts.all_listeners);
+    let inodes: HashSet<u32> = listed
         .chain(answering.iter().copied())
         .map(|socket| socket.inode)
         .filter(|inode| *inode != 0)
         .collect();
     facts.holders = holders::find(&inodes);
-    let own = facts.servers().chain(facts.datagrams()).chain(answering);
-    let mut servers = servers(own, &facts.holders);
+    let serving = facts
+        .tcp_listeners()
+        .chain(facts.udp_listeners())
+        .chain(answering);
+    let mut servers = server_processes(serving, &facts.holders);
     if servers.is_empty() {
-        // Nobody listens; who listens on a port that looks like it may be who was meant.
-        let alike = similar::listening(&facts.listening, facts.target.port);
-        let others = self::servers(alike.into_iter(), &facts.holders);
-        facts.searched = searched(&others);
-        facts.named = named(&others);
+        // No process listens on the port; the user may have mistyped a similar one.
+        let similar = similar_ports::listeners(&facts.all_listeners, facts.target.port);
+        let others = server_processes(similar.into_iter(), &facts.holders);
+        facts.config_searches = search_configs(&others);
+        facts.process_mentions = process_mentions(&others);
     } else {
-        facts.searched = searched(&servers);
-        facts.named = named(&servers);
+        facts.config_searches = search_configs(&servers);
+        facts.process_mentions = process_mentions(&servers);
     }
     let bound = facts.sockets().iter().filter(|socket| !socket.listens());
-    servers.extend(self::servers(bound, &facts.holders));
-    facts.servers = servers;
+    servers.extend(server_processes(bound, &facts.holders));
+    facts.server_processes = servers;
 }
 
-fn servers<'a>(
+fn server_processes<'a>(
     sockets: impl Iterator<Item = &'a Listed>,
     holders: &Holders,
-) -> BTreeMap<u32, Server> {
+) -> BTreeMap<u32, ServerProcess> {
     let boot = processes::boot_time();
     let all = sockets.flat_map(|socket| holders.of(socket.inode));
-    let own = std::process::id();
+    let own_pid = std::process::id();
     let mut servers = BTreeMap::new();
-    for process in all.filter(|process| process.pid != own) {
-        if servers.len() >= SERVERS || servers.contains_key(&process.pid) {
+    for process in all.filter(|process| process.pid != own_pid) {
+        if servers.len() >= MAX_SERVER_PROCESSES || servers.contains_key(&process.pid) {
             continue;
         }
-        servers.insert(process.pid, server(process, boot));
+        servers.insert(process.pid, server_process(process, boot));
     }
     servers
 }
 
-fn server(process: &Arc<Process>, boot: Option<u64>) -> Server {
-    let held = Held::new(process.pid);
-    let parent = Held::new(process.parent).and_then(|held| held.describe());
+fn server_process(process: &Arc<Process>, boot: Option<u64>) -> ServerProcess {
+    let handle = ProcHandle::new(process.pid);
+    let parent = ProcHandle::new(process.parent).and_then(|handle| handle.describe());
     let ticks = rustix::param::clock_ticks_per_second();
-    Server {
+    ServerProcess {
         process: Arc::clone(process),
-        details: held.map(|held| held.details()).unwrap_or_default(),
+        details: handle.map(|handle| handle.inspect()).unwrap_or_default(),
         user: users::name(process.uid).unwrap_or_else(|| process.uid.to_string()),
-        since: boot.and_then(|boot| time(boot + process.start_time / ticks.max(1))),
+        started_at: boot
+            .and_then(|boot| format_local_time(boot + process.start_time / ticks.max(1))),
         parent: parent.ok().map(Arc::new),
     }
 }
 
-/// A time in this machine's zone.
-fn time(seconds: u64) -> Option<String> {
+/// Formats seconds since the Unix epoch in the time zone of this machine.
+fn format_local_time(seconds: u64) -> Option<String> {
     let time = jiff::Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
-    let zoned = time.to_zoned(zone::local());
+    let zoned = time.to_zoned(timezone::local());
     Some(zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
-/// What is below the directories in which processes work.
-fn searched(servers: &BTreeMap<u32, Server>) -> Vec<(String, Searched)> {
-    let own = servers.values().filter_map(|server| {
-        let directory = server.details.directory.clone()?;
-        // Where everything is below, nothing is its own.
+/// Searches the configuration files below the working directories of processes.
+fn search_configs(servers: &BTreeMap<u32, ServerProcess>) -> Vec<(String, ConfigSearch)> {
+    let working = servers.values().filter_map(|server| {
+        let directory = server.details.working_directory.clone()?;
+        // The root directory contains the files of all programs.
         (directory != "/").then_some(directory)
     });
-    let directories: std::collections::BTreeSet<String> = own.collect();
-    let first = directories.into_iter().take(DIRECTORIES);
+    let directories: std::collections::BTreeSet<String> = working.collect();
+    let first = directories.into_iter().take(MAX_SEARCHED_DIRECTORIES);
     first
         .map(|directory| {
-            let found = mentions::below(Path::new(&directory));
+            let found = config_search::search(Path::new(&directory));
             (directory, found)
         })
         .collect()
 }
 
-/// What processes were told when they began.
-fn named(servers: &BTreeMap<u32, Server>) -> Vec<Mention> {
-    let mut found: Vec<Mention> = Vec::new();
+/// Returns the ports in the command lines and environments of processes.
+fn process_mentions(servers: &BTreeMap<u32, ServerProcess>) -> Vec<PortMention> {
+    let mut found: Vec<PortMention> = Vec::new();
     for server in servers.values() {
-        let words = server.process.more().command_line.join(" ");
-        found.extend(mentions::inside("command line", &words));
+        let command = server.process.details().command_line.join(" ");
+        found.extend(config_search::find_in_text("command line", &command));
         let variables = server.details.environment.iter().flatten();
-        // Others may hold anything, and are nobody's business.
-        let telling = variables.filter(|variable| {
+        // Other variables may contain secrets and are not shown.
+        let port_variables = variables.filter(|variable| {
             let name = variable.split('=').next().unwrap_or("");
             name.to_ascii_uppercase().contains("PORT")
         });
-        found.extend(telling.filter_map(|variable| mentions::inside("environment", variable)));
+        found.extend(
+            port_variables
+                .filter_map(|variable| config_search::find_in_text("environment", variable)),
+        );
     }
     found.dedup();
     found
 }
 
-/// What came of knocking, with what the services say; the connections end here.
-fn answers(facts: &Facts, knocks: Vec<Knock>, wish: Talk) -> Vec<super::facts::Probe> {
+/// Closes the probe connections. With `--talk`, sends a protocol request to each service first.
+fn finish_probes(
+    facts: &PortFacts,
+    probes: Vec<OpenProbe>,
+    probing: ServiceProbing,
+) -> Vec<super::facts::ProbeResult> {
     thread::scope(|scope| {
-        let ask = |mut knock: Knock| {
+        let finish = |mut probe: OpenProbe| {
             scope.spawn(move || {
-                if let (Talk::Yes, Some(stream)) = (wish, &knock.stream) {
-                    knock.probe.said = talk::ask(facts, stream);
+                if let (ServiceProbing::Enabled, Some(stream)) = (probing, &probe.stream) {
+                    probe.result.service_reply = service_probe::probe_service(facts, stream);
                 }
-                knock.probe
+                probe.result
             })
         };
-        let begun: Vec<_> = knocks.into_iter().map(ask).collect();
-        let ended = begun.into_iter().map(thread::ScopedJoinHandle::join);
-        ended.filter_map(Result::ok).collect()
+        let threads: Vec<_> = probes.into_iter().map(finish).collect();
+        let results = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        results.filter_map(Result::ok).collect()
     })
 }

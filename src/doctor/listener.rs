@@ -1,247 +1,277 @@
-//! Who listens: the process, its user, since when, where it works. Or that nobody does, and who may have been meant.
+//! The listening process with its user, start time and directory, or likely reasons for its
+//! absence.
 
-use super::facts::{Facts, Outcome, Server};
-use super::finding::{Check, Finding, shell_word};
-use super::{ports, similar};
+use super::facts::{ConnectOutcome, PortFacts, ServerProcess};
+use super::finding::{CheckName, Finding, pluralize, shell_quote};
+use super::{ports, similar_ports};
 use crate::host::listing::Listed;
-use crate::owners::How;
 use crate::packet::UDP;
+use crate::process::Match;
 
-const CHECK: Check = Check("listener");
+const CHECK: CheckName = CheckName("listener");
 
-pub(super) fn check(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
     if let Err(error) = &facts.sockets {
-        let what = format!("the kernel does not tell of its sockets (sock_diag): {error}");
-        return vec![CHECK.unknown("sockets-unknown", what)];
+        let message = format!("the kernel does not list its sockets (sock_diag): {error}");
+        return vec![CHECK.unknown("sockets-unknown", message)];
     }
     let mut found: Vec<Finding> = facts
-        .servers()
-        .chain(facts.datagrams())
-        .map(|socket| listens(facts, socket))
+        .tcp_listeners()
+        .chain(facts.udp_listeners())
+        .map(|socket| check_listening_socket(facts, socket))
         .collect();
-    found.extend(stopped(facts));
-    if facts.servers().next().is_none() {
-        found.extend(nobody(facts));
+    found.extend(check_stopped(facts));
+    if facts.tcp_listeners().next().is_none() {
+        found.extend(check_no_listener(facts));
     } else {
-        found.extend(other_address(facts));
+        found.extend(check_other_address(facts));
     }
-    found.extend(units(facts));
-    found.extend(containers(facts));
+    found.extend(check_units(facts));
+    found.extend(check_containers(facts));
     found
 }
 
-fn listens(facts: &Facts, socket: &Listed) -> Finding {
+fn check_listening_socket(facts: &PortFacts, socket: &Listed) -> Finding {
     let owner = facts.owner(socket);
-    let end = socket.local;
+    let endpoint = socket.local;
     let proto = if socket.proto == UDP { "UDP" } else { "TCP" };
-    let what = match owner.how {
-        How::Socket => format!("{owner} listens on {end}, {proto}"),
-        How::NotPermitted => format!(
-            "a process of uid {} listens on {end}, {proto}; which, this user may not see",
+    let message = match owner.matched {
+        Match::Socket => format!("{owner} listens on {endpoint} ({proto})"),
+        Match::NotPermitted => format!(
+            "a process of uid {} listens on {endpoint} ({proto}), but this user is not permitted \
+             to see the process",
             socket.uid
         ),
-        _ => format!("{end}, {proto}, listens, and no process that can be seen has it"),
+        _ => {
+            format!("a socket listens on {endpoint} ({proto}), but no visible process has it open")
+        }
     };
-    if owner.how == How::NotPermitted {
-        let target = shell_word(&facts.target.to_string());
+    if owner.matched == Match::NotPermitted {
+        let target = shell_quote(&facts.target.to_string());
         return CHECK
-            .unknown("listener-hidden", what)
-            .because(format!(
-                "the open files of {} processes may not be looked at",
-                facts.holders.hidden
+            .unknown("listener-hidden", message)
+            .with_evidence(format!(
+                "{} of other users cannot be inspected",
+                pluralize(facts.holders.hidden_processes, "process")
             ))
-            .mended_by(format!("sudo lcap doctor {target}"));
+            .with_remedy(format!("sudo lcap doctor {target}"));
     }
-    /// Of a server with many processes the first few tell enough.
-    const TOLD: usize = 3;
+    /// Maximum number of processes described per socket.
+    const MAX_SHOWN_PROCESSES: usize = 3;
     let servers = owner
         .processes
         .iter()
-        .filter_map(|process| facts.servers.get(&process.pid));
-    let lines = servers.take(TOLD).flat_map(about);
-    let more = owner.processes.len().saturating_sub(TOLD);
-    let found = CHECK.ok("listens", what).because_of(lines);
+        .filter_map(|process| facts.server_processes.get(&process.pid));
+    let lines = servers.take(MAX_SHOWN_PROCESSES).flat_map(describe_process);
+    let more = owner.processes.len().saturating_sub(MAX_SHOWN_PROCESSES);
+    let finding = CHECK.ok("listens", message).with_evidence_lines(lines);
     match more {
-        0 => found,
-        more => found.because(format!("and {more} more processes")),
+        0 => finding,
+        more => finding.with_evidence(format!("and {}", pluralize(more, "more process"))),
     }
 }
 
-/// What there is to say of a process.
-pub(super) fn about(server: &Server) -> Vec<String> {
+/// Describes a process, one fact per line.
+pub(super) fn describe_process(server: &ServerProcess) -> Vec<String> {
     let (process, details) = (&server.process, &server.details);
     let pid = process.pid;
     let mut lines = vec![format!(
-        "command line of {pid}: {}",
-        // Programs that write their title over it leave blanks behind.
-        process.more().command_line.join(" ").trim_end()
+        "command line of PID {pid}: {}",
+        // A process that overwrites its command line leaves trailing blanks.
+        process.details().command_line.join(" ").trim_end()
     )];
-    let since = server.since.as_deref().unwrap_or("?");
-    lines.push(format!("{pid} runs as {}, since {since}", server.user));
-    let places = [
-        ("works in", &details.directory),
-        ("is of container", &process.more().container),
-        ("is of unit", &details.unit),
+    let user = &server.user;
+    lines.push(match &server.started_at {
+        Some(start) => format!("PID {pid} has been running as {user} since {start}"),
+        None => format!("PID {pid} runs as {user}"),
+    });
+    let properties = [
+        ("working directory", &details.working_directory),
+        ("container", &process.details().container),
+        ("systemd unit", &details.systemd_unit),
     ];
-    for (verb, place) in places {
-        lines.extend(place.iter().map(|place| format!("{pid} {verb} {place}")));
+    for (name, value) in properties {
+        lines.extend(
+            value
+                .iter()
+                .map(|value| format!("{name} of PID {pid}: {value}")),
+        );
     }
     lines
 }
 
-/// Processes that are stopped answer nobody.
-fn stopped(facts: &Facts) -> Option<Finding> {
+/// Reports a server if all of its processes are stopped.
+fn check_stopped(facts: &PortFacts) -> Option<Finding> {
     let pids: Vec<u32> = facts
-        .servers()
+        .tcp_listeners()
         .flat_map(|socket| facts.pids(socket))
         .collect();
     let is_stopped = |pid: &&u32| {
-        let server = facts.servers.get(pid);
+        let server = facts.server_processes.get(pid);
         server.is_some_and(|server| server.details.is_stopped)
     };
     let stopped: Vec<&u32> = pids.iter().filter(is_stopped).collect();
-    // Others may answer.
+    // A process that is not stopped still accepts connections.
     if stopped.is_empty() || stopped.len() < pids.len() {
         return None;
     }
-    let words: Vec<String> = stopped.iter().map(ToString::to_string).collect();
-    let words = words.join(" ");
+    let message = match stopped.len() {
+        1 => "the listening process is stopped and accepts no connections",
+        _ => "all listening processes are stopped and accept no connections",
+    };
+    let pid_list: Vec<String> = stopped.iter().map(ToString::to_string).collect();
     Some(
         CHECK
-            .problem("stopped", "who listens is stopped, and accepts nobody")
-            .because(format!("State: T in /proc/{}/status", stopped[0]))
-            .mended_by(format!("kill -CONT {words}")),
+            .problem("stopped", message)
+            .with_evidence(format!("State: T in /proc/{}/status", stopped[0]))
+            .with_remedy(format!("kill -CONT {}", pid_list.join(" "))),
     )
 }
 
-fn nobody(facts: &Facts) -> Vec<Finding> {
+fn check_no_listener(facts: &PortFacts) -> Vec<Finding> {
     let (port, mut found) = (facts.target.port, Vec::new());
-    // Somebody answers all the same: a firewall leads there.
-    if facts.is_accepted() {
+    // Another server answers, on another machine or through a redirect of the firewall.
+    if facts.is_reachable() {
         return found;
     }
-    if let Some(socket) = facts.datagrams().next() {
+    if let Some(socket) = facts.udp_listeners().next() {
         let owner = facts.owner(socket);
-        let what = format!(
-            "only UDP: {owner} takes datagrams on {}, and nobody listens with TCP",
+        let message = format!(
+            "{owner} receives UDP datagrams on {}, but no process listens for TCP connections",
             socket.local
         );
-        found.push(CHECK.problem("udp-only", what));
+        found.push(CHECK.problem("udp-only", message));
         return found;
     }
-    // Who is elsewhere does not listen here.
-    let is_here = facts
+    // A server on another machine has no socket here.
+    let is_local = facts
         .resolved
         .addresses
         .iter()
-        .any(|own| facts.is_own(*own))
+        .any(|address| facts.is_local_address(*address))
         || facts.resolved.addresses.is_empty();
-    if !is_here {
+    if !is_local {
         return found;
     }
-    let what = format!("nothing listens on port {port} here");
-    let mut nothing = CHECK.problem("nothing-listens", what);
-    for socket in similar::listening(&facts.listening, port) {
+    let message = format!("nothing listens on port {port}");
+    let mut finding = CHECK.problem("nothing-listens", message);
+    for socket in similar_ports::listeners(&facts.all_listeners, port) {
         let owner = facts.owner(socket);
-        nothing = nothing.because(format!(
-            "{owner} listens on {}, a port that looks like it",
+        finding = finding.with_evidence(format!(
+            "{owner} listens on {}, a similar port number",
             socket.local
         ));
     }
-    let resting = facts
+    let closing = facts
         .sockets()
         .iter()
         .filter(|socket| socket.local.port() == port && socket.inode == 0 && !socket.listens());
-    let count = resting.count();
+    let count = closing.count();
     if count > 0 {
-        nothing = nothing.because(format!(
-            "somebody did: {count} of its connections rest yet; the kernel does not keep whose they were"
+        finding = finding.with_evidence(format!(
+            "the port was used recently: {} {} still closing (the kernel no longer records the \
+             process)",
+            pluralize(count, "connection"),
+            if count == 1 { "is" } else { "are" }
         ));
     }
-    found.push(nothing);
+    found.push(finding);
     found
 }
 
-/// Somebody listens, on none of the addresses that were asked for; families are told of elsewhere.
-fn other_address(facts: &Facts) -> Option<Finding> {
-    let is_refused = |address| facts.server_of(address).is_none();
+/// Reports a server that listens on an address different from the target's. The `family` check
+/// covers servers of the other address family.
+fn check_other_address(facts: &PortFacts) -> Option<Finding> {
+    let is_unserved = |address| facts.listener_for(address).is_none();
     let first = facts.resolved.addresses.first()?;
-    let mut asked = facts.resolved.addresses.iter();
-    let is_nowhere = asked.all(|own| is_refused(*own) && facts.is_own(*own));
-    let is_of_family = |socket: &&Listed| {
+    let mut targets = facts.resolved.addresses.iter();
+    let are_all_unserved =
+        targets.all(|address| is_unserved(*address) && facts.is_local_address(*address));
+    let is_same_family = |socket: &&Listed| {
         socket.local.ip().to_canonical().is_ipv4() == first.to_canonical().is_ipv4()
     };
-    let other = facts.servers().find(is_of_family)?;
-    if !is_nowhere || facts.is_accepted() {
+    let other = facts.tcp_listeners().find(is_same_family)?;
+    if !are_all_unserved || facts.is_reachable() {
         return None;
     }
     let owner = facts.owner(other);
-    let what = format!(
-        "{owner} listens on {} only, which is not {}",
+    let message = format!(
+        "{owner} listens on {} only, not on {}",
         other.local, facts.target
     );
-    let reach = ports::reach(other, &facts.interfaces);
+    let reach = ports::reachability(other, &facts.interfaces);
     let host = other.local;
     Some(
         CHECK
-            .problem("other-address", what)
-            .because(format!("{} can be reached from {reach}", other.local))
-            .mended_by(format!("lcap doctor {host}")),
+            .problem("other-address", message)
+            .with_evidence(format!("{} can be reached from {reach}", other.local))
+            .with_remedy(format!("lcap doctor {host}")),
     )
 }
 
-/// Containers that publish the port, and do not run.
-fn containers(facts: &Facts) -> Vec<Finding> {
+/// Reports containers that publish the port but are not running.
+fn check_containers(facts: &PortFacts) -> Vec<Finding> {
     let port = facts.target.port;
     let down = facts
         .containers
         .iter()
-        .filter(|own| own.is_running == Some(false) && !facts.is_accepted());
-    down.map(|own| {
-        let (name, inside) = (&own.name, &own.inside);
-        let what =
-            format!("the container {name} publishes port {port} as its {inside}, and does not run");
-        let found = CHECK
-            .problem("container-down", what)
-            .mended_by(format!("docker start {}", shell_word(name)));
-        match own.exit_code {
-            Some(code) => found.because(format!("it ended with code {code}")),
-            None => found,
+        .filter(|container| container.is_running == Some(false) && !facts.is_reachable());
+    down.map(|container| {
+        let (name, inside) = (&container.name, &container.container_port);
+        let message = format!(
+            "the container {name} publishes its port {inside} as port {port} but is not running"
+        );
+        let finding = CHECK
+            .problem("container-down", message)
+            .with_remedy(format!("docker start {}", shell_quote(name)));
+        match container.exit_code {
+            Some(code) => finding.with_evidence(format!("the container exited with code {code}")),
+            None => finding,
         }
     })
     .collect()
 }
 
-/// Units that name the port, while nobody lets anybody in.
-fn units(facts: &Facts) -> Vec<Finding> {
+/// Reports systemd units that name the port, if the port accepts no connection.
+fn check_units(facts: &PortFacts) -> Vec<Finding> {
     let port = facts.target.port;
-    let is_reached = facts
+    let is_reachable = facts
         .probes
         .iter()
-        .any(|probe| probe.outcome == Outcome::Accepted);
-    let of_unit = |unit: &crate::host::units::Unit| {
+        .any(|probe| probe.outcome == ConnectOutcome::Accepted);
+    let check_unit = |unit: &crate::host::systemd_units::SystemdUnit| {
         let mention = &unit.mention;
-        let (name, place) = (&unit.name, &mention.place);
+        let (name, place) = (&unit.name, &mention.location);
         let line = format!("{place}:{}: {}", mention.line, mention.text);
         let state = unit.state.as_deref();
-        Some(match state {
-            _ if is_reached => return None,
-            Some("active") => CHECK.note(
-                "unit-active",
-                format!("the unit {name} names port {port}, and is active"),
-            ),
-            Some(state) => CHECK
-                .problem(
-                    "unit-down",
-                    format!("the unit {name} names port {port}, and is {state}"),
-                )
-                .mended_by(format!("sudo systemctl start {}", shell_word(name))),
-            None => CHECK.unknown(
-                "unit-unknown",
-                format!("the unit {name} names port {port}; systemctl does not tell whether it is active"),
-            ),
-        }
-        .because(line))
+        Some(
+            match state {
+                _ if is_reachable => return None,
+                Some("active") => CHECK.note(
+                    "unit-active",
+                    format!(
+                        "the systemd unit {name} names port {port} and is active, but the port \
+                         accepts no connection"
+                    ),
+                ),
+                Some(state) => CHECK
+                    .problem(
+                        "unit-down",
+                        format!(
+                            "the systemd unit {name} names port {port} but is not active ({state})"
+                        ),
+                    )
+                    .with_remedy(format!("sudo systemctl start {}", shell_quote(name))),
+                None => CHECK.unknown(
+                    "unit-unknown",
+                    format!(
+                        "the systemd unit {name} names port {port}, but systemctl does not report \
+                         its state"
+                    ),
+                ),
+            }
+            .with_evidence(line),
+        )
     };
-    facts.units.iter().filter_map(of_unit).collect()
+    facts.units.iter().filter_map(check_unit).collect()
 }

@@ -1,177 +1,213 @@
-//! Whether this machine can talk to itself at all: the interface, the stack, and what `localhost` means (RFC 6761, 6.3).
+//! The loopback interface, the TCP/IP stack and the name `localhost` (RFC 6761, 6.3).
 
-use super::facts::{Echo, Facts, Outcome};
-use super::finding::{Check, Finding};
-use crate::host::names::HOSTS;
+use super::facts::{ConnectOutcome, EchoOutcome, PortFacts};
+use super::finding::{CheckName, Finding};
+use crate::host::resolver::HOSTS_FILE;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-const CHECK: Check = Check("loopback");
+const CHECK: CheckName = CheckName("loopback");
 
-pub(super) fn check(facts: &Facts) -> Vec<Finding> {
-    let mut found = vec![interface(facts)];
-    found.extend(stack(facts));
-    found.extend(ipv6(facts));
-    found.extend(hosts(facts));
-    found.push(localhost(facts));
+pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
+    let mut found = vec![check_interface(facts)];
+    found.extend(check_stack(facts));
+    found.extend(check_ipv6(facts));
+    found.extend(check_hosts_file(facts));
+    found.push(check_localhost(facts));
     found
 }
 
-fn interface(facts: &Facts) -> Finding {
-    let Some(lo) = facts.interfaces.iter().find(|own| own.is_loopback) else {
-        return CHECK.unknown(
-            "lo-unknown",
-            "the kernel does not tell of a loopback interface",
-        );
+fn check_interface(facts: &PortFacts) -> Finding {
+    let Some(lo) = facts
+        .interfaces
+        .iter()
+        .find(|interface| interface.is_loopback)
+    else {
+        return CHECK.unknown("lo-unknown", "the kernel lists no loopback interface");
     };
     let name = &lo.name;
     if !lo.is_up {
         return CHECK
             .problem(
                 "lo-down",
-                format!("{name} is down: nothing on this machine reaches 127.0.0.1 or ::1"),
+                format!("{name} is down: 127.0.0.1 and ::1 are unreachable"),
             )
-            .mended_by(format!("sudo ip link set {name} up"));
+            .with_remedy(format!("sudo ip link set {name} up"));
     }
-    let own: Vec<String> = lo
+    let addresses: Vec<String> = lo
         .addresses
         .iter()
         .map(|(address, bits)| format!("{address}/{bits}"))
         .collect();
-    let first = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    match lo.addresses.iter().any(|(address, _)| *address == first) {
-        true => CHECK.ok("lo-up", format!("{name} is up, with {}", own.join(" and "))),
+    let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    match lo
+        .addresses
+        .iter()
+        .any(|(address, _)| *address == localhost)
+    {
+        true => CHECK.ok(
+            "lo-up",
+            format!("{name} is up, with {}", addresses.join(" and ")),
+        ),
         false => CHECK
             .problem(
                 "lo-no-address",
-                format!("{name} is up and has no 127.0.0.1"),
+                format!("{name} is up but does not have the address 127.0.0.1"),
             )
-            .because_of(own)
-            .mended_by(format!("sudo ip address add 127.0.0.1/8 dev {name}")),
+            .with_evidence_lines(addresses)
+            .with_remedy(format!("sudo ip address add 127.0.0.1/8 dev {name}")),
     }
 }
 
-/// Whether anything answers at all, be it that nobody listens.
-fn stack(facts: &Facts) -> Option<Finding> {
+/// Checks that the TCP/IP stack responds. A refused connection is also a response.
+fn check_stack(facts: &PortFacts) -> Option<Finding> {
     let answered = facts.probes.iter().find_map(|probe| match probe.echo {
-        Echo::Answered(took) => Some((probe.address.ip(), took)),
+        EchoOutcome::Replied(elapsed) => Some((probe.address.ip(), elapsed)),
         _ => None,
     });
-    if let Some((address, took)) = answered {
-        let micros = took.as_micros();
-        let what = format!("{address} answers an ICMP echo, after {micros} µs");
-        return Some(CHECK.ok("stack-answers", what));
+    if let Some((address, elapsed)) = answered {
+        let micros = elapsed.as_micros();
+        let message = format!("{address} answered an ICMP echo request after {micros} µs");
+        return Some(CHECK.ok("stack-answers", message));
     }
-    let knocked = facts
+    let responding = facts.probes.iter().find(|probe| {
+        matches!(
+            probe.outcome,
+            ConnectOutcome::Accepted | ConnectOutcome::Refused
+        )
+    });
+    let was_echo_sent = facts
         .probes
         .iter()
-        .find(|probe| matches!(probe.outcome, Outcome::Accepted | Outcome::Refused));
-    let is_permitted = facts.probes.iter().any(|probe| probe.echo == Echo::Silent);
-    let because = match is_permitted {
-        true => "an ICMP echo was not answered",
-        false => "this process may not send an ICMP echo (net.ipv4.ping_group_range)",
+        .any(|probe| probe.echo == EchoOutcome::NoReply);
+    let evidence = match was_echo_sent {
+        true => "an ICMP echo request was not answered",
+        false => {
+            "this user is not permitted to send an ICMP echo request (net.ipv4.ping_group_range)"
+        }
     };
-    if let Some(probe) = knocked {
-        let what = format!("the TCP/IP stack of {} answers", probe.address.ip());
-        return Some(CHECK.ok("stack-answers", what).because(because));
+    if let Some(probe) = responding {
+        let message = format!("the TCP/IP stack of {} responds", probe.address.ip());
+        return Some(CHECK.ok("stack-answers", message).with_evidence(evidence));
     }
     let first = facts.probes.first()?;
-    let what = format!(
-        "{} answers neither TCP nor an ICMP echo",
-        first.address.ip()
-    );
-    Some(match is_permitted {
-        true => CHECK.note("stack-silent", what).because(because),
-        false => CHECK.unknown("stack-silent", what).because(because),
-    })
+    let address = first.address.ip();
+    let finding = match was_echo_sent {
+        true => CHECK.note(
+            "stack-silent",
+            format!("{address} answered neither a TCP connection attempt nor an ICMP echo request"),
+        ),
+        false => CHECK.unknown(
+            "stack-silent",
+            format!("{address} did not answer a TCP connection attempt"),
+        ),
+    };
+    Some(finding.with_evidence(evidence))
 }
 
-fn ipv6(facts: &Facts) -> Option<Finding> {
+fn check_ipv6(facts: &PortFacts) -> Option<Finding> {
     let lo = facts
         .interfaces
         .iter()
-        .find(|own| own.is_loopback && own.is_up)?;
-    let own = IpAddr::V6(Ipv6Addr::LOCALHOST);
-    let has = lo.addresses.iter().any(|(address, _)| *address == own);
-    let is_off = facts.settings.is_ipv6_off == Some(true);
-    (!has).then(|| {
-        let found = CHECK.note("ipv6-off", "there is no ::1: IPv6 is off on the loopback");
+        .find(|interface| interface.is_loopback && interface.is_up)?;
+    let localhost = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    let has_address = lo
+        .addresses
+        .iter()
+        .any(|(address, _)| *address == localhost);
+    let is_off = facts.settings.is_ipv6_disabled == Some(true);
+    (!has_address).then(|| {
+        let message = "IPv6 is off on the loopback: the interface does not have the address ::1";
+        let finding = CHECK.note("ipv6-off", message);
         match is_off {
-            true => found
-                .because("net.ipv6.conf.lo.disable_ipv6 is 1")
-                .mended_by("sudo sysctl -w net.ipv6.conf.lo.disable_ipv6=0"),
-            false => found.mended_by("sudo ip address add ::1/128 dev lo"),
+            true => finding
+                .with_evidence("net.ipv6.conf.lo.disable_ipv6 is 1")
+                .with_remedy("sudo sysctl -w net.ipv6.conf.lo.disable_ipv6=0"),
+            false => finding.with_remedy("sudo ip address add ::1/128 dev lo"),
         }
     })
 }
 
-/// Lines of the hosts file that give localhost an address that it cannot have.
-fn hosts(facts: &Facts) -> Option<Finding> {
-    let lines = match &facts.hosts {
+/// Reports a hosts file that cannot be read, or that maps localhost to an invalid or non-loopback
+/// address.
+fn check_hosts_file(facts: &PortFacts) -> Option<Finding> {
+    let lines = match &facts.hosts_file {
         Ok(lines) => lines,
         Err(error) => {
-            let what = format!("{HOSTS} cannot be read: {error}");
-            return Some(CHECK.problem("hosts-broken", what));
+            let message = format!("{HOSTS_FILE} cannot be read: {error}");
+            return Some(CHECK.problem("hosts-broken", message));
         }
     };
-    let mut named = lines.iter().filter(|line| line.names("localhost"));
-    // Lists that people install name fe80::1%lo0, which other systems have.
-    let is_fine = |address: IpAddr| match address {
-        IpAddr::V6(own) => own.is_loopback() || own.is_unicast_link_local(),
-        own => own.is_loopback(),
+    let mut named = lines.iter().filter(|line| line.has_name("localhost"));
+    // Published block lists contain fe80::1%lo0, a loopback address of BSD and macOS.
+    let is_acceptable = |address: IpAddr| match address {
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
+        v4 => v4.is_loopback(),
     };
-    let broken = named.find(|line| !line.address.is_some_and(is_fine))?;
-    let what = match broken.address {
-        None => format!("a line of {HOSTS} gives localhost an address that is none"),
-        Some(address) => format!(
-            "{HOSTS} says that localhost is {address}, which is not this machine's loopback"
-        ),
+    let broken = named.find(|line| !line.address.is_some_and(is_acceptable))?;
+    let message = match broken.address {
+        None => format!("{HOSTS_FILE} maps localhost to an invalid address"),
+        Some(address) => {
+            format!("{HOSTS_FILE} maps localhost to {address}, which is not a loopback address")
+        }
     };
-    let number = broken.number;
+    let number = broken.line_number;
     Some(
         CHECK
-            .problem("hosts-broken", what)
-            .because(format!("{HOSTS}:{number}: {}", broken.text))
-            .mended_by(format!(
-                "sudo sed -i '{number}s/[^[:space:]]\\+/127.0.0.1/' {HOSTS}"
+            .problem("hosts-broken", message)
+            .with_evidence(format!("{HOSTS_FILE}:{number}: {}", broken.text))
+            .with_remedy(format!(
+                "sudo sed -i '{number}s/[^[:space:]]\\+/127.0.0.1/' {HOSTS_FILE}"
             )),
     )
 }
 
-fn localhost(facts: &Facts) -> Finding {
+fn check_localhost(facts: &PortFacts) -> Finding {
     let names = &facts.localhost;
-    let lines = facts.hosts.as_deref().unwrap_or_default();
-    let named = lines.iter().filter(|line| line.names("localhost"));
-    let mut because: Vec<String> = named
-        .map(|line| format!("{HOSTS}:{}: {}", line.number, line.text))
+    let lines = facts.hosts_file.as_deref().unwrap_or_default();
+    let named = lines.iter().filter(|line| line.has_name("localhost"));
+    let mut evidence: Vec<String> = named
+        .map(|line| format!("{HOSTS_FILE}:{}: {}", line.line_number, line.text))
         .collect();
-    if because.is_empty() {
-        because.push(format!("{HOSTS} does not name it"));
+    if evidence.is_empty() {
+        evidence.push(format!("{HOSTS_FILE} has no line for localhost"));
     }
-    if let Some(sources) = &facts.sources {
-        because.push(format!("/etc/nsswitch.conf: hosts: {sources}"));
+    if let Some(sources) = &facts.nss_sources {
+        evidence.push(format!("/etc/nsswitch.conf: hosts: {sources}"));
     }
     if names.addresses.is_empty() {
-        let why = names.error.as_deref().unwrap_or("it has no address");
+        let reason = names
+            .error
+            .as_deref()
+            .unwrap_or("the lookup returned no addresses");
         return CHECK
             .problem(
                 "localhost-unresolved",
-                format!("localhost has no address: {why}"),
+                format!("localhost has no address: {reason}"),
             )
-            .because_of(because)
-            .mended_by(format!("echo '127.0.0.1 localhost' | sudo tee -a {HOSTS}"));
+            .with_evidence_lines(evidence)
+            .with_remedy(format!(
+                "echo '127.0.0.1 localhost' | sudo tee -a {HOSTS_FILE}"
+            ));
     }
     let all: Vec<String> = names.addresses.iter().map(ToString::to_string).collect();
     let all = all.join(", then ");
-    match names.addresses.iter().find(|own| !own.is_loopback()) {
+    match names
+        .addresses
+        .iter()
+        .find(|address| !address.is_loopback())
+    {
         Some(wrong) => CHECK
             .problem(
                 "localhost-wrong",
-                format!("localhost is {all}, and {wrong} is not this machine's loopback"),
+                format!("localhost resolves to {all}, and {wrong} is not a loopback address"),
             )
-            .because_of(because)
-            .mended_by(format!("sudo editor {HOSTS}")),
+            .with_evidence_lines(evidence)
+            .with_remedy(format!("sudo editor {HOSTS_FILE}")),
         None => CHECK
-            .ok("localhost", format!("localhost is {all}, by getaddrinfo"))
-            .because_of(because),
+            .ok(
+                "localhost",
+                format!("localhost resolves to {all} (getaddrinfo)"),
+            )
+            .with_evidence_lines(evidence),
     }
 }

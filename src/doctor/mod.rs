@@ -1,14 +1,16 @@
-//! Why a port cannot be reached, who has it, and who else can reach it.
+//! Diagnosis of a port: why it cannot be reached, which process uses it, and which machines can
+//! reach it.
 //!
-//! The facts are gathered once ([`gather()`]); then every check, each a pure function of them, says what it finds ([`findings`]); a verdict is
-//! made of that ([`Verdict`]). Text and JSON show the same findings.
+//! [`gather()`] collects the facts once. Each check is a pure function of the facts that returns
+//! findings ([`findings`]). The verdict is derived from the findings ([`DoctorVerdict`]). Text and
+//! JSON show the same findings.
 //!
-//! A new check is a file with a function of the facts, and its row in [`CHECKS`].
+//! To add a check, add a file with a function of the facts and a row in [`CHECKS`].
 
 mod address;
-mod class;
 mod configuration;
 mod conflict;
+mod echo;
 mod exposure;
 mod facts;
 mod family;
@@ -18,32 +20,36 @@ mod gather;
 mod listener;
 mod loopback;
 mod namespaces;
-pub mod own;
+mod nft_eval;
+mod port_class;
 mod ports;
 mod probe;
 mod reach;
 mod safety;
-mod similar;
-mod talk;
+pub mod self_check;
+mod service_probe;
+mod similar_ports;
 mod target;
 mod verdict;
 mod watch;
-mod way;
 
-pub use class::Class;
-pub use facts::{Echo, Ending, Facts, Outcome, Probe, Resolved, Said, Seen, Server, Watched};
+pub use facts::{
+    ConnectOutcome, EchoOutcome, NameResolution, PortFacts, ProbeResult, ServerProcess,
+    ServiceReply, WatchResult, WatchedFlow, WatchedFlowEnd,
+};
 pub use finding::{Finding, Severity};
-pub use gather::{Talk, gather};
-pub use ports::{Port, Ports, Reach, ports, reach};
+pub use gather::{ServiceProbing, gather};
+pub use port_class::PortClass;
+pub use ports::{ListeningPort, ListeningPorts, Reachability, listening_ports, reachability};
 pub use target::Target;
-pub use verdict::{Health, Verdict};
+pub use verdict::{DoctorVerdict, Health};
 pub use watch::watch;
 
-/// A check: what it finds in the facts.
-pub type Check = fn(&Facts) -> Vec<Finding>;
+/// A check: a function that returns findings about the facts.
+pub type CheckFn = fn(&PortFacts) -> Vec<Finding>;
 
-/// All checks, in the order in which people read what they find.
-pub const CHECKS: [Check; 11] = [
+/// All checks, in the order in which their findings are printed.
+pub const CHECKS: [CheckFn; 11] = [
     reach::check,
     listener::check,
     address::check,
@@ -57,8 +63,8 @@ pub const CHECKS: [Check; 11] = [
     namespaces::check,
 ];
 
-/// What all checks find.
-pub fn findings(facts: &Facts) -> Vec<Finding> {
+/// Returns the findings of all checks, in the order of [`CHECKS`].
+pub fn findings(facts: &PortFacts) -> Vec<Finding> {
     CHECKS.iter().flat_map(|check| check(facts)).collect()
 }
 

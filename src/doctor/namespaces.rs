@@ -1,54 +1,67 @@
-//! Whether the port listens in another network namespace: each has a loopback of its own (network_namespaces(7)).
+//! Listeners in other network namespaces, each of which has a separate loopback
+//! (network_namespaces(7)).
 
-use super::facts::Facts;
-use super::finding::{Check, Finding, shell_word};
-use crate::owners::{How, Owner};
+use super::facts::PortFacts;
+use super::finding::{CheckName, Finding, pluralize, shell_quote};
 use crate::packet::UDP;
+use crate::process::{Match, Owner};
 
-const CHECK: Check = Check("namespaces");
+const CHECK: CheckName = CheckName("namespaces");
 
-pub(super) fn check(facts: &Facts) -> Vec<Finding> {
-    let elsewhere = &facts.elsewhere;
-    let is_here = facts.servers().next().is_some() || facts.is_accepted();
+pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
+    let others = &facts.other_netns;
+    let is_here = facts.tcp_listeners().next().is_some() || facts.is_reachable();
     let port = facts.target.port;
-    if let Some(first) = elsewhere.sockets.first() {
-        let lines = elsewhere.sockets.iter().map(|socket| {
+    if let Some(first) = others.listeners.first() {
+        let lines = others.listeners.iter().map(|socket| {
             let owner = Owner {
                 processes: socket.processes.clone(),
-                ..Owner::unknown(How::Gone, None)
+                ..Owner::unknown(Match::Exited, None)
             };
             let proto = if socket.proto == UDP { "UDP" } else { "TCP" };
             let name = socket
-                .name
+                .namespace_name
                 .as_deref()
-                .map(|name| format!(", which is called {name}"));
-            let pid = socket.processes.first().map_or(socket.pid, |own| own.pid);
-            let end = socket.local;
+                .map(|name| format!(" ({name})"));
+            let pid = socket
+                .processes
+                .first()
+                .map_or(socket.namespace_pid, |process| process.pid);
+            let endpoint = socket.local;
             let name = name.unwrap_or_default();
-            format!("{owner} listens on {end}, {proto}, in the namespace of process {pid}{name}")
+            format!(
+                "{owner} listens on {endpoint} ({proto}) in the network namespace of process \
+                 {pid}{name}"
+            )
         });
-        let what = format!(
-            "port {port} listens in another network namespace, which has a loopback of its own"
+        let message = format!(
+            "a process listens on port {port} in another network namespace, which has a separate \
+             loopback"
         );
-        let found = match is_here {
-            true => CHECK.note("other-namespace", what),
-            false => CHECK.problem("other-namespace", what),
+        let finding = match is_here {
+            true => CHECK.note("other-namespace", message),
+            false => CHECK.problem("other-namespace", message),
         };
-        let pid = first.processes.first().map_or(first.pid, |own| own.pid);
-        return vec![found.because_of(lines).mended_by(format!(
+        let pid = first
+            .processes
+            .first()
+            .map_or(first.namespace_pid, |process| process.pid);
+        return vec![finding.with_evidence_lines(lines).with_remedy(format!(
             "sudo nsenter --net=/proc/{pid}/ns/net lcap doctor {port}"
         ))];
     }
-    let hidden = elsewhere.hidden;
+    let hidden = others.hidden_processes;
     if hidden > 0 && !is_here {
-        let what =
-            format!("it may not be seen in which network namespaces {hidden} of the processes are");
-        let found = CHECK.unknown("namespaces-hidden", what);
+        let message = format!(
+            "could not read the network namespace of {}: a server there cannot be ruled out",
+            pluralize(hidden, "process")
+        );
+        let finding = CHECK.unknown("namespaces-hidden", message);
         return vec![match facts.euid {
-            0 => found,
-            _ => found.mended_by(format!(
+            0 => finding,
+            _ => finding.with_remedy(format!(
                 "sudo lcap doctor {}",
-                shell_word(&facts.target.to_string())
+                shell_quote(&facts.target.to_string())
             )),
         }];
     }

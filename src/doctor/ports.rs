@@ -1,125 +1,127 @@
-//! Every socket that listens: whose it is, and who can reach it.
+//! All listening sockets, with their processes and reachability.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
 
-use super::Class;
-use crate::host::addresses::{self, Interface, network};
+use super::PortClass;
+use crate::host::addresses::{self, HostInterface, network};
 use crate::host::holders::{self, Holders};
 use crate::host::listing::{self, Listed};
 use crate::host::services::Services;
 use crate::host::users;
-use crate::owners::{How, Owner};
+use crate::process::{Match, Owner};
 
-/// A socket that listens.
+/// A listening socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
-    /// What the kernel says of it.
+pub struct ListeningPort {
+    /// The socket, as listed by the kernel.
     pub socket: Listed,
-    /// The processes that have it.
+    /// The processes that have the socket open.
     pub owner: Owner,
-    /// The name of the user whose it is, or the number.
+    /// The name of the user who created the socket, or the user ID.
     pub user: String,
-    /// Which kind of port it is.
-    pub class: Class,
-    /// IANA's name of the service.
+    /// The class of the port number.
+    pub class: PortClass,
+    /// The service name in /etc/services.
     pub service: Option<String>,
-    /// Who can reach it.
-    pub reach: Reach,
+    /// The machines and networks from which packets can reach the socket.
+    pub reachability: Reachability,
 }
 
-/// All of them, by port.
+/// All listening sockets.
 #[derive(Debug, Clone, Default)]
-pub struct Ports {
-    /// The sockets.
-    pub all: Vec<Port>,
-    /// How many processes there are whose sockets may not be seen.
-    pub hidden: usize,
+pub struct ListeningPorts {
+    /// The sockets, sorted by port.
+    pub ports: Vec<ListeningPort>,
+    /// Number of processes whose sockets this user is not permitted to see.
+    pub hidden_processes: usize,
 }
 
-/// Who can reach a socket, as far as its address tells; a firewall may forbid more.
+/// The machines and networks from which packets can reach a socket, derived from its address. A
+/// firewall can still block these packets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
-    /// Who is on this machine.
+pub enum Reachability {
+    /// This machine only.
     ThisMachine,
-    /// Who is in these networks, and all that are routed through them; none are up if there are none.
+    /// These networks, e.g. `eth0 192.0.2.0/24`, and all networks that are routed through them;
+    /// empty if no matching interface is up.
     Networks(Vec<String>),
 }
 
-impl fmt::Display for Reach {
+impl fmt::Display for Reachability {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Reach::ThisMachine => f.write_str("this machine"),
-            Reach::Networks(networks) if networks.is_empty() => {
+            Reachability::ThisMachine => f.write_str("this machine"),
+            Reachability::Networks(networks) if networks.is_empty() => {
                 f.write_str("any network (none is up)")
             }
-            Reach::Networks(networks) => f.write_str(&networks.join(", ")),
+            Reachability::Networks(networks) => f.write_str(&networks.join(", ")),
         }
     }
 }
 
-/// Lists them.
+/// Lists all listening sockets of this network namespace, TCP and UDP.
 ///
 /// # Errors
-/// The kernel does not tell.
-pub fn ports() -> io::Result<Ports> {
+/// The kernel does not list its sockets or its interfaces.
+pub fn listening_ports() -> io::Result<ListeningPorts> {
     let sockets = listing::listening()?;
     let interfaces = addresses::all()?;
     let services = Services::read();
     let inodes = sockets.iter().map(|socket| socket.inode).collect();
     let holders = holders::find(&inodes);
-    let mut names = HashMap::new();
-    let mut all: Vec<Port> = sockets
+    let mut user_names = HashMap::new();
+    let mut ports: Vec<ListeningPort> = sockets
         .into_iter()
-        .map(|socket| Port {
+        .map(|socket| ListeningPort {
             owner: owner(&socket, &holders),
-            user: names
+            user: user_names
                 .entry(socket.uid)
                 .or_insert_with_key(|uid| users::name(*uid).unwrap_or_else(|| uid.to_string()))
                 .clone(),
-            class: Class::of(socket.local.port()),
+            class: PortClass::of(socket.local.port()),
             service: services
                 .name(socket.proto, socket.local.port())
                 .map(str::to_owned),
-            reach: reach(&socket, &interfaces),
+            reachability: reachability(&socket, &interfaces),
             socket,
         })
         .collect();
-    all.sort_by_key(|Port { socket, .. }| {
+    ports.sort_by_key(|ListeningPort { socket, .. }| {
         let Listed { local, proto, .. } = socket;
         (local.port(), *proto, local.ip(), socket.inode)
     });
-    Ok(Ports {
-        all,
-        hidden: holders.hidden,
+    Ok(ListeningPorts {
+        ports,
+        hidden_processes: holders.hidden_processes,
     })
 }
 
-/// The processes that have a socket.
+/// Returns the processes that have a socket open.
 pub(super) fn owner(socket: &Listed, holders: &Holders) -> Owner {
     let processes = holders.of(socket.inode).to_vec();
-    let how = match processes.is_empty() {
-        false => How::Socket,
-        true if holders.hidden > 0 => How::NotPermitted,
-        true => How::Gone,
+    let matched = match processes.is_empty() {
+        false => Match::Socket,
+        true if holders.hidden_processes > 0 => Match::NotPermitted,
+        true => Match::Exited,
     };
     Owner {
         processes,
-        ..Owner::unknown(how, Some(socket.uid))
+        ..Owner::unknown(matched, Some(socket.uid))
     }
 }
 
-/// Who can reach a socket, by its address and the interfaces that are up.
-pub fn reach(socket: &Listed, interfaces: &[Interface]) -> Reach {
-    let own = socket.local.ip().to_canonical();
+/// Derives the reachability of a socket from its address and the interfaces that are up.
+pub fn reachability(socket: &Listed, interfaces: &[HostInterface]) -> Reachability {
+    let local = socket.local.ip().to_canonical();
     let bound = interfaces
         .iter()
         .find(|interface| interface.index == socket.interface);
-    if own.is_loopback() || bound.is_some_and(|interface| interface.is_loopback) {
-        return Reach::ThisMachine;
+    if local.is_loopback() || bound.is_some_and(|interface| interface.is_loopback) {
+        return Reachability::ThisMachine;
     }
-    let is_open = |interface: &&Interface| {
+    let is_open = |interface: &&HostInterface| {
         interface.is_up
             && !interface.is_loopback
             && (socket.interface == 0 || interface.index == socket.interface)
@@ -127,12 +129,12 @@ pub fn reach(socket: &Listed, interfaces: &[Interface]) -> Reach {
     let mut networks = Vec::new();
     for interface in interfaces.iter().filter(is_open) {
         let reached = interface.addresses.iter().filter(|(address, _)| {
-            // Who takes what is sent to a group takes it from everywhere.
-            socket.takes(*address) || own.is_multicast() && own.is_ipv4() == address.is_ipv4()
+            // A multicast group is received on every interface.
+            socket.takes(*address) || local.is_multicast() && local.is_ipv4() == address.is_ipv4()
         });
         networks.extend(reached.map(|&address| format!("{} {}", interface.name, network(address))));
     }
-    Reach::Networks(networks)
+    Reachability::Networks(networks)
 }
 
 #[cfg(test)]
@@ -140,8 +142,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_can_reach_whom() {
-        let interface = |index, name: &str, is_up, addresses: &[(&str, u8)]| Interface {
+    fn reachability_follows_address_and_interfaces() {
+        let interface = |index, name: &str, is_up, addresses: &[(&str, u8)]| HostInterface {
             index,
             name: name.into(),
             is_up,
@@ -172,7 +174,11 @@ mod tests {
                 interface: bound,
                 ..Listed::listening(local)
             };
-            assert_eq!(reach(&socket, &interfaces).to_string(), text, "{local}");
+            assert_eq!(
+                reachability(&socket, &interfaces).to_string(),
+                text,
+                "{local}"
+            );
         }
     }
 }

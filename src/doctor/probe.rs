@@ -1,78 +1,78 @@
-//! Knocking: a connection to the address that is asked for, and an ICMP echo. Nothing else is ever sent.
+//! Connection attempts to the addresses of the target.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, connect, getsockname,
-    ipproto, recv, sendto, socket_with, sockopt,
+    AddressFamily, SocketFlags, SocketType, connect, getsockname, ipproto, socket_with, sockopt,
 };
 
-use super::facts::{Echo, Outcome, Probe};
-use crate::host::listing::{self, Listed, State};
+use super::echo;
+use super::facts::{ConnectOutcome, ProbeResult};
+use crate::host::listing::{self, Listed, SocketState};
 
-/// Who has not answered after this long is silent.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-/// An echo on this machine takes microseconds.
-const ECHO: Duration = Duration::from_millis(500);
-/// So long a process has to accept a connection that the kernel took for it.
-const ACCEPTING: Duration = Duration::from_secs(1);
-/// Who has let others wait before does not get as long.
-const HURRIED: Duration = Duration::from_millis(200);
-const PAUSE: Duration = Duration::from_millis(4);
+/// Timeout of a connection attempt.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Timeout for a process to accept a connection that the kernel has established.
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Timeout for a process to accept a connection if other connections were already pending: the
+/// server is slow or never accepts.
+const BUSY_ACCEPT_TIMEOUT: Duration = Duration::from_millis(200);
+const ACCEPT_POLL_INTERVAL: Duration = Duration::from_millis(4);
 
-/// A connection, which stays until this is dropped.
-pub(super) struct Knock {
-    pub(super) probe: Probe,
+/// A probe whose connection stays open until the value is dropped.
+pub(super) struct OpenProbe {
+    pub(super) result: ProbeResult,
     pub(super) stream: Option<OwnedFd>,
 }
 
-/// Whether somebody waited at this server before.
+/// State of the server's accept queue before the probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Queue {
+pub(super) enum AcceptQueue {
     Empty,
-    Waits,
+    Pending,
 }
 
-/// Connects, and looks who answers.
-pub(super) fn knock(address: SocketAddr, queue: Queue) -> Knock {
-    let began = Instant::now();
-    let (outcome, stream) = match open(address) {
-        Ok(stream) => (Outcome::Accepted, Some(stream)),
-        Err(Errno::CONNREFUSED) => (Outcome::Refused, None),
-        Err(Errno::TIMEDOUT) => (Outcome::Silent, None),
+/// Connects to an address, finds the answering socket, and sends an ICMP echo request to the
+/// address.
+pub(super) fn probe_address(address: SocketAddr, queue: AcceptQueue) -> OpenProbe {
+    let start = Instant::now();
+    let (outcome, stream) = match connect_with_timeout(address) {
+        Ok(stream) => (ConnectOutcome::Accepted, Some(stream)),
+        Err(Errno::CONNREFUSED) => (ConnectOutcome::Refused, None),
+        Err(Errno::TIMEDOUT) => (ConnectOutcome::TimedOut, None),
         Err(error) => (
-            Outcome::Unreachable(io::Error::from(error).to_string()),
+            ConnectOutcome::Unreachable(io::Error::from(error).to_string()),
             None,
         ),
     };
-    let took = began.elapsed();
-    let patience = match queue {
-        Queue::Empty => ACCEPTING,
-        Queue::Waits => HURRIED,
+    let connect_time = start.elapsed();
+    let accept_timeout = match queue {
+        AcceptQueue::Empty => ACCEPT_TIMEOUT,
+        AcceptQueue::Pending => BUSY_ACCEPT_TIMEOUT,
     };
-    let answers = stream
+    let peer = stream
         .as_ref()
-        .and_then(|stream| who_answers(stream, patience));
-    Knock {
-        probe: Probe {
+        .and_then(|stream| peer_socket(stream, accept_timeout));
+    OpenProbe {
+        result: ProbeResult {
             address,
             outcome,
-            took,
-            answers,
-            waited: began.elapsed().saturating_sub(took),
-            echo: echo(address.ip()),
-            said: None,
+            connect_time,
+            peer_socket: peer,
+            accept_wait: start.elapsed().saturating_sub(connect_time),
+            echo: echo::ping(address.ip()),
+            service_reply: None,
         },
         stream,
     }
 }
 
-fn open(address: SocketAddr) -> Result<OwnedFd, Errno> {
+fn connect_with_timeout(address: SocketAddr) -> Result<OwnedFd, Errno> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
@@ -83,73 +83,47 @@ fn open(address: SocketAddr) -> Result<OwnedFd, Errno> {
         Err(Errno::INPROGRESS) => {}
         connected => return connected.map(|()| stream),
     }
-    if !is_ready(&stream, PollFlags::OUT, PATIENCE)? {
+    if !wait_until_ready(&stream, PollFlags::OUT, CONNECT_TIMEOUT)? {
         return Err(Errno::TIMEDOUT);
     }
     sockopt::socket_error(&stream)??;
     Ok(stream)
 }
 
-/// Whether something happens in time.
-pub(super) fn is_ready(
-    stream: &OwnedFd,
-    what: PollFlags,
-    patience: Duration,
+/// Waits for an event on a socket; returns false after the timeout.
+pub(super) fn wait_until_ready(
+    socket: &OwnedFd,
+    events: PollFlags,
+    timeout: Duration,
 ) -> Result<bool, Errno> {
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + timeout;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let left = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
-        match poll(&mut [PollFd::new(stream, what)], Some(&left)) {
+        match poll(&mut [PollFd::new(socket, events)], Some(&left)) {
             Err(Errno::INTR) => {}
-            found => return found.map(|count| count > 0),
+            ready => return ready.map(|count| count > 0),
         }
     }
 }
 
-/// The socket at the other end of a connection of this machine, once a process has it or the patience is at its end.
-fn who_answers(stream: &OwnedFd, patience: Duration) -> Option<Listed> {
-    let own = SocketAddr::try_from(getsockname(stream).ok()?).ok()?;
-    let own = SocketAddr::new(own.ip().to_canonical(), own.port());
-    let deadline = Instant::now() + patience;
+/// Returns the socket at the other end of a local connection, once a process has accepted the
+/// connection or the timeout has expired.
+fn peer_socket(stream: &OwnedFd, timeout: Duration) -> Option<Listed> {
+    let local = SocketAddr::try_from(getsockname(stream).ok()?).ok()?;
+    let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+    let deadline = Instant::now() + timeout;
     loop {
-        let all = listing::connected_to(own.port()).unwrap_or_default();
-        let other = all.into_iter().find(|socket| {
-            SocketAddr::new(socket.remote.ip().to_canonical(), socket.remote.port()) == own
+        let connected = listing::connected_to(local.port()).unwrap_or_default();
+        let peer = connected.into_iter().find(|socket| {
+            SocketAddr::new(socket.remote.ip().to_canonical(), socket.remote.port()) == local
         })?;
-        // Who waits for data first has nothing to accept yet.
-        let waits = other.inode == 0 && other.state == State::Established;
-        if !waits || Instant::now() >= deadline {
-            return Some(other);
+        // With TCP_DEFER_ACCEPT the socket is in SYN-RECEIVED, and there is nothing to accept
+        // until the client sends data.
+        let is_pending = peer.inode == 0 && peer.state == SocketState::Established;
+        if !is_pending || Instant::now() >= deadline {
+            return Some(peer);
         }
-        std::thread::sleep(PAUSE);
-    }
-}
-
-/// An ICMP echo through a socket that needs no privilege (icmp(7)); the kernel fills in who asks and the checksum.
-fn echo(address: IpAddr) -> Echo {
-    const REQUEST: u8 = 8;
-    const REQUEST_6: u8 = 128;
-    let (family, protocol, kind): (_, Protocol, _) = match address {
-        IpAddr::V4(_) => (AddressFamily::INET, ipproto::ICMP, REQUEST),
-        IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6, REQUEST_6),
-    };
-    let flags = SocketFlags::CLOEXEC;
-    let Ok(socket) = socket_with(family, SocketType::DGRAM, flags, Some(protocol)) else {
-        return Echo::NotPermitted;
-    };
-    let began = Instant::now();
-    //   0      1      2          4    6          8
-    //   | type | code | checksum | id | sequence |
-    let request = [kind, 0, 0, 0, 0, 0, 0, 1];
-    let to = SocketAddr::new(address, 0);
-    if sendto(&socket, &request, SendFlags::empty(), &to).is_err() {
-        return Echo::Silent;
-    }
-    match is_ready(&socket, PollFlags::IN, ECHO) {
-        Ok(true) if recv(&socket, &mut [0; 64], RecvFlags::DONTWAIT).is_ok() => {
-            Echo::Answered(began.elapsed())
-        }
-        _ => Echo::Silent,
+        std::thread::sleep(ACCEPT_POLL_INTERVAL);
     }
 }

@@ -1,231 +1,240 @@
-//! What came of knocking: let in, refused, or silence, and what the difference is (RFC 9293, listen(2)).
+//! Outcomes of the connection attempts: accepted, refused or unanswered (RFC 9293, listen(2)).
 
-use super::facts::{Facts, Outcome, Probe};
-use super::finding::{Check, Finding, counted};
-use crate::host::listing::State;
-use crate::owners::How;
+use super::facts::{ConnectOutcome, PortFacts, ProbeResult};
+use super::finding::{CheckName, Finding, pluralize};
+use crate::host::listing::{Listed, SocketState};
+use crate::process::Match;
 
-const CHECK: Check = Check("reach");
-/// The first process, which is systemd(1) on most machines.
-const INIT: u32 = 1;
+const CHECK: CheckName = CheckName("reach");
+/// PID of init, which is systemd(1) on most machines.
+const INIT_PID: u32 = 1;
 
-pub(super) fn check(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
     let mut found: Vec<Finding> = facts
         .probes
         .iter()
         .flat_map(|probe| {
-            let mut found = vec![knocked(facts, probe)];
-            found.extend(said(probe));
+            let mut found = vec![probe_finding(facts, probe)];
+            found.extend(service_reply_finding(probe));
             found
         })
         .collect();
-    found.extend(watched(facts));
+    found.extend(watch_findings(facts));
     found
 }
 
-fn knocked(facts: &Facts, probe: &Probe) -> Finding {
-    let end = probe.address;
-    let took = format!("{:.1} ms", probe.took.as_secs_f64() * 1e3);
+fn probe_finding(facts: &PortFacts, probe: &ProbeResult) -> Finding {
+    let endpoint = probe.address;
+    let elapsed = format!("{:.1} ms", probe.connect_time.as_secs_f64() * 1e3);
     match &probe.outcome {
-        Outcome::Accepted => accepted(facts, probe, &took),
-        Outcome::Refused => refused(facts, probe, &took),
-        Outcome::Silent => silent(facts, probe),
-        Outcome::Unreachable(why) => CHECK.problem(
+        ConnectOutcome::Accepted => accepted_finding(facts, probe, &elapsed),
+        ConnectOutcome::Refused => refused_finding(facts, probe, &elapsed),
+        ConnectOutcome::TimedOut => timeout_finding(facts, probe),
+        ConnectOutcome::Unreachable(error) => CHECK.problem(
             "unreachable",
-            format!("{end} cannot be reached from here: {why}"),
+            format!("{endpoint} cannot be reached from this machine: {error}"),
         ),
     }
 }
 
-fn accepted(facts: &Facts, probe: &Probe, took: &str) -> Finding {
-    let end = probe.address;
-    let Some(other) = &probe.answers else {
-        let what = format!("{end} accepts, after {took}");
-        return CHECK.ok("accepted", what);
+fn accepted_finding(facts: &PortFacts, probe: &ProbeResult, elapsed: &str) -> Finding {
+    let endpoint = probe.address;
+    let Some(peer) = &probe.peer_socket else {
+        let message = format!("{endpoint} accepted a connection after {elapsed}");
+        return CHECK.ok("accepted", message);
     };
-    let waits = other.inode == 0 && other.state == State::Established;
-    if waits {
-        let server = facts.server_of(end.ip());
+    let is_pending = peer.inode == 0 && peer.state == SocketState::Established;
+    if is_pending {
+        let server = facts.listener_for(endpoint.ip());
         let pids = server.map(|server| facts.pids(server)).unwrap_or_default();
-        if pids.contains(&INIT) {
-            let what = format!(
-                "{end}: the service is started when somebody connects, and had not accepted yet"
+        if pids.contains(&INIT_PID) {
+            let message = format!(
+                "{endpoint}: systemd starts the service on the first connection, which the \
+                 service has not accepted so far"
             );
-            let found = CHECK.unknown("starts-when-asked", what);
-            return found.because("systemd listens for it (systemd.socket(5))");
+            let finding = CHECK.unknown("starts-when-asked", message);
+            return finding.with_evidence("systemd listens for the service (systemd.socket(5))");
         }
         let owner = server.map(|server| facts.owner(server).to_string());
-        let what = format!(
-            "{end}: the kernel takes connections, and {} accepts none of them",
-            owner.as_deref().unwrap_or("who listens")
+        let message = format!(
+            "{endpoint}: the kernel completes connections, but {} accepts none of them",
+            owner.as_deref().unwrap_or("the server")
         );
-        let mut found = CHECK.problem("never-accepts", what).because(format!(
-            "a connection was there, and no process had it within {:.1} s",
-            probe.waited.as_secs_f64()
-        ));
-        if let Some(server) = server {
-            found = found.because(format!(
-                "{} waited before, of at most {}",
-                counted(server.receive_queue as usize, "connection"),
-                server.send_queue
+        let mut finding = CHECK
+            .problem("never-accepts", message)
+            .with_evidence(format!(
+                "the connection was established, but no process accepted it within {:.1} s",
+                probe.accept_wait.as_secs_f64()
             ));
+        if let Some(server) = server {
+            finding = finding.with_evidence(describe_accept_queue(server));
         }
-        return found;
+        return finding;
     }
-    let owner = facts.owner(other);
-    let mut what = match owner.how {
-        How::Socket => format!("{owner} accepts at {end}, after {took}"),
-        _ => format!("{end} accepts, after {took}"),
+    let owner = facts.owner(peer);
+    let mut message = match owner.matched {
+        Match::Socket => format!("{owner} accepted a connection to {endpoint} after {elapsed}"),
+        _ => format!("{endpoint} accepted a connection after {elapsed}"),
     };
-    if other.local.port() != end.port() {
-        what += &format!("; who answers has {}", other.local);
+    if peer.local.port() != endpoint.port() {
+        message += &format!("; the answering socket is {}", peer.local);
     }
-    let mut found = CHECK.ok("accepted", what);
-    if let Some(server) = facts.server_of(end.ip())
+    let mut finding = CHECK.ok("accepted", message);
+    if let Some(server) = facts.listener_for(endpoint.ip())
         && server.receive_queue > 0
     {
-        found = found.because(format!(
-            "{} waited in a backlog of {} before",
-            counted(server.receive_queue as usize, "connection"),
-            server.send_queue
-        ));
+        finding = finding.with_evidence(describe_accept_queue(server));
     }
-    if other.inode == 0 && other.state == State::SynReceived {
-        found = found.because("it waits for what the client says first (TCP_DEFER_ACCEPT)");
+    if peer.inode == 0 && peer.state == SocketState::SynReceived {
+        finding = finding.with_evidence(
+            "the server accepts a connection once the client has sent data (TCP_DEFER_ACCEPT)",
+        );
     }
-    found
+    finding
 }
 
-fn refused(facts: &Facts, probe: &Probe, took: &str) -> Finding {
-    let end = probe.address;
-    if let Some(server) = facts.server_of(end.ip()) {
+/// Describes the accept queue as it was before the probe.
+fn describe_accept_queue(server: &Listed) -> String {
+    format!("before the probe: {}", describe_backlog(server))
+}
+
+fn describe_backlog(server: &Listed) -> String {
+    format!(
+        "{} in a backlog of {}",
+        pluralize(server.receive_queue as usize, "connection"),
+        server.send_queue
+    )
+}
+
+fn refused_finding(facts: &PortFacts, probe: &ProbeResult, elapsed: &str) -> Finding {
+    let endpoint = probe.address;
+    if let Some(server) = facts.listener_for(endpoint.ip()) {
         let owner = facts.owner(server);
-        let what = format!(
-            "{end} refuses, after {took}, although {owner} listens on {}",
+        let message = format!(
+            "{endpoint} refused the connection after {elapsed}, although {owner} listens on {}",
             server.local
         );
-        return CHECK
-            .problem("refused", what)
-            .because("something in between refuses for it: a firewall, or net.ipv4.tcp_abort_on_overflow with a full backlog");
+        return CHECK.problem("refused", message).with_evidence(
+            "a firewall rejects the connection, or the backlog is full and \
+             net.ipv4.tcp_abort_on_overflow is 1",
+        );
     }
-    let what = format!("{end} refuses, after {took}: nobody listens there");
-    let because = "a reset came back: the packets get there, and no firewall is silent about them";
-    match facts.is_accepted() {
-        true => CHECK.note("refused", what),
-        false => CHECK.problem("refused", what),
+    let message =
+        format!("{endpoint} refused the connection after {elapsed}: no process listens there");
+    match facts.is_reachable() {
+        true => CHECK.note("refused", message),
+        false => CHECK.problem("refused", message),
     }
-    .because(because)
+    .with_evidence("RST received: packets arrive, no firewall drops them")
 }
 
-fn silent(facts: &Facts, probe: &Probe) -> Finding {
-    let end = probe.address;
-    let seconds = probe.took.as_secs_f64().round();
-    let Some(server) = facts.server_of(end.ip()) else {
-        let what = format!("{end} does not answer within {seconds} s: something drops the packets");
-        return CHECK.problem("silent", what).because(
-            "who refuses answers with a reset; silence is a firewall's, or that of a machine that is not there",
+fn timeout_finding(facts: &PortFacts, probe: &ProbeResult) -> Finding {
+    let endpoint = probe.address;
+    let seconds = probe.connect_time.as_secs_f64().round();
+    let Some(server) = facts.listener_for(endpoint.ip()) else {
+        let message =
+            format!("{endpoint} did not answer within {seconds} s: packets are dropped on the way");
+        return CHECK.problem("silent", message).with_evidence(
+            "a closed port answers with RST; no answer means that a firewall drops the packets or \
+             that the machine is down",
         );
     };
     let owner = facts.owner(server);
     let is_full = server.receive_queue > server.send_queue;
-    let queue = format!(
-        "{} in a backlog of {}",
-        counted(server.receive_queue as usize, "connection"),
-        server.send_queue
-    );
+    let backlog = describe_backlog(server);
     if !is_full {
-        let what = format!(
-            "{end} does not answer within {seconds} s, although {owner} listens on {}: something drops the packets",
+        let message = format!(
+            "{endpoint} did not answer within {seconds} s, although {owner} listens on {}: \
+             packets are dropped on the way",
             server.local
         );
-        return CHECK.problem("silent", what).because(queue);
+        return CHECK.problem("silent", message).with_evidence(backlog);
     }
-    let what = format!("{end} does not answer within {seconds} s: the backlog of {owner} is full");
-    let mut found = CHECK.problem("backlog-full", what).because(queue);
-    if facts.overflows > 0 {
-        found = found.because(format!(
-            "ListenOverflows of /proc/net/netstat went up by {} meanwhile",
-            facts.overflows
+    let message =
+        format!("{endpoint} did not answer within {seconds} s: the backlog of {owner} is full");
+    let mut finding = CHECK
+        .problem("backlog-full", message)
+        .with_evidence(backlog);
+    if facts.listen_overflows > 0 {
+        finding = finding.with_evidence(format!(
+            "ListenOverflows in /proc/net/netstat rose by {} during the probes",
+            facts.listen_overflows
         ));
     }
-    // The kernel gives a server what it asks for, up to here.
-    match facts.settings.most_waiting {
-        Some(most) if most == server.send_queue => found
-            .because(format!("net.core.somaxconn allows no more than {most}"))
-            .mended_by(format!(
+    // The kernel reduces the backlog that a server requests to net.core.somaxconn.
+    match facts.settings.max_backlog {
+        Some(max) if max == server.send_queue => finding
+            .with_evidence(format!("net.core.somaxconn limits the backlog to {max}"))
+            .with_remedy(format!(
                 "sudo sysctl -w net.core.somaxconn={}",
-                most.max(2048) * 2
+                max.max(2048) * 2
             )),
-        _ => found.because("the server asked for that backlog itself (listen(2))"),
+        _ => finding.with_evidence("the server itself requested this backlog (listen(2))"),
     }
 }
 
-/// What the service said, where it was asked.
-fn said(probe: &Probe) -> Option<Finding> {
-    let said = probe.said.as_ref()?;
-    let (end, asked) = (probe.address, said.asked);
-    Some(match &said.answer {
-        Some(answer) if said.is_right => {
-            CHECK.ok("talks", format!("{end} answers {asked}: {answer}"))
+/// Reports the reply of the service, if `--talk` sent a request.
+fn service_reply_finding(probe: &ProbeResult) -> Option<Finding> {
+    let reply = probe.service_reply.as_ref()?;
+    let (endpoint, request) = (probe.address, reply.request);
+    Some(match &reply.answer {
+        Some(answer) if reply.is_expected => {
+            CHECK.ok("talks", format!("{endpoint} answered {request}: {answer}"))
         }
         Some(answer) => CHECK
             .note(
                 "talks-otherwise",
-                format!("{end} answers {asked} with something else"),
+                format!("{endpoint} answered {request}, but not in the protocol of the request"),
             )
-            .because(answer.clone()),
+            .with_evidence(answer.clone()),
         None => CHECK.problem(
             "says-nothing",
-            format!("{end} accepts, and says nothing to {asked}"),
+            format!("{endpoint} accepted the connection but did not answer {request}"),
         ),
     })
 }
 
-/// What a capture of the port saw.
-fn watched(facts: &Facts) -> Vec<Finding> {
-    use super::facts::Ending;
-    let Some(watched) = &facts.watched else {
+/// Reports the connections that `--watch` captured.
+fn watch_findings(facts: &PortFacts) -> Vec<Finding> {
+    use super::facts::WatchedFlowEnd;
+    let Some(watch) = &facts.watch_result else {
         return Vec::new();
     };
-    if let Some(error) = &watched.error {
-        let what = format!("the port could not be watched: {error}");
-        return vec![CHECK.unknown("not-watched", what)];
+    if let Some(error) = &watch.error {
+        let message = format!("the port could not be captured: {error}");
+        return vec![CHECK.unknown("not-watched", message)];
     }
-    let (port, seconds) = (facts.target.port, watched.seconds);
-    if watched.flows.is_empty() {
-        let what = format!("nobody said anything on port {port} for {seconds} s");
-        return vec![CHECK.note("seen-nothing", what)];
+    let (port, seconds) = (facts.target.port, watch.seconds);
+    if watch.flows.is_empty() {
+        let message = format!("no traffic on port {port} in {seconds} s");
+        return vec![CHECK.note("seen-nothing", message)];
     }
-    let of = |ending, code, verb: &str| {
-        let lines: Vec<String> = watched
+    let with_end = |ending, code, verb: &str| {
+        let lines: Vec<String> = watch
             .flows
             .iter()
-            .filter(|seen| seen.ending == ending)
-            .map(|seen| seen.line.clone())
+            .filter(|flow| flow.ending == ending)
+            .map(|flow| flow.summary.clone())
             .collect();
-        let count = counted(lines.len(), "connection");
-        let what = format!("in {seconds} s, on port {port}: {count} {verb}");
-        (!lines.is_empty()).then(|| {
-            match ending {
-                Ending::Other => CHECK.ok(code, what),
-                _ => CHECK.note(code, what),
-            }
-            .because_of(lines)
-        })
+        let omitted = watch.omitted_flows[ending as usize];
+        let count = pluralize(lines.len() + omitted, "connection");
+        let message = format!("in {seconds} s on port {port}: {count} {verb}");
+        let finding = match ending {
+            WatchedFlowEnd::Other => CHECK.ok(code, message),
+            // One-way UDP protocols, such as statsd or syslog, have no answers.
+            WatchedFlowEnd::NoAnswer => CHECK.note(code, message),
+            WatchedFlowEnd::Refused | WatchedFlowEnd::Reset => CHECK.problem(code, message),
+        };
+        let more = (omitted > 0).then(|| format!("and {}", pluralize(omitted, "more connection")));
+        (!lines.is_empty()).then(|| finding.with_evidence_lines(lines.into_iter().chain(more)))
     };
-    let mut found: Vec<Finding> = [
-        of(Ending::Refused, "seen-refused", "refused"),
-        of(Ending::Reset, "seen-reset", "reset"),
-        of(Ending::NoAnswer, "seen-silence", "without an answer"),
-        of(Ending::Other, "seen-connections", "seen"),
+    [
+        with_end(WatchedFlowEnd::Refused, "seen-refused", "refused"),
+        with_end(WatchedFlowEnd::Reset, "seen-reset", "reset"),
+        with_end(WatchedFlowEnd::NoAnswer, "seen-silence", "unanswered"),
+        with_end(WatchedFlowEnd::Other, "seen-connections", "without errors"),
     ]
     .into_iter()
     .flatten()
-    .collect();
-    if watched.more > 0
-        && let Some(last) = found.last_mut()
-    {
-        last.evidence.push(format!("and {} more", watched.more));
-    }
-    found
+    .collect()
 }

@@ -1,117 +1,123 @@
-//! Facts about who listens that somebody may want to know. None of them is an accusation.
+//! Properties of the listening process that matter for security but are not faults.
 
-use super::facts::{Facts, Server};
-use super::finding::{Check, Finding, shell_word};
+use super::facts::{PortFacts, ServerProcess};
+use super::finding::{CheckName, Finding, shell_quote};
 use crate::packet::TCP;
 
-const CHECK: Check = Check("safety");
-/// Who takes the children of those who ended.
-const INIT: u32 = 1;
+const CHECK: CheckName = CheckName("safety");
+/// PID of init, which adopts the children of exited processes.
+const INIT_PID: u32 = 1;
 
-pub(super) fn check(facts: &Facts) -> Vec<Finding> {
-    let own = facts.servers().chain(facts.datagrams());
-    let mut pids: Vec<u32> = own.flat_map(|socket| facts.pids(socket)).collect();
+pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
+    let listeners = facts.tcp_listeners().chain(facts.udp_listeners());
+    let mut pids: Vec<u32> = listeners.flat_map(|socket| facts.pids(socket)).collect();
     pids.sort_unstable();
     pids.dedup();
-    let servers: Vec<&Server> = pids
+    let servers: Vec<&ServerProcess> = pids
         .iter()
-        .filter_map(|pid| facts.servers.get(pid))
+        .filter_map(|pid| facts.server_processes.get(pid))
         .collect();
     let mut found: Vec<Finding> = Vec::new();
     for server in servers {
-        let seen = [
-            deleted(server),
-            writable(server),
-            other_user(facts, server),
-            parent(server, &pids),
+        let findings = [
+            check_deleted_program(server),
+            check_writable_program(server),
+            check_other_user(facts, server),
+            check_parent(server, &pids),
         ];
-        for seen in seen.into_iter().flatten() {
-            // Of many processes of one program, once.
-            if !found.iter().any(|other| other.code == seen.code) {
-                found.push(seen);
+        for finding in findings.into_iter().flatten() {
+            // A server with many processes is reported once.
+            if !found.iter().any(|other| other.code == finding.code) {
+                found.push(finding);
             }
         }
     }
-    found.extend(other_uid(facts));
+    found.extend(check_hidden_other_user(facts));
     found
 }
 
-fn name(server: &Server) -> String {
+fn process_label(server: &ServerProcess) -> String {
     format!("{}[{}]", server.process.name(), server.process.pid)
 }
 
-fn deleted(server: &Server) -> Option<Finding> {
+fn check_deleted_program(server: &ServerProcess) -> Option<Finding> {
     server
         .details
-        .program
+        .executable
         .filter(|program| program.is_deleted)?;
-    let name = name(server);
-    let what = format!(
-        "the program of {name} was deleted or replaced after it started: it runs the old one"
+    let name = process_label(server);
+    let message = format!(
+        "the program file of {name} was deleted or replaced: the process still runs the old program"
     );
-    let path = server.process.more().exe.as_deref().unwrap_or("?");
-    let found = CHECK.note("deleted-program", what);
-    let found = found.because(format!("/proc/{}/exe is {path}", server.process.pid));
-    Some(match &server.details.unit {
-        Some(unit) => found.mended_by(format!("sudo systemctl restart {}", shell_word(unit))),
-        None => found.because("what is there now runs when it is started again"),
+    let path = server.process.details().exe.as_deref().unwrap_or("?");
+    let finding = CHECK.note("deleted-program", message);
+    let finding = finding.with_evidence(format!("/proc/{}/exe is {path}", server.process.pid));
+    Some(match &server.details.systemd_unit {
+        Some(unit) => finding.with_remedy(format!("sudo systemctl restart {}", shell_quote(unit))),
+        None => finding.with_evidence("the process runs the current file only after a restart"),
     })
 }
 
-fn writable(server: &Server) -> Option<Finding> {
-    let program = server.details.program?;
-    let path = server.process.more().exe.as_deref().unwrap_or("?");
+fn check_writable_program(server: &ServerProcess) -> Option<Finding> {
+    let program = server.details.executable?;
+    let path = server.process.details().exe.as_deref().unwrap_or("?");
     program.is_world_writable.then(|| {
-        let what = format!("everybody may write to the program of {}", name(server));
+        let message = format!(
+            "every user can write to the program file of {}",
+            process_label(server)
+        );
         CHECK
-            .note("writable-program", what)
-            .because(path.to_owned())
-            .mended_by(format!("chmod o-w {}", shell_word(path)))
+            .note("writable-program", message)
+            .with_evidence(path.to_owned())
+            .with_remedy(format!("chmod o-w {}", shell_quote(path)))
     })
 }
 
-fn other_user(facts: &Facts, server: &Server) -> Option<Finding> {
+fn check_other_user(facts: &PortFacts, server: &ServerProcess) -> Option<Finding> {
     let uid = server.process.uid;
-    // To root everybody is another.
-    (uid != facts.person && facts.person != 0).then(|| {
-        let what = format!(
-            "{} runs as {}, another user than you",
-            name(server),
+    // For root, this would report the servers of all other users.
+    (uid != facts.invoking_uid && facts.invoking_uid != 0).then(|| {
+        let message = format!(
+            "{} runs as another user ({})",
+            process_label(server),
             server.user
         );
-        CHECK.note("other-user", what)
+        CHECK.note("other-user", message)
     })
 }
 
-/// Sockets of others whose processes may not be seen.
-fn other_uid(facts: &Facts) -> Option<Finding> {
-    let hidden = facts.servers().find(|socket| {
+/// Reports a socket of another user whose process cannot be inspected.
+fn check_hidden_other_user(facts: &PortFacts) -> Option<Finding> {
+    let hidden = facts.tcp_listeners().find(|socket| {
         socket.proto == TCP
             && facts.pids(socket).is_empty()
-            && socket.uid != facts.person
-            && facts.person != 0
+            && socket.uid != facts.invoking_uid
+            && facts.invoking_uid != 0
     })?;
-    let what = format!(
-        "who listens on {} is uid {}, another user than you",
+    let message = format!(
+        "the server on {} runs as another user (uid {})",
         hidden.local, hidden.uid
     );
-    Some(CHECK.note("other-user", what))
+    Some(CHECK.note("other-user", message))
 }
 
-fn parent(server: &Server, pids: &[u32]) -> Option<Finding> {
+fn check_parent(server: &ServerProcess, pids: &[u32]) -> Option<Finding> {
     let parent = server.parent.as_ref()?;
-    let own = name(server);
-    // Of several processes that share the port one began the others.
+    let label = process_label(server);
+    // Worker processes share the port with their parent.
     if pids.contains(&parent.pid) {
         return None;
     }
-    let begun = format!("{}[{}]", parent.name(), parent.pid);
-    if parent.pid == INIT
-        && server.details.unit.is_none()
-        && server.process.more().container.is_none()
+    if parent.pid == INIT_PID
+        && server.details.systemd_unit.is_none()
+        && server.process.details().container.is_none()
     {
-        let what = format!("{own} is a child of {begun} and of no unit: who began it has ended");
-        return Some(CHECK.note("orphan", what));
+        let message = format!(
+            "{label}: its parent has exited (now a child of PID {}; no systemd unit)",
+            parent.pid
+        );
+        return Some(CHECK.note("orphan", message));
     }
-    Some(CHECK.ok("begun-by", format!("{own} was begun by {begun}")))
+    let message = format!("{label} was started by {}[{}]", parent.name(), parent.pid);
+    Some(CHECK.ok("begun-by", message))
 }

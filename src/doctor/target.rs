@@ -1,22 +1,22 @@
-//! What is asked for: a port, with a host before it, or in a URL (RFC 3986).
+//! The target of a diagnosis: `PORT`, `HOST:PORT` or a URL (RFC 3986).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-/// An end that somebody wants to reach.
+/// A host and a port to diagnose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// A name or an address.
+    /// A host name or an IP address.
     pub host: String,
-    /// 1 to 65535.
+    /// The port, 1 to 65535.
     pub port: u16,
-    /// How a URL begins.
+    /// The scheme of a URL, in lower case.
     pub scheme: Option<String>,
 }
 
-/// Ports of URLs that do not say theirs.
-const SCHEMES: [(&str, u16); 16] = [
+/// Default ports of URL schemes.
+const SCHEME_PORTS: [(&str, u16); 16] = [
     ("http", 80),
     ("https", 443),
     ("ws", 80),
@@ -36,12 +36,12 @@ const SCHEMES: [(&str, u16); 16] = [
 ];
 
 impl Target {
-    /// The address, where no name is asked for.
+    /// The IP address, if the host is an address and not a name.
     pub fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 
-    /// Whether that is what everybody calls this machine.
+    /// True if the host is `localhost` or a subdomain of `localhost` (RFC 6761, 6.3).
     pub fn is_localhost(&self) -> bool {
         let name = self.host.trim_end_matches('.').to_ascii_lowercase();
         name == "localhost" || name.ends_with(".localhost")
@@ -65,43 +65,45 @@ impl FromStr for Target {
             Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
             None => (None, text),
         };
-        let end = match scheme {
+        let endpoint = match scheme {
             Some(_) => {
                 let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
                 authority.rsplit('@').next().unwrap_or("")
             }
-            // What was copied out of a browser may have its path, too.
+            // A URL copied from a browser may have a path but no scheme.
             None => rest.split('/').next().unwrap_or(""),
         };
-        let usual = scheme.as_deref().and_then(|scheme| {
-            let mut known = SCHEMES.iter();
-            known
+        let default_port = scheme.as_deref().and_then(|scheme| {
+            let mut ports = SCHEME_PORTS.iter();
+            ports
                 .find(|(name, _)| *name == scheme)
                 .map(|(_, port)| *port)
         });
-        let (host, port) = split(end).ok_or_else(|| {
-            format!("{text}: an IPv6 address stands in brackets before its port, as [::1]:62893")
-        })?;
-        let port = match (port, usual) {
-            (Some(port), _) => number(port)?,
-            (None, Some(usual)) => usual,
-            // A number alone is a port.
+        let (host, port) = split_host_port(endpoint)
+            .ok_or_else(|| format!("{text}: put the IPv6 address in brackets, e.g. [::1]:62893"))?;
+        let port = match (port, default_port) {
+            (Some(port), _) => parse_port(port)?,
+            (None, Some(default_port)) => default_port,
+            // A number without a host is a port of localhost.
             (None, None) if scheme.is_none() => {
-                let port = number(host).map_err(|why| match host.is_empty() {
-                    true => why,
-                    false => format!("{why}; a port stands behind a host, as {host}:62893"),
-                })?;
+                let port = parse_port(host)
+                    .map_err(|error| format!("{error}; write HOST:PORT, e.g. localhost:3000"))?;
                 return Ok(Target {
                     host: "localhost".into(),
                     port,
                     scheme,
                 });
             }
-            (None, None) => return Err(format!("{text}: which port?")),
+            (None, None) => {
+                return Err(format!(
+                    "{text}: no port, and the scheme has no default port; write HOST:PORT, \
+                     e.g. localhost:3000"
+                ));
+            }
         };
-        let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == ',';
-        if host.chars().any(is_odd) {
-            return Err(format!("{text}: that is no host"));
+        let is_invalid = |c: char| c.is_whitespace() || c.is_control() || c == ',';
+        if host.chars().any(is_invalid) {
+            return Err(format!("{text}: not a valid host name or address"));
         }
         Ok(Target {
             host: match host {
@@ -114,28 +116,28 @@ impl FromStr for Target {
     }
 }
 
-/// The host and the port of `host:port`, `[host]:port`, `host`.
-fn split(end: &str) -> Option<(&str, Option<&str>)> {
-    if let Some(rest) = end.strip_prefix('[') {
-        let (host, behind) = rest.split_once(']')?;
+/// Splits `host:port`, `[host]:port` or `host`. Returns none if an IPv6 address has no brackets.
+fn split_host_port(endpoint: &str) -> Option<(&str, Option<&str>)> {
+    if let Some(rest) = endpoint.strip_prefix('[') {
+        let (host, suffix) = rest.split_once(']')?;
         host.parse::<Ipv6Addr>().ok()?;
-        return match behind {
+        return match suffix {
             "" => Some((host, None)),
-            behind => Some((host, Some(behind.strip_prefix(':')?))),
+            suffix => Some((host, Some(suffix.strip_prefix(':')?))),
         };
     }
-    match end.split_once(':') {
+    match endpoint.split_once(':') {
         Some((_, port)) if port.contains(':') => None,
         Some((host, port)) => Some((host, Some(port))),
-        None => Some((end, None)),
+        None => Some((endpoint, None)),
     }
 }
 
-fn number(text: &str) -> Result<u16, String> {
+fn parse_port(text: &str) -> Result<u16, String> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let port = is_number.then(|| text.parse().ok()).flatten();
     port.filter(|port| *port > 0)
-        .ok_or_else(|| format!("{text:?} is no port: ports are 1 to 65535"))
+        .ok_or_else(|| format!("{text:?} is not a port number (1-65535)"))
 }
 
 #[cfg(test)]
@@ -143,8 +145,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_paste() {
-        for (text, shown) in [
+    fn target_parses_ports_hosts_and_urls() {
+        for (text, expected) in [
             ("62893", "localhost:62893"),
             (":62893", "localhost:62893"),
             ("localhost:62893", "localhost:62893"),
@@ -159,27 +161,27 @@ mod tests {
             ("*:80", "localhost:80"),
         ] {
             let target: Target = text.parse().expect(text);
-            assert_eq!(target.to_string(), shown);
+            assert_eq!(target.to_string(), expected);
         }
     }
 
     #[test]
-    fn what_is_no_port() {
-        for (text, why) in [
-            ("", "no port"),
-            ("0", "1 to 65535"),
-            ("65536", "1 to 65535"),
-            ("+80", "no port"),
-            ("localhost", "stands behind a host"),
+    fn target_rejects_invalid_input() {
+        for (text, reason) in [
+            ("", "not a port number"),
+            ("0", "1-65535"),
+            ("65536", "1-65535"),
+            ("+80", "not a port number"),
+            ("localhost", "write HOST:PORT, e.g. localhost:3000"),
             ("::1:62893", "in brackets"),
             ("[x]:1", "in brackets"),
             ("[::1]x", "in brackets"),
-            ("foo://x", "which port"),
-            ("a b:1", "no host"),
-            ("localhost:", "no port"),
+            ("foo://x", "the scheme has no default"),
+            ("a b:1", "not a valid host name"),
+            ("localhost:", "not a port number"),
         ] {
             let error = text.parse::<Target>().expect_err(text);
-            assert!(error.contains(why), "{text}: {error}");
+            assert!(error.contains(reason), "{text}: {error}");
         }
     }
 }

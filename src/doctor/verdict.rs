@@ -1,33 +1,33 @@
-//! What all findings come to: one sentence.
+//! The verdict: the finding that summarizes all others.
 
 use super::{Finding, Severity};
 
-/// What all findings come to.
+/// The summary of all findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// In a word.
+pub struct DoctorVerdict {
+    /// The health of the port.
     pub health: Health,
-    /// The code of the finding that decided.
+    /// The code of the finding that determined the verdict, or `unknown`.
     pub code: &'static str,
-    /// In a sentence.
-    pub what: String,
-    /// The command that mends it.
+    /// The message of that finding.
+    pub message: String,
+    /// The command that fixes the problem.
     pub remedy: Option<String>,
 }
 
-/// How a port is.
+/// The health of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// It can be reached.
+    /// The port can be reached.
     Healthy,
-    /// Something keeps somebody from it.
+    /// At least one problem was found.
     Problem,
-    /// It could not be told.
+    /// Neither of these could be determined.
     Unknown,
 }
 
 impl Health {
-    /// Its name.
+    /// The name in text and JSON.
     pub fn name(self) -> &'static str {
         match self {
             Health::Healthy => "healthy",
@@ -37,8 +37,9 @@ impl Health {
     }
 }
 
-/// Codes of problems, those that explain others before those.
-const CAUSES: [&str; 23] = [
+/// Codes of problems by rank: a root cause precedes its symptoms. Codes that are not listed follow
+/// in the order of the checks.
+const PROBLEM_CODES_BY_RANK: [&str; 23] = [
     "lo-down",
     "lo-no-address",
     "hosts-broken",
@@ -64,52 +65,57 @@ const CAUSES: [&str; 23] = [
     "nothing-listens",
 ];
 
-impl Verdict {
-    /// Of these findings: the problem that explains most, else that somebody was let in, else that nobody knows.
-    pub fn of(findings: &[Finding]) -> Verdict {
+impl DoctorVerdict {
+    /// Derives the verdict: the problem of the highest rank, otherwise the proof that the port can
+    /// be reached, otherwise the first `unknown` finding.
+    pub fn from_findings(findings: &[Finding]) -> DoctorVerdict {
         let rank = |finding: &&Finding| {
-            let known = CAUSES.iter().position(|code| *code == finding.code);
-            known.unwrap_or(CAUSES.len())
+            let rank = PROBLEM_CODES_BY_RANK
+                .iter()
+                .position(|code| *code == finding.code);
+            rank.unwrap_or(PROBLEM_CODES_BY_RANK.len())
         };
-        let of = |severity| {
-            let all = findings.iter();
-            all.filter(move |finding| finding.severity == severity)
+        let with_severity = |severity| {
+            let findings = findings.iter();
+            findings.filter(move |finding| finding.severity == severity)
         };
-        let decided = |health, finding: &Finding| Verdict {
+        let verdict = |health, finding: &Finding| DoctorVerdict {
             health,
             code: finding.code,
-            what: finding.what.clone(),
+            message: finding.message.clone(),
             remedy: finding.remedy.clone(),
         };
-        if let Some(problem) = of(Severity::Problem).min_by_key(rank) {
-            return decided(Health::Problem, problem);
+        if let Some(problem) = with_severity(Severity::Problem).min_by_key(rank) {
+            return verdict(Health::Problem, problem);
         }
-        if let Some(proof) = of(Severity::Ok).find(|finding| PROOFS.contains(&finding.code)) {
-            return decided(Health::Healthy, proof);
+        if let Some(proof) =
+            with_severity(Severity::Ok).find(|finding| HEALTHY_CODES.contains(&finding.code))
+        {
+            return verdict(Health::Healthy, proof);
         }
-        match of(Severity::Unknown).next() {
-            Some(unknown) => decided(Health::Unknown, unknown),
-            None => Verdict {
+        match with_severity(Severity::Unknown).next() {
+            Some(unknown) => verdict(Health::Unknown, unknown),
+            None => DoctorVerdict {
                 health: Health::Unknown,
                 code: "unknown",
-                what: "nothing was found that says whether it can be reached".into(),
+                message: "no check could determine if the port can be reached".into(),
                 remedy: None,
             },
         }
     }
 }
 
-/// Codes of what shows that all is well.
-const PROOFS: [&str; 2] = ["accepted", "may-capture"];
+/// Codes of findings that prove that the port, or lcap itself, is healthy.
+const HEALTHY_CODES: [&str; 2] = ["accepted", "may-capture"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Check;
+    use crate::doctor::finding::CheckName;
 
     #[test]
-    fn causes_come_before_what_they_cause() {
-        let check = Check("test");
+    fn verdict_prefers_the_root_cause() {
+        let check = CheckName("test");
         let [down, nothing] = ["lo-down", "nothing-listens"].map(|code| check.problem(code, code));
         let (accepted, fine) = (check.ok("accepted", "it is"), check.ok("fine", "fine"));
         let hidden = check.unknown("hidden", "hidden");
@@ -122,7 +128,7 @@ mod tests {
             (vec![], Health::Unknown, "unknown"),
         ] {
             let findings: Vec<Finding> = findings.into_iter().cloned().collect();
-            let verdict = Verdict::of(&findings);
+            let verdict = DoctorVerdict::from_findings(&findings);
             assert_eq!((verdict.health, verdict.code), (health, code));
         }
     }

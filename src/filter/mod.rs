@@ -1,4 +1,5 @@
-//! Packet to yes or no: ports by set, everything else by BPF, alike live and on files.
+//! Packet filter for live captures and files: a set of ports, and a pcap-filter(7) expression that
+//! is executed as a BPF program.
 
 mod bpf;
 mod ports;
@@ -8,61 +9,65 @@ pub use ports::Ports;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::decode::{brief, decode, quoted};
+use crate::decode::{brief, decode, quoted_tuple};
 use crate::error::{Error, Result};
-use crate::packet::{Body, Brief, Fragment, Frame, LinkType, Packet, Reason};
-use bpf::Program;
+use crate::packet::{Body, Brief, DecodeProblem, Fragment, Frame, LinkType, Packet};
+use bpf::BpfProgram;
 
-/// What the user wants to see: every part that is given must agree.
+/// Packets selected by the user: a packet must match both the ports and the expression, if given.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Whether it may leave anything out: that is asked of every packet.
-    chooses: bool,
+    /// True if the filter may reject packets; precomputed, because it is tested for every packet.
+    is_selective: bool,
     ports: Option<Ports>,
-    /// Set where the kernel has looked at the ports of every packet that this does not match.
-    unsure: Option<Program>,
+    /// Matches the packets whose ports must be checked again. Set if the kernel checks the ports,
+    /// which is exact for all packets that this program does not match.
+    recheck_program: Option<BpfProgram>,
     expression: Option<String>,
-    /// The expression for every link type met so far; none where it does not compile there.
-    programs: Vec<(LinkType, Option<Program>)>,
+    /// Program compiled from the expression for each link type so far; `None` if the expression is
+    /// not valid for the link type.
+    programs: Vec<(LinkType, Option<BpfProgram>)>,
+    /// Number of frames for whose link type the expression is not valid.
     undecided: u64,
-    datagrams: Datagrams,
+    datagrams: MatchedDatagrams,
 }
 
-/// The last fragmented datagrams whose first fragment was wanted: the others have no ports, and are wanted too.
+/// Recent fragmented datagrams whose first fragment matched. Later fragments contain no ports; they
+/// match if the first fragment matched.
 #[derive(Debug, Clone, Default)]
-struct Datagrams {
-    wanted: VecDeque<(IpAddr, IpAddr, u32)>,
+struct MatchedDatagrams {
+    ids: VecDeque<(IpAddr, IpAddr, u32)>,
 }
 
-/// More than are ever in the middle of being sent over loopback.
-const MOST_DATAGRAMS: usize = 64;
+/// Maximum number of remembered datagrams, more than loopback ever has in transit at the same time.
+const MAX_MATCHED_DATAGRAMS: usize = 64;
 
-impl Datagrams {
+impl MatchedDatagrams {
     #[cold]
-    fn wants(
+    fn match_fragment(
         &mut self,
         packet: &Packet,
         fragment: Fragment,
-        is_about: impl Fn(&Packet) -> bool,
+        has_match: impl Fn(&Packet) -> bool,
     ) -> bool {
         let Some((src, dst)) = packet.addresses() else {
             return false;
         };
         let id = (src, dst, fragment.id);
         if fragment.offset > 0 {
-            return self.wanted.contains(&id);
+            return self.ids.contains(&id);
         }
-        let is_wanted = is_about(packet);
-        if is_wanted {
-            self.wanted.truncate(MOST_DATAGRAMS - 1);
-            self.wanted.push_front(id);
+        let is_match = has_match(packet);
+        if is_match {
+            self.ids.truncate(MAX_MATCHED_DATAGRAMS - 1);
+            self.ids.push_front(id);
         }
-        is_wanted
+        is_match
     }
 }
 
-/// Link types on which an expression is tried before any frame is seen, in this order.
-const USUAL: [LinkType; 4] = [
+/// Link types for which an expression is compiled before the first frame arrives, in this order.
+const COMMON_LINK_TYPES: [LinkType; 4] = [
     LinkType::ETHERNET,
     LinkType::LINUX_SLL2,
     LinkType::NULL,
@@ -70,23 +75,24 @@ const USUAL: [LinkType; 4] = [
 ];
 
 impl Filter {
-    /// A filter for these ports and this pcap-filter(7) expression; an empty expression is none.
+    /// Creates a filter for these ports and this pcap-filter(7) expression, which may be empty.
     ///
     /// # Errors
-    /// The expression compiles on no usual link type. One that asks for a packet's direction does on those that say it, as
-    /// cooked headers do; frames of others are then [`undecided`](Self::undecided).
+    /// The expression compiles for none of the common link types. A test of a packet's direction
+    /// compiles only for link types that record the direction, e.g. cooked headers; frames of other
+    /// link types are then [`undecided`](Self::undecided).
     pub fn new(ports: Option<Ports>, expression: &str) -> Result<Filter> {
-        let expression = Some(expression.trim()).filter(|words| !words.is_empty());
+        let expression = Some(expression.trim()).filter(|text| !text.is_empty());
         let mut filter = Filter {
-            chooses: ports.is_some() || expression.is_some(),
+            is_selective: ports.is_some() || expression.is_some(),
             ports,
             expression: expression.map(str::to_owned),
             ..Filter::default()
         };
         if let Some(expression) = expression {
             let (mut found, mut first_error) = (None, None);
-            for link in USUAL {
-                match Program::compile(link, expression) {
+            for link in COMMON_LINK_TYPES {
+                match BpfProgram::compile(link, expression) {
                     Ok(program) => {
                         found = Some((link, Some(program)));
                         break;
@@ -103,41 +109,41 @@ impl Filter {
         Ok(filter)
     }
 
-    /// Whether the packet is wanted.
+    /// Returns true if the packet matches.
     #[inline]
     pub fn matches(&mut self, packet: &Packet) -> bool {
         if let Some(ports) = &self.ports
-            && !self.was_sure_of(packet.frame)
+            && !self.is_decided_by_kernel(packet.frame)
         {
             let decoded;
-            let packet = if let Body::Opaque(Reason::NotRead) = packet.body {
+            let packet = if let Body::Opaque(DecodeProblem::NotDecoded) = packet.body {
                 decoded = decode(packet.frame);
                 &decoded
             } else {
                 packet
             };
-            let is_wanted = match packet.fragment {
-                None => is_about(packet, ports),
+            let is_match = match packet.fragment {
+                None => has_matching_port(packet, ports),
                 Some(fragment) => self
                     .datagrams
-                    .wants(packet, fragment, |packet| is_about(packet, ports)),
+                    .match_fragment(packet, fragment, |packet| has_matching_port(packet, ports)),
             };
-            if !is_wanted {
+            if !is_match {
                 return false;
             }
         }
         self.expression.is_none() || self.expression_matches(packet.frame)
     }
 
-    /// The same of a usual packet.
+    /// Returns true if a common packet, given by its header summary, matches.
     #[inline]
     pub fn matches_brief(&mut self, brief: &Brief) -> bool {
-        if !self.chooses {
+        if !self.is_selective {
             return true;
         }
         if let Some(ports) = &self.ports
-            // The kernel was sure of it.
-            && self.unsure.is_none()
+            // With a recheck program, the kernel's decision is final for common packets.
+            && self.recheck_program.is_none()
             && !brief.ports.iter().any(|&port| ports.contains(port))
         {
             return false;
@@ -145,32 +151,34 @@ impl Filter {
         self.expression.is_none() || self.expression_matches(&brief.apart().frame)
     }
 
-    /// Whether it leaves nothing out.
+    /// Returns true if the filter accepts every packet.
     pub fn is_empty(&self) -> bool {
-        !self.chooses
+        !self.is_selective
     }
 
-    /// Whether it has to see all packets that are no usual segments or datagrams: fragments are told by the first of them.
-    pub fn remembers(&self) -> bool {
+    /// Returns true if the filter must inspect, in order, all packets that are not common segments
+    /// or datagrams: later fragments match if the first fragment of their datagram matched.
+    pub fn is_stateful(&self) -> bool {
         self.ports.is_some()
     }
 
-    /// Sets what [`undecided`](Self::undecided) says: copies that are given parts of the packets have one count together.
+    /// Sets the count that [`undecided`](Self::undecided) returns. Clones that each filter a part
+    /// of the packets use this to share one total.
     pub fn set_undecided(&mut self, count: u64) {
         self.undecided = count;
     }
 
-    /// Looks whether the expression means anything on at least one of these link types, if there are any.
+    /// Checks that the expression is valid for at least one of these link types, if there are any.
     ///
     /// # Errors
-    /// It does not compile for the first, nor for any other.
-    pub fn check(&self, links: impl IntoIterator<Item = LinkType>) -> Result<()> {
+    /// The expression compiles for none of them; the error is that of the first.
+    pub fn check_link_types(&self, links: impl IntoIterator<Item = LinkType>) -> Result<()> {
         let Some(expression) = &self.expression else {
             return Ok(());
         };
         let mut compiled = links
             .into_iter()
-            .map(|link| Program::compile(link, expression).map(drop));
+            .map(|link| BpfProgram::compile(link, expression).map(drop));
         let first = compiled.next().unwrap_or(Ok(()));
         if compiled.any(|other| other.is_ok()) {
             Ok(())
@@ -179,58 +187,61 @@ impl Filter {
         }
     }
 
-    /// Whether it looks at more than the bytes of most frames.
-    pub fn reads_packets(&self) -> bool {
-        self.ports.is_some() && self.unsure.is_none()
+    /// Returns true if most frames must be decoded to be matched.
+    pub fn needs_decoding(&self) -> bool {
+        self.ports.is_some() && self.recheck_program.is_none()
     }
 
-    /// Whether the kernel's look at the ports was exact.
+    /// Returns true if the kernel's port check was exact for this frame.
     #[inline]
-    fn was_sure_of(&self, frame: &Frame) -> bool {
-        // A usual segment or datagram is none of those that a program cannot walk.
-        let unsure = self.unsure.as_ref();
-        unsure.is_some_and(|program| {
+    fn is_decided_by_kernel(&self, frame: &Frame) -> bool {
+        // BPF can parse the headers of every common segment or datagram, so no recheck is needed.
+        let recheck = self.recheck_program.as_ref();
+        recheck.is_some_and(|program| {
             brief(frame).is_some() || !program.matches(frame.bytes, frame.wire_len)
         })
     }
 
-    /// Frames that could not be decided because the expression means nothing on their link type; they were left out.
+    /// Returns the number of frames rejected because the expression is not valid for their link
+    /// type.
     pub fn undecided(&self) -> u64 {
         self.undecided
     }
 
-    /// Splits the filter for a live capture on `link`: what the kernel is to do, and what is left to do here.
+    /// Splits the filter for a live capture on `link` into an expression for the kernel and a
+    /// filter for the remaining checks.
     ///
-    /// The kernel lets ICMP, fragments and IPv6 packets with extension headers through to the exact check, because BPF cannot walk them.
+    /// The kernel passes ICMP, fragments and IPv6 packets with extension headers on to the exact
+    /// check, because BPF cannot parse them.
     ///
     /// # Errors
-    /// The expression does not compile for `link`, or asks for a packet's direction.
-    pub fn into_kernel(self, link: LinkType) -> Result<(String, Filter)> {
-        const UNSURE: &str = "icmp or icmp6 or ip[6:2] & 0x1fff != 0 or ip6[6] == 0 or ip6[6] == 43 or ip6[6] == 44 or ip6[6] == 60";
+    /// The expression does not compile for `link`, or tests a packet's direction.
+    pub fn split_for_kernel(self, link: LinkType) -> Result<(String, Filter)> {
+        const RECHECK_EXPRESSION: &str = "icmp or icmp6 or ip[6:2] & 0x1fff != 0 or ip6[6] == 0 or ip6[6] == 43 or ip6[6] == 44 or ip6[6] == 60";
         let ports = self
             .ports
             .as_ref()
-            .map(|ports| format!("({} or {UNSURE})", ports.as_bpf()));
-        let words = self
+            .map(|ports| format!("({} or {RECHECK_EXPRESSION})", ports.to_bpf_expression()));
+        let expression = self
             .expression
             .as_ref()
             .map(|expression| format!("({expression})"));
-        let whole: Vec<String> = ports.into_iter().chain(words).collect();
-        let whole = whole.join(" and ");
+        let parts: Vec<String> = ports.into_iter().chain(expression).collect();
+        let kernel_expression = parts.join(" and ");
         if let Some(expression) = &self.expression {
-            Program::compile(link, expression)?;
+            BpfProgram::compile(link, expression)?;
         }
-        let unsure = match &self.ports {
-            Some(_) => Some(Program::compile(link, UNSURE)?),
+        let recheck_program = match &self.ports {
+            Some(_) => Some(BpfProgram::compile(link, RECHECK_EXPRESSION)?),
             None => None,
         };
-        let rest = Filter {
-            chooses: self.ports.is_some(),
+        let remaining = Filter {
+            is_selective: self.ports.is_some(),
             ports: self.ports,
-            unsure,
+            recheck_program,
             ..Filter::default()
         };
-        Ok((whole, rest))
+        Ok((kernel_expression, remaining))
     }
 
     fn expression_matches(&mut self, frame: &Frame) -> bool {
@@ -242,7 +253,7 @@ impl Filter {
             Some(at) => at,
             None => {
                 let expression = self.expression.as_deref().unwrap_or_default();
-                let program = Program::compile(frame.link, expression).ok();
+                let program = BpfProgram::compile(frame.link, expression).ok();
                 self.programs.push((frame.link, program));
                 self.programs.len() - 1
             }
@@ -257,22 +268,23 @@ impl Filter {
     }
 }
 
-/// Whether either port is among these, or of the packet that an ICMP error is about.
-fn is_about(packet: &Packet, ports: &Ports) -> bool {
-    let named = match packet.body {
+/// Returns true if the source or destination port is in the set. For an ICMP error, the ports of
+/// the quoted packet are tested.
+fn has_matching_port(packet: &Packet, ports: &Ports) -> bool {
+    let own_ports = match packet.body {
         Body::Icmp { proto, payload, .. } => {
-            quoted(proto, payload).map(|tuple| (tuple.src.port(), tuple.dst.port()))
+            quoted_tuple(proto, payload).map(|tuple| (tuple.src.port(), tuple.dst.port()))
         }
         _ => packet.ports(),
     };
-    named.is_some_and(|(src, dst)| ports.contains(src) || ports.contains(dst))
+    own_ports.is_some_and(|(src, dst)| ports.contains(src) || ports.contains(dst))
 }
 
-/// An expression as a user gave it, with why it cannot be used.
-fn refused(expression: &str, what: impl Into<String>) -> Error {
+/// Returns the error for an expression that cannot be used, with the reason.
+fn filter_error(expression: &str, reason: impl Into<String>) -> Error {
     Error::Filter {
         expression: expression.to_owned(),
-        what: what.into(),
+        what: reason.into(),
     }
 }
 

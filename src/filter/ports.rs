@@ -1,4 +1,4 @@
-//! Sets of ports: `80`, `80,443`, `8000-8100`.
+//! Port sets: `80`, `80,443`, `8000-8100`.
 
 use std::fmt::Write;
 use std::str::FromStr;
@@ -6,26 +6,27 @@ use std::str::FromStr;
 /// A set of TCP and UDP ports, 0 to 65535.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports {
-    /// As they were given: first and last, inclusive.
+    /// Ranges as given: first and last port, inclusive.
     ranges: Vec<(u16, u16)>,
-    /// One bit a port.
+    /// One bit per port.
     bits: Box<[u64; 1024]>,
 }
 
 impl Ports {
-    /// Whether the set holds `port`.
+    /// Returns true if the set contains `port`.
     #[inline]
     pub fn contains(&self, port: u16) -> bool {
         self.bits[usize::from(port >> 6)] & (1 << (port & 63)) != 0
     }
 
-    /// First and last of every range, in the order they were given.
+    /// Returns the first and last port of every range, in the order given.
     pub fn ranges(&self) -> &[(u16, u16)] {
         &self.ranges
     }
 
-    /// The set as a pcap-filter(7) expression that matches TCP and UDP with either end in it.
-    pub(super) fn as_bpf(&self) -> String {
+    /// Returns a pcap-filter(7) expression that matches TCP and UDP packets with the source or
+    /// destination port in the set.
+    pub(super) fn to_bpf_expression(&self) -> String {
         let mut text = String::from("((tcp or udp) and (");
         for (at, (first, last)) in self.ranges.iter().enumerate() {
             let or = if at == 0 { "" } else { " or " };
@@ -49,9 +50,11 @@ impl FromStr for Ports {
         };
         for item in text.split(',') {
             let (first, last) = item.split_once('-').unwrap_or((item, item));
-            let (first, last) = (port(first, text)?, port(last, text)?);
+            let (first, last) = (parse_port(first, text)?, parse_port(last, text)?);
             if first > last {
-                return Err(format!("the range {item} ends before it begins"));
+                return Err(format!(
+                    "invalid port range {item}: {first} is greater than {last}"
+                ));
             }
             for port in first..=last {
                 ports.bits[usize::from(port >> 6)] |= 1 << (port & 63);
@@ -62,21 +65,21 @@ impl FromStr for Ports {
     }
 }
 
-fn port(text: &str, whole: &str) -> Result<u16, String> {
+fn parse_port(text: &str, list: &str) -> Result<u16, String> {
     let digits = text.trim();
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return digits
             .parse()
-            .map_err(|_| format!("{digits} is no port: ports are 0 to 65535"));
+            .map_err(|_| format!("{digits} is not a port number (1-65535)"));
     }
     Err(
-        if whole.starts_with('-') || !whole.starts_with(|c: char| c.is_ascii_digit()) {
+        if list.starts_with('-') || !list.starts_with(|c: char| c.is_ascii_digit()) {
             format!(
-                "{whole:?} is no port; -p takes a port here (80, or 80,8000-8100): loopback has no \
-             promiscuous mode, so tcpdump's -p is not needed"
+                "{list:?} is not a port number (80 or 80,8000-8100). Unlike tcpdump's, -p selects \
+                 ports"
             )
         } else {
-            format!("{text:?} is no port; give ports and ranges as 80,8000-8100")
+            format!("{text:?} is not a port number; write ports and ranges as 80,8000-8100")
         },
     )
 }

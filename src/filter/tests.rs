@@ -1,11 +1,13 @@
-//! The filter, held against libpcap's own interpreter and against packets that it gets wrong.
+//! Tests of the filter, including a comparison with libpcap's interpreter and packets that libpcap
+//! matches incorrectly.
 
 use super::Filter;
-use super::bpf::Program;
+use super::bpf::BpfProgram;
 use crate::decode::{brief, decode};
-use crate::packet::{Frame, Interface, LinkType, Options, Packet, Timestamp};
+use crate::packet::{Frame, FrameOptions, Interface, LinkType, Packet, Timestamp};
 
-/// An Ethernet frame with an IPv4 TCP segment from 127.0.0.1:`src` to 127.0.0.1:`dst` and 40 bytes of data.
+/// An Ethernet frame with an IPv4 TCP segment from 127.0.0.1:`src` to 127.0.0.1:`dst` and 40 bytes
+/// of data.
 fn segment(src: u16, dst: u16) -> Vec<u8> {
     let mut bytes = vec![0; 12];
     bytes.extend([
@@ -18,8 +20,8 @@ fn segment(src: u16, dst: u16) -> Vec<u8> {
     bytes
 }
 
-/// An IPv6 segment behind a hop-by-hop header, as BIG TCP sends them.
-fn jumbo(dst: u16) -> Vec<u8> {
+/// An Ethernet frame with a TCP segment after an IPv6 hop-by-hop header, the format of BIG TCP.
+fn jumbogram(dst: u16) -> Vec<u8> {
     let mut bytes = vec![0; 12];
     bytes.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 0, 0, 64]);
     bytes.extend([0; 31]);
@@ -31,8 +33,8 @@ fn jumbo(dst: u16) -> Vec<u8> {
     bytes
 }
 
-/// Does something with the bytes as a frame.
-fn framed<T>(bytes: &[u8], wire_len: u32, act: impl FnOnce(&Frame) -> T) -> T {
+/// Calls `act` with the bytes as a frame.
+fn with_frame<T>(bytes: &[u8], wire_len: u32, act: impl FnOnce(&Frame) -> T) -> T {
     let interface = Interface {
         link: LinkType::ETHERNET,
         ..Interface::default()
@@ -44,18 +46,18 @@ fn framed<T>(bytes: &[u8], wire_len: u32, act: impl FnOnce(&Frame) -> T) -> T {
         link: interface.link,
         wire_len,
         bytes,
-        options: Options::default(),
+        options: FrameOptions::default(),
     })
 }
 
 fn matches(filter: &mut Filter, bytes: &[u8], wire_len: u32) -> bool {
-    framed(bytes, wire_len, |frame| filter.matches(&decode(frame)))
+    with_frame(bytes, wire_len, |frame| filter.matches(&decode(frame)))
 }
 
 #[test]
 fn ports_match_either_end_of_tcp_and_udp() {
     let mut filter = Filter::new(Some("80,8000-8100".parse().unwrap()), "").unwrap();
-    for (src, dst, wanted) in [
+    for (src, dst, expected) in [
         (80, 9, true),
         (9, 8100, true),
         (8000, 1, true),
@@ -63,83 +65,83 @@ fn ports_match_either_end_of_tcp_and_udp() {
     ] {
         assert_eq!(
             matches(&mut filter, &segment(src, dst), 94),
-            wanted,
+            expected,
             "{src} to {dst}"
         );
     }
     assert!(
-        matches(&mut filter, &jumbo(8050), 82),
-        "behind an extension header"
+        matches(&mut filter, &jumbogram(8050), 82),
+        "after an extension header"
     );
 }
 
 #[test]
-fn behind_the_kernel_only_what_it_cannot_decide_is_read() {
+fn only_frames_that_the_kernel_cannot_decide_are_rechecked() {
     let filter = Filter::new(Some("80".parse().unwrap()), "").unwrap();
-    let (kernel, mut rest) = filter.into_kernel(LinkType::ETHERNET).unwrap();
-    let kernel = Program::compile(LinkType::ETHERNET, &kernel).unwrap();
-    assert!(!rest.reads_packets());
-    for (bytes, kernel_accepts, wanted) in [
+    let (kernel, mut remaining) = filter.split_for_kernel(LinkType::ETHERNET).unwrap();
+    let kernel = BpfProgram::compile(LinkType::ETHERNET, &kernel).unwrap();
+    assert!(!remaining.needs_decoding());
+    for (bytes, kernel_accepts, expected) in [
         (segment(80, 9), true, true),
         (segment(81, 9), false, true),
-        (jumbo(80), true, true),
-        (jumbo(81), true, false),
+        (jumbogram(80), true, true),
+        (jumbogram(81), true, false),
     ] {
         let wire_len = bytes.len() as u32;
         assert_eq!(kernel.matches(&bytes, wire_len), kernel_accepts);
-        let not_read = framed(&bytes, wire_len, |frame| {
-            rest.matches(&Packet::not_read(frame))
+        let undecoded = with_frame(&bytes, wire_len, |frame| {
+            remaining.matches(&Packet::undecoded(frame))
         });
-        assert_eq!(not_read, wanted);
-        assert_eq!(matches(&mut rest, &bytes, wire_len), wanted);
-        // What is usual is nothing that the kernel could not be sure of.
-        let is_usual = framed(&bytes, wire_len, |frame| brief(frame).is_some());
-        let unsure = rest.unsure.as_ref().unwrap();
-        assert!(!is_usual || !unsure.matches(&bytes, wire_len));
+        assert_eq!(undecoded, expected);
+        assert_eq!(matches(&mut remaining, &bytes, wire_len), expected);
+        // BPF can parse every common packet.
+        let is_common = with_frame(&bytes, wire_len, |frame| brief(frame).is_some());
+        let recheck = remaining.recheck_program.as_ref().unwrap();
+        assert!(!is_common || !recheck.matches(&bytes, wire_len));
     }
 }
 
 #[test]
-fn length_is_that_on_the_wire_even_when_cut() {
+fn len_of_a_truncated_frame_is_its_wire_length() {
     let cut = &segment(1, 2)[..60];
-    for (expression, wanted) in [
+    for (expression, expected) in [
         ("greater 1000", true),
         ("less 1000", false),
         ("len = 1500", true),
         ("tcp", true),
     ] {
         let mut filter = Filter::new(None, expression).unwrap();
-        assert_eq!(matches(&mut filter, cut, 1500), wanted, "{expression}");
+        assert_eq!(matches(&mut filter, cut, 1500), expected, "{expression}");
     }
 }
 
 #[test]
-fn a_load_beyond_the_captured_bytes_rejects() {
+fn a_load_beyond_the_captured_bytes_rejects_the_frame() {
     let mut filter = Filter::new(None, "tcp[20] = 120").unwrap();
     assert!(matches(&mut filter, &segment(1, 2), 94));
     assert!(!matches(&mut filter, &segment(1, 2)[..54], 94));
 }
 
 #[test]
-fn directions_are_refused_with_the_reason() {
+fn direction_qualifiers_are_rejected_with_the_reason() {
     for expression in ["inbound", "outbound", "tcp and not inbound"] {
-        let error = Program::compile(LinkType::ETHERNET, expression)
+        let error = BpfProgram::compile(LinkType::ETHERNET, expression)
             .unwrap_err()
             .to_string();
-        assert!(error.contains("no answer on loopback"), "{error}");
+        assert!(error.contains("not possible on loopback"), "{error}");
     }
-    // A cooked header says it itself.
-    assert!(Program::compile(LinkType::LINUX_SLL, "inbound").is_ok());
+    // A cooked header records the direction.
+    assert!(BpfProgram::compile(LinkType::LINUX_SLL, "inbound").is_ok());
 }
 
 #[test]
-fn what_is_no_port_is_explained() {
+fn invalid_port_error_explains_the_mistake() {
     for (text, part) in [
-        ("http", "-p takes a port"),
-        ("-i", "promiscuous"),
-        ("70000", "0 to 65535"),
-        ("90-80", "ends before"),
-        ("80,", "no port"),
+        ("http", "-p selects ports"),
+        ("-i", "Unlike tcpdump's"),
+        ("70000", "1-65535"),
+        ("90-80", "90 is greater than 80"),
+        ("80,", "not a port number"),
     ] {
         let error = text.parse::<super::Ports>().unwrap_err();
         assert!(error.contains(part), "{text}: {error}");
@@ -147,11 +149,11 @@ fn what_is_no_port_is_explained() {
 }
 
 #[test]
-fn agrees_with_libpcap_on_whole_packets() {
+fn bpf_agrees_with_libpcap_on_whole_packets() {
     let packets = [
         segment(80, 4000),
         segment(4000, 443),
-        jumbo(80),
+        jumbogram(80),
         vec![0; 14],
         vec![0xff; 60],
     ];
@@ -175,7 +177,7 @@ fn agrees_with_libpcap_on_whole_packets() {
         "net 127.0.0.0/8",
     ];
     for expression in expressions {
-        let ours = Program::compile(LinkType::ETHERNET, expression).unwrap();
+        let ours = BpfProgram::compile(LinkType::ETHERNET, expression).unwrap();
         let theirs = pcap::Capture::dead(pcap::Linktype(1)).unwrap();
         let theirs = theirs.compile(expression, true).unwrap();
         for packet in &packets {

@@ -1,53 +1,53 @@
-//! What a flow may be that none should be: what checks fail on.
+//! Conditions for `--fail-on`: flow properties that lcap reports as a failure.
 
-use super::outcome::Verdict;
+use super::outcome::OutcomeKind;
 use super::record::{FlowRecord, SideRecord};
 
-/// Something that a flow can be.
+/// A condition that a flow can meet.
 #[derive(Debug)]
-pub struct Condition {
-    /// Its name.
+pub struct FlowCondition {
+    /// Name on the command line.
     pub name: &'static str,
-    /// What it is, in a few words.
-    pub about: &'static str,
-    /// Whether it can only be seen where streams are put together.
+    /// Short description for the help text.
+    pub description: &'static str,
+    /// True if the condition can only be detected if streams are reassembled.
     pub needs_streams: bool,
-    /// Whether a flow is it.
-    pub holds: fn(&FlowRecord) -> bool,
+    /// Returns true if a flow meets the condition.
+    pub matches: fn(&FlowRecord) -> bool,
 }
 
-/// Every condition.
+/// All conditions.
 #[rustfmt::skip]
-pub const CONDITIONS: &[Condition] = &[
-    condition("refused", "nothing was listening", |flow| flow.outcome.verdict == Verdict::Refused),
-    condition("no-answer", "nobody answered", |flow| flow.outcome.verdict == Verdict::NoAnswer),
-    condition("reset", "one side ended it with a RST", |flow| matches!(flow.outcome.verdict, Verdict::Reset(_) | Verdict::GivenUp)),
-    condition("half-open", "the handshake was not finished", |flow| flow.outcome.verdict == Verdict::HalfOpen),
-    condition("half-closed", "only one side closed it", |flow| matches!(flow.outcome.verdict, Verdict::HalfClosed(_))),
-    condition("unclosed", "it was still open at the end", |flow| flow.outcome.verdict == Verdict::Open),
-    condition("retransmission", "something was sent again", |flow| any(flow, |side| side.analysis.retrans_pkts > 0)),
-    condition("out-of-order", "segments came in another order than they were sent", |flow| any(flow, |side| side.analysis.ooo_pkts > 0)),
-    condition("zero-window", "a receiver did not read for so long that it could take no more", |flow| any(flow, |side| side.analysis.zero_windows > 0)),
-    condition("gap", "bytes were not captured", |flow| any(flow, |side| side.missed_bytes > 0 || side.analysis.lost_pkts > 0)),
-    Condition {
+pub const CONDITIONS: &[FlowCondition] = &[
+    condition("refused", "nothing was listening", |flow| flow.outcome.kind == OutcomeKind::Refused),
+    condition("no-answer", "no reply was received", |flow| flow.outcome.kind == OutcomeKind::NoAnswer),
+    condition("reset", "one side reset the connection (RST)", |flow| matches!(flow.outcome.kind, OutcomeKind::Reset(_) | OutcomeKind::GivenUp)),
+    condition("half-open", "the handshake was not completed", |flow| flow.outcome.kind == OutcomeKind::HalfOpen),
+    condition("half-closed", "only one side closed the connection", |flow| matches!(flow.outcome.kind, OutcomeKind::HalfClosed(_))),
+    condition("unclosed", "neither side closed the connection", |flow| flow.outcome.kind == OutcomeKind::Open),
+    condition("retransmission", "segments were retransmitted", |flow| any_side(flow, |side| side.analysis.retrans_pkts > 0)),
+    condition("out-of-order", "segments arrived out of order", |flow| any_side(flow, |side| side.analysis.ooo_pkts > 0)),
+    condition("zero-window", "a receiver's buffer was full (zero window)", |flow| any_side(flow, |side| side.analysis.zero_windows > 0)),
+    condition("gap", "bytes are missing from the capture", |flow| any_side(flow, |side| side.missed_bytes > 0 || side.analysis.lost_pkts > 0)),
+    FlowCondition {
         needs_streams: true,
-        ..condition("mismatch", "bytes were sent again, and were others", |flow| any(flow, |side| side.analysis.mismatched_bytes > 0))
+        ..condition("mismatch", "retransmitted bytes differ from the originals", |flow| any_side(flow, |side| side.analysis.mismatched_bytes > 0))
     },
 ];
 
 const fn condition(
     name: &'static str,
-    about: &'static str,
-    holds: fn(&FlowRecord) -> bool,
-) -> Condition {
-    Condition {
+    description: &'static str,
+    predicate: fn(&FlowRecord) -> bool,
+) -> FlowCondition {
+    FlowCondition {
         name,
-        about,
+        description,
         needs_streams: false,
-        holds,
+        matches: predicate,
     }
 }
 
-fn any(flow: &FlowRecord, holds: fn(&SideRecord) -> bool) -> bool {
-    flow.sides.iter().any(holds)
+fn any_side(flow: &FlowRecord, predicate: fn(&SideRecord) -> bool) -> bool {
+    flow.sides.iter().any(predicate)
 }

@@ -1,30 +1,31 @@
-//! IP fragments put together (RFC 791 section 3.2, RFC 8200 section 4.5), within bounds of bytes and time.
+//! IP fragment reassembly (RFC 791 section 3.2, RFC 8200 section 4.5), bounded in bytes and time.
 //!
-//! A datagram is given once it is whole. What two fragments both claim is the first one's (RFC 5722 would drop the datagram; here
-//! it is wanted to be seen). What stays incomplete is dropped and counted.
+//! A datagram is returned when it is complete. If two fragments overlap, the bytes of the first
+//! fragment are kept (RFC 5722 requires the datagram to be dropped; here it must remain visible).
+//! Incomplete datagrams are dropped and counted.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use super::pieces::stretch;
+use super::coverage::covered_until;
 use crate::decode;
 use crate::packet::{Body, Brief, Fragment, Packet, Payload};
 
-/// Datagrams of which fragments came and others are missing.
+/// Reassembles fragmented datagrams.
 #[derive(Debug, Default)]
-pub(super) struct Fragments {
-    waiting: HashMap<Id, Datagram>,
-    /// What they hold, with what each costs beside.
-    bytes: usize,
-    /// When the oldest of them began, at the earliest.
-    oldest: i64,
-    /// How many were given up.
+pub(super) struct FragmentReassembler {
+    pending: HashMap<DatagramId, PartialDatagram>,
+    /// Memory used by incomplete datagrams in bytes, including overhead.
+    buffered_bytes: usize,
+    /// Lower bound of the oldest incomplete datagram's start time.
+    oldest_start: i64,
+    /// Number of datagrams that were dropped incomplete.
     pub(super) incomplete: u64,
 }
 
-/// What belongs together.
+/// Identity of a fragmented datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Id {
+struct DatagramId {
     src: IpAddr,
     dst: IpAddr,
     proto: u8,
@@ -32,49 +33,52 @@ struct Id {
 }
 
 #[derive(Debug, Default)]
-struct Datagram {
-    began: i64,
-    /// By offset; they do not overlap.
+struct PartialDatagram {
+    start_time: i64,
+    /// Fragments by offset; they do not overlap.
     parts: BTreeMap<u32, Box<[u8]>>,
-    /// The whole length, once the last fragment came.
-    len: Option<u32>,
-    /// Whether a fragment was cut by the snap length or is impossible: it will never be whole.
-    hopeless: bool,
-    covered: u32,
-    /// Bytes of all fragments' frames, and of the header of one.
+    /// Length of the datagram; set when the last fragment arrives.
+    total_len: Option<u32>,
+    /// True if a fragment was cut by the snapshot length or is invalid: the datagram cannot be
+    /// completed.
+    is_unrecoverable: bool,
+    covered_bytes: u32,
+    /// Length of all fragments' frames on the wire, in bytes.
     wire_len: u32,
+    /// Length of the IP header of one fragment, in bytes.
     header_len: u32,
 }
 
-/// A datagram that is complete.
-pub(super) struct Whole {
-    id: Id,
+/// A reassembled datagram.
+pub(super) struct ReassembledDatagram {
+    id: DatagramId,
     contents: Vec<u8>,
     wire_len: u32,
     header_len: u32,
-    began: i64,
+    start_time: i64,
 }
 
-impl Whole {
-    /// What it carries.
+impl ReassembledDatagram {
+    /// Returns the decoded contents.
     pub(super) fn body(&self) -> Body<'_> {
-        let Id {
+        let DatagramId {
             src, dst, proto, ..
         } = self.id;
         let payload = Payload {
             bytes: &self.contents,
             len: self.contents.len() as u32,
         };
-        decode::contents(src, dst, proto, payload)
+        decode::decode_reassembled(src, dst, proto, payload)
     }
 
-    /// When its first fragment came, in nanoseconds.
-    pub(super) fn began(&self) -> i64 {
-        self.began
+    /// Returns the time of the first fragment, in nanoseconds.
+    pub(super) fn start_time(&self) -> i64 {
+        self.start_time
     }
 
-    /// Its sizes instead of its last fragment's: all frames, one header.
-    pub(super) fn sizes<'a>(&self, brief: Brief<'a>) -> Brief<'a> {
+    /// Returns `brief` with the sizes of the whole datagram instead of those of its last fragment:
+    /// the bytes of all frames, and one IP header.
+    pub(super) fn with_sizes<'a>(&self, brief: Brief<'a>) -> Brief<'a> {
         Brief {
             wire_len: self.wire_len,
             ip_len: self.header_len + self.contents.len() as u32,
@@ -83,145 +87,158 @@ impl Whole {
     }
 }
 
-/// The most that all datagrams together may hold, in bytes.
-const MOST_BYTES: usize = 8 << 20;
+/// Maximum memory of all incomplete datagrams together, in bytes.
+const MAX_FRAGMENT_BYTES: usize = 8 << 20;
 /// Length of an IPv6 fragment header, in bytes.
-const FRAGMENT_HEADER: u32 = 8;
-/// What a datagram and each of its fragments cost beside their bytes.
-const OVERHEAD: usize = 128;
-/// How long a datagram waits for its other fragments, in nanoseconds (ipfrag_time of ip-sysctl).
-const PATIENCE: i64 = 30_000_000_000;
-/// No datagram is longer (RFC 791: 65535 bytes with its header).
-const LONGEST: u32 = 65_535;
+const FRAGMENT_HEADER_LEN: u32 = 8;
+/// Memory overhead of a datagram and of each of its fragments, in addition to their bytes.
+const FRAGMENT_OVERHEAD_BYTES: usize = 128;
+/// Time in nanoseconds after which an incomplete datagram is dropped (ipfrag_time of ip-sysctl).
+const REASSEMBLY_TIMEOUT_NS: i64 = 30_000_000_000;
+/// Maximum length of a datagram (RFC 791: 65535 bytes including its header).
+const MAX_DATAGRAM_LEN: u32 = 65_535;
 
-impl Fragments {
-    /// Takes a fragment; the whole datagram, if this was the last that was missing.
-    pub(super) fn add(&mut self, packet: &Packet, now: i64) -> Option<Whole> {
+impl FragmentReassembler {
+    /// Adds a fragment; returns the datagram if the fragment completes it.
+    pub(super) fn add(&mut self, packet: &Packet, now: i64) -> Option<ReassembledDatagram> {
         let (fragment, (src, dst)) = (packet.fragment?, packet.addresses()?);
-        let (proto, payload) = decode::fragment_contents(packet)?;
-        let id = Id {
+        let (proto, payload) = decode::fragment_payload(packet)?;
+        let id = DatagramId {
             src,
             dst,
             proto,
             id: fragment.id,
         };
-        // The header that says what fragment it is would not be there without fragments (RFC 8200 section 4.5).
-        let own = if src.is_ipv6() { FRAGMENT_HEADER } else { 0 };
-        let header_len = packet.ip_len().saturating_sub(payload.len + own);
+        // The fragment header does not count: the original packet did not contain it (RFC 8200
+        // section 4.5).
+        let fragment_header_len = if src.is_ipv6() {
+            FRAGMENT_HEADER_LEN
+        } else {
+            0
+        };
+        let header_len = packet
+            .ip_len()
+            .saturating_sub(payload.len + fragment_header_len);
         let sizes = (packet.frame.plausible_len(), header_len);
         self.add_part(id, fragment, payload, sizes, now)
     }
 
     fn add_part(
         &mut self,
-        id: Id,
+        id: DatagramId,
         fragment: Fragment,
         payload: Payload,
         (wire_len, header_len): (u32, u32),
         now: i64,
-    ) -> Option<Whole> {
-        if now.saturating_sub(self.oldest) > PATIENCE {
-            self.forget_old(now);
+    ) -> Option<ReassembledDatagram> {
+        if now.saturating_sub(self.oldest_start) > REASSEMBLY_TIMEOUT_NS {
+            self.expire(now);
         }
         let end = fragment.offset.saturating_add(payload.len);
-        if self.waiting.is_empty() {
-            self.oldest = now;
+        if self.pending.is_empty() {
+            self.oldest_start = now;
         }
         let mut before = 0;
-        let entry = self.waiting.entry(id);
+        let entry = self.pending.entry(id);
         let datagram = entry
-            .and_modify(|datagram| before = datagram.size())
-            .or_insert_with(|| Datagram {
-                began: now,
-                ..Datagram::default()
+            .and_modify(|datagram| before = datagram.buffered_bytes())
+            .or_insert_with(|| PartialDatagram {
+                start_time: now,
+                ..PartialDatagram::default()
             });
-        datagram.hopeless |= end > LONGEST || payload.bytes.len() as u32 != payload.len;
-        if datagram.hopeless {
+        datagram.is_unrecoverable |=
+            end > MAX_DATAGRAM_LEN || payload.bytes.len() as u32 != payload.len;
+        if datagram.is_unrecoverable {
             datagram.parts.clear();
-            datagram.covered = 0;
+            datagram.covered_bytes = 0;
         } else {
             datagram.add(fragment.offset, payload.bytes);
         }
         datagram.wire_len = datagram.wire_len.saturating_add(wire_len);
         datagram.header_len = header_len;
-        if !fragment.more {
-            datagram.len = Some(end);
+        if !fragment.more_fragments {
+            datagram.total_len = Some(end);
         }
-        self.bytes = self.bytes - before + datagram.size();
-        if datagram.is_whole() {
-            let whole = self.take(&id)?;
-            return Some(Whole {
+        self.buffered_bytes = self.buffered_bytes - before + datagram.buffered_bytes();
+        if datagram.is_complete() {
+            let whole = self.remove(&id)?;
+            return Some(ReassembledDatagram {
                 id,
                 wire_len: whole.wire_len,
-                began: whole.began,
+                start_time: whole.start_time,
                 header_len: whole.header_len,
-                contents: whole.contents(),
+                contents: whole.into_contents(),
             });
         }
-        if self.bytes > MOST_BYTES {
-            self.make_room();
+        if self.buffered_bytes > MAX_FRAGMENT_BYTES {
+            self.evict_oldest_half();
         }
         None
     }
 
-    /// The capture is over.
-    pub(super) fn give_up_all(&mut self) {
-        self.incomplete += self.waiting.len() as u64;
-        self.waiting.clear();
-        self.bytes = 0;
+    /// Drops all incomplete datagrams at the end of the capture.
+    pub(super) fn drop_all(&mut self) {
+        self.incomplete += self.pending.len() as u64;
+        self.pending.clear();
+        self.buffered_bytes = 0;
     }
 
-    fn take(&mut self, id: &Id) -> Option<Datagram> {
-        let datagram = self.waiting.remove(id)?;
-        self.bytes -= datagram.size();
+    fn remove(&mut self, id: &DatagramId) -> Option<PartialDatagram> {
+        let datagram = self.pending.remove(id)?;
+        self.buffered_bytes -= datagram.buffered_bytes();
         Some(datagram)
     }
 
-    fn give_up(&mut self, id: &Id) {
-        if self.take(id).is_some() {
+    fn drop_incomplete(&mut self, id: &DatagramId) {
+        if self.remove(id).is_some() {
             self.incomplete += 1;
         }
     }
 
-    fn forget_old(&mut self, now: i64) {
-        let is_old = |datagram: &Datagram| now.saturating_sub(datagram.began) > PATIENCE;
-        let old = self.waiting.iter().filter(|(_, datagram)| is_old(datagram));
-        let old: Vec<Id> = old.map(|(id, _)| *id).collect();
-        old.iter().for_each(|id| self.give_up(id));
-        let began = self.waiting.values().map(|datagram| datagram.began);
-        self.oldest = began.min().unwrap_or(now);
+    fn expire(&mut self, now: i64) {
+        let is_old = |datagram: &PartialDatagram| {
+            now.saturating_sub(datagram.start_time) > REASSEMBLY_TIMEOUT_NS
+        };
+        let old = self.pending.iter().filter(|(_, datagram)| is_old(datagram));
+        let old: Vec<DatagramId> = old.map(|(id, _)| *id).collect();
+        old.iter().for_each(|id| self.drop_incomplete(id));
+        let start_times = self.pending.values().map(|datagram| datagram.start_time);
+        self.oldest_start = start_times.min().unwrap_or(now);
     }
 
-    /// Gives up the older half.
-    fn make_room(&mut self) {
-        let mut all: Vec<(i64, Id)> = self
-            .waiting
+    /// Drops the older half of the incomplete datagrams.
+    fn evict_oldest_half(&mut self) {
+        let mut by_age: Vec<(i64, DatagramId)> = self
+            .pending
             .iter()
-            .map(|(id, datagram)| (datagram.began, *id))
+            .map(|(id, datagram)| (datagram.start_time, *id))
             .collect();
-        all.sort_unstable();
-        let half = all.len().div_ceil(2);
-        all.iter().take(half).for_each(|(_, id)| self.give_up(id));
+        by_age.sort_unstable();
+        let half = by_age.len().div_ceil(2);
+        by_age
+            .iter()
+            .take(half)
+            .for_each(|(_, id)| self.drop_incomplete(id));
     }
 }
 
-impl Datagram {
-    fn size(&self) -> usize {
-        self.covered as usize + (self.parts.len() + 1) * OVERHEAD
+impl PartialDatagram {
+    fn buffered_bytes(&self) -> usize {
+        self.covered_bytes as usize + (self.parts.len() + 1) * FRAGMENT_OVERHEAD_BYTES
     }
 
-    /// Whether nothing is missing before the end.
-    fn is_whole(&self) -> bool {
+    /// Returns true if the last fragment has arrived and no bytes are missing.
+    fn is_complete(&self) -> bool {
         let Some(len) = self
-            .len
-            .filter(|&len| self.covered >= len && !self.hopeless)
+            .total_len
+            .filter(|&len| self.covered_bytes >= len && !self.is_unrecoverable)
         else {
             return false;
         };
         let mut reached = 0;
         while reached < len {
-            let (is_there, until) = self.stretch(reached, len);
-            if !is_there {
+            let (is_present, until) = self.covered_until(reached, len);
+            if !is_present {
                 return false;
             }
             reached = until;
@@ -229,28 +246,28 @@ impl Datagram {
         true
     }
 
-    fn stretch(&self, at: u32, end: u32) -> (bool, u32) {
-        stretch(&self.parts, |part| part.len() as u32, at, end)
+    fn covered_until(&self, at: u32, end: u32) -> (bool, u32) {
+        covered_until(&self.parts, |part| part.len() as u32, at, end)
     }
 
-    /// Adds those bytes that no fragment had yet.
+    /// Adds the bytes that no earlier fragment contained.
     fn add(&mut self, offset: u32, bytes: &[u8]) {
         let end = offset + bytes.len() as u32;
         let mut at = offset;
         while at < end {
-            let (is_there, until) = self.stretch(at, end);
-            if !is_there {
-                let fresh = bytes.get((at - offset) as usize..(until - offset) as usize);
-                let fresh = fresh.unwrap_or_default();
-                self.covered += fresh.len() as u32;
-                self.parts.insert(at, fresh.into());
+            let (is_present, until) = self.covered_until(at, end);
+            if !is_present {
+                let new_bytes = bytes.get((at - offset) as usize..(until - offset) as usize);
+                let new_bytes = new_bytes.unwrap_or_default();
+                self.covered_bytes += new_bytes.len() as u32;
+                self.parts.insert(at, new_bytes.into());
             }
             at = until;
         }
     }
 
-    fn contents(self) -> Vec<u8> {
-        let len = self.len.unwrap_or(self.covered) as usize;
+    fn into_contents(self) -> Vec<u8> {
+        let len = self.total_len.unwrap_or(self.covered_bytes) as usize;
         let mut contents: Vec<u8> = self.parts.into_values().flatten().collect();
         contents.truncate(len);
         contents
@@ -261,9 +278,9 @@ impl Datagram {
 mod tests {
     use super::*;
 
-    fn id(id: u32) -> Id {
+    fn id(id: u32) -> DatagramId {
         let localhost = std::net::Ipv4Addr::LOCALHOST.into();
-        Id {
+        DatagramId {
             src: localhost,
             dst: localhost,
             proto: 17,
@@ -272,7 +289,7 @@ mod tests {
     }
 
     fn add(
-        fragments: &mut Fragments,
+        fragments: &mut FragmentReassembler,
         n: u32,
         offset: u32,
         bytes: &[u8],
@@ -281,7 +298,7 @@ mod tests {
         let fragment = Fragment {
             id: n,
             offset,
-            more,
+            more_fragments: more,
         };
         let len = bytes.len() as u32;
         let whole = fragments.add_part(id(n), fragment, Payload { bytes, len }, (60, 20), 0)?;
@@ -290,36 +307,36 @@ mod tests {
     }
 
     #[test]
-    fn in_any_order_and_the_first_copy() {
-        let mut fragments = Fragments::default();
+    fn fragments_in_any_order_keep_the_first_copy() {
+        let mut fragments = FragmentReassembler::default();
         assert_eq!(add(&mut fragments, 1, 16, b"last", false), None);
         assert_eq!(add(&mut fragments, 2, 0, b"other...", true), None);
         assert_eq!(add(&mut fragments, 1, 8, b"middle..", true), None);
-        // Overlaps what is there on its right.
+        // Overlaps the next fragment.
         let whole = add(&mut fragments, 1, 0, b"begin...MIDDLE", true);
         assert_eq!(whole.as_deref(), Some(&b"begin...middle..last"[..]));
-        assert_eq!((fragments.waiting.len(), fragments.incomplete), (1, 0));
+        assert_eq!((fragments.pending.len(), fragments.incomplete), (1, 0));
     }
 
     #[test]
-    fn what_stays_incomplete_is_given_up_and_counted() {
-        let mut fragments = Fragments::default();
+    fn incomplete_datagrams_are_dropped_and_counted() {
+        let mut fragments = FragmentReassembler::default();
         let large = vec![0; 60_000];
         for n in 0..1000 {
             assert_eq!(add(&mut fragments, n, 8, &large[..5000], true), None);
         }
-        assert!(fragments.bytes <= MOST_BYTES);
+        assert!(fragments.buffered_bytes <= MAX_FRAGMENT_BYTES);
         let late = Fragment {
             id: 9,
             offset: 0,
-            more: true,
+            more_fragments: true,
         };
         let payload = Payload {
             bytes: b"late....",
             len: 8,
         };
-        fragments.add_part(id(5000), late, payload, (60, 20), PATIENCE + 1);
-        assert_eq!(fragments.waiting.len(), 1);
+        fragments.add_part(id(5000), late, payload, (60, 20), REASSEMBLY_TIMEOUT_NS + 1);
+        assert_eq!(fragments.pending.len(), 1);
         assert_eq!(fragments.incomplete, 1000);
         let cut = Payload {
             bytes: b"cut",
@@ -327,18 +344,18 @@ mod tests {
         };
         assert!(
             fragments
-                .add_part(id(5000), late, cut, (60, 20), PATIENCE + 1)
+                .add_part(id(5000), late, cut, (60, 20), REASSEMBLY_TIMEOUT_NS + 1)
                 .is_none()
         );
-        fragments.give_up_all();
-        assert_eq!((fragments.incomplete, fragments.bytes), (1001, 0));
+        fragments.drop_all();
+        assert_eq!((fragments.incomplete, fragments.buffered_bytes), (1001, 0));
     }
 
     #[test]
-    fn an_impossible_length_is_refused() {
-        let mut fragments = Fragments::default();
+    fn a_datagram_beyond_65535_bytes_is_dropped() {
+        let mut fragments = FragmentReassembler::default();
         assert_eq!(add(&mut fragments, 1, 65_528, b"too much", false), None);
-        fragments.give_up_all();
+        fragments.drop_all();
         assert_eq!(fragments.incomplete, 1);
     }
 }

@@ -1,36 +1,39 @@
-//! What happened in a flow, as a string of letters (Zeek's `history` in conn.log): upper case is the originator's.
+//! Flow history as a string of letters (Zeek's `history` in conn.log): upper case for the
+//! originator, lower case for the responder.
 //!
-//! `S` SYN, `H` SYN and ACK, `A` ACK without data, `D` data, `F` FIN, `R` RST, `G` gap, `T` repeated, `W` window of 0, `I` FIN and
-//! RST together, `Q` SYN with FIN or RST, `^` the ends were exchanged. Zeek has `C` too, a bad checksum: on loopback checksums are
-//! not filled in, so lcap does not look at them.
+//! `S` SYN, `H` SYN and ACK, `A` ACK without data, `D` data, `F` FIN, `R` RST, `G` gap, `T`
+//! retransmission, `W` zero window, `I` FIN and RST together, `Q` SYN with FIN or RST, `^`
+//! originator and responder swapped. Zeek's `C` (bad checksum) is not used: checksums are not
+//! filled in on loopback, so lcap does not verify them.
 
 use std::fmt;
 use std::ops::Deref;
 
 use super::key::Side;
 
-/// Letters of one flow, most of them without an allocation. As text, they are those alone.
+/// History of one flow, stored inline while it is short. Dereferences to its text.
 #[derive(Clone, Default)]
 pub struct History {
-    short: [u8; INLINE],
-    /// How many letters there are.
+    inline: [u8; INLINE_LETTERS],
+    /// Number of letters.
     len: u16,
-    /// All of them, once they are more than [`INLINE`].
-    // A vector of its own would make every flow larger for what hardly any has.
+    /// All letters, if there are more than [`INLINE_LETTERS`].
+    // Boxed, because an inline `Vec` would enlarge every flow, and few flows use it.
     #[allow(clippy::box_collection)]
-    long: Option<Box<Vec<u8>>>,
-    /// Which kinds were seen: one bit each, the responder's eight higher.
+    heap: Option<Box<Vec<u8>>>,
+    /// Recorded events: one bit per [`HistoryEvent`]; the responder's bits are in the upper byte.
     seen: u16,
 }
 
-const INLINE: usize = 20;
-/// Longer than any conversation has a reason to make it: then `x`, Zeek's letter for what was not followed to its end.
-const LONGEST: u16 = 1000;
+const INLINE_LETTERS: usize = 20;
+/// Maximum number of letters, more than any reasonable conversation needs. A longer history is cut
+/// and ends in `x`, Zeek's mark for a truncated history.
+const MAX_LETTERS: u16 = 1000;
 
-/// What is written once for each side.
+/// Events recorded once per side.
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
-pub(super) enum Once {
+pub(super) enum HistoryEvent {
     Syn,
     Fin,
     Rst,
@@ -41,36 +44,37 @@ pub(super) enum Once {
 }
 
 impl History {
-    /// Adds a letter, if this kind was not seen from this side; true where it was.
+    /// Adds the letter of an event unless the event was already recorded for this side; returns
+    /// true if it was.
     #[inline]
-    pub(super) fn once(&mut self, side: Side, kind: Once, letter: u8) -> bool {
-        if self.has(side, kind) {
+    pub(super) fn add_once(&mut self, side: Side, kind: HistoryEvent, letter: u8) -> bool {
+        if self.has_event(side, kind) {
             return true;
         }
-        self.first(side, kind, letter);
+        self.add_first(side, kind, letter);
         false
     }
 
-    /// Not inlined: where nearly all packets come by it would be in the way.
+    /// Records the first occurrence of an event. Not inlined, because it is rare.
     #[inline(never)]
-    fn first(&mut self, side: Side, kind: Once, letter: u8) {
-        self.seen |= bit(side, kind);
+    fn add_first(&mut self, side: Side, kind: HistoryEvent, letter: u8) {
+        self.seen |= event_bit(side, kind);
         self.add(side, letter);
     }
 
-    /// Whether this kind was seen from this side.
+    /// Returns true if this event was recorded for this side.
     #[inline]
-    pub(super) fn has(&self, side: Side, kind: Once) -> bool {
-        self.seen & bit(side, kind) != 0
+    pub(super) fn has_event(&self, side: Side, kind: HistoryEvent) -> bool {
+        self.seen & event_bit(side, kind) != 0
     }
 
-    /// A datagram came.
+    /// Records a datagram.
     #[inline]
-    pub(super) fn datagram(&mut self, side: Side) {
-        self.once(side, Once::Data, b'D');
+    pub(super) fn add_datagram(&mut self, side: Side) {
+        self.add_once(side, HistoryEvent::Data, b'D');
     }
 
-    /// Adds a letter.
+    /// Adds a letter, in lower case for the responder.
     #[inline]
     pub(super) fn add(&mut self, side: Side, letter: u8) {
         let letter = match side {
@@ -80,47 +84,51 @@ impl History {
         self.push(letter);
     }
 
-    /// Counts, and adds a letter for the 1st, the 10th, the 100th … time.
-    pub(super) fn scaled(&mut self, side: Side, counter: &mut u32, letter: u8) {
+    /// Increments a counter, and adds a letter for the 1st, 10th, 100th … occurrence.
+    pub(super) fn add_scaled(&mut self, side: Side, counter: &mut u32, letter: u8) {
         *counter = counter.saturating_add(1);
         if counter.checked_ilog10().map(|power| 10_u32.pow(power)) == Some(*counter) {
             self.add(side, letter);
         }
     }
 
-    /// The ends were exchanged.
-    pub(super) fn flip(&mut self) {
+    /// Records that originator and responder were swapped.
+    pub(super) fn add_flip(&mut self) {
         self.push(b'^');
     }
 
-    /// All letters so far.
+    /// Returns all letters so far.
     #[inline]
     pub(super) fn letters(&self) -> &[u8] {
-        match &self.long {
-            Some(long) => long,
-            None => &self.short[..usize::from(self.len)],
+        match &self.heap {
+            Some(letters) => letters,
+            None => &self.inline[..usize::from(self.len)],
         }
     }
 
     #[inline]
     fn push(&mut self, letter: u8) {
-        match self.short.get_mut(usize::from(self.len)) {
-            Some(place) => {
-                *place = letter;
+        match self.inline.get_mut(usize::from(self.len)) {
+            Some(slot) => {
+                *slot = letter;
                 self.len += 1;
             }
-            None => self.push_long(letter),
+            None => self.push_heap(letter),
         }
     }
 
     #[cold]
-    fn push_long(&mut self, letter: u8) {
-        if self.len > LONGEST {
+    fn push_heap(&mut self, letter: u8) {
+        if self.len > MAX_LETTERS {
             return;
         }
-        let letter = if self.len == LONGEST { b'x' } else { letter };
-        let short = || Box::new(self.short.to_vec());
-        self.long.get_or_insert_with(short).push(letter);
+        let letter = if self.len == MAX_LETTERS {
+            b'x'
+        } else {
+            letter
+        };
+        let copy_inline = || Box::new(self.inline.to_vec());
+        self.heap.get_or_insert_with(copy_inline).push(letter);
         self.len += 1;
     }
 }
@@ -129,7 +137,7 @@ impl Deref for History {
     type Target = str;
 
     fn deref(&self) -> &str {
-        // Letters are text.
+        // Only ASCII letters and `^` are pushed.
         str::from_utf8(self.letters()).unwrap_or_default()
     }
 }
@@ -146,7 +154,7 @@ impl fmt::Display for History {
     }
 }
 
-fn bit(side: Side, kind: Once) -> u16 {
+fn event_bit(side: Side, kind: HistoryEvent) -> u16 {
     1 << (kind as u8 + 8 * side as u8)
 }
 
@@ -155,16 +163,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_once_and_counts_in_powers_of_ten() {
+    fn events_are_added_once_and_counters_at_powers_of_ten() {
         let mut history = History::default();
-        assert!(!history.once(Side::Orig, Once::Syn, b'S'));
-        assert!(!history.once(Side::Resp, Once::Syn, b'H'));
-        assert!(history.once(Side::Orig, Once::Syn, b'S'));
+        assert!(!history.add_once(Side::Orig, HistoryEvent::Syn, b'S'));
+        assert!(!history.add_once(Side::Resp, HistoryEvent::Syn, b'H'));
+        assert!(history.add_once(Side::Orig, HistoryEvent::Syn, b'S'));
         let mut count = 0;
         for _ in 0..1000 {
-            history.scaled(Side::Resp, &mut count, b'T');
+            history.add_scaled(Side::Resp, &mut count, b'T');
         }
-        history.flip();
+        history.add_flip();
         assert_eq!((&*history, count), ("Shtttt^", 1000));
     }
 
@@ -175,7 +183,7 @@ mod tests {
             history.add(Side::Orig, b'S');
         }
         let text = history.to_string();
-        assert_eq!(text.len(), usize::from(LONGEST) + 1);
+        assert_eq!(text.len(), usize::from(MAX_LETTERS) + 1);
         assert!(text.starts_with("SSSS") && text.ends_with("Sx"));
     }
 }

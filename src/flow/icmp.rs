@@ -1,25 +1,27 @@
-//! ICMP messages as flows, as Zeek has them (RFC 792, RFC 4443, RFC 4861): the message's type is the originator's port, the type
-//! that answers it the responder's; where none answers, the code. And errors that quote a packet: which flow they are about.
+//! ICMP messages as flows, following Zeek (RFC 792, RFC 4443, RFC 4861), and the flow that an ICMP
+//! error quotes. The originator's port is the message type. The responder's port is the type of the
+//! reply, or the code if the message has no reply type.
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::key::Kind;
+use super::key::Directionality;
 use crate::decode;
 use crate::packet::{ICMP, Payload, Tuple};
 
-/// The tuple of a message, and whether the other side's answers belong to the same flow; nothing if its type is not there.
+/// Returns the tuple of a message and its directionality: a request and its reply belong to the
+/// same flow. Returns `None` if the type and code were not captured.
 pub(super) fn tuple(
     src: IpAddr,
     dst: IpAddr,
     proto: u8,
     payload: Payload,
-) -> Option<(Tuple, Kind)> {
+) -> Option<(Tuple, Directionality)> {
     let [kind, code, ..] = *payload.bytes else {
         return None;
     };
-    let answer = if proto == ICMP {
+    let reply = if proto == ICMP {
         match kind {
-            // Echo, time stamp, information and mask; each with its reply.
+            // Echo, timestamp, information and address mask, each with its reply.
             8 => Some(0),
             0 => Some(8),
             13 | 15 | 17 => Some(kind + 1),
@@ -44,18 +46,18 @@ pub(super) fn tuple(
     };
     let tuple = Tuple {
         src: SocketAddr::new(src, u16::from(kind)),
-        dst: SocketAddr::new(dst, u16::from(answer.unwrap_or(code))),
+        dst: SocketAddr::new(dst, u16::from(reply.unwrap_or(code))),
         proto,
     };
-    let kind = if answer.is_some() {
-        Kind::TwoWay
+    let directionality = if reply.is_some() {
+        Directionality::TwoWay
     } else {
-        Kind::OneWay
+        Directionality::OneWay
     };
-    Some((tuple, kind))
+    Some((tuple, directionality))
 }
 
-/// What a message carries behind its eight octets of header.
+/// Returns the data after a message's 8-byte header.
 pub(super) fn data(payload: Payload) -> Payload {
     const HEADER: u32 = 8;
     Payload {
@@ -64,14 +66,14 @@ pub(super) fn data(payload: Payload) -> Payload {
     }
 }
 
-/// Who sent a packet to a port where nobody listens, and to whom, if that is what an error says.
+/// Returns the tuple of the quoted packet if the message is a "port unreachable" error.
 pub(super) fn unreachable_port(proto: u8, payload: Payload) -> Option<Tuple> {
     const PORT_UNREACHABLE_4: [u8; 2] = [3, 3];
     const PORT_UNREACHABLE_6: [u8; 2] = [1, 4];
-    let what = payload.bytes.first_chunk::<2>()?;
-    let is_it = match proto {
-        ICMP => *what == PORT_UNREACHABLE_4,
-        _ => *what == PORT_UNREACHABLE_6,
+    let type_and_code = payload.bytes.first_chunk::<2>()?;
+    let is_port_unreachable = match proto {
+        ICMP => *type_and_code == PORT_UNREACHABLE_4,
+        _ => *type_and_code == PORT_UNREACHABLE_6,
     };
-    is_it.then(|| decode::quoted(proto, payload))?
+    is_port_unreachable.then(|| decode::quoted_tuple(proto, payload))?
 }

@@ -1,25 +1,25 @@
-//! What makes packets one flow: the two ends and the protocol, whichever way the packet goes.
+//! Flow keys: two endpoints and a protocol, independent of the packet's direction.
 
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::packet::{Brief, Tuple};
 
-/// Who of a flow's two.
+/// One of a flow's two endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Side {
-    /// The originator: who opened it; the client.
+    /// The originator: the side that opened the flow, the client.
     Orig = 0,
     /// The responder: the server.
     Resp = 1,
 }
 
 impl Side {
-    /// Both, the originator first.
+    /// Both sides, the originator first.
     pub const BOTH: [Side; 2] = [Side::Orig, Side::Resp];
 
-    /// The other one.
+    /// Returns the opposite side.
     #[inline]
     pub fn other(self) -> Side {
         match self {
@@ -28,7 +28,7 @@ impl Side {
         }
     }
 
-    /// `orig` or `resp`, as Zeek writes them.
+    /// Returns Zeek's name of the side: `orig` or `resp`.
     pub fn name(self) -> &'static str {
         match self {
             Side::Orig => "orig",
@@ -36,7 +36,7 @@ impl Side {
         }
     }
 
-    /// What people call it.
+    /// Returns the name of the side in reports: `client` or `server`.
     pub fn role(self) -> &'static str {
         match self {
             Side::Orig => "client",
@@ -45,34 +45,38 @@ impl Side {
     }
 }
 
-/// The lower or the higher end of a [`FlowKey`].
+/// One of the two ends of a [`FlowKey`]: the low end has the lower port or, if both ports are
+/// equal, the lower address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum End {
+pub(super) enum KeyEnd {
     #[default]
     Low,
     High,
 }
 
-/// A flow's two ends and its protocol, undirected: the same for both directions.
+/// Undirected key of a flow: its two endpoints and its protocol.
 ///
 /// ```text
-///  words 0, 1   address of the end with the lower port, or the lower address
-///  words 2, 3   address of the other end; of IPv4 all addresses are in word 0, the lower end's in its upper half
-///  word 4       lower port (16) | higher port (16) | kind (8) | IP version (8) | IANA protocol (8), from the top
+///  words 0, 1   address of the low end
+///  words 2, 3   address of the high end
+///               (IPv4: both addresses are in word 0, the low end's in the upper half)
+///  word 4       from the top: lower port (16) | higher port (16) | directionality (8)
+///               | IP version (8) | IANA protocol (8)
 /// ```
 #[derive(Debug, Clone, Copy, Eq, Default)]
 pub struct FlowKey {
     words: [u64; 5],
 }
 
-/// Word by word: as an array it would be a call. Ports differ where anything does.
+/// Compares word by word, because the derived array comparison compiles to a function call. Word 4
+/// is compared first: most keys that differ have different ports.
 impl PartialEq for FlowKey {
     #[inline]
     fn eq(&self, other: &FlowKey) -> bool {
         let [a, b, c, d, ports] = self.words;
-        let [e, f, g, h, other] = other.words;
-        // Of IPv4 the first word says it all.
-        ports == other && a == e && (self.is_ip4() || (b ^ f) | (c ^ g) | (d ^ h) == 0)
+        let [e, f, g, h, other_ports] = other.words;
+        // For IPv4, the first word contains both addresses.
+        ports == other_ports && a == e && (self.is_ipv4() || (b ^ f) | (c ^ g) | (d ^ h) == 0)
     }
 }
 
@@ -81,30 +85,31 @@ impl Hash for FlowKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let [a, b, c, d, ports] = self.words;
         state.write_u64(a);
-        if !self.is_ip4() {
+        if !self.is_ipv4() {
             [b, c, d].iter().for_each(|&word| state.write_u64(word));
         }
         state.write_u64(ports);
     }
 }
 
-/// What a message without ports is told apart by.
+/// Packet directions that one flow covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Both ends speak.
+pub(super) enum Directionality {
+    /// Both directions.
     TwoWay = 0,
-    /// Only one end speaks: what the other says is another flow (ICMP messages that are not answered by their like).
+    /// One direction; the opposite direction is a separate flow (ICMP messages without a reply
+    /// type).
     OneWay = 1,
 }
 
 impl FlowKey {
-    /// The key of a directed tuple, and which of its ends the source is.
+    /// Returns the key of a directed tuple, and the end of the key that is the source.
     #[inline]
-    pub(super) fn of(tuple: &Tuple, kind: Kind) -> (FlowKey, End) {
+    pub(super) fn from_tuple(tuple: &Tuple, kind: Directionality) -> (FlowKey, KeyEnd) {
         let ends = [tuple.src, tuple.dst];
         let version = if tuple.src.is_ipv4() { 4 } else { 6 };
-        FlowKey::between(
-            ends.map(|end| address(end.ip())),
+        FlowKey::from_parts(
+            ends.map(|end| address_words(end.ip())),
             ends.map(|end| end.port()),
             version,
             kind,
@@ -112,93 +117,99 @@ impl FlowKey {
         )
     }
 
-    /// The key of a packet, and which of its ends the source is.
+    /// Returns the key of a packet, and the end of the key that is the source.
     #[inline(always)]
-    pub(super) fn of_brief(brief: &Brief, kind: Kind) -> (FlowKey, End) {
+    pub(super) fn from_brief(brief: &Brief, kind: Directionality) -> (FlowKey, KeyEnd) {
         let addresses = [brief.src, brief.dst];
-        FlowKey::between(addresses, brief.ports, brief.version, kind, brief.proto)
+        FlowKey::from_parts(addresses, brief.ports, brief.version, kind, brief.proto)
     }
 
     #[inline(always)]
-    fn between(
+    fn from_parts(
         [src, dst]: [[u64; 2]; 2],
         [src_port, dst_port]: [u16; 2],
         version: u8,
-        kind: Kind,
+        kind: Directionality,
         proto: u8,
-    ) -> (FlowKey, End) {
-        // Both ports in one number, as they are and the other way round: the lower one of these begins with the lower port.
-        let there = u32::from(src_port) << 16 | u32::from(dst_port);
-        let back = there.rotate_left(16);
-        // Two ends that are the same are the lower one.
-        let is_low = match there == back {
+    ) -> (FlowKey, KeyEnd) {
+        // Both ports in one number, in packet order and swapped: the smaller number starts with the
+        // lower port.
+        let forward = u32::from(src_port) << 16 | u32::from(dst_port);
+        let reverse = forward.rotate_left(16);
+        // Equal ports: the addresses decide. If they are equal, too, the source is the low end.
+        let is_low = match forward == reverse {
             true => src <= dst,
-            false => there < back,
+            false => forward < reverse,
         };
-        let ports = u64::from(there.min(back)) << 32;
-        let rest = ports | (kind as u64) << 16 | u64::from(version) << 8 | u64::from(proto);
+        let ports = u64::from(forward.min(reverse)) << 32;
+        let word4 = ports | (kind as u64) << 16 | u64::from(version) << 8 | u64::from(proto);
         let [a, b, c, d] = match version {
             4 => {
-                let there = src[1] << 32 | dst[1];
-                let low = if is_low { there } else { there.rotate_left(32) };
+                let forward = src[1] << 32 | dst[1];
+                let low = if is_low {
+                    forward
+                } else {
+                    forward.rotate_left(32)
+                };
                 [low, 0, 0, 0]
             }
             _ if is_low => [src[0], src[1], dst[0], dst[1]],
             _ => [dst[0], dst[1], src[0], src[1]],
         };
-        let end = if is_low { End::Low } else { End::High };
-        let words = [a, b, c, d, rest];
+        let end = if is_low { KeyEnd::Low } else { KeyEnd::High };
+        let words = [a, b, c, d, word4];
         (FlowKey { words }, end)
     }
 
-    /// The address and port of an end.
-    pub(super) fn end(&self, end: End) -> SocketAddr {
-        let [low0, low1, high0, high1, rest] = self.words;
+    /// Returns the address and port of an end.
+    pub(super) fn endpoint(&self, end: KeyEnd) -> SocketAddr {
+        let [low0, low1, high0, high1, word4] = self.words;
         let (ip4, ip6, port) = match end {
-            End::Low => (low0 >> 32, [low0, low1], rest >> 48),
-            End::High => (low0, [high0, high1], rest >> 32),
+            KeyEnd::Low => (low0 >> 32, [low0, low1], word4 >> 48),
+            KeyEnd::High => (low0, [high0, high1], word4 >> 32),
         };
-        let ip: IpAddr = match self.is_ip4() {
+        let ip: IpAddr = match self.is_ipv4() {
             true => Ipv4Addr::from_bits(ip4 as u32).into(),
             false => Ipv6Addr::from_bits(u128::from(ip6[0]) << 64 | u128::from(ip6[1])).into(),
         };
         SocketAddr::new(ip, port as u16)
     }
 
-    /// This key without these bits of half of the higher port, and the bits.
+    /// Returns this key with the bits of `mask` cleared in `higher port >> 1`, and the value of the
+    /// cleared bits. Flows with nearby higher ports share the cleared key.
     #[inline]
-    pub(super) fn neighbours(&self, bits: u32) -> (FlowKey, u32) {
-        const HALF: u32 = 33;
-        let own = (self.words[4] >> HALF) as u32 & bits;
+    pub(super) fn neighbours(&self, mask: u32) -> (FlowKey, u32) {
+        const HALF_PORT_SHIFT: u32 = 33;
+        let cleared = (self.words[4] >> HALF_PORT_SHIFT) as u32 & mask;
         let mut key = *self;
-        key.words[4] ^= u64::from(own) << HALF;
-        (key, own)
+        key.words[4] ^= u64::from(cleared) << HALF_PORT_SHIFT;
+        (key, cleared)
     }
 
     #[inline]
-    fn is_ip4(&self) -> bool {
+    fn is_ipv4(&self) -> bool {
         self.words[4] >> 8 & 0xff == 4
     }
 
-    /// IANA's protocol number.
+    /// Returns the IANA protocol number.
     #[inline]
     pub fn proto(&self) -> u8 {
         self.words[4] as u8
     }
 }
 
-impl End {
-    pub(super) fn other(self) -> End {
+impl KeyEnd {
+    pub(super) fn other(self) -> KeyEnd {
         match self {
-            End::Low => End::High,
-            End::High => End::Low,
+            KeyEnd::Low => KeyEnd::High,
+            KeyEnd::High => KeyEnd::Low,
         }
     }
 }
 
-/// An address in two words; IPv4 in the low half of the second.
+/// Returns an address as two 64-bit words; an IPv4 address is in the low half of the second word.
 #[inline]
-pub(super) fn address(ip: IpAddr) -> [u64; 2] {
+pub(super) fn address_words(ip: IpAddr) -> [u64; 2] {
     match ip {
         IpAddr::V4(ip) => [0, u64::from(ip.to_bits())],
         IpAddr::V6(ip) => {
@@ -222,40 +233,51 @@ mod tests {
     }
 
     #[test]
-    fn both_directions_are_one_flow() {
+    fn both_directions_have_the_same_key() {
         for (a, b) in [
             ("127.0.0.1:80", "127.0.0.1:40000"),
             ("[::1]:80", "[::1]:40000"),
             ("10.0.0.1:5", "9.0.0.1:5"),
             ("[2001:db8::1]:1", "[2001:db7::2]:2"),
         ] {
-            let (there, from) = FlowKey::of(&tuple(a, b, TCP), Kind::TwoWay);
-            let (back, to) = FlowKey::of(&tuple(b, a, TCP), Kind::TwoWay);
-            assert_eq!((there, from), (back, to.other()));
-            assert_eq!(there.end(from), a.parse().expect("an address"));
-            assert_eq!(there.end(to), b.parse().expect("an address"));
-            assert_eq!(there.proto(), TCP);
+            let (forward, from) = FlowKey::from_tuple(&tuple(a, b, TCP), Directionality::TwoWay);
+            let (reverse, to) = FlowKey::from_tuple(&tuple(b, a, TCP), Directionality::TwoWay);
+            assert_eq!((forward, from), (reverse, to.other()));
+            assert_eq!(forward.endpoint(from), a.parse().expect("an address"));
+            assert_eq!(forward.endpoint(to), b.parse().expect("an address"));
+            assert_eq!(forward.proto(), TCP);
         }
     }
 
     #[test]
-    fn what_differs_is_another_flow() {
-        let key = |src, dst, proto, kind| FlowKey::of(&tuple(src, dst, proto), kind).0;
-        let own = key("127.0.0.1:80", "127.0.0.1:81", TCP, Kind::TwoWay);
+    fn different_tuples_have_different_keys() {
+        let key = |src, dst, proto, kind| FlowKey::from_tuple(&tuple(src, dst, proto), kind).0;
+        let reference = key("127.0.0.1:80", "127.0.0.1:81", TCP, Directionality::TwoWay);
         for other in [
-            key("127.0.0.1:80", "127.0.0.1:81", UDP, Kind::TwoWay),
-            key("127.0.0.1:81", "127.0.0.2:80", TCP, Kind::TwoWay),
-            key("127.0.0.1:80", "127.0.0.1:82", TCP, Kind::TwoWay),
-            key("127.0.0.1:80", "127.0.0.1:81", TCP, Kind::OneWay),
-            key("[::127.0.0.1]:80", "[::127.0.0.1]:81", TCP, Kind::TwoWay),
+            key("127.0.0.1:80", "127.0.0.1:81", UDP, Directionality::TwoWay),
+            key("127.0.0.1:81", "127.0.0.2:80", TCP, Directionality::TwoWay),
+            key("127.0.0.1:80", "127.0.0.1:82", TCP, Directionality::TwoWay),
+            key("127.0.0.1:80", "127.0.0.1:81", TCP, Directionality::OneWay),
+            key(
+                "[::127.0.0.1]:80",
+                "[::127.0.0.1]:81",
+                TCP,
+                Directionality::TwoWay,
+            ),
         ] {
-            assert_ne!(own, other);
+            assert_ne!(reference, other);
         }
     }
 
     #[test]
-    fn a_socket_that_speaks_to_itself() {
-        let (key, end) = FlowKey::of(&tuple("127.0.0.1:7", "127.0.0.1:7", TCP), Kind::TwoWay);
-        assert_eq!((end, key.end(End::Low)), (End::Low, key.end(End::High)));
+    fn a_self_connected_socket_has_two_equal_ends() {
+        let (key, end) = FlowKey::from_tuple(
+            &tuple("127.0.0.1:7", "127.0.0.1:7", TCP),
+            Directionality::TwoWay,
+        );
+        assert_eq!(
+            (end, key.endpoint(KeyEnd::Low)),
+            (KeyEnd::Low, key.endpoint(KeyEnd::High))
+        );
     }
 }

@@ -1,152 +1,163 @@
-//! Packets to flows: who talked, how it went, how it ended, and every byte of it in order. Pure: no clock but the packets', no I/O.
+//! Flow tracking: packets → flows, with the outcome of each and its reassembled byte streams. Pure:
+//! the only clock is the packets' timestamps, and there is no I/O.
 //!
-//! A flow is what goes between two ends over one protocol. Its originator is who sent the first SYN; where that was not captured,
-//! who sent first, unless only the sender's port is a well-known server's (Zeek's `likely_server_ports`). A SYN with another initial
-//! sequence number begins a new flow, as in Wireshark.
+//! A flow is the traffic between two endpoints over one protocol. Its originator is the sender of
+//! the first SYN. If that SYN was not captured, the originator is the sender of the first captured
+//! packet or, if only the sender's port is a likely server port (Zeek's `likely_server_ports`), the
+//! receiver of that packet. A SYN with a different initial sequence number starts a new flow, as in
+//! Wireshark.
 //!
-//! Everything is bounded: the number of flows, what waits in one direction, what waits in all, fragments. What is let go is
-//! reported and counted.
+//! Memory is bounded by limits on the number of flows, on the bytes buffered per direction and in
+//! total, and on IP fragments. Evictions and drops are reported and counted.
 
-mod ages;
+mod apply;
 mod assembler;
-mod community;
+mod community_id;
 mod condition;
+mod coverage;
+mod detection;
 mod fragments;
-mod half;
 mod history;
 mod icmp;
+mod idle_lists;
+mod input;
 mod key;
 mod outcome;
 mod peaks;
-mod pieces;
 mod places;
 mod recent;
 mod record;
-mod seen;
+mod response_times;
 mod sequence;
-mod servers;
-mod speech;
+mod server_ports;
+mod side;
 mod table;
 mod tcp;
-mod tracked;
-mod turns;
-mod watch;
+mod tracked_flow;
 
-pub use community::community_id;
-pub use condition::{CONDITIONS, Condition};
-pub use half::{Analysis, State, Traffic};
+pub use community_id::community_id;
+pub use condition::{CONDITIONS, FlowCondition};
 pub use history::History;
 pub use key::{FlowKey, Side};
-pub use outcome::{ConnState, Evidence, Outcome, Verdict};
+pub use outcome::{ConnState, Outcome, OutcomeEvidence, OutcomeKind};
 pub use peaks::Peaks;
 pub use recent::Hint;
-pub use record::{End, FlowId, FlowRecord, SideRecord};
-pub use table::{FlowCounts, FlowTable, LEAP};
-pub use turns::ResponseTimes;
+pub use record::{FlowEndReason, FlowId, FlowRecord, SideRecord};
+pub use response_times::ResponseTimes;
+pub use side::{EndpointState, TcpAnalysis, Traffic};
+pub use table::{FlowCounts, FlowTable, MAX_CLOCK_JUMP_NS};
 
-use crate::owners::Owners;
 use crate::packet::Timestamp;
+use crate::process::Owners;
 
-/// What is done with flows, and what they may cost.
+/// Settings of flow tracking, including its memory limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// Whether streams are put together.
-    pub streams: Wanted,
-    /// The most flows that are followed at once; each takes about 600 bytes. Beyond that the one that was quiet for the longest
-    /// time is reported and forgotten.
+pub struct FlowSettings {
+    /// Level of stream reassembly.
+    pub stream_mode: StreamMode,
+    /// Maximum number of flows tracked at the same time; each uses about 600 bytes. If a new flow
+    /// would exceed the limit, the least recently active flow is reported and evicted.
     pub max_flows: u32,
-    /// The most bytes that may wait, because something before them is missing, in one direction of a flow.
-    pub max_waiting: u64,
-    /// The most bytes that all flows together may hold beside themselves; beyond that nothing waits and nothing is looked at any more.
-    pub max_held: u64,
-    /// How long a flow is waited for after it ended, in nanoseconds: the last acknowledgement comes then.
-    pub linger: i64,
+    /// Maximum number of out-of-order bytes that one direction of a flow may buffer while earlier
+    /// bytes are missing.
+    pub max_out_of_order_bytes: u64,
+    /// Maximum number of bytes that all flows together may buffer, not counting the flow records.
+    /// Above this limit no further bytes are buffered, and service detection decides from the bytes
+    /// collected so far.
+    pub max_buffered_bytes: u64,
+    /// Time in nanoseconds for which an ended flow stays in the table, to receive late packets such
+    /// as the last acknowledgement.
+    pub linger_ns: i64,
 }
 
-/// What is wanted of streams, each more than the one before; what is not wanted is not done.
+/// Level of stream reassembly. Each level includes the previous level; work that the selected level
+/// does not require is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wanted {
-    /// Nothing.
-    No,
-    /// Their bytes, with [`What::Data`] for each.
-    Yes,
-    /// And that what is sent again is compared with what was sent first, with [`What::Mismatch`]: it is kept until it is acknowledged.
-    Compared,
+pub enum StreamMode {
+    /// No reassembly.
+    Off,
+    /// Streams are reassembled and reported with [`FlowEventKind::Data`].
+    Reassemble,
+    /// Retransmitted bytes are also compared with the originals and reported with
+    /// [`FlowEventKind::Mismatch`]; delivered bytes are kept until they are acknowledged.
+    CompareOverlaps,
 }
 
-impl Settings {
-    /// Flows without their streams, from a file: what ended stays known for as long as its ports rest (TIME_WAIT, 60 s on Linux).
-    pub const FLOWS: Settings = Settings {
-        streams: Wanted::No,
+impl FlowSettings {
+    /// Flows without streams, for capture files. Ended flows are kept for the duration of TIME_WAIT
+    /// (60 s on Linux).
+    pub const FLOWS: FlowSettings = FlowSettings {
+        stream_mode: StreamMode::Off,
         max_flows: 1_000_000,
-        max_waiting: 16 << 20,
-        max_held: 512 << 20,
-        linger: 60_000_000_000,
+        max_out_of_order_bytes: 16 << 20,
+        max_buffered_bytes: 512 << 20,
+        linger_ns: 60_000_000_000,
     };
 }
 
-/// Takes what happens to flows.
+/// Callback that receives flow events.
 type Emit<'a> = &'a mut dyn FnMut(FlowEvent);
 
-/// Something that happened to a flow.
+/// An event of a flow.
 #[derive(Debug, Clone, Copy)]
 pub struct FlowEvent<'a> {
-    /// Which flow.
+    /// Flow identity.
     pub id: &'a FlowId,
-    /// The time of the packet that made it happen.
+    /// Timestamp of the packet that caused the event.
     pub time: Timestamp,
-    /// When it became due, if it happened because nothing came any more. Before what a packet does itself, the table tells what is due by its
-    /// time, in the order of these times and then of the flows' numbers.
+    /// Time at which the event became due, if a timeout caused it. The table emits the events that
+    /// are due by a packet's time before the packet's own events, ordered by due time and then by
+    /// flow number.
     pub due: Option<Timestamp>,
-    /// What happened.
-    pub what: What<'a>,
+    /// Event type and data.
+    pub kind: FlowEventKind<'a>,
 }
 
-/// What can happen to a flow. Offsets count the bytes of a side's stream from its first, which is 0.
+/// Types of flow events. Stream offsets are in bytes; the first data byte of a side is at offset 0.
 #[derive(Debug, Clone, Copy)]
-pub enum What<'a> {
-    /// Its first packet came.
+pub enum FlowEventKind<'a> {
+    /// First packet of the flow.
     Opened,
-    /// Whose its ends are became known, or better known.
-    Named(&'a Owners),
-    /// A side said something: the next bytes of its stream, or a datagram.
+    /// The processes at the two ends were identified, or identified more precisely.
+    Owners(&'a Owners),
+    /// Data from one side: the next bytes of its stream, or a datagram.
     Data {
-        /// Who.
+        /// Sender.
         side: Side,
-        /// Where in the stream.
+        /// Offset in the stream.
         offset: u64,
-        /// What, as far as it was captured.
+        /// Captured bytes.
         bytes: &'a [u8],
     },
-    /// Bytes of a side's stream are not there.
+    /// Bytes of a side's stream are missing.
     Gap {
-        /// Whose.
+        /// Sender of the missing bytes.
         side: Side,
-        /// Where in the stream.
+        /// Offset in the stream.
         offset: u64,
-        /// How many.
+        /// Number of missing bytes.
         len: u64,
-        /// Why.
-        cause: Cause,
+        /// Reason.
+        cause: GapCause,
     },
-    /// A side sent bytes again, and they were others; the first ones stand.
+    /// Retransmitted bytes differ from the originals; the originals are kept.
     Mismatch {
-        /// Who.
+        /// Sender.
         side: Side,
-        /// Where in the stream what was sent again begins.
+        /// Offset of the retransmission in the stream.
         offset: u64,
-        /// How many differ.
+        /// Number of bytes that differ.
         len: u64,
     },
-    /// It ended, or is not followed any further.
+    /// The flow ended, or was evicted.
     Closed(&'a FlowRecord),
 }
 
-/// Why bytes are not there.
+/// Reason for missing bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// They were not captured.
+pub enum GapCause {
+    /// Not captured.
     Lost,
-    /// The snap length cut them off.
+    /// Cut off by the snapshot length.
     Cut,
 }

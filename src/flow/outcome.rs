@@ -1,24 +1,25 @@
-//! How a flow ended: Zeek's `conn_state`, and the same in words that a developer understands, with what they rest on.
+//! Outcome of a flow: Zeek's `conn_state`, and a short sentence for people, with its evidence.
 //!
-//! Both are functions of what the two sides did (Zeek, scripts/base/protocols/conn/main.zeek; RFC 9293 section 3.6).
+//! Both are derived from the packets of the two sides and their final states (Zeek,
+//! scripts/base/protocols/conn/main.zeek; RFC 9293 section 3.6).
 
 use std::fmt;
 
-use super::half::State;
 use super::key::Side;
-use super::record::End;
-use crate::packet::{Span, TCP, UDP};
+use super::record::FlowEndReason;
+use super::side::EndpointState;
+use crate::packet::{TCP, TimeDelta, UDP};
 
-/// How far a connection came (Zeek's `conn_state`).
+/// State of a connection at its end (Zeek's `conn_state`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnState {
-    /// An attempt without an answer; UDP: only the originator spoke.
+    /// Connection attempt, no reply. UDP: only the originator sent datagrams.
     S0,
-    /// Established, not ended.
+    /// Established, not terminated.
     S1,
-    /// Established and closed by both; UDP: both spoke.
+    /// Established, closed by both sides. UDP: both sides sent datagrams.
     SF,
-    /// The attempt was rejected.
+    /// Connection attempt rejected.
     Rej,
     /// Established, closed by the originator only.
     S2,
@@ -30,18 +31,19 @@ pub enum ConnState {
     RstR,
     /// The originator sent a SYN and then a RST, without an answer between them.
     RstOS0,
-    /// The responder sent a SYN-ACK and then a RST; no SYN was seen.
+    /// The responder sent a SYN-ACK and then a RST; no SYN was captured.
     RstRH,
-    /// The originator sent a SYN and a FIN, without an answer.
+    /// The originator sent a SYN and a FIN, without a reply.
     SH,
-    /// The responder sent a SYN-ACK and a FIN, no SYN was seen; UDP: only the responder spoke.
+    /// The responder sent a SYN-ACK and a FIN; no SYN was captured. UDP: only the responder sent
+    /// datagrams.
     Shr,
-    /// Everything else: mostly a connection whose begin was not captured.
+    /// Anything else: mostly a connection whose start was not captured.
     Oth,
 }
 
 impl ConnState {
-    /// As Zeek writes it.
+    /// Returns Zeek's name of the state.
     pub fn name(self) -> &'static str {
         match self {
             ConnState::S0 => "S0",
@@ -61,37 +63,37 @@ impl ConnState {
     }
 }
 
-/// What the two sides did, as far as it decides how the flow ended.
+/// Facts that determine the outcome.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ends<'a> {
+pub(super) struct OutcomeInput<'a> {
     pub(super) proto: u8,
-    pub(super) orig: Did,
-    pub(super) resp: Did,
-    /// The letters of what happened.
+    pub(super) orig: SideSummary,
+    pub(super) resp: SideSummary,
+    /// History letters.
     pub(super) history: &'a [u8],
-    /// From the first packet to the one that ended it.
-    pub(super) ended_after: Span,
-    /// From the first packet to the last.
-    pub(super) lasted: Span,
-    /// ICMP said that nobody listens at the responder's port.
-    pub(super) unreachable: bool,
-    pub(super) end: End,
+    /// Time from the first packet to the one that ended the flow.
+    pub(super) ended_after: TimeDelta,
+    /// Time from the first packet to the last.
+    pub(super) duration: TimeDelta,
+    /// True if ICMP reported the responder's port as unreachable.
+    pub(super) is_port_unreachable: bool,
+    pub(super) end_reason: FlowEndReason,
 }
 
-/// What one side did.
+/// Facts about one side.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Did {
-    pub(super) state: State,
+pub(super) struct SideSummary {
+    pub(super) state: EndpointState,
     pub(super) pkts: u64,
     pub(super) bytes: u64,
-    pub(super) syn_ack: bool,
+    pub(super) syn_ack_seen: bool,
 }
 
-/// Zeek's `conn_state`.
-pub(super) fn conn_state(ends: &Ends) -> ConnState {
-    match ends.proto {
-        TCP => tcp_state(ends),
-        UDP => match (ends.orig.pkts > 0, ends.resp.pkts > 0) {
+/// Returns Zeek's `conn_state`.
+pub(super) fn conn_state(input: &OutcomeInput) -> ConnState {
+    match input.proto {
+        TCP => tcp_conn_state(input),
+        UDP => match (input.orig.pkts > 0, input.resp.pkts > 0) {
             (true, true) => ConnState::SF,
             (true, false) => ConnState::S0,
             (false, true) => ConnState::Shr,
@@ -101,15 +103,15 @@ pub(super) fn conn_state(ends: &Ends) -> ConnState {
     }
 }
 
-fn tcp_state(ends: &Ends) -> ConnState {
-    use State::{Closed, Established, Inactive, Partial, Reset, SynAckSent, SynSent};
-    let nothing = ends.orig.bytes == 0 && ends.resp.bytes == 0;
-    match (ends.orig.state, ends.resp.state) {
+fn tcp_conn_state(input: &OutcomeInput) -> ConnState {
+    use EndpointState::{Closed, Established, Inactive, Partial, Reset, SynAckSent, SynSent};
+    let no_data = input.orig.bytes == 0 && input.resp.bytes == 0;
+    match (input.orig.state, input.resp.state) {
         (SynSent | SynAckSent, Reset) => ConnState::Rej,
-        (Reset, Reset) if nothing => ConnState::Rej,
+        (Reset, Reset) if no_data => ConnState::Rej,
         (Inactive | Partial, Reset) => ConnState::RstRH,
         (_, Reset) => ConnState::RstR,
-        (Reset, Inactive | Partial) if gave_up(ends.history) => ConnState::RstOS0,
+        (Reset, Inactive | Partial) if is_syn_then_rst(input.history) => ConnState::RstOS0,
         (Reset, Inactive | Partial) => ConnState::Oth,
         (Reset, _) => ConnState::RstO,
         (Closed, Closed) => ConnState::SF,
@@ -123,8 +125,9 @@ fn tcp_state(ends: &Ends) -> ConnState {
     }
 }
 
-/// Whether the originator sent a SYN and later a RST, with nothing else of its own between them.
-fn gave_up(history: &[u8]) -> bool {
+/// Returns true if the originator sent a SYN and later a RST, without any of the history letters
+/// HAFGIQ between them.
+fn is_syn_then_rst(history: &[u8]) -> bool {
     let [b'S', rest @ ..] = history.strip_prefix(b"^").unwrap_or(history) else {
         return false;
     };
@@ -136,104 +139,106 @@ fn has_any(history: &[u8], letters: &[u8]) -> bool {
     history.iter().any(|letter| letters.contains(letter))
 }
 
-/// How a flow ended. Shown it is in words: `reset by the server after 12 ms`.
+/// Outcome of a flow. Its `Display` form is a short sentence: `reset by the server after 12 ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
-    /// What it comes to.
-    pub verdict: Verdict,
+    /// Type of outcome.
+    pub kind: OutcomeKind,
     proto: u8,
-    end: End,
-    unreachable: bool,
+    end_reason: FlowEndReason,
+    is_port_unreachable: bool,
     pkts: [u64; 2],
-    ended_after: Span,
-    lasted: Span,
+    ended_after: TimeDelta,
+    duration: TimeDelta,
 }
 
-/// What a flow's end comes to.
+/// Types of outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Both sides closed it; or the datagrams were answered.
+pub enum OutcomeKind {
+    /// Closed by both sides, or datagrams in both directions.
     Normal,
-    /// It had not ended.
+    /// Still open when the flow was reported.
     Open,
-    /// Only this side closed it.
+    /// Closed by this side only.
     HalfClosed(Side),
-    /// Nobody listened.
+    /// No socket was listening.
     Refused,
-    /// Nobody answered.
+    /// No reply.
     NoAnswer,
-    /// The SYN was answered, and the answer never acknowledged.
+    /// The SYN-ACK was never acknowledged.
     HalfOpen,
-    /// This side reset it.
+    /// Reset by this side.
     Reset(Side),
-    /// The client gave up before there was an answer.
+    /// The client reset the connection attempt before any reply.
     GivenUp,
-    /// Its begin was not captured, and what was says not how it ended.
+    /// The start was not captured, and the captured packets do not show how the flow ended.
     Midstream,
 }
 
-/// The verdict, with what its words and what it rests on need.
-pub(super) fn outcome(ends: &Ends, state: ConnState) -> Outcome {
+/// Returns the outcome, with the values that its text and evidence contain.
+pub(super) fn outcome(input: &OutcomeInput, state: ConnState) -> Outcome {
     Outcome {
-        verdict: verdict(ends, state),
-        proto: ends.proto,
-        end: ends.end,
-        unreachable: ends.unreachable,
-        pkts: [ends.orig.pkts, ends.resp.pkts],
-        ended_after: ends.ended_after,
-        lasted: ends.lasted,
+        kind: outcome_kind(input, state),
+        proto: input.proto,
+        end_reason: input.end_reason,
+        is_port_unreachable: input.is_port_unreachable,
+        pkts: [input.orig.pkts, input.resp.pkts],
+        ended_after: input.ended_after,
+        duration: input.duration,
     }
 }
 
-fn verdict(ends: &Ends, state: ConnState) -> Verdict {
-    let answered = ends.resp.syn_ack || ends.orig.syn_ack;
-    if ends.unreachable && ends.resp.pkts == 0 {
-        return Verdict::Refused;
+fn outcome_kind(input: &OutcomeInput, state: ConnState) -> OutcomeKind {
+    let has_syn_ack = input.resp.syn_ack_seen || input.orig.syn_ack_seen;
+    if input.is_port_unreachable && input.resp.pkts == 0 {
+        return OutcomeKind::Refused;
     }
     match state {
-        ConnState::SF => Verdict::Normal,
-        ConnState::Rej if answered => Verdict::Reset(Side::Resp),
-        ConnState::Rej => Verdict::Refused,
-        ConnState::RstOS0 => Verdict::GivenUp,
-        ConnState::SH if ends.resp.pkts > 0 => Verdict::HalfClosed(Side::Orig),
-        ConnState::S0 | ConnState::SH => Verdict::NoAnswer,
-        ConnState::RstR | ConnState::RstRH => Verdict::Reset(Side::Resp),
-        ConnState::RstO => Verdict::Reset(Side::Orig),
-        ConnState::S2 => Verdict::HalfClosed(Side::Orig),
-        ConnState::S3 | ConnState::Shr if ends.proto == TCP => Verdict::HalfClosed(Side::Resp),
-        ConnState::S1 if !has_any(ends.history, b"AD") => Verdict::HalfOpen,
-        ConnState::S1 => Verdict::Open,
-        ConnState::Oth if ends.orig.state == State::Reset => Verdict::Reset(Side::Orig),
-        _ => Verdict::Midstream,
+        ConnState::SF => OutcomeKind::Normal,
+        ConnState::Rej if has_syn_ack => OutcomeKind::Reset(Side::Resp),
+        ConnState::Rej => OutcomeKind::Refused,
+        ConnState::RstOS0 => OutcomeKind::GivenUp,
+        ConnState::SH if input.resp.pkts > 0 => OutcomeKind::HalfClosed(Side::Orig),
+        ConnState::S0 | ConnState::SH => OutcomeKind::NoAnswer,
+        ConnState::RstR | ConnState::RstRH => OutcomeKind::Reset(Side::Resp),
+        ConnState::RstO => OutcomeKind::Reset(Side::Orig),
+        ConnState::S2 => OutcomeKind::HalfClosed(Side::Orig),
+        ConnState::S3 | ConnState::Shr if input.proto == TCP => OutcomeKind::HalfClosed(Side::Resp),
+        ConnState::S1 if !has_any(input.history, b"AD") => OutcomeKind::HalfOpen,
+        ConnState::S1 => OutcomeKind::Open,
+        ConnState::Oth if input.orig.state == EndpointState::Reset => {
+            OutcomeKind::Reset(Side::Orig)
+        }
+        _ => OutcomeKind::Midstream,
     }
 }
 
 impl Outcome {
-    /// What was seen that says so: `SYN, then RST after 14 µs`.
-    pub fn evidence(&self) -> Evidence<'_> {
-        Evidence(self)
+    /// Returns the evidence for the outcome: `SYN, then RST after 14 µs`.
+    pub fn evidence(&self) -> OutcomeEvidence<'_> {
+        OutcomeEvidence(self)
     }
 
-    /// How it is shown, where that depends on nothing that was measured.
-    pub fn words(&self) -> Option<&'static str> {
-        Some(match self.verdict {
-            Verdict::Normal if self.proto == TCP => "closed normally",
-            Verdict::Normal => "answered",
-            Verdict::Open => match self.end {
-                End::Idle => "open, and silent",
-                End::Reused => "left open, and its ports used again",
-                End::Evicted => "open, and not followed any further",
-                End::Closed | End::Capture => "still open",
+    /// Returns the text of the outcome; `None` if the text contains a measured value.
+    pub fn fixed_text(&self) -> Option<&'static str> {
+        Some(match self.kind {
+            OutcomeKind::Normal if self.proto == TCP => "closed normally",
+            OutcomeKind::Normal => "answered",
+            OutcomeKind::Open => match self.end_reason {
+                FlowEndReason::Idle => "open but idle",
+                FlowEndReason::Reused => "superseded (ports reused)",
+                FlowEndReason::Evicted => "open when evicted (flow limit reached)",
+                FlowEndReason::Closed | FlowEndReason::Capture => "still open",
             },
-            Verdict::HalfClosed(Side::Orig) => "closed by the client only",
-            Verdict::HalfClosed(Side::Resp) => "closed by the server only",
-            Verdict::Refused => "refused: nothing was listening",
-            Verdict::NoAnswer => "no answer",
-            Verdict::HalfOpen => "half open",
-            Verdict::Reset(_) | Verdict::GivenUp => return None,
-            Verdict::Midstream if self.proto == TCP => "begin not seen",
-            Verdict::Midstream if self.proto == UDP => "only answers seen",
-            Verdict::Midstream => "seen",
+            OutcomeKind::HalfClosed(Side::Orig) => "closed by the client only",
+            OutcomeKind::HalfClosed(Side::Resp) => "closed by the server only",
+            OutcomeKind::Refused => "refused: nothing was listening",
+            OutcomeKind::NoAnswer => "no answer",
+            OutcomeKind::HalfOpen => "half open",
+            OutcomeKind::Reset(_) | OutcomeKind::GivenUp => return None,
+            OutcomeKind::Midstream if self.proto == TCP => "started before the capture",
+            OutcomeKind::Midstream if self.proto == UDP => "only answers seen",
+            OutcomeKind::Midstream => "messages seen",
         })
     }
 }
@@ -241,50 +246,53 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let after = self.ended_after;
-        match (self.words(), self.verdict) {
-            (Some(words), _) => f.write_str(words),
-            (None, Verdict::Reset(side)) => write!(f, "reset by the {} after {after}", side.role()),
-            (None, _) => write!(f, "given up by the client after {after}"),
+        match (self.fixed_text(), self.kind) {
+            (Some(text), _) => f.write_str(text),
+            (None, OutcomeKind::Reset(side)) => {
+                write!(f, "reset by the {} after {after}", side.role())
+            }
+            (None, _) => write!(f, "abandoned by the client after {after}"),
         }
     }
 }
 
-/// What an outcome rests on, to be shown.
+/// Evidence for an outcome; formatted with `Display`.
 #[derive(Debug, Clone, Copy)]
-pub struct Evidence<'a>(&'a Outcome);
+pub struct OutcomeEvidence<'a>(&'a Outcome);
 
-impl fmt::Display for Evidence<'_> {
+impl fmt::Display for OutcomeEvidence<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Evidence(ends) = self;
-        let verdict = ends.verdict;
-        let [orig_pkts, resp_pkts] = ends.pkts;
-        let is_tcp = ends.proto == TCP;
-        match verdict {
-            Verdict::Normal if is_tcp => f.write_str("FIN from both sides"),
-            Verdict::Normal => f.write_str("datagrams from both sides"),
-            Verdict::Open => f.write_str("handshake, neither FIN nor RST"),
-            Verdict::HalfClosed(side) => {
+        let OutcomeEvidence(outcome) = self;
+        let [orig_pkts, resp_pkts] = outcome.pkts;
+        let is_tcp = outcome.proto == TCP;
+        match outcome.kind {
+            OutcomeKind::Normal if is_tcp => f.write_str("FIN from both sides"),
+            OutcomeKind::Normal => f.write_str("datagrams from both sides"),
+            OutcomeKind::Open => f.write_str("handshake, no FIN or RST"),
+            OutcomeKind::HalfClosed(side) => {
                 write!(f, "FIN from the {} only", side.role())
             }
-            Verdict::Refused if ends.unreachable => f.write_str("ICMP: port unreachable"),
-            Verdict::Refused => write!(f, "SYN, then RST after {}", ends.ended_after),
-            Verdict::NoAnswer if is_tcp => {
+            OutcomeKind::Refused if outcome.is_port_unreachable => {
+                f.write_str("ICMP: port unreachable")
+            }
+            OutcomeKind::Refused => write!(f, "SYN, then RST after {}", outcome.ended_after),
+            OutcomeKind::NoAnswer if is_tcp => {
                 let plural = if orig_pkts == 1 { "" } else { "s" };
                 write!(
                     f,
-                    "{} packet{plural} in {}, and none back",
-                    orig_pkts, ends.lasted
+                    "{orig_pkts} packet{plural} in {}, no reply",
+                    outcome.duration
                 )
             }
-            Verdict::NoAnswer => f.write_str("no datagram back"),
-            Verdict::HalfOpen => f.write_str("SYN and SYN-ACK, no ACK"),
-            Verdict::Reset(side) => write!(f, "RST from the {}", side.role()),
-            Verdict::GivenUp => f.write_str("SYN, then RST from the client, and no answer"),
-            Verdict::Midstream if is_tcp => f.write_str("no handshake"),
-            Verdict::Midstream if ends.proto == UDP => {
+            OutcomeKind::NoAnswer => f.write_str("no datagram in reply"),
+            OutcomeKind::HalfOpen => f.write_str("SYN and SYN-ACK, no ACK"),
+            OutcomeKind::Reset(side) => write!(f, "RST from the {}", side.role()),
+            OutcomeKind::GivenUp => f.write_str("SYN, then RST from the client, no reply"),
+            OutcomeKind::Midstream if is_tcp => f.write_str("no handshake seen"),
+            OutcomeKind::Midstream if outcome.proto == UDP => {
                 f.write_str("datagrams from the server only")
             }
-            Verdict::Midstream => {
+            OutcomeKind::Midstream => {
                 let count = orig_pkts + resp_pkts;
                 write!(f, "{count} message{}", if count == 1 { "" } else { "s" })
             }

@@ -1,10 +1,10 @@
-//! What a table says of itself to who watches over several that follow a part of the flows each.
+//! High-water marks of one flow table.
 
-/// The most that a table came to for some time.
+/// Highest values that a table reached since they were last read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Peaks {
-    /// Flows at once.
+    /// Number of flows in the table at the same time.
     pub flows: u64,
-    /// Bytes that they held beside themselves.
-    pub held: u64,
+    /// Number of bytes buffered by all flows, not counting the flow records.
+    pub buffered_bytes: u64,
 }

@@ -11,8 +11,8 @@
 use std::hash::BuildHasher;
 
 use super::key::FlowKey;
-use super::tracked::Tracked;
-use crate::memory::prefetch;
+use super::tracked_flow::TrackedFlow;
+use crate::prefetch::prefetch;
 
 /// Places by key.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl Places {
 
     /// Where the flow of a key stands among these.
     #[inline]
-    pub(super) fn find(&self, hash: u32, key: &FlowKey, flows: &[Tracked]) -> Option<u32> {
+    pub(super) fn find(&self, hash: u32, key: &FlowKey, flows: &[TrackedFlow]) -> Option<u32> {
         let mut index = self.home(hash);
         loop {
             let slot = *self.slots.get(index)?;
@@ -67,7 +67,7 @@ impl Places {
 
     /// Asks for the memory that [`find`](Self::find) begins with.
     #[inline]
-    pub(super) fn ask_for(&self, hash: u32) {
+    pub(super) fn prefetch(&self, hash: u32) {
         if let Some(slot) = self.slots.get(self.home(hash)) {
             prefetch(slot);
         }
@@ -171,27 +171,27 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::key::Kind;
+    use crate::flow::key::Directionality;
     use crate::packet::{TCP, Tuple};
     use std::collections::BTreeSet;
 
-    fn flow(port: u16) -> Tracked {
+    fn flow(port: u16) -> TrackedFlow {
         let src = ([127, 0, 0, 1], port).into();
         let tuple = Tuple {
             src,
             dst: ([127, 0, 0, 1], 80).into(),
             proto: TCP,
         };
-        let (key, end) = FlowKey::of(&tuple, Kind::TwoWay);
-        let mut flow = Tracked::default();
-        flow.begin(key, end, 1, 0);
+        let (key, end) = FlowKey::from_tuple(&tuple, Directionality::TwoWay);
+        let mut flow = TrackedFlow::default();
+        flow.start(key, end, 1, 0);
         flow
     }
 
     /// Hashes are cut short so that many keys share a home and runs wrap around the end.
     #[test]
     fn as_a_map_even_where_hashes_are_alike() {
-        let flows: Vec<Tracked> = (0..3000).map(flow).collect();
+        let flows: Vec<TrackedFlow> = (0..3000).map(flow).collect();
         for mask in [u32::MAX, 0xff, 0x7, 0xffff_ffc0] {
             let mut places = Places::default();
             let mut there = BTreeSet::new();

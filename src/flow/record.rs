@@ -1,55 +1,57 @@
-//! What a flow has to say when it ends: everything that reports are made of.
+//! Flow records: the data of a finished flow, on which all reports are based.
 
 use std::net::SocketAddr;
 
-use super::half::{Analysis, Half, State, Traffic};
 use super::history::History;
-use super::key::{End as KeyEnd, FlowKey, Side};
+use super::key::{FlowKey, KeyEnd, Side};
 use super::outcome::{ConnState, Outcome};
-use super::turns::ResponseTimes;
+use super::response_times::ResponseTimes;
+use super::side::{EndpointState, TcpAnalysis, TrackedSide, Traffic};
 use crate::detect::Service;
-use crate::owners::Owners;
-use crate::packet::{ICMP, ICMPV6, Span, TCP, Timestamp, UDP};
+use crate::packet::{ICMP, ICMPV6, TCP, TimeDelta, Timestamp, UDP};
+use crate::process::Owners;
 
-/// Which flow: its number, its ends and its protocol.
+/// Identity of a flow: its number, its endpoints and its protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowId {
-    /// In the order of the flows' first packets, from 1.
+    /// Number of the flow, from 1, in the order of first packets.
     pub number: u64,
     pub(super) key: FlowKey,
-    /// Which end of the key is the originator.
-    pub(super) orig: KeyEnd,
+    /// End of the key that is the originator.
+    pub(super) orig_end: KeyEnd,
 }
 
-/// A flow as a whole.
+/// A finished flow.
 #[derive(Debug, Clone)]
 pub struct FlowRecord {
-    /// Which flow.
+    /// Flow identity.
     pub id: FlowId,
-    /// The first packet's time.
-    pub first: Timestamp,
-    /// The number of its frame, from 1: no other flow has the same.
+    /// Timestamp of the first packet.
+    pub first_time: Timestamp,
+    /// Frame number of the first packet, from 1; unique among flows.
     pub first_frame: u64,
-    /// From the first packet to the last, without what follows when both sides had closed, as Zeek has it.
-    pub duration: Span,
-    /// What is spoken.
+    /// Time from the first packet to the last. Packets after both sides have closed do not count,
+    /// as in Zeek.
+    pub duration: TimeDelta,
+    /// Detected application protocol.
     pub service: Option<Service>,
-    /// The originator and the responder, as [`Side`] counts them.
+    /// The originator and the responder, indexed by [`Side`].
     pub sides: [SideRecord; 2],
-    /// How far it came (Zeek's `conn_state`).
+    /// Zeek's `conn_state`.
     pub conn_state: ConnState,
-    /// How it ended, in words.
+    /// Outcome as a short sentence, with its evidence.
     pub outcome: Outcome,
-    /// What happened, as letters (Zeek's `history`).
+    /// Event letters (Zeek's `history`).
     pub history: History,
-    /// From the first SYN to the ACK of the SYN-ACK; none where one of them was not seen or was sent again (P. Karn).
-    pub handshake_rtt: Option<Span>,
-    /// From the originator's last byte to the responder's first, turn by turn.
+    /// Time from the first SYN to the ACK of the SYN-ACK; `None` if one of them was not captured or
+    /// was retransmitted (Karn's algorithm).
+    pub handshake_rtt: Option<TimeDelta>,
+    /// Times from the originator's last byte to the responder's first, one for each request.
     pub response_times: Option<ResponseTimes>,
-    /// The processes at its ends, where they were looked up.
+    /// Processes at both ends, if they were looked up.
     pub owners: Owners,
-    /// Why it is reported now.
-    pub end: End,
+    /// Reason why the flow was reported.
+    pub end_reason: FlowEndReason,
 }
 
 /// One side of a flow.
@@ -57,33 +59,35 @@ pub struct FlowRecord {
 pub struct SideRecord {
     /// Packets and bytes.
     pub traffic: Traffic,
-    /// What its TCP segments say beside their data.
-    pub analysis: Analysis,
-    /// Bytes of its stream by sequence numbers, or of its datagrams (Zeek's `orig_bytes`, `resp_bytes`).
+    /// Counters of TCP anomalies.
+    pub analysis: TcpAnalysis,
+    /// Length of the side's stream in bytes by sequence numbers, or total payload of its datagrams
+    /// (Zeek's `orig_bytes`, `resp_bytes`).
     pub bytes: u64,
-    /// Bytes that the other side acknowledged and the capture has not; only of connections that were established.
+    /// Bytes that the other side acknowledged but that were not captured; counted only for
+    /// connections that were established.
     pub missed_bytes: u64,
-    /// How far it is.
-    pub state: State,
+    /// TCP state.
+    pub state: EndpointState,
 }
 
-/// Why a flow is reported.
+/// Reason why a flow was reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum End {
-    /// Both sides closed it or one reset it.
+pub enum FlowEndReason {
+    /// Both sides closed the connection, or one reset it.
     Closed,
-    /// Nothing came for so long that it is not waited for any more.
+    /// No packet arrived within the idle timeout.
     Idle,
-    /// Its addresses and ports were used for another one.
+    /// Another flow started with the same addresses and ports.
     Reused,
     /// The capture ended.
     Capture,
-    /// There were too many flows; it had been quiet for the longest time.
+    /// The table was full, and this was the least recently active flow.
     Evicted,
 }
 
 impl FlowRecord {
-    /// One of its sides.
+    /// Returns the record of one side.
     pub fn side(&self, side: Side) -> &SideRecord {
         match side {
             Side::Orig => &self.sides[0],
@@ -91,34 +95,36 @@ impl FlowRecord {
         }
     }
 
-    /// Bytes that the receivers acknowledged and the capture has not (Zeek's `missed_bytes`).
+    /// Returns the number of bytes that the receivers acknowledged but that were not captured
+    /// (Zeek's `missed_bytes`).
     pub fn missed_bytes(&self) -> u64 {
-        self.both(|side| side.missed_bytes)
+        self.sum_sides(|side| side.missed_bytes)
     }
 
-    /// Something of both sides, added up.
-    pub fn both(&self, of: fn(&SideRecord) -> u64) -> u64 {
-        self.sides.iter().map(of).sum()
+    /// Returns the sum of one value over both sides.
+    pub fn sum_sides(&self, value: fn(&SideRecord) -> u64) -> u64 {
+        self.sides.iter().map(value).sum()
     }
 }
 
 impl FlowId {
-    /// The originator; the port of an ICMP message is its type.
+    /// Returns the originator's endpoint. The port of an ICMP message is its type.
     pub fn orig(&self) -> SocketAddr {
-        self.key.end(self.orig)
+        self.key.endpoint(self.orig_end)
     }
 
-    /// The responder; the port of an ICMP message is the type of its answer, or its code where there is no answer.
+    /// Returns the responder's endpoint. The port of an ICMP message is the type of its reply, or
+    /// its code if no reply type exists.
     pub fn resp(&self) -> SocketAddr {
-        self.key.end(self.orig.other())
+        self.key.endpoint(self.orig_end.other())
     }
 
-    /// IANA's protocol number.
+    /// Returns the IANA protocol number.
     pub fn proto(&self) -> u8 {
         self.key.proto()
     }
 
-    /// The protocol's name: `tcp`, `udp`, `icmp`.
+    /// Returns the protocol's name as Zeek writes it: `tcp`, `udp`, `icmp`, or `unknown_transport`.
     pub fn transport(&self) -> &'static str {
         match self.proto() {
             TCP => "tcp",
@@ -130,16 +136,16 @@ impl FlowId {
 }
 
 impl SideRecord {
-    pub(super) fn new(own: &Half, other: &Half, proto: u8) -> SideRecord {
-        let rare = own.rare();
+    pub(super) fn new(own: &TrackedSide, other: &TrackedSide, proto: u8) -> SideRecord {
+        let cold = own.cold();
         SideRecord {
             traffic: own.traffic,
-            analysis: rare.map_or_else(Analysis::default, |rare| rare.analysis),
+            analysis: cold.map_or_else(TcpAnalysis::default, |cold| cold.analysis),
             bytes: match proto {
-                TCP => own.size(other),
+                TCP => own.stream_len(other),
                 _ => own.traffic.payload_bytes,
             },
-            missed_bytes: rare.map_or(0, |rare| rare.missed_bytes),
+            missed_bytes: cold.map_or(0, |cold| cold.missed_bytes),
             state: own.state,
         }
     }

@@ -1,180 +1,187 @@
-//! The table of flows that go on: finds a packet's flow, lets those go that have ended or were quiet for too long.
+//! Flow table: assigns packets to flows, and reports flows that ended or timed out.
 
-mod beginning;
 mod clock;
-mod ending;
-mod expected;
+mod closing;
+mod opening;
+mod prefetch;
 
 use std::hint::black_box;
 
-pub use clock::LEAP;
+pub use clock::MAX_CLOCK_JUMP_NS;
 
-use super::ages::Ages;
-use super::fragments::Fragments;
+use super::fragments::FragmentReassembler;
 use super::icmp;
-use super::key::{End as KeyEnd, FlowKey, Kind, Side};
+use super::idle_lists::IdleLists;
+use super::input::{UnreadableHeader, flow_input};
+use super::key::{Directionality, FlowKey, KeyEnd, Side};
 use super::peaks::Peaks;
 use super::places::Places;
 use super::recent::Recent;
-use super::seen::{Unreadable, in_brief};
-use super::tracked::Tracked;
-use super::{Emit, FlowEvent, Settings, What, speech, tcp};
-use crate::owners::comment;
+use super::tracked_flow::TrackedFlow;
+use super::{Emit, FlowEvent, FlowEventKind, FlowSettings, apply, tcp};
 use crate::packet::{Body, Brief, Lanes, Packet, Timestamp, Tuple};
+use crate::process::comment;
 
-/// Follows flows.
+/// Table of all tracked flows.
 #[derive(Debug)]
 pub struct FlowTable {
-    settings: Settings,
-    /// Places in `flows` by key.
-    places: Places,
-    flows: Vec<Tracked>,
-    /// Places in `flows` that are not used.
-    free: Vec<u32>,
-    ages: Ages,
-    /// The latest packet's time; it does not go back where packets' times do.
+    settings: FlowSettings,
+    /// Slots in `flows`, by key.
+    index: Places,
+    flows: Vec<TrackedFlow>,
+    /// Unused slots in `flows`.
+    free_slots: Vec<u32>,
+    idle_lists: IdleLists,
+    /// Latest accepted timestamp; it never goes backwards, although timestamps may.
     clock: i64,
-    /// A time that was too far ahead to be believed alone.
-    leap: Option<i64>,
-    /// Nothing is due before this time.
-    due: i64,
-    /// Before this time nothing is due either, and none is so far ahead that it is not believed: only the clock goes on.
-    calm: i64,
-    recent: Recent,
-    /// The place of the last flow that a packet was of.
-    last: Option<u32>,
-    /// Whether the last packet of any flow was of that one.
-    is_latest: bool,
-    /// The lanes of the flows that are followed here.
+    /// Timestamp of a large jump forward that is not confirmed so far.
+    pending_jump: Option<i64>,
+    /// No timeout is due before this time.
+    next_due: i64,
+    /// Packets before this time only advance the clock: no timeout is due, and their timestamps are
+    /// not a large jump.
+    quiet_until: i64,
+    cache: Recent,
+    /// Slot of the flow of the last packet in this table.
+    last_flow: Option<u32>,
+    /// True if the most recent packet, in any table, belonged to `last_flow`.
+    is_last_flow_current: bool,
+    /// Lanes of the flows that this table tracks.
     lanes: Lanes,
-    /// Whether any flow began, here or elsewhere.
-    begun: bool,
-    /// Since [`peaks`](Self::peaks) was last asked.
+    /// True once any flow has started, here or in another table.
+    has_seen_flow: bool,
+    /// Highest values since the last [`take_peaks`](Self::take_peaks).
     peaks: Peaks,
-    fragments: Fragments,
-    /// Hashes of the keys of flows that packets will soon be of.
+    fragments: FragmentReassembler,
+    /// Key hashes of the flows of [announced](Self::expect) packets.
     expected: Vec<u32>,
-    /// Bytes that all flows together hold: what waits, what is compared, what is looked at.
-    held: u64,
+    /// Bytes that all flows buffer: out-of-order data, data kept for comparison, and data kept for
+    /// service detection.
+    buffered_bytes: u64,
     counts: FlowCounts,
 }
 
-/// What a table has seen so far.
+/// Counters of a flow table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FlowCounts {
-    /// Flows that began.
+    /// Flows that started.
     pub opened: u64,
-    /// Flows that are followed now.
+    /// Flows that are in the table now.
     pub open: u64,
-    /// Flows that were let go because there were too many, and had not ended.
+    /// Flows that were evicted before their end because the table was full.
     pub evicted: u64,
-    /// Datagrams that never became whole, or a fragment of which was cut by the snap length.
+    /// Fragmented datagrams that were dropped incomplete: a fragment was missing or was cut by the
+    /// snapshot length.
     pub incomplete: u64,
-    /// Packets with ports whose header is cut or impossible: they belong to no flow.
+    /// Packets with a truncated or invalid transport header; they belong to no flow.
     pub unreadable: u64,
 }
 
 impl FlowTable {
-    /// An empty table.
-    pub fn new(settings: Settings) -> FlowTable {
-        FlowTable::of_lanes(settings, Lanes::ALL)
+    /// Creates an empty table.
+    pub fn new(settings: FlowSettings) -> FlowTable {
+        FlowTable::with_lanes(settings, Lanes::ALL)
     }
 
-    /// An empty table for a share of the flows. It tells what a table for all of them would tell, with numbers of its own, as long as all
-    /// shares together stay below the settings' `max_flows` and `max_held`.
-    pub fn of_lanes(settings: Settings, lanes: Lanes) -> FlowTable {
+    /// Creates an empty table for a subset of the flows. The table numbers its flows separately,
+    /// and otherwise emits the same events for them as a table for all flows, while all subsets
+    /// together stay below the settings' `max_flows` and `max_buffered_bytes`.
+    pub fn with_lanes(settings: FlowSettings, lanes: Lanes) -> FlowTable {
         FlowTable {
             settings,
             lanes,
-            begun: false,
-            is_latest: false,
+            has_seen_flow: false,
+            is_last_flow_current: false,
             peaks: Peaks::default(),
-            places: Places::default(),
+            index: Places::default(),
             flows: Vec::new(),
-            free: Vec::new(),
-            ages: Ages::default(),
+            free_slots: Vec::new(),
+            idle_lists: IdleLists::default(),
             clock: i64::MIN,
-            leap: None,
-            due: i64::MAX,
-            calm: i64::MIN,
-            recent: Recent::default(),
-            last: None,
-            fragments: Fragments::default(),
+            pending_jump: None,
+            next_due: i64::MAX,
+            quiet_until: i64::MIN,
+            cache: Recent::default(),
+            last_flow: None,
+            fragments: FragmentReassembler::default(),
             expected: Vec::new(),
-            held: 0,
+            buffered_bytes: 0,
             counts: FlowCounts::default(),
         }
     }
 
-    /// Takes a packet, and tells what happens through it: also what became due by its time.
+    /// Applies a packet and emits the resulting events, including timeouts due by the packet's
+    /// time.
     #[inline]
     pub fn push(&mut self, packet: &Packet, emit: Emit) {
-        let now = self.now(packet.frame.time, emit);
+        let now = self.advance_to_packet(packet.frame.time, emit);
         if packet.fragment.is_some() {
             return self.push_fragment(packet, now, emit);
         }
         if let Body::Icmp { proto, payload, .. } = packet.body
             && let Some(quoted) = icmp::unreachable_port(proto, payload)
         {
-            self.note_unreachable(&quoted);
+            self.mark_unreachable(&quoted);
         }
-        match in_brief(packet, &packet.body) {
-            Ok(Some((brief, kind))) => self.take_own(&brief, kind, now, emit),
+        match flow_input(packet, &packet.body) {
+            Ok(Some((brief, kind))) => self.apply_if_own(&brief, kind, now, emit),
             Ok(None) => {}
-            Err(Unreadable) => self.note_unreadable(),
+            Err(UnreadableHeader) => self.count_unreadable(),
         }
     }
 
-    /// Takes a usual packet of a flow in this share, as [`push`](Self::push) does.
+    /// Applies a common packet of a flow in this table's subset, with the same effect as
+    /// [`push`](Self::push).
     #[inline(always)]
     pub fn push_brief(&mut self, brief: &Brief, emit: Emit) {
-        let now = self.now(brief.frame.time, emit);
-        self.take_here(brief, Kind::TwoWay, now, emit);
+        let now = self.advance_to_packet(brief.frame.time, emit);
+        self.apply_inline(brief, Directionality::TwoWay, now, emit);
     }
 
-    /// A packet of a flow that is not in this share: only the clock goes on.
+    /// Skips a packet of a flow that is not in this table's subset: only the clock is advanced.
     #[inline]
-    pub fn pass_by(&mut self, time: Timestamp, emit: Emit) {
+    pub fn skip_packet_at(&mut self, time: Timestamp, emit: Emit) {
         self.expire(time, emit);
-        self.skip();
+        self.skip_packet();
     }
 
-    /// The same where the next packet's time is not earlier, and nothing [is due](Self::is_due) by then.
+    /// Skips a packet of a flow that is not in this table's subset, without advancing the clock.
+    /// Use only if the next packet is not earlier, and nothing [is due](Self::is_due) by its time.
     #[inline]
-    pub fn skip(&mut self) {
-        self.is_latest = false;
-        self.begun = true;
+    pub fn skip_packet(&mut self) {
+        self.is_last_flow_current = false;
+        self.has_seen_flow = true;
     }
 
-    /// Whether something may happen when the clock says this.
+    /// Returns true if a timeout may be due at this time.
     #[inline]
     pub fn is_due(&self, time: Timestamp) -> bool {
-        time.0 >= self.calm
+        time.0 >= self.quiet_until
     }
 
-    /// The most flows and bytes since this was last asked.
-    pub fn peaks(&mut self) -> Peaks {
+    /// Returns the highest values since the last call, and starts a new measurement.
+    pub fn take_peaks(&mut self) -> Peaks {
         let now = Peaks {
-            flows: self.places.len() as u64,
-            held: self.held,
+            flows: self.index.len() as u64,
+            buffered_bytes: self.buffered_bytes,
         };
         std::mem::replace(&mut self.peaks, now)
     }
 
-    /// Tells what has become due when the capture's clock says this, although no packet came.
+    /// Emits the timeouts due by this capture time, without a packet.
     pub fn expire(&mut self, now: Timestamp, emit: Emit) {
-        if now.is_known() {
-            self.pass(now.0, emit);
+        if now.is_present() {
+            self.advance(now.0, emit);
         }
     }
 
-    /// Counters, at this moment.
+    /// Returns the current counters.
     #[inline]
     pub fn counts(&self) -> FlowCounts {
-        // Every share sees all fragments.
+        // Every table processes all fragments, so only the table with the first lane counts them.
         let is_first = self.lanes.has_first();
         FlowCounts {
-            open: self.places.len() as u64,
+            open: self.index.len() as u64,
             incomplete: if is_first {
                 self.fragments.incomplete
             } else {
@@ -189,70 +196,71 @@ impl FlowTable {
         let Some(whole) = self.fragments.add(packet, time) else {
             return;
         };
-        match in_brief(packet, &whole.body()) {
+        match flow_input(packet, &whole.body()) {
             Ok(Some((brief, kind))) => {
-                self.take_own(&whole.sizes(brief), kind, whole.began(), emit);
+                self.apply_if_own(&whole.with_sizes(brief), kind, whole.start_time(), emit);
             }
             Ok(None) => {}
-            Err(Unreadable) => self.note_unreadable(),
+            Err(UnreadableHeader) => self.count_unreadable(),
         }
     }
 
-    /// A packet of a flow that cannot be read.
+    /// Counts a packet with an unreadable transport header.
     #[cold]
-    fn note_unreadable(&mut self) {
+    fn count_unreadable(&mut self) {
         self.counts.unreadable += u64::from(self.lanes.has_first());
     }
 
-    /// Takes a packet, if its flow is in this share.
-    fn take_own(&mut self, brief: &Brief, kind: Kind, time: i64, emit: Emit) {
+    /// Applies a packet, if its flow is in this table's subset.
+    fn apply_if_own(&mut self, brief: &Brief, kind: Directionality, time: i64, emit: Emit) {
         match self.lanes == Lanes::ALL || self.lanes.has(brief.lane()) {
-            true => self.take(brief, kind, time, emit),
-            false => self.skip(),
+            true => self.apply_packet(brief, kind, time, emit),
+            false => self.skip_packet(),
         }
     }
 
-    /// Takes a packet of a flow in this share.
+    /// Applies a packet of a flow in this table's subset.
     #[inline(never)]
-    fn take(&mut self, brief: &Brief, kind: Kind, time: i64, emit: Emit) {
-        self.take_here(brief, kind, time, emit);
+    fn apply_packet(&mut self, brief: &Brief, kind: Directionality, time: i64, emit: Emit) {
+        self.apply_inline(brief, kind, time, emit);
     }
 
-    /// The same where it is called. What is given away by reference has to stand in memory: who needs it rarely gets a copy
-    /// [apart](Brief::apart).
+    /// Inlined variant of `apply_packet`. A value passed by reference must be in memory; rarely
+    /// called functions receive a copy from [`apart`](Brief::apart), which keeps the original in
+    /// registers.
     #[inline(always)]
-    fn take_here(&mut self, brief: &Brief, kind: Kind, time: i64, emit: Emit) {
-        let (key, end) = FlowKey::of_brief(brief, kind);
-        self.begun = true;
-        self.is_latest = true;
+    fn apply_inline(&mut self, brief: &Brief, kind: Directionality, time: i64, emit: Emit) {
+        let (key, end) = FlowKey::from_brief(brief, kind);
+        self.has_seen_flow = true;
+        self.is_last_flow_current = true;
         let at = self.find_or_open(key, end, brief, time, emit);
         if let Some(tcp) = &brief.tcp
-            && tcp.flags.open()
+            && tcp.flags.is_initial_syn()
         {
             let flow = &self.flows[at as usize];
-            if tcp::is_reuse(flow, flow.side(end), tcp) {
-                self.give_way(at, emit);
-                self.begin(at, black_box((key, end)), &brief.apart(), time, emit);
+            if tcp::is_port_reuse(flow, flow.side(end), tcp) {
+                self.close_reused(at, emit);
+                self.start_flow(at, black_box((key, end)), &brief.apart(), time, emit);
             }
         }
-        self.last = Some(at);
+        self.last_flow = Some(at);
         if !brief.frame.options.bytes.is_empty() {
-            self.note_owners(at, end, &brief.apart(), time, emit);
+            self.record_owners(at, end, &brief.apart(), time, emit);
         }
-        self.update(at, end, brief, time, emit);
+        self.update_flow(at, end, brief, time, emit);
     }
 
-    /// Takes over what a packet's comment says of whose the ends are.
+    /// Adopts the processes that a packet's comment records for its two ends.
     #[cold]
-    fn note_owners(&mut self, at: u32, end: KeyEnd, brief: &Brief, time: i64, emit: Emit) {
-        let Some(owners) = comment::owners(&brief.frame.options) else {
+    fn record_owners(&mut self, at: u32, end: KeyEnd, brief: &Brief, time: i64, emit: Emit) {
+        let Some(owners) = comment::parse_owners(&brief.frame.options) else {
             return;
         };
         let flow = &mut self.flows[at as usize];
         let side = flow.side(end);
-        let (sender, receiver) = flow.halves(side);
-        sender.rare_mut().owner.clone_from(&owners.orig);
-        receiver.rare_mut().owner.clone_from(&owners.resp);
+        let (sender, receiver) = flow.own_and_other(side);
+        sender.cold_mut().owner.clone_from(&owners.orig);
+        receiver.cold_mut().owner.clone_from(&owners.resp);
         let owners = match side {
             Side::Orig => owners,
             Side::Resp => owners.swapped(),
@@ -261,11 +269,11 @@ impl FlowTable {
             id: &flow.id(),
             time: Timestamp(time),
             due: None,
-            what: What::Named(&owners),
+            kind: FlowEventKind::Owners(&owners),
         });
     }
 
-    /// Where a flow stands; it begins with this packet if there is none.
+    /// Returns the slot of a packet's flow; starts a flow if the packet belongs to none.
     #[inline(always)]
     fn find_or_open(
         &mut self,
@@ -276,60 +284,60 @@ impl FlowTable {
         emit: Emit,
     ) -> u32 {
         let spread = brief.spread();
-        if let Some(at) = self.recent.place(spread)
+        if let Some(at) = self.cache.place(spread)
             && let Some(flow) = self.flows.get(at as usize)
             && flow.key == key
         {
             return at;
         }
-        let hash = self.places.hash(&key);
-        let at = match self.places.find(hash, &key, &self.flows) {
+        let hash = self.index.hash(&key);
+        let at = match self.index.find(hash, &key, &self.flows) {
             Some(at) => at,
             None => self.open(hash, black_box((key, end)), &brief.apart(), time, emit),
         };
-        self.recent.note(spread, at);
+        self.cache.note(spread, at);
         at
     }
 
     #[inline(always)]
-    fn update(&mut self, at: u32, end: KeyEnd, brief: &Brief, time: i64, emit: Emit) {
+    fn update_flow(&mut self, at: u32, end: KeyEnd, brief: &Brief, time: i64, emit: Emit) {
         let flow = &mut self.flows[at as usize];
         let side = flow.side(end);
-        flow.count(side, brief);
-        let (settings, held) = (&self.settings, self.held);
-        let usual = speech::take_usual(flow, side, brief, time, (settings, held), emit);
-        let more = usual.unwrap_or_else(|| {
-            let bounds = settings.bounds(held);
-            speech::hear(flow, side, &brief.apart(), time, bounds, emit)
+        flow.count_packet(side, brief);
+        let (settings, buffered_bytes) = (&self.settings, self.buffered_bytes);
+        let common = apply::apply_common(flow, side, brief, time, (settings, buffered_bytes), emit);
+        let added_bytes = common.unwrap_or_else(|| {
+            let policy = settings.stream_policy(buffered_bytes);
+            apply::apply_packet(flow, side, &brief.apart(), time, policy, emit)
         });
-        if more != 0 {
-            self.held = self.held.wrapping_add_signed(more);
-            self.peaks.held = self.peaks.held.max(self.held);
+        if added_bytes != 0 {
+            self.buffered_bytes = self.buffered_bytes.wrapping_add_signed(added_bytes);
+            self.peaks.buffered_bytes = self.peaks.buffered_bytes.max(self.buffered_bytes);
         }
-        flow.active = self.clock;
-        if usual.is_some() && !brief.opens_or_closes() {
-            // It changes no state.
-            return self.ages.touch(flow.class, at);
+        flow.last_active = self.clock;
+        if common.is_some() && !brief.opens_or_closes() {
+            // Such a segment does not change the timeout class.
+            return self.idle_lists.touch(flow.timeout_class, at);
         }
-        let (before, class) = (flow.class, flow.class_now());
+        let (before, class) = (flow.timeout_class, flow.current_timeout_class());
         if before == class {
-            return self.ages.touch(class, at);
+            return self.idle_lists.touch(class, at);
         }
-        flow.class = class;
-        self.ages.remove(before, at);
-        self.ages.add(class, at);
-        self.expect_end(class);
+        flow.timeout_class = class;
+        self.idle_lists.remove(before, at);
+        self.idle_lists.push(class, at);
+        self.schedule_timeout(class);
     }
 
-    /// Marks the flow that an error message is about, if it is followed.
+    /// Marks the flow that an ICMP error quotes, if it is tracked.
     #[cold]
-    fn note_unreachable(&mut self, tuple: &Tuple) {
-        let (key, end) = FlowKey::of(tuple, Kind::TwoWay);
-        let hash = self.places.hash(&key);
-        if let Some(at) = self.places.find(hash, &key, &self.flows) {
+    fn mark_unreachable(&mut self, tuple: &Tuple) {
+        let (key, end) = FlowKey::from_tuple(tuple, Directionality::TwoWay);
+        let hash = self.index.hash(&key);
+        if let Some(at) = self.index.find(hash, &key, &self.flows) {
             let flow = &mut self.flows[at as usize];
-            // Who sent to nobody is the client.
-            flow.unreachable |= flow.side(end) == Side::Orig;
+            // The responder's port is unreachable if the originator sent the quoted packet.
+            flow.is_port_unreachable |= flow.side(end) == Side::Orig;
         }
     }
 }

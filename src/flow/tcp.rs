@@ -1,7 +1,8 @@
-//! One TCP segment: what it does to the two sides' states, to the history, to the counters and to the streams.
+//! Effect of one TCP segment on a flow: endpoint states, history, counters and streams.
 //!
-//! States, history and sizes follow Zeek (src/packet_analysis/protocol/tcp); retransmissions and their like are told by
-//! sequence numbers, as tcptrace does, with Wireshark's names. Offsets count from the SYN, which is 0; the first byte of data is 1.
+//! States, history and sizes follow Zeek (src/packet_analysis/protocol/tcp). Retransmissions and
+//! similar events are classified by sequence numbers, as in tcptrace, under Wireshark's names.
+//! Offsets count from the SYN, which is 0; the first byte of data is 1.
 
 mod analysis;
 mod states;
@@ -11,130 +12,134 @@ pub(super) use usual::{usual_opening, usual_segment};
 
 use std::cell::Cell;
 
-use super::ages::Class;
-use super::assembler::{Delivery, Evidence, Rules};
-use super::half::{Half, State};
-use super::history::Once;
+use super::assembler::{Delivery, InsertSummary, ReassemblyOptions};
+use super::history::HistoryEvent;
+use super::idle_lists::TimeoutClass;
 use super::key::Side;
 use super::record::FlowId;
-use super::sequence::{self, Offset};
-use super::tracked::Tracked;
-use crate::packet::{Flags, Payload, Tcp};
+use super::sequence::{self, SeqOffset};
+use super::side::{EndpointState, TrackedSide};
+use super::tracked_flow::TrackedFlow;
+use crate::packet::{Payload, Tcp, TcpFlags};
 
-/// A number that is further off than this does not belong to the connection, if it comes with SYN or RST.
-const TOO_FAR: Offset = 1 << 20;
+/// Maximum distance of a SYN or RST of the connection from the expected sequence number.
+const MAX_SEQ_JUMP: SeqOffset = 1 << 20;
 
-/// Where the streams go, and what is kept of them.
-pub(super) struct Streams<'a> {
-    pub(super) rules: Rules,
-    /// Takes what comes out of a side's stream.
+/// Receiver of the reassembled streams, and the reassembly options.
+pub(super) struct StreamOutput<'a> {
+    pub(super) options: ReassemblyOptions,
+    /// Callback for the deliveries of a side's stream.
     pub(super) deliver: &'a mut dyn FnMut(Side, Delivery),
-    /// Which flow it is, if its streams are told; the ends may turn out to be the other way round.
+    /// Flow identity, if streams are emitted; changes if originator and responder are swapped.
     pub(super) id: &'a Cell<Option<FlowId>>,
 }
 
-/// A segment, and where it stands in its stream.
+/// A segment with its position in its stream.
 #[derive(Debug, Clone, Copy)]
-struct Segment {
+struct StreamSegment {
     syn: bool,
     fin: bool,
     rst: bool,
     ack: bool,
-    /// Length of its data, in bytes.
-    len: Offset,
-    /// Its first octet, and the one behind its last; SYN and FIN are octets too, and a RST's data, which only explains it, is none.
-    at: Offset,
-    end: Offset,
-    /// Where its stream went on before it.
-    expected: Offset,
+    /// Payload length, in bytes.
+    len: SeqOffset,
+    /// Offset of the first octet.
+    start: SeqOffset,
+    /// Offset after the last octet. SYN and FIN occupy one octet each; the data of a RST (a
+    /// diagnostic text) occupies none.
+    end: SeqOffset,
+    /// Offset at which the stream was expected to continue.
+    expected: SeqOffset,
     window: u16,
-    /// Whether it is there to be answered and carries nothing.
-    keeps_alive: bool,
-    /// Whether it is one byte for a receiver whose window is closed.
-    probes: bool,
+    /// True for a keep-alive: 0 or 1 octet just before the expected offset.
+    is_keep_alive: bool,
+    /// True for a window probe: one byte for a receiver whose window is zero.
+    is_window_probe: bool,
 }
 
-impl Segment {
-    /// Whether it is about data and acknowledgements only.
+impl StreamSegment {
+    /// Returns true if the segment has no SYN, FIN or RST.
     fn is_plain(&self) -> bool {
         !(self.syn || self.fin || self.rst)
     }
 
-    /// Where its data stand in the stream. A RST's, which say why, are shown there too, although they are no part of it.
-    fn data(&self) -> Option<Offset> {
-        let in_stream = self.len > 0 && self.at >= 0;
-        in_stream.then_some(self.at + Offset::from(self.syn))
+    /// Returns the offset of the segment's data; `None` if the segment has no data or precedes the
+    /// stream. The data of a RST has an offset, too, although it is not part of the stream.
+    fn data_offset(&self) -> Option<SeqOffset> {
+        let has_offset = self.len > 0 && self.start >= 0;
+        has_offset.then_some(self.start + SeqOffset::from(self.syn))
     }
 }
 
-/// Whether a segment begins another connection with the same addresses and ports: a SYN with another number than that of
-/// its sender's. Of a sender of whom nothing was captured: one far from what the other side acknowledges, or, where it acknowledges nothing,
-/// one after the end.
+/// Returns true if a segment starts another connection with the same addresses and ports: a SYN
+/// whose sequence number differs from the sender's initial one. If no packet from the sender was
+/// captured so far, the SYN must be far from the number that the other side acknowledged or, if it
+/// acknowledged none, the flow must have ended.
 #[inline(always)]
-pub(super) fn is_reuse(flow: &Tracked, side: Side, tcp: &Tcp) -> bool {
-    let own = &flow.halves[side as usize];
-    if !tcp.flags.open() {
+pub(super) fn is_port_reuse(flow: &TrackedFlow, side: Side, tcp: &Tcp) -> bool {
+    let own = &flow.sides[side as usize];
+    if !tcp.flags.is_initial_syn() {
         return false;
     }
     match own.state {
-        // Acknowledged: its SYN was captured late, and it will not have said much before.
-        State::Inactive if own.start != 0 => {
-            Offset::from(own.start.wrapping_sub(tcp.seq)) >= TOO_FAR
+        // The SYN of the same connection, captured late, is just below the acknowledged number.
+        EndpointState::Inactive if own.isn != 0 => {
+            SeqOffset::from(own.isn.wrapping_sub(tcp.seq)) >= MAX_SEQ_JUMP
         }
-        State::Inactive => flow.class == Class::Ended,
-        _ => own.start != tcp.seq,
+        EndpointState::Inactive => flow.timeout_class == TimeoutClass::Ended,
+        _ => own.isn != tcp.seq,
     }
 }
 
-/// Takes a segment from `side`, whose packet was counted already.
-pub(super) fn segment(
-    flow: &mut Tracked,
+/// Applies a segment from `side`. Its packet has already been counted.
+pub(super) fn apply_segment(
+    flow: &mut TrackedFlow,
     side: Side,
     tcp: &Tcp,
     payload: Payload,
     time: i64,
-    streams: &mut Streams,
+    streams: &mut StreamOutput,
 ) {
-    note_first(flow, side, tcp.flags);
-    let (own, other) = flow.halves(side);
-    let segment = place(own, other, tcp, payload.len);
-    let was_closed = own.did_close && other.did_close;
-    let again = note_control(own, &segment);
-    write_history(flow, side, &segment);
-    note_window(flow, side, &segment);
+    mark_partial(flow, side, tcp.flags);
+    let (own, other) = flow.own_and_other(side);
+    let segment = locate_segment(own, other, tcp, payload.len);
+    let was_closed = own.is_drained && other.is_drained;
+    let is_repeat = record_syn_fin(own, &segment);
+    record_history(flow, side, &segment);
+    record_zero_window(flow, side, &segment);
     if !was_closed {
-        flow.last = time;
+        flow.last_time = time;
     }
-    let acknowledges = match segment.ack {
-        true => acknowledge(flow, side, &segment, tcp.ack),
+    let acknowledged = match segment.ack {
+        true => apply_ack(flow, side, &segment, tcp.ack),
         false => 0,
     };
     advance(flow, side, &segment);
-    let before = flow.orig;
-    let side = states::change(flow, side, &segment, time);
-    if flow.orig != before {
+    let orig_end = flow.orig_end;
+    let side = states::update_states(flow, side, &segment, time);
+    if flow.orig_end != orig_end {
         streams.id.update(|id| id.map(|_| flow.id()));
     }
-    analysis::measure_handshake(flow, side, &segment, time, again);
+    analysis::measure_handshake(flow, side, &segment, time, is_repeat);
     if segment.ack {
-        note_acknowledged(flow, side.other(), acknowledges, time);
+        count_acked_unseen(flow, side.other(), acknowledged, time);
     }
-    let evidence = match segment.data() {
-        Some(at) => insert(flow, side, at, payload, time, streams),
-        None => Evidence::default(),
+    let summary = match segment.data_offset() {
+        Some(at) => insert_payload(flow, side, at, payload, time, streams),
+        None => InsertSummary::default(),
     };
-    analysis::count(&mut flow.halves[side as usize], &segment, again, evidence);
-    for half in &mut flow.halves {
-        let is_over = matches!(half.state, State::Closed | State::Reset);
-        half.did_close |= is_over && !half.is_pending();
+    analysis::count_segment(&mut flow.sides[side as usize], &segment, is_repeat, summary);
+    for tracked in &mut flow.sides {
+        let is_over = matches!(tracked.state, EndpointState::Closed | EndpointState::Reset);
+        tracked.is_drained |= is_over && !tracked.has_undelivered();
     }
 }
 
-/// Whether the flow began before the capture did.
+/// Marks a flow as partial if it started before the capture.
 #[inline]
-fn note_first(flow: &mut Tracked, side: Side, flags: Flags) {
-    if flow.halves[side as usize].traffic.pkts == 1 {
-        let (syn, ack) = (flags.has(Flags::SYN), flags.has(Flags::ACK));
+fn mark_partial(flow: &mut TrackedFlow, side: Side, flags: TcpFlags) {
+    if flow.sides[side as usize].traffic.pkts == 1 {
+        let (syn, ack) = (flags.contains(TcpFlags::SYN), flags.contains(TcpFlags::ACK));
         match side {
             Side::Orig => flow.is_partial = !syn || ack,
             Side::Resp => flow.is_partial |= !syn,
@@ -142,212 +147,228 @@ fn note_first(flow: &mut Tracked, side: Side, flags: Flags) {
     }
 }
 
-/// Finds a segment's place in its stream, which begins with it if it is the first.
+/// Locates a segment in its stream. The first segment of a side starts the stream.
 #[inline]
-fn place(own: &mut Half, other: &Half, tcp: &Tcp, len: u32) -> Segment {
+fn locate_segment(
+    own: &mut TrackedSide,
+    other: &TrackedSide,
+    tcp: &Tcp,
+    len: u32,
+) -> StreamSegment {
     let flags = tcp.flags;
-    let [syn, fin, rst, ack] =
-        [Flags::SYN, Flags::FIN, Flags::RST, Flags::ACK].map(|flag| flags.has(flag));
-    let len = Offset::from(len);
+    let [syn, fin, rst, ack] = [TcpFlags::SYN, TcpFlags::FIN, TcpFlags::RST, TcpFlags::ACK]
+        .map(|flag| flags.contains(flag));
+    let len = SeqOffset::from(len);
     let data_len = if rst { 0 } else { len };
-    let octets = data_len + Offset::from(syn) + Offset::from(fin);
-    let begins = begin_stream(own, syn, tcp.seq, octets);
-    let expected = if begins { 0 } else { own.last };
-    let at = sequence::offset(tcp.seq, own.start, own.last);
-    let mut segment = Segment {
+    let octets = data_len + SeqOffset::from(syn) + SeqOffset::from(fin);
+    let is_start = start_stream(own, syn, tcp.seq, octets);
+    let expected = if is_start { 0 } else { own.snd_nxt };
+    let start = sequence::offset(tcp.seq, own.isn, own.snd_nxt);
+    let mut segment = StreamSegment {
         syn,
         fin,
         rst,
         ack,
         len,
-        at,
-        end: at + octets,
+        start,
+        end: start + octets,
         expected,
         window: tcp.window,
-        keeps_alive: false,
-        probes: false,
+        is_keep_alive: false,
+        is_window_probe: false,
     };
     if len <= 1 && segment.is_plain() {
-        segment.keeps_alive = at == expected - 1 && expected > 0;
+        segment.is_keep_alive = start == expected - 1 && expected > 0;
         let is_closed = other.window == 0 && other.traffic.pkts > 0;
-        segment.probes = len == 1 && at == expected && is_closed;
+        segment.is_window_probe = len == 1 && start == expected && is_closed;
     }
     segment
 }
 
-/// Where a stream begins is known from its SYN, or else assumed from what is seen first; true where this SYN is its begin.
+/// Starts a stream at its SYN, or at the first segment if the SYN was not captured. Returns true if
+/// the segment is a SYN that starts the stream.
 #[inline]
-fn begin_stream(own: &mut Half, syn: bool, seq: u32, octets: Offset) -> bool {
-    let begins = match own.state {
-        State::Inactive if !syn => {
-            own.begin(seq.wrapping_sub(1));
-            // So that the first segment is not taken for a repetition.
-            own.last = 1;
+fn start_stream(own: &mut TrackedSide, syn: bool, seq: u32, octets: SeqOffset) -> bool {
+    let is_start = match own.state {
+        EndpointState::Inactive if !syn => {
+            own.start_stream(seq.wrapping_sub(1));
+            // Prevents the first segment from being counted as a retransmission.
+            own.snd_nxt = 1;
             false
         }
-        State::Inactive => true,
-        // The one before did not come through, or was not its own.
-        State::Reset => syn && own.before == State::Inactive,
-        State::Closed => false,
-        _ => syn && seq != own.start,
+        EndpointState::Inactive => true,
+        // Only a RST was captured before this SYN, and it may be forged: the stream restarts.
+        EndpointState::Reset => syn && own.previous_state == EndpointState::Inactive,
+        EndpointState::Closed => false,
+        // The previous SYN was not accepted, or belonged to another connection.
+        _ => syn && seq != own.isn,
     };
-    if begins {
-        own.begin(seq);
-        own.last = octets;
+    if is_start {
+        own.start_stream(seq);
+        own.snd_nxt = octets;
     }
-    begins
+    is_start
 }
 
-/// Remembers SYN and FIN; whether the same one was sent before.
+/// Records SYN and FIN; returns true if the same SYN or FIN was captured before.
 #[inline]
-fn note_control(own: &mut Half, segment: &Segment) -> bool {
-    let mut again = false;
+fn record_syn_fin(own: &mut TrackedSide, segment: &StreamSegment) -> bool {
+    let mut is_repeat = false;
     if segment.syn {
         let seen = match segment.ack {
-            true => &mut own.syn_ack,
-            false => &mut own.syn,
+            true => &mut own.syn_ack_seen,
+            false => &mut own.syn_seen,
         };
-        again = std::mem::replace(seen, true) && segment.at == 0;
+        is_repeat = std::mem::replace(seen, true) && segment.start == 0;
     }
     if segment.fin {
-        again |= own.finned && own.fin == segment.end;
-        own.finned = true;
-        own.fin = segment.end;
+        is_repeat |= own.fin_seen && own.fin_end == segment.end;
+        own.fin_seen = true;
+        own.fin_end = segment.end;
     }
-    again
+    is_repeat
 }
 
-/// The letters that control bits and data make, each where it is new.
+/// Adds the history letter of the segment's control bits or data, if it is new.
 #[inline]
-fn write_history(flow: &mut Tracked, side: Side, segment: &Segment) {
-    let (history, own) = (&mut flow.history, &mut flow.halves[side as usize]);
+fn record_history(flow: &mut TrackedFlow, side: Side, segment: &StreamSegment) {
+    let (history, own) = (&mut flow.history, &mut flow.sides[side as usize]);
     let (kind, letter) = match (segment.syn, segment.fin, segment.rst) {
-        (false, false, false) if segment.len > 0 => (Once::Data, b'D'),
-        (false, false, false) if segment.ack => (Once::Ack, b'A'),
+        (false, false, false) if segment.len > 0 => (HistoryEvent::Data, b'D'),
+        (false, false, false) if segment.ack => (HistoryEvent::Ack, b'A'),
         (false, false, false) => return,
-        (true, false, false) if segment.ack => (Once::Syn, b'H'),
-        (true, false, false) => (Once::Syn, b'S'),
-        (false, true, false) => (Once::Fin, b'F'),
-        (false, false, true) => (Once::Rst, b'R'),
-        (_, true, true) => (Once::FinRst, b'I'),
-        (true, ..) => (Once::MultiFlag, b'Q'),
+        (true, false, false) if segment.ack => (HistoryEvent::Syn, b'H'),
+        (true, false, false) => (HistoryEvent::Syn, b'S'),
+        (false, true, false) => (HistoryEvent::Fin, b'F'),
+        (false, false, true) => (HistoryEvent::Rst, b'R'),
+        (_, true, true) => (HistoryEvent::FinRst, b'I'),
+        (true, ..) => (HistoryEvent::MultiFlag, b'Q'),
     };
-    let was_there = history.once(side, kind, letter);
-    // A FIN stands at the end of its segment's data.
-    let (last, place) = match kind {
-        Once::Syn => (&mut own.last_syn, segment.at),
-        Once::Fin => (&mut own.last_fin, segment.at + segment.len),
-        Once::Rst => (&mut own.last_rst, segment.at),
+    let was_seen = history.add_once(side, kind, letter);
+    // A FIN follows the data of its segment.
+    let (last, offset) = match kind {
+        HistoryEvent::Syn => (&mut own.last_syn_offset, segment.start),
+        HistoryEvent::Fin => (&mut own.last_fin_offset, segment.start + segment.len),
+        HistoryEvent::Rst => (&mut own.last_rst_offset, segment.start),
         _ => return,
     };
-    let before = std::mem::replace(last, place as u32);
-    if was_there && before != place as u32 {
+    let before = std::mem::replace(last, offset as u32);
+    if was_seen && before != offset as u32 {
         history.add(side, letter);
     }
 }
 
-/// The letter that closed windows make. They mean nothing with a RST or behind one, and nothing to who has sent a FIN.
+/// Adds the history letter of a zero window. A zero window is ignored in a RST, after a RST, and
+/// after a FIN from the other side, which then has no more data to send.
 #[inline]
-fn note_window(flow: &mut Tracked, side: Side, segment: &Segment) {
-    let (own, other) = flow.halves(side);
-    let counts = segment.window == 0 && !segment.rst;
-    if counts && other.state != State::Closed && own.state != State::Reset {
-        let rare = flow.halves[side as usize].rare_mut();
-        flow.history.scaled(side, &mut rare.closed_windows, b'W');
+fn record_zero_window(flow: &mut TrackedFlow, side: Side, segment: &StreamSegment) {
+    let (own, other) = flow.own_and_other(side);
+    let closes_window = segment.window == 0 && !segment.rst;
+    if closes_window && other.state != EndpointState::Closed && own.state != EndpointState::Reset {
+        let cold = flow.sides[side as usize].cold_mut();
+        flow.history
+            .add_scaled(side, &mut cold.history_zero_windows, b'W');
     }
 }
 
-/// What a segment acknowledges of the other side's stream.
+/// Applies the acknowledgement of a segment; returns its offset in the other side's stream.
 #[inline]
-fn acknowledge(flow: &mut Tracked, side: Side, segment: &Segment, number: u32) -> Offset {
-    let (own, other) = flow.halves(side);
-    if other.state == State::Inactive {
-        // Nothing was seen of it: its stream begins here.
-        other.begin(number.wrapping_sub(1));
+fn apply_ack(
+    flow: &mut TrackedFlow,
+    side: Side,
+    segment: &StreamSegment,
+    number: u32,
+) -> SeqOffset {
+    let (own, other) = flow.own_and_other(side);
+    if other.state == EndpointState::Inactive {
+        // No packet from the other side was captured: its stream starts at this acknowledgement.
+        other.start_stream(number.wrapping_sub(1));
         return 1;
     }
-    let ack = sequence::offset(number, other.start, other.acked);
+    let ack = sequence::offset(number, other.isn, other.acked);
     if ack < 0 {
         return 0;
     }
-    // RFC 5681 section 2; the window is compared with that of the segment before.
-    let is_repeated = ack == other.acked && other.last > ack && other.acked > 0;
-    let says_nothing_else = segment.len == 0 && segment.is_plain() && !segment.keeps_alive;
-    if is_repeated && says_nothing_else && segment.window == own.window {
-        own.rare_mut().analysis.dup_acks += 1;
+    // Duplicate acknowledgement (RFC 5681 section 2), with the window of the previous segment.
+    let is_repeated = ack == other.acked && other.snd_nxt > ack && other.acked > 0;
+    let is_pure_ack = segment.len == 0 && segment.is_plain() && !segment.is_keep_alive;
+    if is_repeated && is_pure_ack && segment.window == own.window {
+        own.cold_mut().analysis.dup_acks += 1;
     }
-    // A 0 that is far off is a field that was not filled in.
-    let is_unset = number == 0 && ack - other.acked > TOO_FAR;
+    // A number of 0 far from the last acknowledgement is a field that was not filled in.
+    let is_unset = number == 0 && ack - other.acked > MAX_SEQ_JUMP;
     if !segment.rst && !is_unset {
         other.acked = other.acked.max(ack);
     }
     ack
 }
 
-/// Moves the end of what was sent, or notes that a segment with data did not move it.
+/// Advances the end of the sent data, or records a retransmission if a data segment does not.
 #[inline]
-fn advance(flow: &mut Tracked, side: Side, segment: &Segment) {
-    let own = &mut flow.halves[side as usize];
+fn advance(flow: &mut TrackedFlow, side: Side, segment: &StreamSegment) {
+    let own = &mut flow.sides[side as usize];
     own.window = segment.window;
-    let moves = segment.end - own.last;
-    if (segment.syn || segment.rst) && moves.abs() > TOO_FAR {
+    let advance = segment.end - own.snd_nxt;
+    if (segment.syn || segment.rst) && advance.abs() > MAX_SEQ_JUMP {
         return;
     }
-    if segment.fin && own.last == 1 {
-        // Only the SYN was seen before: there may have been more than 2 GB between them.
-        own.last = segment.end;
-    } else if own.state == State::Reset {
-        // Its numbers are not to be trusted any more.
-    } else if moves > 0 {
-        own.last = segment.end;
+    if segment.fin && own.snd_nxt == 1 {
+        // Only the SYN was captured before this FIN: more than 2 GB may be missing between them.
+        own.snd_nxt = segment.end;
+    } else if own.state == EndpointState::Reset {
+        // Sequence numbers after a RST are not reliable.
+    } else if advance > 0 {
+        own.snd_nxt = segment.end;
     } else if segment.len > 0 {
-        let rare = own.rare_mut();
-        flow.history.scaled(side, &mut rare.repeats, b'T');
+        let cold = own.cold_mut();
+        flow.history
+            .add_scaled(side, &mut cold.history_retransmissions, b'T');
     }
 }
 
-/// What a side sent and the other acknowledged was there, even if the capture has not got it.
+/// Counts bytes from `sender` that were acknowledged but not captured.
 #[inline]
-fn note_acknowledged(flow: &mut Tracked, sender: Side, acknowledged: Offset, time: i64) {
-    let half = &mut flow.halves[sender as usize];
-    // The FIN is an octet too, and no data.
-    let until = match half.finned && acknowledged >= half.fin {
-        true => half.fin - 1,
+fn count_acked_unseen(flow: &mut TrackedFlow, sender: Side, acknowledged: SeqOffset, time: i64) {
+    let tracked = &mut flow.sides[sender as usize];
+    // The FIN occupies an octet and is not data.
+    let until = match tracked.fin_seen && acknowledged >= tracked.fin_end {
+        true => tracked.fin_end - 1,
         false => acknowledged,
     };
-    // Of a flow whose begin was not seen the first octet is assumed, and may never have been there.
+    // If the start of the flow was not captured, the first octet is an assumption.
     if until <= 1 || (flow.is_partial && until <= 2) {
         return;
     }
-    let (missed, pieces) = half.assembler.acknowledged((until - 1) as u64, time);
+    let (missed, pieces) = tracked.assembler.acknowledge((until - 1) as u64, time);
     if missed > 0 {
-        note_missed(flow, sender, missed, pieces);
+        count_missed(flow, sender, missed, pieces);
     }
 }
 
-/// Only of connections that were established bytes are known to be missing: others' numbers may be anything.
+/// Counts missing bytes, only of established connections: other sequence numbers are unreliable.
 #[cold]
-fn note_missed(flow: &mut Tracked, sender: Side, missed: u64, pieces: u32) {
-    if flow.halves.iter().all(Half::is_clean) {
-        let rare = flow.halves[sender as usize].rare_mut();
-        rare.missed_bytes += missed;
+fn count_missed(flow: &mut TrackedFlow, sender: Side, missed: u64, pieces: u32) {
+    if flow.sides.iter().all(TrackedSide::is_established_or_closed) {
+        let cold = flow.sides[sender as usize].cold_mut();
+        cold.missed_bytes += missed;
         for _ in 0..pieces {
-            flow.history.scaled(sender, &mut rare.gaps, b'G');
+            flow.history
+                .add_scaled(sender, &mut cold.history_gaps, b'G');
         }
     }
 }
 
-/// Puts a segment's data, which begin at `at`, into the stream.
+/// Inserts a segment's data, which starts at `at`, into the stream.
 #[inline]
-fn insert(
-    flow: &mut Tracked,
+fn insert_payload(
+    flow: &mut TrackedFlow,
     side: Side,
-    at: Offset,
+    at: SeqOffset,
     payload: Payload,
     time: i64,
-    streams: &mut Streams,
-) -> Evidence {
-    // One octet before the first is what a keep-alive sends.
+    streams: &mut StreamOutput,
+) -> InsertSummary {
+    // A keep-alive may carry one octet from before the first data byte.
     let before = usize::from(at < 1);
     let payload = Payload {
         bytes: payload.bytes.get(before..).unwrap_or_default(),
@@ -361,19 +382,19 @@ fn insert(
         }
         (streams.deliver)(side, delivery);
     };
-    let own = &mut flow.halves[side as usize];
-    let evidence = own
+    let own = &mut flow.sides[side as usize];
+    let summary = own
         .assembler
-        .insert(offset, payload, time, streams.rules, &mut deliver);
+        .insert(offset, payload, time, streams.options, &mut deliver);
     if mismatched > 0 {
-        own.rare_mut().analysis.mismatched_bytes += mismatched;
+        own.cold_mut().analysis.mismatched_bytes += mismatched;
     }
-    if evidence.given_up.0 > 0 {
-        let (bytes, pieces) = evidence.given_up;
-        note_missed(flow, side, bytes, pieces);
+    if summary.skipped.0 > 0 {
+        let (bytes, pieces) = summary.skipped;
+        count_missed(flow, side, bytes, pieces);
     }
-    if evidence.new > 0 {
-        flow.turns.spoke(side, time);
+    if summary.new_bytes > 0 {
+        flow.response_timer.on_data(side, time);
     }
-    evidence
+    summary
 }

@@ -1,43 +1,45 @@
-//! The interfaces of this thread's network namespace and their addresses (rtnetlink(7)): /sys may show those of another.
+//! Interfaces of this thread's network namespace, and their addresses (rtnetlink(7)).
+//!
+//! Interfaces are not read from /sys, which can show another namespace.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::netlink::{self, Family, word};
 
-/// An interface.
+/// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Interface {
-    /// Its number.
+pub struct HostInterface {
+    /// The interface index.
     pub index: u32,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Whether it may carry packets.
+    /// True if the interface is up.
     pub is_up: bool,
-    /// Whether it carries this machine's traffic to itself.
+    /// True if the interface carries traffic of this machine to itself.
     pub is_loopback: bool,
-    /// Its addresses, and how many bits of each are its network's.
+    /// The addresses, each with its prefix length in bits.
     pub addresses: Vec<(IpAddr, u8)>,
 }
 
-const GET_LINK: u16 = 18;
-const GET_ADDRESS: u16 = 22;
-const UP: u32 = 1;
-const LOOPBACK: u32 = 8;
+const RTM_GETLINK: u16 = 18;
+const RTM_GETADDR: u16 = 22;
+const IFF_UP: u32 = 1;
+const IFF_LOOPBACK: u32 = 8;
 
-/// All interfaces, in the kernel's order.
+/// Returns all interfaces in the kernel's order.
 ///
 /// # Errors
-/// The kernel does not tell.
-pub fn all() -> io::Result<Vec<Interface>> {
-    let mut found: Vec<Interface> = Vec::new();
-    // struct ifinfomsg and struct ifaddrmsg, each with nothing asked for.
-    netlink::dump(Family::Routes, GET_LINK, &[0; 16], |_, body| {
-        found.extend(link(body));
+/// The kernel refuses the request or does not reply.
+pub fn all() -> io::Result<Vec<HostInterface>> {
+    let mut found: Vec<HostInterface> = Vec::new();
+    // The requests contain struct ifinfomsg and struct ifaddrmsg; zeros select all entries.
+    netlink::dump(Family::Routes, RTM_GETLINK, &[0; 16], |_, body| {
+        found.extend(parse_link(body));
     })?;
-    netlink::dump(Family::Routes, GET_ADDRESS, &[0; 8], |_, body| {
-        if let Some((index, address)) = address(body)
-            && let Some(interface) = found.iter_mut().find(|own| own.index == index)
+    netlink::dump(Family::Routes, RTM_GETADDR, &[0; 8], |_, body| {
+        if let Some((index, address)) = parse_address(body)
+            && let Some(interface) = found.iter_mut().find(|interface| interface.index == index)
         {
             interface.addresses.push(address);
         }
@@ -45,7 +47,7 @@ pub fn all() -> io::Result<Vec<Interface>> {
     Ok(found)
 }
 
-/// The network that an address with so many bits is of: `192.0.2.0/24`.
+/// Returns the network of an address with this prefix length: `192.0.2.0/24`.
 pub fn network((address, bits): (IpAddr, u8)) -> String {
     let masked = match address {
         IpAddr::V4(address) => {
@@ -62,31 +64,31 @@ pub fn network((address, bits): (IpAddr, u8)) -> String {
 
 //   0        1   2      4       8       12       16
 //   | family | – | type | index | flags | change | attributes
-fn link(body: &[u8]) -> Option<Interface> {
-    const NAME: u16 = 3;
+fn parse_link(body: &[u8]) -> Option<HostInterface> {
+    const IFLA_IFNAME: u16 = 3;
     let flags = word(body, 8)?;
-    let name = netlink::attributes(body, 16).find(|(kind, _)| *kind == NAME);
+    let name = netlink::attributes(body, 16).find(|(kind, _)| *kind == IFLA_IFNAME);
     let name = name.map(|(_, name)| String::from_utf8_lossy(name).into_owned());
-    Some(Interface {
+    Some(HostInterface {
         index: word(body, 4)?,
         name: name?.trim_end_matches('\0').to_owned(),
-        is_up: flags & UP != 0,
-        is_loopback: flags & LOOPBACK != 0,
+        is_up: flags & IFF_UP != 0,
+        is_loopback: flags & IFF_LOOPBACK != 0,
         addresses: Vec::new(),
     })
 }
 
 //   0        1      2       3       4       8
 //   | family | bits | flags | scope | index | attributes
-fn address(body: &[u8]) -> Option<(u32, (IpAddr, u8))> {
-    /// That of the other end, where there is one.
-    const ADDRESS: u16 = 1;
-    const LOCAL: u16 = 2;
-    let of = |wanted| {
-        let mut all = netlink::attributes(body, 8);
-        all.find_map(|(kind, value)| (kind == wanted).then_some(value))
+fn parse_address(body: &[u8]) -> Option<(u32, (IpAddr, u8))> {
+    /// On a point-to-point interface this is the address of the peer.
+    const IFA_ADDRESS: u16 = 1;
+    const IFA_LOCAL: u16 = 2;
+    let attribute = |expected| {
+        let mut attributes = netlink::attributes(body, 8);
+        attributes.find_map(|(kind, value)| (kind == expected).then_some(value))
     };
-    let value = of(LOCAL).or_else(|| of(ADDRESS))?;
+    let value = attribute(IFA_LOCAL).or_else(|| attribute(IFA_ADDRESS))?;
     let ip = match value.len() {
         4 => IpAddr::V4(Ipv4Addr::from(*value.first_chunk()?)),
         16 => IpAddr::V6(Ipv6Addr::from(*value.first_chunk()?)),
@@ -100,15 +102,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_loopback_has_its_address() {
-        let all = all().expect("interfaces");
-        let own = all.iter().find(|own| own.is_loopback).expect("lo");
+    fn loopback_interface_has_127_0_0_1() {
+        let interfaces = all().expect("interfaces");
+        let loopback = interfaces.iter().find(|interface| interface.is_loopback);
+        let loopback = loopback.expect("lo");
         let address = (IpAddr::V4(Ipv4Addr::LOCALHOST), 8);
-        assert!(!own.is_up || own.addresses.contains(&address), "{own:?}");
+        assert!(
+            !loopback.is_up || loopback.addresses.contains(&address),
+            "{loopback:?}"
+        );
     }
 
     #[test]
-    fn networks_of_addresses() {
+    fn network_clears_the_host_bits() {
         for (address, bits, text) in [
             ("192.0.2.77", 24, "192.0.2.0/24"),
             ("192.0.2.77", 32, "192.0.2.77/32"),

@@ -1,78 +1,85 @@
-//! Docker's containers that publish a port, whether they run or not: the daemon keeps a directory for each of them.
+//! Docker containers that publish a port, running or stopped, from the Docker daemon's files.
 
 use std::path::Path;
 
 use serde_json::Value;
 
-/// A container that is to have a port of this machine.
+/// A container that publishes a port on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The port in it that is published, with its protocol: `80/tcp`.
-    pub inside: String,
-    /// Whether it runs; none where the daemon does not say.
+    /// The port inside the container, with its protocol: `80/tcp`.
+    pub container_port: String,
+    /// True if the container is running; `None` if its state cannot be read.
     pub is_running: Option<bool>,
-    /// How it ended, where it did.
+    /// The exit code of the container's last run.
     pub exit_code: Option<i64>,
 }
 
-const DIRECTORY: &str = "/var/lib/docker/containers";
-/// No more are looked at.
-const MOST: usize = 500;
+const DOCKER_CONTAINERS_DIR: &str = "/var/lib/docker/containers";
+/// The limit for the number of containers that are inspected.
+const MAX_CONTAINERS: usize = 500;
 
-/// The containers that publish this port; none where there is no Docker, or only root may look.
+/// Returns the containers that publish this port; empty if Docker is not installed or its directory
+/// cannot be read, which usually only root is permitted to do.
 pub fn publishing(port: u16) -> Vec<Container> {
-    publishing_in(Path::new(DIRECTORY), port)
+    publishing_in(Path::new(DOCKER_CONTAINERS_DIR), port)
 }
 
-/// The number of the container with this name; none where there is no Docker, no such container, or only root may look.
-pub fn number_of(name: &str) -> Option<String> {
-    number_in(Path::new(DIRECTORY), name)
+/// Returns the ID of the container with this name; `None` if there is no such container, Docker is
+/// not installed, or its directory cannot be read.
+pub fn id_of(name: &str) -> Option<String> {
+    id_in(Path::new(DOCKER_CONTAINERS_DIR), name)
 }
 
-fn number_in(directory: &Path, name: &str) -> Option<String> {
+fn id_in(directory: &Path, name: &str) -> Option<String> {
     let entries = std::fs::read_dir(directory).ok()?.flatten();
     let is_named = |entry: &std::fs::DirEntry| {
-        let own = read(&entry.path().join("config.v2.json"));
-        own.is_some_and(|own| own.get("Name").and_then(Value::as_str) == Some(&format!("/{name}")))
+        let config = read_json(&entry.path().join("config.v2.json"));
+        config.is_some_and(|config| {
+            config.get("Name").and_then(Value::as_str) == Some(&format!("/{name}"))
+        })
     };
-    let found = entries.take(MOST).find(is_named)?;
+    let found = entries.take(MAX_CONTAINERS).find(is_named)?;
     found.file_name().into_string().ok()
 }
 
-fn read(path: &Path) -> Option<Value> {
+fn read_json(path: &Path) -> Option<Value> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 fn publishing_in(directory: &Path, port: u16) -> Vec<Container> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let container = |entry: std::fs::DirEntry| {
-        let host = read(&entry.path().join("hostconfig.json"))?;
-        let inside = inside(&host, port)?;
-        let own = read(&entry.path().join("config.v2.json")).unwrap_or_default();
-        let name = own.get("Name").and_then(Value::as_str).unwrap_or("?");
-        let state = own.get("State");
+        let host_config = read_json(&entry.path().join("hostconfig.json"))?;
+        let container_port = find_container_port(&host_config, port)?;
+        let config = read_json(&entry.path().join("config.v2.json")).unwrap_or_default();
+        let name = config.get("Name").and_then(Value::as_str).unwrap_or("?");
+        let state = config.get("State");
         Some(Container {
             name: name.trim_start_matches('/').to_owned(),
-            inside,
+            container_port,
             is_running: state.and_then(|state| state.get("Running")?.as_bool()),
             exit_code: state.and_then(|state| state.get("ExitCode")?.as_i64()),
         })
     };
-    entries.take(MOST).filter_map(container).collect()
+    entries.take(MAX_CONTAINERS).filter_map(container).collect()
 }
 
-/// `{"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}}`
-fn inside(host: &Value, port: u16) -> Option<String> {
-    let wanted = port.to_string();
-    let bindings = host.get("PortBindings")?.as_object()?;
-    let publishes = |ends: &Value| {
-        let mut ends = ends.as_array().into_iter().flatten();
-        ends.any(|end| end.get("HostPort").and_then(Value::as_str) == Some(&wanted))
+/// Finds the container port in
+/// `{"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}}`.
+fn find_container_port(host_config: &Value, port: u16) -> Option<String> {
+    let expected = port.to_string();
+    let bindings = host_config.get("PortBindings")?.as_object()?;
+    let publishes = |host_ends: &Value| {
+        let mut host_ends = host_ends.as_array().into_iter().flatten();
+        host_ends.any(|end| end.get("HostPort").and_then(Value::as_str) == Some(&expected))
     };
-    let mut all = bindings.iter();
-    all.find_map(|(inside, ends)| publishes(ends).then(|| inside.clone()))
+    let mut bindings = bindings.iter();
+    bindings.find_map(|(container_port, host_ends)| {
+        publishes(host_ends).then(|| container_port.clone())
+    })
 }
 
 #[cfg(test)]
@@ -80,26 +87,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn containers_by_their_port_and_by_their_name() {
+    fn containers_are_found_by_port_and_by_name() {
         let directory = tempfile::tempdir().expect("a directory");
-        let own = directory.path().join("0123");
-        std::fs::create_dir(&own).expect("it");
+        let container = directory.path().join("0123");
+        std::fs::create_dir(&container).expect("a directory");
         let host =
             r#"{"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}], "81/tcp": null}}"#;
         let config = r#"{"Name": "/web", "State": {"Running": false, "ExitCode": 137}}"#;
-        std::fs::write(own.join("hostconfig.json"), host).expect("it");
-        std::fs::write(own.join("config.v2.json"), config).expect("it");
-        std::fs::create_dir(directory.path().join("broken")).expect("it");
+        std::fs::write(container.join("hostconfig.json"), host).expect("a file");
+        std::fs::write(container.join("config.v2.json"), config).expect("a file");
+        std::fs::create_dir(directory.path().join("broken")).expect("a directory");
         let expected = Container {
             name: "web".into(),
-            inside: "80/tcp".into(),
+            container_port: "80/tcp".into(),
             is_running: Some(false),
             exit_code: Some(137),
         };
         assert_eq!(publishing_in(directory.path(), 8080), [expected]);
         assert_eq!(publishing_in(directory.path(), 80), []);
         assert_eq!(publishing_in(Path::new("/no/such"), 80), []);
-        assert_eq!(number_in(directory.path(), "web").as_deref(), Some("0123"));
-        assert_eq!(number_in(directory.path(), "we"), None);
+        assert_eq!(id_in(directory.path(), "web").as_deref(), Some("0123"));
+        assert_eq!(id_in(directory.path(), "we"), None);
     }
 }

@@ -1,63 +1,60 @@
-//! The rules of the firewall, as nft(8) tells them: nftables, and iptables where that is made of it.
+//! Firewall rules, as listed by nft(8): nftables, and iptables if it is built on nftables.
 
 mod legacy;
-mod rules;
+mod nftables;
 
-pub use legacy::{Legacy, rules as legacy_rules};
-pub use rules::{Action, Chain, Condition, Hook, Rule, Side};
+pub use legacy::{LegacyRule, legacy_rules};
+pub use nftables::{Chain, Hook, PacketEnd, Rule, RuleAction, RuleCondition};
 
 use std::io;
 use std::process::Command;
 
-use super::tool::{self, Question};
+use super::subprocess::{self, RunningCommand};
 
-/// What is known of the firewall.
+/// The rules of the firewall, or the reason why they are not available.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Firewall {
-    /// Nobody looked.
+    /// The rules were not queried so far.
     #[default]
-    Unasked,
-    /// There is no nft(8) on this machine.
+    NotQueried,
+    /// nft(8) is not installed on this machine.
     Absent,
-    /// It takes CAP_NET_ADMIN to see the rules.
+    /// Listing the rules requires CAP_NET_ADMIN.
     NotPermitted,
-    /// Why not, in nft's words.
+    /// nft(8) failed, with this message.
     Failed(String),
-    /// The chains, each with its rules.
+    /// The chains with their rules.
     Chains(Vec<Chain>),
 }
 
-/// Asks nft(8) for all rules of this network namespace.
+/// Lists all rules of this network namespace with nft(8).
 pub fn read() -> Firewall {
-    // The words for people and the structure, side by side.
-    let [structure, words] = ["-j", "-a"].map(|option| {
+    // JSON output (-j) and text output with handles (-a); both commands run at the same time.
+    let [json, text] = ["-j", "-a"].map(|option| {
         let mut command = Command::new("nft");
-        tool::ask(command.args([option, "list", "ruleset"]))
+        subprocess::spawn(command.args([option, "list", "ruleset"]))
     });
-    let [structure, words] = [structure, words].map(|asked| asked.and_then(Question::answer));
-    let (structure, words) = match (structure, words) {
-        (Ok(structure), Ok(words)) => (structure, words),
+    let [json, text] = [json, text].map(|running| running.and_then(RunningCommand::wait));
+    let (json, text) = match (json, text) {
+        (Ok(json), Ok(text)) => (json, text),
         (Err(error), _) | (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => {
             return Firewall::Absent;
         }
         (Err(error), _) | (_, Err(error)) => return Firewall::Failed(error.to_string()),
     };
-    if let Some(failed) = [&structure, &words]
-        .into_iter()
-        .find(|said| !said.is_success)
-    {
-        let why = failed
-            .errors
+    if let Some(failed) = [&json, &text].into_iter().find(|output| !output.is_success) {
+        let reason = failed
+            .stderr
             .lines()
             .next()
-            .unwrap_or("it does not say why");
-        return match why.contains("not permitted") {
+            .unwrap_or("it printed no error message");
+        return match reason.contains("not permitted") {
             true => Firewall::NotPermitted,
-            false => Firewall::Failed(why.to_owned()),
+            false => Firewall::Failed(reason.to_owned()),
         };
     }
-    match rules::chains(&structure.output, &words.output) {
+    match nftables::parse_chains(&json.stdout, &text.stdout) {
         Some(chains) => Firewall::Chains(chains),
-        None => Firewall::Failed("it does not say what libnftables-json(5) has".into()),
+        None => Firewall::Failed("its output is not in the format of libnftables-json(5)".into()),
     }
 }

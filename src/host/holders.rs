@@ -1,64 +1,67 @@
-//! Which processes have which sockets, found in one pass over /proc for all of them.
+//! Processes that have certain sockets open, found in one pass over /proc.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::processes::{self, Held, Process};
+use super::processes::{self, ProcHandle};
+use crate::process::Process;
 
-/// The processes that have sockets.
+/// The processes that have certain sockets open.
 #[derive(Debug, Clone, Default)]
 pub struct Holders {
-    /// By a socket's inode, by number.
+    /// Processes by the socket's inode, in ascending order of PID.
     pub by_inode: HashMap<u32, Vec<Arc<Process>>>,
-    /// How many processes there are whose descriptors may not be seen.
-    pub hidden: usize,
+    /// Number of processes whose descriptors cannot be read.
+    pub hidden_processes: usize,
 }
 
 impl Holders {
-    /// Who has the socket with this inode.
+    /// Returns the processes that have the socket with this inode open.
     pub fn of(&self, inode: u32) -> &[Arc<Process>] {
         self.by_inode.get(&inode).map_or(&[], Vec::as_slice)
     }
 }
 
-/// The processes that have any of these sockets.
+/// Finds the processes that have any of the sockets with these inodes open.
 pub fn find(inodes: &HashSet<u32>) -> Holders {
     let mut holders = Holders::default();
-    for pid in processes::all().into_iter().rev() {
-        let Ok(held) = Held::new(pid) else {
+    for pid in processes::all_pids().into_iter().rev() {
+        let Ok(handle) = ProcHandle::new(pid) else {
             continue;
         };
-        match found(&held, inodes) {
-            Ok(own) if own.is_empty() => {}
-            Ok(own) => {
-                // Who ended in between has nothing any more.
-                let Ok(process) = held.describe().map(Arc::new) else {
+        match matching_sockets(&handle, inodes) {
+            Ok(matching) if matching.is_empty() => {}
+            Ok(matching) => {
+                let Ok(process) = handle.describe().map(Arc::new) else {
+                    // The process exited in the meantime.
                     continue;
                 };
-                for inode in own {
-                    let all = holders.by_inode.entry(inode).or_default();
-                    all.push(Arc::clone(&process));
+                for inode in matching {
+                    let processes = holders.by_inode.entry(inode).or_default();
+                    processes.push(Arc::clone(&process));
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => holders.hidden += 1,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                holders.hidden_processes += 1;
+            }
             Err(_) => {}
         }
     }
     holders
 }
 
-/// Those of the sockets that a process has.
-fn found(held: &Held, inodes: &HashSet<u32>) -> io::Result<HashSet<u32>> {
-    let mut own = HashSet::new();
-    held.each_socket(|_, inode| {
+/// Returns the inodes of those sockets that a process has open.
+fn matching_sockets(handle: &ProcHandle, inodes: &HashSet<u32>) -> io::Result<HashSet<u32>> {
+    let mut matching = HashSet::new();
+    handle.for_each_socket(|_, inode| {
         if inodes.contains(&inode) {
-            own.insert(inode);
+            matching.insert(inode);
         }
         ControlFlow::Continue(())
     })?;
-    Ok(own)
+    Ok(matching)
 }
 
 #[cfg(test)]
@@ -67,14 +70,18 @@ mod tests {
     use std::net::TcpListener;
 
     #[test]
-    fn this_process_has_its_own_sockets() {
+    fn own_listener_is_found_in_this_process() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
         let address = listener.local_addr().expect("an address");
-        let all = crate::host::listing::listening().expect("a listing");
-        let socket = all.iter().find(|socket| socket.local == address);
-        let inode = socket.expect("it").inode;
+        let sockets = crate::host::listing::listening().expect("a listing");
+        let socket = sockets.iter().find(|socket| socket.local == address);
+        let inode = socket.expect("the listener").inode;
         let holders = find(&HashSet::from([inode]));
-        let pids: Vec<u32> = holders.of(inode).iter().map(|own| own.pid).collect();
+        let pids: Vec<u32> = holders
+            .of(inode)
+            .iter()
+            .map(|process| process.pid)
+            .collect();
         assert!(pids.contains(&std::process::id()), "{pids:?}");
         assert_eq!(holders.of(inode + 1), []);
     }

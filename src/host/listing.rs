@@ -16,7 +16,7 @@ pub struct Listed {
     /// The other end; port 0 where it is connected to none.
     pub remote: SocketAddr,
     /// Where it is in its life.
-    pub state: State,
+    pub state: SocketState,
     /// Bytes that wait to be read; of a socket that listens, connections that wait to be accepted.
     pub receive_queue: u32,
     /// Bytes that are not acknowledged; of a socket that listens, how many connections may wait (the backlog of listen(2)).
@@ -33,10 +33,10 @@ pub struct Listed {
     pub expires: u32,
 }
 
-/// The states of tcp(7). A UDP socket that takes from anybody is [`Closed`](State::Closed).
+/// The states of tcp(7). A UDP socket that takes from anybody is [`Closed`](SocketState::Closed).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "RFC 9293 explains them")]
-pub enum State {
+pub enum SocketState {
     Established,
     SynSent,
     SynReceived,
@@ -53,40 +53,40 @@ pub enum State {
 }
 
 /// By the kernel's numbers, from 1.
-const STATES: [State; 13] = [
-    State::Established,
-    State::SynSent,
-    State::SynReceived,
-    State::FinWait1,
-    State::FinWait2,
-    State::TimeWait,
-    State::Closed,
-    State::CloseWait,
-    State::LastAck,
-    State::Listening,
-    State::Closing,
-    State::SynReceived,
-    State::Bound,
+const STATES: [SocketState; 13] = [
+    SocketState::Established,
+    SocketState::SynSent,
+    SocketState::SynReceived,
+    SocketState::FinWait1,
+    SocketState::FinWait2,
+    SocketState::TimeWait,
+    SocketState::Closed,
+    SocketState::CloseWait,
+    SocketState::LastAck,
+    SocketState::Listening,
+    SocketState::Closing,
+    SocketState::SynReceived,
+    SocketState::Bound,
 ];
 const LISTENING: u32 = 1 << 10;
 const CLOSED: u32 = 1 << 7;
 
-impl State {
+impl SocketState {
     /// Its name, as netstat(8) has it.
     pub fn name(self) -> &'static str {
         match self {
-            State::Established => "ESTABLISHED",
-            State::SynSent => "SYN_SENT",
-            State::SynReceived => "SYN_RECV",
-            State::FinWait1 => "FIN_WAIT1",
-            State::FinWait2 => "FIN_WAIT2",
-            State::TimeWait => "TIME_WAIT",
-            State::Closed => "CLOSE",
-            State::CloseWait => "CLOSE_WAIT",
-            State::LastAck => "LAST_ACK",
-            State::Listening => "LISTEN",
-            State::Closing => "CLOSING",
-            State::Bound => "BOUND",
+            SocketState::Established => "ESTABLISHED",
+            SocketState::SynSent => "SYN_SENT",
+            SocketState::SynReceived => "SYN_RECV",
+            SocketState::FinWait1 => "FIN_WAIT1",
+            SocketState::FinWait2 => "FIN_WAIT2",
+            SocketState::TimeWait => "TIME_WAIT",
+            SocketState::Closed => "CLOSE",
+            SocketState::CloseWait => "CLOSE_WAIT",
+            SocketState::LastAck => "LAST_ACK",
+            SocketState::Listening => "LISTEN",
+            SocketState::Closing => "CLOSING",
+            SocketState::Bound => "BOUND",
         }
     }
 }
@@ -99,7 +99,7 @@ impl Listed {
             proto: TCP,
             local: local.parse().expect("an address"),
             remote: "0.0.0.0:0".parse().expect("an address"),
-            state: State::Listening,
+            state: SocketState::Listening,
             receive_queue: 0,
             send_queue: 0,
             uid: 0,
@@ -113,8 +113,8 @@ impl Listed {
     /// Whether it takes what comes from anybody.
     pub fn listens(&self) -> bool {
         match self.proto {
-            UDP => self.state == State::Closed && self.local.port() != 0,
-            _ => self.state == State::Listening,
+            UDP => self.state == SocketState::Closed && self.local.port() != 0,
+            _ => self.state == SocketState::Listening,
         }
     }
 
@@ -124,7 +124,7 @@ impl Listed {
             own.port() == asked.port() && own.ip() == asked.ip().to_canonical()
         };
         if self.proto == TCP {
-            return self.state != State::Listening
+            return self.state != SocketState::Listening
                 && is_same(self.local, local)
                 && is_same(self.remote, remote);
         }
@@ -261,7 +261,10 @@ mod tests {
         let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let all = listening().expect("a listing");
         let found = all.iter().find(|socket| socket.local == own).expect("it");
-        assert_eq!((found.receive_queue, found.state), (1, State::Listening));
+        assert_eq!(
+            (found.receive_queue, found.state),
+            (1, SocketState::Listening)
+        );
         assert!(found.send_queue >= 1 && found.inode != 0);
         let own = udp.local_addr().expect("an address");
         assert!(all.iter().any(|socket| socket.local == own));

@@ -1,26 +1,26 @@
-//! What this machine knows about itself: its interfaces, its sockets, its processes, its users, its network namespaces.
+//! Queries to this machine: sockets, processes, interfaces, firewall, names and namespaces.
 
-pub mod abilities;
 pub mod addresses;
-pub mod births;
-pub mod connections;
+pub mod capabilities;
+pub mod config_search;
 pub mod containers;
-pub mod elsewhere;
+pub mod devices;
 pub mod firewall;
-pub mod free;
+pub mod fork_events;
+pub mod free_ports;
 pub mod holders;
-pub mod interfaces;
 pub mod listing;
-pub mod mentions;
-pub mod names;
 pub mod namespaces;
 mod netlink;
+pub mod network_settings;
+pub mod other_netns;
 pub mod priority;
 pub mod processes;
+pub mod resolver;
 pub mod services;
-pub mod settings;
+pub mod socket_events;
 pub mod sockets;
-mod tool;
-pub mod units;
+mod subprocess;
+pub mod systemd_units;
+pub mod timezone;
 pub mod users;
-pub mod zone;

@@ -1,4 +1,4 @@
-//! Network namespaces (network_namespaces(7)): each has its own loopback and its own sockets.
+//! Network namespaces (network_namespaces(7)), each with its own loopback interface and sockets.
 
 use std::fs::File;
 use std::io;
@@ -6,38 +6,43 @@ use std::path::PathBuf;
 
 use super::containers;
 
-/// Where `ip netns add NAME` keeps namespaces (ip-netns(8)).
-const NAMED: &str = "/run/netns";
+/// The directory of the namespaces that `ip netns add NAME` creates (ip-netns(8)).
+const NETNS_DIR: &str = "/run/netns";
 
-/// Which network namespace.
+/// A network namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Namespace {
-    /// One that is named by ip-netns(8), by a process in it, or by a path.
-    At(PathBuf),
-    /// That of a container, by its name or the first digits of its number.
+    /// The path of the namespace's file: from ip-netns(8), from a process in the namespace
+    /// (/proc/PID/ns/net), or any other.
+    Path(PathBuf),
+    /// The namespace of a container, given by its name or the first digits of its ID.
     Container(String),
 }
 
 impl Namespace {
-    /// What a word means: a path has a slash in it, a process is a number, all else is a name.
-    pub fn of(word: &str) -> Namespace {
-        Namespace::At(match word {
+    /// Parses an argument: a path if it contains a slash, a PID if it is a number, else a name.
+    pub fn parse(argument: &str) -> Namespace {
+        Namespace::Path(match argument {
             path if path.contains('/') => path.into(),
             pid if pid.parse::<u32>().is_ok() => format!("/proc/{pid}/ns/net").into(),
-            name => PathBuf::from(NAMED).join(name),
+            name => PathBuf::from(NETNS_DIR).join(name),
         })
     }
 
-    /// Has this thread, and those that it starts from now on, be in it.
+    /// Moves this thread, and all threads that it starts later, into the namespace.
     ///
     /// # Errors
-    /// There is no such namespace, or it may not be entered: that takes CAP_SYS_ADMIN.
+    /// There is no such namespace, or this process is not permitted to enter it: this requires
+    /// CAP_SYS_ADMIN.
     pub fn enter(&self) -> io::Result<()> {
         let path = match self {
-            Namespace::At(path) => path.clone(),
-            Namespace::Container(word) => {
-                let number = containers::number_of(word).unwrap_or_else(|| word.clone());
-                let pid = process_in(&number).ok_or(io::ErrorKind::NotFound)?;
+            Namespace::Path(path) => path.clone(),
+            Namespace::Container(name_or_id) => {
+                let id = containers::id_of(name_or_id).unwrap_or_else(|| name_or_id.clone());
+                let pid = container_pid(&id).ok_or_else(|| {
+                    let message = "no running container has this name or ID";
+                    io::Error::new(io::ErrorKind::NotFound, message)
+                })?;
                 format!("/proc/{pid}/ns/net").into()
             }
         };
@@ -45,13 +50,14 @@ impl Namespace {
     }
 }
 
-/// The first process that is in a container.
-fn process_in(number: &str) -> Option<u32> {
+/// Returns the lowest PID in a container, given by the first digits of its ID.
+fn container_pid(id: &str) -> Option<u32> {
     let is_in = |pid: &u32| {
-        let container = super::processes::Held::new(*pid).and_then(|held| held.container());
-        container.is_ok_and(|container| container.is_some_and(|whole| whole.starts_with(number)))
+        let container =
+            super::processes::ProcHandle::new(*pid).and_then(|process| process.container_id());
+        container.is_ok_and(|container| container.is_some_and(|full| full.starts_with(id)))
     };
-    super::processes::all().into_iter().rev().find(is_in)
+    super::processes::all_pids().into_iter().rev().find(is_in)
 }
 
 fn join(namespace: &File) -> io::Result<()> {
@@ -61,36 +67,37 @@ fn join(namespace: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Has the loopback of this thread's network namespace carry packets (rtnetlink(7), `RTM_NEWLINK`).
+/// Brings up the loopback interface of this thread's network namespace (rtnetlink(7),
+/// `RTM_NEWLINK`).
 ///
 /// # Errors
-/// This process may not change the namespace: that takes CAP_NET_ADMIN in it.
+/// This process is not permitted to change the namespace: this requires CAP_NET_ADMIN inside it.
 pub fn bring_up_loopback() -> io::Result<()> {
     use rustix::net::{
         AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
     };
-    const NEW_LINK: u16 = 16;
-    const REQUEST_AND_ACKNOWLEDGE: u16 = 5;
-    /// A loopback is the first interface of its namespace.
-    const LOOPBACK: u32 = 1;
-    const UP: u32 = 1;
+    const RTM_NEWLINK: u16 = 16;
+    const NLM_F_REQUEST_ACK: u16 = 5;
+    /// The loopback interface is the first interface of every network namespace.
+    const LOOPBACK_INDEX: u32 = 1;
+    const IFF_UP: u32 = 1;
     //   0     4      6       8     12    16       18     20      24      28      32
     //   | len | type | flags | seq | pid | family | type | index | flags | change|
     let mut request = [0; 32];
     request[0..4].copy_from_slice(&32_u32.to_ne_bytes());
-    request[4..6].copy_from_slice(&NEW_LINK.to_ne_bytes());
-    request[6..8].copy_from_slice(&REQUEST_AND_ACKNOWLEDGE.to_ne_bytes());
-    for (at, word) in [(20, LOOPBACK), (24, UP), (28, UP)] {
+    request[4..6].copy_from_slice(&RTM_NEWLINK.to_ne_bytes());
+    request[6..8].copy_from_slice(&NLM_F_REQUEST_ACK.to_ne_bytes());
+    for (at, word) in [(20, LOOPBACK_INDEX), (24, IFF_UP), (28, IFF_UP)] {
         request[at..at + 4].copy_from_slice(&u32::to_ne_bytes(word));
     }
-    // None is NETLINK_ROUTE.
+    // The default netlink protocol is NETLINK_ROUTE.
     let (kind, flags) = (SocketType::DGRAM, SocketFlags::CLOEXEC);
     let socket = socket_with(AddressFamily::NETLINK, kind, flags, None)?;
     send(&socket, &request, SendFlags::empty())?;
-    let mut answer = [0; 256];
-    let (len, _) = recv(&socket, &mut answer, RecvFlags::empty())?;
-    // An acknowledgement is an error with the number 0.
-    match answer[..len].get(16..20).and_then(<[u8]>::first_chunk) {
+    let mut reply = [0; 256];
+    let (len, _) = recv(&socket, &mut reply, RecvFlags::empty())?;
+    // An acknowledgement is an error message with the error number 0.
+    match reply[..len].get(16..20).and_then(<[u8]>::first_chunk) {
         Some(number) if i32::from_ne_bytes(*number) == 0 => Ok(()),
         Some(number) => Err(io::Error::from_raw_os_error(-i32::from_ne_bytes(*number))),
         None => Err(io::ErrorKind::InvalidData.into()),
@@ -102,25 +109,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_names_numbers_or_paths() {
-        for (word, path) in [
+    fn argument_is_a_name_a_pid_or_a_path() {
+        for (argument, path) in [
             ("blue", "/run/netns/blue"),
             ("4121", "/proc/4121/ns/net"),
             ("/run/docker/netns/x", "/run/docker/netns/x"),
             ("./x", "./x"),
         ] {
-            assert_eq!(Namespace::of(word), Namespace::At(path.into()));
+            assert_eq!(Namespace::parse(argument), Namespace::Path(path.into()));
         }
     }
 
     #[test]
-    fn what_is_not_there_is_not_entered() {
+    fn entering_a_missing_namespace_fails() {
         for namespace in [
-            Namespace::of("no-such-namespace"),
-            Namespace::of("4194305"),
+            Namespace::parse("no-such-namespace"),
+            Namespace::parse("4194305"),
             Namespace::Container("0123456789abcdef".into()),
         ] {
-            let error = namespace.enter().expect_err("nothing");
+            let error = namespace.enter().expect_err("no namespace");
             assert_eq!(error.kind(), io::ErrorKind::NotFound);
         }
     }

@@ -1,27 +1,30 @@
-//! How soon a thread gets a processor.
-#![allow(unsafe_code)] // sched_setattr(2) is wrapped by no crate that we use.
+//! Scheduling priority and time slice of a thread.
+#![allow(unsafe_code)] // No crate that lcap uses wraps sched_setattr(2).
 
-/// How long a thread has a processor for, once it has it.
+/// The time slice of a thread: its run time before the scheduler switches to another thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// As long as others.
-    Usual,
-    /// A tenth of a millisecond, the shortest that there is. Short turns come sooner: Linux 6.12 and later interrupt whoever has a longer one.
+pub enum TimeSlice {
+    /// The kernel's default.
+    Default,
+    /// 0.1 ms, the shortest time slice. A thread with a short slice runs sooner: Linux 6.12 and
+    /// later preempt a thread with a longer slice for it.
     Short,
 }
 
-/// Puts this thread before others that share the processors by turns (nice(2)), as far as that is permitted. With sched_autogroup (sched(7))
-/// those are others of its session. In real time (SCHED_FIFO) nobody else would have a turn while it works.
-pub fn hurry(turn: Turn) {
-    const BEFORE_ALL: i32 = -20;
-    // Nanoseconds.
-    let sched_runtime = match turn {
-        Turn::Usual => 0,
-        Turn::Short => 100_000,
+/// Raises the priority of this thread as far as permitted (nice(2)), and sets its time slice. The
+/// priority is relative to the other threads of the same scheduling policy; with sched_autogroup
+/// (sched(7)), only to those of the same session. A real-time policy (SCHED_FIFO) would block all
+/// other threads while this thread runs.
+pub fn raise_priority(slice: TimeSlice) {
+    const MIN_NICE: i32 = -20;
+    // In nanoseconds.
+    let sched_runtime = match slice {
+        TimeSlice::Default => 0,
+        TimeSlice::Short => 100_000,
     };
-    // Without the right to it (CAP_SYS_NICE) the turns may be short all the same.
-    for nice in [BEFORE_ALL, 0] {
-        let wanted = libc::sched_attr {
+    // Without CAP_SYS_NICE, only the time slice can be set.
+    for nice in [MIN_NICE, 0] {
+        let attributes = libc::sched_attr {
             size: size_of::<libc::sched_attr>() as u32,
             sched_policy: libc::SCHED_OTHER as u32,
             sched_flags: 0,
@@ -32,16 +35,17 @@ pub fn hurry(turn: Turn) {
             sched_period: 0,
         };
         let (this_thread, no_flags) = (0, 0);
-        // SAFETY: the kernel only reads `wanted`, of which it is told the size, and only during the call.
-        let done = unsafe {
+        // SAFETY: the kernel only reads `attributes`, up to the size given in it, and only during
+        // the call.
+        let result = unsafe {
             libc::syscall(
                 libc::SYS_sched_setattr,
                 this_thread,
-                &raw const wanted,
+                &raw const attributes,
                 no_flags,
             )
         };
-        if done == 0 {
+        if result == 0 {
             return;
         }
     }

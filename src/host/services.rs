@@ -1,28 +1,28 @@
-//! What ports are for, by IANA's names as /etc/services has them (services(5)).
+//! Service names of ports: the IANA names in /etc/services (services(5)).
 
 use std::collections::HashMap;
 
 use crate::packet::{TCP, UDP};
 
-/// Names by protocol and port.
+/// Service names by protocol and port.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Services(HashMap<(u8, u16), String>);
 
 impl Services {
-    /// Those of this machine; none where it has no such file.
+    /// Reads this machine's /etc/services; returns no names if the file cannot be read.
     pub fn read() -> Services {
-        Services::of(&std::fs::read_to_string("/etc/services").unwrap_or_default())
+        Services::parse(&std::fs::read_to_string("/etc/services").unwrap_or_default())
     }
 
-    /// `name  port/protocol  aliases  # comment`
-    pub fn of(text: &str) -> Services {
+    /// Parses lines of the form `name  port/protocol  aliases  # comment`.
+    pub fn parse(text: &str) -> Services {
         let mut names = HashMap::new();
         for line in text.lines() {
-            let mut words = line.split('#').next().unwrap_or("").split_whitespace();
-            let (Some(name), Some(end)) = (words.next(), words.next()) else {
+            let mut fields = line.split('#').next().unwrap_or("").split_whitespace();
+            let (Some(name), Some(port_and_proto)) = (fields.next(), fields.next()) else {
                 continue;
             };
-            let Some((port, proto)) = end.split_once('/') else {
+            let Some((port, proto)) = port_and_proto.split_once('/') else {
                 continue;
             };
             let proto = match proto {
@@ -31,7 +31,7 @@ impl Services {
                 _ => continue,
             };
             if let Ok(port) = port.parse() {
-                // The first is the one that getservbyport(3) finds.
+                // The first entry counts, as for getservbyport(3).
                 names
                     .entry((proto, port))
                     .or_insert_with(|| name.to_owned());
@@ -40,7 +40,7 @@ impl Services {
         Services(names)
     }
 
-    /// The name of a port.
+    /// Returns the service name of a port, if it has one.
     pub fn name(&self, proto: u8, port: u16) -> Option<&str> {
         self.0.get(&(proto, port)).map(String::as_str)
     }
@@ -51,8 +51,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_have_names() {
-        let services = Services::of(
+    fn names_depend_on_protocol_and_port() {
+        let services = Services::parse(
             "http 80/tcp www # World Wide Web\n# 81/tcp\ndomain 53/udp\nbroken\nx y/tcp\nother 80/tcp\n",
         );
         assert_eq!(services.name(TCP, 80), Some("http"));

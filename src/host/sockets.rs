@@ -5,7 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::listing::{Listed, State};
+use super::listing::{Listed, SocketState};
 use crate::packet::Tuple;
 
 /// A way to ask the kernel.
@@ -62,7 +62,7 @@ impl Sockets {
         // An end that is nobody's.
         let nobody = SocketAddr::new(tuple.src.ip(), 0);
         let found = self.find(tuple.proto, tuple.dst, nobody).ok().flatten();
-        found.filter(|socket| socket.state == State::Listening)
+        found.filter(|socket| socket.state == SocketState::Listening)
     }
 }
 
@@ -146,7 +146,7 @@ mod message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::listing::State;
+    use crate::host::listing::SocketState;
     use crate::packet::{TCP, UDP};
     use std::net::{TcpListener, TcpStream, UdpSocket};
     use std::os::fd::AsRawFd;
@@ -182,7 +182,7 @@ mod tests {
             // Whom a connection from elsewhere would reach.
             let other = SocketAddr::new(own.ip(), 1);
             let listens = found(server, other);
-            assert_eq!(listens.state, State::Listening);
+            assert_eq!(listens.state, SocketState::Listening);
             assert_eq!(listens.inode, inode(&listener));
             drop(listener);
             let nothing = sockets.find(TCP, server, other).expect("an answer");

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use super::lane::spread;
-use super::{Flags, Frame, Lane, Payload, Tcp};
+use super::{Frame, Lane, Payload, Tcp, TcpFlags};
 
 /// A packet as far as filters and flows need it: who sends to whom, how much, and what. [`decode::brief`](crate::decode::brief) makes one of a
 /// usual TCP segment or UDP datagram.
@@ -61,13 +61,13 @@ impl<'a> Brief<'a> {
     /// Whether it is a client's SYN, with which a connection opens.
     #[inline(always)]
     pub fn opens(&self) -> bool {
-        self.tcp.is_some_and(|tcp| tcp.flags.open())
+        self.tcp.is_some_and(|tcp| tcp.flags.is_initial_syn())
     }
 
     /// Whether it is a segment with a SYN or a FIN.
     #[inline(always)]
     pub fn opens_or_closes(&self) -> bool {
-        const EITHER: u16 = Flags::SYN.0 | Flags::FIN.0;
+        const EITHER: u16 = TcpFlags::SYN.0 | TcpFlags::FIN.0;
         self.tcp.is_some_and(|tcp| tcp.flags.0 & EITHER != 0)
     }
 }

@@ -1,17 +1,18 @@
-//! Link types: how the bytes of a frame begin (<https://www.tcpdump.org/linktypes.html>).
+//! Link types: formats of the link-layer header at the start of a frame
+//! (<https://www.tcpdump.org/linktypes.html>).
 
-/// A `LINKTYPE_` value, as capture files hold it.
+/// A `LINKTYPE_` value of a capture file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkType(pub u16);
 
 impl LinkType {
-    /// BSD loopback: a 4-byte address family in the byte order of the machine that captured.
+    /// BSD loopback: a 4-byte address family in the byte order of the capturing machine.
     pub const NULL: LinkType = LinkType(0);
     /// Ethernet II or 802.3.
     pub const ETHERNET: LinkType = LinkType(1);
-    /// Raw IP, as it is numbered by libpcap on BSD and Linux.
+    /// Raw IP, as numbered by libpcap on BSD and Linux.
     pub const RAW_12: LinkType = LinkType(12);
-    /// Raw IP, as it is numbered by libpcap on OpenBSD.
+    /// Raw IP, as numbered by libpcap on OpenBSD.
     pub const RAW_14: LinkType = LinkType(14);
     /// Raw IP; the first nibble is the version.
     pub const RAW: LinkType = LinkType(101);
@@ -26,7 +27,7 @@ impl LinkType {
     /// Linux "cooked" capture, version 2.
     pub const LINUX_SLL2: LinkType = LinkType(276);
 
-    /// libpcap's name without `DLT_` (`EN10MB`), for the types that lcap reads.
+    /// Returns libpcap's name without `DLT_` (`EN10MB`) for the types that lcap reads.
     pub fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::NULL => "NULL",

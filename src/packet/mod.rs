@@ -1,4 +1,4 @@
-//! The nouns: frames as they were captured, packets as they were understood.
+//! Core data types: captured frames and decoded packets.
 
 mod brief;
 mod lane;
@@ -9,69 +9,71 @@ mod time;
 pub use brief::Brief;
 pub use lane::{Lane, Lanes};
 pub use link::LinkType;
-pub use tcp::{Flags, Tcp, TcpOption, TcpOptions};
-pub use time::{Span, Timestamp};
+pub use tcp::{Tcp, TcpFlags, TcpOption, TcpOptions};
+pub use time::{TimeDelta, Timestamp};
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// Where frames were captured: a live device, or an interface that a capture file describes.
+/// Interface on which frames were captured: a live device, or one described by a capture file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Interface {
-    /// Position in the source's list, from 0; it counts on over the sections of a pcapng file.
+    /// Index among the interfaces of the source, from 0; numbering continues across the sections of
+    /// a pcapng file.
     pub id: u32,
-    /// The device's name (`lo`), where known.
+    /// Device name (`lo`), if available.
     pub name: Option<String>,
-    /// The device's description, where known.
+    /// Device description, if available.
     pub description: Option<String>,
-    /// How its frames begin.
+    /// Link type of its frames.
     pub link: LinkType,
-    /// The most bytes that were kept of a frame; 0 is no limit.
+    /// Snap length: maximum number of bytes captured per frame; 0 if unlimited.
     pub snap_len: u32,
-    /// How fine the time stamps are.
+    /// Resolution of its timestamps.
     pub resolution: Resolution,
 }
 
-/// How fine the time stamps of an interface are.
+/// Timestamp resolution of an interface.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Resolution {
     /// 10⁻⁶ s or coarser.
     #[default]
     Micro,
-    /// Finer than 10⁻⁶ s; lcap keeps 10⁻⁹ s.
+    /// Finer than 10⁻⁶ s; lcap stores 10⁻⁹ s.
     Nano,
 }
 
-/// One frame as it was captured: nothing of it is interpreted.
+/// One captured frame, not decoded.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
-    /// Position in the capture, from 1; frames that a filter leaves out count too.
+    /// Position in the capture, from 1; frames that a filter rejects are counted too.
     pub number: u64,
-    /// When it was captured.
+    /// Capture time.
     pub time: Timestamp,
-    /// Where it was captured.
+    /// Interface on which the frame was captured.
     pub interface: &'a Interface,
-    /// How its bytes begin.
+    /// Link type, which determines the header that `bytes` begins with.
     pub link: LinkType,
-    /// Its length on the wire, in bytes, with the link header.
+    /// Length on the wire in bytes, link header included.
     pub wire_len: u32,
-    /// What was captured of it.
+    /// Captured bytes.
     pub bytes: &'a [u8],
-    /// What a pcapng file says about it beside its bytes.
-    pub options: Options<'a>,
+    /// Options that a pcapng file records for the frame.
+    pub options: FrameOptions<'a>,
 }
 
-/// The options of a pcapng packet block (comments, flags, …), as they stand in the file.
+/// Options of a pcapng packet block (comments, flags, …), unparsed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Options<'a> {
-    /// Option records (code, length, value, padding), without a guarantee that they are whole.
+pub struct FrameOptions<'a> {
+    /// Option records (code, length, value, padding), not necessarily complete.
     pub bytes: &'a [u8],
-    /// Whether their numbers are big-endian.
+    /// True if the codes and lengths are big-endian.
     pub big_endian: bool,
 }
 
-impl<'a> Options<'a> {
-    /// Each option's code and value, up to the end of options or one that is not whole with its padding to four bytes.
+impl<'a> FrameOptions<'a> {
+    /// Returns the code and value of each option, up to the end-of-options record or the first
+    /// record that is incomplete (padding to four bytes included).
     pub fn records(self) -> impl Iterator<Item = (u16, &'a [u8])> {
         let number = match self.big_endian {
             true => u16::from_be_bytes,
@@ -89,150 +91,154 @@ impl<'a> Options<'a> {
     }
 }
 
-/// One frame, understood as far as lcap reads.
+/// A frame, decoded up to the transport layer.
 #[derive(Debug, Clone, Copy)]
 pub struct Packet<'a> {
-    /// The frame it came in.
+    /// Frame that carried the packet.
     pub frame: &'a Frame<'a>,
-    /// Where the network layer begins in `frame.bytes`, in bytes.
-    pub network: u32,
-    /// Set where the packet is a fragment of an IP datagram.
+    /// Offset of the network-layer header in `frame.bytes`, in bytes.
+    pub network_offset: u32,
+    /// Set if the packet is a fragment of an IP datagram.
     pub fragment: Option<Fragment>,
-    /// What is in it.
+    /// Decoded contents.
     pub body: Body<'a>,
 }
 
-/// What a packet carries. Tunnels are not opened; an ICMP error is the outer packet.
+/// Contents of a packet. Tunnels are not decoded, and neither is the packet quoted by an ICMP
+/// error.
 #[derive(Debug, Clone, Copy)]
 pub enum Body<'a> {
-    /// A TCP segment with its header at least to the window (RFC 9293 section 3.1).
+    /// A TCP segment whose header was captured at least up to the window (RFC 9293 section 3.1).
     Tcp {
-        /// Who sends to whom.
+        /// Source and destination.
         tuple: Tuple,
         /// The header.
         tcp: Tcp<'a>,
         /// The data.
         payload: Payload<'a>,
     },
-    /// A UDP datagram with its whole header (RFC 768).
+    /// A UDP datagram with a complete header (RFC 768).
     Udp {
-        /// Who sends to whom.
+        /// Source and destination.
         tuple: Tuple,
         /// The data.
         payload: Payload<'a>,
     },
-    /// A TCP or UDP header that is cut or impossible: what can be read of it.
+    /// Readable part of a truncated or malformed TCP or UDP header.
     Broken {
-        /// Who sends to whom.
+        /// Source and destination.
         tuple: Tuple,
-        /// The fixed part of a TCP header with an impossible data offset.
+        /// Fixed part of a TCP header with an impossible data offset.
         tcp: Option<Tcp<'a>>,
-        /// What is wrong with it.
-        reason: Reason,
+        /// Problem found in the header.
+        problem: DecodeProblem,
     },
     /// An ICMP (RFC 792) or ICMPv6 (RFC 4443) message.
     Icmp {
-        /// The sender.
+        /// Source address.
         src: IpAddr,
-        /// The receiver.
+        /// Destination address.
         dst: IpAddr,
-        /// 1 or 58, as IANA numbers them.
+        /// IANA protocol number: 1 ICMP, 58 ICMPv6.
         proto: u8,
-        /// The message, from its type octet on.
+        /// The message, starting at its type octet.
         payload: Payload<'a>,
     },
-    /// Any other IP packet, and every fragment but the first.
+    /// Any other IP packet, and every fragment except the first.
     Ip {
-        /// The sender.
+        /// Source address.
         src: IpAddr,
-        /// The receiver.
+        /// Destination address.
         dst: IpAddr,
-        /// IANA's protocol number of what follows the IP header and its extensions.
+        /// IANA protocol number of the data after the IP header and its extensions.
         proto: u8,
-        /// What follows them.
+        /// Data after the IP header and its extensions.
         payload: Payload<'a>,
     },
-    /// Nothing that lcap reads addresses from, and why.
-    Opaque(Reason),
+    /// A frame from which no addresses could be read, and the reason.
+    Opaque(DecodeProblem),
 }
 
-/// Why a frame was not understood (further). Counted, never an error.
+/// Reason why the decoding of a frame stopped. Counted, never an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// Nobody needed to know what is in it.
-    NotRead,
-    /// The link type is not one that lcap reads.
-    UnknownLink(LinkType),
+pub enum DecodeProblem {
+    /// No consumer requires the contents.
+    NotDecoded,
+    /// lcap does not support the link type.
+    UnsupportedLinkType(LinkType),
     /// The frame ends inside its link header.
-    CutLink,
-    /// Not IP; the EtherType (IEEE 802 numbers) says what it is. Below 1536 it is an 802.3 length.
+    TruncatedLink,
+    /// Not IP. The value is the EtherType (IEEE 802 numbers); a value below 1536 is an 802.3 length
+    /// or the address family of a BSD loopback header.
     NotIp(u16),
     /// The frame ends inside the IP header or its extensions.
-    CutIp,
+    TruncatedIp,
     /// The IP version is neither 4 nor 6.
     BadIpVersion(u8),
     /// A length in the IP header is impossible.
     BadIpLength,
     /// The frame ends inside the TCP, UDP or ICMP header.
-    CutTransport,
+    TruncatedTransport,
     /// The TCP data offset or the UDP length is impossible.
     BadTransportLength,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for DecodeProblem {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Reason::NotRead => f.write_str("not read"),
-            Reason::UnknownLink(link) => {
+            DecodeProblem::NotDecoded => f.write_str("not read"),
+            DecodeProblem::UnsupportedLinkType(link) => {
                 write!(f, "link type {} is not one that lcap reads", link.0)
             }
-            Reason::CutLink => f.write_str("ends inside the link header"),
-            Reason::NotIp(kind) if *kind < 1536 => {
+            DecodeProblem::TruncatedLink => f.write_str("ends inside the link header"),
+            DecodeProblem::NotIp(kind) if *kind < 1536 => {
                 f.write_str("not IP (802.3 or an unknown family)")
             }
-            Reason::NotIp(kind) => write!(f, "not IP (EtherType 0x{kind:04x})"),
-            Reason::CutIp => f.write_str("ends inside the IP header"),
-            Reason::BadIpVersion(version) => write!(f, "IP version {version}"),
-            Reason::BadIpLength => f.write_str("impossible length in the IP header"),
-            Reason::CutTransport => f.write_str("ends inside the transport header"),
-            Reason::BadTransportLength => f.write_str("impossible length in the transport header"),
+            DecodeProblem::NotIp(kind) => write!(f, "not IP (EtherType 0x{kind:04x})"),
+            DecodeProblem::TruncatedIp => f.write_str("ends inside the IP header"),
+            DecodeProblem::BadIpVersion(version) => write!(f, "IP version {version}"),
+            DecodeProblem::BadIpLength => f.write_str("impossible length in the IP header"),
+            DecodeProblem::TruncatedTransport => f.write_str("ends inside the transport header"),
+            DecodeProblem::BadTransportLength => {
+                f.write_str("impossible length in the transport header")
+            }
         }
     }
 }
 
-/// A fragment's place in its datagram (RFC 791 section 2.3, RFC 8200 section 4.5).
+/// Position of a fragment in its datagram (RFC 791 section 2.3, RFC 8200 section 4.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fragment {
-    /// The datagram's identification.
+    /// Identification field of the datagram.
     pub id: u32,
-    /// Offset of the fragment's first byte, in bytes.
+    /// Offset of the fragment's data in the datagram, in bytes.
     pub offset: u32,
-    /// Whether more fragments follow.
-    pub more: bool,
+    /// True if more fragments follow.
+    pub more_fragments: bool,
 }
 
-/// Bytes that a header announced, and those of them that were captured.
+/// Data that a header announces, and its captured part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Payload<'a> {
-    /// What was captured; shorter than `len` where the snap length cut it.
+    /// Captured bytes; fewer than `len` if the snap length cut the frame.
     pub bytes: &'a [u8],
-    /// How long it was on the wire.
+    /// Length on the wire, in bytes.
     pub len: u32,
 }
 
-/// Who sends to whom: directed.
+/// Source and destination of a packet, and its protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tuple {
-    /// The sender.
+    /// Source address and port.
     pub src: SocketAddr,
-    /// The receiver.
+    /// Destination address and port.
     pub dst: SocketAddr,
-    /// IANA's protocol number: 6 TCP, 17 UDP.
+    /// IANA protocol number: 6 TCP, 17 UDP.
     pub proto: u8,
 }
 
 impl Tuple {
-    /// The way back.
+    /// Returns the tuple of the opposite direction.
     pub fn reversed(&self) -> Tuple {
         Tuple {
             src: self.dst,
@@ -242,21 +248,20 @@ impl Tuple {
     }
 }
 
-/// Length of an IPv6 header, which its payload length leaves out, in bytes.
-const IPV6_HEADER: u32 = 40;
+/// Length of an IPv6 header in bytes; the payload length field does not include it.
+const IPV6_HEADER_LEN: u32 = 40;
 
-/// IANA's number of ICMP.
+/// IANA protocol number of ICMP.
 pub const ICMP: u8 = 1;
-/// IANA's number of TCP.
+/// IANA protocol number of TCP.
 pub const TCP: u8 = 6;
-/// IANA's number of UDP.
+/// IANA protocol number of UDP.
 pub const UDP: u8 = 17;
-/// IANA's number of ICMPv6.
+/// IANA protocol number of ICMPv6.
 pub const ICMPV6: u8 = 58;
 
 impl Frame<'_> {
-    /// Its length on the wire as far as that can be: what claims to be longer than 2 GiB is damaged, and taken for that long, as
-    /// Wireshark does.
+    /// Returns the length on the wire, capped at 2 GiB as in Wireshark: a larger value is corrupt.
     #[inline]
     pub fn plausible_len(&self) -> u32 {
         self.wire_len.min(i32::MAX as u32)
@@ -264,40 +269,44 @@ impl Frame<'_> {
 }
 
 impl<'a> Packet<'a> {
-    /// A packet that nobody looks into.
+    /// Returns a packet whose contents are not decoded.
     #[inline]
-    pub fn not_read(frame: &'a Frame<'a>) -> Packet<'a> {
+    pub fn undecoded(frame: &'a Frame<'a>) -> Packet<'a> {
         Packet {
             frame,
-            network: 0,
+            network_offset: 0,
             fragment: None,
-            body: Body::Opaque(Reason::NotRead),
+            body: Body::Opaque(DecodeProblem::NotDecoded),
         }
     }
 
-    /// Its length as the IP header gives it, header included, in bytes; where that says 0 (segmentation offload, BIG TCP) to the end
-    /// of the frame, and 0 where there is no IP header.
+    /// Returns the length from the IP header in bytes, header included.
+    ///
+    /// If the header contains 0 (segmentation offload, BIG TCP), returns the length up to the end
+    /// of the frame. Returns 0 if the packet has no IP header.
     #[inline]
     pub fn ip_len(&self) -> u32 {
         let bytes = self.frame.bytes;
-        let header = bytes.get(self.network as usize..).unwrap_or_default();
+        let header = bytes
+            .get(self.network_offset as usize..)
+            .unwrap_or_default();
         let len = match *header {
             [first, _, a, b, ..] if first >> 4 == 4 => u32::from(u16::from_be_bytes([a, b])),
             [first, _, _, _, a, b, ..] if first >> 4 == 6 => {
                 match u32::from(u16::from_be_bytes([a, b])) {
                     0 => 0,
-                    len => len + IPV6_HEADER,
+                    len => len + IPV6_HEADER_LEN,
                 }
             }
             _ => return 0,
         };
         match len {
-            0 => self.frame.wire_len.saturating_sub(self.network),
+            0 => self.frame.wire_len.saturating_sub(self.network_offset),
             len => len,
         }
     }
 
-    /// Sender and receiver, where the packet is IP.
+    /// Returns the source and destination addresses if the packet is IP.
     pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
         match self.body {
             Body::Tcp { tuple, .. } | Body::Udp { tuple, .. } | Body::Broken { tuple, .. } => {
@@ -308,7 +317,7 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// Source and destination port, where the packet has them.
+    /// Returns the source and destination ports if the packet has ports.
     #[inline]
     pub fn ports(&self) -> Option<(u16, u16)> {
         match &self.body {
@@ -319,7 +328,7 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// Who sends to whom, where the packet has ports.
+    /// Returns the source, destination and protocol if the packet has ports.
     pub fn tuple(&self) -> Option<Tuple> {
         match self.body {
             Body::Tcp { tuple, .. } | Body::Udp { tuple, .. } | Body::Broken { tuple, .. } => {

@@ -1,61 +1,62 @@
-//! TCP headers: the fixed part, the control bits, the options (RFC 9293 section 3.1, RFC 7323, RFC 2018).
+//! TCP headers: fixed part, control bits and options (RFC 9293 section 3.1, RFC 7323, RFC 2018).
 
-/// A TCP header's fixed part and options.
+/// Fixed part and options of a TCP header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tcp<'a> {
-    /// Sequence number as it stands in the header.
+    /// Sequence number, as in the header.
     pub seq: u32,
-    /// Acknowledgement number as it stands in the header.
+    /// Acknowledgement number, as in the header.
     pub ack: u32,
     /// Control bits.
-    pub flags: Flags,
-    /// Window as it stands in the header, unscaled.
+    pub flags: TcpFlags,
+    /// Receive window, as in the header (unscaled).
     pub window: u16,
-    /// Urgent pointer; 0 where it was not captured.
+    /// Urgent pointer; 0 if it was not captured.
     pub urgent: u16,
-    /// The options that were captured.
+    /// Captured part of the options, unparsed.
     pub options: &'a [u8],
 }
 
 /// The nine control bits of a TCP header (RFC 9293 section 3.1, RFC 3540 for NS).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Flags(pub u16);
+pub struct TcpFlags(pub u16);
 
-impl Flags {
+impl TcpFlags {
     /// No more data from the sender.
-    pub const FIN: Flags = Flags(1);
+    pub const FIN: TcpFlags = TcpFlags(1);
     /// Synchronise sequence numbers.
-    pub const SYN: Flags = Flags(2);
+    pub const SYN: TcpFlags = TcpFlags(2);
     /// Reset the connection.
-    pub const RST: Flags = Flags(4);
-    /// Push.
-    pub const PSH: Flags = Flags(8);
-    /// The acknowledgement number counts.
-    pub const ACK: Flags = Flags(16);
-    /// The urgent pointer counts.
-    pub const URG: Flags = Flags(32);
-    /// Explicit congestion notification echo.
-    pub const ECE: Flags = Flags(64);
+    pub const RST: TcpFlags = TcpFlags(4);
+    /// Push function: deliver the data without delay.
+    pub const PSH: TcpFlags = TcpFlags(8);
+    /// The acknowledgement number is valid.
+    pub const ACK: TcpFlags = TcpFlags(16);
+    /// The urgent pointer is valid.
+    pub const URG: TcpFlags = TcpFlags(32);
+    /// Echo of an explicit congestion notification (ECN).
+    pub const ECE: TcpFlags = TcpFlags(64);
     /// Congestion window reduced.
-    pub const CWR: Flags = Flags(128);
+    pub const CWR: TcpFlags = TcpFlags(128);
     /// Nonce sum, or accurate ECN.
-    pub const NS: Flags = Flags(256);
+    pub const NS: TcpFlags = TcpFlags(256);
 
-    /// The letters that tcpdump prints, in the order of the bits.
+    /// Letters that tcpdump prints, from the lowest bit up.
     const LETTERS: [u8; 9] = *b"FSRP.UEWe";
 
-    /// Whether every bit of `other` is set.
-    pub fn has(self, other: Flags) -> bool {
+    /// Returns true if every bit of `other` is set.
+    pub fn contains(self, other: TcpFlags) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Whether they are a client's SYN, with which a connection opens.
+    /// Returns true for SYN without ACK, the client's first segment of a connection.
     #[inline]
-    pub fn open(self) -> bool {
-        self.has(Flags::SYN) && !self.has(Flags::ACK)
+    pub fn is_initial_syn(self) -> bool {
+        self.contains(TcpFlags::SYN) && !self.contains(TcpFlags::ACK)
     }
 
-    /// tcpdump's letters (`S.`), nothing for no bit; the second value is how many of the array count.
+    /// Returns tcpdump's letters (`S.`) and their number, 0 if no bit is set; the array beyond them
+    /// is unused.
     pub fn letters(self) -> ([u8; 9], usize) {
         let (mut out, mut len) = ([0; 9], 0);
         for (bit, letter) in Self::LETTERS.into_iter().enumerate() {
@@ -71,31 +72,33 @@ impl Flags {
 /// One option of a TCP header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TcpOption<'a> {
-    /// Maximum segment size in bytes (2).
-    MaxSegment(u16),
-    /// Window scale: a shift count (3).
+    /// Maximum segment size in bytes (kind 2).
+    MaxSegmentSize(u16),
+    /// Window scale: a shift count (kind 3).
     WindowScale(u8),
-    /// Selective acknowledgements may be sent (4).
+    /// Selective acknowledgements are permitted (kind 4).
     SackPermitted,
-    /// Selective acknowledgements (5): pairs of 32-bit sequence numbers, left and right edge.
+    /// Selective acknowledgements (kind 5): pairs of 32-bit sequence numbers, left and right edge.
     Sack(&'a [u8]),
-    /// Time stamps (8).
+    /// Timestamps (kind 8).
     Timestamps {
-        /// The sender's clock.
+        /// TSval: the sender's clock.
         value: u32,
-        /// The clock that is echoed.
+        /// TSecr: the peer's clock, echoed.
         echo: u32,
     },
-    /// Any other, by its kind (IANA "TCP Option Kind Numbers").
+    /// Any other option, by its kind (IANA "TCP Option Kind Numbers").
     Other(u8),
 }
 
-/// Walks options as far as they are whole. etherparse's own walk ends at the first kind that it does not know.
+/// Iterator over the complete options of a header.
+///
+/// etherparse's own iterator ends at the first unknown kind.
 #[derive(Debug, Clone)]
 pub struct TcpOptions<'a>(&'a [u8]);
 
 impl<'a> Tcp<'a> {
-    /// The options without padding, up to the first that is cut or impossible.
+    /// Returns the options without padding, up to the first truncated or malformed one.
     pub fn options(&self) -> TcpOptions<'a> {
         TcpOptions(self.options)
     }
@@ -120,7 +123,7 @@ impl<'a> Iterator for TcpOptions<'a> {
             let (value, rest) = rest.split_at_checked(len)?;
             self.0 = rest;
             return Some(match (kind, value) {
-                (2, &[a, b]) => TcpOption::MaxSegment(u16::from_be_bytes([a, b])),
+                (2, &[a, b]) => TcpOption::MaxSegmentSize(u16::from_be_bytes([a, b])),
                 (3, &[shift]) => TcpOption::WindowScale(shift),
                 (4, []) => TcpOption::SackPermitted,
                 (5, edges) if edges.len() % 8 == 0 => TcpOption::Sack(edges),
@@ -136,10 +139,10 @@ impl<'a> Iterator for TcpOptions<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Flags, Tcp, TcpOption};
+    use super::{Tcp, TcpFlags, TcpOption};
 
     fn options(bytes: &[u8]) -> Vec<TcpOption<'_>> {
-        let flags = Flags::SYN;
+        let flags = TcpFlags::SYN;
         Tcp {
             seq: 0,
             ack: 0,
@@ -153,12 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_does_not_end_the_walk() {
+    fn options_after_an_unrecognized_kind_are_parsed() {
         let bytes = [
             2, 4, 0xff, 0xd7, 4, 2, 30, 4, 1, 2, 1, 3, 3, 7, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2,
         ];
         let expected = [
-            TcpOption::MaxSegment(65495),
+            TcpOption::MaxSegmentSize(65495),
             TcpOption::SackPermitted,
             TcpOption::Other(30),
             TcpOption::WindowScale(7),
@@ -168,14 +171,18 @@ mod tests {
     }
 
     #[test]
-    fn broken_options_end_the_walk() {
-        for broken in [
+    fn parsing_stops_at_a_malformed_option() {
+        for malformed in [
             &[4, 2, 8, 10, 0][..],
             &[4, 2, 3, 1, 9],
             &[4, 2, 0, 3, 3, 7],
             &[4, 2, 2],
         ] {
-            assert_eq!(options(broken), [TcpOption::SackPermitted], "{broken:?}");
+            assert_eq!(
+                options(malformed),
+                [TcpOption::SackPermitted],
+                "{malformed:?}"
+            );
         }
     }
 }

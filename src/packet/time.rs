@@ -1,4 +1,4 @@
-//! Points in time, in nanoseconds since 1970-01-01 00:00:00 UTC.
+//! Timestamps and time differences, in nanoseconds; the epoch is 1970-01-01 00:00:00 UTC.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use std::fmt;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The frame has no time stamp (a pcapng simple packet block).
-    pub const UNKNOWN: Timestamp = Timestamp(i64::MIN);
+    /// Value for a frame without a timestamp (a pcapng simple packet block).
+    pub const ABSENT: Timestamp = Timestamp(i64::MIN);
 
-    /// From whole seconds and nanoseconds; saturates at the ends of the range.
+    /// Creates a timestamp from whole seconds and nanoseconds; saturates at the ends of the range.
     pub fn new(seconds: i64, nanos: u32) -> Timestamp {
         Timestamp(
             seconds
@@ -19,38 +19,38 @@ impl Timestamp {
         )
     }
 
-    /// Whether there is a time stamp at all.
-    pub fn is_known(self) -> bool {
-        self != Self::UNKNOWN
+    /// Returns true if the frame has a timestamp.
+    pub fn is_present(self) -> bool {
+        self != Self::ABSENT
     }
 
-    /// Whole seconds, rounded down; 0 where unknown.
+    /// Returns whole seconds, rounded down; 0 if absent.
     pub fn seconds(self) -> i64 {
-        self.known().div_euclid(1_000_000_000)
+        self.value_or_zero().div_euclid(1_000_000_000)
     }
 
-    /// Nanoseconds past [`seconds`](Self::seconds), 0 to 999 999 999; 0 where unknown.
-    pub fn nanos(self) -> u32 {
-        self.known().rem_euclid(1_000_000_000) as u32
+    /// Returns the nanoseconds after [`seconds`](Self::seconds), 0 to 999 999 999; 0 if absent.
+    pub fn subsec_nanos(self) -> u32 {
+        self.value_or_zero().rem_euclid(1_000_000_000) as u32
     }
 
-    fn known(self) -> i64 {
-        if self.is_known() { self.0 } else { 0 }
+    fn value_or_zero(self) -> i64 {
+        if self.is_present() { self.0 } else { 0 }
     }
 }
 
-/// A length of time in nanoseconds, shown as people read it: `14 µs`, `1.2 ms`, `3 min 20 s`.
+/// Time difference in nanoseconds, displayed in readable units: `14 µs`, `1.2 ms`, `3 min 20 s`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Span(pub i64);
+pub struct TimeDelta(pub i64);
 
-impl Span {
-    /// In seconds.
-    pub fn as_seconds(self) -> f64 {
+impl TimeDelta {
+    /// Returns the difference in seconds.
+    pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }
 }
 
-impl fmt::Display for Span {
+impl fmt::Display for TimeDelta {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let nanos = self.0.unsigned_abs();
         let sign = if self.0 < 0 { "-" } else { "" };
@@ -66,7 +66,7 @@ impl fmt::Display for Span {
             }
             _ => return write!(f, "{sign}{} h {} min", seconds / 3600, seconds / 60 % 60),
         };
-        // One decimal where there is one digit before it.
+        // One decimal place if only one digit precedes the decimal point.
         match nanos / unit {
             whole @ 0..10 if unit > 1 => {
                 write!(f, "{sign}{whole}.{} {name}", nanos % unit * 10 / unit)
@@ -78,22 +78,22 @@ impl fmt::Display for Span {
 
 #[cfg(test)]
 mod tests {
-    use super::{Span, Timestamp};
+    use super::{TimeDelta, Timestamp};
 
     #[test]
-    fn parts_of_a_time_before_the_epoch() {
+    fn subsec_nanos_of_a_time_before_the_epoch_are_positive() {
         let time = Timestamp(-1);
-        assert_eq!((time.seconds(), time.nanos()), (-1, 999_999_999));
+        assert_eq!((time.seconds(), time.subsec_nanos()), (-1, 999_999_999));
     }
 
     #[test]
     fn seconds_out_of_range_saturate() {
         assert_eq!(Timestamp::new(i64::MAX, 5).0, i64::MAX);
-        assert_eq!(Timestamp::UNKNOWN.seconds(), 0);
+        assert_eq!(Timestamp::ABSENT.seconds(), 0);
     }
 
     #[test]
-    fn spans_as_people_read_them() {
+    fn time_deltas_are_displayed_in_readable_units() {
         for (nanos, text) in [
             (0, "0 s"),
             (7, "7 ns"),
@@ -104,8 +104,8 @@ mod tests {
             (61_000_000_000, "1 min 1 s"),
             (7_384_000_000_000, "2 h 3 min"),
         ] {
-            assert_eq!(Span(nanos).to_string(), text);
+            assert_eq!(TimeDelta(nanos).to_string(), text);
         }
-        assert_eq!(Span(1_500_000_000).as_seconds(), 1.5);
+        assert_eq!(TimeDelta(1_500_000_000).as_secs_f64(), 1.5);
     }
 }

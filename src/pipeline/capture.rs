@@ -1,31 +1,32 @@
-//! A capture as a library sees it: packets, one after the other.
+//! Capture API of the library: packets and flows of one source.
 
 use std::path::Path;
 
-use super::{Counts, Flush, Output, Task, Totals, run};
+use super::{Counts, FlushPolicy, Output, RunOptions, Totals, run};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::flow::{FlowEvent, FlowRecord, Settings, What};
+use crate::flow::{FlowEvent, FlowEventKind, FlowRecord, FlowSettings};
 use crate::packet::Packet;
-use crate::sink::{Needs, Sink};
+use crate::sink::{Requirement, Sink};
 use crate::source::{FileSource, Source, file};
 
-/// Packets of a source that pass a filter.
+/// The packets of a source that match a filter.
 pub struct Capture<S> {
     source: S,
     filter: Filter,
 }
 
-/// Opens a capture file (pcap or pcapng, plain or packed by gzip or zstd); `-` is standard input.
+/// Opens a capture file (pcap or pcapng, plain or compressed with gzip or zstd); `-` is standard
+/// input.
 ///
 /// # Errors
-/// It cannot be opened, or is no capture file.
+/// The file cannot be opened, or is not a capture file.
 pub fn open(path: impl AsRef<Path>) -> Result<Capture<FileSource>> {
     Ok(Capture::new(file::open(path.as_ref())?))
 }
 
 impl<S: Source> Capture<S> {
-    /// Packets of any source: a live device's, for one.
+    /// Creates a capture from any source, for example a live device.
     pub fn new(source: S) -> Capture<S> {
         Capture {
             source,
@@ -33,10 +34,11 @@ impl<S: Source> Capture<S> {
         }
     }
 
-    /// Only TCP and UDP with either port among these (`80,8000-8100`; none is all) that match this pcap-filter(7) expression too.
+    /// Keeps only TCP and UDP packets with a source or destination port in `ports` (`80,8000-8100`;
+    /// an empty string keeps all packets) that also match this pcap-filter(7) expression.
     ///
     /// # Errors
-    /// The ports are none, or the expression does not compile.
+    /// The port list is invalid, or the expression does not compile.
     pub fn only(mut self, ports: &str, expression: &str) -> Result<Capture<S>> {
         let ports = Some(ports)
             .filter(|ports| !ports.is_empty())
@@ -46,34 +48,35 @@ impl<S: Source> Capture<S> {
         Ok(self)
     }
 
-    /// Calls `see` with every packet until the source ends, and tells how many there were.
+    /// Calls `handle` with every packet until the source ends, and returns the counters.
     ///
     /// # Errors
-    /// The source failed or the file is damaged, after every good packet was seen.
-    pub fn each(&mut self, see: impl FnMut(&Packet)) -> Result<Counts> {
-        self.pass_to(Each(see), None)
+    /// The source failed or the file is damaged. Every good packet before that was handled.
+    pub fn each(&mut self, handle: impl FnMut(&Packet)) -> Result<Counts> {
+        self.run_into(PacketCallback(handle), None)
     }
 
-    /// Calls `see` with everything that happens to flows until the source ends; the settings say what is wanted.
+    /// Calls `handle` with every flow event until the source ends; the settings select the events.
     ///
     /// # Errors
-    /// As [`each`](Self::each), after the last flow ended.
+    /// The same as [`each`](Self::each), after the events of all remaining flows.
     pub fn each_event(
         &mut self,
-        settings: Settings,
-        see: impl FnMut(&FlowEvent),
+        settings: FlowSettings,
+        handle: impl FnMut(&FlowEvent),
     ) -> Result<Counts> {
-        self.pass_to(EachEvent(see), Some(settings))
+        self.run_into(FlowEventCallback(handle), Some(settings))
     }
 
-    /// All flows, in the order of their first packets.
+    /// Returns all flows, in the order of their first packets.
     ///
     /// # Errors
-    /// As [`each`](Self::each); [`each_event`](Self::each_event) gives the flows before the damage too.
+    /// The same as [`each`](Self::each); [`each_event`](Self::each_event) also reports the flows
+    /// before the damage.
     pub fn flows(&mut self) -> Result<Vec<FlowRecord>> {
         let mut flows = Vec::new();
-        self.each_event(Settings::FLOWS, |event| {
-            if let What::Closed(record) = event.what {
+        self.each_event(FlowSettings::FLOWS, |event| {
+            if let FlowEventKind::Closed(record) = event.kind {
                 flows.push(record.clone());
             }
         })?;
@@ -81,49 +84,49 @@ impl<S: Source> Capture<S> {
         Ok(flows)
     }
 
-    fn pass_to(&mut self, sink: impl Sink, flows: Option<Settings>) -> Result<Counts> {
+    fn run_into(&mut self, sink: impl Sink, flows: Option<FlowSettings>) -> Result<Counts> {
         let totals = Totals::default();
-        let mut output = Output::new(vec![Box::new(sink)], Flush::Full, None);
-        let task = Task {
+        let mut output = Output::new(vec![Box::new(sink)], FlushPolicy::WhenFull, None);
+        let options = RunOptions {
             flows,
-            ..Task::default()
+            ..RunOptions::default()
         };
         run(
             &mut self.source,
             &mut self.filter,
             &mut output,
-            &task,
+            &options,
             &totals,
         )?;
-        Ok(totals.now())
+        Ok(totals.snapshot())
     }
 
-    /// Where the packets come from.
-    pub fn source(&mut self) -> &mut S {
+    /// Returns the source of the packets.
+    pub fn source_mut(&mut self) -> &mut S {
         &mut self.source
     }
 }
 
-/// A function as a sink.
-struct Each<F>(F);
+/// A sink that calls a function with every packet.
+struct PacketCallback<F>(F);
 
-impl<F: FnMut(&Packet)> Sink for Each<F> {
-    fn packet(&mut self, packet: &Packet) -> Result<()> {
+impl<F: FnMut(&Packet)> Sink for PacketCallback<F> {
+    fn handle_packet(&mut self, packet: &Packet) -> Result<()> {
         (self.0)(packet);
         Ok(())
     }
 }
 
-/// A function as a sink of flows.
-struct EachEvent<F>(F);
+/// A sink that calls a function with every flow event.
+struct FlowEventCallback<F>(F);
 
-impl<F: FnMut(&FlowEvent)> Sink for EachEvent<F> {
-    fn flow(&mut self, event: &FlowEvent) -> Result<()> {
+impl<F: FnMut(&FlowEvent)> Sink for FlowEventCallback<F> {
+    fn handle_flow(&mut self, event: &FlowEvent) -> Result<()> {
         (self.0)(event);
         Ok(())
     }
 
-    fn needs(&self) -> Needs {
-        Needs::Flows
+    fn requires(&self) -> Requirement {
+        Requirement::Flows
     }
 }

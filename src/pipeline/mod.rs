@@ -1,13 +1,13 @@
-//! The one loop: frames in, packets through the filter, flows of them, bytes out; live and from files alike.
+//! The main loop, for live captures and files: frames in, filtering, flow tracking, bytes out.
 
 mod capture;
 mod output;
-mod reading;
+mod parsing;
 mod shared;
 mod totals;
 
 pub use capture::{Capture, open};
-pub use output::{Flush, Output};
+pub use output::{FlushPolicy, Output};
 pub use totals::{Counts, Totals};
 
 use std::num::NonZero;
@@ -15,34 +15,35 @@ use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::flow::{FlowEvent, FlowTable, Settings};
+use crate::flow::{FlowEvent, FlowSettings, FlowTable};
 use crate::packet::Timestamp;
-use crate::source::{Next, Source, Take};
-use reading::{Depth, Reading, Reads};
+use crate::source::{Source, SourceEvent, SourceHandler};
+use parsing::{FrameHandler, ParseLevel, ParsedFrame};
 
-/// When to end although there is more.
+/// Stop conditions of a run, in addition to the end of the source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// After this many packets that passed the filter.
+    /// Maximum number of packets that match the filter.
     pub packets: Option<u64>,
-    /// Before the captured bytes of packets that passed the filter exceed this.
+    /// Maximum number of captured bytes of packets that match the filter; the run ends before it is
+    /// exceeded.
     pub bytes: Option<u64>,
 }
 
-/// What a run is to do.
+/// Options of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Task {
-    /// When to end although there is more.
+pub struct RunOptions {
+    /// Stop conditions.
     pub limits: Limits,
-    /// How flows are followed, where they are to be.
-    pub flows: Option<Settings>,
-    /// How many threads may share the work; the bytes that come out do not depend on it.
+    /// Settings for flow tracking; `None` disables it.
+    pub flows: Option<FlowSettings>,
+    /// Maximum number of threads; the output does not depend on it.
     pub threads: NonZero<usize>,
 }
 
-impl Default for Task {
-    fn default() -> Task {
-        Task {
+impl Default for RunOptions {
+    fn default() -> RunOptions {
+        RunOptions {
             limits: Limits::default(),
             flows: None,
             threads: NonZero::<usize>::MIN,
@@ -50,154 +51,156 @@ impl Default for Task {
     }
 }
 
-/// Takes every frame of a source through the filter to the output and, where they are to be followed, to flows, until the source ends, a
-/// limit is reached or nobody takes the output any more. Then the flows that are left end too.
+/// Passes every frame of a source through the filter to the output and, if requested, to the flow
+/// table, until the source ends, a limit is reached or no sink accepts more. Then the remaining
+/// flows are closed.
 ///
 /// # Errors
-/// The source failed, after everything good before it was put out, or the output cannot be written. The caller finishes the
-/// output either way.
+/// The source failed, after everything before the failure was output, or the output cannot be
+/// written. The caller must finish the output in either case.
 pub fn run<S: Source>(
     source: &mut S,
     filter: &mut Filter,
     output: &mut Output,
-    task: &Task,
+    options: &RunOptions,
     totals: &Totals,
 ) -> Result<()> {
-    if let Some(ran) = shared::run(source, filter, output, task, totals) {
-        return ran;
+    if let Some(result) = shared::run(source, filter, output, options, totals) {
+        return result;
     }
-    let mut pass = Pass {
-        depth: Depth::of(filter, output, task.flows.is_some()),
+    let mut frame_loop = FrameLoop {
+        parse_level: ParseLevel::required(filter, output, options.flows.is_some()),
         filter,
         output,
-        limits: task.limits,
+        limits: options.limits,
         totals,
-        flows: task.flows.map(FlowTable::new),
-        failed: None,
+        flows: options.flows.map(FlowTable::new),
+        error: None,
     };
-    let ran = pass.run(source);
-    ran.and(pass.conclude())
+    let result = frame_loop.run(source);
+    result.and(frame_loop.finish_flows())
 }
 
-/// What takes frames of a source until it ends, or nobody wants more.
-struct Pass<'r, 's> {
+/// The state of the main loop, which handles the events of a source.
+struct FrameLoop<'r, 's> {
     filter: &'r mut Filter,
     output: &'r mut Output<'s>,
     limits: Limits,
     totals: &'r Totals,
     flows: Option<FlowTable>,
-    depth: Depth,
-    /// Why the output took no more. It stands here so that nothing is moved about for each frame.
-    failed: Option<Error>,
+    parse_level: ParseLevel,
+    /// Error of the output. It is a field and not a return value, so that no `Result` is moved per
+    /// frame.
+    error: Option<Error>,
 }
 
-impl Pass<'_, '_> {
+impl FrameLoop<'_, '_> {
     fn run(&mut self, source: &mut impl Source) -> Result<()> {
-        if !self.goes_on() {
+        if !self.should_continue() {
             return Ok(());
         }
-        let gave = source.each(self);
-        self.failed.take().map_or(gave, Err)
+        let result = source.for_each(self);
+        self.error.take().map_or(result, Err)
     }
 
     #[inline(always)]
-    fn goes_on(&self) -> bool {
-        self.failed.is_none() && !self.limits.reached(self.totals) && self.output.wants_more()
+    fn should_continue(&self) -> bool {
+        self.error.is_none() && !self.limits.is_reached(self.totals) && self.output.is_accepting()
     }
 
     #[cold]
     fn idle(&mut self, now: Timestamp) {
         if let Some(flows) = &mut self.flows {
-            let mut tell = Tell(self.output, &mut self.failed);
-            flows.expire(now, &mut |event| tell.flow(&event));
-            self.totals.follow(flows);
+            let mut emitter = FlowEmitter(self.output, &mut self.error);
+            flows.expire(now, &mut |event| emitter.emit(&event));
+            self.totals.update_flows(flows);
         }
-        if self.failed.is_none() {
-            self.failed = self.output.idle().err();
+        if self.error.is_none() {
+            self.error = self.output.idle().err();
         }
     }
 
-    /// The flows that are left end, if anybody wants to know.
-    fn conclude(&mut self) -> Result<()> {
+    /// Closes the remaining flows, and reports them if any sink still accepts events.
+    fn finish_flows(&mut self) -> Result<()> {
         let Some(mut flows) = self.flows.take() else {
             return Ok(());
         };
-        if self.output.wants_more() {
-            let mut tell = Tell(self.output, &mut self.failed);
-            flows.finish(&mut |event| tell.flow(&event));
+        if self.output.is_accepting() {
+            let mut emitter = FlowEmitter(self.output, &mut self.error);
+            flows.finish(&mut |event| emitter.emit(&event));
         }
-        self.totals.conclude(flows.counts());
-        self.failed.take().map_or(Ok(()), Err)
+        self.totals.store_flows(flows.counts());
+        self.error.take().map_or(Ok(()), Err)
     }
 }
 
-impl Reads for Pass<'_, '_> {
-    /// False if that would exceed a limit, or failed.
-    type Made = bool;
+impl FrameHandler for FrameLoop<'_, '_> {
+    /// False if the frame would exceed a limit, or an output failed.
+    type Value = bool;
 
-    /// Takes a frame through the filter to the output and to flows.
+    /// Passes a frame through the filter to the output and the flow table.
     #[inline(always)]
-    fn read<'a>(&mut self, reading: &impl Reading<'a>) -> bool {
-        reading.count(self.totals);
-        if !reading.passes(self.filter) {
+    fn handle<'a>(&mut self, parsed: &impl ParsedFrame<'a>) -> bool {
+        parsed.count(self.totals);
+        if !parsed.is_accepted_by(self.filter) {
             return true;
         }
-        let frame = reading.frame();
-        if self.limits.exceeded_by(frame.bytes.len(), self.totals) {
+        let frame = parsed.frame();
+        if self.limits.is_exceeded_by(frame.bytes.len(), self.totals) {
             return false;
         }
-        self.totals.matched(frame);
-        if self.output.is_to_act()
-            && let Err(error) = reading.as_packet(|packet| self.output.packet(packet))
+        self.totals.count_packet(frame);
+        if self.output.should_handle_packet()
+            && let Err(error) = parsed.with_packet(|packet| self.output.packet(packet))
         {
-            self.failed = Some(error);
+            self.error = Some(error);
             return false;
         }
         if let Some(flows) = &mut self.flows {
-            let mut tell = Tell(self.output, &mut self.failed);
-            reading.follow(flows, &mut |event| tell.flow(&event));
-            self.totals.follow(flows);
+            let mut emitter = FlowEmitter(self.output, &mut self.error);
+            parsed.push_to(flows, &mut |event| emitter.emit(&event));
+            self.totals.update_flows(flows);
         }
         true
     }
 }
 
-impl Take for Pass<'_, '_> {
+impl SourceHandler for FrameLoop<'_, '_> {
     #[inline(always)]
-    fn take(&mut self, next: &Next<'_>) -> ControlFlow<()> {
-        let is_taken = match next {
-            Next::Frame(frame) => self.depth.read(frame, self),
-            Next::Idle(now) => {
+    fn handle(&mut self, event: &SourceEvent<'_>) -> ControlFlow<()> {
+        let is_within_limits = match event {
+            SourceEvent::Frame(frame) => self.parse_level.parse(frame, self),
+            SourceEvent::Idle(now) => {
                 self.idle(*now);
                 true
             }
-            Next::End => true,
+            SourceEvent::End => true,
         };
-        match is_taken && self.goes_on() {
+        match is_within_limits && self.should_continue() {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
         }
     }
 }
 
-/// Tells an output what a table says, until it fails.
-struct Tell<'t, 's>(&'t mut Output<'s>, &'t mut Option<Error>);
+/// Passes flow events to an output until it fails, and keeps its error.
+struct FlowEmitter<'t, 's>(&'t mut Output<'s>, &'t mut Option<Error>);
 
-impl Tell<'_, '_> {
-    fn flow(&mut self, event: &FlowEvent) {
-        let Tell(output, failed) = self;
-        if failed.is_none() {
-            **failed = output.flow(event).err();
+impl FlowEmitter<'_, '_> {
+    fn emit(&mut self, event: &FlowEvent) {
+        let FlowEmitter(output, error) = self;
+        if error.is_none() {
+            **error = output.flow(event).err();
         }
     }
 }
 
 impl Limits {
-    fn reached(self, totals: &Totals) -> bool {
+    fn is_reached(self, totals: &Totals) -> bool {
         self.packets.is_some_and(|limit| totals.packets() >= limit)
     }
 
-    fn exceeded_by(self, len: usize, totals: &Totals) -> bool {
+    fn is_exceeded_by(self, len: usize, totals: &Totals) -> bool {
         self.bytes
             .is_some_and(|limit| totals.bytes() + len as u64 > limit)
     }

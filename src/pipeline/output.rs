@@ -1,47 +1,53 @@
-//! Where packets go: any number of sinks, each until its reader goes away.
+//! Output of a run: any number of sinks, each until its reader closes the pipe.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::error::Result;
-use crate::flow::{FlowEvent, What};
+use crate::flow::{FlowEvent, FlowEventKind};
 use crate::packet::Packet;
-use crate::sink::flows::Row;
-use crate::sink::{Needs, Sink};
+use crate::sink::flows::FormattedRow;
+use crate::sink::{Requirement, Sink};
 use crate::source::Stop;
 
 /// The sinks of a run.
 #[derive(Default)]
 pub struct Output<'a> {
     sinks: Vec<Box<dyn Sink + 'a>>,
-    /// Asked to stop when one reader is gone and others remain.
+    /// Stop request to make when the reader of one sink has closed its pipe and other sinks remain.
     stop: Option<Stop>,
-    flush: Flush,
-    flush_asked: Arc<AtomicBool>,
-    closed: bool,
-    may_have_enough: bool,
-    /// Whether any sink takes packets themselves.
-    takes_packets: bool,
-    /// How many flows that end are passed over.
-    known_flows: u64,
+    flush: FlushPolicy,
+    flush_requested: Arc<AtomicBool>,
+    is_closed: bool,
+    can_finish_early: bool,
+    /// True if any sink handles packets.
+    has_packet_sinks: bool,
+    /// Number of closed flows that are still to be skipped.
+    flows_to_skip: u64,
 }
 
-/// When buffered bytes are handed on, beside when nothing is waiting to be read.
+/// Times at which buffered bytes are flushed; they are also flushed when no packet is waiting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Flush {
+pub enum FlushPolicy {
     /// When a buffer is full.
     #[default]
-    Full,
+    WhenFull,
     /// After every packet (`-l`, `-U`).
-    Packet,
+    EveryPacket,
 }
 
 impl<'a> Output<'a> {
-    /// An output to these sinks.
-    pub fn new(sinks: Vec<Box<dyn Sink + 'a>>, flush: Flush, stop: Option<Stop>) -> Output<'a> {
+    /// Creates an output with these sinks.
+    pub fn new(
+        sinks: Vec<Box<dyn Sink + 'a>>,
+        flush: FlushPolicy,
+        stop: Option<Stop>,
+    ) -> Output<'a> {
         Output {
-            may_have_enough: sinks.iter().any(|sink| sink.may_have_enough()),
-            takes_packets: sinks.iter().any(|sink| sink.needs() <= Needs::Packets),
+            can_finish_early: sinks.iter().any(|sink| sink.can_finish_early()),
+            has_packet_sinks: sinks
+                .iter()
+                .any(|sink| sink.requires() <= Requirement::Packets),
             sinks,
             stop,
             flush,
@@ -49,124 +55,128 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Set it to have everything flushed with the next packet.
-    pub fn flush_request(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.flush_asked)
+    /// Returns a flag that causes a flush at the next packet when set.
+    pub fn flush_handle(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.flush_requested)
     }
 
-    /// How far packets must be understood for its sinks; without any they are only counted.
-    pub fn needs(&self) -> Needs {
-        let needs = self.sinks.iter().map(|sink| sink.needs());
-        needs.max().unwrap_or(Needs::Counts)
+    /// Returns the highest requirement of the sinks; without sinks, packets are only validated and
+    /// counted.
+    pub fn requires(&self) -> Requirement {
+        let requirements = self.sinks.iter().map(|sink| sink.requires());
+        requirements.max().unwrap_or(Requirement::Validity)
     }
 
-    /// Whether any sink needs this, neither less nor more.
-    pub(super) fn needs_any(&self, needs: Needs) -> bool {
-        self.sinks.iter().any(|sink| sink.needs() == needs)
+    /// True if any sink has exactly this requirement.
+    pub(super) fn has_sink_requiring(&self, requirement: Requirement) -> bool {
+        self.sinks.iter().any(|sink| sink.requires() == requirement)
     }
 
-    /// Whether any sink still takes packets.
-    pub fn wants_more(&self) -> bool {
-        !self.closed && (!self.may_have_enough || self.sinks.iter().all(|sink| sink.wants_more()))
+    /// True while any sink accepts packets.
+    pub fn is_accepting(&self) -> bool {
+        !self.is_closed
+            && (!self.can_finish_early || self.sinks.iter().all(|sink| sink.should_continue()))
     }
 
-    /// Whether something is to be done after every packet.
-    pub(super) fn flushes_always(&self) -> bool {
-        self.flush == Flush::Packet
+    /// True if the output is flushed after every packet.
+    pub(super) fn should_flush_every_packet(&self) -> bool {
+        self.flush == FlushPolicy::EveryPacket
     }
 
-    /// Its sink, if it has one only.
-    pub(super) fn only(&self) -> Option<&(dyn Sink + 'a)> {
+    /// Returns the sink, if there is exactly one.
+    pub(super) fn single_sink(&self) -> Option<&(dyn Sink + 'a)> {
         match &*self.sinks {
             [sink] => Some(sink.as_ref()),
             _ => None,
         }
     }
 
-    /// Writes lines that were made already.
+    /// Writes lines that are already formatted.
     ///
     /// # Errors
-    /// As [`packet`](Self::packet).
-    pub(super) fn bytes(&mut self, lines: &[u8]) -> Result<()> {
-        self.each(|sink| sink.bytes(lines))?;
-        self.flush_if_asked()
+    /// The same as [`packet`](Self::packet).
+    pub(super) fn append_lines(&mut self, lines: &[u8]) -> Result<()> {
+        self.for_each_sink(|sink| sink.append_lines(lines))?;
+        self.flush_if_requested()
     }
 
-    /// Writes a row that was made already.
+    /// Writes a row that is already formatted.
     ///
     /// # Errors
-    /// As [`packet`](Self::packet).
-    pub(super) fn row(&mut self, row: &Row) -> Result<()> {
-        self.each(|sink| sink.row(row))
+    /// The same as [`packet`](Self::packet).
+    pub(super) fn append_row(&mut self, row: &FormattedRow) -> Result<()> {
+        self.for_each_sink(|sink| sink.append_row(row))
     }
 
-    /// Passes over the next so many flows that end: its sinks have their rows.
-    pub(super) fn pass_over(&mut self, flows: u64) {
-        self.known_flows = flows;
+    /// Skips the next `flows` closed flows, whose rows the sinks already have.
+    pub(super) fn skip_flows(&mut self, flows: u64) {
+        self.flows_to_skip = flows;
     }
 
-    /// Whether anything is to be done at a packet.
+    /// True if packets must be passed to [`packet`](Self::packet).
     #[inline(always)]
-    pub(super) fn is_to_act(&self) -> bool {
-        self.takes_packets || self.flush == Flush::Packet || self.flush_asked.load(Relaxed)
+    pub(super) fn should_handle_packet(&self) -> bool {
+        self.has_packet_sinks
+            || self.flush == FlushPolicy::EveryPacket
+            || self.flush_requested.load(Relaxed)
     }
 
-    /// Gives every sink the packet.
+    /// Passes a packet to every sink.
     ///
     /// # Errors
-    /// A sink failed otherwise than because its reader went away.
+    /// A sink failed for a reason other than a closed pipe.
     #[inline]
     pub fn packet(&mut self, packet: &Packet) -> Result<()> {
-        if self.takes_packets {
-            self.each(|sink| sink.packet(packet))?;
+        if self.has_packet_sinks {
+            self.for_each_sink(|sink| sink.handle_packet(packet))?;
         }
-        if self.flush == Flush::Packet {
+        if self.flush == FlushPolicy::EveryPacket {
             return self.flush();
         }
-        self.flush_if_asked()
+        self.flush_if_requested()
     }
 
     #[inline]
-    fn flush_if_asked(&mut self) -> Result<()> {
-        match self.flush_asked.load(Relaxed) {
+    fn flush_if_requested(&mut self) -> Result<()> {
+        match self.flush_requested.load(Relaxed) {
             true => self.flush(),
             false => Ok(()),
         }
     }
 
-    /// Tells every sink what happened to a flow.
+    /// Passes a flow event to every sink.
     ///
     /// # Errors
-    /// As [`packet`](Self::packet).
+    /// The same as [`packet`](Self::packet).
     pub fn flow(&mut self, event: &FlowEvent) -> Result<()> {
-        if self.known_flows > 0 {
-            self.known_flows -= u64::from(matches!(event.what, What::Closed(_)));
+        if self.flows_to_skip > 0 {
+            self.flows_to_skip -= u64::from(matches!(event.kind, FlowEventKind::Closed(_)));
             return Ok(());
         }
-        self.each(|sink| sink.flow(event))
+        self.for_each_sink(|sink| sink.handle_flow(event))
     }
 
-    /// Tells every sink that no packet is waiting.
+    /// Notifies every sink that no packet is waiting.
     ///
     /// # Errors
-    /// As [`packet`](Self::packet).
+    /// The same as [`packet`](Self::packet).
     pub fn idle(&mut self) -> Result<()> {
-        self.each(|sink| sink.idle())
+        self.for_each_sink(|sink| sink.handle_idle())
     }
 
-    /// Has every sink hand on what is buffered.
+    /// Flushes every sink.
     ///
     /// # Errors
-    /// As [`packet`](Self::packet).
+    /// The same as [`packet`](Self::packet).
     pub fn flush(&mut self) -> Result<()> {
-        self.flush_asked.store(false, Relaxed);
-        self.each(|sink| sink.flush())
+        self.flush_requested.store(false, Relaxed);
+        self.for_each_sink(|sink| sink.flush())
     }
 
-    /// Ends every sink.
+    /// Finishes every sink.
     ///
     /// # Errors
-    /// The first sink's that failed; the others were finished all the same.
+    /// The error of the first sink that failed; the others were finished nevertheless.
     pub fn finish(&mut self) -> Result<()> {
         let mut result = Ok(());
         for sink in &mut self.sinks {
@@ -178,32 +188,32 @@ impl<'a> Output<'a> {
         result
     }
 
-    /// Does something with every sink, and lets go of those whose reader went away.
-    fn each(&mut self, mut act: impl FnMut(&mut dyn Sink) -> Result<()>) -> Result<()> {
-        let mut gone = None;
+    /// Calls `action` with every sink, and removes a sink whose reader has closed its pipe.
+    fn for_each_sink(&mut self, mut action: impl FnMut(&mut dyn Sink) -> Result<()>) -> Result<()> {
+        let mut closed = None;
         for (at, sink) in self.sinks.iter_mut().enumerate() {
-            match act(sink.as_mut()) {
+            match action(sink.as_mut()) {
                 Ok(()) => {}
-                Err(error) if error.is_closed_pipe() => gone = Some(at),
+                Err(error) if error.is_closed_pipe() => closed = Some(at),
                 Err(error) => return Err(error),
             }
         }
-        if let Some(at) = gone {
-            self.let_go(at);
+        if let Some(at) = closed {
+            self.remove_sink(at);
         }
         Ok(())
     }
 
     #[cold]
-    fn let_go(&mut self, at: usize) {
+    fn remove_sink(&mut self, at: usize) {
         self.sinks.remove(at);
-        if self.sinks.iter().any(|sink| sink.goes_on()) {
+        if self.sinks.iter().any(|sink| sink.is_independent()) {
             return;
         }
-        // The others get what was captured until now.
+        // The other sinks receive the packets captured until now.
         match &self.stop {
             Some(stop) if !self.sinks.is_empty() => stop.request(),
-            _ => self.closed = self.sinks.is_empty(),
+            _ => self.is_closed = self.sinks.is_empty(),
         }
     }
 }

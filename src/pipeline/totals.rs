@@ -1,11 +1,12 @@
-//! What has been seen so far: written by the loop, read by whoever shows it.
+//! Counters of a run: written by the main loop, read by progress displays and reports.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::flow::{FlowCounts, FlowTable};
-use crate::packet::{Body, Frame, Packet, Reason};
+use crate::packet::{Body, DecodeProblem, Frame, Packet};
 
-/// Counters of one run. Only the loop writes them, so a plain load and store does; others read at any time.
+/// The counters of one run. Only the main loop writes them, so a plain load and store is enough;
+/// other threads may read them at any time.
 #[derive(Debug, Default)]
 pub struct Totals {
     frames: AtomicU64,
@@ -13,7 +14,7 @@ pub struct Totals {
     bytes: AtomicU64,
     unknown_link: AtomicU64,
     malformed: AtomicU64,
-    flows: AtomicU64,
+    opened_flows: AtomicU64,
     open_flows: AtomicU64,
     evicted: AtomicU64,
     incomplete: AtomicU64,
@@ -23,42 +24,42 @@ pub struct Totals {
 /// The counters at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Frames read, whatever the filter said.
+    /// Frames read, including those that the filter rejected.
     pub frames: u64,
-    /// Packets that passed the filter.
+    /// Packets that matched the filter.
     pub packets: u64,
-    /// Their captured bytes.
+    /// Captured bytes of the packets that matched the filter.
     pub bytes: u64,
-    /// Frames of a link type that lcap does not read.
+    /// Frames with a link type that lcap does not support.
     pub unknown_link: u64,
-    /// Frames with a cut or impossible header.
+    /// Frames with a truncated or invalid header.
     pub malformed: u64,
-    /// What there is to say of flows; what was not possible with them only at the end.
+    /// Flow counters; `evicted`, `incomplete` and `unreadable` are set only at the end.
     pub flows: FlowCounts,
 }
 
 impl std::iter::Sum for Counts {
     fn sum<I: Iterator<Item = Counts>>(parts: I) -> Counts {
-        parts.fold(Counts::default(), |all, part| Counts {
-            frames: all.frames + part.frames,
-            packets: all.packets + part.packets,
-            bytes: all.bytes + part.bytes,
-            unknown_link: all.unknown_link + part.unknown_link,
-            malformed: all.malformed + part.malformed,
+        parts.fold(Counts::default(), |total, part| Counts {
+            frames: total.frames + part.frames,
+            packets: total.packets + part.packets,
+            bytes: total.bytes + part.bytes,
+            unknown_link: total.unknown_link + part.unknown_link,
+            malformed: total.malformed + part.malformed,
             flows: FlowCounts {
-                opened: all.flows.opened + part.flows.opened,
-                open: all.flows.open + part.flows.open,
-                evicted: all.flows.evicted + part.flows.evicted,
-                incomplete: all.flows.incomplete + part.flows.incomplete,
-                unreadable: all.flows.unreadable + part.flows.unreadable,
+                opened: total.flows.opened + part.flows.opened,
+                open: total.flows.open + part.flows.open,
+                evicted: total.flows.evicted + part.flows.evicted,
+                incomplete: total.flows.incomplete + part.flows.incomplete,
+                unreadable: total.flows.unreadable + part.flows.unreadable,
             },
         })
     }
 }
 
 impl Totals {
-    /// All counters now.
-    pub fn now(&self) -> Counts {
+    /// Returns the current values of all counters.
+    pub fn snapshot(&self) -> Counts {
         Counts {
             frames: self.frames.load(Relaxed),
             packets: self.packets.load(Relaxed),
@@ -66,7 +67,7 @@ impl Totals {
             unknown_link: self.unknown_link.load(Relaxed),
             malformed: self.malformed.load(Relaxed),
             flows: FlowCounts {
-                opened: self.flows.load(Relaxed),
+                opened: self.opened_flows.load(Relaxed),
                 open: self.open_flows.load(Relaxed),
                 evicted: self.evicted.load(Relaxed),
                 incomplete: self.incomplete.load(Relaxed),
@@ -76,53 +77,53 @@ impl Totals {
     }
 
     #[inline]
-    pub(super) fn saw(&self, packet: &Packet) {
+    pub(super) fn count_frame(&self, packet: &Packet) {
         add(&self.frames, 1);
         match packet.body {
-            Body::Opaque(Reason::UnknownLink(_)) => add(&self.unknown_link, 1),
-            // ARP and its like are whole, only not IP.
-            Body::Opaque(Reason::NotIp(_) | Reason::NotRead) => {}
+            Body::Opaque(DecodeProblem::UnsupportedLinkType(_)) => add(&self.unknown_link, 1),
+            // ARP and similar frames are valid, only not IP.
+            Body::Opaque(DecodeProblem::NotIp(_) | DecodeProblem::NotDecoded) => {}
             Body::Opaque(_) | Body::Broken { .. } => add(&self.malformed, 1),
             _ => {}
         }
     }
 
-    /// A frame with nothing that would have to be counted.
+    /// Counts a frame that is valid and of a supported link type.
     #[inline]
-    pub(super) fn saw_usual(&self) {
+    pub(super) fn count_valid_frame(&self) {
         add(&self.frames, 1);
     }
 
     #[inline]
-    pub(super) fn matched(&self, frame: &Frame) {
+    pub(super) fn count_packet(&self, frame: &Frame) {
         add(&self.packets, 1);
         add(&self.bytes, frame.bytes.len() as u64);
     }
 
     #[inline]
-    pub(super) fn follow(&self, flows: &FlowTable) {
+    pub(super) fn update_flows(&self, flows: &FlowTable) {
         let counts = flows.counts();
-        self.flows.store(counts.opened, Relaxed);
+        self.opened_flows.store(counts.opened, Relaxed);
         self.open_flows.store(counts.open, Relaxed);
     }
 
-    /// All that is to be said of flows.
-    pub(super) fn conclude(&self, counts: FlowCounts) {
-        self.flows.store(counts.opened, Relaxed);
+    /// Stores all flow counters.
+    pub(super) fn store_flows(&self, counts: FlowCounts) {
+        self.opened_flows.store(counts.opened, Relaxed);
         self.open_flows.store(counts.open, Relaxed);
         self.evicted.store(counts.evicted, Relaxed);
         self.incomplete.store(counts.incomplete, Relaxed);
         self.unreadable.store(counts.unreadable, Relaxed);
     }
 
-    /// Takes over what others counted.
-    pub(super) fn set(&self, counts: &Counts) {
+    /// Stores counters that were collected elsewhere.
+    pub(super) fn store(&self, counts: &Counts) {
         self.frames.store(counts.frames, Relaxed);
         self.packets.store(counts.packets, Relaxed);
         self.bytes.store(counts.bytes, Relaxed);
         self.unknown_link.store(counts.unknown_link, Relaxed);
         self.malformed.store(counts.malformed, Relaxed);
-        self.conclude(counts.flows);
+        self.store_flows(counts.flows);
     }
 
     pub(super) fn packets(&self) -> u64 {
@@ -135,6 +136,6 @@ impl Totals {
 }
 
 #[inline]
-fn add(counter: &AtomicU64, more: u64) {
-    counter.store(counter.load(Relaxed) + more, Relaxed);
+fn add(counter: &AtomicU64, value: u64) {
+    counter.store(counter.load(Relaxed) + value, Relaxed);
 }

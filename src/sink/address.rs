@@ -1,10 +1,12 @@
-//! Addresses as tcpdump writes them: RFC 5952, with IPv4 inside of IPv6 as RFC 4291 section 2.2 shows it.
+//! Addresses in the format of tcpdump: RFC 5952, with embedded IPv4 addresses as in RFC 4291
+//! section 2.2.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::number;
 
-/// The decimal digits of every octet and a dot, the first one lowest, and how many bits that takes.
+/// Text of each octet (its decimal digits and a dot) as a little-endian integer, and the length of
+/// that text in bits.
 static OCTETS: [(u32, u32); 256] = {
     let mut octets = [(0, 0); 256];
     let mut i = 0;
@@ -24,9 +26,9 @@ static OCTETS: [(u32, u32); 256] = {
     octets
 };
 
-/// `127.0.0.1`.
+/// Writes an IPv4 address: `127.0.0.1`.
 #[inline]
-pub(in crate::sink) fn ip4(out: &mut Vec<u8>, octets: [u8; 4]) {
+pub(in crate::sink) fn write_ipv4(out: &mut Vec<u8>, octets: [u8; 4]) {
     let [a, b, c, d] = octets.map(|octet| OCTETS[usize::from(octet)]);
     let front = u64::from(a.0) | u64::from(b.0) << a.1;
     let back = u64::from(c.0) | u64::from(d.0) << c.1;
@@ -35,14 +37,14 @@ pub(in crate::sink) fn ip4(out: &mut Vec<u8>, octets: [u8; 4]) {
     number::piece(out, &text.to_le_bytes(), bits as usize / 8 - 1);
 }
 
-/// `::1`.
-pub(in crate::sink) fn ip6(out: &mut Vec<u8>, octets: [u8; 16]) {
+/// Writes an IPv6 address: `::1`.
+pub(in crate::sink) fn write_ipv6(out: &mut Vec<u8>, octets: [u8; 16]) {
     if octets == LOOPBACK {
         return out.extend_from_slice(b"::1");
     }
     let (pairs, _) = octets.as_chunks::<2>();
-    let (base, count) = longest_zeros(pairs);
-    // What is not written over stays a colon.
+    let (base, count) = longest_zero_run(pairs);
+    // Bytes that are not overwritten stay colons.
     let mut text = [b':'; 48];
     let mut end = 0;
     for (at, pair) in pairs.iter().enumerate() {
@@ -56,11 +58,11 @@ pub(in crate::sink) fn ip6(out: &mut Vec<u8>, octets: [u8; 16]) {
             && (count == 6 || (count == 5 && pairs.get(5) == Some(&[0xff, 0xff])));
         if is_ip4 && let Some(last) = octets.last_chunk::<4>() {
             number::piece(out, &text, end);
-            return ip4(out, *last);
+            return write_ipv4(out, *last);
         }
         let (digits, length) = number::hex_word(u16::from_be_bytes(*pair), b':');
-        if let Some(place) = text.get_mut(end..end + digits.len()) {
-            place.copy_from_slice(&digits);
+        if let Some(target) = text.get_mut(end..end + digits.len()) {
+            target.copy_from_slice(&digits);
         }
         end += length;
     }
@@ -68,11 +70,12 @@ pub(in crate::sink) fn ip6(out: &mut Vec<u8>, octets: [u8; 16]) {
     number::piece(out, &text, end);
 }
 
-/// The address that loopback traffic has most.
+/// The most frequent IPv6 address of loopback traffic, which has a fast path.
 const LOOPBACK: [u8; 16] = std::net::Ipv6Addr::LOCALHOST.octets();
 
-/// The first of the longest runs of at least two zero words: where it begins, and how long it is.
-fn longest_zeros(pairs: &[[u8; 2]]) -> (usize, usize) {
+/// Returns the index and length of the longest run of at least two zero 16-bit groups, and of the
+/// first run if several are equally long. The length is 0 if no such run exists.
+fn longest_zero_run(pairs: &[[u8; 2]]) -> (usize, usize) {
     let (mut best, mut run) = ((0, 0), 0);
     for (at, pair) in pairs.iter().enumerate() {
         run = if *pair == [0, 0] { run + 1 } else { 0 };
@@ -83,37 +86,37 @@ fn longest_zeros(pairs: &[[u8; 2]]) -> (usize, usize) {
     if best.1 < 2 { (0, 0) } else { best }
 }
 
-/// `127.0.0.1`, `::1`.
+/// Writes an IPv4 or IPv6 address: `127.0.0.1`, `::1`.
 #[inline]
-pub(in crate::sink) fn ip(out: &mut Vec<u8>, ip: IpAddr) {
+pub(in crate::sink) fn write_ip(out: &mut Vec<u8>, ip: IpAddr) {
     match ip {
-        IpAddr::V4(ip) => ip4(out, ip.octets()),
-        IpAddr::V6(ip) => ip6(out, ip.octets()),
+        IpAddr::V4(ip) => write_ipv4(out, ip.octets()),
+        IpAddr::V6(ip) => write_ipv6(out, ip.octets()),
     }
 }
 
-/// `127.0.0.1:80`, `[::1]:80`.
-pub(in crate::sink) fn socket(out: &mut Vec<u8>, socket: SocketAddr) {
+/// Writes an address and a port: `127.0.0.1:80`, `[::1]:80`.
+pub(in crate::sink) fn write_socket_addr(out: &mut Vec<u8>, socket: SocketAddr) {
     match socket {
-        // What loopback traffic has most.
+        // Fast path for the most frequent address of loopback traffic.
         SocketAddr::V4(socket) if *socket.ip() == Ipv4Addr::LOCALHOST => {
             out.extend_from_slice(b"127.0.0.1:");
         }
         SocketAddr::V4(socket) => {
-            ip4(out, socket.ip().octets());
+            write_ipv4(out, socket.ip().octets());
             out.push(b':');
         }
         SocketAddr::V6(socket) => {
             out.push(b'[');
-            ip6(out, socket.ip().octets());
+            write_ipv6(out, socket.ip().octets());
             out.extend_from_slice(b"]:");
         }
     }
     number::port(out, socket.port());
 }
 
-/// `00:00:5e:00:53:01`, of any length.
-pub(in crate::sink) fn mac(out: &mut Vec<u8>, octets: &[u8]) {
+/// Writes a link-layer address of any length: `00:00:5e:00:53:01`.
+pub(in crate::sink) fn write_mac(out: &mut Vec<u8>, octets: &[u8]) {
     for (at, &octet) in octets.iter().enumerate() {
         if at > 0 {
             out.push(b':');
@@ -128,17 +131,17 @@ mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr};
 
     #[test]
-    fn ip4_as_the_standard_library() {
+    fn ipv4_matches_the_standard_library() {
         for seed in 0..2000_u32 {
             let octets = seed.wrapping_mul(0x9e37_79b1).to_be_bytes();
             let mut out = Vec::new();
-            ip4(&mut out, octets);
+            write_ipv4(&mut out, octets);
             assert_eq!(out, Ipv4Addr::from(octets).to_string().as_bytes());
         }
     }
 
     #[test]
-    fn ip6_as_the_standard_library_but_for_ip4_inside() {
+    fn ipv6_matches_the_standard_library_except_embedded_ipv4() {
         for text in [
             "::",
             "::1",
@@ -153,20 +156,20 @@ mod tests {
             "a::b:0:c",
             "1:2:3:4:5:6:7::",
         ] {
-            let address: Ipv6Addr = text.parse().expect("an address");
+            let address: Ipv6Addr = text.parse().expect("a valid address");
             let mut out = Vec::new();
-            ip6(&mut out, address.octets());
+            write_ipv6(&mut out, address.octets());
             assert_eq!(String::from_utf8_lossy(&out), address.to_string());
         }
         let mut out = Vec::new();
-        ip6(&mut out, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]);
+        write_ipv6(&mut out, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]);
         assert_eq!(out, b"::1.2.3.4");
     }
 
     #[test]
-    fn mac_of_any_length() {
+    fn mac_address_of_any_length_is_written() {
         let mut out = Vec::new();
-        mac(&mut out, &[0, 0xab, 0x5e]);
+        write_mac(&mut out, &[0, 0xab, 0x5e]);
         assert_eq!(out, b"00:ab:5e");
     }
 }

@@ -1,63 +1,67 @@
-//! Packets as JSON, one object a line (RFC 8259, <https://jsonlines.org>). Fields that a packet does not have are left out.
+//! Packets as JSON Lines: one object per line (RFC 8259, <https://jsonlines.org>).
 //!
-//! The lines are put together by hand, because this is the hot path; only names and reasons can need escapes.
+//! Fields that do not apply to a packet are left out. The objects are written without a JSON
+//! library because this is the hot path; only names and `opaque` reasons can contain characters
+//! that must be escaped.
 
 mod process;
 
-pub(super) use process::process;
+pub(super) use process::write_owner;
 
 use std::io::Write;
 use std::net::IpAddr;
 
 use jiff::tz::TimeZone;
 
-use super::{Depends, Format, Lines, Open, Shown, address, number};
-use crate::owners::comment;
-use crate::packet::{Body, Fragment, Packet, Payload, Reason, Tcp, TcpOption, Timestamp, Tuple};
+use super::{Depends, Format, Lines, Shown, SinkFactory, address, number};
+use crate::packet::{
+    Body, DecodeProblem, Fragment, Packet, Payload, Tcp, TcpOption, Timestamp, Tuple,
+};
+use crate::process::comment;
 
-/// JSON's row of the formats.
+/// The entry of packet JSON in [`FORMATS`](super::FORMATS).
 pub(super) const FORMAT: Format = Format {
     name: "json",
     extension: "json",
-    about: "one JSON object a line",
-    open: Open::Shown(|writer, style| {
+    about: "one JSON object per line",
+    factory: SinkFactory::Packets(|writer, style| {
         let json = Json {
-            processes: style.processes,
+            show_processes: style.processes,
             ..Json::default()
         };
         Box::new(Shown::new(writer, json))
     }),
 };
 
-/// Makes a JSON object of a packet.
+/// Formatter of packets as JSON objects.
 #[derive(Debug, Default)]
 pub struct Json {
-    clock: Clock,
-    /// Whether processes are told, where a packet's comment tells them.
-    processes: bool,
+    clock: Rfc3339Clock,
+    /// True if the processes that a packet's comment names are written.
+    show_processes: bool,
 }
 
-/// The second that was last written, as text.
+/// RFC 3339 formatter that caches the text of the last second, because most packets share it.
 #[derive(Debug, Default)]
-struct Clock {
+struct Rfc3339Clock {
     second: Option<i64>,
     text: String,
 }
 
 impl Lines for Json {
     fn line(&mut self, packet: &Packet, out: &mut Vec<u8>) {
-        object(packet, &mut self.clock, out);
-        if self.processes
-            && let Some(words) = comment::in_words(&packet.frame.options)
+        write_packet(packet, &mut self.clock, out);
+        if self.show_processes
+            && let Some(summary) = comment::summary(&packet.frame.options)
         {
-            process::both(words, out);
+            process::write_packet_processes(summary, out);
         }
-        text(out, "}\n");
+        write_text(out, "}\n");
     }
 
     fn fresh(&self) -> Box<dyn Lines> {
         Box::new(Json {
-            processes: self.processes,
+            show_processes: self.show_processes,
             ..Json::default()
         })
     }
@@ -67,48 +71,52 @@ impl Lines for Json {
     }
 }
 
-fn object(packet: &Packet, clock: &mut Clock, out: &mut Vec<u8>) {
+fn write_packet(packet: &Packet, clock: &mut Rfc3339Clock, out: &mut Vec<u8>) {
     let frame = packet.frame;
-    text(out, "{\"number\":");
+    write_text(out, "{\"number\":");
     number::decimal64(out, frame.number);
-    if frame.time.is_known() {
-        text(out, ",\"time\":\"");
+    if frame.time.is_present() {
+        write_text(out, ",\"time\":\"");
         clock.write(frame.time, out);
-        text(out, "\",\"time_ns\":");
-        signed(out, frame.time.0);
+        write_text(out, "\",\"time_ns\":");
+        write_i64(out, frame.time.0);
     }
     if let Some(name) = &frame.interface.name {
-        text(out, ",\"interface\":");
-        quoted(out, name);
+        write_text(out, ",\"interface\":");
+        write_quoted(out, name);
     }
-    text(out, ",\"link\":\"");
+    write_text(out, ",\"link\":\"");
     match frame.link.name() {
-        Some(name) => text(out, name),
+        Some(name) => write_text(out, name),
         None => number::decimal(out, u32::from(frame.link.0)),
     }
-    text(out, "\"");
-    field(out, "wire_len", frame.wire_len);
-    field(out, "cap_len", frame.bytes.len() as u32);
+    write_text(out, "\"");
+    write_field(out, "wire_len", frame.wire_len);
+    write_field(out, "cap_len", frame.bytes.len() as u32);
     match packet.body {
         Body::Tcp {
             tuple,
             tcp,
             payload,
         } => {
-            ends(out, tuple);
-            length(out, payload);
-            header(out, &tcp);
+            write_endpoints(out, tuple);
+            write_payload_len(out, payload);
+            write_tcp(out, &tcp);
         }
         Body::Udp { tuple, payload } => {
-            ends(out, tuple);
-            length(out, payload);
+            write_endpoints(out, tuple);
+            write_payload_len(out, payload);
         }
-        Body::Broken { tuple, tcp, reason } => {
-            ends(out, tuple);
+        Body::Broken {
+            tuple,
+            tcp,
+            problem,
+        } => {
+            write_endpoints(out, tuple);
             if let Some(tcp) = tcp {
-                header(out, &tcp);
+                write_tcp(out, &tcp);
             }
-            opaque(out, reason);
+            write_opaque(out, problem);
         }
         Body::Icmp {
             src,
@@ -122,18 +130,23 @@ fn object(packet: &Packet, clock: &mut Clock, out: &mut Vec<u8>) {
             proto,
             payload,
         } => {
-            addresses(out, src, dst, proto);
-            length(out, payload);
+            write_addresses(out, src, dst, proto);
+            write_payload_len(out, payload);
         }
-        Body::Opaque(reason) => opaque(out, reason),
+        Body::Opaque(problem) => write_opaque(out, problem),
     }
-    if let Some(Fragment { id, offset, more }) = packet.fragment {
-        text(out, ",\"fragment\":{\"id\":");
+    if let Some(Fragment {
+        id,
+        offset,
+        more_fragments,
+    }) = packet.fragment
+    {
+        write_text(out, ",\"fragment\":{\"id\":");
         number::decimal(out, id);
-        field(out, "offset", offset);
-        text(
+        write_field(out, "offset", offset);
+        write_text(
             out,
-            if more {
+            if more_fragments {
                 ",\"more\":true}"
             } else {
                 ",\"more\":false}"
@@ -142,74 +155,74 @@ fn object(packet: &Packet, clock: &mut Clock, out: &mut Vec<u8>) {
     }
 }
 
-fn addresses(out: &mut Vec<u8>, src: IpAddr, dst: IpAddr, proto: u8) {
-    for (name, end) in [(",\"src\":\"", src), ("\",\"dst\":\"", dst)] {
-        text(out, name);
-        address::ip(out, end);
+fn write_addresses(out: &mut Vec<u8>, src: IpAddr, dst: IpAddr, proto: u8) {
+    for (name, ip) in [(",\"src\":\"", src), ("\",\"dst\":\"", dst)] {
+        write_text(out, name);
+        address::write_ip(out, ip);
     }
-    text(out, "\"");
-    field(out, "ip_proto", u32::from(proto));
-    if let Some(name) = protocol(proto) {
-        text(out, ",\"proto\":\"");
-        text(out, name);
-        text(out, "\"");
+    write_text(out, "\"");
+    write_field(out, "ip_proto", u32::from(proto));
+    if let Some(name) = ip_protocol_name(proto) {
+        write_text(out, ",\"proto\":\"");
+        write_text(out, name);
+        write_text(out, "\"");
     }
 }
 
-fn ends(out: &mut Vec<u8>, Tuple { src, dst, proto }: Tuple) {
-    addresses(out, src.ip(), dst.ip(), proto);
-    field(out, "src_port", u32::from(src.port()));
-    field(out, "dst_port", u32::from(dst.port()));
+fn write_endpoints(out: &mut Vec<u8>, Tuple { src, dst, proto }: Tuple) {
+    write_addresses(out, src.ip(), dst.ip(), proto);
+    write_field(out, "src_port", u32::from(src.port()));
+    write_field(out, "dst_port", u32::from(dst.port()));
 }
 
-fn length(out: &mut Vec<u8>, payload: Payload) {
-    field(out, "payload_len", payload.len);
+fn write_payload_len(out: &mut Vec<u8>, payload: Payload) {
+    write_field(out, "payload_len", payload.len);
 }
 
-fn header(out: &mut Vec<u8>, tcp: &Tcp) {
-    text(out, ",\"tcp\":{\"flags\":\"");
+fn write_tcp(out: &mut Vec<u8>, tcp: &Tcp) {
+    write_text(out, ",\"tcp\":{\"flags\":\"");
     let (letters, count) = tcp.flags.letters();
     out.extend_from_slice(&letters[..count]);
-    text(out, "\",\"seq\":");
+    write_text(out, "\",\"seq\":");
     number::decimal(out, tcp.seq);
-    field(out, "ack", tcp.ack);
-    field(out, "window", u32::from(tcp.window));
+    write_field(out, "ack", tcp.ack);
+    write_field(out, "window", u32::from(tcp.window));
     if !tcp.options.is_empty() {
-        text(out, ",\"options\":{");
+        write_text(out, ",\"options\":{");
         let start = out.len();
-        options(out, tcp);
-        // Every option writes a comma in front.
+        write_tcp_options(out, tcp);
+        // Each option starts with a comma; the first one is removed.
         if out.len() > start {
             out.remove(start);
         }
-        text(out, "}");
+        write_text(out, "}");
     }
-    text(out, "}");
+    write_text(out, "}");
 }
 
-fn options(out: &mut Vec<u8>, tcp: &Tcp) {
+fn write_tcp_options(out: &mut Vec<u8>, tcp: &Tcp) {
     let mut others = 0;
     for option in tcp.options() {
         match option {
-            TcpOption::MaxSegment(size) => field(out, "mss", u32::from(size)),
-            TcpOption::WindowScale(shift) => field(out, "wscale", u32::from(shift)),
-            TcpOption::SackPermitted => text(out, ",\"sack_permitted\":true"),
+            TcpOption::MaxSegmentSize(size) => write_field(out, "mss", u32::from(size)),
+            TcpOption::WindowScale(shift) => write_field(out, "wscale", u32::from(shift)),
+            TcpOption::SackPermitted => write_text(out, ",\"sack_permitted\":true"),
             TcpOption::Sack(edges) => {
-                text(out, ",\"sack\":[");
+                write_text(out, ",\"sack\":[");
                 for (at, [a, b, c, d, e, f, g, h]) in edges.as_chunks().0.iter().enumerate() {
-                    text(out, if at == 0 { "[" } else { ",[" });
+                    write_text(out, if at == 0 { "[" } else { ",[" });
                     number::decimal(out, u32::from_be_bytes([*a, *b, *c, *d]));
-                    text(out, ",");
+                    write_text(out, ",");
                     number::decimal(out, u32::from_be_bytes([*e, *f, *g, *h]));
-                    text(out, "]");
+                    write_text(out, "]");
                 }
-                text(out, "]");
+                write_text(out, "]");
             }
             TcpOption::Timestamps { value, echo } => {
-                text(out, ",\"timestamps\":{\"value\":");
+                write_text(out, ",\"timestamps\":{\"value\":");
                 number::decimal(out, value);
-                field(out, "echo", echo);
-                text(out, "}");
+                write_field(out, "echo", echo);
+                write_text(out, "}");
             }
             TcpOption::Other(_) => others += 1,
         }
@@ -221,57 +234,59 @@ fn options(out: &mut Vec<u8>, tcp: &Tcp) {
         TcpOption::Other(kind) => Some(kind),
         _ => None,
     });
-    text(out, ",\"others\":[");
+    write_text(out, ",\"others\":[");
     for (at, kind) in kinds.enumerate() {
-        text(out, if at == 0 { "" } else { "," });
+        write_text(out, if at == 0 { "" } else { "," });
         number::decimal(out, u32::from(kind));
     }
-    text(out, "]");
+    write_text(out, "]");
 }
 
-fn opaque(out: &mut Vec<u8>, reason: Reason) {
-    text(out, ",\"opaque\":");
-    quoted(out, &reason.to_string());
+fn write_opaque(out: &mut Vec<u8>, problem: DecodeProblem) {
+    write_text(out, ",\"opaque\":");
+    write_quoted(out, &problem.to_string());
 }
 
-/// `,"name":value`
+/// Writes `,"name":value`.
 #[inline]
-fn field(out: &mut Vec<u8>, name: &str, value: u32) {
-    text(out, ",\"");
-    text(out, name);
-    text(out, "\":");
+fn write_field(out: &mut Vec<u8>, name: &str, value: u32) {
+    write_text(out, ",\"");
+    write_text(out, name);
+    write_text(out, "\":");
     number::decimal(out, value);
 }
 
 #[inline]
-fn text(out: &mut Vec<u8>, text: &str) {
+fn write_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn signed(out: &mut Vec<u8>, value: i64) {
+fn write_i64(out: &mut Vec<u8>, value: i64) {
     if value < 0 {
         out.push(b'-');
     }
     number::decimal64(out, value.unsigned_abs());
 }
 
-/// A JSON string; everything below a space is escaped.
-pub(super) fn quoted(out: &mut Vec<u8>, string: &str) {
+/// Writes a JSON string, with quotation marks, backslashes and control characters escaped.
+pub(super) fn write_quoted(out: &mut Vec<u8>, string: &str) {
     let is_plain = |octet: u8| matches!(octet, b' '..=b'~') && octet != b'"' && octet != b'\\';
     out.push(b'"');
     if string.bytes().all(is_plain) {
-        text(out, string);
+        write_text(out, string);
     } else {
-        string.chars().for_each(|character| escaped(out, character));
+        string
+            .chars()
+            .for_each(|character| write_escaped(out, character));
     }
     out.push(b'"');
 }
 
-fn escaped(out: &mut Vec<u8>, character: char) {
+fn write_escaped(out: &mut Vec<u8>, character: char) {
     match character {
-        '"' => text(out, "\\\""),
-        '\\' => text(out, "\\\\"),
-        // The C1 controls too: the line may be looked at in a terminal.
+        '"' => write_text(out, "\\\""),
+        '\\' => write_text(out, "\\\\"),
+        // Includes the C1 controls, because the line can be printed on a terminal.
         control if control.is_control() => {
             // Writing to a Vec cannot fail.
             let _ = write!(out, "\\u{:04x}", u32::from(control));
@@ -280,26 +295,26 @@ fn escaped(out: &mut Vec<u8>, character: char) {
     }
 }
 
-impl Clock {
-    /// RFC 3339, UTC, nine digits of a second.
+impl Rfc3339Clock {
+    /// Writes a time as RFC 3339, in UTC, with nine decimals.
     fn write(&mut self, time: Timestamp, out: &mut Vec<u8>) {
         if self.second != Some(time.seconds()) {
             self.second = Some(time.seconds());
-            // Every i64 of nanoseconds is within jiff's years.
+            // Any i64 in nanoseconds is within the range of jiff (years -9999 to 9999).
             let second = jiff::Timestamp::from_second(time.seconds()).unwrap_or_default();
             self.text = second
                 .to_zoned(TimeZone::UTC)
                 .strftime("%Y-%m-%dT%H:%M:%S.")
                 .to_string();
         }
-        text(out, &self.text);
-        number::digits9(out, time.nanos());
+        write_text(out, &self.text);
+        number::digits9(out, time.subsec_nanos());
         out.push(b'Z');
     }
 }
 
-/// The usual name of an IP protocol.
-fn protocol(proto: u8) -> Option<&'static str> {
+/// Returns the common name of an IANA protocol number.
+fn ip_protocol_name(proto: u8) -> Option<&'static str> {
     Some(match proto {
         1 => "icmp",
         2 => "igmp",

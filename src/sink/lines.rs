@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Needs, Sink, write_out};
+use super::{Requirement, Sink, write_and_flush};
 use crate::error::Result;
 use crate::packet::{Lane, Packet};
 
@@ -18,8 +18,8 @@ pub trait Lines: Send {
     fn depends(&self) -> Depends;
 
     /// How far packets must be understood for it.
-    fn needs(&self) -> Needs {
-        Needs::Packets
+    fn needs(&self) -> Requirement {
+        Requirement::Packets
     }
 
     /// The lane of the connection that the last line depended on, if it did on any.
@@ -61,7 +61,7 @@ impl<W: Write, L: Lines> Shown<W, L> {
 }
 
 impl<W: Write, L: Lines> Sink for Shown<W, L> {
-    fn packet(&mut self, packet: &Packet) -> Result<()> {
+    fn handle_packet(&mut self, packet: &Packet) -> Result<()> {
         self.lines.line(packet, &mut self.out);
         if self.out.len() > BUFFER {
             self.hand_on()
@@ -70,21 +70,21 @@ impl<W: Write, L: Lines> Sink for Shown<W, L> {
         }
     }
 
-    fn needs(&self) -> Needs {
+    fn requires(&self) -> Requirement {
         self.lines.needs()
     }
 
-    fn maker(&self) -> Option<Box<dyn Lines>> {
+    fn line_worker(&self) -> Option<Box<dyn Lines>> {
         Some(self.lines.fresh())
     }
 
-    fn bytes(&mut self, lines: &[u8]) -> Result<()> {
+    fn append_lines(&mut self, lines: &[u8]) -> Result<()> {
         self.hand_on()?;
         Ok(self.writer.write_all(lines)?)
     }
 
     fn flush(&mut self) -> Result<()> {
-        write_out(&mut self.writer, &mut self.out)
+        write_and_flush(&mut self.writer, &mut self.out)
     }
 }
 

@@ -1,191 +1,201 @@
-//! Events become bytes: one format per file.
+//! Output formats: packets and flows to bytes, one format per file.
 
 mod address;
-mod behind;
-mod clock;
+mod background_writer;
+mod capture_file;
 pub mod flows;
 pub mod follow;
 mod json;
 mod lines;
-mod named;
-mod names;
+mod local_time;
 mod number;
 mod pcap;
 mod pcapng;
 mod room;
-mod save;
+mod rotation;
 pub mod text;
+mod with_owners;
 mod word;
 
+pub use capture_file::{
+    CaptureFile, CaptureFileOptions, CaptureFileSink, Encoder, create_output_file,
+};
 pub use json::Json;
 pub use lines::{Depends, Lines, Shown};
-pub use named::Named;
-pub use names::Rotation;
-pub use pcap::Pcap;
-pub use pcapng::Pcapng;
-pub use save::{Encoder, Out, Save, Saving, create};
+pub use pcap::PcapEncoder;
+pub use pcapng::PcapngEncoder;
+pub use rotation::Rotation;
+pub use with_owners::WithOwners;
 
 use std::io::Write;
 
 use crate::error::Result;
 use crate::flow::FlowEvent;
 use crate::packet::Packet;
-use clock::Clock;
+use local_time::LocalTimeFormatter;
 use text::Style;
 
-/// Every format, in the order in which help shows them: of those for packets, for
-/// capture files and for flows the first is the default.
+/// All formats, in the order in which `--help` lists them. The first format for packets, the first
+/// for capture files and the first for flows are the defaults.
 pub const FORMATS: &[Format] = &[
     text::FORMAT,
     json::FORMAT,
     pcap::FORMAT,
     pcapng::FORMAT,
-    flows::TEXT,
-    flows::JSON,
-    flows::CSV,
-    flows::ZEEK,
+    flows::table::FORMAT,
+    flows::json::FORMAT,
+    flows::csv::FORMAT,
+    flows::zeek::FORMAT,
 ];
 
-/// A format, as the command line knows it.
+/// An output format that the command line offers.
 #[derive(Debug)]
 pub struct Format {
-    /// Its name, for `--format`.
+    /// Name for `--format`.
     pub name: &'static str,
-    /// What the names of its files end in, for `-w`.
+    /// File name extension that selects the format for `-w`, without the dot.
     pub extension: &'static str,
-    /// What it is, in a few words.
+    /// Short description for `--help`.
     pub about: &'static str,
-    /// How a sink of it is made.
-    pub open: Open,
+    /// Constructor of a sink for this format.
+    pub factory: SinkFactory,
 }
 
 impl Format {
-    /// Whether packets keep their comments in it.
+    /// Returns true if the format stores the comments of packets.
     pub fn has_comments(&self) -> bool {
         self.name == pcapng::FORMAT.name
     }
 }
 
-/// How a format's sink is made.
+/// Constructor of a format's sink.
 #[derive(Debug)]
-pub enum Open {
-    /// It shows packets on a stream.
-    Shown(fn(Box<dyn Write>, &Style) -> Box<dyn Sink>),
-    /// It shows flows on a stream.
-    Flows(fn(Box<dyn Write>, &flows::Layout) -> Box<dyn Sink>),
-    /// It is saved in capture files.
-    Saved(fn(&Saving) -> Result<Box<dyn Sink>>),
+pub enum SinkFactory {
+    /// Prints packets to a stream.
+    Packets(fn(Box<dyn Write>, &Style) -> Box<dyn Sink>),
+    /// Prints flows to a stream.
+    Flows(fn(Box<dyn Write>, &flows::TableLayout) -> Box<dyn Sink>),
+    /// Writes packets to capture files.
+    CaptureFile(fn(&CaptureFileOptions) -> Result<Box<dyn Sink>>),
 }
 
-/// How far packets must be understood, each more than the one before; what nobody needs is not done.
+/// Level of parsing that a sink requires. Each level includes the levels before it; the pipeline
+/// parses only up to the highest level that any of its sinks requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Needs {
-    /// Not at all: bytes are stored as they came.
-    Frames,
-    /// Only to count what is wrong with them: what is shown, the sink reads itself.
-    Counts,
-    /// Headers are read.
+pub enum Requirement {
+    /// No parsing: the captured bytes are stored unchanged.
+    Bytes,
+    /// Only a check for undecodable frames, which are counted; the sink reads the headers.
+    Validity,
+    /// Parsed headers.
     Packets,
-    /// Packets are told apart into flows.
+    /// Packets grouped into flows.
     Flows,
-    /// The streams of flows are put together.
+    /// Reassembled streams of the flows.
     Streams,
-    /// What is sent again is compared with what was sent first.
-    Repeats,
+    /// Reassembled streams, with retransmitted bytes compared with the originals.
+    StreamsWithOverlaps,
 }
 
-/// Hands on what waits to be written.
-fn write_out(writer: &mut impl Write, out: &mut Vec<u8>) -> Result<()> {
+/// Writes the buffered bytes and flushes the writer.
+fn write_and_flush(writer: &mut impl Write, out: &mut Vec<u8>) -> Result<()> {
     let written = writer.write_all(out).and_then(|()| writer.flush());
-    // What could not be written is not tried again: the error is final.
+    // A failed write is not retried: the error is final.
     out.clear();
     Ok(written?)
 }
 
-/// Something that takes packets and makes bytes of them.
+/// Consumer of packets and flow events that writes them in one format.
 pub trait Sink {
-    /// A packet that passed the filter.
+    /// Handles a packet that passed the filter.
     ///
     /// # Errors
-    /// The bytes could not be written, or the format cannot hold the packet.
-    fn packet(&mut self, _packet: &Packet) -> Result<()> {
+    /// The output cannot be written, or the format cannot encode the packet.
+    fn handle_packet(&mut self, _packet: &Packet) -> Result<()> {
         Ok(())
     }
 
-    /// Another maker of the lines that it writes, which has seen no packet yet; none where packets do not become lines.
-    fn maker(&self) -> Option<Box<dyn Lines>> {
+    /// Returns a new formatter of the lines that this sink writes, with no packets processed, or
+    /// `None` if the sink does not write packets as lines.
+    fn line_worker(&self) -> Option<Box<dyn Lines>> {
         None
     }
 
-    /// Writes lines that such makers made.
+    /// Writes lines from formatters that [`line_worker`](Self::line_worker) returned.
     ///
     /// # Errors
-    /// The bytes could not be written.
-    fn bytes(&mut self, _lines: &[u8]) -> Result<()> {
+    /// The output cannot be written.
+    fn append_lines(&mut self, _lines: &[u8]) -> Result<()> {
         Ok(())
     }
 
-    /// Another maker of the rows that it writes for flows; none where flows do not become rows one by one.
-    fn rows(&self) -> Option<Box<dyn flows::Rows>> {
+    /// Returns a new formatter of the rows that this sink writes, or `None` if the sink does not
+    /// write flows as independent rows.
+    fn row_worker(&self) -> Option<Box<dyn flows::RowFormatter>> {
         None
     }
 
-    /// Writes a row that such a maker made.
+    /// Writes a row from a formatter that [`row_worker`](Self::row_worker) returned.
     ///
     /// # Errors
-    /// The bytes could not be written.
-    fn row(&mut self, _row: &flows::Row) -> Result<()> {
+    /// The output cannot be written.
+    fn append_row(&mut self, _row: &flows::FormattedRow) -> Result<()> {
         Ok(())
     }
 
-    /// Something happened to a flow; told only if flows are needed.
+    /// Handles an event of a flow; called only if [`requires`](Self::requires) returns at least
+    /// [`Requirement::Flows`].
     ///
     /// # Errors
-    /// As [`packet`](Self::packet).
-    fn flow(&mut self, _event: &FlowEvent) -> Result<()> {
+    /// The output cannot be written, or the format cannot encode the flow.
+    fn handle_flow(&mut self, _event: &FlowEvent) -> Result<()> {
         Ok(())
     }
 
-    /// How far packets must be understood for it.
-    fn needs(&self) -> Needs {
-        Needs::Packets
+    /// Returns the level of parsing that this sink requires.
+    fn requires(&self) -> Requirement {
+        Requirement::Packets
     }
 
-    /// Whether it may have enough before the packets end.
-    fn may_have_enough(&self) -> bool {
+    /// Returns true if the sink can be complete before the last packet, in which case
+    /// [`should_continue`](Self::should_continue) is called.
+    fn can_finish_early(&self) -> bool {
         false
     }
 
-    /// Whether it goes on although the reader of another went away: who checks wants to see everything.
-    fn goes_on(&self) -> bool {
+    /// Returns true if the sink must receive all packets even after the reader of another sink's
+    /// output closed the pipe, e.g. to check `--fail-on` conditions.
+    fn is_independent(&self) -> bool {
         false
     }
 
-    /// Whether more packets are of use; asked only of those that may have enough.
-    fn wants_more(&self) -> bool {
+    /// Returns true until the sink is complete; called only if
+    /// [`can_finish_early`](Self::can_finish_early) returns true.
+    fn should_continue(&self) -> bool {
         true
     }
 
-    /// No packet is waiting just now. It is called again if none comes for a while, then not until one has come.
+    /// Handles a pause in which no packet is waiting. During a long pause, this method is called a
+    /// second time, then not again before the next packet.
     ///
     /// # Errors
-    /// The bytes could not be written.
-    fn idle(&mut self) -> Result<()> {
+    /// The output cannot be written.
+    fn handle_idle(&mut self) -> Result<()> {
         self.flush()
     }
 
-    /// Hands everything on that is still buffered.
+    /// Writes all buffered output.
     ///
     /// # Errors
-    /// The bytes could not be written.
+    /// The output cannot be written.
     fn flush(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// No more packets will come.
+    /// Completes the output after the last packet.
     ///
     /// # Errors
-    /// The bytes could not be written.
+    /// The output cannot be written.
     fn finish(&mut self) -> Result<()> {
         self.flush()
     }

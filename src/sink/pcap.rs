@@ -1,54 +1,55 @@
-//! Classic capture files (<https://www.tcpdump.org/manpages/pcap-savefile.5.html>).
+//! pcap capture files (<https://www.tcpdump.org/manpages/pcap-savefile.5.html>).
 
 use pcap_file::pcap::{PcapHeader, PcapTsResolution};
 use pcap_file::{DataLink, Endianness};
 
-use super::save::{Encoder, Out, Save};
-use super::{Format, Open};
+use super::capture_file::{CaptureFile, CaptureFileSink, Encoder};
+use super::{Format, SinkFactory};
 use crate::error::{Error, Result};
 use crate::packet::{Interface, LinkType, Packet, Resolution};
 
-/// The most bytes of a packet that other readers accept.
-const SNAP_LEN: u32 = 262_144;
+/// Snapshot length in bytes if the interface has no limit: the maximum that other readers accept.
+const DEFAULT_SNAP_LEN: u32 = 262_144;
 
-/// Classic pcap's row of the formats.
+/// The entry of pcap in [`FORMATS`](super::FORMATS).
 pub(super) const FORMAT: Format = Format {
     name: "pcap",
     extension: "pcap",
-    about: "classic capture file, one link type",
-    open: Open::Saved(|saving| {
-        Ok(Box::new(Save::create(
-            saving,
-            Pcap::new(saving.resolution),
+    about: "classic capture file with one link type",
+    factory: SinkFactory::CaptureFile(|options| {
+        Ok(Box::new(CaptureFileSink::create(
+            options,
+            PcapEncoder::new(options.resolution),
         )?))
     }),
 };
 
-/// Encodes the one interface that a classic file has room for.
+/// Encoder of pcap files, which have a single interface.
 #[derive(Debug, Default)]
-pub struct Pcap {
+pub struct PcapEncoder {
     resolution: Option<Resolution>,
-    /// What the open file's header says.
-    current: Option<(LinkType, Resolution)>,
+    /// Link type and resolution in the header of the open file.
+    file_header: Option<(LinkType, Resolution)>,
 }
 
-impl Pcap {
-    /// Writes time stamps this fine; none given is as fine as the first interface's.
-    pub fn new(resolution: Option<Resolution>) -> Pcap {
-        Pcap {
+impl PcapEncoder {
+    /// Returns an encoder with this timestamp resolution; `None` selects the resolution of the
+    /// first interface.
+    pub fn new(resolution: Option<Resolution>) -> PcapEncoder {
+        PcapEncoder {
             resolution,
-            current: None,
+            file_header: None,
         }
     }
 }
 
-impl Encoder for Pcap {
-    fn begin(&mut self, interface: &Interface, out: &mut Out) -> Result<()> {
+impl Encoder for PcapEncoder {
+    fn start_file(&mut self, interface: &Interface, out: &mut CaptureFile) -> Result<()> {
         let resolution = self.resolution.unwrap_or(interface.resolution);
-        self.current = Some((interface.link, resolution));
+        self.file_header = Some((interface.link, resolution));
         let header = PcapHeader {
             snaplen: if interface.snap_len == 0 {
-                SNAP_LEN
+                DEFAULT_SNAP_LEN
             } else {
                 interface.snap_len
             },
@@ -67,34 +68,38 @@ impl Encoder for Pcap {
     }
 
     #[inline]
-    fn packet(&mut self, packet: &Packet, out: &mut Out) -> Result<()> {
+    fn encode_packet(&mut self, packet: &Packet, out: &mut CaptureFile) -> Result<()> {
         let frame = packet.frame;
-        let refused = |what: String| Error::Unwritable {
+        let cannot_encode = |what: String| Error::CannotEncode {
             packet: frame.number,
             what,
         };
-        let Some((link, resolution)) = self.current else {
-            return Err(refused("the file has no header".into()));
+        let Some((link, resolution)) = self.file_header else {
+            return Err(cannot_encode("the file has no header".into()));
         };
         if link != frame.link {
-            return Err(refused(format!(
-                "its link type is {} and the file's is {}; a classic pcap file holds one: write a \
-                 .pcapng file",
+            return Err(cannot_encode(format!(
+                "its link type is {}, but the file has link type {}, and a pcap file has only \
+                 one link type; write a .pcapng file instead",
                 frame.link.0, link.0
             )));
         }
-        // Seconds are unsigned here: 1970 to 2106.
+        // A pcap file stores seconds as an unsigned 32-bit number: 1970 to 2106.
         let seconds = u32::try_from(frame.time.seconds()).map_err(|_| {
-            refused("a classic pcap file holds the years 1970 to 2106: write a .pcapng file".into())
+            cannot_encode(
+                "its time is not from 1970 to 2106, the range of pcap files; write a .pcapng file \
+                 instead"
+                    .into(),
+            )
         })?;
         let fraction = match resolution {
-            Resolution::Micro => frame.time.nanos() / 1000,
-            Resolution::Nano => frame.time.nanos(),
+            Resolution::Micro => frame.time.subsec_nanos() / 1000,
+            Resolution::Nano => frame.time.subsec_nanos(),
         };
         let captured = frame.bytes.len() as u32;
         //  0         4          8          12         16
         //  | seconds | fraction | captured | original | data |
         let header = [seconds, fraction, captured, frame.wire_len];
-        out.write(header, frame.bytes, &[])
+        out.write_record(header, frame.bytes, &[])
     }
 }

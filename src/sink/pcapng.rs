@@ -1,4 +1,4 @@
-//! pcapng files (draft-ietf-opsawg-pcapng): nanoseconds, many interfaces, comments.
+//! pcapng capture files (draft-ietf-opsawg-pcapng): nanoseconds, multiple interfaces, comments.
 
 use byteorder_slice::NativeEndian;
 use pcap_file::pcapng::blocks::interface_description::{
@@ -8,68 +8,75 @@ use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeade
 use pcap_file::pcapng::{PcapNgBlock, PcapNgState};
 use pcap_file::{DataLink, Endianness};
 
-use super::save::{Encoder, Out, Save};
-use super::{Format, Open};
+use super::capture_file::{CaptureFile, CaptureFileSink, Encoder};
+use super::{Format, SinkFactory};
 use crate::error::Result;
-use crate::packet::{Frame, Interface, Options, Packet};
+use crate::packet::{Frame, FrameOptions, Interface, Packet};
 
 /// Block type of an enhanced packet block.
-const ENHANCED: u32 = 6;
+const ENHANCED_PACKET_BLOCK: u32 = 6;
 /// Block type of a simple packet block.
-const SIMPLE: u32 = 3;
+const SIMPLE_PACKET_BLOCK: u32 = 3;
 
-/// pcapng's row of the formats.
+/// The entry of pcapng in [`FORMATS`](super::FORMATS).
 pub(super) const FORMAT: Format = Format {
     name: "pcapng",
     extension: "pcapng",
     about: "capture file with nanoseconds, comments and any number of interfaces",
-    open: Open::Saved(|saving| Ok(Box::new(Save::create(saving, Pcapng::default())?))),
+    factory: SinkFactory::CaptureFile(|options| {
+        Ok(Box::new(CaptureFileSink::create(
+            options,
+            PcapngEncoder::default(),
+        )?))
+    }),
 };
 
-/// Encodes packets of any number of interfaces.
+/// Encoder of pcapng files, which have any number of interfaces.
 #[derive(Debug, Default)]
-pub struct Pcapng {
-    /// The interfaces described in the section so far: the source's number of each, in the file's order.
-    described: Vec<u32>,
-    /// What pcap-file keeps of the section.
+pub struct PcapngEncoder {
+    /// Interfaces described in the current section, in file order, each by its
+    /// [`Interface::id`] in the source.
+    interface_ids: Vec<u32>,
+    /// State that the crate pcap-file keeps of the current section.
     state: PcapNgState,
     scratch: Vec<u8>,
 }
 
-impl Encoder for Pcapng {
-    fn begin(&mut self, interface: &Interface, out: &mut Out) -> Result<()> {
-        self.section(out)?;
-        self.describe(interface, out)
+impl Encoder for PcapngEncoder {
+    fn start_file(&mut self, interface: &Interface, out: &mut CaptureFile) -> Result<()> {
+        self.write_section_header(out)?;
+        self.write_interface_description(interface, out)
     }
 
     #[inline]
-    fn packet(&mut self, packet: &Packet, out: &mut Out) -> Result<()> {
+    fn encode_packet(&mut self, packet: &Packet, out: &mut CaptureFile) -> Result<()> {
         let frame = packet.frame;
-        let known = self
-            .described
+        let index = self
+            .interface_ids
             .iter()
             .position(|&id| id == frame.interface.id);
-        if !frame.time.is_known() {
-            // A block without a time stamp always belongs to its section's first interface.
-            if known != Some(0) {
-                self.begin(frame.interface, out)?;
+        if !frame.time.is_present() {
+            // A simple packet block, the only packet block without a timestamp, always belongs to
+            // the first interface of its section, so another interface requires a new section.
+            if index != Some(0) {
+                self.start_file(frame.interface, out)?;
             }
-            return simple(frame, out);
+            return write_simple_packet(frame, out);
         }
-        let at = match known {
-            Some(at) => at,
+        let index = match index {
+            Some(index) => index,
             None => {
-                self.describe(frame.interface, out)?;
-                self.described.len() - 1
+                self.write_interface_description(frame.interface, out)?;
+                self.interface_ids.len() - 1
             }
         };
-        self.enhanced(frame, at as u32, out)
+        self.write_enhanced_packet(frame, index as u32, out)
     }
 }
 
-impl Pcapng {
-    /// Writes a section header; interfaces are counted anew.
-    fn section(&mut self, out: &mut Out) -> Result<()> {
+impl PcapngEncoder {
+    /// Writes a section header block; interface IDs restart at 0.
+    fn write_section_header(&mut self, out: &mut CaptureFile) -> Result<()> {
         let program = concat!("lcap ", env!("CARGO_PKG_VERSION"));
         let block = SectionHeaderBlock {
             endianness: Endianness::native(),
@@ -77,51 +84,69 @@ impl Pcapng {
             ..SectionHeaderBlock::default()
         };
         self.state = PcapNgState::default();
-        self.described.clear();
-        self.block(block, out)
+        self.interface_ids.clear();
+        self.write_block(block, out)
     }
 
-    fn describe(&mut self, interface: &Interface, out: &mut Out) -> Result<()> {
-        use InterfaceDescriptionOption as Option;
+    fn write_interface_description(
+        &mut self,
+        interface: &Interface,
+        out: &mut CaptureFile,
+    ) -> Result<()> {
         let mut options = Vec::new();
         if let Some(name) = &interface.name {
-            options.push(Option::IfName(name.into()));
+            options.push(InterfaceDescriptionOption::IfName(name.into()));
         }
         if let Some(description) = &interface.description {
-            options.push(Option::IfDescription(description.into()));
+            options.push(InterfaceDescriptionOption::IfDescription(
+                description.into(),
+            ));
         }
-        options.push(Option::IfTsResol(InterfaceTsResolution::NANO));
+        options.push(InterfaceDescriptionOption::IfTsResol(
+            InterfaceTsResolution::NANO,
+        ));
         let block = InterfaceDescriptionBlock {
             linktype: DataLink::from(u32::from(interface.link.0)),
             snaplen: interface.snap_len,
             options,
         };
-        self.described.push(interface.id);
-        self.block(block, out)
+        self.interface_ids.push(interface.id);
+        self.write_block(block, out)
     }
 
-    /// Writes a block that is not a packet's.
-    fn block<'a>(&mut self, block: impl PcapNgBlock<'a>, out: &mut Out) -> Result<()> {
+    /// Writes any block except packet blocks.
+    fn write_block<'a>(
+        &mut self,
+        block: impl PcapNgBlock<'a>,
+        out: &mut CaptureFile,
+    ) -> Result<()> {
         let block = block.into_block();
-        let written = block.write_to::<NativeEndian, _>(&self.state, out.buffer());
-        written.map_err(std::io::Error::other)?;
+        let result = block.write_to::<NativeEndian, _>(&self.state, out.buffer());
+        result.map_err(std::io::Error::other)?;
         self.state.update_from_block(&block);
         Ok(())
     }
 
-    //  0       4       8           12        16        20        24         28
-    //  | type  | total | interface | ts high | ts low  | captured | original | data, padding, options | total |
-    fn enhanced(&mut self, frame: &Frame, interface: u32, out: &mut Out) -> Result<()> {
-        const FIXED: usize = 28;
+    //  0      4       8           12        16       20         24         28
+    //  | type | total | interface | ts high | ts low | captured | original | data … | total |
+    //
+    // The data is followed by padding to a multiple of 4 bytes and by options.
+    fn write_enhanced_packet(
+        &mut self,
+        frame: &Frame,
+        interface: u32,
+        out: &mut CaptureFile,
+    ) -> Result<()> {
+        const FIXED_LEN: usize = 28;
         let padding = frame.bytes.len().wrapping_neg() & 3;
         self.scratch.clear();
         self.scratch.resize(padding, 0);
         copy_options(frame.options, &mut self.scratch);
-        let total = (FIXED + frame.bytes.len() + self.scratch.len() + 4) as u32;
+        let total = (FIXED_LEN + frame.bytes.len() + self.scratch.len() + 4) as u32;
         self.scratch.extend(total.to_ne_bytes());
         let time = frame.time.0 as u64;
         let fields = [
-            ENHANCED,
+            ENHANCED_PACKET_BLOCK,
             total,
             interface,
             (time >> 32) as u32,
@@ -129,30 +154,32 @@ impl Pcapng {
             frame.bytes.len() as u32,
             frame.wire_len,
         ];
-        out.write(fields, frame.bytes, &self.scratch)
+        out.write_record(fields, frame.bytes, &self.scratch)
     }
 }
 
 //  0       4       8          12
 //  | type  | total | original | data, padding | total |
-fn simple(frame: &Frame, out: &mut Out) -> Result<()> {
-    const FIXED: usize = 12;
+fn write_simple_packet(frame: &Frame, out: &mut CaptureFile) -> Result<()> {
+    const FIXED_LEN: usize = 12;
     let padding = frame.bytes.len().wrapping_neg() & 3;
-    let total = (FIXED + frame.bytes.len() + padding + 4) as u32;
+    let total = (FIXED_LEN + frame.bytes.len() + padding + 4) as u32;
     let mut tail = [0; 8];
     tail[padding..padding + 4].copy_from_slice(&total.to_ne_bytes());
-    let header = [SIMPLE, total, frame.wire_len];
-    out.write(header, frame.bytes, &tail[..padding + 4])
+    let header = [SIMPLE_PACKET_BLOCK, total, frame.wire_len];
+    out.write_record(header, frame.bytes, &tail[..padding + 4])
 }
 
-/// Appends the options of a packet block, numbers turned into this machine's byte order; stops where they are not whole.
-fn copy_options(options: Options, out: &mut Vec<u8>) {
-    /// Options whose values are numbers: flags, drop count, packet id, queue, process and thread.
-    const WORDS: [u16; 3] = [2, 6, 8];
-    const LONG_WORDS: [u16; 2] = [4, 5];
-    /// Custom options begin with an enterprise number.
-    const CUSTOM: [u16; 4] = [2988, 2989, 19372, 19373];
-    let foreign = options.big_endian != cfg!(target_endian = "big");
+/// Appends the options of a packet block, with numbers converted to native byte order. Stops at the
+/// first truncated option.
+fn copy_options(options: FrameOptions, out: &mut Vec<u8>) {
+    /// `epb_flags`, `epb_queue` and `epb_processid_threadid`.
+    const U32_OPTIONS: [u16; 3] = [2, 6, 8];
+    /// `epb_dropcount` and `epb_packetid`.
+    const U64_OPTIONS: [u16; 2] = [4, 5];
+    /// Custom options, which start with a 32-bit enterprise number.
+    const CUSTOM_OPTIONS: [u16; 4] = [2988, 2989, 19372, 19373];
+    let is_byte_swapped = options.big_endian != cfg!(target_endian = "big");
     let before = out.len();
     for (code, value) in options.records() {
         let len = value.len();
@@ -161,20 +188,20 @@ fn copy_options(options: Options, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(value);
         out.extend(std::iter::repeat_n(0, len.wrapping_neg() & 3));
-        let (size, numbers) = match code {
-            _ if WORDS.contains(&code) => (4, len),
-            _ if LONG_WORDS.contains(&code) => (8, len),
-            _ if CUSTOM.contains(&code) => (4, len.min(4)),
+        let (number_size, numbers_len) = match code {
+            _ if U32_OPTIONS.contains(&code) => (4, len),
+            _ if U64_OPTIONS.contains(&code) => (8, len),
+            _ if CUSTOM_OPTIONS.contains(&code) => (4, len.min(4)),
             _ => (1, 0),
         };
-        if foreign {
-            out[start..start + numbers]
-                .chunks_exact_mut(size)
+        if is_byte_swapped {
+            out[start..start + numbers_len]
+                .chunks_exact_mut(number_size)
                 .for_each(<[u8]>::reverse);
         }
     }
     if out.len() > before {
-        // End of options.
+        // opt_endofopt.
         out.extend([0; 4]);
     }
 }

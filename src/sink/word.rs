@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::number::{eight_digits, piece, spaces, three};
-use crate::packet::Span;
+use crate::packet::TimeDelta;
 
 /// At most 16 octets of text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,9 +100,9 @@ impl Word {
         }
     }
 
-    /// A time as [`Span`] shows it.
+    /// A time as [`TimeDelta`] shows it.
     #[inline(always)]
-    pub(in crate::sink) fn span(span: Span) -> Word {
+    pub(in crate::sink) fn span(span: TimeDelta) -> Word {
         let Ok(nanos @ 1..60_000_000_000) = u64::try_from(span.0) else {
             return Word::shown(span);
         };
@@ -115,7 +115,7 @@ impl Word {
     }
 
     #[cold]
-    fn shown(span: Span) -> Word {
+    fn shown(span: TimeDelta) -> Word {
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = write!(text, "{span}");
@@ -181,8 +181,8 @@ mod tests {
         for _ in 0..20 {
             for of_ten in (0..100).map(|tenth| (value / 10).wrapping_mul(tenth) as i64) {
                 for nanos in [of_ten - 1, of_ten] {
-                    let shown = format!("{}", Span(nanos.max(0)));
-                    let word = Word::span(Span(nanos.max(0)));
+                    let shown = format!("{}", TimeDelta(nanos.max(0)));
+                    let word = Word::span(TimeDelta(nanos.max(0)));
                     assert_eq!(written(|out| word.write(out)), format!("x{shown}"));
                     assert_eq!(word.columns, shown.chars().count());
                 }

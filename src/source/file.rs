@@ -1,13 +1,13 @@
-//! Capture files and pipes: pcap (<https://www.tcpdump.org/manpages/pcap-savefile.5.html>) and pcapng (draft-ietf-opsawg-pcapng),
-//! as they are or packed by gzip or zstd.
+//! Capture files and pipes: pcap (<https://www.tcpdump.org/manpages/pcap-savefile.5.html>) and
+//! pcapng (draft-ietf-opsawg-pcapng), plain or compressed with gzip or zstd.
 
-use super::format::Format;
-use super::found::{Found, Located};
+use super::format_reader::FormatReader;
 use super::header;
-use super::input::Input;
+use super::input::FileInput;
+use super::parse_step::{PacketLocation, ParseStep};
 use super::signature::Compression;
-use super::stream::{Patience, Stream};
-use super::{Losses, Next, Reader, Source, Stop, Take};
+use super::stream::{Blocking, InputStream};
+use super::{FrameIndexReader, Losses, Source, SourceEvent, SourceHandler, Stop};
 use crate::error::{Error, Result};
 use crate::packet::{Frame, Interface, Timestamp};
 use std::fs::File;
@@ -17,13 +17,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-/// Opens a capture file; `-` is standard input. What it is, its first bytes say; its name says nothing.
+/// Opens a capture file; `-` is standard input. The format is detected from the first bytes, never
+/// from the file name.
 ///
-/// A pipe is waited for until it has given the file's header.
+/// On a pipe this blocks until the whole file header has arrived.
 ///
 /// # Errors
-/// [`Error::File`] if it cannot be opened or read, [`Error::Format`] if it is empty or nothing that lcap reads,
-/// [`Error::Damaged`] if it ends inside its header.
+/// [`Error::File`] if the file cannot be opened or read, [`Error::Format`] if it is empty or in a
+/// format that lcap does not read, [`Error::Damaged`] if it ends inside its header.
 pub fn open(path: &Path) -> Result<FileSource> {
     let failed = |action, source| Error::File {
         action,
@@ -41,161 +42,165 @@ pub fn open(path: &Path) -> Result<FileSource> {
         .metadata()
         .ok()
         .filter(std::fs::Metadata::is_file)
-        .map(|about| about.len());
+        .map(|metadata| metadata.len());
     let progress = Progress {
         done: Arc::default(),
         total,
     };
-    let input = Input::open(file, progress.done.clone()).map_err(|e| failed("cannot read", e))?;
+    let input =
+        FileInput::open(file, progress.done.clone()).map_err(|e| failed("cannot read", e))?;
     let name = if standard_input {
         PathBuf::from("standard input")
     } else {
         path.to_owned()
     };
-    begin(name, input, progress)
+    open_input(name, input, progress)
 }
 
-/// Reads a capture from anything; `name` is what errors call it.
+/// Reads a capture from any reader; `name` identifies the reader in error messages.
 ///
 /// # Errors
-/// As [`open`].
+/// The same as [`open`].
 pub fn read(name: &str, reader: impl Read + Send + 'static) -> Result<FileSource> {
     let progress = Progress::default();
-    let stream = Stream::new(reader, Patience::Assume, progress.done.clone());
-    begin(PathBuf::from(name), Input::Stream(stream), progress)
+    let stream = InputStream::new(reader, Blocking::Always, progress.done.clone());
+    open_input(PathBuf::from(name), FileInput::Stream(stream), progress)
 }
 
-/// Frames from a capture file or a pipe. Made by [`open`] and [`read`].
+/// Frames from a capture file or a pipe. Created by [`open`] and [`read`].
 ///
-/// After an error there is only [`Next::End`]. [`Next::Idle`] comes before a read that may wait for the writer of a pipe, with the
-/// time of the last frame, and not twice without a frame between.
+/// After an error the only event is [`SourceEvent::End`]. [`SourceEvent::Idle`] is sent before a
+/// read that may wait for the writer of a pipe, with the time of the last frame, and never twice
+/// without a frame in between.
 pub struct FileSource {
     path: PathBuf,
-    pub(super) input: Input,
-    pub(super) format: Format,
-    /// How many frames were given.
+    pub(super) input: FileInput,
+    pub(super) format: FormatReader,
+    /// Number of frames delivered.
     pub(super) packets: u64,
-    /// When the last of them was captured.
-    last: Timestamp,
-    stage: Stage,
+    /// Capture time of the last frame that has one.
+    last_time: Timestamp,
+    stage: ReadStage,
     progress: Progress,
     stop: Option<Stop>,
 }
 
-/// How far the reading of a file is.
+/// Progress of reading a file.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
-    /// How many bytes were read of the file as it stands on the disk, packed or not. Another thread may look at any time.
+    /// Number of bytes read from the file on disk, compressed or not. Other threads may load it at
+    /// any time.
     pub done: Arc<AtomicU64>,
-    /// How many it has, where that is known: not for pipes.
+    /// Size of the file in bytes; `None` for pipes.
     pub total: Option<u64>,
 }
 
-/// A place in a file, and what was known there.
-pub struct Mark {
-    format: Format,
+/// A position in a file and the reader's state there.
+pub struct FileCheckpoint {
+    format: FormatReader,
     position: u64,
     packets: u64,
-    last: Timestamp,
-    stage: Stage,
+    last_time: Timestamp,
+    stage: ReadStage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Whoever listens knows that there is nothing now.
-    Quiet,
-    /// A frame was given since.
+enum ReadStage {
+    /// The handler was notified that no frame is available now.
+    IdleReported,
+    /// A frame was delivered after the last notification.
     Flowing,
-    /// There will be none any more.
-    Over,
+    /// No more frames will come.
+    Ended,
 }
 
 impl FileSource {
-    /// How far the reading is, for a progress bar.
+    /// Returns the counters for a progress bar.
     pub fn progress(&self) -> Progress {
         self.progress.clone()
     }
 
-    /// Ends when somebody asks: a file at once, a pipe when its writer says nothing any more.
-    pub fn end_with(&mut self, stop: Stop) {
+    /// Sets the stop request that ends this source. On a stop, a file ends immediately, and a pipe
+    /// when no more data arrives from its writer.
+    pub fn set_stop(&mut self, stop: Stop) {
         self.stop = Some(stop);
     }
 
-    /// The interfaces that the file has described so far: one of a pcap file, any number of a pcapng file.
+    /// Returns the interfaces described so far: one for a pcap file, any number for a pcapng file.
     pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
         let (record, blocks) = match &self.format {
-            Format::Records(records) => (Some(&records.interface), None),
-            Format::Blocks(blocks) => (None, Some(blocks.interfaces())),
+            FormatReader::Pcap(records) => (Some(&records.interface), None),
+            FormatReader::Pcapng(blocks) => (None, Some(blocks.interfaces())),
         };
         record.into_iter().chain(blocks.into_iter().flatten())
     }
 
-    /// What reads the frames that are found from here on; only in a mapped file.
-    pub fn reader(&self) -> Option<Reader> {
-        self.input.map().map(|map| Reader {
+    /// Creates a reader for the frames indexed from now on; `None` if the file is not mapped.
+    pub fn index_reader(&self) -> Option<FrameIndexReader> {
+        self.input.map().map(|map| FrameIndexReader {
             map: Arc::clone(map),
             format: self.format.clone(),
         })
     }
 
-    /// Where it is now, to go back to.
-    pub fn mark(&self) -> Mark {
-        Mark {
+    /// Returns the current position, for [`restore`](Self::restore).
+    pub fn checkpoint(&self) -> FileCheckpoint {
+        FileCheckpoint {
             format: self.format.clone(),
             position: self.input.offset(),
             packets: self.packets,
-            last: self.last,
+            last_time: self.last_time,
             stage: self.stage,
         }
     }
 
-    /// Goes back to a mark; only in a mapped file.
-    pub fn go_back(&mut self, mark: Mark) {
-        self.input.go_back(mark.position);
-        self.format = mark.format;
-        self.packets = mark.packets;
-        self.last = mark.last;
-        self.stage = mark.stage;
+    /// Moves back to a checkpoint; the file must be mapped.
+    pub fn restore(&mut self, checkpoint: FileCheckpoint) {
+        self.input.seek_back(checkpoint.position);
+        self.format = checkpoint.format;
+        self.packets = checkpoint.packets;
+        self.last_time = checkpoint.last_time;
+        self.stage = checkpoint.stage;
     }
 
-    /// Whether there will be no more: the file has ended, or somebody asked.
+    /// True if no more frames will come: the file has ended, or a stop was requested.
     #[inline]
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         let stopped = self.stop.as_ref().is_some_and(Stop::is_requested);
-        self.stage == Stage::Over || stopped && self.input.is_whole()
+        self.stage == ReadStage::Ended || stopped && self.input.is_regular_file()
     }
 
-    /// The file's name, as errors call it.
+    /// Returns the file name that error messages use.
     pub fn name(&self) -> String {
         self.path.display().to_string()
     }
 
-    /// More bytes, or what to say instead.
+    /// Reads more bytes; returns the event to deliver if there are none.
     #[cold]
-    pub(super) fn more(&mut self, needed: usize) -> Result<Option<Next<'static>>> {
-        if self.stage == Stage::Flowing && self.input.would_wait() {
-            self.stage = Stage::Quiet;
-            return Ok(Some(Next::Idle(self.last)));
+    pub(super) fn read_more(&mut self, needed: usize) -> Result<Option<SourceEvent<'static>>> {
+        if self.stage == ReadStage::Flowing && self.input.can_block() {
+            self.stage = ReadStage::IdleReported;
+            return Ok(Some(SourceEvent::Idle(self.last_time)));
         }
-        if self.comes_more() && self.fill(needed)? > 0 {
+        if self.wait_for_writer() && self.fill(needed)? > 0 {
             return Ok(None);
         }
         let rest = self.input.bytes();
         if rest.is_empty() {
-            self.stage = Stage::Over;
-            return Ok(Some(Next::End));
+            self.stage = ReadStage::Ended;
+            return Ok(Some(SourceEvent::End));
         }
         let what = match &self.format {
-            Format::Records(records) => records.cut(rest),
-            Format::Blocks(blocks) => blocks.cut(rest),
+            FormatReader::Pcap(records) => records.truncation_message(rest),
+            FormatReader::Pcapng(blocks) => blocks.truncation_message(rest),
         };
-        Err(self.damaged(what))
+        Err(self.damage_error(what))
     }
 
-    /// Waits for the writer of a pipe; false if somebody asked to stop and it says nothing.
-    fn comes_more(&self) -> bool {
-        let stop = self.stop.as_ref().filter(|_| self.input.would_wait());
-        stop.is_none_or(|stop| self.input.wait(stop))
+    /// Waits for the writer of a pipe; returns false if a stop was requested and no data arrives.
+    fn wait_for_writer(&self) -> bool {
+        let stop = self.stop.as_ref().filter(|_| self.input.can_block());
+        stop.is_none_or(|stop| self.input.wait_readable(stop))
     }
 
     fn fill(&mut self, needed: usize) -> Result<usize> {
@@ -203,13 +208,13 @@ impl FileSource {
             Ok(count) => return Ok(count),
             Err(e) => e,
         };
-        self.stage = Stage::Over;
-        Err(failure(&self.path, &self.input, self.packets, failed))
+        self.stage = ReadStage::Ended;
+        Err(read_error(&self.path, &self.input, self.packets, failed))
     }
 
     #[cold]
-    pub(super) fn damaged(&mut self, what: String) -> Error {
-        self.stage = Stage::Over;
+    pub(super) fn damage_error(&mut self, what: String) -> Error {
+        self.stage = ReadStage::Ended;
         Error::Damaged {
             file: self.name(),
             offset: self.input.offset(),
@@ -218,86 +223,87 @@ impl FileSource {
         }
     }
 
-    /// Whether a comment with this text may stand in the first 256 KiB from here on, as far as they are at hand. Only pcapng has comments.
-    pub fn may_say(&self, text: &str) -> bool {
-        const FRONT: usize = 256 << 10;
-        if matches!(self.format, Format::Records(_)) {
+    /// True if the next 256 KiB, or the part that was already read, contain this text, which may be
+    /// part of a comment. Only pcapng has comments.
+    pub fn contains_near_start(&self, text: &str) -> bool {
+        const SCAN_LEN: usize = 256 << 10;
+        if matches!(self.format, FormatReader::Pcap(_)) {
             return false;
         }
         let bytes = self.input.bytes();
-        let front = bytes.get(..FRONT).unwrap_or(bytes);
+        let front = bytes.get(..SCAN_LEN).unwrap_or(bytes);
         front
             .windows(text.len())
             .any(|bytes| bytes == text.as_bytes())
     }
 
-    /// The next frame, or that there is none now, or that there will be none any more.
+    /// Returns the next frame, an idle event if no frame is available now, or the end.
     ///
     /// # Errors
-    /// The file is damaged. Every good frame was given before.
+    /// The file is damaged. Every good frame before the damage was returned.
     #[allow(
         clippy::should_implement_trait,
-        reason = "what it gives is borrowed from it"
+        reason = "the returned frame borrows from the source"
     )]
-    pub fn next(&mut self) -> Result<Next<'_>> {
-        match self.find()? {
-            Ok(found) => Ok(Next::Frame(self.pass(found))),
-            Err(instead) => Ok(instead),
+    pub fn next(&mut self) -> Result<SourceEvent<'_>> {
+        match self.locate_next()? {
+            Ok(found) => Ok(SourceEvent::Frame(self.consume_frame(found))),
+            Err(event) => Ok(event),
         }
     }
 
-    /// Where the next frame is, or what is to be said instead.
+    /// Finds the next frame, or returns the event to deliver instead.
     #[inline(always)]
-    fn find(&mut self) -> Result<std::result::Result<Located, Next<'static>>> {
-        if self.is_over() {
-            return Ok(Err(Next::End));
+    fn locate_next(&mut self) -> Result<std::result::Result<PacketLocation, SourceEvent<'static>>> {
+        if self.has_ended() {
+            return Ok(Err(SourceEvent::End));
         }
         loop {
-            match self.format.step(self.input.bytes()) {
-                Found::Packet(found) => return Ok(Ok(found)),
-                Found::Skip(size) => {
-                    self.input.take(size);
+            match self.format.parse_next(self.input.bytes()) {
+                ParseStep::Packet(found) => return Ok(Ok(found)),
+                ParseStep::Skip(size) => {
+                    self.input.consume(size);
                 }
-                Found::More(needed) => {
-                    if let Some(instead) = self.more(needed)? {
-                        return Ok(Err(instead));
+                ParseStep::NeedMore(needed) => {
+                    if let Some(event) = self.read_more(needed)? {
+                        return Ok(Err(event));
                     }
                 }
-                Found::Damage(what) => return Err(self.damaged(what)),
+                ParseStep::Damage(what) => return Err(self.damage_error(what)),
             }
         }
     }
 
-    /// Gives a frame that was found, and stands behind it.
+    /// Returns the frame at a location, and moves past it.
     #[inline(always)]
-    fn pass(&mut self, found: Located) -> Frame<'_> {
+    fn consume_frame(&mut self, found: PacketLocation) -> Frame<'_> {
         self.packets += 1;
-        self.stage = Stage::Flowing;
-        if found.time.is_known() {
-            self.last = found.time;
+        self.stage = ReadStage::Flowing;
+        if found.time.is_present() {
+            self.last_time = found.time;
         }
-        let record = self.input.take(found.size);
+        let record = self.input.consume(found.size);
         self.format.frame(self.packets, found, record)
     }
 }
 
 impl Source for FileSource {
-    fn each(&mut self, take: &mut impl Take) -> Result<()> {
+    fn for_each(&mut self, handler: &mut impl SourceHandler) -> Result<()> {
         loop {
-            let took = match self.find()? {
-                Ok(found) => take.take(&Next::Frame(self.pass(found))),
-                Err(Next::End) => break,
-                Err(instead) => take.take(&instead),
+            let control = match self.locate_next()? {
+                Ok(found) => handler.handle(&SourceEvent::Frame(self.consume_frame(found))),
+                Err(SourceEvent::End) => break,
+                Err(event) => handler.handle(&event),
             };
-            if took.is_break() {
+            if control.is_break() {
                 return Ok(());
             }
         }
-        let _ = take.take(&Next::End);
+        let _ = handler.handle(&SourceEvent::End);
         Ok(())
     }
 
-    fn mapped(&mut self) -> Option<&mut FileSource> {
+    fn as_mapped_file(&mut self) -> Option<&mut FileSource> {
         self.input.map().is_some().then_some(self)
     }
 
@@ -309,23 +315,24 @@ impl Source for FileSource {
     }
 }
 
-/// Reads from here on what an input holds.
-fn begin(path: PathBuf, input: Input, progress: Progress) -> Result<FileSource> {
-    let (input, format) = header::begin(&path, input)?;
+/// Detects the format of an input and reads its header.
+fn open_input(path: PathBuf, input: FileInput, progress: Progress) -> Result<FileSource> {
+    let (input, format) = header::read_header(&path, input)?;
     Ok(FileSource {
         path,
         input,
         format,
         packets: 0,
-        last: Timestamp::UNKNOWN,
-        stage: Stage::Quiet,
+        last_time: Timestamp::ABSENT,
+        stage: ReadStage::IdleReported,
         progress,
         stop: None,
     })
 }
 
-/// A read failed: either the device did, or the decoder, whose errors have no number of the operating system's.
-pub(super) fn failure(path: &Path, input: &Input, packets: u64, source: io::Error) -> Error {
+/// Builds the error of a failed read. An error without an OS error number is from the decoder, any
+/// other is from the device.
+pub(super) fn read_error(path: &Path, input: &FileInput, packets: u64, source: io::Error) -> Error {
     let decoder = input
         .compression()
         .filter(|_| source.raw_os_error().is_none());
@@ -334,7 +341,7 @@ pub(super) fn failure(path: &Path, input: &Input, packets: u64, source: io::Erro
             file: path.display().to_string(),
             offset: input.offset() + input.bytes().len() as u64,
             packets,
-            what: broken_compression(compression, &source),
+            what: decompression_damage(compression, &source),
         },
         None => Error::File {
             action: "cannot read",
@@ -344,15 +351,16 @@ pub(super) fn failure(path: &Path, input: &Input, packets: u64, source: io::Erro
     }
 }
 
-fn broken_compression(compression: Compression, error: &io::Error) -> String {
+fn decompression_damage(compression: Compression, error: &io::Error) -> String {
     let name = compression.name();
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return format!(
-            "the {name} compression has no end: the file was cut, perhaps while being written or on the way"
+            "the {name} data ends early: \
+             the file was truncated, perhaps while being written or copied"
         );
     }
     format!(
-        "the {name} compression is broken ({error}): bytes changed on the way, \
-         and the last packets before may be wrong too; get the file again"
+        "the {name} data is corrupt ({error}): it was changed in transit, \
+         and the last packets before the damage may be wrong as well; get the file again"
     )
 }

@@ -1,27 +1,28 @@
-//! Where a pcapng block begins and ends, and where its options do (draft-ietf-opsawg-pcapng, "General Block Structure" and "Options").
+//! Boundaries of pcapng blocks and their options (draft-ietf-opsawg-pcapng, "General Block
+//! Structure" and "Options").
 
-use super::found::{Found, Order};
+use super::parse_step::{FileEndianness, ParseStep};
 use byteorder_slice::{BigEndian, ByteOrder, LittleEndian};
 use pcap_file::pcapng::RawBlock;
 use pcap_file::pcapng::blocks::SECTION_HEADER_BLOCK;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// What stands before and after a block's body, together.
-pub(super) const FRAME: usize = 12;
+/// Length of the fields before and after a block's body, together, in bytes.
+pub(super) const BLOCK_OVERHEAD: usize = 12;
 
-/// The most bytes that a block may have, as in libpcap and Wireshark.
-const LARGEST_BLOCK: u32 = 16 * 1024 * 1024;
+/// Maximum length of a block in bytes, the same as in libpcap and Wireshark.
+const MAX_BLOCK_LEN: u32 = 16 * 1024 * 1024;
 
-/// A block: its body stands between 8 and `size - 4`.
-pub(super) struct Block {
-    /// Which type it is of.
-    pub(super) kind: u32,
-    /// How many bytes it has.
+/// The header of a block, whose body is at offsets 8 to `size - 4`.
+pub(super) struct BlockHeader {
+    /// Block type code.
+    pub(super) block_type: u32,
+    /// Size of the whole block in bytes, with padding.
     pub(super) size: usize,
 }
 
-/// The block at the front, if all of it is there.
+/// Parses the block at the front, if it is complete.
 ///
 /// ```text
 ///      0               4               8                 length - 4        length
@@ -29,81 +30,84 @@ pub(super) struct Block {
 ///     | type          | length        | body            | length again  |
 ///     +---------------+---------------+- - - - - - - - -+---------------+
 /// ```
-pub(super) fn block<B: ByteOrder>(bytes: &[u8]) -> Result<Block, Found> {
+pub(super) fn parse_block<B: ByteOrder>(bytes: &[u8]) -> Result<BlockHeader, ParseStep> {
     if let Ok((_, raw)) = RawBlock::from_slice::<B>(bytes)
-        && raw.initial_len <= LARGEST_BLOCK
+        && raw.initial_len <= MAX_BLOCK_LEN
     {
-        return Ok(Block {
-            kind: raw.type_,
+        return Ok(BlockHeader {
+            block_type: raw.type_,
             size: raw.initial_len as usize,
         });
     }
-    rare_block::<B>(bytes)
+    parse_block_slow::<B>(bytes)
 }
 
-/// The same for what is not whole, not a block, or has a length that is no multiple of 4, which Wireshark rounds up.
+/// Parses a block that is incomplete or damaged, or whose length is not a multiple of 4; Wireshark
+/// rounds such a length up.
 #[cold]
-fn rare_block<B: ByteOrder>(bytes: &[u8]) -> Result<Block, Found> {
-    let (order, length) = length::<B>(bytes)?;
-    if !(FRAME as u32..=LARGEST_BLOCK).contains(&length) {
-        return Err(Found::Damage(format!(
-            "a block of {length} bytes is announced, and blocks have {FRAME} to {LARGEST_BLOCK}: \
-             this is no block, the file was overwritten or changed on the way; get it again"
+fn parse_block_slow<B: ByteOrder>(bytes: &[u8]) -> Result<BlockHeader, ParseStep> {
+    let (byte_order, length) = parse_block_len::<B>(bytes)?;
+    if !(BLOCK_OVERHEAD as u32..=MAX_BLOCK_LEN).contains(&length) {
+        return Err(ParseStep::Damage(format!(
+            "a block length of {length} bytes, outside {BLOCK_OVERHEAD} to {MAX_BLOCK_LEN}: \
+             the file was overwritten or changed in transit; get it again"
         )));
     }
     let size = (length as usize).next_multiple_of(4);
     if bytes.len() < size {
-        return Err(Found::More(size));
+        return Err(ParseStep::NeedMore(size));
     }
     let trailer: Range<usize> = size - 4..size;
-    let again = match order {
-        Order::Little => LittleEndian::read_u32(&bytes[trailer]),
-        Order::Big => BigEndian::read_u32(&bytes[trailer]),
+    let trailing = match byte_order {
+        FileEndianness::Little => LittleEndian::read_u32(&bytes[trailer]),
+        FileEndianness::Big => BigEndian::read_u32(&bytes[trailer]),
     };
-    if again != length {
-        return Err(Found::Damage(format!(
-            "a block has {length} bytes by the length before it and {again} by the length after it, \
-             which should be the same: the file was overwritten or changed on the way; get it again"
+    if trailing != length {
+        return Err(ParseStep::Damage(format!(
+            "the two lengths of a block differ, {length} before its body and {trailing} after it: \
+             the file was overwritten or changed in transit; get it again"
         )));
     }
-    // Its first bytes are there, or there would be no length.
-    let kind = B::read_u32(&bytes[..4]);
-    Ok(Block { kind, size })
+    // The first 4 bytes exist, because the length after them was read.
+    let block_type = B::read_u32(&bytes[..4]);
+    Ok(BlockHeader { block_type, size })
 }
 
-/// A block's byte order and length, of which a section header says the first itself.
-pub(super) fn length<B: ByteOrder>(bytes: &[u8]) -> Result<(Order, u32), Found> {
-    let Some(first) = bytes.first_chunk::<FRAME>() else {
-        return Err(Found::More(FRAME));
+/// Returns a block's byte order and length; a section header contains its own byte order.
+pub(super) fn parse_block_len<B: ByteOrder>(
+    bytes: &[u8],
+) -> Result<(FileEndianness, u32), ParseStep> {
+    let Some(first) = bytes.first_chunk::<BLOCK_OVERHEAD>() else {
+        return Err(ParseStep::NeedMore(BLOCK_OVERHEAD));
     };
     let length = &first[4..8];
     if first[..4] != SECTION_HEADER_BLOCK.to_be_bytes() {
-        let order = if B::read_u16(&[0, 1]) == 1 {
-            Order::Big
+        let byte_order = if B::read_u16(&[0, 1]) == 1 {
+            FileEndianness::Big
         } else {
-            Order::Little
+            FileEndianness::Little
         };
-        return Ok((order, B::read_u32(length)));
+        return Ok((byte_order, B::read_u32(length)));
     }
     match first[8..] {
-        [0x1A, 0x2B, 0x3C, 0x4D] => Ok((Order::Big, BigEndian::read_u32(length))),
-        [0x4D, 0x3C, 0x2B, 0x1A] => Ok((Order::Little, LittleEndian::read_u32(length))),
-        _ => Err(Found::Damage(
-            "a section header without its byte order mark 1a2b3c4d: \
-             the file was overwritten or changed on the way; get it again"
+        [0x1A, 0x2B, 0x3C, 0x4D] => Ok((FileEndianness::Big, BigEndian::read_u32(length))),
+        [0x4D, 0x3C, 0x2B, 0x1A] => Ok((FileEndianness::Little, LittleEndian::read_u32(length))),
+        _ => Err(ParseStep::Damage(
+            "a section header without the byte order mark 1a2b3c4d: \
+             the file was overwritten or changed in transit; get it again"
                 .to_owned(),
         )),
     }
 }
 
-/// Option records, until their end or until one is broken.
+/// An iterator over option records, up to their end or the first malformed one.
 pub(super) struct OptionRecords<'a, B> {
     rest: &'a [u8],
-    order: PhantomData<B>,
+    byte_order: PhantomData<B>,
 }
 
 impl<'a, B> OptionRecords<'a, B> {
-    /// The records in a block's options.
+    /// Creates an iterator over a block's options.
     ///
     /// ```text
     ///      0       2       4
@@ -114,7 +118,7 @@ impl<'a, B> OptionRecords<'a, B> {
     pub(super) fn new(options: &'a [u8]) -> OptionRecords<'a, B> {
         OptionRecords {
             rest: options,
-            order: PhantomData,
+            byte_order: PhantomData,
         }
     }
 }

@@ -1,110 +1,116 @@
-//! What a capture file begins with: its bytes are recognised and unpacked, its header is read.
+//! The start of a capture file: format detection, decompression and the file header.
 
-use super::blocks::Blocks;
-use super::file::failure;
-use super::format::Format;
-use super::found::Found;
-use super::input::Input;
-use super::records::{FILE_HEADER, Records};
-use super::signature::{self, Kind};
+use super::file::read_error;
+use super::format_reader::FormatReader;
+use super::input::FileInput;
+use super::parse_step::ParseStep;
+use super::pcap_reader::{FILE_HEADER_LEN, PcapReader};
+use super::pcapng_reader::PcapngReader;
+use super::signature::{self, FileKind};
 use crate::error::{Error, Result};
 use std::path::Path;
 
-/// Recognises what `input` holds, unpacks it and reads its header.
+/// Detects the format of `input`, decompresses it and reads its header.
 ///
 /// # Errors
-/// As [`open`](super::file::open).
-pub(super) fn begin(path: &Path, mut input: Input) -> Result<(Input, Format)> {
-    let mut kind = recognise(path, &mut input)?;
-    if let Kind::Compressed(compression) = kind {
-        input = input.unpack(compression).map_err(|source| Error::File {
-            action: "cannot unpack",
-            path: path.to_owned(),
-            source,
-        })?;
-        kind = recognise(path, &mut input)?;
+/// The same as [`open`](super::file::open).
+pub(super) fn read_header(path: &Path, mut input: FileInput) -> Result<(FileInput, FormatReader)> {
+    let mut kind = detect_file_kind(path, &mut input)?;
+    if let FileKind::Compressed(compression) = kind {
+        input = input
+            .decompress(compression)
+            .map_err(|source| Error::File {
+                action: "cannot decompress",
+                path: path.to_owned(),
+                source,
+            })?;
+        kind = detect_file_kind(path, &mut input)?;
     }
     let format = match kind {
-        Kind::Pcap => Format::Records(file_header(path, &mut input)?),
-        Kind::PcapNg => Format::Blocks(first_section(path, &mut input)?),
-        Kind::Compressed(inner) => {
+        FileKind::Pcap => FormatReader::Pcap(read_file_header(path, &mut input)?),
+        FileKind::PcapNg => FormatReader::Pcapng(read_first_section(path, &mut input)?),
+        FileKind::Compressed(inner) => {
             let what = format!(
-                "packed twice, {} inside: unpack it once and read the result",
+                "compressed twice, with {} inside: decompress it once and read the result",
                 inner.name()
             );
-            return Err(refusal(path, what));
+            return Err(format_error(path, what));
         }
     };
-    input.read_ahead();
+    input.start_prefetching();
     Ok((input, format))
 }
 
-fn recognise(path: &Path, input: &mut Input) -> Result<Kind> {
-    reach(path, input, signature::LENGTH)?;
+fn detect_file_kind(path: &Path, input: &mut FileInput) -> Result<FileKind> {
+    fill_to(path, input, signature::SIGNATURE_LEN)?;
     let bytes = input.bytes();
-    let first = &bytes[..bytes.len().min(signature::LENGTH)];
-    signature::recognise(first).map_err(|what| refusal(path, what))
+    let first = &bytes[..bytes.len().min(signature::SIGNATURE_LEN)];
+    signature::detect(first).map_err(|what| format_error(path, what))
 }
 
-/// Reads until there are `needed` bytes; fewer only at the end.
-fn reach(path: &Path, input: &mut Input, needed: usize) -> Result<()> {
+/// Reads until `needed` bytes are available; fewer only at the end of the input.
+fn fill_to(path: &Path, input: &mut FileInput, needed: usize) -> Result<()> {
     while input.bytes().len() < needed {
         match input.fill(needed) {
             Ok(0) => break,
             Ok(_) => {}
-            Err(e) => return Err(failure(path, input, 0, e)),
+            Err(e) => return Err(read_error(path, input, 0, e)),
         }
     }
     Ok(())
 }
 
-fn file_header(path: &Path, input: &mut Input) -> Result<Records> {
-    reach(path, input, FILE_HEADER)?;
+fn read_file_header(path: &Path, input: &mut FileInput) -> Result<PcapReader> {
+    fill_to(path, input, FILE_HEADER_LEN)?;
     let Some(header) = input.bytes().first_chunk() else {
         let what = format!(
-            "the file ends inside its header: {FILE_HEADER} bytes expected, {} present; \
-             it was cut, perhaps while being written",
+            "the file ends inside its header: {FILE_HEADER_LEN} bytes expected, {} present; \
+             it was truncated, perhaps while being written",
             input.bytes().len()
         );
-        return Err(cut_header(path, what));
+        return Err(truncated_header_error(path, what));
     };
-    let records = Records::new(header).map_err(|what| refusal(path, what))?;
-    input.take(FILE_HEADER);
+    let records = PcapReader::new(header).map_err(|what| format_error(path, what))?;
+    input.consume(FILE_HEADER_LEN);
     Ok(records)
 }
 
-fn first_section(path: &Path, input: &mut Input) -> Result<Blocks> {
-    let mut blocks = Blocks::default();
+fn read_first_section(path: &Path, input: &mut FileInput) -> Result<PcapngReader> {
+    let mut blocks = PcapngReader::default();
     loop {
-        match blocks.step(input.bytes()) {
-            Found::More(needed) if needed > input.bytes().len() => {
+        match blocks.parse_next(input.bytes()) {
+            ParseStep::NeedMore(needed) if needed > input.bytes().len() => {
                 let before = input.bytes().len();
-                reach(path, input, before + 1)?;
+                fill_to(path, input, before + 1)?;
                 if input.bytes().len() == before {
-                    return Err(cut_header(path, blocks.cut(input.bytes())));
+                    return Err(truncated_header_error(
+                        path,
+                        blocks.truncation_message(input.bytes()),
+                    ));
                 }
             }
-            Found::Skip(size) => {
-                input.take(size);
+            ParseStep::Skip(size) => {
+                input.consume(size);
                 return Ok(blocks);
             }
-            Found::Damage(what) => return Err(refusal(path, what)),
-            // The signature is that of a section header, which is neither.
-            Found::More(_) | Found::Packet(_) => {
-                return Err(refusal(path, "no section header".to_owned()));
+            ParseStep::Damage(what) => return Err(format_error(path, what)),
+            // The signature is that of a section header, for which the parser returns neither of
+            // these results.
+            ParseStep::NeedMore(_) | ParseStep::Packet(_) => {
+                return Err(format_error(path, "no section header".to_owned()));
             }
         }
     }
 }
 
-fn refusal(path: &Path, what: String) -> Error {
+fn format_error(path: &Path, what: String) -> Error {
     Error::Format {
         file: path.display().to_string(),
         what,
     }
 }
 
-fn cut_header(path: &Path, what: String) -> Error {
+fn truncated_header_error(path: &Path, what: String) -> Error {
     Error::Damaged {
         file: path.display().to_string(),
         offset: 0,

@@ -1,223 +1,236 @@
-//! A file's bytes, mapped or streamed: readers see a slice and ask for more.
+//! Bytes of a capture file, memory-mapped or streamed: readers see a slice and request more.
 
 use super::Stop;
-use super::map::map;
-use super::readahead::Readahead;
+use super::map::map_file;
+use super::page_prefetcher::PagePrefetcher;
 use super::signature::Compression;
-use super::stream::{Patience, Stream};
-use crate::memory::{PAIR, prefetch_at};
+use super::stream::{Blocking, InputStream};
+use crate::prefetch::{LINE_PAIR_BYTES, prefetch_at};
 use memmap2::Mmap;
 use std::fs::File;
 use std::io::{self, Seek};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Where a capture's bytes come from.
-pub(super) enum Input {
-    /// A regular file, all of it there.
-    Map(Mapped),
-    /// Anything else.
-    Stream(Stream),
+/// Source of the bytes of a capture file.
+pub(super) enum FileInput {
+    /// A regular file, mapped as a whole.
+    Mapped(MappedFile),
+    /// A pipe, a terminal, a compressed file, or a file that cannot be mapped.
+    Stream(InputStream),
 }
 
-/// Who follows how far a map is read is told in steps of this many bytes.
-const STEP: usize = 64 << 10;
-/// How far ahead of the position the processor is asked for memory, in bytes. Where the next record begins is known only once this one's
-/// length is there, and a processor does not guess as far ahead as it takes.
-const AHEAD: usize = 4 << 10;
-/// Behind a record of this many bytes it does not guess at all,
-const FAR: usize = 512;
-/// and is asked for what is likely to be looked at next, in pairs of lines.
-const LANDING: usize = 5;
+/// Interval at which the position in a map is published to other threads, in bytes.
+const PROGRESS_STEP_BYTES: usize = 64 << 10;
+/// Distance ahead of the position at which memory is prefetched, in bytes. The next record's offset
+/// is available only once this record's length has been loaded, and the hardware prefetcher does
+/// not run far enough ahead.
+const PREFETCH_DISTANCE: usize = 4 << 10;
+/// Records of at least this many bytes defeat the hardware prefetcher, so the start of the next
+/// record is prefetched explicitly.
+const LARGE_RECORD_LEN: usize = 512;
+/// Number of cache-line pairs that are prefetched from the start of the record after a large one.
+const NEXT_RECORD_PREFETCHES: usize = 5;
 
-/// A map and how far it was consumed.
-pub(super) struct Mapped {
+/// A memory map and the position up to which it was consumed.
+pub(super) struct MappedFile {
     map: Arc<Mmap>,
     position: usize,
-    /// Where who follows is told the position again.
-    tell_at: usize,
+    /// Position at which `done` is updated next.
+    report_at: usize,
+    /// Position that other threads read: the progress display and the page prefetcher.
     done: Arc<AtomicU64>,
-    /// Set once packets are read.
-    readahead: Option<Readahead>,
-    /// Reads on from the first position, should the bytes turn out to be compressed.
+    /// Present once packets are being read from a large file.
+    prefetcher: Option<PagePrefetcher>,
+    /// The mapped file, which is read as a stream if the bytes turn out to be compressed.
     file: File,
 }
 
-impl Input {
-    /// Maps `file` from its present position on where that is possible, streams it where not. `done` follows how far the file is read.
+impl FileInput {
+    /// Opens `file` at its current position: mapped where possible, streamed otherwise. `done`
+    /// tracks the number of bytes read.
     ///
     /// # Errors
     /// The file cannot be examined.
-    pub(super) fn open(mut file: File, done: Arc<AtomicU64>) -> io::Result<Input> {
+    pub(super) fn open(mut file: File, done: Arc<AtomicU64>) -> io::Result<FileInput> {
         if !file.metadata()?.is_file() {
-            let patience = file.try_clone().map_or(Patience::Assume, Patience::Ask);
-            return Ok(Input::Stream(Stream::new(file, patience, done)));
+            let blocking = file.try_clone().map_or(Blocking::Always, Blocking::Poll);
+            return Ok(FileInput::Stream(InputStream::new(file, blocking, done)));
         }
-        // A shell may have read from its standard input before.
+        // A shell may already have read part of its standard input.
         let position = file.stream_position()?;
-        if let Ok(map) = map(&file)
+        if let Ok(map) = map_file(&file)
             && let Ok(position) = usize::try_from(position)
             && position <= map.len()
         {
             done.store(position as u64, Ordering::Relaxed);
-            return Ok(Input::Map(Mapped {
+            return Ok(FileInput::Mapped(MappedFile {
                 map: Arc::new(map),
                 position,
-                tell_at: position,
+                report_at: position,
                 done,
-                readahead: None,
+                prefetcher: None,
                 file,
             }));
         }
-        // Empty, or of a file system without maps.
-        Ok(Input::Stream(Stream::new(file, Patience::NotNeeded, done)))
+        // The file is empty, or its file system does not support mmap(2).
+        Ok(FileInput::Stream(InputStream::new(
+            file,
+            Blocking::Never,
+            done,
+        )))
     }
 
-    /// The map, where there is one.
+    /// Returns the memory map, if the input is mapped.
     pub(super) fn map(&self) -> Option<&Arc<Mmap>> {
         match self {
-            Input::Map(mapped) => Some(&mapped.map),
-            Input::Stream(_) => None,
+            FileInput::Mapped(mapped) => Some(&mapped.map),
+            FileInput::Stream(_) => None,
         }
     }
 
-    /// Goes back to an offset, in a map.
-    pub(super) fn go_back(&mut self, offset: u64) {
-        if let Input::Map(mapped) = self {
+    /// Moves back to `offset`; does nothing for a stream.
+    pub(super) fn seek_back(&mut self, offset: u64) {
+        if let FileInput::Mapped(mapped) = self {
             mapped.position = mapped.position.min(offset as usize);
-            mapped.tell();
+            mapped.report_progress();
         }
     }
 
-    /// The same, unpacked on the way. Only before anything is consumed.
+    /// Returns the same input, decompressed as it is read. Only valid before anything is consumed.
     ///
     /// # Errors
-    /// The decoder could not be made.
-    pub(super) fn unpack(self, compression: Compression) -> io::Result<Input> {
+    /// The decoder could not be created.
+    pub(super) fn decompress(self, compression: Compression) -> io::Result<FileInput> {
         let stream = match self {
-            Input::Map(mapped) => Stream::new(mapped.file, Patience::NotNeeded, mapped.done),
-            Input::Stream(stream) => stream,
+            FileInput::Mapped(mapped) => {
+                InputStream::new(mapped.file, Blocking::Never, mapped.done)
+            }
+            FileInput::Stream(stream) => stream,
         };
-        stream.unpack(compression).map(Input::Stream)
+        stream.decompress(compression).map(FileInput::Stream)
     }
 
-    /// What it is is known, and all of it will be read.
-    pub(super) fn read_ahead(&mut self) {
-        if let Input::Map(mapped) = self {
-            mapped.readahead = Readahead::start(&mapped.map, &mapped.done);
+    /// Starts the page prefetcher; called once the format is detected and the whole file will be
+    /// read.
+    pub(super) fn start_prefetching(&mut self) {
+        if let FileInput::Mapped(mapped) = self {
+            mapped.prefetcher = PagePrefetcher::start(&mapped.map, &mapped.done);
         }
     }
 
-    /// How the bytes were compressed.
+    /// Returns the compression of the input, if any.
     pub(super) fn compression(&self) -> Option<Compression> {
         match self {
-            Input::Map(_) => None,
-            Input::Stream(stream) => stream.compression,
+            FileInput::Mapped(_) => None,
+            FileInput::Stream(stream) => stream.compression,
         }
     }
 
-    /// Whether it is a regular file, of which everything is there.
+    /// True for a regular file, whose contents are all available.
     #[inline]
-    pub(super) fn is_whole(&self) -> bool {
+    pub(super) fn is_regular_file(&self) -> bool {
         match self {
-            Input::Map(_) => true,
-            Input::Stream(stream) => stream.is_whole(),
+            FileInput::Mapped(_) => true,
+            FileInput::Stream(stream) => stream.is_regular_file(),
         }
     }
 
-    /// Waits until there is something to read; false if somebody asked to stop and nothing came for a while.
-    pub(super) fn wait(&self, stop: &Stop) -> bool {
+    /// Waits until the input is readable; returns false if a stop was requested and no data arrived
+    /// within the drain timeout.
+    pub(super) fn wait_readable(&self, stop: &Stop) -> bool {
         match self {
-            Input::Map(_) => true,
-            Input::Stream(stream) => stream.wait(stop),
+            FileInput::Mapped(_) => true,
+            FileInput::Stream(stream) => stream.wait_readable(stop),
         }
     }
 
-    /// What is there and not consumed.
+    /// Returns the bytes that are available and not consumed.
     #[inline(always)]
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
-            Input::Map(mapped) => mapped.rest(),
-            Input::Stream(stream) => stream.bytes(),
+            FileInput::Mapped(mapped) => mapped.remaining(),
+            FileInput::Stream(stream) => stream.bytes(),
         }
     }
 
-    /// How many bytes were consumed, after unpacking.
+    /// Returns the number of bytes consumed, counted after decompression.
     pub(super) fn offset(&self) -> u64 {
         match self {
-            Input::Map(mapped) => mapped.position as u64,
-            Input::Stream(stream) => stream.offset(),
+            FileInput::Mapped(mapped) => mapped.position as u64,
+            FileInput::Stream(stream) => stream.offset(),
         }
     }
 
-    /// Consumes the first `size` of [`bytes`](Self::bytes), which has as many, and shows them.
+    /// Consumes and returns the first `size` bytes of [`bytes`](Self::bytes), which must have them.
     #[inline(always)]
-    pub(super) fn take(&mut self, size: usize) -> &[u8] {
+    pub(super) fn consume(&mut self, size: usize) -> &[u8] {
         match self {
-            Input::Map(mapped) => mapped.take(size),
-            Input::Stream(stream) => stream.take(size),
+            FileInput::Mapped(mapped) => mapped.consume(size),
+            FileInput::Stream(stream) => stream.consume(size),
         }
     }
 
-    /// Reads once, so that [`bytes`](Self::bytes) grows, at best to `needed`. Returns how many bytes came, 0 at the end.
+    /// Reads once and appends to [`bytes`](Self::bytes), of which the caller needs `needed`.
+    /// Returns the number of bytes read, 0 at the end.
     ///
     /// # Errors
-    /// Those of the reader.
+    /// The read failed.
     pub(super) fn fill(&mut self, needed: usize) -> io::Result<usize> {
         match self {
-            Input::Map(_) => Ok(0),
-            Input::Stream(stream) => stream.fill(needed),
+            FileInput::Mapped(_) => Ok(0),
+            FileInput::Stream(stream) => stream.fill(needed),
         }
     }
 
-    /// Whether [`fill`](Self::fill) may have to wait for somebody.
-    pub(super) fn would_wait(&self) -> bool {
+    /// True if [`fill`](Self::fill) may have to wait for a writer.
+    pub(super) fn can_block(&self) -> bool {
         match self {
-            Input::Map(_) => false,
-            Input::Stream(stream) => stream.would_wait(),
+            FileInput::Mapped(_) => false,
+            FileInput::Stream(stream) => stream.can_block(),
         }
     }
 }
 
-impl Mapped {
-    /// How much was consumed.
+impl MappedFile {
+    /// Returns the number of bytes consumed.
     #[inline(always)]
     pub(super) fn position(&self) -> usize {
         self.position
     }
 
-    /// What was not.
+    /// Returns the bytes that are not consumed.
     #[inline(always)]
-    pub(super) fn rest(&self) -> &[u8] {
+    pub(super) fn remaining(&self) -> &[u8] {
         &self.map[self.position..]
     }
 
-    /// As [`Input::take`].
+    /// Consumes bytes as [`FileInput::consume`] does, and prefetches the bytes after them.
     #[inline(always)]
-    pub(super) fn take(&mut self, size: usize) -> &[u8] {
+    pub(super) fn consume(&mut self, size: usize) -> &[u8] {
         let start = self.position;
         self.position += size;
-        prefetch_at(&self.map, start + AHEAD);
-        if size >= FAR {
-            for pair in 0..LANDING {
-                prefetch_at(&self.map, self.position + pair * PAIR);
+        prefetch_at(&self.map, start + PREFETCH_DISTANCE);
+        if size >= LARGE_RECORD_LEN {
+            for pair in 0..NEXT_RECORD_PREFETCHES {
+                prefetch_at(&self.map, self.position + pair * LINE_PAIR_BYTES);
             }
         }
-        if self.position >= self.tell_at {
-            self.tell();
+        if self.position >= self.report_at {
+            self.report_progress();
         }
         &self.map[start..self.position]
     }
 
     #[cold]
-    fn tell(&mut self) {
+    fn report_progress(&mut self) {
         self.done.store(self.position as u64, Ordering::Relaxed);
-        // At the very end too.
+        // The end of the file is reported as well.
         let last = if self.position < self.map.len() {
             self.map.len()
         } else {
             usize::MAX
         };
-        self.tell_at = last.min(self.position.saturating_add(STEP));
+        self.report_at = last.min(self.position.saturating_add(PROGRESS_STEP_BYTES));
     }
 }

@@ -1,22 +1,25 @@
-//! Frames from a live device, through libpcap (pcap(3PCAP), packet(7)).
+//! Live capture on a device, through libpcap (pcap(3PCAP), packet(7)).
 //!
-//! The ring is TPACKET_V3: the kernel hands over blocks, when they are full or 10 ms after their first packet. A filter
-//! is always installed, because the kernel applies the snap length only through one.
+//! The ring is TPACKET_V3: the kernel passes blocks to the program when they are full, or 10 ms
+//! after their first packet. A filter is always installed, because the kernel applies the snapshot
+//! length only through one.
 //!
-//! There is no capture thread. The ring itself goes on taking packets while others are printed or written, is far larger than
-//! any queue between threads, and counts what it loses; a thread in between cost as much CPU again, because every packet then
-//! moves from one processor's cache to another's. Packets are not copied either: they are used where the kernel put them, and a
-//! block of them goes back to it behind the last.
+//! There is no capture thread. The ring accepts packets while others are printed or written, is far
+//! larger than any queue between threads, and counts its drops; in measurements an extra thread
+//! doubled the CPU time, because every packet then moved from one processor's cache to another's.
+//! Packets are not copied either: they are used in the ring, and a block returns to the kernel
+//! after its last packet.
 //!
-//! Ending loses nothing: packets that arrive within 40 ms of the wish to stop are still taken (a connection's last
-//! acknowledgement is often on its way), then the kernel is told to accept no more, and the ring is read until it is empty.
+//! Stopping loses no packets: those that arrive within 40 ms of the stop request are still accepted
+//! (a connection's last acknowledgement is often on its way), then the kernel stops accepting, and
+//! the ring is read until it is empty.
 
 mod counters;
-mod ending;
-mod nap;
+mod device_monitor;
+mod open_error;
 mod options;
-mod presence;
-mod refusal;
+mod poll_policy;
+mod shutdown;
 
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
@@ -27,60 +30,64 @@ use pcap::{Active, Capture, Linktype, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use counters::Counters;
-use ending::{Ending, Step};
-use nap::Naps;
-pub use options::{MAX_SNAP_LEN, Options, Pace};
-use presence::Presence;
-use refusal::why_not_opened;
-pub use refusal::{missing_permission, program, shell_word};
+use device_monitor::DeviceMonitor;
+use open_error::open_error_message;
+pub use open_error::{quoted_program_path, setcap_command, shell_quote};
+pub use options::{DeliveryMode, LiveOptions, MAX_SNAP_LEN};
+use poll_policy::PollPolicy;
+use shutdown::{Shutdown, ShutdownStep};
 
-use super::{Losses, Next, Source, Stop, Take, socket};
+use super::{Losses, Source, SourceEvent, SourceHandler, Stop, socket};
 use crate::error::{Error, Result};
 use crate::packet::{self, Frame, Interface, LinkType, Resolution, Timestamp};
 
-/// The kernel hands over a block at the latest this long after its first packet.
-const HAND_OVER: Duration = Duration::from_millis(10);
-/// The most packets of a look at the ring; a wish to stop is heard behind them.
-const AT_A_TIME: usize = 512;
-/// The counters are asked for at most this often while packets flow.
-const COUNT_EVERY: Duration = Duration::from_millis(100);
-/// In a silence this often somebody looks whether the device is still there.
-const LOOK_FOR_DEVICE: Duration = Duration::from_secs(1);
+/// Time after a block's first packet at which the kernel passes the block on even if it is not
+/// full.
+const BLOCK_RETIRE_TIMEOUT: Duration = Duration::from_millis(10);
+/// Maximum number of packets per read of the ring; a stop request takes effect after them.
+const MAX_DISPATCH_PACKETS: usize = 512;
+/// Minimum interval between two reads of the kernel's counters while packets arrive.
+const STATS_INTERVAL: Duration = Duration::from_millis(100);
+/// Interval at which the device's existence is checked while no packets arrive.
+const DEVICE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A device that is open and not yet read.
-pub struct Live {
+/// A source of frames from an open device.
+pub struct LiveSource {
     capture: Capture<Active>,
     interface: Interface,
-    options: Options,
+    options: LiveOptions,
     stop: Stop,
-    ending: Ending,
-    /// When the filter was set.
-    since: Timestamp,
-    /// How many frames were given.
-    number: u64,
-    /// Whether the ring may hold more: not once it gave fewer packets than it was asked for.
-    ready: bool,
-    /// Whether the loop was told that nothing is waiting.
-    idle: bool,
-    /// Bytes that came since the last wait, and when that began.
-    flowing: u64,
-    waited: Instant,
-    naps: Naps,
-    /// When the ring was last looked at.
-    looked: Instant,
-    losses: Counters,
-    counted: Instant,
-    /// Whether packets came since then.
-    uncounted: bool,
-    presence: Presence,
+    shutdown: Shutdown,
+    /// Time at which the filter was set; earlier packets are discarded.
+    filter_set_at: Timestamp,
+    /// Number of frames delivered.
+    frame_count: u64,
+    /// True if the ring may hold more packets: the last read returned as many as it requested.
+    ring_ready: bool,
+    /// True if the handler was notified that no packet is waiting.
+    idle_reported: bool,
+    /// Number of bytes received since the last wait.
+    bytes_since_wait: u64,
+    /// Time at which the last wait started.
+    last_wait: Instant,
+    poll_policy: PollPolicy,
+    /// Time of the last read of the ring.
+    ring_read_at: Instant,
+    counters: Counters,
+    /// Time of the last read of the kernel's counters.
+    stats_read_at: Instant,
+    /// True if packets arrived after the last read of the kernel's counters.
+    stats_outdated: bool,
+    device_monitor: DeviceMonitor,
 }
 
-impl Live {
-    /// Opens the device, which captures from now on; [`set_filter`](Self::set_filter) comes next.
+impl LiveSource {
+    /// Opens the device, on which packets are captured from now on; the next call must be
+    /// [`set_filter`](Self::set_filter).
     ///
     /// # Errors
-    /// No such device, or not permitted; the message says what to do.
-    pub fn open(options: Options, stop: Stop) -> Result<Live> {
+    /// The device does not exist, or the permission is missing; the message contains the remedy.
+    pub fn open(options: LiveOptions, stop: Stop) -> Result<LiveSource> {
         let failed = |what: String| Error::Device {
             device: options.device.clone(),
             what,
@@ -90,33 +97,34 @@ impl Live {
                 capture
                     .precision(Precision::Nano)
                     .snaplen(options.snap_len.clamp(1, MAX_SNAP_LEN) as i32)
-                    .buffer_size(i32::try_from(options.buffer).unwrap_or(i32::MAX))
-                    .immediate_mode(options.pace == Pace::Immediate)
-                    .timeout(HAND_OVER.as_millis() as i32)
+                    .buffer_size(i32::try_from(options.ring_size).unwrap_or(i32::MAX))
+                    .immediate_mode(options.delivery == DeliveryMode::Immediate)
+                    .timeout(BLOCK_RETIRE_TIMEOUT.as_millis() as i32)
             })
             .and_then(Capture::open)
-            .map_err(|error| failed(why_not_opened(&error)))?;
+            .map_err(|error| failed(open_error_message(&error)))?;
         let mut capture = capture
             .setnonblock()
             .map_err(|error| failed(message(&error)))?;
         if options.is_loopback {
-            // Where the kernel is too old libpcap drops the second copy itself.
+            // On kernels before 4.20 this fails, and libpcap discards the second copy of each
+            // packet.
             let _ = socket::ignore_outgoing(capture.as_fd());
         }
-        // The cooked header that names the device is the better one.
-        let wanted = options
+        // Of the two cooked headers, SLL2 is preferred because it contains the interface index.
+        let requested = options
             .link
             .or((options.device == "any").then_some(LinkType::LINUX_SLL2));
-        if let Some(LinkType(number)) = wanted {
+        if let Some(LinkType(number)) = requested {
             let set = capture.set_datalink(Linktype(i32::from(number)));
             if options.link.is_some() {
                 set.map_err(|error| failed(message(&error)))?;
             }
         }
-        let presence = if options.is_loopback {
-            Presence::ALWAYS
+        let device_monitor = if options.is_loopback {
+            DeviceMonitor::PERMANENT
         } else {
-            Presence::of(&options.device, capture.as_fd())
+            DeviceMonitor::new(&options.device, capture.as_fd())
         };
         let interface = Interface {
             id: 0,
@@ -127,174 +135,185 @@ impl Live {
             resolution: Resolution::Nano,
         };
         let now = Instant::now();
-        Ok(Live {
+        Ok(LiveSource {
             capture,
             interface,
-            ending: Ending::new(options.duration.map(|duration| now + duration)),
+            shutdown: Shutdown::new(options.duration.map(|duration| now + duration)),
             options,
             stop,
-            since: Timestamp(0),
-            number: 0,
-            ready: true,
-            idle: false,
-            flowing: 0,
-            waited: now,
-            naps: Naps::default(),
-            looked: now,
-            losses: Counters::default(),
-            counted: now,
-            uncounted: false,
-            presence,
+            filter_set_at: Timestamp(0),
+            frame_count: 0,
+            ring_ready: true,
+            idle_reported: false,
+            bytes_since_wait: 0,
+            last_wait: now,
+            poll_policy: PollPolicy::default(),
+            ring_read_at: now,
+            counters: Counters::default(),
+            stats_read_at: now,
+            stats_outdated: false,
+            device_monitor,
         })
     }
 
-    /// The device, with the link type that its frames have.
+    /// Returns the device as an interface, with the link type of its frames.
     pub fn interface(&self) -> &Interface {
         &self.interface
     }
 
-    /// Installs a filter in the kernel (pcap-filter(7)); an empty one accepts everything.
+    /// Installs a filter in the kernel (pcap-filter(7)); an empty expression accepts everything.
     ///
     /// # Errors
-    /// The expression does not compile, or the kernel refuses it.
+    /// The expression does not compile, or the kernel rejects it.
     pub fn set_filter(&mut self, expression: &str) -> Result<()> {
-        let set = self.capture.filter(expression, true);
-        set.map_err(|error| Error::Filter {
+        let installed = self.capture.filter(expression, true);
+        installed.map_err(|error| Error::Filter {
             expression: expression.to_owned(),
             what: message(&error),
         })?;
-        // What the device accepted before there was a filter is neither shown nor counted.
+        // Packets accepted before the filter was set are neither delivered nor counted.
         if let Ok(stat) = self.capture.stats() {
-            self.losses
-                .begin([stat.received, stat.dropped, stat.if_dropped]);
+            self.counters
+                .reset([stat.received, stat.dropped, stat.if_dropped]);
         }
-        self.since = now();
+        self.filter_set_at = wall_clock_now();
         Ok(())
     }
 
-    /// The counters that [`losses`](Source::losses) reads, for another thread to look at.
+    /// Returns the counters that [`losses`](Source::losses) updates, for other threads to read.
     pub fn shared_losses(&self) -> Arc<Mutex<Losses>> {
-        Arc::clone(&self.losses.total)
+        Arc::clone(&self.counters.total)
     }
 
-    /// Gives what the ring holds, up to so many packets, and keeps the clocks that depend on whether there were any.
-    fn look(&mut self, take: &mut impl Take) -> Result<ControlFlow<()>> {
-        // Before: what comes while the ring is read is not yet overdue.
+    /// Delivers up to [`MAX_DISPATCH_PACKETS`] packets from the ring, and updates the timers that
+    /// depend on whether there were any.
+    fn read_ring(&mut self, handler: &mut impl SourceHandler) -> Result<ControlFlow<()>> {
+        // Taken before the read, so that packets that arrive during it do not count as late.
         let now = Instant::now();
-        let before = self.number;
-        let gave = self.give(take)?;
-        self.looked = now;
-        if now - self.counted >= COUNT_EVERY {
-            self.count(now);
+        let before = self.frame_count;
+        let control = self.dispatch_packets(handler)?;
+        self.ring_read_at = now;
+        if now - self.stats_read_at >= STATS_INTERVAL {
+            self.update_counters(now);
         }
-        // Under steady traffic nobody ever waits, but somebody may ask to stop.
-        self.advance(now);
-        if self.number > before {
-            self.idle = false;
-            self.uncounted = true;
-            self.ending.gave(now);
+        // Under steady traffic the loop never waits, so stop requests are checked here as well.
+        self.advance_shutdown(now);
+        if self.frame_count > before {
+            self.idle_reported = false;
+            self.stats_outdated = true;
+            self.shutdown.record_packets(now);
         }
-        Ok(gave)
+        Ok(control)
     }
 
-    fn give(&mut self, take: &mut impl Take) -> Result<ControlFlow<()>> {
-        let (interface, since) = (&self.interface, self.since);
-        let (mut number, mut bytes) = (self.number, 0);
-        let mut gave = ControlFlow::Continue(());
-        let looked = self.capture.dispatch(Some(AT_A_TIME), |packet| {
+    fn dispatch_packets(&mut self, handler: &mut impl SourceHandler) -> Result<ControlFlow<()>> {
+        let (interface, since) = (&self.interface, self.filter_set_at);
+        let (mut number, mut bytes) = (self.frame_count, 0);
+        let mut control = ControlFlow::Continue(());
+        let dispatched = self.capture.dispatch(Some(MAX_DISPATCH_PACKETS), |packet| {
             let header = packet.header;
-            // With nanosecond precision the field for microseconds holds nanoseconds.
+            // With nanosecond precision, `tv_usec` contains nanoseconds.
             let time = Timestamp::new(header.ts.tv_sec, header.ts.tv_usec as u32);
-            if time < since || gave.is_break() {
+            if time < since || control.is_break() {
                 return;
             }
             number += 1;
             bytes += packet.data.len() as u64;
-            gave = take.take(&Next::Frame(Frame {
+            control = handler.handle(&SourceEvent::Frame(Frame {
                 number,
                 time,
                 interface,
                 link: interface.link,
                 wire_len: header.len,
                 bytes: packet.data,
-                options: packet::Options::default(),
+                options: packet::FrameOptions::default(),
             }));
         });
-        self.flowing += bytes;
-        let came = number > std::mem::replace(&mut self.number, number);
-        match looked {
-            Ok(count) => self.ready = count == AT_A_TIME,
-            // What came before it is of use; the error comes again.
-            Err(_) if came => self.ready = true,
+        self.bytes_since_wait += bytes;
+        let has_frames = number > std::mem::replace(&mut self.frame_count, number);
+        match dispatched {
+            Ok(count) => self.ring_ready = count == MAX_DISPATCH_PACKETS,
+            // The frames before the error are delivered first; the next read returns it again.
+            Err(_) if has_frames => self.ring_ready = true,
             Err(error) => {
                 return Err(Error::Device {
                     device: self.options.device.clone(),
-                    what: format!("the capture ended: {}", message(&error)),
+                    what: format!("capture stopped: {}", message(&error)),
                 });
             }
         }
-        Ok(gave)
+        Ok(control)
     }
 
-    /// Goes on towards the end, where somebody asked for it.
-    fn advance(&mut self, now: Instant) -> Step {
+    /// Advances the shutdown, if one was requested.
+    fn advance_shutdown(&mut self, now: Instant) -> ShutdownStep {
         let step = self
-            .ending
-            .advance(now, self.looked, self.stop.is_requested());
-        if step == Step::Close {
-            let _ = socket::accept_no_more(self.capture.as_fd());
-            return Step::Wait(Some(ending::EMPTY));
+            .shutdown
+            .advance(now, self.ring_read_at, self.stop.is_requested());
+        if step == ShutdownStep::StopAccepting {
+            let _ = socket::attach_drop_all_filter(self.capture.as_fd());
+            return ShutdownStep::Wait(Some(shutdown::RING_DRAIN_TIMEOUT));
         }
         step
     }
 
-    fn count(&mut self, now: Instant) {
-        self.counted = now;
-        self.uncounted = false;
+    fn update_counters(&mut self, now: Instant) {
+        self.stats_read_at = now;
+        self.stats_outdated = false;
         if let Ok(stat) = self.capture.stats() {
-            self.losses
-                .add([stat.received, stat.dropped, stat.if_dropped]);
+            self.counters
+                .update([stat.received, stat.dropped, stat.if_dropped]);
         }
     }
 
-    /// Waits for packets, for the wish to stop, or for this long; while packets flow, only for a nap.
-    fn wait(&mut self, now: Instant, at_most: Option<Duration>) -> Result<()> {
-        let came = std::mem::take(&mut self.flowing);
-        let since = now - std::mem::replace(&mut self.waited, now);
-        let flows = came > 0;
-        let nap = self.options.pace.nap();
-        let naps = self.naps.pays(nap, self.options.buffer, came, since);
-        let longest = match flows {
-            true => Some(nap),
-            false => self.presence.is_doubtful().then_some(LOOK_FOR_DEVICE),
+    /// Waits for packets, a stop request or `max_wait`; while packets arrive, only for one poll
+    /// interval.
+    fn wait(&mut self, now: Instant, max_wait: Option<Duration>) -> Result<()> {
+        let bytes = std::mem::take(&mut self.bytes_since_wait);
+        let elapsed = now - std::mem::replace(&mut self.last_wait, now);
+        let is_active = bytes > 0;
+        let sleep = self.options.delivery.sleep_duration();
+        let ignores_ring =
+            self.poll_policy
+                .decide_sleep(sleep, self.options.ring_size, bytes, elapsed);
+        let longest = match is_active {
+            true => Some(sleep),
+            false => self
+                .device_monitor
+                .can_disappear()
+                .then_some(DEVICE_CHECK_INTERVAL),
         };
-        let tick = self.options.tick.filter(|_| !flows);
-        let time = at_most.into_iter().chain(longest).chain(tick).min();
-        // Before a silence, during which somebody may ask.
-        if !flows && self.uncounted {
-            self.count(now);
+        let tick = self.options.tick_interval.filter(|_| !is_active);
+        let timeout = max_wait.into_iter().chain(longest).chain(tick).min();
+        // Before a long wait, during which another thread may read the counters.
+        if !is_active && self.stats_outdated {
+            self.update_counters(now);
         }
-        // After a nap that gave nothing the loop is told once more, before the wait that may be long.
-        self.idle = !flows;
-        let timeout = time.and_then(|time| Timespec::try_from(time).ok());
+        // After a short wait without packets, the handler is notified once more before a long one.
+        self.idle_reported = !is_active;
+        let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
         let stop = self.stop.fd();
         let (device, stop) = (
             PollFd::new(&self.capture, PollFlags::IN),
             PollFd::new(&stop, PollFlags::IN),
         );
         let both = &mut [device, stop];
-        // Once it has been heard, the wish stays readable. Who has not heard it yet must: it may have come since the last look.
-        let from = usize::from(naps);
-        let until = 1 + usize::from(self.ending.is_running());
-        let waiting = both.get_mut(from..until).unwrap_or_default();
-        match poll(waiting, timeout.as_ref()) {
-            Ok(0) if !flows && self.presence.is_gone(self.capture.as_fd()) => Err(Error::Device {
-                device: self.options.device.clone(),
-                what: "the capture ended: The interface disappeared".into(),
-            }),
-            // The loop is told that time goes by.
+        // After a stop request its descriptor stays readable, so it is polled only until the
+        // shutdown starts. Until then it must be polled, because a request may have arrived after
+        // the last check.
+        let first = usize::from(ignores_ring);
+        let end = 1 + usize::from(self.shutdown.is_running());
+        let polled = both.get_mut(first..end).unwrap_or_default();
+        match poll(polled, timeout.as_ref()) {
+            Ok(0) if !is_active && self.device_monitor.is_gone(self.capture.as_fd()) => {
+                Err(Error::Device {
+                    device: self.options.device.clone(),
+                    what: "capture stopped: The interface disappeared".into(),
+                })
+            }
+            // The handler is notified again, so that its timers advance.
             Ok(0) if tick.is_some() => {
-                self.idle = false;
+                self.idle_reported = false;
                 Ok(())
             }
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
@@ -306,48 +325,49 @@ impl Live {
     }
 }
 
-impl Source for Live {
-    fn each(&mut self, take: &mut impl Take) -> Result<()> {
+impl Source for LiveSource {
+    fn for_each(&mut self, handler: &mut impl SourceHandler) -> Result<()> {
         loop {
-            if !self.ready {
-                if !self.idle {
-                    self.idle = true;
-                    if take.take(&Next::Idle(now())).is_break() {
+            if !self.ring_ready {
+                if !self.idle_reported {
+                    self.idle_reported = true;
+                    let idle = SourceEvent::Idle(wall_clock_now());
+                    if handler.handle(&idle).is_break() {
                         return Ok(());
                     }
                 }
                 let now = Instant::now();
-                match self.advance(now) {
-                    Step::Wait(time) => self.wait(now, time)?,
-                    Step::Over => break,
-                    Step::Close => {}
+                match self.advance_shutdown(now) {
+                    ShutdownStep::Wait(timeout) => self.wait(now, timeout)?,
+                    ShutdownStep::Finished => break,
+                    ShutdownStep::StopAccepting => {}
                 }
             }
-            if self.look(take)?.is_break() {
+            if self.read_ring(handler)?.is_break() {
                 return Ok(());
             }
         }
-        let _ = take.take(&Next::End);
+        let _ = handler.handle(&SourceEvent::End);
         Ok(())
     }
 
     fn losses(&mut self) -> Losses {
-        self.count(Instant::now());
+        self.update_counters(Instant::now());
         *self
-            .losses
+            .counters
             .total
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The clock that the kernel stamps packets with.
-fn now() -> Timestamp {
+/// Returns the time of the clock that the kernel timestamps packets with.
+fn wall_clock_now() -> Timestamp {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Timestamp(now.map_or(0, |now| now.as_nanos() as i64))
 }
 
-/// Live devices give libpcap's own number for raw IP; files have another.
+/// Converts libpcap's DLT number, which for raw IP differs from the link type in files.
 fn link_type(link: Linktype) -> LinkType {
     match u16::try_from(link.0) {
         Ok(12 | 14) => LinkType::RAW,
@@ -356,7 +376,7 @@ fn link_type(link: Linktype) -> LinkType {
     }
 }
 
-/// libpcap's own words, without the crate's.
+/// Returns libpcap's error message without the text that the crate adds.
 pub(crate) fn message(error: &pcap::Error) -> String {
     match error {
         pcap::Error::PcapError(text) => text.clone(),

@@ -1,27 +1,29 @@
-//! Files as memory (mmap(2)).
+//! Memory-mapped files (mmap(2)).
 
 use memmap2::{Advice, Mmap, UncheckedAdvice};
 use std::fs::File;
 use std::io;
 
-/// Maps a regular file that is not empty, for reading from its beginning to its end.
+/// Maps a regular file that is not empty, for sequential reading.
 ///
 /// # Errors
-/// The file is empty, or its file system cannot map it; it can still be read.
+/// The file is empty, or its file system does not support mapping; it can still be read.
 #[allow(unsafe_code)]
-pub(super) fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the map is private and only read, and every read is inside its length. What the compiler cannot know is whether another
-    // process writes to the file meanwhile. Bytes that change give other packets, never anything worse: each is checked again on its own.
-    // A file that is cut shorter meanwhile ends this process with SIGBUS, as it ends every program that maps files.
+pub(super) fn map_file(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the map is private and only read, and every read is inside its length. The compiler
+    // cannot rule out that another process writes to the file meanwhile. Bytes that change yield
+    // different packets and nothing worse, because every access is bounds-checked. If the
+    // file is truncated meanwhile, SIGBUS ends this process, like every program that maps files.
     let map = unsafe { Mmap::map(file) }?;
-    // Only advice: a kernel that does not take it reads ahead less.
+    // Only advice: a kernel that ignores it reads ahead less.
     let _ = map.advise(Advice::Sequential);
     Ok(map)
 }
 
-/// Gives pages of a map back: whoever looks there again gets them from the file again.
+/// Releases pages of a map; another access reads them from the file again.
 #[allow(unsafe_code)]
-pub(super) fn give_back(map: &Mmap, offset: usize, len: usize) {
-    // SAFETY: the pages belong to a file and were never written to, so that giving them back loses nothing.
+pub(super) fn release_pages(map: &Mmap, offset: usize, len: usize) {
+    // SAFETY: the pages belong to a file and were never written to, so releasing them loses
+    // nothing.
     let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, len) };
 }

@@ -1,82 +1,87 @@
-//! Where frames come from: libpcap on a live device, mapped files, pipes.
+//! Sources of frames: libpcap on a live device, memory-mapped files, pipes.
 
 pub mod file;
 pub mod live;
 
-mod ahead;
-mod blocks;
-mod clock;
-mod format;
-mod found;
+mod decompress;
+mod format_reader;
+mod frame_index;
 mod framing;
 mod header;
 mod input;
+mod interface_clock;
 mod map;
-mod readahead;
-mod records;
+mod page_prefetcher;
+mod parse_step;
+mod pcap_reader;
+mod pcapng_reader;
+mod read_ahead;
 mod signature;
 mod socket;
 mod stop;
 mod stream;
-mod survey;
-mod unpack;
 
 pub use file::{FileSource, Progress};
+pub use frame_index::{FrameIndex, FrameIndexReader, FrameVisitor, IndexedFrames};
 pub use stop::Stop;
-pub use survey::{Frames, Reader, Survey, Visitor};
 
 use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::packet::{Frame, Timestamp};
 
-/// Something that gives frames, one after the other.
+/// A source of frames, in capture order.
 ///
-/// It gives them rather than being asked for the next: libpcap shows the kernel's memory only while it calls, and a packet that could
-/// be kept until the next question would have to be copied.
+/// It pushes frames to a handler instead of returning them one by one: libpcap exposes the kernel's
+/// ring memory only during its callback, so a frame that outlives the call would have to be copied.
 pub trait Source {
-    /// Gives frames from where it stands, with what there is to say between them, until it is told to break off or has said
-    /// [`Next::End`]. By reference, because a frame is too large to be moved for nothing.
+    /// Passes every frame from the current position to the handler, with the other events in
+    /// between, until the handler breaks or [`SourceEvent::End`] was delivered. Events are passed
+    /// by reference, because a frame is large and would be moved needlessly.
     ///
     /// # Errors
-    /// The device failed or the file is damaged. Every good frame was given before.
-    fn each(&mut self, take: &mut impl Take) -> Result<()>;
+    /// The device failed or the file is damaged. Every good frame before that was delivered.
+    fn for_each(&mut self, handler: &mut impl SourceHandler) -> Result<()>;
 
-    /// The file that it reads, if all of it is mapped: several threads can work on its frames at the same time.
-    fn mapped(&mut self) -> Option<&mut FileSource> {
+    /// Returns the file that this source reads, if the file is memory-mapped as a whole; several
+    /// threads can then process its frames at the same time.
+    fn as_mapped_file(&mut self) -> Option<&mut FileSource> {
         None
     }
 
-    /// What was lost or passed over so far.
+    /// Returns the packets lost and the blocks skipped so far.
     fn losses(&mut self) -> Losses;
 }
 
-/// Takes what a source gives, and says whether it is to go on. Closures do. Whoever takes all frames of a file is a type of its own: a closure
-/// is called in several places, and so not inlined in the one that counts.
-pub trait Take {
-    /// Takes what the source has to say.
-    fn take(&mut self, next: &Next<'_>) -> ControlFlow<()>;
+/// A consumer of source events, which decides whether the source continues. Closures implement it.
+///
+/// The packet loop is a named type instead: a closure is called in several places, so the compiler
+/// does not inline it in the hot one.
+pub trait SourceHandler {
+    /// Handles one event; `Break` stops the source.
+    fn handle(&mut self, event: &SourceEvent<'_>) -> ControlFlow<()>;
 }
 
-impl<F: FnMut(&Next<'_>) -> ControlFlow<()>> Take for F {
+impl<F: FnMut(&SourceEvent<'_>) -> ControlFlow<()>> SourceHandler for F {
     #[inline]
-    fn take(&mut self, next: &Next<'_>) -> ControlFlow<()> {
-        self(next)
+    fn handle(&mut self, event: &SourceEvent<'_>) -> ControlFlow<()> {
+        self(event)
     }
 }
 
-/// What a [`Source`] has to say.
+/// An event from a [`Source`].
 #[derive(Debug, Clone, Copy)]
-pub enum Next<'a> {
+pub enum SourceEvent<'a> {
     /// A frame.
     Frame(Frame<'a>),
-    /// Nothing now; what follows was waited for. The time is the capture's clock. It is said once more when a short wait gave nothing.
+    /// No frame is available now; the source waits for the next one. Contains the current time of
+    /// the capture's clock. Sent again if a short wait returned no frame.
     Idle(Timestamp),
-    /// Nothing any more.
+    /// No more frames will come.
     End,
 }
 
-/// What did not become a frame.
+/// Packets and blocks that did not become frames.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Losses {
     /// Packets that the kernel accepted for this capture; 0 for files.
@@ -85,6 +90,6 @@ pub struct Losses {
     pub dropped: u64,
     /// Packets that the interface dropped.
     pub dropped_by_interface: u64,
-    /// Blocks of a pcapng file that carry no packet and were passed over.
+    /// Blocks of a pcapng file that carry no packet and were skipped.
     pub skipped_blocks: u64,
 }

@@ -1,20 +1,21 @@
-//! What a file is, by its first bytes and never by its name: pcap-savefile(5), draft-ietf-opsawg-pcapng, RFC 1952 (gzip), RFC 8878 (zstd).
+//! File type detection from the first bytes, never from the name: pcap-savefile(5),
+//! draft-ietf-opsawg-pcapng, RFC 1952 (gzip), RFC 8878 (zstd).
 
-/// The most bytes that [`recognise`] looks at. Every whole file of a kind that lcap reads has more of them, or shows them all.
-pub(super) const LENGTH: usize = 16;
+/// Maximum number of bytes that [`detect`] inspects; of a shorter file, all bytes are inspected.
+pub(super) const SIGNATURE_LEN: usize = 16;
 
-/// What lcap reads.
+/// A file type that lcap reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FileKind {
     /// A pcap file: records.
     Pcap,
     /// A pcapng file: blocks.
     PcapNg,
-    /// Something compressed.
+    /// A compressed file.
     Compressed(Compression),
 }
 
-/// How something is compressed.
+/// A compression format that lcap reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Compression {
     /// RFC 1952.
@@ -24,7 +25,7 @@ pub(super) enum Compression {
 }
 
 impl Compression {
-    /// As the user knows it.
+    /// Returns the name used in messages.
     pub(super) fn name(self) -> &'static str {
         match self {
             Compression::Gzip => "gzip",
@@ -33,34 +34,33 @@ impl Compression {
     }
 }
 
-/// What begins with `first`: the file's first [`LENGTH`] bytes, or all of them if it has fewer.
+/// Detects the type of a file from `first`: its first [`SIGNATURE_LEN`] bytes, or all if it has
+/// fewer.
 ///
 /// # Errors
-/// What it is instead and what to do, in words.
-pub(super) fn recognise(first: &[u8]) -> Result<Kind, String> {
+/// A message that names the file's actual type and a remedy.
+pub(super) fn detect(first: &[u8]) -> Result<FileKind, String> {
     match first {
         [] => {
-            return Err(
-                "empty: there is not even the header that every capture file has; \
-                            whoever wrote it has not begun, or could not"
-                    .to_owned(),
-            );
+            return Err("the file is empty: it has no capture file header; \
+                 the program that writes it has failed, or has written nothing so far"
+                .to_owned());
         }
         [0xA1, 0xB2, 0xC3, 0xD4, ..]
         | [0xD4, 0xC3, 0xB2, 0xA1, ..]
         | [0xA1, 0xB2, 0x3C, 0x4D, ..]
         | [0x4D, 0x3C, 0xB2, 0xA1, ..]
         | [0xA1, 0xB2, 0xCD, 0x34, ..]
-        | [0x34, 0xCD, 0xB2, 0xA1, ..] => return Ok(Kind::Pcap),
-        [0x0A, 0x0D, 0x0D, 0x0A, ..] => return Ok(Kind::PcapNg),
-        [0x1F, 0x8B, ..] => return Ok(Kind::Compressed(Compression::Gzip)),
-        // A frame, or one that is to be skipped and may stand before it.
+        | [0x34, 0xCD, 0xB2, 0xA1, ..] => return Ok(FileKind::Pcap),
+        [0x0A, 0x0D, 0x0D, 0x0A, ..] => return Ok(FileKind::PcapNg),
+        [0x1F, 0x8B, ..] => return Ok(FileKind::Compressed(Compression::Gzip)),
+        // A zstd frame, or a skippable frame that may come before it.
         [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
-            return Ok(Kind::Compressed(Compression::Zstd));
+            return Ok(FileKind::Compressed(Compression::Zstd));
         }
         _ => {}
     }
-    for (signature, name, remedy) in FOREIGN {
+    for (signature, name, remedy) in UNSUPPORTED_FORMATS {
         if first.starts_with(signature) {
             return Err(format!("{name}: {remedy}"));
         }
@@ -70,67 +70,76 @@ pub(super) fn recognise(first: &[u8]) -> Result<Kind, String> {
         .all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n'))
     {
         return Err(
-            "text, no capture file: if it is a hex dump, `text2pcap FILE out.pcap` makes a capture of it"
+            "not a capture file (plain text); convert a hex dump with `text2pcap FILE out.pcap`"
                 .to_owned(),
         );
     }
     Err(format!(
-        "not a capture file: it begins with {}, and lcap reads pcap and pcapng, as they are or packed by gzip or zstd; \
-         if Wireshark reads it, `editcap FILE out.pcap` converts it",
-        hexadecimal(first)
+        "not a capture file (it starts with {}); \
+         lcap reads pcap and pcapng, plain or compressed with gzip or zstd; \
+         if Wireshark opens it, convert it with `editcap FILE out.pcap`",
+        hex_prefix(first)
     ))
 }
 
-const CONVERT: &str = "convert it with `editcap FILE out.pcap`";
+const CONVERT_REMEDY: &str = "convert it with `editcap FILE out.pcap`";
 
-/// What is known and not read: first bytes, name, remedy.
-const FOREIGN: &[(&[u8], &str, &str)] = &[
-    (b"snoop\0\0\0", "snoop format", CONVERT),
-    (b"btsnoop\0", "btsnoop format (Bluetooth)", CONVERT),
-    (b"RTSS", "Microsoft Network Monitor 1 format", CONVERT),
-    (b"GMBU", "Microsoft Network Monitor 2 format", CONVERT),
-    (b"TRSNIFF data", "Sniffer format", CONVERT),
-    (b"XCP\0", "NetXRay format", CONVERT),
-    (b"\x7Fver", "OmniPeek format", CONVERT),
-    (b"iptrace ", "AIX iptrace format", CONVERT),
-    (b"ObserverPktBuffe", "Observer format", CONVERT),
-    (b"\xA1\x2B\x3C\x4D", "Navtel pcap format", CONVERT),
-    (b"\x4D\x3C\x2B\xA1", "Navtel pcap format", CONVERT),
-    (b"\x1C\x00\x01\xAC", "Ixia lcap format", CONVERT),
-    (b"\xAC\x01\x00\x1C", "Ixia lcap format", CONVERT),
+/// Formats that are detected but not read: first bytes, name, remedy.
+const UNSUPPORTED_FORMATS: &[(&[u8], &str, &str)] = &[
+    (b"snoop\0\0\0", "snoop format", CONVERT_REMEDY),
+    (b"btsnoop\0", "btsnoop format (Bluetooth)", CONVERT_REMEDY),
+    (
+        b"RTSS",
+        "Microsoft Network Monitor 1 format",
+        CONVERT_REMEDY,
+    ),
+    (
+        b"GMBU",
+        "Microsoft Network Monitor 2 format",
+        CONVERT_REMEDY,
+    ),
+    (b"TRSNIFF data", "Sniffer format", CONVERT_REMEDY),
+    (b"XCP\0", "NetXRay format", CONVERT_REMEDY),
+    (b"\x7Fver", "OmniPeek format", CONVERT_REMEDY),
+    (b"iptrace ", "AIX iptrace format", CONVERT_REMEDY),
+    (b"ObserverPktBuffe", "Observer format", CONVERT_REMEDY),
+    (b"\xA1\x2B\x3C\x4D", "Navtel pcap format", CONVERT_REMEDY),
+    (b"\x4D\x3C\x2B\xA1", "Navtel pcap format", CONVERT_REMEDY),
+    (b"\x1C\x00\x01\xAC", "Ixia lcap format", CONVERT_REMEDY),
+    (b"\xAC\x01\x00\x1C", "Ixia lcap format", CONVERT_REMEDY),
     (
         b"\x04\x22\x4D\x18",
-        "packed by lz4",
-        "unpack it with `lz4 -dc FILE | lcap -r -`",
+        "compressed with lz4",
+        "decompress it with `lz4 -dc FILE | lcap -r -`",
     ),
     (
         b"\xFD7zXZ\0",
-        "packed by xz",
-        "unpack it with `xz -dc FILE | lcap -r -`",
+        "compressed with xz",
+        "decompress it with `xz -dc FILE | lcap -r -`",
     ),
     (
         b"BZh",
-        "packed by bzip2",
-        "unpack it with `bzip2 -dc FILE | lcap -r -`",
+        "compressed with bzip2",
+        "decompress it with `bzip2 -dc FILE | lcap -r -`",
     ),
     (
         b"\x1F\x9D",
-        "packed by compress",
-        "unpack it with `gzip -dc FILE | lcap -r -`",
+        "compressed with compress",
+        "decompress it with `gzip -dc FILE | lcap -r -`",
     ),
     (
         b"PK\x03\x04",
         "a ZIP archive",
-        "unpack it with `unzip -p FILE | lcap -r -`",
+        "decompress it with `unzip -p FILE | lcap -r -`",
     ),
     (
         b"7z\xBC\xAF\x27\x1C",
         "a 7-Zip archive",
-        "unpack it with `7z x -so FILE | lcap -r -`",
+        "decompress it with `7z x -so FILE | lcap -r -`",
     ),
 ];
 
-fn hexadecimal(bytes: &[u8]) -> String {
+fn hex_prefix(bytes: &[u8]) -> String {
     let digits: Vec<String> = bytes
         .iter()
         .take(4)
@@ -141,18 +150,18 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{FOREIGN, recognise};
+    use super::{UNSUPPORTED_FORMATS, detect};
 
     #[test]
-    fn other_formats_are_refused_by_name_with_what_to_do() {
-        for (signature, name, remedy) in FOREIGN {
-            let what = recognise(signature).unwrap_err();
+    fn unsupported_formats_are_named_with_a_remedy() {
+        for (signature, name, remedy) in UNSUPPORTED_FORMATS {
+            let what = detect(signature).unwrap_err();
             assert_eq!(what, format!("{name}: {remedy}"));
         }
-        assert!(recognise(b"").unwrap_err().starts_with("empty"));
-        assert!(recognise(b"0000  45 00").unwrap_err().contains("text2pcap"));
+        assert!(detect(b"").unwrap_err().contains("empty"));
+        assert!(detect(b"0000  45 00").unwrap_err().contains("text2pcap"));
         assert!(
-            recognise(&[0, 1, 2, 3, 4])
+            detect(&[0, 1, 2, 3, 4])
                 .unwrap_err()
                 .contains("00 01 02 03")
         );

@@ -1,4 +1,5 @@
-//! The wish to stop, made by a signal, a timer or a closed pipe, and heard by whoever waits for packets.
+//! Stop requests, made on a signal, a timer or a closed pipe and received by a source that waits
+//! for packets.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -6,52 +7,52 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Result;
 
-/// Asks a source to end; clones ask the same one.
+/// A stop request for a source; clones share it.
 #[derive(Debug, Clone)]
 pub struct Stop {
-    shared: Arc<Shared>,
+    shared: Arc<StopState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct StopState {
     requested: AtomicBool,
-    /// Readable once a stop was requested, so that a poll wakes.
-    wakes: OwnedFd,
-    waker: OwnedFd,
+    /// Readable once a stop was requested, so that poll(2) wakes up.
+    wake_reader: OwnedFd,
+    wake_writer: OwnedFd,
 }
 
 impl Stop {
-    /// A stop that nobody has asked for yet.
+    /// Creates the state before a stop request.
     ///
     /// # Errors
     /// The process has no file descriptors left.
     pub fn new() -> Result<Stop> {
-        let (wakes, waker) = std::io::pipe()?;
+        let (reader, writer) = std::io::pipe()?;
         let requested = AtomicBool::new(false);
         Ok(Stop {
-            shared: Arc::new(Shared {
+            shared: Arc::new(StopState {
                 requested,
-                wakes: wakes.into(),
-                waker: waker.into(),
+                wake_reader: reader.into(),
+                wake_writer: writer.into(),
             }),
         })
     }
 
-    /// Asks the source to end: it still gives what was captured before.
+    /// Requests the source to end, after it has delivered the packets that are already captured.
     pub fn request(&self) {
         if !self.shared.requested.swap(true, Ordering::AcqRel) {
             // The pipe is empty, so one byte always fits.
-            let _ = rustix::io::write(&self.shared.waker, &[0]);
+            let _ = rustix::io::write(&self.shared.wake_writer, &[0]);
         }
     }
 
-    /// Whether somebody asked.
+    /// True once a stop was requested.
     pub fn is_requested(&self) -> bool {
         self.shared.requested.load(Ordering::Acquire)
     }
 
-    /// Becomes readable when somebody asks.
+    /// Returns a descriptor that becomes readable when a stop is requested.
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.shared.wakes.as_fd()
+        self.shared.wake_reader.as_fd()
     }
 }

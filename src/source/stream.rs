@@ -1,9 +1,9 @@
-//! Bytes that come when they come: pipes, terminals and whatever is being decompressed.
+//! Streamed input: pipes, terminals and decompressed files.
 
 use super::Stop;
-use super::ahead::Ahead;
+use super::decompress::{GzipReader, ZstdReader};
+use super::read_ahead::ReadAhead;
 use super::signature::Compression;
-use super::unpack::{Gzip, Zstd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -11,46 +11,47 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How much is asked for at once: what a pipe holds.
-const READ: usize = 64 * 1024;
+/// Size of one read in bytes: the capacity of a pipe.
+const READ_SIZE: usize = 64 * 1024;
 
-/// How long the writer of a pipe, who was told to stop too, may take for what it still holds.
-const FAREWELL: Duration = Duration::from_millis(250);
+/// Time that the writer of a pipe has to send its remaining data after a stop request. The signal
+/// that causes the request usually reaches the writer as well.
+const WRITER_DRAIN_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// A reader and what was read from it and not yet consumed.
-pub(super) struct Stream {
+/// A reader and the bytes read from it that are not consumed.
+pub(super) struct InputStream {
     reader: Box<dyn Read + Send>,
-    patience: Patience,
+    blocking: Blocking,
     /// The unconsumed bytes are `buffer[start..end]`.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// How many bytes were consumed before `start`.
+    /// Total number of bytes consumed, up to `start`.
     consumed: u64,
-    /// Set once the bytes are unpacked on their way.
+    /// Compression of the input, if it is decompressed as it is read.
     pub(super) compression: Option<Compression>,
 }
 
-/// Whether a read can make its caller wait.
-pub(super) enum Patience {
+/// The condition under which a read blocks its caller.
+pub(super) enum Blocking {
     /// Never: a regular file.
-    NotNeeded,
-    /// Whenever this file, another handle of what is read, has nothing to read.
-    Ask(File),
-    /// Nobody knows.
-    Assume,
+    Never,
+    /// While this file, a second handle of the input, is not readable.
+    Poll(File),
+    /// Possibly on every read: an arbitrary reader.
+    Always,
 }
 
-impl Stream {
-    /// Reads `reader`; `done` follows how many bytes came out of it.
+impl InputStream {
+    /// Creates a stream from `reader`; `done` counts the bytes read from it.
     pub(super) fn new(
         reader: impl Read + Send + 'static,
-        patience: Patience,
+        blocking: Blocking,
         done: Arc<AtomicU64>,
-    ) -> Stream {
-        Stream {
-            reader: Box::new(Counted { reader, done }),
-            patience,
+    ) -> InputStream {
+        InputStream {
+            reader: Box::new(CountingReader { reader, done }),
+            blocking,
             buffer: Vec::new(),
             start: 0,
             end: 0,
@@ -59,26 +60,27 @@ impl Stream {
         }
     }
 
-    /// The same, unpacked on the way; what is buffered already is unpacked too.
+    /// Returns the same stream, decompressed as it is read, including the bytes already buffered.
     ///
-    /// A file is unpacked by a thread. A pipe is not: whether there is more to read, only the pipe itself can say.
+    /// A file is decompressed on another thread. A pipe is not, because only the pipe itself shows
+    /// whether a read would block.
     ///
     /// # Errors
-    /// The decoder could not be made, or the thread.
-    pub(super) fn unpack(self, compression: Compression) -> io::Result<Stream> {
+    /// The decoder or the thread could not be created.
+    pub(super) fn decompress(self, compression: Compression) -> io::Result<InputStream> {
         let buffered = self.bytes().to_vec();
-        let packed = Cursor::new(buffered).chain(self.reader);
+        let compressed = Cursor::new(buffered).chain(self.reader);
         let reader: Box<dyn Read + Send> = match compression {
-            Compression::Gzip => Box::new(Gzip::new(packed)),
-            Compression::Zstd => Box::new(Zstd::new(packed)?),
+            Compression::Gzip => Box::new(GzipReader::new(compressed)),
+            Compression::Zstd => Box::new(ZstdReader::new(compressed)?),
         };
-        let reader: Box<dyn Read + Send> = match self.patience {
-            Patience::NotNeeded => Box::new(Ahead::start(reader)?),
-            Patience::Ask(_) | Patience::Assume => reader,
+        let reader: Box<dyn Read + Send> = match self.blocking {
+            Blocking::Never => Box::new(ReadAhead::start(reader)?),
+            Blocking::Poll(_) | Blocking::Always => reader,
         };
-        Ok(Stream {
+        Ok(InputStream {
             reader,
-            patience: self.patience,
+            blocking: self.blocking,
             buffer: Vec::new(),
             start: 0,
             end: 0,
@@ -87,30 +89,32 @@ impl Stream {
         })
     }
 
-    /// What was read and not consumed.
+    /// Returns the bytes read and not consumed.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// How many bytes were consumed.
+    /// Returns the number of bytes consumed.
     pub(super) fn offset(&self) -> u64 {
         self.consumed
     }
 
-    /// Consumes the first `size` of [`bytes`](Self::bytes), which has as many, and shows them.
-    pub(super) fn take(&mut self, size: usize) -> &[u8] {
+    /// Consumes and returns the first `size` bytes of [`bytes`](Self::bytes), which must have them.
+    pub(super) fn consume(&mut self, size: usize) -> &[u8] {
         let start = self.start;
         self.start += size;
         self.consumed += size as u64;
         &self.buffer[start..self.start]
     }
 
-    /// Reads once, whatever is there; `needed` is how many unconsumed bytes would be of use. Returns how many came, 0 at the end.
+    /// Reads once; `needed` is the number of unconsumed bytes that the caller needs. Returns
+    /// the number of bytes read, 0 at the end.
     ///
-    /// The buffer is at most twice what was ever in it: a header that lies about lengths allocates nothing.
+    /// The buffer grows to at most twice the data that was ever in it, so a header with a false
+    /// length does not cause a large allocation.
     ///
     /// # Errors
-    /// Those of the reader.
+    /// The read failed.
     pub(super) fn fill(&mut self, needed: usize) -> io::Result<usize> {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -120,7 +124,7 @@ impl Stream {
         if self.end == self.buffer.len() {
             let doubled = self.end * 2;
             self.buffer
-                .resize(doubled.min(needed).max(self.end + READ), 0);
+                .resize(doubled.min(needed).max(self.end + READ_SIZE), 0);
         }
         loop {
             match self.reader.read(&mut self.buffer[self.end..]) {
@@ -134,14 +138,15 @@ impl Stream {
         }
     }
 
-    /// Whether it is a regular file, of which everything is there.
-    pub(super) fn is_whole(&self) -> bool {
-        matches!(self.patience, Patience::NotNeeded)
+    /// True for a regular file, whose contents are all available.
+    pub(super) fn is_regular_file(&self) -> bool {
+        matches!(self.blocking, Blocking::Never)
     }
 
-    /// Waits until there is something to read; false if somebody asked to stop and nothing came for a while.
-    pub(super) fn wait(&self, stop: &Stop) -> bool {
-        let Patience::Ask(file) = &self.patience else {
+    /// Waits until the input is readable; returns false if a stop was requested and no data arrived
+    /// within [`WRITER_DRAIN_TIMEOUT`].
+    pub(super) fn wait_readable(&self, stop: &Stop) -> bool {
+        let Blocking::Poll(file) = &self.blocking else {
             return true;
         };
         let wake = stop.fd();
@@ -151,14 +156,16 @@ impl Stream {
                 PollFd::new(&wake, PollFlags::IN),
             ];
             let stopped = stop.is_requested();
-            let farewell = Timespec::try_from(FAREWELL).ok().filter(|_| stopped);
-            // Once it has been heard, the wish stays readable.
-            let waiting = if stopped {
+            let timeout = Timespec::try_from(WRITER_DRAIN_TIMEOUT)
+                .ok()
+                .filter(|_| stopped);
+            // After a stop request its descriptor stays readable, so it is not polled again.
+            let polled = if stopped {
                 &mut files[..1]
             } else {
                 &mut files[..]
             };
-            let ready = poll(waiting, farewell.as_ref());
+            let ready = poll(polled, timeout.as_ref());
             if !files[0].revents().is_empty() {
                 return true;
             }
@@ -168,31 +175,31 @@ impl Stream {
         }
     }
 
-    /// Whether [`fill`](Self::fill) may have to wait.
-    pub(super) fn would_wait(&self) -> bool {
-        match &self.patience {
-            Patience::NotNeeded => false,
-            Patience::Ask(file) => {
+    /// True if [`fill`](Self::fill) may block.
+    pub(super) fn can_block(&self) -> bool {
+        match &self.blocking {
+            Blocking::Never => false,
+            Blocking::Poll(file) => {
                 let mut files = [PollFd::new(file, PollFlags::IN)];
                 let now = Timespec {
                     tv_sec: 0,
                     tv_nsec: 0,
                 };
-                // Its end and its errors are there to be read too.
+                // The end and errors (POLLHUP, POLLERR) do not block either.
                 !matches!(poll(&mut files, Some(&now)), Ok(1..))
             }
-            Patience::Assume => true,
+            Blocking::Always => true,
         }
     }
 }
 
-/// Counts what comes out of a reader.
-struct Counted<R> {
+/// A reader that counts the bytes read from it.
+struct CountingReader<R> {
     reader: R,
     done: Arc<AtomicU64>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.done.fetch_add(count as u64, Ordering::Relaxed);

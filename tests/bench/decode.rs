@@ -1,4 +1,4 @@
-//! Frames to packets, a kind of packet at a time.
+//! Benchmarks of `decode`: frames to packets, one kind of packet at a time.
 
 mod measure;
 mod traffic;
@@ -8,63 +8,77 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lcap::decode::decode;
 use lcap::packet::{Body, LinkType};
-use traffic::{Connection, REQUEST, Side, Traffic, datagram};
+use traffic::{REQUEST, Sender, SyntheticConnection, SyntheticTraffic, datagram};
 
-/// Packets of a kind.
-struct Row {
+/// Packets of one kind.
+struct DecodeCase {
     name: &'static str,
     link: LinkType,
-    /// Adds one more.
-    add: fn(&mut Traffic, u32),
+    /// Adds one packet of this kind to the traffic.
+    add: fn(&mut SyntheticTraffic, u32),
 }
 
-/// How many of each kind: they stay in the first cache, and no length of a loop is learned.
-const PACKETS: u32 = 100;
+/// Number of packets of each kind: few enough for the L1 cache, and too many for the branch
+/// predictor to learn the length of the loop.
+const PACKET_COUNT: u32 = 100;
 
-/// The most that fits in an IPv4 packet beside its headers: what segmentation offload leaves whole on loopback.
-const LARGEST: usize = 65_535 - 20 - 32;
+/// Maximum payload of a TCP segment over IPv4 with a TCP header of 32 octets. With segmentation
+/// offload, such segments stay whole on loopback.
+const MAX_TCP_PAYLOAD_BYTES: usize = 65_535 - 20 - 32;
 
-const ROWS: [Row; 5] = [
-    Row {
+const CASES: [DecodeCase; 5] = [
+    DecodeCase {
         name: "tcp over ipv4",
         link: LinkType::ETHERNET,
-        add: |traffic, number| Connection::v4(number).say(traffic, Side::Client, REQUEST),
+        add: |traffic, number| {
+            SyntheticConnection::v4(number).send_data(traffic, Sender::Client, REQUEST);
+        },
     },
-    Row {
+    DecodeCase {
         name: "tcp over ipv6",
         link: LinkType::ETHERNET,
-        add: |traffic, number| Connection::v6(number).say(traffic, Side::Client, REQUEST),
+        add: |traffic, number| {
+            SyntheticConnection::v6(number).send_data(traffic, Sender::Client, REQUEST);
+        },
     },
-    Row {
+    DecodeCase {
         name: "udp",
         link: LinkType::ETHERNET,
         add: |traffic, number| traffic.push(&datagram(number, REQUEST)),
     },
-    Row {
+    DecodeCase {
         name: "64 KB segment",
         link: LinkType::ETHERNET,
-        add: |traffic, number| Connection::v4(number).say(traffic, Side::Server, &[7; LARGEST]),
+        add: |traffic, number| {
+            SyntheticConnection::v4(number).send_data(
+                traffic,
+                Sender::Server,
+                &[7; MAX_TCP_PAYLOAD_BYTES],
+            );
+        },
     },
-    Row {
+    DecodeCase {
         name: "tcp in cooked2",
         link: LinkType::LINUX_SLL2,
-        add: |traffic, number| Connection::v4(number).say(traffic, Side::Client, REQUEST),
+        add: |traffic, number| {
+            SyntheticConnection::v4(number).send_data(traffic, Sender::Client, REQUEST);
+        },
     },
 ];
 
-fn kinds(criterion: &mut Criterion) {
+fn packet_kinds(criterion: &mut Criterion) {
     let mut group = measure::group(criterion, "decode");
-    group.throughput(Throughput::Elements(u64::from(PACKETS)));
-    for row in ROWS {
-        let mut traffic = Traffic::new(row.link);
-        (0..PACKETS).for_each(|number| (row.add)(&mut traffic, number));
+    group.throughput(Throughput::Elements(u64::from(PACKET_COUNT)));
+    for case in CASES {
+        let mut traffic = SyntheticTraffic::new(case.link);
+        (0..PACKET_COUNT).for_each(|number| (case.add)(&mut traffic, number));
         let frames = traffic.frames();
         for frame in &frames {
             let body = decode(frame).body;
-            let understood = matches!(body, Body::Tcp { .. } | Body::Udp { .. });
-            assert!(understood, "{}: {body:?}", row.name);
+            let is_decoded = matches!(body, Body::Tcp { .. } | Body::Udp { .. });
+            assert!(is_decoded, "{}: {body:?}", case.name);
         }
-        group.bench_function(row.name, |bencher| {
+        group.bench_function(case.name, |bencher| {
             bencher.iter(|| {
                 for frame in &frames {
                     black_box(&decode(black_box(frame)));
@@ -74,5 +88,5 @@ fn kinds(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, kinds);
+criterion_group!(benches, packet_kinds);
 criterion_main!(benches);

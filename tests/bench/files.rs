@@ -1,43 +1,49 @@
-//! Traffic as the bytes of a capture file (pcap-savefile(5), draft-ietf-opsawg-pcapng).
+//! Synthetic traffic as capture files (pcap-savefile(5), draft-ietf-opsawg-pcapng).
 
-// Every bench takes what it needs.
+// Each benchmark uses only a part of this module.
 #![allow(dead_code)]
 
-use super::traffic::Traffic;
+use super::traffic::SyntheticTraffic;
 
-/// A classic capture file with microseconds.
-pub(crate) fn pcap(traffic: &Traffic) -> Vec<u8> {
-    let mut bytes = words([0xA1B2_C3D4, 2 | 4 << 16, 0, 0]);
+/// Returns a pcap file with microsecond timestamps.
+pub(crate) fn pcap(traffic: &SyntheticTraffic) -> Vec<u8> {
+    let mut bytes = u32s_to_le_bytes([0xA1B2_C3D4, 2 | 4 << 16, 0, 0]);
     let link = u32::from(traffic.interface.link.0);
-    bytes.extend(words([traffic.interface.snap_len, link]));
+    bytes.extend(u32s_to_le_bytes([traffic.interface.snap_len, link]));
     for (time, frame) in &traffic.frames {
         let (seconds, nanos) = (time / 1_000_000_000, time % 1_000_000_000);
         let len = frame.len() as u32;
-        bytes.extend(words([seconds as u32, nanos as u32 / 1000, len, len]));
+        bytes.extend(u32s_to_le_bytes([
+            seconds as u32,
+            nanos as u32 / 1000,
+            len,
+            len,
+        ]));
         bytes.extend(frame);
     }
     bytes
 }
 
-/// A pcapng file with nanoseconds: a section, an interface, an enhanced packet block for each frame.
-pub(crate) fn pcapng(traffic: &Traffic) -> Vec<u8> {
+/// Returns a pcapng file with nanosecond timestamps: a section, an interface, and an enhanced
+/// packet block for each frame.
+pub(crate) fn pcapng(traffic: &SyntheticTraffic) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // Version 1.0, of unknown length.
+    // Section header: version 1.0, section length unspecified.
     block(
         &mut bytes,
         0x0A0D_0D0A,
-        words([0x1A2B_3C4D, 1, u32::MAX, u32::MAX]),
+        u32s_to_le_bytes([0x1A2B_3C4D, 1, u32::MAX, u32::MAX]),
     );
     let link = u32::from(traffic.interface.link.0);
-    // Option 9: the resolution is ten to the power of minus 9.
+    // Option 9 (if_tsresol): 10^-9 seconds.
     let resolution = [9 | 1 << 16, 9, 0];
-    let mut interface = words([link, traffic.interface.snap_len]);
-    interface.extend(words(resolution));
+    let mut interface = u32s_to_le_bytes([link, traffic.interface.snap_len]);
+    interface.extend(u32s_to_le_bytes(resolution));
     block(&mut bytes, 1, interface);
     for (time, frame) in &traffic.frames {
         let (high, low) = ((time >> 32) as u32, *time as u32);
         let len = frame.len() as u32;
-        let mut body = words([0, high, low, len, len]);
+        let mut body = u32s_to_le_bytes([0, high, low, len, len]);
         body.extend(frame);
         body.resize(body.len().next_multiple_of(4), 0);
         block(&mut bytes, 6, body);
@@ -47,11 +53,11 @@ pub(crate) fn pcapng(traffic: &Traffic) -> Vec<u8> {
 
 fn block(bytes: &mut Vec<u8>, kind: u32, body: Vec<u8>) {
     let len = body.len() as u32 + 12;
-    bytes.extend(words([kind, len]));
+    bytes.extend(u32s_to_le_bytes([kind, len]));
     bytes.extend(body);
-    bytes.extend(words([len]));
+    bytes.extend(u32s_to_le_bytes([len]));
 }
 
-fn words<const N: usize>(words: [u32; N]) -> Vec<u8> {
-    words.into_iter().flat_map(u32::to_le_bytes).collect()
+fn u32s_to_le_bytes<const N: usize>(values: [u32; N]) -> Vec<u8> {
+    values.into_iter().flat_map(u32::to_le_bytes).collect()
 }

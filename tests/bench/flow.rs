@@ -1,24 +1,24 @@
-//! Packets to flows: what one more packet costs a table, by what the packets before it were.
+//! Benchmarks of `flow`: cost of one more packet in a flow table, for several kinds of traffic.
 
 mod measure;
 mod traffic;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use lcap::flow::{FlowTable, Settings, Wanted, What};
+use lcap::flow::{FlowEventKind, FlowSettings, FlowTable, StreamMode};
 use lcap::packet::{LinkType, Packet};
-use traffic::{Connection, Side, Traffic, packets};
+use traffic::{Sender, SyntheticConnection, SyntheticTraffic, packets};
 
-/// Traffic, and how its flows are followed.
-struct Row {
+/// Synthetic traffic and the settings of its flow table.
+struct FlowCase {
     name: &'static str,
-    settings: Settings,
-    /// Makes the traffic; what it returns is how many packets come before what is measured.
-    traffic: fn(&mut Traffic) -> usize,
-    /// What is to come of it, so that nothing else is measured.
+    settings: FlowSettings,
+    /// Generates the traffic; returns the number of packets before the measured ones.
+    traffic: fn(&mut SyntheticTraffic) -> usize,
+    /// Expected events, as a check that the intended case is measured.
     expected: Expected,
 }
 
-/// How many flows began, how many of them were reported while packets still came, how many bytes streams had.
+/// Numbers of opened flows, of flows closed before the last packet, and of delivered stream bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Expected {
     opened: u64,
@@ -26,117 +26,121 @@ struct Expected {
     bytes: u64,
 }
 
-const STREAMS: Settings = Settings {
-    streams: Wanted::Compared,
-    ..Settings::FLOWS
+const STREAMS: FlowSettings = FlowSettings {
+    stream_mode: StreamMode::CompareOverlaps,
+    ..FlowSettings::FLOWS
 };
 
-/// What ended is reported a little later, as live; sooner here, because all the packets come within a second.
-const SHORT: Settings = Settings {
-    linger: 100_000_000,
-    ..Settings::FLOWS
+/// Settings as in a live capture, which reports ended flows after a delay, but with a shorter
+/// delay, because all packets arrive within one second.
+const SHORT_LINGER: FlowSettings = FlowSettings {
+    linger_ns: 100_000_000,
+    ..FlowSettings::FLOWS
 };
 
-/// How long a large segment's data are, in bytes.
-const LARGE: usize = 16 << 10;
+/// Payload of a large segment, in bytes.
+const LARGE_SEGMENT_BYTES: usize = 16 << 10;
 
-const ROWS: [Row; 8] = [
-    Row {
-        name: "one flow, in turns",
-        settings: Settings::FLOWS,
-        traffic: |traffic| turns(traffic, 1, 10_000),
+const CASES: [FlowCase; 8] = [
+    FlowCase {
+        name: "one flow, request-response",
+        settings: FlowSettings::FLOWS,
+        traffic: |traffic| interleaved_exchanges(traffic, 1, 10_000),
         expected: Expected {
             opened: 1,
             closed: 0,
             bytes: 0,
         },
     },
-    Row {
+    FlowCase {
         name: "100 flows, interleaved",
-        settings: Settings::FLOWS,
-        traffic: |traffic| turns(traffic, 100, 100),
+        settings: FlowSettings::FLOWS,
+        traffic: |traffic| interleaved_exchanges(traffic, 100, 100),
         expected: Expected {
             opened: 100,
             closed: 0,
             bytes: 0,
         },
     },
-    Row {
+    FlowCase {
         name: "100 000 flows, round robin",
-        settings: Settings::FLOWS,
-        traffic: |traffic| turns(traffic, 100_000, 1),
+        settings: FlowSettings::FLOWS,
+        traffic: |traffic| interleaved_exchanges(traffic, 100_000, 1),
         expected: Expected {
             opened: 100_000,
             closed: 0,
             bytes: 0,
         },
     },
-    Row {
+    FlowCase {
         name: "short connections",
-        settings: SHORT,
+        settings: SHORT_LINGER,
         traffic: |traffic| {
-            (0..10_000).for_each(|number| Connection::v4(number).whole(traffic));
+            (0..10_000).for_each(|number| SyntheticConnection::v4(number).complete(traffic));
             0
         },
-        // A thousand of them, which ended in the last tenth of a second, are still waited for.
+        // The 1000 connections that ended in the last 100 ms have not been reported.
         expected: Expected {
             opened: 10_000,
             closed: 9000,
             bytes: 0,
         },
     },
-    Row {
-        name: "streams, in turns",
+    FlowCase {
+        name: "streams, request-response",
         settings: STREAMS,
-        traffic: |traffic| turns(traffic, 1, 10_000),
+        traffic: |traffic| interleaved_exchanges(traffic, 1, 10_000),
         expected: Expected {
             opened: 1,
             closed: 0,
             bytes: 10_000 * (traffic::REQUEST.len() + traffic::RESPONSE.len()) as u64,
         },
     },
-    Row {
+    FlowCase {
         name: "streams, large segments",
         settings: STREAMS,
-        traffic: |traffic| large(traffic, Order::Sent),
+        traffic: |traffic| large_segments(traffic, SegmentOrder::InOrder),
         expected: Expected {
             opened: 1,
             closed: 0,
-            bytes: 2000 * LARGE as u64,
+            bytes: 2000 * LARGE_SEGMENT_BYTES as u64,
         },
     },
-    Row {
+    FlowCase {
         name: "out of order",
-        settings: Settings::FLOWS,
-        traffic: |traffic| large(traffic, Order::FirstOfFourLast),
+        settings: FlowSettings::FLOWS,
+        traffic: |traffic| large_segments(traffic, SegmentOrder::FirstOfFourLast),
         expected: Expected {
             opened: 1,
             closed: 0,
             bytes: 0,
         },
     },
-    Row {
+    FlowCase {
         name: "streams, out of order",
         settings: STREAMS,
-        traffic: |traffic| large(traffic, Order::FirstOfFourLast),
+        traffic: |traffic| large_segments(traffic, SegmentOrder::FirstOfFourLast),
         expected: Expected {
             opened: 1,
             closed: 0,
-            bytes: 2000 * LARGE as u64,
+            bytes: 2000 * LARGE_SEGMENT_BYTES as u64,
         },
     },
 ];
 
-/// In which order segments come.
+/// Order in which segments arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Sent,
+enum SegmentOrder {
+    InOrder,
+    /// Of every four segments, the first arrives last.
     FirstOfFourLast,
 }
 
-/// Flows, each open already, take their turns one after the other.
-fn turns(traffic: &mut Traffic, flows: u32, turns: usize) -> usize {
-    let mut connections: Vec<Connection> = (0..flows).map(Connection::v4).collect();
+/// Opens all flows, then adds `turns` rounds of one request and response in each flow. Returns the
+/// number of packets before the first request.
+fn interleaved_exchanges(traffic: &mut SyntheticTraffic, flows: u32, turns: usize) -> usize {
+    let mut connections: Vec<SyntheticConnection> =
+        (0..flows).map(SyntheticConnection::v4).collect();
     for connection in &mut connections {
         connection.open(traffic);
     }
@@ -144,72 +148,75 @@ fn turns(traffic: &mut Traffic, flows: u32, turns: usize) -> usize {
     for _ in 0..turns {
         connections
             .iter_mut()
-            .for_each(|connection| connection.turn(traffic));
+            .for_each(|connection| connection.exchange(traffic));
     }
     before
 }
 
-/// A server sends large segments, each four of which are acknowledged.
-fn large(traffic: &mut Traffic, order: Order) -> usize {
-    let mut connection = Connection::v4(0);
+/// Sends large segments from the server; the client acknowledges every fourth segment. Returns the
+/// number of packets before the first segment.
+fn large_segments(traffic: &mut SyntheticTraffic, order: SegmentOrder) -> usize {
+    let mut connection = SyntheticConnection::v4(0);
     connection.open(traffic);
     let before = traffic.frames.len();
     for _ in 0..500 {
         let first = traffic.frames.len();
         for _ in 0..4 {
-            connection.say(traffic, Side::Server, &[7; LARGE]);
+            connection.send_data(traffic, Sender::Server, &[7; LARGE_SEGMENT_BYTES]);
         }
-        if order == Order::FirstOfFourLast {
+        if order == SegmentOrder::FirstOfFourLast {
             let four = &mut traffic.frames[first..];
             let times: Vec<i64> = four.iter().map(|(time, _)| *time).collect();
             four.rotate_left(1);
-            for ((time, _), in_order) in four.iter_mut().zip(times) {
-                *time = in_order;
+            for ((time, _), ordered_time) in four.iter_mut().zip(times) {
+                *time = ordered_time;
             }
         }
-        connection.acknowledge(traffic, Side::Client);
+        connection.acknowledge(traffic, Sender::Client);
     }
     before
 }
 
-/// Follows packets, and tells what came of it.
-fn push(table: &mut FlowTable, packets: &[Packet]) -> Expected {
-    let mut seen = Expected::default();
+/// Adds packets to a table and counts the events.
+fn push_all(table: &mut FlowTable, packets: &[Packet]) -> Expected {
+    let mut counts = Expected::default();
     for packet in packets {
-        table.push(packet, &mut |event| match event.what {
-            What::Opened => seen.opened += 1,
-            What::Closed(_) => seen.closed += 1,
-            What::Data { bytes, .. } => seen.bytes += bytes.len() as u64,
-            What::Named(_) | What::Gap { .. } | What::Mismatch { .. } => {}
+        table.push(packet, &mut |event| match event.kind {
+            FlowEventKind::Opened => counts.opened += 1,
+            FlowEventKind::Closed(_) => counts.closed += 1,
+            FlowEventKind::Data { bytes, .. } => counts.bytes += bytes.len() as u64,
+            FlowEventKind::Owners(_)
+            | FlowEventKind::Gap { .. }
+            | FlowEventKind::Mismatch { .. } => {}
         });
     }
-    seen
+    counts
 }
 
-fn tables(criterion: &mut Criterion) {
+fn flow_tables(criterion: &mut Criterion) {
     let mut group = measure::group(criterion, "flow");
-    for row in ROWS {
-        let mut traffic = Traffic::new(LinkType::ETHERNET);
-        let before = (row.traffic)(&mut traffic);
+    for case in CASES {
+        let mut traffic = SyntheticTraffic::new(LinkType::ETHERNET);
+        let before = (case.traffic)(&mut traffic);
         let frames = traffic.frames();
         let packets = packets(&frames);
-        let all = push(&mut FlowTable::new(row.settings), &packets);
-        assert_eq!(all, row.expected, "{}", row.name);
+        let counts = push_all(&mut FlowTable::new(case.settings), &packets);
+        assert_eq!(counts, case.expected, "{}", case.name);
         let (before, measured) = packets.split_at(before);
         group.throughput(Throughput::Elements(measured.len() as u64));
-        group.bench_function(row.name, |bencher| {
+        group.bench_function(case.name, |bencher| {
             bencher.iter_batched_ref(
                 || {
-                    let mut table = FlowTable::new(row.settings);
-                    push(&mut table, before);
+                    let mut table = FlowTable::new(case.settings);
+                    push_all(&mut table, before);
                     table
                 },
-                |table| push(table, measured),
+                |table| push_all(table, measured),
                 BatchSize::PerIteration,
             );
         });
     }
 }
 
-criterion_group!(benches, tables);
+criterion_group!(benches, flow_tables);
 criterion_main!(benches);

@@ -1,14 +1,15 @@
-//! How long is measured, the same for every floor.
+//! Measurement settings of all benchmarks.
 
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode};
 
-/// A group of measurements: `cargo bench --bench FLOOR -- FLOOR/NAME` makes one of them.
-pub(crate) fn group<'a>(criterion: &'a mut Criterion, floor: &str) -> BenchmarkGroup<'a, WallTime> {
-    let mut group = criterion.benchmark_group(floor);
-    // An iteration takes very many packets: a few of them say as much as very many would.
+/// Returns a group of measurements with the name of a module. `cargo bench --bench MODULE --
+/// MODULE/MEASUREMENT` runs a single measurement.
+pub(crate) fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
+    let mut group = criterion.benchmark_group(name);
+    // One iteration covers many packets, so a few samples are as precise as many.
     group
         .sample_size(20)
         .sampling_mode(SamplingMode::Flat)

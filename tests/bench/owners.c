@@ -1,10 +1,13 @@
-/* Processes that say themselves who has both ends of each connection, for tests/bench/owners.
+/* A server and clients that report the true process IDs of both ends, for tests/bench/owners.
  *
- *   owners server PORT children|threads FILE   answers each connection in a child or in a thread; a line for each goes to FILE:
- *                                              the client's port, its process, the server's process
+ *   owners server PORT children|threads FILE
+ *       Serves each connection in a child process or in a thread. Appends one line per connection
+ *       to FILE: the client's port, the client's process ID, the server's process ID.
  *   owners clients PORT COUNT AT_A_TIME forks|programs
- *                                              so many clients that connect, say who they are, read the answer and end
- *   owners client PORT                         one of them, as a program of its own
+ *       Runs COUNT clients, at most AT_A_TIME concurrently, as forked children or as separately
+ *       executed programs. Each connects, sends its process ID, reads the reply and exits.
+ *   owners client PORT
+ *       Runs a single client.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -20,18 +23,18 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Microseconds from one client to the next, or longer: a fast machine has no more of them in a second, 1 250, than others have. What lookups
- * may take of a processor is enough for so many. */
-#define PACE 800
-/* Microseconds that a client lives at least. */
-#define LIFE 333
+/* Minimum time between the starts of two clients, in microseconds. It limits the rate to 1250
+ * clients per second, so that a fast machine does not exceed the CPU budget of lookups. */
+#define CLIENT_INTERVAL_US 800
+/* Minimum lifetime of a client, in microseconds. */
+#define CLIENT_LIFETIME_US 333
 
 static int results;
 static struct sockaddr_in address;
 
-static void fail(const char *what)
+static void fail(const char *operation)
 {
-	perror(what);
+	perror(operation);
 	exit(1);
 }
 
@@ -40,19 +43,20 @@ struct connection {
 	struct sockaddr_in client;
 };
 
-static void *answer(void *given)
+static void *serve_connection(void *argument)
 {
-	struct connection *own = given;
-	char question[64], line[96];
-	ssize_t len = read(own->socket, question, sizeof question - 1);
-	question[len < 0 ? 0 : len] = 0;
-	int size = snprintf(line, sizeof line, "%d %d %d\n", ntohs(own->client.sin_port), atoi(question), getpid());
-	if (write(results, line, size) != size || write(own->socket, "so\n", 3) != 3)
-		fail("answer");
-	/* The client closes first. */
-	len = read(own->socket, question, sizeof question);
-	close(own->socket);
-	free(own);
+	struct connection *connection = argument;
+	char request[64], line[96];
+	ssize_t len = read(connection->socket, request, sizeof request - 1);
+	request[len < 0 ? 0 : len] = 0;
+	int size = snprintf(line, sizeof line, "%d %d %d\n", ntohs(connection->client.sin_port),
+			    atoi(request), getpid());
+	if (write(results, line, size) != size || write(connection->socket, "ok\n", 3) != 3)
+		fail("reply");
+	/* Wait for the FIN: the client closes first. */
+	len = read(connection->socket, request, sizeof request);
+	close(connection->socket);
+	free(connection);
 	return NULL;
 }
 
@@ -64,76 +68,79 @@ static void serve(int forks)
 		fail("listen");
 	signal(SIGCHLD, SIG_IGN);
 	for (;;) {
-		struct connection *one = malloc(sizeof *one);
-		socklen_t size = sizeof one->client;
-		one->socket = accept4(listener, (void *)&one->client, &size, SOCK_CLOEXEC);
-		if (one->socket < 0)
+		struct connection *connection = malloc(sizeof *connection);
+		socklen_t size = sizeof connection->client;
+		connection->socket =
+			accept4(listener, (void *)&connection->client, &size, SOCK_CLOEXEC);
+		if (connection->socket < 0)
 			fail("accept");
 		pthread_t thread;
 		if (!forks) {
-			if (pthread_create(&thread, NULL, answer, one))
+			if (pthread_create(&thread, NULL, serve_connection, connection))
 				fail("pthread_create");
 			pthread_detach(thread);
 		} else if (!fork()) {
 			close(listener);
-			answer(one);
+			serve_connection(connection);
 			_exit(0);
 		} else {
-			close(one->socket);
-			free(one);
+			close(connection->socket);
+			free(connection);
 		}
 	}
 }
 
-static long long micros(void)
+static long long now_us(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
 }
 
-static void ask(void)
+static void run_client(void)
 {
-	char own[64];
-	long long until = micros() + LIFE;
-	int size = snprintf(own, sizeof own, "%d\n", getpid()), asks = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (connect(asks, (void *)&address, sizeof address))
+	char buffer[64];
+	long long end = now_us() + CLIENT_LIFETIME_US;
+	int size = snprintf(buffer, sizeof buffer, "%d\n", getpid());
+	int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connect(connection, (void *)&address, sizeof address))
 		fail("connect");
-	if (write(asks, own, size) != size || read(asks, own, sizeof own) < 0)
-		fail("ask");
-	while (micros() < until)
+	if (write(connection, buffer, size) != size || read(connection, buffer, sizeof buffer) < 0)
+		fail("request");
+	while (now_us() < end)
 		;
 	_exit(0);
 }
 
-int main(int count, char **words)
+int main(int argc, char **argv)
 {
-	if (count < 3)
+	if (argc < 3)
 		return 2;
 	address.sin_family = AF_INET;
-	address.sin_port = htons(atoi(words[2]));
+	address.sin_port = htons(atoi(argv[2]));
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (!strcmp(words[1], "client"))
-		ask();
-	if (count < 5)
+	if (!strcmp(argv[1], "client"))
+		run_client();
+	if (argc < 5)
 		return 2;
-	if (!strcmp(words[1], "server")) {
-		results = open(words[4], O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
-		serve(!strcmp(words[3], "children"));
+	if (!strcmp(argv[1], "server")) {
+		results = open(argv[4], O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+		serve(!strcmp(argv[3], "children"));
 	}
-	int left = atoi(words[3]), room = atoi(words[4]), programs = count > 5 && !strcmp(words[5], "programs");
-	for (long long next = micros(); left > 0; left--, next += PACE) {
-		while (micros() < next)
-			usleep(PACE / 4);
-		if (!room) {
+	int remaining = atoi(argv[3]), free_slots = atoi(argv[4]);
+	int programs = argc > 5 && !strcmp(argv[5], "programs");
+	for (long long next = now_us(); remaining > 0; remaining--, next += CLIENT_INTERVAL_US) {
+		while (now_us() < next)
+			usleep(CLIENT_INTERVAL_US / 4);
+		if (!free_slots) {
 			wait(NULL);
-			room++;
+			free_slots++;
 		}
-		room--;
+		free_slots--;
 		if (!fork()) {
 			if (programs)
-				execl("/proc/self/exe", "owners", "client", words[2], (char *)NULL);
-			ask();
+				execl("/proc/self/exe", "owners", "client", argv[2], (char *)NULL);
+			run_client();
 		}
 	}
 	while (wait(NULL) > 0)

@@ -1,6 +1,7 @@
-//! The whole way from a file to packets and to flows, as a library's user goes it.
+//! Benchmarks of `pipeline`: from a capture file to packets, flows and output, through the public
+//! API.
 
-// A bench that cannot begin has nothing to measure.
+// A benchmark panics if its setup fails, because it cannot measure anything.
 #![allow(clippy::unwrap_used)]
 
 mod files;
@@ -13,26 +14,26 @@ use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lcap::filter::Filter;
-use lcap::flow::Settings;
+use lcap::flow::FlowSettings;
 use lcap::packet::Body;
-use lcap::pipeline::{Flush, Output, Task, Totals, run};
-use lcap::sink::flows::Layout;
+use lcap::pipeline::{FlushPolicy, Output, RunOptions, Totals, run};
+use lcap::sink::flows::TableLayout;
 use lcap::sink::text::{Style, Text};
-use lcap::sink::{FORMATS, Json, Open, Shown, Sink};
+use lcap::sink::{FORMATS, Json, Shown, Sink, SinkFactory};
 use lcap::source::file;
 use tempfile::NamedTempFile;
 use traffic::mixed;
 
-const PACKETS: usize = 100_000;
+const PACKET_COUNT: usize = 100_000;
 
-fn capture() -> NamedTempFile {
+fn capture_file() -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
-    file.write_all(&files::pcap(&mixed(PACKETS))).unwrap();
+    file.write_all(&files::pcap(&mixed(PACKET_COUNT))).unwrap();
     file
 }
 
-fn whole(criterion: &mut Criterion) {
-    let file = capture();
+fn capture_api(criterion: &mut Criterion) {
+    let file = capture_file();
     let open = || lcap::open(file.path()).unwrap();
     let each = || {
         let mut payload = 0;
@@ -45,36 +46,36 @@ fn whole(criterion: &mut Criterion) {
     };
     let flows = || open().flows().unwrap();
     let (packets, payload) = each();
-    assert_eq!(packets, PACKETS as u64);
-    assert!(payload > PACKETS, "{payload}");
-    let counted: u64 = flows()
+    assert_eq!(packets, PACKET_COUNT as u64);
+    assert!(payload > PACKET_COUNT, "{payload}");
+    let flow_packets: u64 = flows()
         .iter()
         .flat_map(|flow| &flow.sides)
         .map(|side| side.traffic.pkts)
         .sum();
-    assert_eq!(counted, PACKETS as u64);
+    assert_eq!(flow_packets, PACKET_COUNT as u64);
 
     let mut group = measure::group(criterion, "pipeline");
-    group.throughput(Throughput::Elements(PACKETS as u64));
+    group.throughput(Throughput::Elements(PACKET_COUNT as u64));
     group.bench_function("each", |bencher| bencher.iter(each));
     group.bench_function("flows", |bencher| bencher.iter(flows));
 }
 
-/// To bytes, by one thread and by two.
-fn shared(criterion: &mut Criterion) {
-    let file = capture();
+/// Measures every format with one thread and with two.
+fn formats_by_threads(criterion: &mut Criterion) {
+    let file = capture_file();
     let mut group = measure::group(criterion, "pipeline");
-    group.throughput(Throughput::Elements(PACKETS as u64));
+    group.throughput(Throughput::Elements(PACKET_COUNT as u64));
     for threads in [1, 2] {
         let mut bench = |name: &str, open: &dyn Fn() -> Box<dyn Sink>, flows| {
             let name = format!("{name}, threads: {threads}");
-            let task = Task {
+            let options = RunOptions {
                 flows,
                 threads: NonZero::new(threads).unwrap(),
-                ..Task::default()
+                ..RunOptions::default()
             };
             group.bench_function(name, |bencher| {
-                bencher.iter(|| put(file.path(), open(), &task));
+                bencher.iter(|| run_into_sink(file.path(), open(), &options));
             });
         };
         bench(
@@ -88,27 +89,27 @@ fn shared(criterion: &mut Criterion) {
             None,
         );
         for format in FORMATS {
-            let Open::Flows(open) = format.open else {
+            let SinkFactory::Flows(open) = format.factory else {
                 continue;
             };
-            let open = || open(Box::new(io::sink()), &Layout::default());
+            let open = || open(Box::new(io::sink()), &TableLayout::default());
             let name = format!("flows as {}", format.name);
-            bench(&name, &open, Some(Settings::FLOWS));
+            bench(&name, &open, Some(FlowSettings::FLOWS));
         }
     }
 }
 
-fn put(path: &Path, sink: Box<dyn Sink>, task: &Task) {
+fn run_into_sink(path: &Path, sink: Box<dyn Sink>, options: &RunOptions) {
     let (mut source, mut filter, totals) = (
         file::open(path).unwrap(),
         Filter::default(),
         Totals::default(),
     );
-    let mut output = Output::new(vec![sink], Flush::Full, None);
-    run(&mut source, &mut filter, &mut output, task, &totals).unwrap();
+    let mut output = Output::new(vec![sink], FlushPolicy::WhenFull, None);
+    run(&mut source, &mut filter, &mut output, options, &totals).unwrap();
     output.finish().unwrap();
-    assert_eq!(totals.now().packets, PACKETS as u64);
+    assert_eq!(totals.snapshot().packets, PACKET_COUNT as u64);
 }
 
-criterion_group!(benches, whole, shared);
+criterion_group!(benches, capture_api, formats_by_threads);
 criterion_main!(benches);

@@ -1,6 +1,6 @@
-//! Packets and flows to bytes: every format, written to nowhere.
+//! Benchmarks of `sink`: packets and flows to bytes in every format, with the output discarded.
 
-// A bench that cannot begin has nothing to measure.
+// A benchmark panics if its setup fails, because it cannot measure anything.
 #![allow(clippy::unwrap_used)]
 
 mod measure;
@@ -10,25 +10,25 @@ use std::io;
 use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lcap::flow::{FlowEvent, FlowRecord, FlowTable, Settings, What};
+use lcap::flow::{FlowEvent, FlowEventKind, FlowRecord, FlowSettings, FlowTable};
 use lcap::packet::{LinkType, Packet, Timestamp};
-use lcap::sink::flows::Layout;
-use lcap::sink::text::{Clock, Dump, Style, Text};
-use lcap::sink::{FORMATS, Json, Open, Rotation, Saving, Shown, Sink};
-use traffic::{Connection, Traffic, mixed, packets};
+use lcap::sink::flows::TableLayout;
+use lcap::sink::text::{Dump, Style, Text, TimestampFormat};
+use lcap::sink::{CaptureFileOptions, FORMATS, Json, Rotation, Shown, Sink, SinkFactory};
+use traffic::{SyntheticConnection, SyntheticTraffic, mixed, packets};
 
-const PACKETS: usize = 10_000;
-const FLOWS: u32 = 1000;
+const PACKET_COUNT: usize = 10_000;
+const FLOW_COUNT: u32 = 1000;
 
-/// How lines look, under a name.
+/// Returns the measured styles of text lines, with their names.
 fn styles() -> [(&'static str, Style); 4] {
     [
         ("text", Style::default()),
         (
             "text -e -tttt",
             Style {
-                link: true,
-                clock: Clock::Date,
+                link_header: true,
+                timestamp_format: TimestampFormat::DateTime,
                 ..Style::default()
             },
         ),
@@ -42,78 +42,82 @@ fn styles() -> [(&'static str, Style); 4] {
         (
             "text -X",
             Style {
-                dump: Dump::Both,
+                dump: Dump::HexAscii,
                 ..Style::default()
             },
         ),
     ]
 }
 
-fn shown(criterion: &mut Criterion) {
-    let traffic = mixed(PACKETS);
+fn packet_formats(criterion: &mut Criterion) {
+    let traffic = mixed(PACKET_COUNT);
     let frames = traffic.frames();
     let packets = packets(&frames);
     let mut group = measure::group(criterion, "sink");
-    group.throughput(Throughput::Elements(PACKETS as u64));
+    group.throughput(Throughput::Elements(PACKET_COUNT as u64));
     for (name, style) in styles() {
         let mut sink = Shown::new(io::sink(), Text::new(style));
-        group.bench_function(name, |bencher| bencher.iter(|| put(&mut sink, &packets)));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| write_packets(&mut sink, &packets));
+        });
     }
     let mut sink = Shown::new(io::sink(), Json::default());
-    group.bench_function("json", |bencher| bencher.iter(|| put(&mut sink, &packets)));
+    group.bench_function("json", |bencher| {
+        bencher.iter(|| write_packets(&mut sink, &packets));
+    });
 }
 
-/// What a disk does is not measured here: the files are the one that keeps nothing.
-fn saved(criterion: &mut Criterion) {
-    let traffic = mixed(PACKETS);
+/// Measures formatting only, without disk I/O: the output file is /dev/null.
+fn capture_formats(criterion: &mut Criterion) {
+    let traffic = mixed(PACKET_COUNT);
     let frames = traffic.frames();
     let packets = packets(&frames);
     let mut group = measure::group(criterion, "sink");
-    group.throughput(Throughput::Elements(PACKETS as u64));
+    group.throughput(Throughput::Elements(PACKET_COUNT as u64));
     for format in FORMATS {
-        let Open::Saved(open) = &format.open else {
+        let SinkFactory::CaptureFile(open) = &format.factory else {
             continue;
         };
-        let saving = Saving {
+        let options = CaptureFileOptions {
             path: Path::new("/dev/null"),
             rotation: Rotation::default(),
             resolution: None,
             interface: None,
-            now: Timestamp::UNKNOWN,
+            now: Timestamp::ABSENT,
         };
-        let mut sink = open(&saving).unwrap();
+        let mut sink = open(&options).unwrap();
         group.bench_function(format.name, |bencher| {
-            bencher.iter(|| put(sink.as_mut(), &packets));
+            bencher.iter(|| write_packets(sink.as_mut(), &packets));
         });
     }
 }
 
-fn put(sink: &mut dyn Sink, packets: &[Packet]) {
+fn write_packets(sink: &mut dyn Sink, packets: &[Packet]) {
     for packet in packets {
-        sink.packet(packet).unwrap();
+        sink.handle_packet(packet).unwrap();
     }
     sink.flush().unwrap();
 }
 
-fn rows(criterion: &mut Criterion) {
-    let records = records();
+fn flow_formats(criterion: &mut Criterion) {
+    let records = flow_records();
     let mut group = measure::group(criterion, "sink");
-    group.throughput(Throughput::Elements(u64::from(FLOWS)));
+    group.throughput(Throughput::Elements(u64::from(FLOW_COUNT)));
     for format in FORMATS {
-        let Open::Flows(open) = &format.open else {
+        let SinkFactory::Flows(open) = &format.factory else {
             continue;
         };
-        let mut sink = open(Box::new(io::sink()), &Layout::default());
+        let mut sink = open(Box::new(io::sink()), &TableLayout::default());
         group.bench_function(format!("flows as {}", format.name), |bencher| {
             bencher.iter(|| {
                 for record in &records {
                     let event = FlowEvent {
                         id: &record.id,
-                        time: record.first,
+                        time: record.first_time,
                         due: None,
-                        what: What::Closed(record),
+                        kind: FlowEventKind::Closed(record),
                     };
-                    sink.flow(&event).unwrap();
+                    sink.handle_flow(&event).unwrap();
                 }
                 sink.flush().unwrap();
             });
@@ -121,14 +125,14 @@ fn rows(criterion: &mut Criterion) {
     }
 }
 
-/// Flows of one request each, whose service is known.
-fn records() -> Vec<FlowRecord> {
-    let mut traffic = Traffic::new(LinkType::ETHERNET);
-    (0..FLOWS).for_each(|number| Connection::v4(number).whole(&mut traffic));
-    let mut table = FlowTable::new(Settings::FLOWS);
+/// Returns flows of one request each, with a detected service.
+fn flow_records() -> Vec<FlowRecord> {
+    let mut traffic = SyntheticTraffic::new(LinkType::ETHERNET);
+    (0..FLOW_COUNT).for_each(|number| SyntheticConnection::v4(number).complete(&mut traffic));
+    let mut table = FlowTable::new(FlowSettings::FLOWS);
     let mut records = Vec::new();
     let mut keep = |event: FlowEvent| {
-        if let What::Closed(record) = event.what {
+        if let FlowEventKind::Closed(record) = event.kind {
             records.push(record.clone());
         }
     };
@@ -136,10 +140,10 @@ fn records() -> Vec<FlowRecord> {
         table.push(&packet, &mut keep);
     }
     table.finish(&mut keep);
-    assert_eq!(records.len(), FLOWS as usize);
+    assert_eq!(records.len(), FLOW_COUNT as usize);
     assert!(records.iter().all(|record| record.service.is_some()));
     records
 }
 
-criterion_group!(benches, shown, saved, rows);
+criterion_group!(benches, packet_formats, capture_formats, flow_formats);
 criterion_main!(benches);

@@ -1,6 +1,6 @@
-//! Capture files to frames: mapped, through a pipe, packed.
+//! Benchmarks of `source`: capture files to frames, memory-mapped, through a pipe, and compressed.
 
-// A bench that cannot begin has nothing to measure.
+// A benchmark panics if its setup fails, because it cannot measure anything.
 #![allow(clippy::unwrap_used)]
 
 mod files;
@@ -13,47 +13,47 @@ use std::sync::Arc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use lcap::source::{FileSource, Next, file};
+use lcap::source::{FileSource, SourceEvent, file};
 use tempfile::NamedTempFile;
 use traffic::mixed;
 
-const PACKETS: usize = 100_000;
+const PACKET_COUNT: usize = 100_000;
 
-/// As much as a pipe holds, and so gives at once.
-const PIPE: usize = 64 << 10;
+/// Capacity of a pipe, and thus the maximum number of bytes that one read returns.
+const PIPE_CAPACITY_BYTES: usize = 64 << 10;
 
-/// Gives the bytes of a file as a pipe does.
-struct Pipe {
+/// Reader that returns the bytes of a file in chunks of at most the capacity of a pipe.
+struct PipeReader {
     bytes: Arc<[u8]>,
-    at: usize,
+    offset: usize,
 }
 
-impl Read for Pipe {
+impl Read for PipeReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let rest = &self.bytes[self.at..];
-        let count = rest.len().min(buffer.len()).min(PIPE);
+        let rest = &self.bytes[self.offset..];
+        let count = rest.len().min(buffer.len()).min(PIPE_CAPACITY_BYTES);
         buffer[..count].copy_from_slice(&rest[..count]);
-        self.at += count;
+        self.offset += count;
         Ok(count)
     }
 }
 
-/// Reads to the end: how many frames there were, and how many bytes in them.
+/// Reads to the end; returns the number of frames and their total bytes.
 fn drain(mut source: FileSource) -> (usize, usize) {
     let (mut frames, mut bytes) = (0, 0);
     loop {
         match source.next().unwrap() {
-            Next::Frame(frame) => {
+            SourceEvent::Frame(frame) => {
                 frames += 1;
                 bytes += frame.bytes.len();
             }
-            Next::Idle(_) => {}
-            Next::End => return (frames, bytes),
+            SourceEvent::Idle(_) => {}
+            SourceEvent::End => return (frames, bytes),
         }
     }
 }
 
-fn stored(bytes: &[u8]) -> NamedTempFile {
+fn temp_file(bytes: &[u8]) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     file
@@ -66,29 +66,29 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn readers(criterion: &mut Criterion) {
-    let traffic = mixed(PACKETS);
+    let traffic = mixed(PACKET_COUNT);
     let (pcap, pcapng) = (files::pcap(&traffic), files::pcapng(&traffic));
-    let len = traffic.frames.iter().map(|(_, frame)| frame.len()).sum();
+    let total_bytes = traffic.frames.iter().map(|(_, frame)| frame.len()).sum();
     let mut group = measure::group(criterion, "source");
-    group.throughput(Throughput::Elements(PACKETS as u64));
+    group.throughput(Throughput::Elements(PACKET_COUNT as u64));
     for (name, contents) in [
         ("pcap, mapped", pcap.clone()),
         ("pcapng, mapped", pcapng.clone()),
         ("pcap.gz", gzip(&pcap)),
         ("pcap.zst", zstd::encode_all(&pcap[..], 3).unwrap()),
     ] {
-        let stored = stored(&contents);
-        let read = || drain(file::open(stored.path()).unwrap());
-        assert_eq!(read(), (PACKETS, len), "{name}");
+        let file = temp_file(&contents);
+        let read = || drain(file::open(file.path()).unwrap());
+        assert_eq!(read(), (PACKET_COUNT, total_bytes), "{name}");
         group.bench_function(name, |bencher| bencher.iter(read));
     }
     for (name, contents) in [("pcap, piped", pcap), ("pcapng, piped", pcapng)] {
         let bytes: Arc<[u8]> = contents.into();
         let read = || {
             let bytes = Arc::clone(&bytes);
-            drain(file::read("pipe", Pipe { bytes, at: 0 }).unwrap())
+            drain(file::read("pipe", PipeReader { bytes, offset: 0 }).unwrap())
         };
-        assert_eq!(read(), (PACKETS, len), "{name}");
+        assert_eq!(read(), (PACKET_COUNT, total_bytes), "{name}");
         group.bench_function(name, |bencher| bencher.iter(read));
     }
 }

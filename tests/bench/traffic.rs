@@ -1,24 +1,25 @@
-//! Loopback traffic made byte by byte: frames as `lo` has them, with the options that Linux sends; checksums are 0.
+//! Synthetic loopback traffic: frames as on `lo`, with the TCP options that Linux sends; checksums
+//! are 0.
 
-// Every bench takes what it needs.
+// Each benchmark uses only a part of this module.
 #![allow(dead_code)]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use lcap::decode::decode;
-use lcap::packet::{Frame, Interface, LinkType, Options, Packet, Timestamp};
+use lcap::packet::{Frame, FrameOptions, Interface, LinkType, Packet, Timestamp};
 
 pub(crate) const REQUEST: &[u8] =
     b"GET /items/42 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: */*\r\n\r\n";
 pub(crate) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
     Content-Length: 46\r\n\r\n{\"id\":42,\"name\":\"an item\",\"tags\":[\"a\",\"b\",\"c\"]}";
-/// DNS: the address of localhost.
+/// DNS query for the address of localhost.
 const QUERY: &[u8] =
     b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x09localhost\x00\x00\x01\x00\x01";
 
-/// The first packet's time, and what is between two, in nanoseconds.
-const BEGIN: i64 = 1_700_000_000_000_000_000;
-const TICK: i64 = 10_000;
+/// Time of the first frame, and interval between frames, in nanoseconds.
+const FIRST_FRAME_NS: i64 = 1_700_000_000_000_000_000;
+const FRAME_INTERVAL_NS: i64 = 10_000;
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;
@@ -28,30 +29,30 @@ const ACK: u8 = 16;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// Frames, one after the other.
-pub(crate) struct Traffic {
+/// Frames of one interface, in chronological order.
+pub(crate) struct SyntheticTraffic {
     pub(crate) interface: Interface,
-    /// When each came, in nanoseconds, and its bytes.
+    /// Time in nanoseconds and bytes of each frame.
     pub(crate) frames: Vec<(i64, Vec<u8>)>,
 }
 
-/// Who says something.
+/// Side of a connection that sends a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum Sender {
     Client,
     Server,
 }
 
-/// A TCP connection, and how far its two streams have come.
-pub(crate) struct Connection {
-    ends: [SocketAddr; 2],
-    next: [u32; 2],
+/// A TCP connection, with the next sequence number of each side.
+pub(crate) struct SyntheticConnection {
+    endpoints: [SocketAddr; 2],
+    next_seq: [u32; 2],
 }
 
-impl Traffic {
-    /// Nothing yet.
-    pub(crate) fn new(link: LinkType) -> Traffic {
-        Traffic {
+impl SyntheticTraffic {
+    /// Returns traffic without frames.
+    pub(crate) fn new(link: LinkType) -> SyntheticTraffic {
+        SyntheticTraffic {
             interface: Interface {
                 name: Some("lo".into()),
                 link,
@@ -62,7 +63,7 @@ impl Traffic {
         }
     }
 
-    /// Takes an IP packet a tick after the one before.
+    /// Adds a frame with an IP packet, one interval after the previous frame.
     pub(crate) fn push(&mut self, ip: &[u8]) {
         let is_ip4 = ip[0] >> 4 == 4;
         let protocol = if is_ip4 { [0x08, 0x00] } else { [0x86, 0xdd] };
@@ -76,14 +77,14 @@ impl Traffic {
             frame.extend(protocol);
         }
         frame.extend(ip);
-        let time = BEGIN + self.frames.len() as i64 * TICK;
+        let time = FIRST_FRAME_NS + self.frames.len() as i64 * FRAME_INTERVAL_NS;
         self.frames.push((time, frame));
     }
 
-    /// The frames as a source gives them.
+    /// Returns the frames as a source delivers them.
     pub(crate) fn frames(&self) -> Vec<Frame<'_>> {
-        let numbered = self.frames.iter().zip(1..);
-        numbered
+        let numbered_frames = self.frames.iter().zip(1..);
+        numbered_frames
             .map(|((time, bytes), number)| Frame {
                 number,
                 time: Timestamp(*time),
@@ -91,29 +92,31 @@ impl Traffic {
                 link: self.interface.link,
                 wire_len: bytes.len() as u32,
                 bytes,
-                options: Options::default(),
+                options: FrameOptions::default(),
             })
             .collect()
     }
 }
 
-/// The packets in frames.
+/// Decodes frames.
 pub(crate) fn packets<'a>(frames: &'a [Frame<'a>]) -> Vec<Packet<'a>> {
     frames.iter().map(decode).collect()
 }
 
-/// This many packets as a developer's machine has them: a hundred connections that go on, short ones, and names asked for.
-pub(crate) fn mixed(count: usize) -> Traffic {
-    let mut traffic = Traffic::new(LinkType::ETHERNET);
-    let mut long: Vec<Connection> = (0..100).map(Connection::v4).collect();
-    for connection in &mut long {
+/// Returns `count` packets, a mix as on a developer's machine: 100 long connections, short
+/// connections, and DNS queries.
+pub(crate) fn mixed(count: usize) -> SyntheticTraffic {
+    let mut traffic = SyntheticTraffic::new(LinkType::ETHERNET);
+    let mut long_connections: Vec<SyntheticConnection> =
+        (0..100).map(SyntheticConnection::v4).collect();
+    for connection in &mut long_connections {
         connection.open(&mut traffic);
     }
     let mut turn = 0;
     while traffic.frames.len() < count {
-        long[turn as usize % 100].turn(&mut traffic);
+        long_connections[turn as usize % 100].exchange(&mut traffic);
         if turn % 10 == 0 {
-            Connection::v6(turn).whole(&mut traffic);
+            SyntheticConnection::v6(turn).complete(&mut traffic);
         }
         if turn % 10 == 5 {
             traffic.push(&udp(client(turn), server(53), QUERY));
@@ -125,96 +128,101 @@ pub(crate) fn mixed(count: usize) -> Traffic {
     traffic
 }
 
-impl Connection {
-    /// The connection of a client with this number, over IPv4.
-    pub(crate) fn v4(number: u32) -> Connection {
-        Connection::between(client(number), server(8080))
+impl SyntheticConnection {
+    /// Returns the connection of client `number` over IPv4.
+    pub(crate) fn v4(number: u32) -> SyntheticConnection {
+        SyntheticConnection::between(client(number), server(8080))
     }
 
-    /// The connection of a client with this number, below 60 000, over IPv6.
-    pub(crate) fn v6(number: u32) -> Connection {
+    /// Returns the connection of client `number`, which is below 60,000, over IPv6.
+    pub(crate) fn v6(number: u32) -> SyntheticConnection {
         let localhost = IpAddr::V6(Ipv6Addr::LOCALHOST);
         let client = SocketAddr::new(localhost, client(number).port());
-        Connection::between(client, SocketAddr::new(localhost, 8080))
+        SyntheticConnection::between(client, SocketAddr::new(localhost, 8080))
     }
 
-    fn between(client: SocketAddr, server: SocketAddr) -> Connection {
-        // Spread over all numbers, as they are chosen.
-        let start = u32::from(client.port()).wrapping_mul(0x9E37_79B9);
-        Connection {
-            ends: [client, server],
-            next: [start, !start],
+    fn between(client: SocketAddr, server: SocketAddr) -> SyntheticConnection {
+        // Distributed over the whole range, like random initial sequence numbers.
+        let initial_seq = u32::from(client.port()).wrapping_mul(0x9E37_79B9);
+        SyntheticConnection {
+            endpoints: [client, server],
+            next_seq: [initial_seq, !initial_seq],
         }
     }
 
-    /// SYN, SYN-ACK, ACK.
-    pub(crate) fn open(&mut self, traffic: &mut Traffic) {
-        self.send(traffic, Side::Client, SYN, b"");
-        self.send(traffic, Side::Server, SYN | ACK, b"");
-        self.send(traffic, Side::Client, ACK, b"");
+    /// Adds the handshake: SYN, SYN-ACK, ACK.
+    pub(crate) fn open(&mut self, traffic: &mut SyntheticTraffic) {
+        self.send(traffic, Sender::Client, SYN, b"");
+        self.send(traffic, Sender::Server, SYN | ACK, b"");
+        self.send(traffic, Sender::Client, ACK, b"");
     }
 
-    /// A segment with data.
-    pub(crate) fn say(&mut self, traffic: &mut Traffic, side: Side, data: &[u8]) {
+    /// Adds a segment with data.
+    pub(crate) fn send_data(&mut self, traffic: &mut SyntheticTraffic, side: Sender, data: &[u8]) {
         self.send(traffic, side, PSH | ACK, data);
     }
 
-    /// A segment that only acknowledges what came.
-    pub(crate) fn acknowledge(&mut self, traffic: &mut Traffic, side: Side) {
+    /// Adds a segment without data that acknowledges everything received.
+    pub(crate) fn acknowledge(&mut self, traffic: &mut SyntheticTraffic, side: Sender) {
         self.send(traffic, side, ACK, b"");
     }
 
-    /// A request and its response, which acknowledge each other.
-    pub(crate) fn turn(&mut self, traffic: &mut Traffic) {
-        self.say(traffic, Side::Client, REQUEST);
-        self.say(traffic, Side::Server, RESPONSE);
+    /// Adds a request and its response, which acknowledge each other.
+    pub(crate) fn exchange(&mut self, traffic: &mut SyntheticTraffic) {
+        self.send_data(traffic, Sender::Client, REQUEST);
+        self.send_data(traffic, Sender::Server, RESPONSE);
     }
 
-    /// A connection for one request, from its SYN to its last acknowledgement: ten packets.
-    pub(crate) fn whole(&mut self, traffic: &mut Traffic) {
+    /// Adds a whole connection with one request, from SYN to the last acknowledgement: ten packets.
+    pub(crate) fn complete(&mut self, traffic: &mut SyntheticTraffic) {
         self.open(traffic);
-        self.say(traffic, Side::Client, REQUEST);
-        self.acknowledge(traffic, Side::Server);
-        self.say(traffic, Side::Server, RESPONSE);
-        self.acknowledge(traffic, Side::Client);
-        self.send(traffic, Side::Client, FIN | ACK, b"");
-        self.send(traffic, Side::Server, FIN | ACK, b"");
-        self.acknowledge(traffic, Side::Client);
+        self.send_data(traffic, Sender::Client, REQUEST);
+        self.acknowledge(traffic, Sender::Server);
+        self.send_data(traffic, Sender::Server, RESPONSE);
+        self.acknowledge(traffic, Sender::Client);
+        self.send(traffic, Sender::Client, FIN | ACK, b"");
+        self.send(traffic, Sender::Server, FIN | ACK, b"");
+        self.acknowledge(traffic, Sender::Client);
     }
 
-    fn send(&mut self, traffic: &mut Traffic, side: Side, flags: u8, data: &[u8]) {
+    fn send(&mut self, traffic: &mut SyntheticTraffic, side: Sender, flags: u8, data: &[u8]) {
         let (own, other) = (side as usize, 1 - side as usize);
-        let mut segment = ports(self.ends[own], self.ends[other]);
-        segment.extend(self.next[own].to_be_bytes());
+        let mut segment = ports(self.endpoints[own], self.endpoints[other]);
+        segment.extend(self.next_seq[own].to_be_bytes());
         let has_ack = flags & ACK != 0;
-        let ack = if has_ack { self.next[other] } else { 0 };
+        let ack = if has_ack { self.next_seq[other] } else { 0 };
         segment.extend(ack.to_be_bytes());
         let is_syn = flags & SYN != 0;
-        // Milliseconds, as Linux counts them here.
-        let clock = (traffic.frames.len() / 100) as u32;
+        // Linux counts timestamps in milliseconds; 100 frames are 1 ms.
+        let timestamp = (traffic.frames.len() / 100) as u32;
         let mut options = Vec::with_capacity(20);
         if is_syn {
-            // Maximum segment size 65495, selective acknowledgements, time stamps, window scale 7.
+            // MSS 65495, SACK permitted, timestamps; window scale 7 follows below.
             options.extend([2, 4, 0xff, 0xd7, 4, 2, 8, 10]);
         } else {
             options.extend([1, 1, 8, 10]);
         }
-        options.extend(clock.to_be_bytes());
-        options.extend((if has_ack { clock } else { 0 }).to_be_bytes());
+        options.extend(timestamp.to_be_bytes());
+        options.extend((if has_ack { timestamp } else { 0 }).to_be_bytes());
         if is_syn {
             options.extend([1, 3, 3, 7]);
         }
-        let words = (20 + options.len() as u8) / 4;
-        segment.extend([words << 4, flags, 0x02, 0x00, 0, 0, 0, 0]);
+        let data_offset = (20 + options.len() as u8) / 4;
+        segment.extend([data_offset << 4, flags, 0x02, 0x00, 0, 0, 0, 0]);
         segment.extend(options);
         segment.extend(data);
-        let octets = data.len() as u32 + u32::from(flags & (SYN | FIN) != 0);
-        self.next[own] = self.next[own].wrapping_add(octets);
-        traffic.push(&ip(self.ends[own], self.ends[other], TCP, &segment));
+        let seq_len = data.len() as u32 + u32::from(flags & (SYN | FIN) != 0);
+        self.next_seq[own] = self.next_seq[own].wrapping_add(seq_len);
+        traffic.push(&ip(
+            self.endpoints[own],
+            self.endpoints[other],
+            TCP,
+            &segment,
+        ));
     }
 }
 
-/// Where a client with this number sends from: 60 000 of each address.
+/// Returns the address and port of client `number`: 60,000 clients per address.
 fn client(number: u32) -> SocketAddr {
     let address = Ipv4Addr::new(127, 0, 0, 1 + (number / 60_000) as u8);
     SocketAddr::new(IpAddr::V4(address), 5000 + (number % 60_000) as u16)
@@ -224,7 +232,7 @@ fn server(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
-/// An IP packet with a UDP datagram of a client with this number.
+/// Returns an IP packet with a UDP datagram from client `number`.
 pub(crate) fn datagram(number: u32, data: &[u8]) -> Vec<u8> {
     udp(client(number), server(9999), data)
 }

@@ -1,11 +1,12 @@
-//! What lcap shows of the captures in fixtures, by the rows of fixtures/CASES; and that nothing is lost when they are written again.
+//! Golden tests: the output of lcap for each row of fixtures/CASES; and round trips of the captures
+//! through `-w`.
 
-use crate::command::{Ran, fixture, fixtures, pipe, run};
-use crate::craft::{Craft, Order, drain};
+use crate::command::{RunOutput, fixture_names, fixture_path, run, run_with_stdin};
+use crate::craft::{ByteOrder, CaptureBuilder, read_all};
 use lcap::source::file;
 use std::collections::BTreeSet;
 
-/// A row of fixtures/CASES.
+/// One row of fixtures/CASES.
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) capture: String,
@@ -14,21 +15,21 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    pub(crate) fn run(&self) -> Ran {
+    pub(crate) fn run(&self) -> RunOutput {
         let read = ["-r".to_owned(), format!("fixtures/{}", self.capture)];
         let (command, options) = self.arguments.split_at(usize::from(self.has_command()));
         run(command.iter().chain(&read).chain(options))
     }
 
-    /// Whether its first argument is a command, and not what the packets are shown with.
+    /// Returns true if the first argument is a command, not an option or expression.
     pub(crate) fn has_command(&self) -> bool {
         let first = self.arguments.first();
-        first.is_some_and(|word| ["flows", "follow"].contains(&&word[..]))
+        first.is_some_and(|argument| ["flows", "follow"].contains(&&argument[..]))
     }
 }
 
 pub(crate) fn cases() -> Vec<Case> {
-    let table = std::fs::read_to_string(fixture("CASES")).unwrap();
+    let table = std::fs::read_to_string(fixture_path("CASES")).unwrap();
     let rows = table
         .lines()
         .filter(|line| !line.starts_with('#') && !line.is_empty());
@@ -47,69 +48,76 @@ pub(crate) fn cases() -> Vec<Case> {
     .collect()
 }
 
-/// Standard output, the exit code if it says anything, standard error.
-fn golden(ran: &Ran) -> String {
-    let code = match ran.code {
+/// Returns the text of a golden file: standard output, the exit code if it is not 0, standard
+/// error.
+fn golden_text(output: &RunOutput) -> String {
+    let code = match output.exit_code {
         0 => String::new(),
         code => format!("exit {code}\n"),
     };
-    String::from_utf8_lossy(&ran.out).into_owned() + &code + &ran.errors
+    String::from_utf8_lossy(&output.stdout).into_owned() + &code + &output.stderr
 }
 
 #[test]
-fn every_case_shows_its_golden_file() {
+fn every_case_prints_its_golden_file() {
     let bless = std::env::var_os("LCAP_BLESS").is_some();
-    let mut wrong = String::new();
+    let mut differences = String::new();
     for case in cases() {
-        let shown = golden(&case.run());
-        let path = fixture(&format!("golden/{}", case.golden));
+        let actual = golden_text(&case.run());
+        let path = fixture_path(&format!("golden/{}", case.golden));
         if bless {
-            std::fs::write(&path, &shown).unwrap();
+            std::fs::write(&path, &actual).unwrap();
         }
         let expected = std::fs::read_to_string(&path).unwrap_or_default();
-        if shown != expected {
-            wrong += &format!("{}: {}\n", case.name, first_difference(&expected, &shown));
+        if actual != expected {
+            let difference = first_difference(&expected, &actual);
+            differences += &format!("{}: {difference}\n", case.name);
         }
     }
     assert!(
-        wrong.is_empty(),
-        "LCAP_BLESS=1 makes these right, if they are:\n{wrong}"
+        differences.is_empty(),
+        "if these changes are intended, run with LCAP_BLESS=1 to update the golden files:\n{differences}"
     );
 }
 
-pub(crate) fn first_difference(expected: &str, shown: &str) -> String {
-    let mut lines = expected.lines().zip(shown.lines()).enumerate();
-    match lines.find(|(_, (expected, shown))| expected != shown) {
-        Some((at, (expected, shown))) => {
-            format!("line {}\n  expected {expected}\n  shown    {shown}", at + 1)
+/// Describes the first line that differs, or the numbers of lines if one text is longer.
+pub(crate) fn first_difference(expected: &str, actual: &str) -> String {
+    let mut lines = expected.lines().zip(actual.lines()).enumerate();
+    match lines.find(|(_, (expected, actual))| expected != actual) {
+        Some((at, (expected, actual))) => {
+            format!(
+                "line {}\n  expected {expected}\n  actual   {actual}",
+                at + 1
+            )
         }
         None => format!(
-            "{} lines expected, {} shown",
+            "{} lines expected, {} printed",
             expected.lines().count(),
-            shown.lines().count()
+            actual.lines().count()
         ),
     }
 }
 
 #[test]
-fn every_capture_and_every_golden_file_has_its_case() {
+fn every_capture_and_golden_file_has_a_case() {
     let cases = cases();
     let captures: BTreeSet<_> = cases.iter().map(|case| case.capture.clone()).collect();
-    assert_eq!(captures, BTreeSet::from_iter(fixtures()));
+    assert_eq!(captures, BTreeSet::from_iter(fixture_names()));
     let used: BTreeSet<_> = cases.iter().map(|case| case.golden.clone()).collect();
-    let there = std::fs::read_dir(fixture("golden")).unwrap();
-    let there = there.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert_eq!(used, there.collect());
+    let files = std::fs::read_dir(fixture_path("golden")).unwrap();
+    let files = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(used, files.collect());
     let names: BTreeSet<_> = cases.iter().map(|case| &case.name).collect();
     assert_eq!(names.len(), cases.len(), "names are unique");
 }
 
-/// Packets, times and lengths; a classic file has no room for the interface's name and for comments, which name processes.
-fn packets(json: &Ran, classic: bool) -> Vec<serde_json::Value> {
-    let text = json.text();
+/// Parses packets from JSON output. For a comparison with a pcap file (`is_pcap`), removes the
+/// fields that such a file cannot store: interface names and processes.
+fn packets(json: &RunOutput, is_pcap: bool) -> Vec<serde_json::Value> {
+    let text = json.stdout_text();
     let lines = text.lines().map(|line| {
         let mut packet: serde_json::Value = serde_json::from_str(line).unwrap();
-        if classic {
+        if is_pcap {
             for field in ["interface", "src_process", "dst_process"] {
                 packet.as_object_mut().unwrap().remove(field);
             }
@@ -120,48 +128,55 @@ fn packets(json: &Ran, classic: bool) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn written_and_read_again_nothing_is_missing() {
+fn captures_survive_a_write_and_read_round_trip() {
     let directory = tempfile::tempdir().unwrap();
-    for name in fixtures() {
+    for name in fixture_names() {
         let json = ["--format", "json"];
-        let original = fixture(&name);
-        let damage = i32::from(name.starts_with("damaged"));
+        let original = fixture_path(&name);
+        let exit_code = i32::from(name.starts_with("damaged"));
         let before = run(["-r", &original].iter().chain(&json));
-        assert_eq!(before.code, damage, "{name}");
+        assert_eq!(before.exit_code, exit_code, "{name}");
         let bytes = std::fs::read(&original).unwrap();
-        for written in ["again.pcap", "again.pcapng"] {
-            let classic = written == "again.pcap";
-            let path = directory.path().join(written);
+        for copy in ["copy.pcap", "copy.pcapng"] {
+            let is_pcap = copy == "copy.pcap";
+            let path = directory.path().join(copy);
             let path = path.to_str().unwrap();
             let saved = run(["-r", &original, "-w", path]);
-            assert_eq!((saved.code, saved.out.len()), (damage, 0), "{name}");
-            let after = run(["-r", path].iter().chain(&json));
-            assert_eq!(after.code, 0, "{name}");
             assert_eq!(
-                packets(&before, classic),
-                packets(&after, classic),
-                "{name} as {written}"
+                (saved.exit_code, saved.stdout.len()),
+                (exit_code, 0),
+                "{name}"
             );
-            let again = pipe(
+            let after = run(["-r", path].iter().chain(&json));
+            assert_eq!(after.exit_code, 0, "{name}");
+            assert_eq!(
+                packets(&before, is_pcap),
+                packets(&after, is_pcap),
+                "{name} as {copy}"
+            );
+            let piped = run_with_stdin(
                 &std::fs::read(path).unwrap(),
                 ["-r", "-"].iter().chain(&json),
             );
-            assert_eq!(again.out, after.out, "{written} of {name} through a pipe");
+            assert_eq!(
+                piped.stdout, after.stdout,
+                "{copy} of {name} through a pipe"
+            );
         }
-        let piped = pipe(&bytes, ["-r", "-", "-w", "-"]);
-        assert_eq!(piped.code, damage, "{name}");
-        let path = directory.path().join("again.pcap");
-        assert!(piped.out == std::fs::read(path).unwrap(), "{name}: -w -");
+        let piped = run_with_stdin(&bytes, ["-r", "-", "-w", "-"]);
+        assert_eq!(piped.exit_code, exit_code, "{name}");
+        let path = directory.path().join("copy.pcap");
+        assert!(piped.stdout == std::fs::read(path).unwrap(), "{name}: -w -");
     }
 }
 
 #[test]
-fn nanoseconds_stay_unless_microseconds_are_asked_for() {
+fn nanoseconds_are_kept_unless_micro_is_given() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("again.pcap");
+    let path = directory.path().join("copy.pcap");
     let path = path.to_str().unwrap();
     for name in ["nanoseconds.pcap", "postgresql.pcapng"] {
-        let original = drain(file::open(fixture(name).as_ref())).nanos();
+        let original = read_all(file::open(fixture_path(name).as_ref())).nanos();
         assert!(original.iter().any(|nanos| nanos % 1000 != 0), "{name}");
         let micros = original.iter().map(|nanos| nanos / 1000 * 1000).collect();
         for (option, expected) in [
@@ -169,35 +184,37 @@ fn nanoseconds_stay_unless_microseconds_are_asked_for() {
             (Some("--nano"), &original),
             (Some("--micro"), &micros),
         ] {
-            let written = run(["-r", &fixture(name), "-w", path].into_iter().chain(option));
-            assert_eq!(written.code, 0, "{}", written.errors);
-            let again = drain(file::open(path.as_ref())).nanos();
-            assert_eq!(again, *expected, "{name} {option:?}");
+            let written = run(["-r", &fixture_path(name), "-w", path]
+                .into_iter()
+                .chain(option));
+            assert_eq!(written.exit_code, 0, "{}", written.stderr);
+            let copied = read_all(file::open(path.as_ref())).nanos();
+            assert_eq!(copied, *expected, "{name} {option:?}");
         }
     }
 }
 
 #[test]
-fn comments_stay_in_pcapng() {
-    for order in [Order::Little, Order::Big] {
-        let mut made = Craft::pcapng(order);
-        made.interface(1, 0, &[(2, b"lo"), (3, b"the loopback")]);
-        made.enhanced(0, 5, 3, b"one", &[(1, b"look here"), (2, &[0; 4])]);
-        made.enhanced(0, 6, 3, b"two", &[]);
-        let again = pipe(&made.bytes, ["-r", "-", "-w", "-"]);
-        assert_eq!(again.code, 0, "{}", again.errors);
-        // A pipe has no name that asks for pcapng.
-        assert!(!again.out.windows(9).any(|bytes| bytes == b"look here"));
+fn pcapng_output_keeps_comments() {
+    for order in [ByteOrder::Little, ByteOrder::Big] {
+        let mut capture = CaptureBuilder::pcapng(order);
+        capture.interface(1, 0, &[(2, b"lo"), (3, b"the loopback")]);
+        capture.enhanced_packet(0, 5, 3, b"one", &[(1, b"a comment"), (2, &[0; 4])]);
+        capture.enhanced_packet(0, 6, 3, b"two", &[]);
+        let piped = run_with_stdin(&capture.bytes, ["-r", "-", "-w", "-"]);
+        assert_eq!(piped.exit_code, 0, "{}", piped.stderr);
+        // Standard output has no file name that selects pcapng.
+        assert!(!piped.stdout.windows(9).any(|bytes| bytes == b"a comment"));
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("again.pcapng");
-        let written = pipe(&made.bytes, ["-r", "-", "-w", path.to_str().unwrap()]);
-        assert_eq!(written.code, 0, "{}", written.errors);
-        let whole = drain(file::open(&path));
-        let [one, two] = &whole.frames[..] else {
-            panic!("{whole:?}");
+        let path = directory.path().join("copy.pcapng");
+        let written = run_with_stdin(&capture.bytes, ["-r", "-", "-w", path.to_str().unwrap()]);
+        assert_eq!(written.exit_code, 0, "{}", written.stderr);
+        let copy = read_all(file::open(&path));
+        let [one, two] = &copy.frames[..] else {
+            panic!("{copy:?}");
         };
         let comment = [
-            &b"\x01\0\x09\0look here\0\0\0"[..],
+            &b"\x01\0\x09\0a comment\0\0\0"[..],
             b"\x02\0\x04\0\0\0\0\0\0\0\0\0",
         ];
         assert_eq!((&one.options.0, one.options.1), (&comment.concat(), false));

@@ -1,36 +1,37 @@
-//! The built `lcap`, run: in the project's directory, in UTC, without privileges being needed.
+//! Helpers that run the built `lcap`: in the project's directory, in UTC, without privileges.
 
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// The project's directory.
+/// Directory of the project.
 pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// What a run left behind.
+/// Result of a run.
 #[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) code: i32,
-    pub(crate) out: Vec<u8>,
-    pub(crate) errors: String,
+pub(crate) struct RunOutput {
+    pub(crate) exit_code: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
 }
 
-impl Ran {
-    /// Standard output, as text.
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.out.clone()).unwrap()
+impl RunOutput {
+    /// Returns standard output as text.
+    pub(crate) fn stdout_text(&self) -> String {
+        String::from_utf8(self.stdout.clone()).unwrap()
     }
 
-    /// Nothing came out, the exit code is this one, and what was said has this in it; `row` is what was run.
-    pub(crate) fn refused(&self, code: i32, row: &str, message: &str) {
-        let came = (self.code, self.out.len());
-        assert_eq!(came, (code, 0), "{row}: {}", self.errors);
-        assert!(self.errors.contains(message), "{row}: {}", self.errors);
+    /// Asserts that nothing was printed, that the exit code is `code`, and that standard error
+    /// contains `message`; `row` identifies the run.
+    pub(crate) fn assert_rejected(&self, code: i32, row: &str, message: &str) {
+        let actual = (self.exit_code, self.stdout.len());
+        assert_eq!(actual, (code, 0), "{row}: {}", self.stderr);
+        assert!(self.stderr.contains(message), "{row}: {}", self.stderr);
     }
 }
 
-/// `lcap`, ready to be given arguments.
+/// Returns an `lcap` command without arguments.
 pub(crate) fn lcap() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lcap"));
     command.current_dir(ROOT).env("TZ", "UTC");
@@ -38,18 +39,21 @@ pub(crate) fn lcap() -> Command {
     command
 }
 
-/// Runs `lcap` with these words.
-pub(crate) fn run<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Ran {
-    ran(lcap().args(words).output().unwrap())
+/// Runs `lcap` with these arguments.
+pub(crate) fn run<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> RunOutput {
+    run_output(lcap().args(args).output().unwrap())
 }
 
-/// Runs `lcap` with these words and this standard input, through a pipe.
-pub(crate) fn pipe<W: AsRef<OsStr>>(input: &[u8], words: impl IntoIterator<Item = W>) -> Ran {
-    feed(lcap().args(words), input)
+/// Runs `lcap` with these arguments and this standard input, through a pipe.
+pub(crate) fn run_with_stdin<A: AsRef<OsStr>>(
+    input: &[u8],
+    args: impl IntoIterator<Item = A>,
+) -> RunOutput {
+    run_command_with_stdin(lcap().args(args), input)
 }
 
 /// Runs any command with this standard input, through a pipe.
-pub(crate) fn feed(command: &mut Command, input: &[u8]) -> Ran {
+pub(crate) fn run_command_with_stdin(command: &mut Command, input: &[u8]) -> RunOutput {
     let command = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -57,27 +61,27 @@ pub(crate) fn feed(command: &mut Command, input: &[u8]) -> Ran {
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     std::thread::scope(|scope| {
-        // Who has seen enough closes the pipe before its end.
+        // Ignores the error if the command closes the pipe before its end.
         scope.spawn(move || stdin.write_all(input));
-        ran(child.wait_with_output().unwrap())
+        run_output(child.wait_with_output().unwrap())
     })
 }
 
-fn ran(output: Output) -> Ran {
-    Ran {
-        code: output.status.code().unwrap(),
-        out: output.stdout,
-        errors: String::from_utf8(output.stderr).unwrap(),
+fn run_output(output: Output) -> RunOutput {
+    RunOutput {
+        exit_code: output.status.code().unwrap(),
+        stdout: output.stdout,
+        stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
 
-/// A capture of this project.
-pub(crate) fn fixture(name: &str) -> String {
+/// Returns the path of a capture of this project.
+pub(crate) fn fixture_path(name: &str) -> String {
     format!("{ROOT}/fixtures/{name}")
 }
 
-/// The names of all captures of this project, in order.
-pub(crate) fn fixtures() -> Vec<String> {
+/// Returns the names of all captures of this project, sorted.
+pub(crate) fn fixture_names() -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(Path::new(ROOT).join("fixtures"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

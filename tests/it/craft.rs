@@ -1,60 +1,71 @@
-//! Capture files made byte by byte, well formed or not (pcap-savefile(5), draft-ietf-opsawg-pcapng), and what lcap reads in them.
+//! Builder of well-formed and malformed capture files (pcap-savefile(5), draft-ietf-opsawg-pcapng),
+//! and functions that read them with lcap.
 
 use lcap::error::Error;
 use lcap::packet::{Interface, LinkType};
-use lcap::source::{FileSource, Losses, Next, Source, file};
+use lcap::source::{FileSource, Losses, Source, SourceEvent, file};
 use std::io::{Read, Write};
 
-/// Byte order of what is made.
+/// Byte order of a capture file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum ByteOrder {
     /// Least significant byte first.
     Little,
     /// Most significant byte first.
     Big,
 }
 
-pub(crate) const ORDERS: [Order; 2] = [Order::Little, Order::Big];
+pub(crate) const BYTE_ORDERS: [ByteOrder; 2] = [ByteOrder::Little, ByteOrder::Big];
 
-/// A file in the making.
+/// A capture file under construction.
 #[derive(Debug, Clone)]
-pub(crate) struct Craft {
+pub(crate) struct CaptureBuilder {
     pub(crate) bytes: Vec<u8>,
-    order: Order,
+    byte_order: ByteOrder,
 }
 
-impl Craft {
-    /// A pcap file: magic number, version, link type field.
-    pub(crate) fn pcap(order: Order, magic: u32, version: (u16, u16), link: u32) -> Craft {
-        let mut craft = Craft {
+impl CaptureBuilder {
+    /// Starts a pcap file with this magic number, version and link type field.
+    pub(crate) fn pcap(
+        order: ByteOrder,
+        magic: u32,
+        version: (u16, u16),
+        link: u32,
+    ) -> CaptureBuilder {
+        let mut builder = CaptureBuilder {
             bytes: Vec::new(),
-            order,
+            byte_order: order,
         };
-        craft.u32(magic).u16(version.0).u16(version.1);
-        craft.u32(0).u32(0).u32(65_535).u32(link);
-        craft
+        builder.u32(magic).u16(version.0).u16(version.1);
+        builder.u32(0).u32(0).u32(65_535).u32(link);
+        builder
     }
 
-    /// A plain record; the captured length is the data's.
-    pub(crate) fn record(&mut self, time: (u32, u32), original: u32, data: &[u8]) -> &mut Craft {
+    /// Appends a pcap record whose captured length is the length of `data`.
+    pub(crate) fn record(
+        &mut self,
+        time: (u32, u32),
+        original: u32,
+        data: &[u8],
+    ) -> &mut CaptureBuilder {
         self.u32(time.0).u32(time.1);
         self.u32(data.len() as u32).u32(original).raw(data)
     }
 
-    /// A pcapng file, up to its first section header.
-    pub(crate) fn pcapng(order: Order) -> Craft {
-        let mut craft = Craft {
+    /// Starts a pcapng file with a section header.
+    pub(crate) fn pcapng(order: ByteOrder) -> CaptureBuilder {
+        let mut builder = CaptureBuilder {
             bytes: Vec::new(),
-            order,
+            byte_order: order,
         };
-        craft.section(order);
-        craft
+        builder.section(order);
+        builder
     }
 
-    /// A section header.
-    pub(crate) fn section(&mut self, order: Order) -> &mut Craft {
-        self.order = order;
-        let mut body = self.body();
+    /// Appends a section header block.
+    pub(crate) fn section(&mut self, order: ByteOrder) -> &mut CaptureBuilder {
+        self.byte_order = order;
+        let mut body = self.empty_body();
         body.u32(0x1A2B_3C4D)
             .u16(1)
             .u16(0)
@@ -63,28 +74,28 @@ impl Craft {
         self.block(0x0A0D_0D0A, &body.bytes)
     }
 
-    /// An interface description with options as (code, value).
+    /// Appends an interface description block with options as (code, value).
     pub(crate) fn interface(
         &mut self,
         link: u16,
         snap_len: u32,
         options: &[(u16, &[u8])],
-    ) -> &mut Craft {
-        let mut body = self.body();
+    ) -> &mut CaptureBuilder {
+        let mut body = self.empty_body();
         body.u16(link).u16(0xBEEF).u32(snap_len).options(options);
         self.block(1, &body.bytes)
     }
 
-    /// An enhanced packet block.
-    pub(crate) fn enhanced(
+    /// Appends an enhanced packet block.
+    pub(crate) fn enhanced_packet(
         &mut self,
         interface: u32,
         ticks: u64,
         original: u32,
         data: &[u8],
         options: &[(u16, &[u8])],
-    ) -> &mut Craft {
-        let mut body = self.body();
+    ) -> &mut CaptureBuilder {
+        let mut body = self.empty_body();
         body.u32(interface)
             .u32((ticks >> 32) as u32)
             .u32(ticks as u32)
@@ -95,45 +106,45 @@ impl Craft {
         self.block(6, &body.bytes)
     }
 
-    /// Any block.
-    pub(crate) fn block(&mut self, kind: u32, body: &[u8]) -> &mut Craft {
+    /// Appends a block of any type.
+    pub(crate) fn block(&mut self, kind: u32, body: &[u8]) -> &mut CaptureBuilder {
         let length = body.len() as u32 + 12;
         self.u32(kind).u32(length).raw(body).u32(length)
     }
 
-    /// Nothing yet, of the same byte order.
-    pub(crate) fn body(&self) -> Craft {
-        Craft {
+    /// Returns an empty builder of the same byte order, for the body of a block.
+    pub(crate) fn empty_body(&self) -> CaptureBuilder {
+        CaptureBuilder {
             bytes: Vec::new(),
-            order: self.order,
+            byte_order: self.byte_order,
         }
     }
 
-    pub(crate) fn u16(&mut self, value: u16) -> &mut Craft {
-        match self.order {
-            Order::Little => self.raw(&value.to_le_bytes()),
-            Order::Big => self.raw(&value.to_be_bytes()),
+    pub(crate) fn u16(&mut self, value: u16) -> &mut CaptureBuilder {
+        match self.byte_order {
+            ByteOrder::Little => self.raw(&value.to_le_bytes()),
+            ByteOrder::Big => self.raw(&value.to_be_bytes()),
         }
     }
 
-    pub(crate) fn u32(&mut self, value: u32) -> &mut Craft {
-        match self.order {
-            Order::Little => self.raw(&value.to_le_bytes()),
-            Order::Big => self.raw(&value.to_be_bytes()),
+    pub(crate) fn u32(&mut self, value: u32) -> &mut CaptureBuilder {
+        match self.byte_order {
+            ByteOrder::Little => self.raw(&value.to_le_bytes()),
+            ByteOrder::Big => self.raw(&value.to_be_bytes()),
         }
     }
 
-    pub(crate) fn raw(&mut self, bytes: &[u8]) -> &mut Craft {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> &mut CaptureBuilder {
         self.bytes.extend_from_slice(bytes);
         self
     }
 
-    pub(crate) fn padded(&mut self, bytes: &[u8]) -> &mut Craft {
+    pub(crate) fn padded(&mut self, bytes: &[u8]) -> &mut CaptureBuilder {
         let padding = bytes.len().next_multiple_of(4) - bytes.len();
         self.raw(bytes).raw(&[0; 3][..padding])
     }
 
-    pub(crate) fn options(&mut self, options: &[(u16, &[u8])]) -> &mut Craft {
+    pub(crate) fn options(&mut self, options: &[(u16, &[u8])]) -> &mut CaptureBuilder {
         for (code, value) in options {
             self.u16(*code).u16(value.len() as u16).padded(value);
         }
@@ -141,9 +152,9 @@ impl Craft {
     }
 }
 
-/// A frame that outlives its source.
+/// An owned copy of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct OwnedFrame {
     pub(crate) number: u64,
     pub(crate) nanos: i64,
     pub(crate) interface: Interface,
@@ -153,22 +164,22 @@ pub(crate) struct Seen {
     pub(crate) options: (Vec<u8>, bool),
 }
 
-/// All that a file has: its frames, the error that ended them, what was passed over.
+/// Contents of a capture file: frames, the error at the end, and losses.
 #[derive(Debug)]
-pub(crate) struct Whole {
-    pub(crate) frames: Vec<Seen>,
+pub(crate) struct CaptureContents {
+    pub(crate) frames: Vec<OwnedFrame>,
     pub(crate) error: Option<Error>,
     pub(crate) losses: Losses,
 }
 
-impl Whole {
-    /// The times, in nanoseconds.
+impl CaptureContents {
+    /// Returns the times of the frames, in nanoseconds since 1970.
     pub(crate) fn nanos(&self) -> Vec<i64> {
         self.frames.iter().map(|frame| frame.nanos).collect()
     }
 
-    /// The error's words, none if there was no error.
-    pub(crate) fn complaint(&self) -> String {
+    /// Returns the text of the error; empty if no error occurred.
+    pub(crate) fn error_text(&self) -> String {
         self.error
             .as_ref()
             .map(ToString::to_string)
@@ -176,9 +187,9 @@ impl Whole {
     }
 }
 
-/// Reads to the end, and checks that it is one.
-pub(crate) fn drain(opened: lcap::error::Result<FileSource>) -> Whole {
-    let mut whole = Whole {
+/// Reads to the end, and asserts that the source then only returns `End`.
+pub(crate) fn read_all(opened: lcap::error::Result<FileSource>) -> CaptureContents {
+    let mut contents = CaptureContents {
         frames: Vec::new(),
         error: None,
         losses: Losses::default(),
@@ -186,13 +197,13 @@ pub(crate) fn drain(opened: lcap::error::Result<FileSource>) -> Whole {
     let mut source = match opened {
         Ok(source) => source,
         Err(e) => {
-            whole.error = Some(e);
-            return whole;
+            contents.error = Some(e);
+            return contents;
         }
     };
     loop {
         match source.next() {
-            Ok(Next::Frame(frame)) => whole.frames.push(Seen {
+            Ok(SourceEvent::Frame(frame)) => contents.frames.push(OwnedFrame {
                 number: frame.number,
                 nanos: frame.time.0,
                 interface: frame.interface.clone(),
@@ -201,57 +212,58 @@ pub(crate) fn drain(opened: lcap::error::Result<FileSource>) -> Whole {
                 bytes: frame.bytes.to_vec(),
                 options: (frame.options.bytes.to_vec(), frame.options.big_endian),
             }),
-            Ok(Next::Idle(_)) => {}
-            Ok(Next::End) => break,
+            Ok(SourceEvent::Idle(_)) => {}
+            Ok(SourceEvent::End) => break,
             Err(e) => {
-                assert!(whole.error.is_none(), "a second error: {e}");
-                whole.error = Some(e);
+                assert!(contents.error.is_none(), "a second error: {e}");
+                contents.error = Some(e);
             }
         }
     }
-    assert!(matches!(source.next(), Ok(Next::End)));
-    whole.losses = source.losses();
-    whole
+    assert!(matches!(source.next(), Ok(SourceEvent::End)));
+    contents.losses = source.losses();
+    contents
 }
 
 /// Reads `bytes` as a mapped file.
-pub(crate) fn mapped(bytes: &[u8]) -> Whole {
+pub(crate) fn read_mapped(bytes: &[u8]) -> CaptureContents {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
-    drain(file::open(file.path()))
+    read_all(file::open(file.path()))
 }
 
-/// Reads `bytes` as a stream that gives at most `portion` at once.
-pub(crate) fn streamed(bytes: &[u8], portion: usize) -> Whole {
-    let reader = Portions {
+/// Reads `bytes` as a stream that returns at most `chunk_size` bytes per read.
+pub(crate) fn read_streamed(bytes: &[u8], chunk_size: usize) -> CaptureContents {
+    let reader = LimitedReader {
         bytes: bytes.to_vec(),
-        at: 0,
-        portion,
+        position: 0,
+        chunk_size,
     };
-    drain(file::read("stream", reader))
+    read_all(file::read("stream", reader))
 }
 
-/// A reader that gives a little at once, and says so if it is asked to fill much more than it ever gave.
-struct Portions {
+/// Reader that returns small chunks, and panics if a buffer is much larger than all bytes read so
+/// far: memory must not be allocated for lengths that a file merely announces.
+struct LimitedReader {
     bytes: Vec<u8>,
-    at: usize,
-    portion: usize,
+    position: usize,
+    chunk_size: usize,
 }
 
-impl Read for Portions {
+impl Read for LimitedReader {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         assert!(
-            buffer.len() <= 2 * self.at + 256 * 1024,
-            "a buffer of {} bytes after {}",
+            buffer.len() <= 2 * self.position + 256 * 1024,
+            "a buffer of {} bytes after {} bytes were read",
             buffer.len(),
-            self.at
+            self.position
         );
         let count = self
-            .portion
+            .chunk_size
             .min(buffer.len())
-            .min(self.bytes.len() - self.at);
-        buffer[..count].copy_from_slice(&self.bytes[self.at..self.at + count]);
-        self.at += count;
+            .min(self.bytes.len() - self.position);
+        buffer[..count].copy_from_slice(&self.bytes[self.position..self.position + count]);
+        self.position += count;
         Ok(count)
     }
 }

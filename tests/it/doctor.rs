@@ -1,24 +1,18 @@
-//! What the doctor says of real sockets, firewalls, names and users, each set up in network namespaces of the test's own.
+//! `lcap doctor` and `lcap ports` on real sockets, firewalls, names and users, each set up in a
+//! separate network namespace.
 //!
-//! That takes root. Without it these tests say `skipped: …` and pass, as live tests do.
+//! The namespaces require root. Without root, these tests print `skipped: …` and pass, like the
+//! live tests.
 
-mod parts;
-mod room;
+mod sandbox;
+mod test_server;
 
-mod listeners;
-
-mod families;
-
-mod queues;
-
-mod walls;
-
+mod address_families;
+mod backlogs;
 mod conflicts;
-
-mod names;
-
-mod people;
-
-mod talking;
-
-mod listing;
+mod firewalls;
+mod listeners;
+mod name_resolution;
+mod ports;
+mod service_probes;
+mod users;

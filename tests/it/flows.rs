@@ -1,14 +1,15 @@
-//! Flows out of scripted packets: how they begin and end, what their segments say, and what they never do.
+//! Flow table: openings, endings, segment analysis, limits and invariants, tested with scripted
+//! packets.
 
 mod script;
 mod wire;
 
-mod beginnings;
-mod bounds;
-mod conversation;
 mod datagrams;
 mod endings;
 mod fragments;
-mod mutated;
+mod limits;
+mod mutations;
+mod openings;
 mod segments;
+mod stream_properties;
 mod times;

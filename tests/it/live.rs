@@ -1,41 +1,29 @@
-//! The built program on real sockets: what is sent over loopback is shown, saved and counted, however the capture ends.
+//! Tests of the built program on real sockets.
 //!
-//! Capturing needs CAP_NET_RAW. Where it is missing these tests say `skipped: …` on standard error and pass, unless the
-//! environment variable `LCAP_LIVE` is `required`, which makes that a failure. What a machine cannot offer at all (namespaces,
-//! file capabilities) is skipped aloud even then, and fails only with `LCAP_LIVE=everything`.
+//! Traffic over loopback is displayed, saved and counted completely, however the capture ends.
+//!
+//! Capturing requires CAP_NET_RAW. Without it these tests print `skipped: …` on standard error and
+//! pass, unless the environment variable `LCAP_LIVE` is `required`: then they fail. Tests of
+//! features that some machines lack (namespaces, file capabilities) are skipped in the same way
+//! even with `required`, and fail only with `LCAP_LIVE=everything`.
 
+mod attribution;
+mod bpf;
 mod container;
-pub(crate) mod session;
-pub(crate) mod space;
-mod told;
-mod traffic;
-
-mod shown;
-
-mod saved;
-
-mod flows;
-
-mod parts;
-
-mod owners;
-
-mod births;
-
-mod beside;
-
-mod ends;
-
-mod drain;
-
-mod losses;
-
-mod signals;
-
-mod rotation;
-
+mod device_removal;
 mod devices;
-
-mod vanishing;
-
+mod display;
+mod drain;
+mod flows;
+mod fork_events;
+mod losses;
+pub(crate) mod netns;
 mod privileges;
+mod roles;
+mod rotation;
+mod run_command;
+mod saved;
+pub(crate) mod session;
+mod signals;
+mod stop_conditions;
+mod traffic;

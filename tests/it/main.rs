@@ -1,6 +1,6 @@
-//! What lcap does, seen from outside: one binary, its modules in reading order.
+//! Integration tests of lcap in one binary.
 
-// clippy knows functions with #[test] as tests, and not what they call.
+// clippy exempts functions with #[test], but not the helpers that they call.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod command;
@@ -14,10 +14,10 @@ mod flows;
 
 mod tcpdump;
 
-mod reports;
-mod rows;
+mod flow_rows;
+mod flows_command;
 
-mod conversations;
+mod follow;
 
 mod tidy;
 

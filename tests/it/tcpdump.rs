@@ -1,71 +1,73 @@
-//! The lines of fixtures/CASES beside those of tcpdump 4.99, where it is installed: the same, except where tcpdump dissects further.
+//! Comparison of the packet lines of fixtures/CASES with the lines of tcpdump 4.99, if installed.
+//! They are equal, except where tcpdump also dissects the payload.
 
 use crate::cases::cases;
-use crate::command::{feed, fixture, run};
+use crate::command::{fixture_path, run, run_command_with_stdin};
 use std::io::Write;
 use std::process::Command;
 
-/// Whether tcpdump is there, in the version whose lines lcap's are.
-fn is_there() -> bool {
+/// Returns true if the version of tcpdump whose lines lcap reproduces is installed.
+fn is_tcpdump_installed() -> bool {
     let version = Command::new("tcpdump").arg("--version").output();
     let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     version.is_ok_and(|text| text.contains("tcpdump version 4.99"))
 }
 
-/// Arguments that tcpdump does not have or that mean something else to it.
-const OURS: [&str; 4] = ["--format", "-p", "--max-bytes", "--micro"];
+/// Options that tcpdump does not have or that have another meaning there.
+const LCAP_ONLY_OPTIONS: [&str; 4] = ["--format", "-p", "--max-bytes", "--micro"];
 
 #[test]
-fn lines_are_tcpdumps() {
-    if !is_there() {
-        // Not by a macro, whose words the test runner keeps to itself.
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: there is no tcpdump 4.99 to compare with"
-        );
+fn lines_match_tcpdump() {
+    if !is_tcpdump_installed() {
+        // Not with eprintln!, whose output the test runner captures.
+        let _ = writeln!(std::io::stderr(), "skipped: tcpdump 4.99 is not installed");
         return;
     }
-    let (mut compared, mut wrong) = (0, String::new());
+    let (mut compared, mut differences) = (0, String::new());
     for case in cases() {
-        let ours = case.arguments.iter().any(|word| OURS.contains(&&word[..]));
-        // Nor does it know of processes.
-        let ours = ours || case.capture == "named.pcapng";
-        if ours || case.has_command() {
+        let is_lcap_only = case
+            .arguments
+            .iter()
+            .any(|argument| LCAP_ONLY_OPTIONS.contains(&&argument[..]));
+        // Lines of this capture end with the names of processes, which tcpdump does not print.
+        let is_lcap_only = is_lcap_only || case.capture == "named.pcapng";
+        if is_lcap_only || case.has_command() {
             continue;
         }
-        // What is packed tcpdump does not read; what lcap writes is tested elsewhere.
-        let path = fixture(&case.capture);
+        // tcpdump does not read compressed files: lcap decompresses them.
+        let path = fixture_path(&case.capture);
         let capture = match path.rsplit('.').next() {
-            Some("gz" | "zst") => run(["-r", &path, "-w", "-"]).out,
+            Some("gz" | "zst") => run(["-r", &path, "-w", "-"]).stdout,
             _ => std::fs::read(&path).unwrap(),
         };
         let mut tcpdump = Command::new("tcpdump");
         tcpdump.env("TZ", "UTC").args(["-nn", "-r", "-"]);
-        let theirs = feed(tcpdump.args(&case.arguments), &capture);
-        let theirs = String::from_utf8_lossy(&theirs.out).into_owned();
-        let ours = case.run();
-        let ours = String::from_utf8_lossy(&ours.out).into_owned();
-        if let Err(difference) = agree(&ours, &theirs) {
-            wrong += &format!("{}: {difference}\n", case.name);
+        let tcpdump = run_command_with_stdin(tcpdump.args(&case.arguments), &capture);
+        let tcpdump = String::from_utf8_lossy(&tcpdump.stdout).into_owned();
+        let lcap = case.run();
+        let lcap = String::from_utf8_lossy(&lcap.stdout).into_owned();
+        if let Err(difference) = compare_lines(&lcap, &tcpdump) {
+            differences += &format!("{}: {difference}\n", case.name);
         }
         compared += 1;
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(differences.is_empty(), "{differences}");
     assert!(compared > 50, "only {compared} cases compared");
 }
 
-/// Every line of ours is theirs, or theirs goes on with a dissection, behind which it may have more lines.
-fn agree(ours: &str, theirs: &str) -> Result<(), String> {
-    let mut theirs = theirs.lines();
+/// Returns an error unless each line of lcap is equal to the line of tcpdump. A line of tcpdump can
+/// also continue with a dissection, after which tcpdump can print more lines.
+fn compare_lines(lcap: &str, tcpdump: &str) -> Result<(), String> {
+    let mut tcpdump = tcpdump.lines();
     let mut dissected = false;
-    for (at, line) in ours.lines().enumerate() {
-        let rest = |theirs: &str| theirs.strip_prefix(line).map(str::to_owned);
+    for (at, line) in lcap.lines().enumerate() {
+        let rest = |tcpdump: &str| tcpdump.strip_prefix(line).map(str::to_owned);
         let found = if dissected {
-            theirs.find(|theirs| rest(theirs).is_some())
+            tcpdump.find(|tcpdump| rest(tcpdump).is_some())
         } else {
-            theirs.next()
+            tcpdump.next()
         };
-        let found = found.unwrap_or("no line more");
+        let found = found.unwrap_or("(no line)");
         match rest(found) {
             Some(rest) if rest.is_empty() => {}
             Some(rest) if rest.starts_with(": ") => dissected = true,
@@ -77,8 +79,8 @@ fn agree(ours: &str, theirs: &str) -> Result<(), String> {
             }
         }
     }
-    match theirs.next() {
-        Some(line) if !dissected => Err(format!("tcpdump has a line more: {line}")),
+    match tcpdump.next() {
+        Some(line) if !dissected => Err(format!("additional line of tcpdump: {line}")),
         _ => Ok(()),
     }
 }

@@ -1,14 +1,14 @@
-//! However many threads read a file: the same bytes, the same complaints, the same exit code.
+//! Multi-threaded reading: the number of threads changes neither output, messages nor exit code.
 
 use std::path::{Path, PathBuf};
 
-use crate::command::{ROOT, Ran, fixtures, run};
-use crate::craft::{Craft, ORDERS, drain};
+use crate::command::{ROOT, RunOutput, fixture_names, run};
+use crate::craft::{BYTE_ORDERS, CaptureBuilder, read_all};
 use lcap::packet::LinkType;
 use lcap::source::file;
 
-/// What is asked of every capture.
-const ASKED: [&str; 16] = [
+/// Command lines that are run on every capture.
+const ARGUMENTS: [&str; 16] = [
     "",
     "-v -S -#",
     "-e -x",
@@ -27,51 +27,55 @@ const ASKED: [&str; 16] = [
     "flows --sort packets --top 20",
 ];
 
-fn ask(capture: &Path, asked: &str, threads: usize) -> Ran {
+fn run_with_threads(capture: &Path, command_line: &str, threads: usize) -> RunOutput {
     let threads = threads.to_string();
-    let mut words: Vec<&str> = asked.split_whitespace().collect();
-    let at = usize::from(words.first() == Some(&"flows"));
+    let mut args: Vec<&str> = command_line.split_whitespace().collect();
+    let at = usize::from(args.first() == Some(&"flows"));
     let capture = capture.to_str().unwrap();
-    words.splice(at..at, ["-r", capture, "--threads", &threads]);
-    run(words)
+    args.splice(at..at, ["-r", capture, "--threads", &threads]);
+    run(args)
 }
 
-fn compare(capture: &Path) {
-    for asked in ASKED {
-        let one = ask(capture, asked, 1);
+fn assert_same_for_all_thread_counts(capture: &Path) {
+    for command_line in ARGUMENTS {
+        let expected = run_with_threads(capture, command_line, 1);
         for threads in [2, 3, 8] {
-            let more = ask(capture, asked, threads);
-            let row = format!("{} {asked} --threads {threads}", capture.display());
-            assert_eq!((more.code, &more.errors), (one.code, &one.errors), "{row}");
+            let actual = run_with_threads(capture, command_line, threads);
+            let row = format!("{} {command_line} --threads {threads}", capture.display());
+            assert_eq!(
+                (actual.exit_code, &actual.stderr),
+                (expected.exit_code, &expected.stderr),
+                "{row}"
+            );
             assert!(
-                more.out == one.out,
+                actual.stdout == expected.stdout,
                 "{row}: {}",
-                difference(&one.out, &more.out)
+                first_difference(&expected.stdout, &actual.stdout)
             );
         }
     }
 }
 
-/// The first lines that differ.
-fn difference(one: &[u8], more: &[u8]) -> String {
+/// Describes the first line that differs.
+fn first_difference(expected: &[u8], actual: &[u8]) -> String {
     let lines = |bytes: &[u8]| -> Vec<String> {
         let text = String::from_utf8_lossy(bytes);
         text.lines().map(str::to_owned).collect()
     };
-    let (one, more) = (lines(one), lines(more));
-    let at = one.iter().zip(&more).position(|(one, more)| one != more);
-    let at = at.unwrap_or(one.len().min(more.len()));
-    format!("line {at}:\n{:?}\n{:?}", one.get(at), more.get(at))
+    let (expected, actual) = (lines(expected), lines(actual));
+    let at = expected.iter().zip(&actual).position(|(a, b)| a != b);
+    let at = at.unwrap_or(expected.len().min(actual.len()));
+    format!("line {at}:\n{:?}\n{:?}", expected.get(at), actual.get(at))
 }
 
 #[test]
-fn captures_of_this_project() {
-    for name in fixtures() {
-        compare(&Path::new(ROOT).join("fixtures").join(name));
+fn fixtures_give_the_same_output_on_any_thread_count() {
+    for name in fixture_names() {
+        assert_same_for_all_thread_counts(&Path::new(ROOT).join("fixtures").join(name));
     }
 }
 
-/// A generator (D. Knuth, MMIX).
+/// A linear congruential generator (D. Knuth, MMIX).
 struct Random(u64);
 
 impl Random {
@@ -82,14 +86,16 @@ impl Random {
     }
 }
 
-/// Frames of all fixtures on Ethernet again and again, each time between other addresses, mixed.
-fn frames(random: &mut Random, copies: u8) -> Vec<Vec<u8>> {
+/// Returns the Ethernet frames of all fixtures, copied with different addresses and interleaved.
+fn mixed_frames(random: &mut Random, copies: u8) -> Vec<Vec<u8>> {
     let mut queues: Vec<Vec<Vec<u8>>> = Vec::new();
-    for name in fixtures() {
+    for name in fixture_names() {
         let path = Path::new(ROOT).join("fixtures").join(name);
-        let seen = drain(file::open(&path)).frames;
-        let seen = seen.iter().filter(|frame| frame.link == LinkType::ETHERNET);
-        let mut frames: Vec<Vec<u8>> = seen.map(|frame| frame.bytes.clone()).collect();
+        let fixture = read_all(file::open(&path)).frames;
+        let ethernet = fixture
+            .iter()
+            .filter(|frame| frame.link == LinkType::ETHERNET);
+        let mut frames: Vec<Vec<u8>> = ethernet.map(|frame| frame.bytes.clone()).collect();
         frames.truncate(300);
         for copy in 0..copies {
             let mut copied = frames.clone();
@@ -117,109 +123,115 @@ fn frames(random: &mut Random, copies: u8) -> Vec<Vec<u8>> {
     mixed
 }
 
-/// How times go on.
+/// Pattern of packet times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Times {
+enum TimePattern {
     Steady,
-    /// Flows become due.
+    /// Pauses during which flows time out.
     Slow,
-    /// The same, and some packets come late.
+    /// Pauses as in `Slow`, and some packets are out of order.
     Uneven,
-    /// Hours are passed over, at once, for a while or for one packet.
-    Leaping,
+    /// As `Uneven`, and the clock jumps by hours: permanently, back and forth, or for one packet.
+    Jumping,
 }
 
-fn times(times: Times, random: &mut Random, count: usize) -> Vec<u64> {
-    let (mut now, mut all) = (1_700_000_000_000_000_u64, Vec::new());
+fn packet_times(pattern: TimePattern, random: &mut Random, count: usize) -> Vec<u64> {
+    let (mut now, mut times) = (1_700_000_000_000_000_u64, Vec::new());
     for _ in 0..count {
         now += random.below(60);
         let mut time = now;
-        match (times, random.below(400)) {
-            (Times::Steady, _) => {}
+        match (pattern, random.below(400)) {
+            (TimePattern::Steady, _) => {}
             (_, 0) => now += random.below(140_000_000),
-            (Times::Slow, _) => {}
+            (TimePattern::Slow, _) => {}
             (_, 1..4) => time -= random.below(900_000),
-            (Times::Leaping, 4) => now += 4_000_000_000 + random.below(90_000_000_000),
-            (Times::Leaping, 5) => time += 9_000_000_000,
-            (Times::Leaping, 6) => now -= 5_000_000_000,
+            (TimePattern::Jumping, 4) => now += 4_000_000_000 + random.below(90_000_000_000),
+            (TimePattern::Jumping, 5) => time += 9_000_000_000,
+            (TimePattern::Jumping, 6) => now -= 5_000_000_000,
             _ => {}
         }
-        all.push(time);
+        times.push(time);
     }
-    all
+    times
 }
 
-fn pcap(frames: &[Vec<u8>], times: &[u64]) -> Vec<u8> {
-    let mut craft = Craft::pcap(ORDERS[0], 0xA1B2_C3D4, (2, 4), 1);
+fn build_pcap(frames: &[Vec<u8>], times: &[u64]) -> Vec<u8> {
+    let mut builder = CaptureBuilder::pcap(BYTE_ORDERS[0], 0xA1B2_C3D4, (2, 4), 1);
     for (frame, time) in frames.iter().zip(times) {
         let parts = ((time / 1_000_000) as u32, (time % 1_000_000) as u32);
-        craft.record(parts, frame.len() as u32, frame);
+        builder.record(parts, frame.len() as u32, frame);
     }
-    craft.bytes
+    builder.bytes
 }
 
-/// Sections of either byte order, whose interfaces come between the packets and tell microseconds or nanoseconds; some packets have no time.
-fn pcapng(frames: &[Vec<u8>], times: &[u64], random: &mut Random) -> Vec<u8> {
-    let mut craft = Craft::pcapng(ORDERS[0]);
+/// Builds a file with sections of both byte orders, whose interfaces are described between packets
+/// and have microsecond or nanosecond resolution; some packets have no time.
+fn build_pcapng(frames: &[Vec<u8>], times: &[u64], random: &mut Random) -> Vec<u8> {
+    let mut builder = CaptureBuilder::pcapng(BYTE_ORDERS[0]);
     let mut interfaces: Vec<u8> = Vec::new();
     for (frame, time) in frames.iter().zip(times) {
         if random.below(50) == 0 {
-            craft.section(ORDERS[random.below(2) as usize]);
+            builder.section(BYTE_ORDERS[random.below(2) as usize]);
             interfaces.clear();
         }
         if interfaces.is_empty() || random.below(500) == 0 {
             let digits = 6 + 3 * random.below(2) as u8;
-            craft.interface(1, 0, &[(2, b"lo"), (9, &[digits])]);
+            builder.interface(1, 0, &[(2, b"lo"), (9, &[digits])]);
             interfaces.push(digits);
         }
         let id = random.below(interfaces.len() as u64) as u32;
         if random.below(2000) == 0 {
-            let mut body = craft.body();
+            let mut body = builder.empty_body();
             body.u32(frame.len() as u32).padded(frame);
-            craft.block(3, &body.bytes);
+            builder.block(3, &body.bytes);
         } else {
             let ticks = time * 10_u64.pow(u32::from(interfaces[id as usize]) - 6);
-            craft.enhanced(id, ticks, frame.len() as u32, frame, &[]);
+            builder.enhanced_packet(id, ticks, frame.len() as u32, frame, &[]);
         }
         if random.below(700) == 0 {
-            craft.block(0xbad, b"skip");
+            builder.block(0xbad, b"skip");
         }
     }
-    craft.bytes
+    builder.bytes
 }
 
-fn written(directory: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+fn write_file(directory: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = directory.join(name);
     std::fs::write(&path, bytes).unwrap();
     path
 }
 
 #[test]
-fn captures_of_many_stretches() {
+fn large_captures_give_the_same_output_on_any_thread_count() {
     let directory = tempfile::tempdir().unwrap();
     let mut random = Random(7);
-    for kind in [Times::Steady, Times::Slow, Times::Uneven, Times::Leaping] {
-        let frames = frames(&mut random, 48);
+    for pattern in [
+        TimePattern::Steady,
+        TimePattern::Slow,
+        TimePattern::Uneven,
+        TimePattern::Jumping,
+    ] {
+        let frames = mixed_frames(&mut random, 48);
         assert!(frames.len() > 12_000, "{}", frames.len());
-        let times = times(kind, &mut random, frames.len());
-        let mut bytes = pcap(&frames, &times);
-        compare(&written(directory.path(), "whole", &bytes));
+        let times = packet_times(pattern, &mut random, frames.len());
+        let mut bytes = build_pcap(&frames, &times);
+        assert_same_for_all_thread_counts(&write_file(directory.path(), "whole", &bytes));
         bytes.truncate(bytes.len() - 9);
-        compare(&written(directory.path(), "cut", &bytes));
-        bytes = pcapng(&frames, &times, &mut random);
-        compare(&written(directory.path(), "blocks", &bytes));
+        assert_same_for_all_thread_counts(&write_file(directory.path(), "cut", &bytes));
+        bytes = build_pcapng(&frames, &times, &mut random);
+        assert_same_for_all_thread_counts(&write_file(directory.path(), "blocks", &bytes));
         let half = bytes.len() / 2;
         bytes[half..].fill(0xff);
-        compare(&written(directory.path(), "overwritten", &bytes));
+        assert_same_for_all_thread_counts(&write_file(directory.path(), "overwritten", &bytes));
     }
 }
 
-/// How far frames are read depends on what is wanted; what is wrong with them is counted alike.
+/// The parse level of frames depends on the command line; the count of malformed frames does not.
 #[test]
-fn what_is_wrong_is_told_however_little_is_wanted() {
+fn malformed_frames_are_counted_at_every_parse_level() {
     let directory = tempfile::tempdir().unwrap();
     let mut random = Random(9);
-    let mut frames = frames(&mut random, 4);
+    let mut frames = mixed_frames(&mut random, 4);
     for frame in &mut frames {
         if random.below(3) == 0 {
             frame.truncate(random.below(70) as usize);
@@ -227,39 +239,44 @@ fn what_is_wrong_is_told_however_little_is_wanted() {
             *octet = random.below(256) as u8;
         }
     }
-    let times = times(Times::Steady, &mut random, frames.len());
-    let capture = written(directory.path(), "wrong", &pcap(&frames, &times));
-    let told = ask(&capture, "--format json", 1).errors;
-    assert!(told.contains("frames with a cut or impossible header"));
-    for asked in [
+    let times = packet_times(TimePattern::Steady, &mut random, frames.len());
+    let capture = write_file(directory.path(), "wrong", &build_pcap(&frames, &times));
+    let report = run_with_threads(&capture, "--format json", 1).stderr;
+    assert!(report.contains("frames with a truncated or invalid header"));
+    for command_line in [
         "--count",
         "--count -p 1-65535",
         "-q",
         "-q tcp",
         "--format json -p 80",
     ] {
-        assert_eq!(ask(&capture, asked, 1).errors, told, "{asked}");
+        let output = run_with_threads(&capture, command_line, 1);
+        assert_eq!(output.stderr, report, "{command_line}");
     }
-    // What belongs to no flow is told behind it.
-    assert!(ask(&capture, "flows", 1).errors.starts_with(&told));
+    // Packets that belong to no flow are reported after the malformed frames.
+    assert!(
+        run_with_threads(&capture, "flows", 1)
+            .stderr
+            .starts_with(&report)
+    );
 }
 
-/// A reader that goes away ends everything, and is no failure.
+/// A reader that closes its end of the pipe ends the run, which still succeeds.
 #[test]
-fn readers_that_go_away() {
+fn a_closed_stdout_pipe_is_success() {
     let directory = tempfile::tempdir().unwrap();
     let mut random = Random(8);
-    let frames = frames(&mut random, 48);
-    let times = times(Times::Uneven, &mut random, frames.len());
-    let capture = written(directory.path(), "whole", &pcap(&frames, &times));
-    for words in [&["-v"][..], &["flows"]] {
+    let frames = mixed_frames(&mut random, 48);
+    let times = packet_times(TimePattern::Uneven, &mut random, frames.len());
+    let capture = write_file(directory.path(), "whole", &build_pcap(&frames, &times));
+    for args in [&["-v"][..], &["flows"]] {
         let mut command = crate::command::lcap();
-        command.args(words).arg("-r").arg(&capture);
+        command.args(args).arg("-r").arg(&capture);
         command
             .args(["--threads", "3"])
             .stdout(std::process::Stdio::piped());
         let mut child = command.spawn().unwrap();
         drop(child.stdout.take());
-        assert!(child.wait().unwrap().success(), "{words:?}");
+        assert!(child.wait().unwrap().success(), "{args:?}");
     }
 }

@@ -1,19 +1,33 @@
-//! The order of the house: what src/lib.rs says of floors, crates, files and names, checked word by word.
+//! Structure checks: floors, external crates, unsafe code, files and dependencies.
 
 use crate::command::ROOT;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A module names only modules further up in this list: lower floors.
-const FLOORS: [&str; 14] = [
-    "error", "memory", "packet", "source", "decode", "filter", "detect", "host", "owners", "flow",
-    "sink", "pipeline", "doctor", "cli",
+/// Modules from the lowest floor to the highest. A module imports only from modules before it.
+const FLOORS: [&str; 16] = [
+    "error",
+    "prefetch",
+    "doc",
+    "packet",
+    "process",
+    "decode",
+    "source",
+    "filter",
+    "host",
+    "attribution",
+    "detect",
+    "flow",
+    "sink",
+    "pipeline",
+    "doctor",
+    "cli",
 ];
 
-/// Who may name a crate: paths in src begin with one of these.
-const DOORS: [(&str, &[&str]); 14] = [
-    ("aya", &["host/connections"]),
+/// External crates, and the paths below src that may name each of them.
+const CRATE_USERS: [(&str, &[&str]); 15] = [
+    ("aya", &["host/socket_events"]),
     (
         "pcap",
         &["source/live", "filter/bpf", "filter/tests", "host/"],
@@ -23,10 +37,11 @@ const DOORS: [(&str, &[&str]); 14] = [
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
+    ("strsim", &["cli/"]),
     ("indicatif", &["cli/"]),
     ("signal_hook", &["cli/"]),
     ("csv", &["sink/", "cli/"]),
-    // The firewall's tool and Docker's daemon speak it.
+    // The output of nft, and the files of Docker, are JSON.
     (
         "serde_json",
         &[
@@ -43,46 +58,47 @@ const DOORS: [(&str, &[&str]); 14] = [
             "flow/",
             "pipeline/shared/",
             "sink/text/",
-            "owners/entries",
+            "attribution/entries",
         ],
     ),
     ("sha1", &["flow/"]),
     ("base64", &["flow/"]),
 ];
 
-/// Files with `unsafe` in them, each of which says why.
-const UNSAFE: [&str; 4] = [
+/// Files with unsafe code. Each contains a comment with the reason.
+const UNSAFE_FILES: [&str; 4] = [
     "host/priority.rs",
-    "memory.rs",
+    "prefetch.rs",
     "source/map.rs",
     "source/socket.rs",
 ];
 
-/// Names that say nothing about what is inside.
-const NAMELESS: [&str; 6] = ["util", "utils", "common", "helpers", "types", "misc"];
+/// Module names that do not describe their contents.
+const FORBIDDEN_MODULE_NAMES: [&str; 6] = ["util", "utils", "common", "helpers", "types", "misc"];
 
-const MOST_LINES: usize = 400;
+const MAX_FILE_LINES: usize = 400;
 
-const TOP: [&str; 6] = [
+const TOP_LEVEL_ENTRIES: [&str; 7] = [
     "Cargo.toml",
     "Cargo.lock",
     "src",
     "tests",
     "fixtures",
     "README.md",
+    "CHANGELOG.md",
 ];
 
-struct File {
-    /// Relative to the directory that was asked for.
+struct SourceFile {
+    /// Path relative to the searched directory.
     path: String,
     text: String,
 }
 
-impl File {
-    /// The lines without their comments.
-    fn code(&self) -> impl Iterator<Item = &str> {
+impl SourceFile {
+    /// Returns the lines without their comments.
+    fn code_lines(&self) -> impl Iterator<Item = &str> {
         self.text.lines().map(|line| match line.find("//") {
-            // Not in an address.
+            // A URL is not a comment.
             Some(at) if !line[..at].ends_with(':') => &line[..at],
             _ => line,
         })
@@ -90,22 +106,22 @@ impl File {
 
     fn floor(&self) -> Option<usize> {
         let module = self.path.split(['/', '.']).next().unwrap();
-        FLOORS.iter().position(|floor| *floor == module)
+        FLOORS.iter().position(|name| *name == module)
     }
 }
 
-/// Every file of a directory and below that ends so, in order.
-fn files(directory: &str, end: &str) -> Vec<File> {
+/// Returns the files in a directory and below whose names end with `end`, sorted by path.
+fn source_files(directory: &str, end: &str) -> Vec<SourceFile> {
     let top = Path::new(ROOT).join(directory);
     let mut found = Vec::new();
-    let mut waiting: Vec<PathBuf> = vec![top.clone()];
-    while let Some(path) = waiting.pop() {
+    let mut pending: Vec<PathBuf> = vec![top.clone()];
+    while let Some(path) = pending.pop() {
         if path.is_dir() {
             let inside = fs::read_dir(&path).unwrap();
-            waiting.extend(inside.map(|entry| entry.unwrap().path()));
-            waiting.retain(|path| !path.ends_with("target"));
+            pending.extend(inside.map(|entry| entry.unwrap().path()));
+            pending.retain(|path| !path.ends_with("target"));
         } else if path.to_str().unwrap().ends_with(end) {
-            found.push(File {
+            found.push(SourceFile {
                 path: path.strip_prefix(&top).unwrap().to_str().unwrap().into(),
                 text: fs::read_to_string(&path).unwrap(),
             });
@@ -116,8 +132,9 @@ fn files(directory: &str, end: &str) -> Vec<File> {
     found
 }
 
-/// The words that follow `before` in a line, where that is not itself the end of a path or a word.
-fn named<'a>(line: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
+/// Returns the identifiers that follow `before` in a line, except where `before` is part of a
+/// longer path or word.
+fn identifiers_after<'a>(line: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
     line.match_indices(before).filter_map(move |(at, _)| {
         let part = |c: char| c.is_alphanumeric() || c == '_';
         let inside = line[..at].ends_with(|c| part(c) || c == ':');
@@ -128,16 +145,16 @@ fn named<'a>(line: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
 }
 
 #[test]
-fn floors_only_look_down() {
-    for file in files("src", ".rs") {
+fn modules_import_only_from_lower_floors() {
+    for file in source_files("src", ".rs") {
         let Some(floor) = file.floor() else {
             let allowed = ["lib.rs", "main.rs"].contains(&&file.path[..]);
             assert!(allowed, "{}: a module without a floor", file.path);
             continue;
         };
-        for line in file.code() {
-            for module in named(line, "crate::") {
-                let other = FLOORS.iter().position(|floor| *floor == module);
+        for line in file.code_lines() {
+            for module in identifiers_after(line, "crate::") {
+                let other = FLOORS.iter().position(|name| *name == module);
                 let down = other.is_some_and(|other| other <= floor);
                 assert!(down, "{}: {module} is not below: {line}", file.path);
             }
@@ -146,13 +163,15 @@ fn floors_only_look_down() {
 }
 
 #[test]
-fn crates_stay_behind_their_doors() {
-    for file in files("src", ".rs") {
+fn crates_are_used_only_where_allowed() {
+    for file in source_files("src", ".rs") {
         let own_module = |name| file.text.contains(&format!("mod {name};"));
-        for (name, doors) in DOORS {
-            let allowed = doors.iter().any(|door| file.path.starts_with(door));
+        for (name, users) in CRATE_USERS {
+            let allowed = users.iter().any(|user| file.path.starts_with(user));
             let path = format!("{name}::");
-            let names = file.code().any(|line| named(line, &path).next().is_some());
+            let names = file
+                .code_lines()
+                .any(|line| identifiers_after(line, &path).next().is_some());
             assert!(
                 allowed || !names || own_module(name),
                 "{}: {name}",
@@ -163,12 +182,12 @@ fn crates_stay_behind_their_doors() {
 }
 
 #[test]
-fn unsafe_code_is_where_it_is_known_to_be() {
+fn unsafe_code_is_only_in_the_listed_files() {
     let mut found = Vec::new();
-    for file in files("src", ".rs") {
+    for file in source_files("src", ".rs") {
         if file
-            .code()
-            .all(|line| named(line, "unsafe").all(|rest| !rest.is_empty()))
+            .code_lines()
+            .all(|line| identifiers_after(line, "unsafe").all(|rest| !rest.is_empty()))
         {
             continue;
         }
@@ -177,18 +196,18 @@ fn unsafe_code_is_where_it_is_known_to_be() {
             .lines()
             .find(|line| line.contains("[allow(unsafe_code)]"));
         let allow = allow.unwrap_or_else(|| panic!("{}: not allowed", file.path));
-        let said = allow.contains("// ") || file.text.contains("// SAFETY: ");
-        assert!(said, "{}: says not why", file.path);
+        let has_reason = allow.contains("// ") || file.text.contains("// SAFETY: ");
+        assert!(has_reason, "{}: no reason", file.path);
         found.push(file.path);
     }
-    assert_eq!(found, UNSAFE);
+    assert_eq!(found, UNSAFE_FILES);
 }
 
 #[test]
-fn files_say_what_they_are_for_and_are_short() {
+fn files_start_with_a_doc_sentence_and_have_at_most_400_lines() {
     for (directory, all) in [
-        ("src", files("src", ".rs")),
-        ("tests", files("tests", ".rs")),
+        ("src", source_files("src", ".rs")),
+        ("tests", source_files("tests", ".rs")),
     ] {
         for file in all {
             let path = &file.path;
@@ -197,68 +216,76 @@ fn files_say_what_they_are_for_and_are_short() {
                 "{directory}/{path}: no first sentence"
             );
             let lines = file.text.lines().count();
-            assert!(lines <= MOST_LINES, "{directory}/{path}: {lines} lines");
-            let nameless = path.split(['/', '.']).find(|part| NAMELESS.contains(part));
+            assert!(lines <= MAX_FILE_LINES, "{directory}/{path}: {lines} lines");
+            let nameless = path
+                .split(['/', '.'])
+                .find(|part| FORBIDDEN_MODULE_NAMES.contains(part));
             assert_eq!(nameless, None, "{directory}/{path}");
         }
     }
 }
 
-/// Live and offline give the same because nobody below the pipeline asks what time it is, except who stamps frames.
+/// A live capture and a file with the same packets yield the same result: below the pipeline, only
+/// sources (for timestamps) and attribution (for lookups) read a clock.
 #[test]
-fn clocks_are_read_at_the_ends() {
-    let pipeline = FLOORS.iter().position(|floor| *floor == "pipeline");
-    for file in files("src", ".rs") {
-        let mut clocks = file.code().filter(|line| {
+fn clocks_are_read_only_where_allowed() {
+    let pipeline = FLOORS.iter().position(|module| *module == "pipeline");
+    for file in source_files("src", ".rs") {
+        let mut clocks = file.code_lines().filter(|line| {
             let mut clocks = ["Instant::now", "SystemTime::now", "Timestamp::now"].iter();
             clocks.any(|clock| line.contains(clock))
         });
-        // Owners are there in live captures only.
-        let asks = ["source/", "owners/"]
+        let reads_clock = ["source/", "attribution/"]
             .iter()
-            .any(|floor| file.path.starts_with(floor));
-        let allowed = asks || file.floor() >= pipeline;
+            .any(|module| file.path.starts_with(module));
+        let allowed = reads_clock || file.floor() >= pipeline;
         assert!(allowed || clocks.next().is_none(), "{}", file.path);
     }
 }
 
 #[test]
 fn only_the_command_line_prints() {
-    for file in files("src", ".rs")
+    for file in source_files("src", ".rs")
         .iter()
         .filter(|file| !file.path.starts_with("cli/"))
     {
-        for line in file.code() {
+        for line in file.code_lines() {
             for print in ["print!", "println!", "eprint!", "eprintln!", "dbg!"] {
-                assert_eq!(named(line, print).next(), None, "{}: {line}", file.path);
+                assert_eq!(
+                    identifiers_after(line, print).next(),
+                    None,
+                    "{}: {line}",
+                    file.path
+                );
             }
         }
     }
 }
 
 #[test]
-fn nothing_is_left_to_do_and_nothing_knows_this_machine() {
-    // Put together here, so that this file does not hold them.
+fn no_unfinished_markers_and_no_local_paths() {
+    // Spelled with spaces, so that this file does not contain them.
     let unfinished = ["TO DO", "FIX ME", "XX X", "HA CK"].map(|word| word.replace(' ', ""));
     let machine = ["/ho me/", "/ro ot/", "/Us ers/", "/wo rk/"].map(|path| path.replace(' ', ""));
-    let mut all: Vec<File> = ["src", "tests"]
+    let mut all: Vec<SourceFile> = ["src", "tests"]
         .iter()
-        .flat_map(|top| files(top, ".rs"))
+        .flat_map(|top| source_files(top, ".rs"))
         .collect();
     all.extend(
         ["CASES", "README.md", "make"]
             .iter()
-            .flat_map(|end| files("fixtures", end)),
+            .flat_map(|end| source_files("fixtures", end)),
     );
-    all.extend(files("tests", ".toml"));
-    for name in ["Cargo.toml", "README.md"] {
+    all.extend(source_files("tests", ".toml"));
+    all.extend(source_files("src/doc", ".md"));
+    for name in ["Cargo.toml", "README.md", "CHANGELOG.md"] {
         let text = fs::read_to_string(Path::new(ROOT).join(name)).unwrap_or_default();
-        all.push(File {
+        all.push(SourceFile {
             path: name.into(),
             text,
         });
     }
-    for File { path, text } in all {
+    for SourceFile { path, text } in all {
         for word in &unfinished {
             let whole = text
                 .split(|c: char| !c.is_alphanumeric())
@@ -272,7 +299,7 @@ fn nothing_is_left_to_do_and_nothing_knows_this_machine() {
 }
 
 #[test]
-fn every_dependency_says_what_for() {
+fn every_dependency_has_a_comment() {
     let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap();
     let (mut section, mut before, mut seen) = ("", "", 0);
     for line in manifest.lines() {
@@ -294,12 +321,12 @@ fn the_top_level_is_fixed() {
     let names: BTreeSet<String> = inside
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| !name.starts_with(['.']) && !name.starts_with("LICENSE-"))
-        // What cargo makes.
+        // Build output of cargo.
         .filter(|name| name != "target")
         .collect();
     let unknown: Vec<_> = names
         .iter()
-        .filter(|name| !TOP.contains(&&name[..]))
+        .filter(|name| !TOP_LEVEL_ENTRIES.contains(&&name[..]))
         .collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }

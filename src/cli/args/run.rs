@@ -1,42 +1,44 @@
-//! The words that tell whose packets are meant.
+//! Process filters, and the options of `lcap run`.
 
 use std::ffi::OsString;
 
 use clap::Args;
 
-/// Whose packets, at either end; any one that is named.
+/// Process filters; a packet matches if the process at either end matches any of them.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Whose packets (live, and from pcapng files that tell)")]
-pub(in crate::cli) struct Whose {
-    /// Of this process
+#[command(next_help_heading = "Process filters (live, or pcapng written by lcap)")]
+pub(in crate::cli) struct ProcessFilterArgs {
+    /// Only packets of this process
     #[arg(long, value_name = "PID", conflicts_with = "no_processes")]
     pub(in crate::cli) pid: Vec<u32>,
-    /// Of processes of this name
+    /// Only packets of processes with this name
     #[arg(long, value_name = "NAME", conflicts_with = "no_processes")]
     pub(in crate::cli) process: Vec<String>,
-    /// Of this user's processes, by name or number
+    /// Only packets of this user's processes (name or UID)
     #[arg(long, value_name = "USER", conflicts_with = "no_processes")]
     pub(in crate::cli) user: Vec<String>,
 }
 
-/// A command, and how what it does is shown.
+/// Options of `lcap run` itself, then the options of the lcap command that it runs.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "lcap run [--private] [flows|follow] [OPTIONS] -- COMMAND…",
-    after_help = "What comes before -- means what it means to lcap, lcap flows and lcap follow. What is shown goes to standard error, which leaves standard output to the command."
+    after_help = "Arguments before -- have the same meaning as for lcap, lcap flows, lcap follow.\n\
+                  lcap prints to standard error, because standard output belongs to the command."
 )]
-pub(in crate::cli) struct Run {
-    /// Give the command a loopback of its own, in a user and network namespace, which takes no privilege: it reaches no server outside
+pub(in crate::cli) struct RunArgs {
+    /// Run the command on an isolated loopback, in new user and network namespaces; needs no root
     #[arg(long)]
     pub(in crate::cli) private: bool,
-    /// It is in its namespace
+    /// Set when lcap has re-executed itself inside the private namespaces
     #[arg(long, hide = true)]
     pub(in crate::cli) inside: bool,
-    /// What lcap is to do meanwhile; then --, then the command and its arguments
+    /// Options as for lcap, or flows or follow with options; then --, then the command and its
+    /// arguments
     #[arg(
         value_name = "OPTIONS",
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]
-    pub(in crate::cli) words: Vec<OsString>,
+    pub(in crate::cli) lcap_args: Vec<OsString>,
 }

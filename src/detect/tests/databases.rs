@@ -1,11 +1,11 @@
-//! What databases and caches are asked.
+//! Openings of databases, caches and their clients.
 
-use super::{Row, hex, row};
+use super::{DetectionCase, case, hex};
 use crate::packet::TCP;
 
-pub(super) fn rows() -> Vec<Row> {
+pub(super) fn cases() -> Vec<DetectionCase> {
     vec![
-        row(
+        case(
             "psql",
             TCP,
             hex(
@@ -16,7 +16,7 @@ pub(super) fn rows() -> Vec<Row> {
             "postgresql",
             "user=postgres database=postgres application=psql",
         ),
-        row(
+        case(
             "psql without encryption",
             TCP,
             hex(
@@ -27,15 +27,15 @@ pub(super) fn rows() -> Vec<Row> {
             "postgresql",
             "user=postgres database=postgres application=psql",
         ),
-        row(
-            "psql asks for one after the other",
+        case(
+            "psql with GSSAPI and TLS refused in turn",
             TCP,
             hex("0000000804d216300000000804d2162f0000001400030002757365720078007900310000"),
             b"NNR\0",
             "postgresql",
             "user=x",
         ),
-        row(
+        case(
             "psql with TLS",
             TCP,
             hex("0000000804d2162f1603010200010001fc0303"),
@@ -43,7 +43,7 @@ pub(super) fn rows() -> Vec<Row> {
             "postgresql",
             "tls=yes",
         ),
-        row(
+        case(
             "psql with GSSAPI",
             TCP,
             hex("0000000804d21630"),
@@ -51,23 +51,23 @@ pub(super) fn rows() -> Vec<Row> {
             "postgresql",
             "",
         ),
-        row(
-            "a query is to be stopped",
+        case(
+            "PostgreSQL cancel request",
             TCP,
             hex("0000001004d2162e000012345678abcd"),
             b"",
             "postgresql",
             "",
         ),
-        row(
-            "nothing but a question",
+        case(
+            "PostgreSQL SSL request without a response",
             TCP,
             hex("0000000804d2162f"),
             b"",
             "postgresql",
             "",
         ),
-        row(
+        case(
             "PyMySQL and MariaDB",
             TCP,
             hex(
@@ -84,8 +84,8 @@ pub(super) fn rows() -> Vec<Row> {
             "mysql",
             "version=10.11.19-MariaDB-0+deb12u1 user=root",
         ),
-        row(
-            "mariadb-admin looks whether it is there",
+        case(
+            "mariadb-admin ping",
             TCP,
             hex("0100000101"),
             hex(
@@ -96,7 +96,7 @@ pub(super) fn rows() -> Vec<Row> {
             "mysql",
             "version=10.11.19-MariaDB-0+deb12u1",
         ),
-        row(
+        case(
             "MySQL with TLS",
             TCP,
             hex(
@@ -111,8 +111,8 @@ pub(super) fn rows() -> Vec<Row> {
             "mysql",
             "version=8.0.36",
         ),
-        row(
-            "a host that is blocked",
+        case(
+            "MySQL error: host is blocked",
             TCP,
             b"",
             hex(
@@ -122,7 +122,7 @@ pub(super) fn rows() -> Vec<Row> {
             "mysql",
             "",
         ),
-        row(
+        case(
             "redis-cli",
             TCP,
             b"*2\r\n$3\r\nGET\r\n$8\r\ngreeting\r\n",
@@ -130,7 +130,7 @@ pub(super) fn rows() -> Vec<Row> {
             "redis",
             "command=GET",
         ),
-        row(
+        case(
             "redis-cli -3",
             TCP,
             b"*2\r\n$5\r\nhello\r\n$1\r\n3\r\n",
@@ -138,32 +138,32 @@ pub(super) fn rows() -> Vec<Row> {
             "redis",
             "command=HELLO",
         ),
-        row(
-            "a module",
+        case(
+            "command of a Redis module",
             TCP,
             b"*2\r\n$8\r\nJSON.GET\r\n$1\r\na\r\n",
             b"-ERR unknown command\r\n",
             "redis",
             "command=JSON.GET",
         ),
-        row(
-            "nc asks Redis",
+        case(
+            "nc and Redis",
             TCP,
             b"PING\r\n",
             b"+PONG\r\n",
             "redis",
             "command=PING",
         ),
-        row(
-            "telnet asks Redis",
+        case(
+            "telnet and Redis",
             TCP,
             b"get x\r\n",
             b"$-1\r\n",
             "redis",
             "command=GET",
         ),
-        row(
-            "PyMongo says hello",
+        case(
+            "PyMongo hello",
             TCP,
             hex(
                 "4a01000085891b0800000000dd0700000000000000350100001069736d617374657200010000 \
@@ -174,8 +174,8 @@ pub(super) fn rows() -> Vec<Row> {
             "mongodb",
             "command=ismaster",
         ),
-        row(
-            "mongosh says hello",
+        case(
+            "mongosh hello",
             TCP,
             hex(
                 "440000000100000000000000d40700000000000061646d696e2e24636d640000000000ffffff \
@@ -185,8 +185,8 @@ pub(super) fn rows() -> Vec<Row> {
             "mongodb",
             "command=isMaster",
         ),
-        row(
-            "documents before their command",
+        case(
+            "MongoDB documents before the command",
             TCP,
             hex(
                 "460000000200000000000000dd07000000000000011a000000646f63756d656e7473000c0000 \
@@ -196,87 +196,87 @@ pub(super) fn rows() -> Vec<Row> {
             "mongodb",
             "command=insert",
         ),
-        row(
-            "compressed",
+        case(
+            "compressed MongoDB message",
             TCP,
             hex("1d0000000300000000000000dc070000dd0700004000000002789c6360"),
             b"",
             "mongodb",
             "",
         ),
-        row(
-            "memcached: stored",
+        case(
+            "memcached: set",
             TCP,
             b"set greeting 0 0 5\r\nhello\r\n",
             b"STORED\r\n",
             "memcached",
             "command=set",
         ),
-        row(
-            "memcached: stored without an answer",
+        case(
+            "memcached: add without a response",
             TCP,
             b"add n 0 0 1 noreply\r\n1\r\n",
             b"",
             "memcached",
             "command=add",
         ),
-        row(
-            "memcached: found",
+        case(
+            "memcached: get, found",
             TCP,
             b"get greeting\r\n",
             b"VALUE greeting 0 5\r\nhello\r\nEND\r\n",
             "memcached",
             "command=get",
         ),
-        row(
-            "memcached: not found",
+        case(
+            "memcached: gets, not found",
             TCP,
             b"gets a b c\r\n",
             b"END\r\n",
             "memcached",
             "command=gets",
         ),
-        row(
-            "memcached: found and touched",
+        case(
+            "memcached: get and touch",
             TCP,
             b"gat 10 greeting\r\n",
             b"VALUE greeting 0 5\r\n",
             "memcached",
             "command=gat",
         ),
-        row(
-            "memcached: compared and swapped",
+        case(
+            "memcached: compare and swap, not found",
             TCP,
             b"cas greeting 0 0 1 5\r\n1\r\n",
             b"NOT_FOUND\r\n",
             "memcached",
             "command=cas",
         ),
-        row(
-            "memcached: counted",
+        case(
+            "memcached: increment",
             TCP,
             b"incr n 1\r\n",
             b"41\r\n",
             "memcached",
             "command=incr",
         ),
-        row(
-            "memcached: deleted",
+        case(
+            "memcached: delete, not found",
             TCP,
             b"delete n\r\n",
             b"NOT_FOUND\r\n",
             "memcached",
             "command=delete",
         ),
-        row(
-            "memcached: touched",
+        case(
+            "memcached: touch",
             TCP,
             b"touch greeting 5\r\n",
             b"TOUCHED\r\n",
             "memcached",
             "command=touch",
         ),
-        row(
+        case(
             "memcached: statistics",
             TCP,
             b"stats settings\r\n",
@@ -284,56 +284,56 @@ pub(super) fn rows() -> Vec<Row> {
             "memcached",
             "command=stats",
         ),
-        row(
-            "memcached: the version",
+        case(
+            "memcached: version",
             TCP,
             b"version\r\n",
             b"VERSION 1.6.18\r\n",
             "memcached",
             "command=version",
         ),
-        row(
-            "memcached: forgotten",
+        case(
+            "memcached: flush",
             TCP,
             b"flush_all\r\n",
             b"OK\r\n",
             "memcached",
             "command=flush_all",
         ),
-        row(
-            "memcached: meta: found",
+        case(
+            "memcached: meta get, found",
             TCP,
             b"mg k t v\r\n",
             b"VA 2 t-1\r\nhi\r\n",
             "memcached",
             "command=mg",
         ),
-        row(
-            "memcached: meta: not found",
+        case(
+            "memcached: meta get, not found",
             TCP,
             b"mg k v\r\n",
             b"EN\r\n",
             "memcached",
             "command=mg",
         ),
-        row(
-            "memcached: meta: stored",
+        case(
+            "memcached: meta set",
             TCP,
             b"ms k 2 T0\r\nhi\r\n",
             b"HD\r\n",
             "memcached",
             "command=ms",
         ),
-        row(
-            "memcached: meta: counted",
+        case(
+            "memcached: meta arithmetic",
             TCP,
             b"ma n N0 J13 v\r\n",
             b"VA 2\r\n13\r\n",
             "memcached",
             "command=ma",
         ),
-        row(
-            "memcached: binary, stored",
+        case(
+            "memcached: binary set",
             TCP,
             hex(
                 "8001000808000000000000150000000700000000000000000000000000000000677265657469 \
@@ -343,8 +343,8 @@ pub(super) fn rows() -> Vec<Row> {
             "memcached",
             "command=set",
         ),
-        row(
-            "memcached: binary, the version",
+        case(
+            "memcached: binary version",
             TCP,
             hex("800b00000000000000000000000000070000000000000000"),
             hex("810b00000000000000000006000000070000000000000000312e362e3138"),

@@ -1,11 +1,11 @@
-//! What browsers, their servers and remote procedures say.
+//! Openings of HTTP, WebSocket, HTTP/2 and gRPC.
 
-use super::{Row, hex, row};
+use super::{DetectionCase, case, hex};
 use crate::packet::TCP;
 
-pub(super) fn rows() -> Vec<Row> {
+pub(super) fn cases() -> Vec<DetectionCase> {
     vec![
-        row(
+        case(
             "curl and python3 -m http.server",
             TCP,
             b"GET /index.html HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
@@ -14,7 +14,7 @@ pub(super) fn rows() -> Vec<Row> {
             "http",
             "method=GET path=/index.html status=200",
         ),
-        row(
+        case(
             "a request with a body",
             TCP,
             b"POST /submit?a=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
@@ -22,15 +22,15 @@ pub(super) fn rows() -> Vec<Row> {
             "http",
             "method=POST path=/submit?a=1 status=100",
         ),
-        row(
-            "a proxy is asked",
+        case(
+            "request to a proxy",
             TCP,
             b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n",
             b"HTTP/1.1 407 Proxy Authentication Required\r\n",
             "http",
             "method=CONNECT path=example.com:443 status=407",
         ),
-        row(
+        case(
             "WebDAV",
             TCP,
             b"VERSION-CONTROL /a HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -38,16 +38,16 @@ pub(super) fn rows() -> Vec<Row> {
             "http",
             "method=VERSION-CONTROL path=/a",
         ),
-        row(
-            "only an answer",
+        case(
+            "only a response",
             TCP,
             b"",
             b"HTTP/1.1 304 Not Modified\r\nServer: nginx\r\n\r\n",
             "http",
             "status=304",
         ),
-        row(
-            "HTTP/2 over HTTP/1",
+        case(
+            "upgrade from HTTP/1.1 to HTTP/2",
             TCP,
             b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n\
               Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\n",
@@ -55,15 +55,15 @@ pub(super) fn rows() -> Vec<Row> {
             "http",
             "method=GET path=/ status=101",
         ),
-        row(
-            "no WebSocket after all",
+        case(
+            "refused upgrade to WebSocket",
             TCP,
             b"GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
             b"HTTP/1.1 426 Upgrade Required\r\n",
             "http",
             "method=GET path=/chat status=426",
         ),
-        row(
+        case(
             "websockets for Python",
             TCP,
             b"GET /chat?x=1 HTTP/1.1\r\nHost: 127.0.0.1:28765\r\nUpgrade: websocket\r\n\
@@ -76,8 +76,8 @@ pub(super) fn rows() -> Vec<Row> {
             "websocket",
             "path=/chat?x=1",
         ),
-        row(
-            "an upgrade in other letters",
+        case(
+            "an upgrade in a different letter case",
             TCP,
             b"GET /livereload HTTP/1.1\r\nhost: localhost:35729\r\n\
               connection: keep-alive, Upgrade\r\nupgrade: h2c, WebSocket\r\n\r\n",
@@ -85,7 +85,7 @@ pub(super) fn rows() -> Vec<Row> {
             "websocket",
             "path=/livereload",
         ),
-        row(
+        case(
             "an upgrade after many headers",
             TCP,
             b"GET / HTTP/1.1\nHost: x\nA: b\nB: c\nC: d\nUpgrade:websocket\n\n",
@@ -93,7 +93,7 @@ pub(super) fn rows() -> Vec<Row> {
             "websocket",
             "path=/",
         ),
-        row(
+        case(
             "curl --http2-prior-knowledge",
             TCP,
             hex(
@@ -109,23 +109,23 @@ pub(super) fn rows() -> Vec<Row> {
             "http2",
             "",
         ),
-        row(
-            "the answer before the question",
+        case(
+            "server settings before the first request",
             TCP,
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
             hex("000006040000000000000300000064"),
             "http2",
             "",
         ),
-        row(
-            "an old server is asked",
+        case(
+            "only a client preface",
             TCP,
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
             b"",
             "http2",
             "",
         ),
-        row(
+        case(
             "gRPC for Python",
             TCP,
             hex(
@@ -146,8 +146,8 @@ pub(super) fn rows() -> Vec<Row> {
             "grpc",
             "path=/helloworld.Greeter/SayHello",
         ),
-        row(
-            "gRPC with a coded content, as in Go",
+        case(
+            "gRPC with a Huffman-coded content type, e.g. in Go",
             TCP,
             hex(
                 "505249202a20485454502f322e300d0a0d0a534d0d0a0d0a0000000400000000000000240104 \
@@ -158,8 +158,8 @@ pub(super) fn rows() -> Vec<Row> {
             "grpc",
             "path=/a.B/C",
         ),
-        row(
-            "gRPC with padding, a coded path and no table",
+        case(
+            "gRPC with padding, a Huffman-coded path and no indexing",
             TCP,
             hex(
                 "505249202a20485454502f322e300d0a0d0a534d0d0a0d0a0000000400000000000000040800 \

@@ -1,35 +1,38 @@
-//! Streams out of segments: scripts with what is told of them, and any segments against a model that has the whole stream.
+//! Tests of stream reassembly: scripted segments with the expected deliveries, and random segments
+//! against a model of the whole stream.
 
+use super::gaps::GAP_TIMEOUT_NS;
 use super::*;
 use proptest::prelude::*;
 
-/// Everything is kept that fits.
-const STREAMS: Rules = Rules {
-    keep: Keep::Repeats,
-    most: 1 << 20,
+/// All data is kept, up to the limits.
+const KEEP_ALL: ReassemblyOptions = ReassemblyOptions {
+    retention: Retention::Unacknowledged,
+    max_out_of_order_bytes: 1 << 20,
 };
-/// Places, and the bytes of a short opening.
-const PLACES: Rules = Rules {
-    keep: Keep::Opening(8),
-    ..STREAMS
+/// Only positions and the bytes of a short opening are kept.
+const KEEP_OPENING: ReassemblyOptions = ReassemblyOptions {
+    retention: Retention::Opening(8),
+    ..KEEP_ALL
 };
 
-/// What happens to an assembler.
+/// A step of a script.
 #[derive(Debug, Clone, Copy)]
-enum Step {
+enum AssemblerStep {
     /// A segment's data at this offset.
-    In(u64, &'static str),
-    /// Data of which only this was captured of that many bytes.
+    Data(u64, &'static str),
+    /// Data at this offset, cut by the snapshot length: captured bytes and length on the wire.
     Cut(u64, &'static str, u32),
-    /// The receiver has everything before this offset.
+    /// The receiver acknowledges everything before this offset.
     Ack(u64),
-    /// No more will come.
+    /// The stream ends.
     Finish,
 }
-use Step::{Ack, Cut, Finish, In};
+use AssemblerStep::{Ack, Cut, Data, Finish};
 
-/// What is told, as text: `0 abc`, with `+2` where two bytes more were cut off; `gap 3 4` and `mismatch 3 4`: offset and length.
-fn show(delivery: Delivery) -> String {
+/// Formats a delivery: `0 abc`, with `+2` if two more bytes were cut off; `gap 3 4` and
+/// `mismatch 3 4` with offset and length.
+fn describe(delivery: Delivery) -> String {
     match delivery {
         Delivery::Data { offset, bytes, len } => {
             let text = String::from_utf8_lossy(bytes);
@@ -43,8 +46,8 @@ fn show(delivery: Delivery) -> String {
     }
 }
 
-/// Where something is told, without its bytes.
-fn place(delivery: Delivery) -> Option<(bool, u64, u64)> {
+/// Returns the type, offset and length of a delivery; `None` for a mismatch.
+fn position(delivery: Delivery) -> Option<(bool, u64, u64)> {
     match delivery {
         Delivery::Data { offset, len, .. } => Some((true, offset, len)),
         Delivery::Gap { offset, len } => Some((false, offset, len)),
@@ -52,291 +55,328 @@ fn place(delivery: Delivery) -> Option<(bool, u64, u64)> {
     }
 }
 
-/// Takes one step at a time of the clock; nothing where it is no acknowledgement or no segment.
-fn step(
+/// Applies one step at this time. Returns the summary of a segment and the missing bytes of an
+/// acknowledgement; zeros for other steps.
+fn apply_step(
     assembler: &mut Assembler,
-    step: Step,
+    step: AssemblerStep,
     time: i64,
-    rules: Rules,
+    options: ReassemblyOptions,
     deliver: &mut dyn FnMut(Delivery),
-) -> (Evidence, (u64, u32)) {
+) -> (InsertSummary, (u64, u32)) {
     let whole = |bytes: &'static str| Payload {
         bytes: bytes.as_bytes(),
         len: bytes.len() as u32,
     };
-    let mut evidence = Evidence::default();
+    let mut summary = InsertSummary::default();
     let mut missing = (0, 0);
     match step {
-        In(offset, bytes) => {
-            evidence = assembler.insert(offset, whole(bytes), time, rules, deliver);
+        Data(offset, bytes) => {
+            summary = assembler.insert(offset, whole(bytes), time, options, deliver);
         }
         Cut(offset, bytes, len) => {
             let payload = Payload {
                 len,
                 ..whole(bytes)
             };
-            evidence = assembler.insert(offset, payload, time, rules, deliver);
+            summary = assembler.insert(offset, payload, time, options, deliver);
         }
-        Ack(offset) => missing = assembler.acknowledged(offset, time),
-        Finish => assembler.finish(rules, deliver),
+        Ack(offset) => missing = assembler.acknowledge(offset, time),
+        Finish => assembler.finish(options, deliver),
     }
-    (evidence, missing)
+    (summary, missing)
 }
 
-/// What a script makes an assembler tell, at one point in time.
-fn told(steps: &[Step]) -> Vec<String> {
-    let (mut streams, mut places) = (Assembler::default(), Assembler::default());
-    let (mut shown, mut with, mut without) = (Vec::new(), Vec::new(), Vec::new());
-    for &now in steps {
+/// Runs all steps of a script at the same time and returns the deliveries. Also checks that an
+/// assembler that keeps only positions delivers the same positions.
+fn run_steps(steps: &[AssemblerStep]) -> Vec<String> {
+    let (mut full, mut positions_only) = (Assembler::default(), Assembler::default());
+    let (mut deliveries, mut positions, mut expected_positions) =
+        (Vec::new(), Vec::new(), Vec::new());
+    for &step in steps {
         let mut deliver = |delivery: Delivery| {
-            shown.push(show(delivery));
-            with.extend(place(delivery));
+            deliveries.push(describe(delivery));
+            expected_positions.extend(position(delivery));
         };
-        let one = step(&mut streams, now, 0, STREAMS, &mut deliver);
-        let mut deliver = |delivery: Delivery| without.extend(place(delivery));
-        let other = step(&mut places, now, 0, PLACES, &mut deliver);
-        assert_eq!(one, other, "{now:?} of {steps:?}");
+        let expected = apply_step(&mut full, step, 0, KEEP_ALL, &mut deliver);
+        let mut deliver = |delivery: Delivery| positions.extend(position(delivery));
+        let actual = apply_step(&mut positions_only, step, 0, KEEP_OPENING, &mut deliver);
+        assert_eq!(actual, expected, "{step:?} of {steps:?}");
     }
-    assert_eq!(with, without, "{steps:?}");
-    shown
+    assert_eq!(positions, expected_positions, "{steps:?}");
+    deliveries
 }
 
 #[test]
-fn scripts() {
-    let rows: [(&str, &[Step], &[&str]); 24] = [
-        ("in order", &[In(0, "abc"), In(3, "de")], &["0 abc", "3 de"]),
+fn scripted_segments_are_delivered_in_order() {
+    let rows: [(&str, &[AssemblerStep], &[&str]); 24] = [
         (
-            "the other way round",
-            &[In(3, "de"), In(0, "abc")],
+            "in order",
+            &[Data(0, "abc"), Data(3, "de")],
+            &["0 abc", "3 de"],
+        ),
+        (
+            "in reverse",
+            &[Data(3, "de"), Data(0, "abc")],
             &["0 abc", "3 de"],
         ),
         (
             "backwards, one by one",
-            &[In(2, "c"), In(1, "b"), In(0, "a")],
+            &[Data(2, "c"), Data(1, "b"), Data(0, "a")],
             &["0 a", "1 b", "2 c"],
         ),
         (
-            "overlaps what was told",
-            &[In(0, "abc"), In(1, "bcde")],
+            "overlaps delivered data",
+            &[Data(0, "abc"), Data(1, "bcde")],
             &["0 abc", "3 de"],
         ),
         (
-            "overlaps what waits, on its right",
-            &[In(3, "def"), In(0, "abcde")],
+            "overlaps buffered data on its right",
+            &[Data(3, "def"), Data(0, "abcde")],
             &["0 abc", "3 def"],
         ),
         (
-            "overlaps what waits, on its left",
-            &[In(2, "cd"), In(3, "defg"), In(0, "ab")],
+            "overlaps buffered data on its left",
+            &[Data(2, "cd"), Data(3, "defg"), Data(0, "ab")],
             &["0 ab", "2 cd", "4 efg"],
         ),
         (
-            "inside what waits",
-            &[In(5, "fghij"), In(6, "gh"), In(0, "abcde")],
+            "inside buffered data",
+            &[Data(5, "fghij"), Data(6, "gh"), Data(0, "abcde")],
             &["0 abcde", "5 fghij"],
         ),
         (
-            "around what waits",
-            &[In(2, "c"), In(4, "e"), In(0, "abcdef")],
+            "around buffered data",
+            &[Data(2, "c"), Data(4, "e"), Data(0, "abcdef")],
             &["0 ab", "2 c", "3 d", "4 e", "5 f"],
         ),
-        ("twice", &[In(0, "abc"), In(0, "abc")], &["0 abc"]),
+        ("repeated", &[Data(0, "abc"), Data(0, "abc")], &["0 abc"]),
         (
-            "other bytes after they were told",
-            &[In(0, "abc"), In(0, "XYc")],
+            "different bytes after delivery",
+            &[Data(0, "abc"), Data(0, "XYc")],
             &["0 abc", "mismatch 0 2"],
         ),
         (
-            "other bytes while they wait",
-            &[In(3, "def"), In(3, "Xef"), In(0, "abc")],
+            "different bytes while buffered",
+            &[Data(3, "def"), Data(3, "Xef"), Data(0, "abc")],
             &["mismatch 3 1", "0 abc", "3 def"],
         ),
         (
-            "other bytes, some told and some waiting",
-            &[In(0, "ab"), In(3, "d"), In(1, "XcX")],
+            "different bytes, some delivered and some buffered",
+            &[Data(0, "ab"), Data(3, "d"), Data(1, "XcX")],
             &["0 ab", "mismatch 1 1", "mismatch 3 1", "2 c", "3 d"],
         ),
         (
-            "what was acknowledged is not compared any more",
-            &[In(0, "abcd"), Ack(2), In(0, "XXcX")],
+            "acknowledged bytes are no longer compared",
+            &[Data(0, "abcd"), Ack(2), Data(0, "XXcX")],
             &["0 abcd", "mismatch 2 1"],
         ),
-        ("cut", &[Cut(0, "ab", 4), In(4, "e")], &["0 ab+2", "4 e"]),
+        ("cut", &[Cut(0, "ab", 4), Data(4, "e")], &["0 ab+2", "4 e"]),
         (
-            "cut, and sent again",
-            &[Cut(0, "ab", 4), In(0, "abcd")],
+            "cut, and retransmitted",
+            &[Cut(0, "ab", 4), Data(0, "abcd")],
             &["0 ab+2"],
         ),
         (
-            "cut while it waits",
-            &[Cut(4, "e", 2), In(0, "abcd"), In(6, "g")],
+            "cut while buffered",
+            &[Cut(4, "e", 2), Data(0, "abcd"), Data(6, "g")],
             &["0 abcd", "4 e+1", "6 g"],
         ),
         (
-            "cut, and split by what waits behind the cut",
-            &[In(3, "d"), Cut(0, "ab", 6)],
+            "cut, and split by buffered data after the cut",
+            &[Data(3, "d"), Cut(0, "ab", 6)],
             &["0 ab+1", "3 d", "4 +2"],
         ),
         (
             "missing at the end",
-            &[In(5, "f"), Finish],
+            &[Data(5, "f"), Finish],
             &["gap 0 5", "5 f"],
         ),
         (
-            "missing twice",
-            &[In(1, "b"), In(3, "d"), Finish],
+            "two gaps",
+            &[Data(1, "b"), Data(3, "d"), Finish],
             &["gap 0 1", "1 b", "gap 2 1", "3 d"],
         ),
         (
-            "acknowledged and never seen",
-            &[In(0, "abc"), Ack(10), Finish],
+            "acknowledged and never captured",
+            &[Data(0, "abc"), Ack(10), Finish],
             &["0 abc", "gap 3 7"],
         ),
         (
             "acknowledged and late",
-            &[In(0, "abc"), Ack(6), In(3, "def")],
+            &[Data(0, "abc"), Ack(6), Data(3, "def")],
             &["0 abc", "3 def"],
         ),
         (
-            "acknowledged, with some behind it, and late",
-            &[In(0, "a"), In(4, "e"), Ack(5), In(2, "cd"), In(1, "b")],
+            "acknowledged, with buffered data after it, and late",
+            &[
+                Data(0, "a"),
+                Data(4, "e"),
+                Ack(5),
+                Data(2, "cd"),
+                Data(1, "b"),
+            ],
             &["0 a", "1 b", "2 cd", "4 e"],
         ),
         (
-            "nothing that came too late",
-            &[In(3, "d"), Ack(4), Finish, In(0, "abc")],
+            "data after the end is dropped",
+            &[Data(3, "d"), Ack(4), Finish, Data(0, "abc")],
             &["gap 0 3", "3 d"],
         ),
         (
             "finished twice",
-            &[In(1, "b"), Finish, Finish],
+            &[Data(1, "b"), Finish, Finish],
             &["gap 0 1", "1 b"],
         ),
     ];
     for (name, steps, expected) in rows {
-        assert_eq!(told(steps), expected, "{name}");
+        assert_eq!(run_steps(steps), expected, "{name}");
     }
 }
 
 #[test]
-fn old_and_new_bytes_are_told_apart() {
+fn old_and_new_bytes_are_counted_separately() {
     let mut assembler = Assembler::default();
-    for (now, old, new) in [
-        (In(0, "abc"), 0, 3),
-        (In(0, "abc"), 3, 0),
-        (In(1, "bcde"), 2, 2),
-        (In(8, "ijk"), 0, 3),
-        (In(9, "jk"), 2, 0),
-        (In(7, "hijklm"), 3, 3),
+    for (step, old, new) in [
+        (Data(0, "abc"), 0, 3),
+        (Data(0, "abc"), 3, 0),
+        (Data(1, "bcde"), 2, 2),
+        (Data(8, "ijk"), 0, 3),
+        (Data(9, "jk"), 2, 0),
+        (Data(7, "hijklm"), 3, 3),
         (Cut(5, "", 3), 1, 2),
-        (In(0, "abcdefghijklmn"), 13, 1),
-        (In(3, ""), 0, 0),
+        (Data(0, "abcdefghijklmn"), 13, 1),
+        (Data(3, ""), 0, 0),
     ] {
-        let (evidence, _) = step(&mut assembler, now, 0, STREAMS, &mut |_| {});
-        assert_eq!((evidence.old, evidence.new), (old, new), "{now:?}");
+        let (summary, _) = apply_step(&mut assembler, step, 0, KEEP_ALL, &mut |_| {});
+        assert_eq!(
+            (summary.old_bytes, summary.new_bytes),
+            (old, new),
+            "{step:?}"
+        );
     }
 }
 
 #[test]
-fn what_is_acknowledged_and_missing_counts_once() {
+fn acknowledged_missing_bytes_count_once() {
     let mut assembler = Assembler::default();
-    for (now, bytes, pieces) in [
-        (In(0, "abc"), 0, 0),
+    for (step, bytes, pieces) in [
+        (Data(0, "abc"), 0, 0),
         (Ack(3), 0, 0),
-        (In(6, "g"), 0, 0),
-        (In(9, "jk"), 0, 0),
-        // In the middle of a hole, and again.
+        (Data(6, "g"), 0, 0),
+        (Data(9, "jk"), 0, 0),
+        // In the middle of a gap, and then repeated.
         (Ack(5), 2, 1),
         (Ack(5), 0, 0),
         (Ack(4), 0, 0),
-        // In the middle of a piece.
+        // In the middle of a buffered range.
         (Ack(10), 3, 2),
         (Ack(11), 0, 0),
-        // What comes late was missed all the same.
-        (In(3, "def"), 0, 0),
+        // Late data does not undo the count.
+        (Data(3, "def"), 0, 0),
         (Ack(11), 0, 0),
         (Ack(20), 9, 1),
-        (In(15, "p"), 0, 0),
+        (Data(15, "p"), 0, 0),
         (Ack(21), 1, 1),
     ] {
-        let (_, missing) = step(&mut assembler, now, 0, STREAMS, &mut |_| {});
-        assert_eq!(missing, (bytes, pieces), "{now:?}");
+        let (_, missing) = apply_step(&mut assembler, step, 0, KEEP_ALL, &mut |_| {});
+        assert_eq!(missing, (bytes, pieces), "{step:?}");
     }
 }
 
-/// What is told while `acknowledged` segments behind a hole of three bytes come at these times.
-fn behind_a_hole(rules: Rules, acknowledged: u64, times: &[i64]) -> Vec<Vec<String>> {
+/// Returns the deliveries of segments that arrive at these times after a gap of three bytes, while
+/// everything before `acknowledged` is acknowledged.
+fn deliveries_after_a_gap(
+    options: ReassemblyOptions,
+    acknowledged: u64,
+    times: &[i64],
+) -> Vec<Vec<String>> {
     let mut assembler = Assembler::default();
-    let mut all = Vec::new();
-    step(&mut assembler, In(0, "abc"), 0, rules, &mut |_| {});
-    step(&mut assembler, In(6, "g"), 0, rules, &mut |_| {});
-    step(&mut assembler, Ack(acknowledged), 0, rules, &mut |_| {});
+    let mut deliveries = Vec::new();
+    apply_step(&mut assembler, Data(0, "abc"), 0, options, &mut |_| {});
+    apply_step(&mut assembler, Data(6, "g"), 0, options, &mut |_| {});
+    apply_step(&mut assembler, Ack(acknowledged), 0, options, &mut |_| {});
     for (n, &time) in times.iter().enumerate() {
-        let mut shown = Vec::new();
-        let mut deliver = |delivery: Delivery| shown.push(show(delivery));
-        let now = In(7 + n as u64, "x");
-        step(&mut assembler, now, time, rules, &mut deliver);
-        all.push(shown);
+        let mut delivered = Vec::new();
+        let mut deliver = |delivery: Delivery| delivered.push(describe(delivery));
+        let step = Data(7 + n as u64, "x");
+        apply_step(&mut assembler, step, time, options, &mut deliver);
+        deliveries.push(delivered);
     }
-    all
+    deliveries
 }
 
 #[test]
-fn a_hole_that_was_acknowledged_is_waited_for_so_long() {
-    let segments = behind_a_hole(STREAMS, 7, &[0; 17]);
+fn an_acknowledged_gap_is_skipped_after_its_timeout() {
+    let segments = deliveries_after_a_gap(KEEP_ALL, 7, &[0; 17]);
     assert!(segments[..15].iter().all(Vec::is_empty), "{segments:?}");
     assert_eq!(segments[15][..3], ["gap 3 3", "6 g", "7 x"]);
     assert_eq!(segments[15].len(), 2 + 16);
     assert_eq!(segments[16], ["23 x"]);
 
-    let later = behind_a_hole(STREAMS, 7, &[PATIENCE - 1, PATIENCE]);
+    let later = deliveries_after_a_gap(KEEP_ALL, 7, &[GAP_TIMEOUT_NS - 1, GAP_TIMEOUT_NS]);
     assert_eq!(later[0], [""; 0]);
     assert_eq!(later[1], ["gap 3 3", "6 g", "7 x", "8 x"]);
 
-    // Who has not acknowledged it still waits for it, too.
-    let unknown = behind_a_hole(STREAMS, 3, &[i64::MAX; 40]);
-    assert!(unknown.iter().all(Vec::is_empty), "{unknown:?}");
+    // A gap that is not acknowledged does not time out.
+    let unacknowledged = deliveries_after_a_gap(KEEP_ALL, 3, &[i64::MAX; 40]);
+    assert!(
+        unacknowledged.iter().all(Vec::is_empty),
+        "{unacknowledged:?}"
+    );
 
-    // Only what was acknowledged is given up.
-    let part = behind_a_hole(STREAMS, 5, &[0; 16]);
+    // Only acknowledged bytes are declared lost.
+    let part = deliveries_after_a_gap(KEEP_ALL, 5, &[0; 16]);
     assert_eq!(part[15], ["gap 3 2"]);
 }
 
 #[test]
-fn too_much_does_not_wait() {
-    // Four pieces of one byte fit, with what they cost beside.
-    let rules = Rules {
-        most: 4 * (PIECE + 1),
-        ..STREAMS
+fn the_out_of_order_limit_skips_the_gap() {
+    // Four one-byte ranges fit, including overhead.
+    let options = ReassemblyOptions {
+        max_out_of_order_bytes: 4 * (RANGE_OVERHEAD_BYTES + 1),
+        ..KEEP_ALL
     };
-    let all = behind_a_hole(rules, 3, &[0; 5]);
-    assert!(all[..3].iter().all(Vec::is_empty), "{all:?}");
-    assert_eq!(all[3], ["gap 3 3", "6 g", "7 x", "8 x", "9 x", "10 x"]);
-    assert_eq!(all[4], ["11 x"]);
+    let segments = deliveries_after_a_gap(options, 3, &[0; 5]);
+    assert!(segments[..3].iter().all(Vec::is_empty), "{segments:?}");
+    assert_eq!(segments[3], ["gap 3 3", "6 g", "7 x", "8 x", "9 x", "10 x"]);
+    assert_eq!(segments[4], ["11 x"]);
 }
 
 #[test]
-fn what_is_over_takes_no_memory() {
+fn acknowledged_data_is_released() {
     let mut assembler = Assembler::default();
-    for now in [In(3, "def"), In(0, "abc"), Ack(3)] {
-        step(&mut assembler, now, 0, STREAMS, &mut |_| {});
+    for step in [Data(3, "def"), Data(0, "abc"), Ack(3)] {
+        apply_step(&mut assembler, step, 0, KEEP_ALL, &mut |_| {});
     }
-    let kept = assembler.rest.as_ref().map_or(0, |rest| rest.recent.len());
-    assert_eq!((kept, assembler.waiting()), (3, 0));
-    step(&mut assembler, Ack(6), 0, STREAMS, &mut |_| {});
-    assert!(assembler.rest.is_none());
+    let kept = assembler
+        .buffers
+        .as_ref()
+        .map_or(0, |buffers| buffers.unacknowledged.len());
+    assert_eq!((kept, assembler.out_of_order_bytes()), (3, 0));
+    apply_step(&mut assembler, Ack(6), 0, KEEP_ALL, &mut |_| {});
+    assert!(assembler.buffers.is_none());
 
-    // What nobody acknowledges is not kept for ever.
-    let large = vec![7; RECENT / 2 + 1];
+    // The amount of unacknowledged data that is kept is limited.
+    let large = vec![7; MAX_UNACKNOWLEDGED_BYTES / 2 + 1];
     for n in 0..4 {
         let payload = Payload {
             bytes: &large,
             len: large.len() as u32,
         };
-        assembler.insert(6 + n * large.len() as u64, payload, 0, STREAMS, &mut |_| {});
+        assembler.insert(
+            6 + n * large.len() as u64,
+            payload,
+            0,
+            KEEP_ALL,
+            &mut |_| {},
+        );
     }
-    let kept = assembler.rest.as_ref().map_or(0, |rest| rest.recent.len());
-    assert_eq!(kept, RECENT);
+    let kept = assembler
+        .buffers
+        .as_ref()
+        .map_or(0, |buffers| buffers.unacknowledged.len());
+    assert_eq!(kept, MAX_UNACKNOWLEDGED_BYTES);
 }
 
 mod properties;

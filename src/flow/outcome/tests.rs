@@ -1,10 +1,10 @@
-//! How flows end: every pair of states, and every verdict with its words and what they rest on.
+//! Tests of outcomes: every pair of endpoint states, and the text and evidence of every outcome.
 
 use super::*;
 use crate::packet::{ICMP, ICMPV6};
-use State::{Closed, Established, Inactive, Partial, Reset, SynAckSent, SynSent};
+use EndpointState::{Closed, Established, Inactive, Partial, Reset, SynAckSent, SynSent};
 
-const STATES: [State; 7] = [
+const STATES: [EndpointState; 7] = [
     Inactive,
     SynSent,
     SynAckSent,
@@ -14,39 +14,39 @@ const STATES: [State; 7] = [
     Reset,
 ];
 
-/// A TCP flow of 14 ms that nothing is known of.
-const TCP_ENDS: Ends = Ends {
+/// A TCP flow of 14 ms with an empty history.
+const TCP_INPUT: OutcomeInput = OutcomeInput {
     proto: TCP,
     orig: side(Inactive, 1, 0),
     resp: side(Inactive, 1, 0),
     history: b"",
-    ended_after: Span(12_000_000),
-    lasted: Span(14_000_000),
-    unreachable: false,
-    end: End::Capture,
+    ended_after: TimeDelta(12_000_000),
+    duration: TimeDelta(14_000_000),
+    is_port_unreachable: false,
+    end_reason: FlowEndReason::Capture,
 };
 
-const fn side(state: State, pkts: u64, bytes: u64) -> Did {
-    Did {
+const fn side(state: EndpointState, pkts: u64, bytes: u64) -> SideSummary {
+    SideSummary {
         state,
         pkts,
         bytes,
-        syn_ack: false,
+        syn_ack_seen: false,
     }
 }
 
-fn tcp(orig: State, resp: State, bytes: u64) -> Ends<'static> {
-    Ends {
+fn tcp_input(orig: EndpointState, resp: EndpointState, bytes: u64) -> OutcomeInput<'static> {
+    OutcomeInput {
         orig: side(orig, 3, bytes),
         resp: side(resp, 3, 0),
-        ..TCP_ENDS
+        ..TCP_INPUT
     }
 }
 
-/// Zeek's function `conn_state` (scripts/base/protocols/conn/main.zeek), as a table.
+/// Zeek's function `conn_state` (scripts/base/protocols/conn/main.zeek), written as a table.
 #[test]
-fn every_pair_of_states() {
-    // By the originator's state, the rows; by the responder's, the columns; both as in STATES.
+fn conn_state_matches_zeek_for_every_pair_of_states() {
+    // Rows: the originator's state; columns: the responder's; both in the order of STATES.
     let table = [
         "OTH OTH OTH OTH OTH  SHR RSTRH",
         "S0  OTH OTH OTH OTH  S3  REJ",
@@ -60,32 +60,32 @@ fn every_pair_of_states() {
         let row: Vec<&str> = row.split_whitespace().collect();
         assert_eq!(row.len(), STATES.len());
         for (resp, expected) in STATES.into_iter().zip(row) {
-            let state = conn_state(&tcp(orig, resp, 5));
+            let state = conn_state(&tcp_input(orig, resp, 5));
             assert_eq!(state.name(), expected, "{orig:?} {resp:?}");
         }
     }
 }
 
-/// Both reset is a rejection if nothing was said.
+/// RSTs from both sides count as a rejection if neither side sent data.
 #[test]
-fn bytes_tell_a_rejection_from_a_reset() {
+fn payload_distinguishes_a_reset_from_a_rejection() {
     for (orig, resp, expected) in [
         (0, 0, ConnState::Rej),
         (1, 0, ConnState::RstR),
         (0, 1, ConnState::RstR),
     ] {
-        let ends = Ends {
+        let input = OutcomeInput {
             orig: side(Reset, 3, orig),
             resp: side(Reset, 3, resp),
-            ..TCP_ENDS
+            ..TCP_INPUT
         };
-        assert_eq!(conn_state(&ends), expected, "{orig} {resp}");
+        assert_eq!(conn_state(&input), expected, "{orig} {resp}");
     }
 }
 
-/// The pattern is Zeek's: `^?S[^HAFGIQ]*R.*`, from begin to end.
+/// The pattern is Zeek's: `^?S[^HAFGIQ]*R.*`, anchored at both ends.
 #[test]
-fn who_gives_up_has_sent_a_syn_and_nothing_else() {
+fn rstos0_requires_a_syn_and_then_a_rst() {
     for (history, expected) in [
         ("SR", ConnState::RstOS0),
         ("^SR", ConnState::RstOS0),
@@ -111,17 +111,17 @@ fn who_gives_up_has_sent_a_syn_and_nothing_else() {
         ("", ConnState::Oth),
     ] {
         for resp in [Inactive, Partial] {
-            let ends = Ends {
+            let input = OutcomeInput {
                 history: history.as_bytes(),
-                ..tcp(Reset, resp, 0)
+                ..tcp_input(Reset, resp, 0)
             };
-            assert_eq!(conn_state(&ends), expected, "{history} {resp:?}");
+            assert_eq!(conn_state(&input), expected, "{history} {resp:?}");
         }
     }
 }
 
 #[test]
-fn datagrams_count_who_spoke() {
+fn udp_state_depends_on_which_sides_sent() {
     for (proto, orig, resp, expected) in [
         (UDP, 1, 1, "SF"),
         (UDP, 9, 0, "S0"),
@@ -132,44 +132,48 @@ fn datagrams_count_who_spoke() {
         (ICMPV6, 0, 1, "OTH"),
         (132, 1, 1, "OTH"),
     ] {
-        let ends = Ends {
+        let input = OutcomeInput {
             proto,
             orig: side(Inactive, orig, 0),
             resp: side(Inactive, resp, 0),
-            ..TCP_ENDS
+            ..TCP_INPUT
         };
-        assert_eq!(conn_state(&ends).name(), expected, "{proto} {orig} {resp}");
+        assert_eq!(conn_state(&input).name(), expected, "{proto} {orig} {resp}");
     }
 }
 
-/// What is said of a flow.
-fn said(ends: &Ends) -> (Verdict, String, String) {
-    let outcome = outcome(ends, conn_state(ends));
+/// Returns the kind, the text and the evidence of an outcome.
+fn describe(input: &OutcomeInput) -> (OutcomeKind, String, String) {
+    let outcome = outcome(input, conn_state(input));
     let evidence = outcome.evidence().to_string();
-    (outcome.verdict, outcome.to_string(), evidence)
+    (outcome.kind, outcome.to_string(), evidence)
 }
 
-/// A handshake that came so far, and its history.
-fn so_far(orig: State, resp: State, history: &'static str) -> Ends<'static> {
-    let mut ends = Ends {
+/// Input for a handshake in these states, with this history.
+fn handshake_input(
+    orig: EndpointState,
+    resp: EndpointState,
+    history: &'static str,
+) -> OutcomeInput<'static> {
+    let mut input = OutcomeInput {
         history: history.as_bytes(),
-        ..tcp(orig, resp, 1)
+        ..tcp_input(orig, resp, 1)
     };
-    ends.resp.syn_ack = history.contains('h');
-    ends.orig.syn_ack = history.contains('H');
-    ends
+    input.resp.syn_ack_seen = history.contains('h');
+    input.orig.syn_ack_seen = history.contains('H');
+    input
 }
 
 #[test]
-fn every_verdict_on_a_connection() {
-    use Verdict::{GivenUp, HalfClosed, HalfOpen, Midstream, NoAnswer, Normal, Open, Refused};
+fn every_tcp_outcome_has_text_and_evidence() {
+    use OutcomeKind::{GivenUp, HalfClosed, HalfOpen, Midstream, NoAnswer, Normal, Open, Refused};
     let (orig, resp) = (Side::Orig, Side::Resp);
-    let reset = Verdict::Reset;
+    let reset = OutcomeKind::Reset;
     #[rustfmt::skip]
     let rows = [
         (Closed, Closed, "ShADadFf", Normal, "closed normally", "FIN from both sides"),
-        (Established, Established, "ShADad", Open, "still open", "handshake, neither FIN nor RST"),
-        (Established, Established, "ShD", Open, "still open", "handshake, neither FIN nor RST"),
+        (Established, Established, "ShADad", Open, "still open", "handshake, no FIN or RST"),
+        (Established, Established, "ShD", Open, "still open", "handshake, no FIN or RST"),
         (Established, Established, "Sh", HalfOpen, "half open", "SYN and SYN-ACK, no ACK"),
         (Established, Established, "Shad", HalfOpen, "half open", "SYN and SYN-ACK, no ACK"),
         (Closed, Established, "ShADaF", HalfClosed(orig), "closed by the client only", "FIN from the client only"),
@@ -182,92 +186,95 @@ fn every_verdict_on_a_connection() {
         (Partial, Reset, "Ar", reset(resp), "reset by the server after 12 ms", "RST from the server"),
         (Reset, Established, "ShAR", reset(orig), "reset by the client after 12 ms", "RST from the client"),
         (Reset, Partial, "AaR", reset(orig), "reset by the client after 12 ms", "RST from the client"),
-        (Reset, Inactive, "SR", GivenUp, "given up by the client after 12 ms", "SYN, then RST from the client, and no answer"),
-        (SynSent, Inactive, "S", NoAnswer, "no answer", "3 packets in 14 ms, and none back"),
-        (Closed, Inactive, "SF", NoAnswer, "no answer", "3 packets in 14 ms, and none back"),
-        (Partial, Partial, "DadA", Midstream, "begin not seen", "no handshake"),
-        (Partial, Inactive, "D", Midstream, "begin not seen", "no handshake"),
+        (Reset, Inactive, "SR", GivenUp, "abandoned by the client after 12 ms", "SYN, then RST from the client, no reply"),
+        (SynSent, Inactive, "S", NoAnswer, "no answer", "3 packets in 14 ms, no reply"),
+        (Closed, Inactive, "SF", NoAnswer, "no answer", "3 packets in 14 ms, no reply"),
+        (Partial, Partial, "DadA", Midstream, "started before the capture", "no handshake seen"),
+        (Partial, Inactive, "D", Midstream, "started before the capture", "no handshake seen"),
     ];
-    for (orig, resp, history, verdict, words, evidence) in rows {
-        let mut ends = so_far(orig, resp, history);
-        if verdict == NoAnswer {
-            ends.resp.pkts = 0;
+    for (orig, resp, history, kind, text, evidence) in rows {
+        let mut input = handshake_input(orig, resp, history);
+        if kind == NoAnswer {
+            input.resp.pkts = 0;
         }
-        let expected = (verdict, words.into(), evidence.into());
-        assert_eq!(said(&ends), expected, "{history}");
+        let expected = (kind, text.into(), evidence.into());
+        assert_eq!(describe(&input), expected, "{history}");
     }
 }
 
-/// Both reset, and nothing was said: refused, unless there was a handshake.
+/// RSTs from both sides without data: refused, unless a SYN-ACK was captured.
 #[test]
-fn a_server_that_answers_did_listen() {
-    for (history, verdict) in [
-        ("SrR", Verdict::Refused),
-        ("ShRr", Verdict::Reset(Side::Resp)),
+fn a_reset_after_a_handshake_is_not_refused() {
+    for (history, kind) in [
+        ("SrR", OutcomeKind::Refused),
+        ("ShRr", OutcomeKind::Reset(Side::Resp)),
     ] {
-        let mut ends = so_far(Reset, Reset, history);
-        ends.orig.bytes = 0;
-        assert_eq!(said(&ends).0, verdict, "{history}");
+        let mut input = handshake_input(Reset, Reset, history);
+        input.orig.bytes = 0;
+        assert_eq!(describe(&input).0, kind, "{history}");
     }
 }
 
 #[test]
-fn one_packet_is_not_several() {
-    let mut ends = so_far(SynSent, Inactive, "S");
-    (ends.orig.pkts, ends.resp.pkts) = (1, 0);
-    ends.lasted = Span(0);
-    assert_eq!(said(&ends).2, "1 packet in 0 s, and none back");
+fn evidence_for_one_packet_is_singular() {
+    let mut input = handshake_input(SynSent, Inactive, "S");
+    (input.orig.pkts, input.resp.pkts) = (1, 0);
+    input.duration = TimeDelta(0);
+    assert_eq!(describe(&input).2, "1 packet in 0 s, no reply");
 }
 
 #[test]
-fn an_open_connection_says_why_it_is_reported() {
-    for (end, words) in [
-        (End::Capture, "still open"),
-        (End::Closed, "still open"),
-        (End::Idle, "open, and silent"),
-        (End::Reused, "left open, and its ports used again"),
-        (End::Evicted, "open, and not followed any further"),
+fn text_of_an_open_connection_shows_the_end_reason() {
+    for (end, text) in [
+        (FlowEndReason::Capture, "still open"),
+        (FlowEndReason::Closed, "still open"),
+        (FlowEndReason::Idle, "open but idle"),
+        (FlowEndReason::Reused, "superseded (ports reused)"),
+        (
+            FlowEndReason::Evicted,
+            "open when evicted (flow limit reached)",
+        ),
     ] {
-        let ends = Ends {
-            end,
-            ..so_far(Established, Established, "ShA")
+        let input = OutcomeInput {
+            end_reason: end,
+            ..handshake_input(Established, Established, "ShA")
         };
-        assert_eq!(said(&ends).1, words, "{end:?}");
+        assert_eq!(describe(&input).1, text, "{end:?}");
     }
 }
 
 #[test]
-fn every_verdict_on_datagrams() {
-    use Verdict::{Midstream, NoAnswer, Normal, Refused};
+fn every_datagram_outcome_has_text_and_evidence() {
+    use OutcomeKind::{Midstream, NoAnswer, Normal, Refused};
     #[rustfmt::skip]
     let rows = [
         (UDP, 1, 2, false, Normal, "answered", "datagrams from both sides"),
         (UDP, 1, 2, true, Normal, "answered", "datagrams from both sides"),
-        (UDP, 1, 0, false, NoAnswer, "no answer", "no datagram back"),
+        (UDP, 1, 0, false, NoAnswer, "no answer", "no datagram in reply"),
         (UDP, 1, 0, true, Refused, "refused: nothing was listening", "ICMP: port unreachable"),
         (UDP, 0, 1, false, Midstream, "only answers seen", "datagrams from the server only"),
-        (ICMP, 1, 2, false, Midstream, "seen", "3 messages"),
-        (ICMPV6, 2, 0, false, Midstream, "seen", "2 messages"),
+        (ICMP, 1, 2, false, Midstream, "messages seen", "3 messages"),
+        (ICMPV6, 2, 0, false, Midstream, "messages seen", "2 messages"),
     ];
-    for (proto, orig, resp, unreachable, verdict, words, evidence) in rows {
-        let ends = Ends {
+    for (proto, orig, resp, unreachable, kind, text, evidence) in rows {
+        let input = OutcomeInput {
             proto,
             orig: side(Inactive, orig, 0),
             resp: side(Inactive, resp, 0),
-            unreachable,
-            ..TCP_ENDS
+            is_port_unreachable: unreachable,
+            ..TCP_INPUT
         };
-        let expected = (verdict, words.into(), evidence.into());
-        assert_eq!(said(&ends), expected, "{proto} {orig} {resp}");
+        let expected = (kind, text.into(), evidence.into());
+        assert_eq!(describe(&input), expected, "{proto} {orig} {resp}");
     }
 }
 
-/// A packet filter that rejects sends that for TCP, too.
+/// A firewall that rejects connections sends this ICMP message for TCP, too.
 #[test]
-fn a_connection_that_icmp_refused() {
-    let mut ends = so_far(SynSent, Inactive, "S");
-    (ends.resp.pkts, ends.unreachable) = (0, true);
-    let (verdict, _, evidence) = said(&ends);
-    assert_eq!(verdict, Verdict::Refused);
+fn icmp_port_unreachable_refuses_a_tcp_connection() {
+    let mut input = handshake_input(SynSent, Inactive, "S");
+    (input.resp.pkts, input.is_port_unreachable) = (0, true);
+    let (kind, _, evidence) = describe(&input);
+    assert_eq!(kind, OutcomeKind::Refused);
     assert_eq!(evidence, "ICMP: port unreachable");
 }

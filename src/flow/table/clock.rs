@@ -1,91 +1,98 @@
-//! The table's clock: it goes on with the packets' times, but for one that is too far ahead to be believed alone.
+//! Clock of the flow table. It follows the packets' timestamps, and requires a second packet to
+//! confirm a large jump forward.
 
 use super::FlowTable;
 use crate::flow::Emit;
-use crate::flow::ages::Class;
+use crate::flow::idle_lists::TimeoutClass;
 use crate::packet::Timestamp;
 
-/// A time that is this far ahead of the clock is believed once the next one is as well, in nanoseconds: an hour.
-pub const LEAP: i64 = 3600 * 1_000_000_000;
+/// Largest jump forward, in nanoseconds, that is accepted without confirmation by the next
+/// timestamp: one hour.
+pub const MAX_CLOCK_JUMP_NS: i64 = 3600 * 1_000_000_000;
 
 impl FlowTable {
-    /// A packet has this time: the clock goes on. Returns it, or what the clock says if it has none; nanoseconds.
+    /// Advances the clock to a packet's timestamp. Returns the timestamp, or the clock's time if
+    /// the packet has none; nanoseconds.
     #[inline(always)]
-    pub(super) fn now(&mut self, time: Timestamp, emit: Emit) -> i64 {
-        if !time.is_known() {
+    pub(super) fn advance_to_packet(&mut self, time: Timestamp, emit: Emit) -> i64 {
+        if !time.is_present() {
             return self.clock.max(0);
         }
-        self.pass(time.0, emit);
+        self.advance(time.0, emit);
         time.0
     }
 
-    /// The clock goes on.
+    /// Advances the clock.
     #[inline(always)]
-    pub(super) fn pass(&mut self, time: i64, emit: Emit) {
-        match time < self.calm {
+    pub(super) fn advance(&mut self, time: i64, emit: Emit) {
+        match time < self.quiet_until {
             true => self.clock = self.clock.max(time),
-            false => self.leave_calm(time, emit),
+            false => self.advance_slow(time, emit),
         }
     }
 
-    /// The clock may come to a time when something is due, or be shown one that is far ahead.
+    /// Advances the clock to a time at which a timeout may be due, or which is a large jump.
     #[cold]
-    fn leave_calm(&mut self, time: i64, emit: Emit) {
-        let time = match is_far_ahead(time, self.clock) {
-            true => self.confirmed(time),
+    fn advance_slow(&mut self, time: i64, emit: Emit) {
+        let time = match is_clock_jump(time, self.clock) {
+            true => self.confirm_jump(time),
             false => {
-                self.leap = None;
+                self.pending_jump = None;
                 Some(time)
             }
         };
         if let Some(time) = time {
             self.clock = self.clock.max(time);
-            if self.clock >= self.due {
+            if self.clock >= self.next_due {
                 self.close_due(emit);
             }
         }
-        self.calm = match self.leap {
-            // What comes next decides.
+        self.quiet_until = match self.pending_jump {
+            // The next timestamp confirms or rejects the jump.
             Some(_) => i64::MIN,
-            None => self.due.min(self.clock.saturating_add(LEAP)),
+            None => self
+                .next_due
+                .min(self.clock.saturating_add(MAX_CLOCK_JUMP_NS)),
         };
     }
 
-    /// A flow of this class was heard of just now: it is due some time.
+    /// Schedules the timeout of a flow of this class that is active now.
     #[inline]
-    pub(super) fn expect_end(&mut self, class: Class) {
-        self.due = self.due.min(self.deadline(class, self.clock));
-        self.calm = match self.due > self.clock {
-            true => self.calm.min(self.due),
+    pub(super) fn schedule_timeout(&mut self, class: TimeoutClass) {
+        self.next_due = self.next_due.min(self.deadline(class, self.clock));
+        self.quiet_until = match self.next_due > self.clock {
+            true => self.quiet_until.min(self.next_due),
             false => i64::MIN,
         };
     }
 
-    /// What a time far ahead makes of the clock, if it is the second such in a row: one alone is more likely wrong, and would let all flows
-    /// go. Of two the earlier one is believed, and the other if it is not far ahead of that.
+    /// Returns the time to which the clock is set after a large jump; `None` if the jump is not
+    /// confirmed. A single large jump is most likely a wrong timestamp, and would expire all flows,
+    /// so a second large jump must follow. Then the earlier of both timestamps is accepted, and
+    /// also the later one, unless it is itself a large jump from the earlier.
     #[cold]
-    fn confirmed(&mut self, time: i64) -> Option<i64> {
-        if !self.begun {
+    fn confirm_jump(&mut self, time: i64) -> Option<i64> {
+        if !self.has_seen_flow {
             return Some(time);
         }
-        let believed = self.leap.replace(time)?.min(time);
-        // The packet before was right too: its flow was heard of then.
-        if let Some(last) = self.last.filter(|_| self.is_latest) {
+        let accepted = self.pending_jump.replace(time)?.min(time);
+        // The previous packet's timestamp was correct: its flow was active at that time.
+        if let Some(last) = self.last_flow.filter(|_| self.is_last_flow_current) {
             let flow = &mut self.flows[last as usize];
-            flow.active = believed;
-            self.ages.touch(flow.class, last);
+            flow.last_active = accepted;
+            self.idle_lists.touch(flow.timeout_class, last);
         }
-        if is_far_ahead(time, believed) {
-            // It is alone again.
-            return Some(believed);
+        if is_clock_jump(time, accepted) {
+            // The later timestamp is itself a large jump.
+            return Some(accepted);
         }
-        self.leap = None;
+        self.pending_jump = None;
         Some(time)
     }
 }
 
-/// Whether a time is so far ahead of a clock that it is not believed alone.
+/// Returns true if a timestamp is a jump that must be confirmed.
 #[inline]
-fn is_far_ahead(time: i64, clock: i64) -> bool {
-    time > clock.saturating_add(LEAP)
+fn is_clock_jump(time: i64, clock: i64) -> bool {
+    time > clock.saturating_add(MAX_CLOCK_JUMP_NS)
 }

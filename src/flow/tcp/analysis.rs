@@ -1,74 +1,92 @@
-//! What a segment's place in its stream says: retransmissions, late and missing segments, keep-alives, probes; and the handshake's
-//! round-trip time.
+//! TCP analysis of a segment's position in its stream: retransmissions, out-of-order and missing
+//! segments, keep-alives, window probes; and the round-trip time of the handshake.
 
-use super::Segment;
-use crate::flow::assembler::Evidence;
-use crate::flow::half::Half;
+use super::StreamSegment;
+use crate::flow::assembler::InsertSummary;
 use crate::flow::key::Side;
-use crate::flow::sequence::Offset;
-use crate::flow::tracked::{Handshake, Tracked};
+use crate::flow::sequence::SeqOffset;
+use crate::flow::side::TrackedSide;
+use crate::flow::tracked_flow::{HandshakeTiming, TrackedFlow};
 
-/// From the first SYN to the ACK of its SYN-ACK, if none of them came twice.
+/// Measures the time from the first SYN to the ACK of its SYN-ACK, if neither SYN nor SYN-ACK was
+/// retransmitted.
 #[inline]
 pub(super) fn measure_handshake(
-    flow: &mut Tracked,
+    flow: &mut TrackedFlow,
     side: Side,
-    segment: &Segment,
+    segment: &StreamSegment,
     time: i64,
-    again: bool,
+    is_repeat: bool,
 ) {
     flow.handshake = match (flow.handshake, side) {
-        (Handshake::Took(_), _) => return,
-        _ if segment.syn && again => Handshake::Unknown,
-        (Handshake::Unknown, Side::Orig) if segment.syn && !segment.ack => Handshake::Syn(time),
-        (Handshake::Syn(began), Side::Resp) if segment.syn && segment.ack => {
-            Handshake::SynAck(began)
+        (HandshakeTiming::Measured(_), _) => return,
+        _ if segment.syn && is_repeat => HandshakeTiming::Unknown,
+        (HandshakeTiming::Unknown, Side::Orig) if segment.syn && !segment.ack => {
+            HandshakeTiming::Syn(time)
         }
-        (Handshake::SynAck(began), Side::Orig) if segment.ack && segment.is_plain() => {
-            Handshake::Took(time.saturating_sub(began))
+        (HandshakeTiming::Syn(syn_time), Side::Resp) if segment.syn && segment.ack => {
+            HandshakeTiming::SynAck(syn_time)
+        }
+        (HandshakeTiming::SynAck(syn_time), Side::Orig) if segment.ack && segment.is_plain() => {
+            HandshakeTiming::Measured(time.saturating_sub(syn_time))
         }
         _ => return,
     };
 }
 
-/// Counts what the segment was, by what is known of its place.
+/// Updates the analysis counters for a segment, according to its position in the stream.
 #[inline]
-pub(super) fn count(own: &mut Half, segment: &Segment, again: bool, evidence: Evidence) {
-    let Segment { at, expected, .. } = *segment;
+pub(super) fn count_segment(
+    own: &mut TrackedSide,
+    segment: &StreamSegment,
+    is_repeat: bool,
+    summary: InsertSummary,
+) {
+    let StreamSegment {
+        start: at,
+        expected,
+        ..
+    } = *segment;
     let closes_window = segment.window == 0 && segment.is_plain();
-    let is_usual = at == expected && evidence.old == 0 && !again;
-    if !is_usual || closes_window || segment.probes {
-        count_unusual(own, segment, again, evidence);
+    let is_in_order = at == expected && summary.old_bytes == 0 && !is_repeat;
+    if !is_in_order || closes_window || segment.is_window_probe {
+        count_anomalies(own, segment, is_repeat, summary);
     }
 }
 
 #[cold]
-fn count_unusual(own: &mut Half, segment: &Segment, again: bool, evidence: Evidence) {
+fn count_anomalies(
+    own: &mut TrackedSide,
+    segment: &StreamSegment,
+    is_repeat: bool,
+    summary: InsertSummary,
+) {
     let acked = own.acked;
-    let rare = own.rare_mut();
-    let analysis = &mut rare.analysis;
+    let cold = own.cold_mut();
+    let analysis = &mut cold.analysis;
     let closes_window = segment.window == 0 && segment.is_plain();
-    let something_is_missing = segment.at > segment.expected && !segment.rst;
+    let is_after_gap = segment.start > segment.expected && !segment.rst;
     analysis.zero_windows += u32::from(closes_window);
-    analysis.lost_pkts += u32::from(something_is_missing);
-    if segment.keeps_alive {
+    analysis.lost_pkts += u32::from(is_after_gap);
+    if segment.is_keep_alive {
         analysis.keep_alives += 1;
         return;
     }
-    // What a closed window was probed with is sent again as a matter of course.
-    let at = segment.at + Offset::from(segment.syn);
-    let was_probe = rare.probe != 0 && rare.probe == at && evidence.old > 0;
-    let old = evidence.old - u64::from(was_probe);
-    if segment.probes {
-        rare.probe = at;
+    // The byte of a window probe is always sent again, as part of the data that follows. This does
+    // not count as a retransmission.
+    let at = segment.start + SeqOffset::from(segment.syn);
+    let was_probe = cold.probe_offset != 0 && cold.probe_offset == at && summary.old_bytes > 0;
+    let old = summary.old_bytes - u64::from(was_probe);
+    if segment.is_window_probe {
+        cold.probe_offset = at;
     } else if was_probe {
-        rare.probe = 0;
+        cold.probe_offset = 0;
     }
-    analysis.window_probes += u32::from(segment.probes);
-    analysis.retrans_pkts += u32::from(again || old > 0);
+    analysis.window_probes += u32::from(segment.is_window_probe);
+    analysis.retrans_pkts += u32::from(is_repeat || old > 0);
     analysis.retrans_bytes += old;
-    let is_known = old > 0 && evidence.new == 0;
-    analysis.spurious_pkts += u32::from(is_known && segment.end <= acked);
-    let is_late = evidence.new > 0 && evidence.old == 0 && at < segment.expected;
+    let is_all_old = old > 0 && summary.new_bytes == 0;
+    analysis.spurious_pkts += u32::from(is_all_old && segment.end <= acked);
+    let is_late = summary.new_bytes > 0 && summary.old_bytes == 0 && at < segment.expected;
     analysis.ooo_pkts += u32::from(is_late);
 }

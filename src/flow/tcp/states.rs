@@ -1,97 +1,125 @@
-//! The states that the two sides of a connection go through, as Zeek tells them (RFC 9293 section 3.3.2 has more of them).
+//! Endpoint states of a TCP connection, following Zeek (RFC 9293 section 3.3.2 defines more).
 
-use super::Segment;
-use crate::flow::half::{Half, State};
+use super::StreamSegment;
 use crate::flow::key::Side;
-use crate::flow::tracked::Tracked;
+use crate::flow::side::{EndpointState, TrackedSide};
+use crate::flow::tracked_flow::TrackedFlow;
 
-/// Moves the sides' states; returns who sent the segment, which is the originator if it turns out to have opened the flow.
+/// Updates both sides' states. Returns the sender's side, which changes to the originator if the
+/// segment shows that its sender opened the flow.
 #[inline]
-pub(super) fn change(flow: &mut Tracked, side: Side, segment: &Segment, time: i64) -> Side {
-    let side = set_upright(flow, side, segment);
-    let (own, other) = flow.halves(side);
+pub(super) fn update_states(
+    flow: &mut TrackedFlow,
+    side: Side,
+    segment: &StreamSegment,
+    time: i64,
+) -> Side {
+    let side = correct_direction(flow, side, segment);
+    let (own, other) = flow.own_and_other(side);
     let before = own.state;
-    let mut began = false;
+    let mut only_syn_missing = false;
     match before {
-        State::Inactive => began = from_inactive(own, other, side, segment),
-        State::SynSent | State::SynAckSent => close(own, segment),
-        State::Established | State::Partial => from_established(own, other, segment),
-        // After FINs from both sides a RST changes nothing any more.
-        State::Closed if segment.rst && other.state != State::Closed => own.enter(State::Reset),
-        State::Closed | State::Reset => {}
+        EndpointState::Inactive => only_syn_missing = leave_inactive(own, other, side, segment),
+        EndpointState::SynSent | EndpointState::SynAckSent => apply_fin_or_rst(own, segment),
+        EndpointState::Established | EndpointState::Partial => {
+            leave_established(own, other, segment);
+        }
+        // After FINs from both sides a RST changes nothing.
+        EndpointState::Closed if segment.rst && other.state != EndpointState::Closed => {
+            own.enter(EndpointState::Reset);
+        }
+        EndpointState::Closed | EndpointState::Reset => {}
     }
-    let ends = own.state != before && matches!(own.state, State::Closed | State::Reset);
-    if began {
+    let has_ended =
+        own.state != before && matches!(own.state, EndpointState::Closed | EndpointState::Reset);
+    if only_syn_missing {
         flow.is_partial = false;
     }
-    if ends {
-        flow.ended = time;
+    if has_ended {
+        flow.end_time = time;
     }
     side
 }
 
-/// A SYN-ACK that was captured before its SYN made its sender the originator: it is the responder.
-fn set_upright(flow: &mut Tracked, side: Side, segment: &Segment) -> Side {
-    let (own, other) = flow.halves(side);
+/// Corrects the direction of a flow whose SYN-ACK was captured before its SYN: the sender of the
+/// SYN-ACK was assumed to be the originator, but is the responder.
+fn correct_direction(flow: &mut TrackedFlow, side: Side, segment: &StreamSegment) -> Side {
+    let (own, other) = flow.own_and_other(side);
     let is_syn = segment.syn && !segment.ack && side == Side::Resp;
-    // Once something was told of the streams their sides stay as they are.
-    let is_told = [&*own, &*other].iter().any(|half| half.assembler.next > 0);
-    if !is_syn || is_told || own.state != State::Inactive || other.state != State::SynAckSent {
+    // After stream data has been delivered, the sides are no longer swapped.
+    let has_delivered = [&*own, &*other]
+        .iter()
+        .any(|tracked| tracked.assembler.next > 0);
+    if !is_syn
+        || has_delivered
+        || own.state != EndpointState::Inactive
+        || other.state != EndpointState::SynAckSent
+    {
         return side;
     }
-    other.enter(State::Established);
-    own.enter(State::Established);
+    other.enter(EndpointState::Established);
+    own.enter(EndpointState::Established);
     flow.flip();
     flow.is_partial = false;
     Side::Orig
 }
 
-/// The first segment of a side; true where it shows that only the SYN was not captured.
-fn from_inactive(own: &mut Half, other: &mut Half, side: Side, segment: &Segment) -> bool {
+/// Applies the first segment of a side. Returns true if the connection is established and only its
+/// SYN was not captured.
+fn leave_inactive(
+    own: &mut TrackedSide,
+    other: &mut TrackedSide,
+    side: Side,
+    segment: &StreamSegment,
+) -> bool {
     match side {
         _ if !segment.syn => {}
-        Side::Orig if segment.ack => own.enter(State::SynAckSent),
-        Side::Orig => own.enter(State::SynSent),
+        Side::Orig if segment.ack => own.enter(EndpointState::SynAckSent),
+        Side::Orig => own.enter(EndpointState::SynSent),
         Side::Resp => {
-            if other.state == State::SynSent {
-                other.enter(State::Established);
+            if other.state == EndpointState::SynSent {
+                other.enter(EndpointState::Established);
             }
-            own.enter(State::Established);
+            own.enter(EndpointState::Established);
         }
     }
-    close(own, segment);
-    if own.state != State::Inactive {
+    apply_fin_or_rst(own, segment);
+    if own.state != EndpointState::Inactive {
         return false;
     }
-    if side == Side::Resp && segment.len == 0 && other.state == State::SynSent {
-        // Some acknowledge a SYN before they answer it.
+    if side == Side::Resp && segment.len == 0 && other.state == EndpointState::SynSent {
+        // Some TCP implementations acknowledge a SYN before they answer it.
         return false;
     }
-    let began = segment.ack && other.state == State::Established;
-    own.enter(match began {
-        true => State::Established,
-        false => State::Partial,
+    let only_syn_missing = segment.ack && other.state == EndpointState::Established;
+    own.enter(match only_syn_missing {
+        true => EndpointState::Established,
+        false => EndpointState::Partial,
     });
-    began
+    only_syn_missing
 }
 
-fn from_established(own: &mut Half, other: &mut Half, segment: &Segment) {
-    let begins = segment.syn && !segment.ack && own.state == State::Partial;
-    if begins && other.state == State::Inactive {
-        own.enter(State::SynSent);
+fn leave_established(own: &mut TrackedSide, other: &mut TrackedSide, segment: &StreamSegment) {
+    let is_initial_syn = segment.syn && !segment.ack && own.state == EndpointState::Partial;
+    if is_initial_syn && other.state == EndpointState::Inactive {
+        own.enter(EndpointState::SynSent);
     }
-    if segment.fin && !segment.rst && other.state == State::Reset && other.before == State::Closed {
-        // The other side sent a FIN and then a RST: that was a normal end.
-        other.enter(State::Closed);
+    if segment.fin
+        && !segment.rst
+        && other.state == EndpointState::Reset
+        && other.previous_state == EndpointState::Closed
+    {
+        // The other side sent a FIN and then a RST: a normal end.
+        other.enter(EndpointState::Closed);
     }
-    close(own, segment);
+    apply_fin_or_rst(own, segment);
 }
 
-fn close(own: &mut Half, segment: &Segment) {
+fn apply_fin_or_rst(own: &mut TrackedSide, segment: &StreamSegment) {
     if segment.fin && !segment.rst {
-        own.enter(State::Closed);
+        own.enter(EndpointState::Closed);
     }
     if segment.rst {
-        own.enter(State::Reset);
+        own.enter(EndpointState::Reset);
     }
 }

@@ -1,38 +1,43 @@
-//! What /proc says, as it says it and as it might.
+//! Tests of the parsers for /proc, and of queries to live processes.
 
 use super::*;
 
 #[test]
-fn names_may_be_anything() {
+fn comm_may_contain_spaces_and_parentheses() {
     let line = "4121 (a) R 1 (b c) S 4100 4121 4100 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 98765 0 0 \
                 0 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0";
-    let known = identity(line.as_bytes(), 33).expect("a line");
+    let identity = parse_stat(line.as_bytes(), 33).expect("a line");
     assert_eq!(
-        (known.pid, known.parent, known.start_time, known.uid),
+        (
+            identity.pid,
+            identity.parent,
+            identity.start_time,
+            identity.uid
+        ),
         (4121, 4100, 98765, 33)
     );
-    assert_eq!(known.comm, "a) R 1 (b c");
+    assert_eq!(identity.comm, "a) R 1 (b c");
     for len in 0..line.len() - 8 {
-        assert!(identity(&line.as_bytes()[..len], 33).is_none(), "{len}");
+        assert!(parse_stat(&line.as_bytes()[..len], 33).is_none(), "{len}");
     }
-    assert!(identity(b")(", 33).is_none());
+    assert!(parse_stat(b")(", 33).is_none());
     let thread = line.replace(" 17 1 0 0", " -1 1 0 0");
-    assert!(identity(thread.as_bytes(), 33).is_none());
+    assert!(parse_stat(thread.as_bytes(), 33).is_none());
 }
 
 #[test]
-fn a_thread_is_no_process() {
+fn thread_id_is_not_a_process() {
     let thread = std::thread::spawn(|| {
-        let own = rustix::thread::gettid().as_raw_nonzero().get() as u32;
-        let held = Held::new(own).expect("this thread");
-        held.identity().is_ok() || is_process(own)
+        let thread_id = rustix::thread::gettid().as_raw_nonzero().get() as u32;
+        let handle = ProcHandle::new(thread_id).expect("this thread");
+        handle.identity().is_ok() || is_process(thread_id)
     });
-    assert!(!thread.join().expect("its answer"));
+    assert!(!thread.join().expect("a result"));
 }
 
 #[test]
-fn cut_names_are_made_whole() {
-    for (name, exe, first, whole) in [
+fn truncated_names_are_completed() {
+    for (comm, exe, argument_0, full) in [
         ("node", Some("/usr/bin/nodejs"), "node", "node"),
         (
             "redis-benchmark",
@@ -59,30 +64,30 @@ fn cut_names_are_made_whole() {
             "a-very-long-name.py",
         ),
         (
-            "called-otherwis",
+            "has-another-nam",
             Some("/usr/bin/python3.11"),
             "x",
-            "called-otherwis",
+            "has-another-nam",
         ),
-        ("not-to-be-seen-", None, "", "not-to-be-seen-"),
+        ("hidden-program-", None, "", "hidden-program-"),
     ] {
-        assert_eq!(whole_name(name, exe, &[first.to_owned()]), whole);
+        assert_eq!(full_name(comm, exe, &[argument_0.to_owned()]), full);
     }
 }
 
 #[test]
-fn containers_are_named_by_their_control_group() {
-    let number = "0123456789abcdef".repeat(4);
+fn container_id_is_parsed_from_the_cgroup() {
+    let id = "0123456789abcdef".repeat(4);
     for path in [
-        format!("0::/system.slice/docker-{number}.scope"),
-        format!("11:cpu:/docker/{number}\n0::/"),
-        format!("0::/user.slice/libpod-{number}.scope/container"),
-        format!("0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-{number}.scope"),
+        format!("0::/system.slice/docker-{id}.scope"),
+        format!("11:cpu:/docker/{id}\n0::/"),
+        format!("0::/user.slice/libpod-{id}.scope/container"),
+        format!("0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope"),
     ] {
-        assert_eq!(container(path.as_bytes()).as_deref(), Some(&*number));
+        assert_eq!(parse_container_id(path.as_bytes()).as_deref(), Some(&*id));
     }
     for path in ["0::/user.slice/user-0.slice", "", "0::/docker-0123.scope"] {
-        assert_eq!(container(path.as_bytes()), None);
+        assert_eq!(parse_container_id(path.as_bytes()), None);
     }
 }
 
@@ -91,38 +96,42 @@ mod live {
 
     #[test]
     fn this_process_is_described() {
-        let held = Held::new(std::process::id()).expect("this process");
-        let own = held.describe().expect("it");
-        assert_eq!(own.pid, std::process::id());
+        let handle = ProcHandle::new(std::process::id()).expect("this process");
+        let process = handle.describe().expect("a description");
+        assert_eq!(process.pid, std::process::id());
         let exe = std::env::current_exe().expect("a path");
-        assert_eq!(own.more().exe.as_deref(), exe.to_str());
+        assert_eq!(process.details().exe.as_deref(), exe.to_str());
         assert!(
-            own.more()
+            process
+                .details()
                 .command_line
                 .first()
                 .is_some_and(|first| first.contains("lcap"))
         );
-        assert_eq!(own.uid, rustix::process::geteuid().as_raw());
-        assert_eq!(held.identity().expect("it").start_time, own.start_time);
-        assert!(all().contains(&own.pid));
+        assert_eq!(process.uid, rustix::process::geteuid().as_raw());
+        assert_eq!(
+            handle.identity().expect("an identity").start_time,
+            process.start_time
+        );
+        assert!(all_pids().contains(&process.pid));
     }
 
     #[test]
-    fn a_process_that_has_ended_is_no_other() {
+    fn handle_of_an_exited_process_returns_errors() {
         let mut child = std::process::Command::new("sleep")
             .arg("60")
             .spawn()
             .expect("sleep");
-        let held = Held::new(child.id()).expect("it");
-        assert!(held.describe().is_ok());
-        child.kill().expect("killed");
-        child.wait().expect("gone");
-        assert!(held.describe().is_err());
-        assert!(has_socket(&held, 1).is_err());
+        let handle = ProcHandle::new(child.id()).expect("a process");
+        assert!(handle.describe().is_ok());
+        child.kill().expect("a signal");
+        child.wait().expect("an exit status");
+        assert!(handle.describe().is_err());
+        assert!(has_socket(&handle, 1).is_err());
     }
 
     #[test]
-    fn sockets_are_seen() {
+    fn open_sockets_are_listed() {
         use std::os::fd::AsRawFd;
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let link = std::fs::read_link(format!("/proc/self/fd/{}", socket.as_raw_fd()));
@@ -131,20 +140,20 @@ mod live {
             .parse()
             .expect("a number");
         let descriptor = socket.as_raw_fd() as u32;
-        let held = Held::new(std::process::id()).expect("this process");
-        assert!(has_socket(&held, inode).expect("it"));
-        assert_eq!(held.socket_at(descriptor), Some(inode));
+        let handle = ProcHandle::new(std::process::id()).expect("this process");
+        assert!(has_socket(&handle, inode).expect("descriptors"));
+        assert_eq!(handle.socket_inode(descriptor), Some(inode));
         drop(socket);
-        assert!(!has_socket(&held, inode).expect("it"));
-        assert_ne!(held.socket_at(descriptor), Some(inode));
+        assert!(!has_socket(&handle, inode).expect("descriptors"));
+        assert_ne!(handle.socket_inode(descriptor), Some(inode));
     }
 }
 
-fn has_socket(held: &Held, wanted: u32) -> io::Result<bool> {
-    let mut has = false;
-    held.each_socket(|_, inode| {
-        has |= inode == wanted;
+fn has_socket(handle: &ProcHandle, expected: u32) -> io::Result<bool> {
+    let mut is_found = false;
+    handle.for_each_socket(|_, inode| {
+        is_found |= inode == expected;
         std::ops::ControlFlow::Continue(())
     })?;
-    Ok(has)
+    Ok(is_found)
 }

@@ -10,12 +10,12 @@ use super::{Portion, judge};
 use crate::decode::{Usual, brief, decode, usual};
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::flow::{FlowEvent, FlowTable, Settings, Verdict, What};
+use crate::flow::{FlowEvent, FlowEventKind, FlowSettings, FlowTable, OutcomeKind};
 use crate::packet::{Brief, Frame, Lanes, Timestamp};
-use crate::pipeline::reading::Reading;
+use crate::pipeline::parsing::ParsedFrame;
 use crate::pipeline::{Output, Totals};
-use crate::sink::flows::{Row, Rows};
-use crate::source::Frames;
+use crate::sink::flows::{FormattedRow, RowFormatter};
+use crate::source::IndexedFrames;
 
 /// Follows a thread's share of the flows.
 pub(super) struct Flows {
@@ -30,7 +30,7 @@ pub(super) struct Flows {
 
 /// What happens to flows is noted here.
 struct Notes {
-    rows: Box<dyn Rows>,
+    rows: Box<dyn RowFormatter>,
     /// The frame that is worked on, by its place in the stretch.
     at: u32,
     /// What is made of the stretch.
@@ -62,7 +62,7 @@ const EXPECTED: usize = 3;
 #[derive(Debug)]
 pub(super) struct Ended {
     first: Timestamp,
-    verdict: Verdict,
+    verdict: OutcomeKind,
 }
 
 impl Told {
@@ -77,15 +77,15 @@ impl Flows {
         index: usize,
         lanes: Lanes,
         filter: Filter,
-        settings: Settings,
-        rows: Box<dyn Rows>,
+        settings: FlowSettings,
+        rows: Box<dyn RowFormatter>,
     ) -> Flows {
         Flows {
             index,
             lanes,
             filter,
             totals: Totals::default(),
-            table: FlowTable::of_lanes(settings, lanes),
+            table: FlowTable::with_lanes(settings, lanes),
             notes: Notes {
                 rows,
                 at: 0,
@@ -95,15 +95,20 @@ impl Flows {
     }
 
     /// Follows the flows of a stretch; behind the last one, all flows end.
-    pub(super) fn work(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
+    pub(super) fn work(
+        &mut self,
+        stretch: &Stretch,
+        mut frames: IndexedFrames,
+        portion: &mut Portion,
+    ) {
         std::mem::swap(&mut self.notes.portion, portion);
         // Whether others' frames need not be looked at where nothing is due behind them: time goes on, and nothing has to be read in order.
-        let is_quick = stretch.is_steady && !stretch.survey.describes();
+        let is_quick = stretch.is_steady && !stretch.survey.has_non_packet_blocks();
         // The first frame that was not looked at, as others are of others' flows.
         let mut passed = 0;
         let share = stretch.share(self.index);
-        self.table.expect_none();
-        if !stretch.survey.describes() {
+        self.table.clear_expected();
+        if !stretch.survey.has_non_packet_blocks() {
             self.expect(&share.openings, &mut frames);
         }
         let mut openings = share.openings.iter().enumerate();
@@ -113,17 +118,17 @@ impl Flows {
             if let Some((nth, at)) = opening
                 && usize::from(*at) == place.at()
             {
-                self.table.ask_for_expected(nth + EXPECTED);
+                self.table.prefetch_expected(nth + EXPECTED);
                 opening = openings.next();
             }
             if let Some(soon) = share.places.get(index + SOON) {
-                self.table.ask_for(soon.hint);
+                self.table.prefetch(soon.hint);
             }
             let at = place.at();
             let others = std::mem::replace(&mut passed, at + 1)..at;
             let (whose, skips) = (place.whose, !others.is_empty());
             let is_taken = is_quick
-                && match frames.plain(at) {
+                && match frames.plain_frame(at) {
                     Some(frame) => self.take(at, frame, whose, skips),
                     None => self.take_any(at, &mut frames, whose, skips),
                 };
@@ -139,16 +144,16 @@ impl Flows {
             self.table.finish(&mut |event| self.notes.take(event));
         }
         std::mem::swap(&mut self.notes.portion, portion);
-        portion.counts = self.totals.now();
+        portion.counts = self.totals.snapshot();
         portion.counts.flows = self.table.counts();
         portion.undecided = self.filter.undecided();
-        portion.peaks = self.table.peaks();
+        portion.peaks = self.table.take_peaks();
     }
 
     /// Connections that are opened in a stretch may have ends of which earlier ones are kept: that is asked for.
-    fn expect(&mut self, openings: &[u16], frames: &mut Frames) {
+    fn expect(&mut self, openings: &[u16], frames: &mut IndexedFrames) {
         for &at in openings {
-            frames.ask_for(usize::from(at));
+            frames.prefetch(usize::from(at));
         }
         for &at in openings {
             if let Some(frame) = frames.frame(usize::from(at))
@@ -157,7 +162,7 @@ impl Flows {
                 self.table.expect(&brief);
             }
         }
-        (0..EXPECTED).for_each(|index| self.table.ask_for_expected(index));
+        (0..EXPECTED).for_each(|index| self.table.prefetch_expected(index));
     }
 
     /// Follows the flow of a frame. If it `skips` others' before it, and something may be due there, nothing is done, and false said.
@@ -168,7 +173,7 @@ impl Flows {
                 return false;
             }
             // Nor was anything due at a frame before.
-            self.table.skip();
+            self.table.skip_packet();
         }
         self.notes.at = at as u32;
         if usual(&frame, Step { flows: self, whose }) != Some(true) {
@@ -185,7 +190,13 @@ impl Flows {
 
     /// The same for frames of all kinds.
     #[inline(never)]
-    fn take_any(&mut self, at: usize, frames: &mut Frames, whose: Whose, skips: bool) -> bool {
+    fn take_any(
+        &mut self,
+        at: usize,
+        frames: &mut IndexedFrames,
+        whose: Whose,
+        skips: bool,
+    ) -> bool {
         match frames.frame(at) {
             Some(frame) => self.take(at, frame, whose, skips),
             None => true,
@@ -194,9 +205,9 @@ impl Flows {
 
     /// Follows the flow of a frame that passes the filter.
     #[inline(always)]
-    fn follow<'a>(&mut self, counts: bool, reading: &impl Reading<'a>) {
+    fn follow<'a>(&mut self, counts: bool, reading: &impl ParsedFrame<'a>) {
         if judge(counts, reading, &mut self.filter, &self.totals) {
-            reading.follow(&mut self.table, &mut |event| self.notes.take(event));
+            reading.push_to(&mut self.table, &mut |event| self.notes.take(event));
         }
     }
 
@@ -206,17 +217,17 @@ impl Flows {
         if judge(false, brief, &mut self.filter, &self.totals) {
             let time = brief.frame.time;
             self.table
-                .pass_by(time, &mut |event| self.notes.take(event));
+                .skip_packet_at(time, &mut |event| self.notes.take(event));
         }
     }
 
     /// Frames of others' flows: only the clock goes on, and flows that are due by then end.
-    fn pass_by(&mut self, places: Range<usize>, frames: &mut Frames) {
+    fn pass_by(&mut self, places: Range<usize>, frames: &mut IndexedFrames) {
         for at in places {
             self.notes.at = at as u32;
             let time = frames.time(at);
             self.table
-                .pass_by(time, &mut |event| self.notes.take(event));
+                .skip_packet_at(time, &mut |event| self.notes.take(event));
         }
     }
 }
@@ -246,19 +257,22 @@ impl Notes {
     /// Notes what happens to flows through a frame.
     fn take(&mut self, event: FlowEvent) {
         let portion = &mut self.portion;
-        let row = match event.what {
-            What::Opened => BEGAN,
-            What::Closed(record) => {
+        let row = match event.kind {
+            FlowEventKind::Opened => BEGAN,
+            FlowEventKind::Closed(record) => {
                 let start = portion.lines.len();
-                self.rows.row(record, &mut portion.lines);
+                self.rows.write_row(record, &mut portion.lines);
                 portion.ended.push(Ended {
-                    first: record.first,
-                    verdict: record.outcome.verdict,
+                    first: record.first_time,
+                    verdict: record.outcome.kind,
                 });
                 (portion.lines.len() - start) as u32
             }
             // Nobody wants streams.
-            What::Named(_) | What::Data { .. } | What::Gap { .. } | What::Mismatch { .. } => return,
+            FlowEventKind::Owners(_)
+            | FlowEventKind::Data { .. }
+            | FlowEventKind::Gap { .. }
+            | FlowEventKind::Mismatch { .. } => return,
         };
         portion.told.push(Told {
             at: self.at,
@@ -354,12 +368,12 @@ impl Merge {
         let (bytes, rest) = left.rows.split_at(told.row as usize);
         left.rows = rest;
         self.rows += 1;
-        output.row(&Row {
+        output.append_row(&FormattedRow {
             bytes,
-            made_for: told.number,
+            formatted_number: told.number,
             // What ends has begun.
             number: numbers.end(told.number).unwrap_or_default(),
-            first: ended.first,
+            first_time: ended.first,
             verdict: ended.verdict,
         })
     }

@@ -5,9 +5,9 @@ use super::{Portion, judge};
 use crate::filter::Filter;
 use crate::packet::{Frame, Lanes};
 use crate::pipeline::Totals;
-use crate::pipeline::reading::{Depth, Reading, Reads};
+use crate::pipeline::parsing::{FrameHandler, ParseLevel, ParsedFrame};
 use crate::sink::Lines;
-use crate::source::Frames;
+use crate::source::IndexedFrames;
 
 /// Makes a thread's lines.
 pub(super) struct Makers {
@@ -19,7 +19,7 @@ pub(super) struct Makers {
     totals: Totals,
     maker: Box<dyn Lines>,
     /// How far frames are to be understood.
-    depth: Depth,
+    depth: ParseLevel,
 }
 
 /// Lines that stand one behind the other in the whole too.
@@ -37,7 +37,7 @@ impl Makers {
         threads: usize,
         filter: Filter,
         maker: Box<dyn Lines>,
-        depth: Depth,
+        depth: ParseLevel,
     ) -> Makers {
         Makers {
             index,
@@ -51,21 +51,21 @@ impl Makers {
     }
 
     /// Makes the lines of a stretch.
-    pub(super) fn work(&mut self, stretch: &Stretch, frames: Frames, portion: &mut Portion) {
+    pub(super) fn work(&mut self, stretch: &Stretch, frames: IndexedFrames, portion: &mut Portion) {
         match stretch.whole {
             Some(turn) if turn % self.threads == self.index => self.whole(stretch, frames, portion),
             Some(_) => {}
             None => self.share(stretch, frames, portion),
         }
-        portion.counts = self.totals.now();
+        portion.counts = self.totals.snapshot();
         portion.undecided = self.filter.undecided();
     }
 
     /// Makes the lines of all its frames.
-    fn whole(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
+    fn whole(&mut self, stretch: &Stretch, mut frames: IndexedFrames, portion: &mut Portion) {
         for at in 0..stretch.survey.len() {
-            frames.ask_for(at + AHEAD);
-            frames.ask_beyond(at, BEYOND);
+            frames.prefetch(at + AHEAD);
+            frames.prefetch_beyond(at, BEYOND);
             if let Some(frame) = frames.frame(at) {
                 self.line(&frame, true, &mut portion.lines);
             }
@@ -75,7 +75,7 @@ impl Makers {
     }
 
     /// Makes the lines of those of its frames that are in this thread's lanes.
-    fn share(&mut self, stretch: &Stretch, mut frames: Frames, portion: &mut Portion) {
+    fn share(&mut self, stretch: &Stretch, mut frames: IndexedFrames, portion: &mut Portion) {
         // Where the next line, if it is this thread's, stands directly behind the last.
         let mut goes_on_at = usize::MAX;
         let share = stretch.share(self.index);
@@ -115,7 +115,7 @@ impl Makers {
             is_sure,
             out,
         };
-        depth.read(frame, &mut line)
+        depth.parse(frame, &mut line)
     }
 }
 
@@ -126,19 +126,19 @@ struct Line<'l> {
     out: &'l mut Vec<u8>,
 }
 
-impl Reads for Line<'_> {
+impl FrameHandler for Line<'_> {
     /// Whether it is this thread's to tell.
-    type Made = bool;
+    type Value = bool;
 
     #[inline(always)]
-    fn read<'a>(&mut self, reading: &impl Reading<'a>) -> bool {
+    fn handle<'a>(&mut self, reading: &impl ParsedFrame<'a>) -> bool {
         let (makers, is_sure) = (&mut *self.makers, self.is_sure);
         let counts = is_sure || makers.lanes.has_first();
         let passes = judge(counts, reading, &mut makers.filter, &makers.totals);
         if !passes {
             return false;
         }
-        reading.as_packet(|packet| makers.maker.line(packet, self.out));
+        reading.with_packet(|packet| makers.maker.line(packet, self.out));
         match makers.maker.lane() {
             Some(lane) if !is_sure => makers.lanes.has(lane),
             _ => counts,

@@ -24,12 +24,12 @@ mod worker;
 
 use std::thread::{Builder, ScopedJoinHandle};
 
-use super::reading::{Depth, Reading};
-use super::{Counts, Limits, Output, Task, Totals};
+use super::parsing::{ParseLevel, ParsedFrame};
+use super::{Counts, Limits, Output, RunOptions, Totals};
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::flow::{Peaks, Settings};
-use crate::sink::{Depends, Needs};
+use crate::flow::{FlowSettings, Peaks};
+use crate::sink::{Depends, Requirement};
 use crate::source::Source;
 use board::Board;
 use flows::{Ended, Merge, Told};
@@ -77,16 +77,16 @@ impl Portion {
 #[inline(always)]
 fn judge<'a>(
     counts: bool,
-    reading: &impl Reading<'a>,
+    reading: &impl ParsedFrame<'a>,
     filter: &mut Filter,
     totals: &Totals,
 ) -> bool {
     let undecided = filter.undecided();
-    let passes = reading.passes(filter);
+    let passes = reading.is_accepted_by(filter);
     if counts {
         reading.count(totals);
         if passes {
-            totals.matched(reading.frame());
+            totals.count_packet(reading.frame());
         }
     } else {
         filter.set_undecided(undecided);
@@ -100,11 +100,11 @@ pub(super) fn run<S: Source>(
     source: &mut S,
     filter: &mut Filter,
     output: &mut Output,
-    task: &Task,
+    task: &RunOptions,
     totals: &Totals,
 ) -> Option<Result<()>> {
     let count = task.threads.get();
-    if count == 1 || task.limits != Limits::default() || output.flushes_always() {
+    if count == 1 || task.limits != Limits::default() || output.should_flush_every_packet() {
         return None;
     }
     let (goals, wanted) = goals(filter, output, task.flows, count)?;
@@ -115,11 +115,11 @@ pub(super) fn run<S: Source>(
         filter: filter.clone(),
         goal,
     };
-    let file = source.mapped()?;
-    let readers = std::iter::repeat_with(|| file.reader()).map_while(|reader| reader);
+    let file = source.as_mapped_file()?;
+    let readers = std::iter::repeat_with(|| file.index_reader()).map_while(|reader| reader);
     let workers = goals.into_iter().zip(readers).enumerate().map(worker);
     let workers: Vec<Worker> = workers.collect();
-    let mark = file.mark();
+    let mark = file.checkpoint();
     let ahead = if task.flows.is_some() {
         AHEAD_WITH_ROWS
     } else {
@@ -143,9 +143,9 @@ pub(super) fn run<S: Source>(
         gathered
     });
     if gathered.is_none() {
-        totals.set(&Counts::default());
+        totals.store(&Counts::default());
         filter.set_undecided(0);
-        source.mapped()?.go_back(mark);
+        source.as_mapped_file()?.restore(mark);
     }
     gathered
 }
@@ -161,12 +161,14 @@ fn ended(thread: ScopedJoinHandle<'_, ()>) {
 fn goals(
     filter: &Filter,
     output: &Output,
-    flows: Option<Settings>,
+    flows: Option<FlowSettings>,
     count: usize,
 ) -> Option<(Vec<Goal>, Wanted)> {
     if let Some(settings) = flows {
-        let sink = output.only().filter(|sink| sink.needs() == Needs::Flows)?;
-        let goal = || sink.rows().map(|rows| Goal::Flows(settings, rows));
+        let sink = output
+            .single_sink()
+            .filter(|sink| sink.requires() == Requirement::Flows)?;
+        let goal = || sink.row_worker().map(|rows| Goal::Flows(settings, rows));
         let goals: Option<_> = (0..count).map(|_| goal()).collect();
         let wanted = match filter.is_empty() {
             true => Wanted::Lanes,
@@ -175,17 +177,17 @@ fn goals(
         };
         return Some((goals?, wanted));
     }
-    let depth = Depth::of(filter, output, false);
+    let depth = ParseLevel::required(filter, output, false);
     // Who only counts is done before another has been woken.
-    let sink = output.only()?;
-    let makers: Option<Vec<_>> = (0..count).map(|_| sink.maker()).collect();
+    let sink = output.single_sink()?;
+    let makers: Option<Vec<_>> = (0..count).map(|_| sink.line_worker()).collect();
     let makers = makers?;
     let depends = makers.iter().map(|maker| maker.depends()).next();
     let wanted = match depends {
         Some(Depends::Order) => return None,
         Some(Depends::Connection) => Wanted::Lanes,
         // The fragments of a datagram are to be wanted by all or by none.
-        _ if filter.remembers() => Wanted::Lanes,
+        _ if filter.is_stateful() => Wanted::Lanes,
         Some(Depends::Nothing) | None => Wanted::Stretches,
     };
     let goal = |maker| Goal::Lines(maker, depth);
@@ -197,7 +199,7 @@ fn gather(
     board: &Board,
     filter: &mut Filter,
     output: &mut Output,
-    flows: Option<Settings>,
+    flows: Option<FlowSettings>,
     totals: &Totals,
 ) -> Option<Result<()>> {
     let mut merge = None;
@@ -205,16 +207,16 @@ fn gather(
     while let Some((portions, end)) = board.take() {
         let merge = merge.get_or_insert_with(|| Merge::new(portions.len()));
         if flows.is_some_and(|bounds| is_reached(bounds, &portions)) {
-            output.pass_over(merge.rows);
+            output.skip_flows(merge.rows);
             return None;
         }
-        totals.set(&portions.iter().map(|portion| portion.counts).sum());
+        totals.store(&portions.iter().map(|portion| portion.counts).sum());
         filter.set_undecided(portions.iter().map(|portion| portion.undecided).sum());
         let told = match flows {
             Some(_) => merge.tell(&portions, output),
-            None => output.bytes(lines::merge(&portions, &mut lines)),
+            None => output.append_lines(lines::merge(&portions, &mut lines)),
         };
-        if told.is_err() || !output.wants_more() {
+        if told.is_err() || !output.is_accepting() {
             return Some(told);
         }
         if end.is_some() {
@@ -226,8 +228,8 @@ fn gather(
 }
 
 /// Whether a bound for all flows together may have been reached in a stretch.
-fn is_reached(bounds: Settings, portions: &[Portion]) -> bool {
+fn is_reached(bounds: FlowSettings, portions: &[Portion]) -> bool {
     let all = |of: fn(&Peaks) -> u64| portions.iter().map(|portion| of(&portion.peaks)).sum();
-    let (flows, held): (u64, u64) = (all(|peaks| peaks.flows), all(|peaks| peaks.held));
-    flows >= u64::from(bounds.max_flows) || held > bounds.max_held
+    let (flows, held): (u64, u64) = (all(|peaks| peaks.flows), all(|peaks| peaks.buffered_bytes));
+    flows >= u64::from(bounds.max_flows) || held > bounds.max_buffered_bytes
 }

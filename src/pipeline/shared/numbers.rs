@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 
-use crate::memory::prefetch;
+use crate::prefetch::prefetch;
 
 /// Numbers of the flows that have begun and not ended.
 #[derive(Debug)]

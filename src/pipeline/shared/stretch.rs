@@ -2,9 +2,9 @@
 
 use crate::decode::{Usual, usual};
 use crate::error::Result;
-use crate::flow::{FlowTable, Hint, LEAP};
+use crate::flow::{FlowTable, Hint, MAX_CLOCK_JUMP_NS};
 use crate::packet::{Brief, Frame, Lane, Lanes, Timestamp};
-use crate::source::{FileSource, Frames, Survey, Visitor};
+use crate::source::{FileSource, FrameIndex, FrameVisitor, IndexedFrames};
 
 /// So many frames, or so many bytes of the file.
 const FRAMES: usize = 2048;
@@ -31,7 +31,7 @@ pub(super) enum Wanted {
 /// Frames that all threads work on, each on those of its lanes.
 #[derive(Debug, Default)]
 pub(super) struct Stretch {
-    pub(super) survey: Survey,
+    pub(super) survey: FrameIndex,
     /// For each thread, where frames are dealt out by lanes: the ones that it has to look at, in order.
     shares: Vec<Share>,
     /// Whether no time in it is earlier than one before, nor much later than the last one before the stretch.
@@ -105,7 +105,7 @@ impl<'a> Finder<'a> {
             threads,
             owners: Lanes::owners(threads),
             found: 0,
-            last: Timestamp::UNKNOWN,
+            last: Timestamp::ABSENT,
             was_steady: true,
         }
     }
@@ -119,7 +119,7 @@ impl<'a> Finder<'a> {
             share.openings.clear();
         }
         // No known time is before that.
-        let begin = self.last.max(Timestamp(Timestamp::UNKNOWN.0 + 1));
+        let begin = self.last.max(Timestamp(Timestamp::ABSENT.0 + 1));
         let mut deal = Deal {
             wanted: self.wanted,
             owners: &self.owners,
@@ -130,11 +130,11 @@ impl<'a> Finder<'a> {
         };
         let end = self
             .source
-            .survey(&mut stretch.survey, FRAMES, BYTES, &mut deal);
+            .index_frames(&mut stretch.survey, FRAMES, BYTES, &mut deal);
         let last = deal.last;
-        let is_steady = deal.is_steady && last.0.saturating_sub(begin.0) < LEAP;
+        let is_steady = deal.is_steady && last.0.saturating_sub(begin.0) < MAX_CLOCK_JUMP_NS;
         // A table's clock may have to make up its mind about the last time before.
-        stretch.is_steady = is_steady && self.was_steady && self.last.is_known();
+        stretch.is_steady = is_steady && self.was_steady && self.last.is_present();
         stretch.is_last = end.is_some();
         stretch.whole = (self.wanted == Wanted::Stretches).then_some(self.found);
         self.found += 1;
@@ -156,7 +156,7 @@ struct Deal<'a> {
     is_steady: bool,
 }
 
-impl Visitor for Deal<'_> {
+impl FrameVisitor for Deal<'_> {
     #[inline(always)]
     fn visit(&mut self, frame: &Frame) {
         if self.wanted == Wanted::Stretches {
@@ -214,12 +214,12 @@ fn show_all(shares: &mut [Share], owner: Option<usize>, at: u16, hint: Hint) {
 impl Share {
     /// Asks for the memory that is needed soon after the frame at so many of the places is worked on.
     #[inline(always)]
-    pub(super) fn ask_ahead(&self, index: usize, frames: &Frames) {
+    pub(super) fn ask_ahead(&self, index: usize, frames: &IndexedFrames) {
         if let Some(ahead) = self.places.get(index + AHEAD) {
-            frames.ask_for(ahead.at());
+            frames.prefetch(ahead.at());
         }
         if let Some(place) = self.places.get(index) {
-            frames.ask_beyond(place.at(), BEYOND);
+            frames.prefetch_beyond(place.at(), BEYOND);
         }
     }
 }

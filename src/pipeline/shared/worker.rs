@@ -4,18 +4,18 @@ use super::board::{Board, Presence};
 use super::flows::Flows;
 use super::lines::Makers;
 use crate::filter::Filter;
-use crate::flow::Settings;
+use crate::flow::FlowSettings;
 use crate::packet::Lanes;
-use crate::pipeline::reading::Depth;
+use crate::pipeline::parsing::ParseLevel;
 use crate::sink::Lines;
-use crate::sink::flows::Rows;
-use crate::source::Reader;
+use crate::sink::flows::RowFormatter;
+use crate::source::FrameIndexReader;
 
 /// A thread.
 pub(super) struct Worker {
     pub(super) index: usize,
     pub(super) threads: usize,
-    pub(super) reader: Reader,
+    pub(super) reader: FrameIndexReader,
     pub(super) filter: Filter,
     pub(super) goal: Goal,
 }
@@ -23,9 +23,9 @@ pub(super) struct Worker {
 /// What is to be made of packets.
 pub(super) enum Goal {
     /// Lines, and how far frames are to be understood for that.
-    Lines(Box<dyn Lines>, Depth),
+    Lines(Box<dyn Lines>, ParseLevel),
     /// Rows of flows.
-    Flows(Settings, Box<dyn Rows>),
+    Flows(FlowSettings, Box<dyn RowFormatter>),
 }
 
 /// What makes it.
@@ -79,7 +79,7 @@ fn begin(index: usize, threads: usize, filter: Filter, goal: Goal) -> Work {
                 lanes,
                 filter,
                 settings,
-                rows.fresh(),
+                rows.worker(),
             )))
         }
     }

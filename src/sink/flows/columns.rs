@@ -1,73 +1,74 @@
-//! What is reported of a flow, column by column: one row here is a field in JSON, CSV and, if Zeek has it, in conn.log.
+//! Columns of flows: each entry is a field in JSON and CSV and, if Zeek has it, a field in
+//! conn.log.
 
 use std::fmt::Display;
 use std::net::IpAddr;
 
-use crate::detect::Facts;
+use crate::detect::ServiceAttributes;
 use crate::flow::{FlowRecord, Side, SideRecord, community_id};
-use crate::owners::Owner;
-use crate::packet::{Span, Timestamp};
+use crate::packet::{TimeDelta, Timestamp};
+use crate::process::Owner;
 
-/// A field of a flow.
-pub struct Column {
-    /// Its name: Zeek's where Zeek has one.
+/// A reported field of a flow.
+pub struct FlowColumn {
+    /// Name of the field, as in Zeek's conn.log if the field is in it.
     pub name: &'static str,
-    /// What it is, with its unit.
+    /// Short description with the unit.
     pub about: &'static str,
-    /// Its type in conn.log; none if it is not there.
-    pub zeek: Option<&'static str>,
-    /// Its value for a flow.
-    pub value: fn(&FlowRecord) -> Value<'_>,
+    /// Type in conn.log; `None` if conn.log does not have the field.
+    pub zeek_type: Option<&'static str>,
+    /// Returns the value of the field in a flow.
+    pub value: fn(&FlowRecord) -> ColumnValue<'_>,
 }
 
-/// A field's value.
+/// Value of a field.
 #[derive(Clone)]
-pub enum Value<'a> {
-    /// The flow has none.
+pub enum ColumnValue<'a> {
+    /// The field does not apply to the flow.
     Absent,
-    /// A number.
+    /// Non-negative integer.
     Count(u64),
-    /// A point in time.
+    /// Point in time.
     Time(Timestamp),
-    /// A length of time.
-    Span(Span),
-    /// An address.
+    /// Duration.
+    Span(TimeDelta),
+    /// IP address.
     Address(IpAddr),
-    /// Text.
+    /// Borrowed text.
     Text(&'a str),
-    /// Text that is put together.
-    Owned(String),
-    /// Text that is put together where it is written.
-    Shown(&'a dyn Display),
-    /// Names and values.
-    Facts(&'a Facts),
-    /// Processes.
+    /// Owned text.
+    OwnedText(String),
+    /// Text that is formatted when it is written.
+    Displayed(&'a dyn Display),
+    /// Attributes of a service: names and values.
+    Attributes(&'a ServiceAttributes),
+    /// Processes at one end.
     Owner(&'a Owner),
 }
 
-/// A column that conn.log has too.
-const fn zeek(
+/// Returns a column that is also in conn.log.
+const fn zeek_column(
     name: &'static str,
-    kind: &'static str,
+    zeek_type: &'static str,
     about: &'static str,
-    value: fn(&FlowRecord) -> Value<'_>,
-) -> Column {
-    Column {
-        zeek: Some(kind),
-        ..own(name, about, value)
+    value: fn(&FlowRecord) -> ColumnValue<'_>,
+) -> FlowColumn {
+    FlowColumn {
+        zeek_type: Some(zeek_type),
+        ..lcap_column(name, about, value)
     }
 }
 
-/// A column of our own.
-const fn own(
+/// Returns a column that is not in conn.log.
+const fn lcap_column(
     name: &'static str,
     about: &'static str,
-    value: fn(&FlowRecord) -> Value<'_>,
-) -> Column {
-    Column {
+    value: fn(&FlowRecord) -> ColumnValue<'_>,
+) -> FlowColumn {
+    FlowColumn {
         name,
         about,
-        zeek: None,
+        zeek_type: None,
         value,
     }
 }
@@ -80,99 +81,104 @@ fn resp(flow: &FlowRecord) -> &SideRecord {
     flow.side(Side::Resp)
 }
 
-fn small(count: u32) -> Value<'static> {
-    Value::Count(u64::from(count))
+fn count(count: u32) -> ColumnValue<'static> {
+    ColumnValue::Count(u64::from(count))
 }
 
-fn optional(span: Option<Span>) -> Value<'static> {
-    span.map_or(Value::Absent, Value::Span)
+fn optional_span(span: Option<TimeDelta>) -> ColumnValue<'static> {
+    span.map_or(ColumnValue::Absent, ColumnValue::Span)
 }
 
-fn owner(owner: Option<&Owner>) -> Value<'_> {
-    owner.map_or(Value::Absent, Value::Owner)
+fn optional_owner(owner: Option<&Owner>) -> ColumnValue<'_> {
+    owner.map_or(ColumnValue::Absent, ColumnValue::Owner)
 }
 
-fn response(flow: &FlowRecord, of: fn(&crate::flow::ResponseTimes) -> u64) -> Value<'static> {
+fn response_time(
+    flow: &FlowRecord,
+    select: fn(&crate::flow::ResponseTimes) -> u64,
+) -> ColumnValue<'static> {
     let times = flow.response_times.as_ref();
-    optional(times.map(|times| Span(of(times).min(i64::MAX as u64) as i64)))
+    optional_span(times.map(|times| TimeDelta(select(times).min(i64::MAX as u64) as i64)))
 }
 
-/// Every column, in the order in which they are written.
+/// All columns, in output order.
 #[rustfmt::skip]
-pub const COLUMNS: &[Column] = &[
-    own("number", "in the order of the flows' first packets, from 1", |f| Value::Count(f.id.number)),
-    zeek("ts", "time", "the first packet's time, seconds since 1970", |f| Value::Time(f.first)),
-    zeek("uid", "string", "a name for it, the same whenever the same capture is read", |f| Value::Owned(uid(f))),
-    zeek("id.orig_h", "addr", "the originator's address", |f| Value::Address(f.id.orig().ip())),
-    zeek("id.orig_p", "port", "its port; for ICMP the message's type", |f| Value::Count(u64::from(f.id.orig().port()))),
-    zeek("id.resp_h", "addr", "the responder's address", |f| Value::Address(f.id.resp().ip())),
-    zeek("id.resp_p", "port", "its port; for ICMP the type that answers, or the code", |f| Value::Count(u64::from(f.id.resp().port()))),
-    zeek("proto", "enum", "tcp, udp or icmp", |f| Value::Text(f.id.transport())),
-    zeek("service", "string", "what is spoken, by its first bytes", |f| f.service.as_ref().map_or(Value::Absent, |service| Value::Text(service.name))),
-    zeek("duration", "interval", "from the first packet to the last, seconds", |f| Value::Span(f.duration)),
-    zeek("orig_bytes", "count", "bytes that the originator said, by sequence numbers", |f| Value::Count(orig(f).bytes)),
-    zeek("resp_bytes", "count", "bytes that the responder said, likewise", |f| Value::Count(resp(f).bytes)),
-    zeek("conn_state", "string", "how far it came, in Zeek's letters", |f| Value::Text(f.conn_state.name())),
-    zeek("missed_bytes", "count", "bytes that were acknowledged and not captured", |f| Value::Count(f.missed_bytes())),
-    zeek("history", "string", "what happened, in Zeek's letters", |f| if f.history.is_empty() { Value::Absent } else { Value::Text(&f.history) }),
-    zeek("orig_pkts", "count", "packets of the originator", |f| Value::Count(orig(f).traffic.pkts)),
-    zeek("orig_ip_bytes", "count", "their bytes with IP headers", |f| Value::Count(orig(f).traffic.ip_bytes)),
-    zeek("resp_pkts", "count", "packets of the responder", |f| Value::Count(resp(f).traffic.pkts)),
-    zeek("resp_ip_bytes", "count", "their bytes with IP headers", |f| Value::Count(resp(f).traffic.ip_bytes)),
-    zeek("ip_proto", "count", "IANA's protocol number", |f| Value::Count(u64::from(f.id.proto()))),
-    zeek("community_id", "string", "its Community ID, version 1, seed 0", |f| Value::Owned(community_id(&f.id))),
-    own("orig_wire_bytes", "bytes of the originator's frames on the wire", |f| Value::Count(orig(f).traffic.wire_bytes)),
-    own("resp_wire_bytes", "bytes of the responder's frames on the wire", |f| Value::Count(resp(f).traffic.wire_bytes)),
-    own("orig_payload_bytes", "bytes of data that the originator's packets carried, repetitions too", |f| Value::Count(orig(f).traffic.payload_bytes)),
-    own("resp_payload_bytes", "bytes of data that the responder's packets carried, repetitions too", |f| Value::Count(resp(f).traffic.payload_bytes)),
-    own("orig_retrans_pkts", "segments of the originator of which something had been sent before", |f| small(orig(f).analysis.retrans_pkts)),
-    own("resp_retrans_pkts", "segments of the responder of which something had been sent before", |f| small(resp(f).analysis.retrans_pkts)),
-    own("orig_retrans_bytes", "bytes that the originator sent again", |f| Value::Count(orig(f).analysis.retrans_bytes)),
-    own("resp_retrans_bytes", "bytes that the responder sent again", |f| Value::Count(resp(f).analysis.retrans_bytes)),
-    own("orig_spurious_pkts", "retransmissions of what had been acknowledged", |f| small(orig(f).analysis.spurious_pkts)),
-    own("resp_spurious_pkts", "retransmissions of what had been acknowledged", |f| small(resp(f).analysis.spurious_pkts)),
-    own("orig_ooo_pkts", "segments that came behind later ones", |f| small(orig(f).analysis.ooo_pkts)),
-    own("resp_ooo_pkts", "segments that came behind later ones", |f| small(resp(f).analysis.ooo_pkts)),
-    own("orig_lost_pkts", "segments before which something was missing", |f| small(orig(f).analysis.lost_pkts)),
-    own("resp_lost_pkts", "segments before which something was missing", |f| small(resp(f).analysis.lost_pkts)),
-    own("orig_dup_acks", "acknowledgements that the originator repeated (RFC 5681)", |f| small(orig(f).analysis.dup_acks)),
-    own("resp_dup_acks", "acknowledgements that the responder repeated (RFC 5681)", |f| small(resp(f).analysis.dup_acks)),
-    own("orig_zero_windows", "segments with which the originator let nothing more be sent", |f| small(orig(f).analysis.zero_windows)),
-    own("resp_zero_windows", "segments with which the responder let nothing more be sent", |f| small(resp(f).analysis.zero_windows)),
-    own("orig_window_probes", "segments of one byte to a closed window", |f| small(orig(f).analysis.window_probes)),
-    own("resp_window_probes", "segments of one byte to a closed window", |f| small(resp(f).analysis.window_probes)),
-    own("orig_keep_alives", "segments that only ask for an answer", |f| small(orig(f).analysis.keep_alives)),
-    own("resp_keep_alives", "segments that only ask for an answer", |f| small(resp(f).analysis.keep_alives)),
-    own("handshake_rtt", "from SYN to the ACK of the SYN-ACK, seconds", |f| optional(f.handshake_rtt)),
-    own("response_count", "answers: each from the originator's last byte to the responder's first", |f| f.response_times.map_or(Value::Absent, |times| small(times.count))),
-    own("response_time", "their median, seconds", |f| response(f, |times| times.median)),
-    own("response_time_p99", "99 of 100 were at most this long, seconds", |f| response(f, |times| times.p99)),
-    own("response_time_max", "the longest, seconds", |f| response(f, |times| times.max)),
-    own("service_info", "what the first bytes say: method, path, status, server name …", |f| f.service.as_ref().filter(|service| !service.facts.is_empty()).map_or(Value::Absent, |service| Value::Facts(&service.facts))),
-    own("orig_process", "the originator's process: pid, name … and how it was found, or why not", |f| owner(f.owners.orig.as_deref())),
-    own("resp_process", "the responder's process, likewise", |f| owner(f.owners.resp.as_deref())),
-    own("outcome", "how it ended, in words", |f| Value::Shown(&f.outcome)),
-    own("evidence", "what was seen that says so", |f| Value::Owned(f.outcome.evidence().to_string())),
+pub const COLUMNS: &[FlowColumn] = &[
+    lcap_column("number", "flow number, from 1, in the order of the first packets", |f| ColumnValue::Count(f.id.number)),
+    zeek_column("ts", "time", "time of the first packet, seconds since 1970-01-01 UTC", |f| ColumnValue::Time(f.first_time)),
+    zeek_column("uid", "string", "identifier in the style of Zeek, the same each time the same capture is read", |f| ColumnValue::OwnedText(uid(f))),
+    zeek_column("id.orig_h", "addr", "address of the originator", |f| ColumnValue::Address(f.id.orig().ip())),
+    zeek_column("id.orig_p", "port", "port of the originator; ICMP: type of the message", |f| ColumnValue::Count(u64::from(f.id.orig().port()))),
+    zeek_column("id.resp_h", "addr", "address of the responder", |f| ColumnValue::Address(f.id.resp().ip())),
+    zeek_column("id.resp_p", "port", "port of the responder; ICMP: type of the reply, or the code if there is no reply type", |f| ColumnValue::Count(u64::from(f.id.resp().port()))),
+    zeek_column("proto", "enum", "tcp, udp or icmp", |f| ColumnValue::Text(f.id.transport())),
+    zeek_column("service", "string", "application protocol, detected from the payload", |f| f.service.as_ref().map_or(ColumnValue::Absent, |service| ColumnValue::Text(service.name))),
+    zeek_column("duration", "interval", "from the first packet to the last, seconds", |f| ColumnValue::Span(f.duration)),
+    zeek_column("orig_bytes", "count", "originator payload bytes (by sequence number)", |f| ColumnValue::Count(orig(f).bytes)),
+    zeek_column("resp_bytes", "count", "responder payload bytes (by sequence number)", |f| ColumnValue::Count(resp(f).bytes)),
+    zeek_column("conn_state", "string", "state of the connection, as Zeek defines it", |f| ColumnValue::Text(f.conn_state.name())),
+    zeek_column("missed_bytes", "count", "bytes that were acknowledged but not captured", |f| ColumnValue::Count(f.missed_bytes())),
+    zeek_column("history", "string", "events of the connection, as letters that Zeek defines", |f| if f.history.is_empty() { ColumnValue::Absent } else { ColumnValue::Text(&f.history) }),
+    zeek_column("orig_pkts", "count", "originator packets", |f| ColumnValue::Count(orig(f).traffic.pkts)),
+    zeek_column("orig_ip_bytes", "count", "bytes of originator packets, IP headers included", |f| ColumnValue::Count(orig(f).traffic.ip_bytes)),
+    zeek_column("resp_pkts", "count", "responder packets", |f| ColumnValue::Count(resp(f).traffic.pkts)),
+    zeek_column("resp_ip_bytes", "count", "bytes of responder packets, IP headers included", |f| ColumnValue::Count(resp(f).traffic.ip_bytes)),
+    zeek_column("ip_proto", "count", "IANA protocol number", |f| ColumnValue::Count(u64::from(f.id.proto()))),
+    zeek_column("community_id", "string", "Community ID, version 1, seed 0", |f| ColumnValue::OwnedText(community_id(&f.id))),
+    lcap_column("orig_wire_bytes", "bytes of originator frames on the wire", |f| ColumnValue::Count(orig(f).traffic.wire_bytes)),
+    lcap_column("resp_wire_bytes", "bytes of responder frames on the wire", |f| ColumnValue::Count(resp(f).traffic.wire_bytes)),
+    lcap_column("orig_payload_bytes", "originator payload bytes, retransmissions included", |f| ColumnValue::Count(orig(f).traffic.payload_bytes)),
+    lcap_column("resp_payload_bytes", "responder payload bytes, retransmissions included", |f| ColumnValue::Count(resp(f).traffic.payload_bytes)),
+    lcap_column("orig_retrans_pkts", "originator segments that retransmit data, a SYN or a FIN, in whole or in part", |f| count(orig(f).analysis.retrans_pkts)),
+    lcap_column("resp_retrans_pkts", "responder segments that retransmit data, a SYN or a FIN, in whole or in part", |f| count(resp(f).analysis.retrans_pkts)),
+    lcap_column("orig_retrans_bytes", "bytes that the originator retransmitted", |f| ColumnValue::Count(orig(f).analysis.retrans_bytes)),
+    lcap_column("resp_retrans_bytes", "bytes that the responder retransmitted", |f| ColumnValue::Count(resp(f).analysis.retrans_bytes)),
+    lcap_column("orig_spurious_pkts", "originator retransmissions of data that was already acknowledged", |f| count(orig(f).analysis.spurious_pkts)),
+    lcap_column("resp_spurious_pkts", "responder retransmissions of data that was already acknowledged", |f| count(resp(f).analysis.spurious_pkts)),
+    lcap_column("orig_ooo_pkts", "originator segments out of order: new data that arrived after later data", |f| count(orig(f).analysis.ooo_pkts)),
+    lcap_column("resp_ooo_pkts", "responder segments out of order: new data that arrived after later data", |f| count(resp(f).analysis.ooo_pkts)),
+    lcap_column("orig_lost_pkts", "originator segments that follow a gap", |f| count(orig(f).analysis.lost_pkts)),
+    lcap_column("resp_lost_pkts", "responder segments that follow a gap", |f| count(resp(f).analysis.lost_pkts)),
+    lcap_column("orig_dup_acks", "duplicate acknowledgements that the originator sent (RFC 5681)", |f| count(orig(f).analysis.dup_acks)),
+    lcap_column("resp_dup_acks", "duplicate acknowledgements that the responder sent (RFC 5681)", |f| count(resp(f).analysis.dup_acks)),
+    lcap_column("orig_zero_windows", "segments with which the originator closed its receive window", |f| count(orig(f).analysis.zero_windows)),
+    lcap_column("resp_zero_windows", "segments with which the responder closed its receive window", |f| count(resp(f).analysis.zero_windows)),
+    lcap_column("orig_window_probes", "zero-window probes of the originator: segments of one byte to a closed window", |f| count(orig(f).analysis.window_probes)),
+    lcap_column("resp_window_probes", "zero-window probes of the responder: segments of one byte to a closed window", |f| count(resp(f).analysis.window_probes)),
+    lcap_column("orig_keep_alives", "originator keep-alive segments", |f| count(orig(f).analysis.keep_alives)),
+    lcap_column("resp_keep_alives", "responder keep-alive segments", |f| count(resp(f).analysis.keep_alives)),
+    lcap_column("handshake_rtt", "from the SYN to the ACK of the SYN-ACK, seconds", |f| optional_span(f.handshake_rtt)),
+    lcap_column("response_count", "responses: each from the originator's last byte to the responder's first", |f| f.response_times.map_or(ColumnValue::Absent, |times| count(times.count))),
+    lcap_column("response_time", "median response time, seconds", |f| response_time(f, |times| times.median)),
+    lcap_column("response_time_p99", "99th percentile of the response times, seconds", |f| response_time(f, |times| times.p99)),
+    lcap_column("response_time_max", "longest response time, seconds", |f| response_time(f, |times| times.max)),
+    lcap_column("service_info", "attributes of the service, from its first bytes: method, path, status …", |f| f.service.as_ref().filter(|service| !service.attributes.is_empty()).map_or(ColumnValue::Absent, |service| ColumnValue::Attributes(&service.attributes))),
+    lcap_column("orig_process", "process of the originator, with the evidence for it", |f| optional_owner(f.owners.orig.as_deref())),
+    lcap_column("resp_process", "process of the responder, with the evidence for it", |f| optional_owner(f.owners.resp.as_deref())),
+    lcap_column("outcome", "outcome of the flow, in plain language", |f| ColumnValue::Displayed(&f.outcome)),
+    lcap_column("evidence", "packets on which the outcome is based", |f| ColumnValue::OwnedText(f.outcome.evidence().to_string())),
 ];
 
-/// A name as Zeek makes them: `C` and 17 letters and digits; of the first packet's time, the number and the ends.
+/// Returns an identifier in the style of Zeek, `C` and 17 letters and digits, derived from the time
+/// and number of the first packet and from the ports.
 fn uid(flow: &FlowRecord) -> String {
-    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const BASE62_DIGITS: &[u8; 62] =
+        b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let ports = u64::from(flow.id.orig().port()) << 16 | u64::from(flow.id.resp().port());
-    let low = mix(flow.first.0 as u64 ^ mix(ports));
-    let high = mix(low ^ flow.first_frame);
+    let low = splitmix64(flow.first_time.0 as u64 ^ splitmix64(ports));
+    let high = splitmix64(low ^ flow.first_frame);
     let mut bits = u128::from(high) << 64 | u128::from(low);
     let mut text = String::with_capacity(18);
     text.push('C');
     for _ in 0..17 {
-        text.push(char::from(LETTERS[(bits % 62) as usize]));
+        text.push(char::from(BASE62_DIGITS[(bits % 62) as usize]));
         bits /= 62;
     }
     text
 }
 
-/// The mixing step of SplitMix64 (G. Steele, D. Lea, C. Flood, 2014).
-fn mix(bits: u64) -> u64 {
+/// Applies the mixing step of SplitMix64 (G. Steele, D. Lea, C. Flood, 2014).
+fn splitmix64(bits: u64) -> u64 {
     let bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

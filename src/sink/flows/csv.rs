@@ -1,50 +1,51 @@
-//! Flows as comma-separated values with a head line (RFC 4180): every column; what a flow does not have is empty.
+//! Flows as comma-separated values with a header line (RFC 4180): all columns; values that do not
+//! apply to a flow are empty.
 
-use super::{COLUMNS, Rows, Value, Writer, seconds, seconds_since_epoch};
+use super::{COLUMNS, ColumnValue, RowFormatter, RowSink, write_epoch_seconds, write_seconds};
 use crate::flow::FlowRecord;
 use crate::packet::Timestamp;
-use crate::sink::{Format, Open, number};
+use crate::sink::{Format, SinkFactory, number};
 
-/// CSV's row of the formats.
+/// The entry of CSV in [`FORMATS`](crate::sink::FORMATS).
 pub(in crate::sink) const FORMAT: Format = Format {
     name: "csv",
     extension: "csv",
-    about: "comma-separated values, with a head line",
-    open: Open::Flows(|writer, _| Box::new(Writer::new(writer, Records))),
+    about: "comma-separated values, with a header line",
+    factory: SinkFactory::Flows(|writer, _| Box::new(RowSink::new(writer, CsvRows))),
 };
 
-struct Records;
+struct CsvRows;
 
-/// How many bytes a record mostly has at most.
-const RECORD: usize = 1 << 10;
+/// Buffer size in bytes, enough for most records.
+const RECORD_CAPACITY: usize = 1 << 10;
 
-impl Rows for Records {
-    fn fresh(&self) -> Box<dyn Rows> {
-        Box::new(Records)
+impl RowFormatter for CsvRows {
+    fn worker(&self) -> Box<dyn RowFormatter> {
+        Box::new(CsvRows)
     }
 
-    fn before_number(&self) -> Option<&'static [u8]> {
+    fn number_prefix(&self) -> Option<&'static [u8]> {
         Some(b"")
     }
 
-    fn begin(&mut self, _first: Option<Timestamp>, out: &mut Vec<u8>) {
-        record(out, COLUMNS.len(), |at, field| {
+    fn write_head(&mut self, _first: Option<Timestamp>, out: &mut Vec<u8>) {
+        write_csv_record(out, COLUMNS.len(), |at, field| {
             field.extend_from_slice(COLUMNS[at].name.as_bytes());
         });
     }
 
-    fn row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
-        record(out, COLUMNS.len(), |at, field| {
-            write(field, &(COLUMNS[at].value)(flow));
+    fn write_row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
+        write_csv_record(out, COLUMNS.len(), |at, field| {
+            write_value(field, &(COLUMNS[at].value)(flow));
         });
     }
 }
 
-/// Writes a record of so many fields, each written by `write`.
-fn record(out: &mut Vec<u8>, count: usize, write: impl Fn(usize, &mut Vec<u8>)) {
-    // As large as a record mostly is: it is made anew for every record.
+/// Writes a record of `count` fields; `write` appends the field of an index.
+fn write_csv_record(out: &mut Vec<u8>, count: usize, write: impl Fn(usize, &mut Vec<u8>)) {
+    // A small buffer, because it is allocated for each record.
     let mut records = csv::WriterBuilder::new()
-        .buffer_capacity(RECORD)
+        .buffer_capacity(RECORD_CAPACITY)
         .from_writer(out);
     let mut field = Vec::new();
     for at in 0..count {
@@ -56,17 +57,19 @@ fn record(out: &mut Vec<u8>, count: usize, write: impl Fn(usize, &mut Vec<u8>)) 
     let _ = records.write_record(None::<&[u8]>);
 }
 
-fn write(out: &mut Vec<u8>, value: &Value) {
+fn write_value(out: &mut Vec<u8>, value: &ColumnValue) {
     match value {
-        Value::Absent => {}
-        Value::Count(count) => number::decimal64(out, *count),
-        Value::Time(time) => seconds_since_epoch(out, *time),
-        Value::Span(span) => seconds(out, *span),
-        Value::Address(ip) => out.extend_from_slice(ip.to_string().as_bytes()),
-        Value::Text(text) => out.extend_from_slice(text.as_bytes()),
-        Value::Owned(text) => out.extend_from_slice(text.as_bytes()),
-        Value::Shown(text) => out.extend_from_slice(text.to_string().as_bytes()),
-        Value::Facts(facts) => out.extend_from_slice(facts.to_string().as_bytes()),
-        Value::Owner(owner) => out.extend_from_slice(owner.to_string().as_bytes()),
+        ColumnValue::Absent => {}
+        ColumnValue::Count(count) => number::decimal64(out, *count),
+        ColumnValue::Time(time) => write_epoch_seconds(out, *time),
+        ColumnValue::Span(span) => write_seconds(out, *span),
+        ColumnValue::Address(ip) => out.extend_from_slice(ip.to_string().as_bytes()),
+        ColumnValue::Text(text) => out.extend_from_slice(text.as_bytes()),
+        ColumnValue::OwnedText(text) => out.extend_from_slice(text.as_bytes()),
+        ColumnValue::Displayed(text) => out.extend_from_slice(text.to_string().as_bytes()),
+        ColumnValue::Attributes(attributes) => {
+            out.extend_from_slice(attributes.to_string().as_bytes());
+        }
+        ColumnValue::Owner(owner) => out.extend_from_slice(owner.to_string().as_bytes()),
     }
 }

@@ -1,56 +1,60 @@
-//! Flows as JSON, one object a line (RFC 8259, <https://jsonlines.org>): every column that the flow has.
+//! Flows as JSON Lines: one object per line with all columns that apply to the flow (RFC 8259,
+//! <https://jsonlines.org>).
 
-use super::{COLUMNS, Column, Rows, Value, Writer, seconds, seconds_since_epoch};
+use super::{
+    COLUMNS, ColumnValue, FlowColumn, RowFormatter, RowSink, write_epoch_seconds, write_seconds,
+};
 use crate::flow::FlowRecord;
-use crate::sink::json::{process, quoted};
-use crate::sink::{Format, Open, address, number};
+use crate::sink::json::{write_owner, write_quoted};
+use crate::sink::{Format, SinkFactory, address, number};
 
-/// JSON's row of the formats.
+/// The entry of flow JSON in [`FORMATS`](crate::sink::FORMATS).
 pub(in crate::sink) const FORMAT: Format = Format {
     name: "json",
     extension: "json",
-    about: "one JSON object a line",
-    open: Open::Flows(|writer, _| Box::new(Writer::new(writer, Objects::new()))),
+    about: "one JSON object per line",
+    factory: SinkFactory::Flows(|writer, _| Box::new(RowSink::new(writer, JsonRows::new()))),
 };
 
-/// Writes objects; holds every column's `,"name":`.
-struct Objects {
+/// Formatter of flows as JSON objects.
+struct JsonRows {
+    /// `,"name":` of each column.
     names: Vec<Vec<u8>>,
 }
 
-impl Objects {
-    fn new() -> Objects {
-        let name = |column: &Column| {
+impl JsonRows {
+    fn new() -> JsonRows {
+        let name = |column: &FlowColumn| {
             let mut name = vec![b','];
-            quoted(&mut name, column.name);
+            write_quoted(&mut name, column.name);
             name.push(b':');
             name
         };
-        Objects {
+        JsonRows {
             names: COLUMNS.iter().map(name).collect(),
         }
     }
 }
 
-impl Rows for Objects {
-    fn fresh(&self) -> Box<dyn Rows> {
-        Box::new(Objects::new())
+impl RowFormatter for JsonRows {
+    fn worker(&self) -> Box<dyn RowFormatter> {
+        Box::new(JsonRows::new())
     }
 
-    fn before_number(&self) -> Option<&'static [u8]> {
+    fn number_prefix(&self) -> Option<&'static [u8]> {
         Some(b"{\"number\":")
     }
 
-    fn row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
+    fn write_row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
         let start = out.len();
         for (column, name) in COLUMNS.iter().zip(&self.names) {
             let value = (column.value)(flow);
-            if !matches!(value, Value::Absent) {
+            if !matches!(value, ColumnValue::Absent) {
                 out.extend_from_slice(name);
-                write(out, &value);
+                write_value(out, &value);
             }
         }
-        // The first column is always there.
+        // The first column, `number`, is always present; its comma becomes the opening brace.
         if let Some(first) = out.get_mut(start) {
             *first = b'{';
         }
@@ -58,30 +62,30 @@ impl Rows for Objects {
     }
 }
 
-fn write(out: &mut Vec<u8>, value: &Value) {
+fn write_value(out: &mut Vec<u8>, value: &ColumnValue) {
     match value {
-        Value::Absent => out.extend_from_slice(b"null"),
-        Value::Count(count) => number::decimal64(out, *count),
-        Value::Time(time) => seconds_since_epoch(out, *time),
-        Value::Span(span) => seconds(out, *span),
-        Value::Address(ip) => {
+        ColumnValue::Absent => out.extend_from_slice(b"null"),
+        ColumnValue::Count(count) => number::decimal64(out, *count),
+        ColumnValue::Time(time) => write_epoch_seconds(out, *time),
+        ColumnValue::Span(span) => write_seconds(out, *span),
+        ColumnValue::Address(ip) => {
             out.push(b'"');
-            address::ip(out, *ip);
+            address::write_ip(out, *ip);
             out.push(b'"');
         }
-        Value::Text(text) => quoted(out, text),
-        Value::Owned(text) => quoted(out, text),
-        Value::Shown(text) => quoted(out, &text.to_string()),
-        Value::Facts(facts) => {
+        ColumnValue::Text(text) => write_quoted(out, text),
+        ColumnValue::OwnedText(text) => write_quoted(out, text),
+        ColumnValue::Displayed(text) => write_quoted(out, &text.to_string()),
+        ColumnValue::Attributes(attributes) => {
             out.push(b'{');
-            for (at, (name, value)) in facts.iter().enumerate() {
+            for (at, (name, value)) in attributes.iter().enumerate() {
                 out.extend_from_slice(if at == 0 { b"" } else { b"," });
-                quoted(out, name);
+                write_quoted(out, name);
                 out.push(b':');
-                quoted(out, value);
+                write_quoted(out, value);
             }
             out.push(b'}');
         }
-        Value::Owner(owner) => process(out, owner),
+        ColumnValue::Owner(owner) => write_owner(out, owner),
     }
 }

@@ -1,116 +1,111 @@
-//! Flows as rows: for people, for programs, for Zeek's tools.
+//! Output formats of flows, one row per flow: text table, JSON, CSV and Zeek's conn.log.
 
 mod columns;
-mod csv;
-mod json;
-mod rank;
+pub(super) mod csv;
+pub(super) mod json;
 mod rows;
-mod table;
-mod zeek;
+mod sort;
+pub(super) mod table;
+pub(super) mod zeek;
 
-pub use columns::{COLUMNS, Column, Value};
-pub use rank::{ORDERS, Order, Ranked};
-pub use rows::{Row, Rows, Tally};
-pub use table::{Layout, row};
-
-pub(super) use csv::FORMAT as CSV;
-pub(super) use json::FORMAT as JSON;
-pub(super) use table::FORMAT as TEXT;
-pub(super) use zeek::FORMAT as ZEEK;
+pub use columns::{COLUMNS, ColumnValue, FlowColumn};
+pub use rows::{FormattedRow, RowFormatter, VerdictTally};
+pub use sort::{FLOW_ORDERS, FlowOrder, SortedFlows};
+pub use table::{TableLayout, flow_summary};
 
 use std::io::Write;
 
 use super::Sink;
 use super::number;
 use crate::error::Result;
-use crate::flow::{FlowEvent, What};
-use crate::packet::{Span, Timestamp};
-use crate::sink::{Needs, write_out};
+use crate::flow::{FlowEvent, FlowEventKind};
+use crate::packet::{TimeDelta, Timestamp};
+use crate::sink::{Requirement, write_and_flush};
 
-/// Writes rows as flows end.
-struct Writer<W: Write, R: Rows> {
+/// Sink that writes the row of each flow when the flow ends.
+struct RowSink<W: Write, R: RowFormatter> {
     writer: W,
-    rows: R,
+    formatter: R,
     out: Vec<u8>,
-    tally: Tally,
+    tally: VerdictTally,
     finished: bool,
 }
 
-/// Written at once when more than this is waiting, in bytes.
-const BUFFER: usize = 64 << 10;
+/// Number of buffered bytes at which the buffer is written.
+const FLUSH_THRESHOLD: usize = 64 << 10;
 
-impl<W: Write, R: Rows> Writer<W, R> {
-    fn new(writer: W, rows: R) -> Writer<W, R> {
-        Writer {
+impl<W: Write, R: RowFormatter> RowSink<W, R> {
+    fn new(writer: W, formatter: R) -> RowSink<W, R> {
+        RowSink {
             writer,
-            rows,
-            out: Vec::with_capacity(BUFFER + BUFFER / 4),
-            tally: Tally::default(),
+            formatter,
+            out: Vec::with_capacity(FLUSH_THRESHOLD + FLUSH_THRESHOLD / 4),
+            tally: VerdictTally::default(),
             finished: false,
         }
     }
 
-    /// What stands before the first row, which a flow will be that began then.
-    fn begin(&mut self, first: Option<Timestamp>) {
+    /// Writes the header before the first row; `first` is the start time of that row's flow.
+    fn write_head_once(&mut self, first: Option<Timestamp>) {
         if self.tally.is_empty() {
-            self.rows.begin(first, &mut self.out);
+            self.formatter.write_head(first, &mut self.out);
         }
     }
 
-    fn hand_on_if_full(&mut self) -> Result<()> {
-        match self.out.len() >= BUFFER {
+    fn flush_if_full(&mut self) -> Result<()> {
+        match self.out.len() >= FLUSH_THRESHOLD {
             true => self.flush(),
             false => Ok(()),
         }
     }
 }
 
-impl<W: Write, R: Rows> Sink for Writer<W, R> {
-    fn flow(&mut self, event: &FlowEvent) -> Result<()> {
-        let What::Closed(record) = event.what else {
+impl<W: Write, R: RowFormatter> Sink for RowSink<W, R> {
+    fn handle_flow(&mut self, event: &FlowEvent) -> Result<()> {
+        let FlowEventKind::Closed(record) = event.kind else {
             return Ok(());
         };
-        self.begin(Some(record.first));
-        self.tally.add(record.first, record.outcome.verdict);
-        self.rows.row(record, &mut self.out);
-        self.hand_on_if_full()
+        self.write_head_once(Some(record.first_time));
+        self.tally.add(record.first_time, record.outcome.kind);
+        self.formatter.write_row(record, &mut self.out);
+        self.flush_if_full()
     }
 
-    fn rows(&self) -> Option<Box<dyn Rows>> {
-        Some(self.rows.fresh())
+    fn row_worker(&self) -> Option<Box<dyn RowFormatter>> {
+        Some(self.formatter.worker())
     }
 
-    fn row(&mut self, row: &Row) -> Result<()> {
-        self.begin(Some(row.first));
-        self.tally.add(row.first, row.verdict);
-        row.write(self.rows.before_number(), &mut self.out);
-        self.hand_on_if_full()
+    fn append_row(&mut self, row: &FormattedRow) -> Result<()> {
+        self.write_head_once(Some(row.first_time));
+        self.tally.add(row.first_time, row.verdict);
+        row.write(self.formatter.number_prefix(), &mut self.out);
+        self.flush_if_full()
     }
 
-    fn needs(&self) -> Needs {
-        Needs::Flows
+    fn requires(&self) -> Requirement {
+        Requirement::Flows
     }
 
     fn flush(&mut self) -> Result<()> {
-        write_out(&mut self.writer, &mut self.out)
+        write_and_flush(&mut self.writer, &mut self.out)
     }
 
     fn finish(&mut self) -> Result<()> {
         if !std::mem::replace(&mut self.finished, true) {
-            self.begin(None);
-            self.rows.end(&self.tally, &mut self.out);
+            self.write_head_once(None);
+            self.formatter.write_tail(&self.tally, &mut self.out);
         }
         self.flush()
     }
 }
 
-/// `1790000000.123456789`; the sign stands before both.
-fn seconds_since_epoch(out: &mut Vec<u8>, time: Timestamp) {
-    seconds(out, Span(if time.is_known() { time.0 } else { 0 }));
+/// Writes a time in seconds since 1970: `1790000000.123456789`; 0 if it is absent.
+fn write_epoch_seconds(out: &mut Vec<u8>, time: Timestamp) {
+    write_seconds(out, TimeDelta(if time.is_present() { time.0 } else { 0 }));
 }
 
-/// `0.000014000`.
-fn seconds(out: &mut Vec<u8>, span: Span) {
+/// Writes a duration in seconds: `0.000014000`.
+fn write_seconds(out: &mut Vec<u8>, span: TimeDelta) {
     if span.0 < 0 {
         out.push(b'-');
     }

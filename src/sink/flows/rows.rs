@@ -1,78 +1,85 @@
-//! What makes a row of a flow, and rows that were made where their place among all was not known yet.
+//! Row formatters, and rows that are formatted before the number of their flow is final.
 
-use crate::flow::{FlowRecord, Verdict};
+use crate::flow::{FlowRecord, OutcomeKind};
 use crate::packet::Timestamp;
 use crate::sink::number;
 
-/// How a flow becomes bytes.
-pub trait Rows: Send {
-    /// Another one that makes the same rows.
-    fn fresh(&self) -> Box<dyn Rows>;
+/// Formatter of flows as rows.
+pub trait RowFormatter: Send {
+    /// Returns a new formatter that writes rows in the same format.
+    fn worker(&self) -> Box<dyn RowFormatter>;
 
-    /// What stands before the first row, of a flow whose first packet has this time; none if there is no flow.
-    fn begin(&mut self, _first: Option<Timestamp>, _out: &mut Vec<u8>) {}
+    /// Writes the header. `first` is the time of the first flow's first packet, or `None` if there
+    /// is no flow.
+    fn write_head(&mut self, _first: Option<Timestamp>, _out: &mut Vec<u8>) {}
 
-    /// A flow.
-    fn row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>);
+    /// Writes the row of a flow.
+    fn write_row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>);
 
-    /// What stands before the flow's number in every row; none where rows do not say it.
-    fn before_number(&self) -> Option<&'static [u8]> {
+    /// Returns the bytes before the flow number in every row, or `None` if rows have no flow
+    /// number.
+    fn number_prefix(&self) -> Option<&'static [u8]> {
         None
     }
 
-    /// What stands behind the last row.
-    fn end(&mut self, _tally: &Tally, _out: &mut Vec<u8>) {}
+    /// Writes the footer after the last row.
+    fn write_tail(&mut self, _tally: &VerdictTally, _out: &mut Vec<u8>) {}
 }
 
-/// A row, made for a flow whose number among all was not known.
+/// A row that was formatted with a provisional flow number.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
-    /// With the number that it was made for.
+pub struct FormattedRow<'a> {
+    /// The row with the provisional number.
     pub bytes: &'a [u8],
-    /// The number that it was made for.
-    pub made_for: u64,
-    /// The flow's number.
+    /// The provisional number.
+    pub formatted_number: u64,
+    /// The final number of the flow.
     pub number: u64,
-    /// The flow's first packet's time.
-    pub first: Timestamp,
-    /// How the flow ended.
-    pub verdict: Verdict,
+    /// Time of the flow's first packet.
+    pub first_time: Timestamp,
+    /// Outcome of the flow.
+    pub verdict: OutcomeKind,
 }
 
-impl Row<'_> {
-    /// Writes it with the flow's number, if that is told, behind what stands before it.
-    pub(super) fn write(&self, before_number: Option<&[u8]>, out: &mut Vec<u8>) {
-        let Some(before) = before_number else {
+impl FormattedRow<'_> {
+    /// Writes the row with the final number in place of the provisional one, which follows
+    /// `number_prefix`; without a prefix the row has no number and is written unchanged.
+    pub(super) fn write(&self, number_prefix: Option<&[u8]>, out: &mut Vec<u8>) {
+        let Some(prefix) = number_prefix else {
             return out.extend_from_slice(self.bytes);
         };
-        let digits = self.made_for.checked_ilog10().unwrap_or(0) as usize + 1;
-        out.extend_from_slice(before);
+        let digits = self.formatted_number.checked_ilog10().unwrap_or(0) as usize + 1;
+        out.extend_from_slice(prefix);
         number::decimal64(out, self.number);
-        let rest = self.bytes.get(before.len() + digits..);
+        let rest = self.bytes.get(prefix.len() + digits..);
         out.extend_from_slice(rest.unwrap_or_default());
     }
 }
 
-/// What all rows come to.
+/// Summary of all rows, for the footer.
 #[derive(Debug, Default)]
-pub struct Tally {
-    /// How often each verdict was, in the order in which they came first.
-    pub verdicts: Vec<(Verdict, u64)>,
-    /// The latest begin of a flow.
-    pub latest: Option<Timestamp>,
+pub struct VerdictTally {
+    /// Number of flows with each outcome, in order of first occurrence.
+    pub verdicts: Vec<(OutcomeKind, u64)>,
+    /// Latest start time of a flow.
+    pub latest_start: Option<Timestamp>,
 }
 
-impl Tally {
-    /// Counts a flow.
-    pub(super) fn add(&mut self, first: Timestamp, verdict: Verdict) {
-        match self.verdicts.iter_mut().find(|(own, _)| *own == verdict) {
+impl VerdictTally {
+    /// Adds a flow, by the time of its first packet and its outcome.
+    pub(super) fn add(&mut self, first_time: Timestamp, verdict: OutcomeKind) {
+        match self
+            .verdicts
+            .iter_mut()
+            .find(|(counted, _)| *counted == verdict)
+        {
             Some((_, count)) => *count += 1,
             None => self.verdicts.push((verdict, 1)),
         }
-        self.latest = self.latest.max(Some(first));
+        self.latest_start = self.latest_start.max(Some(first_time));
     }
 
-    /// Whether there was none.
+    /// Returns true if no flow was added.
     pub fn is_empty(&self) -> bool {
         self.verdicts.is_empty()
     }

@@ -1,237 +1,248 @@
-//! Flows as a table for people: a line as each flow ends, as wide as the terminal, and what it comes to at the end.
+//! Flows as a text table that fits the terminal: one line per flow when it ends, and a summary line
+//! at the end.
 
 use std::fmt;
 use std::io::Write;
 
-use super::{Rows, Tally, Writer};
-use crate::flow::{FlowRecord, ResponseTimes, Side, Verdict};
-use crate::packet::{Span, Timestamp};
+use super::{RowFormatter, RowSink, VerdictTally};
+use crate::flow::{FlowRecord, OutcomeKind, ResponseTimes, Side};
+use crate::packet::{TimeDelta, Timestamp};
 use crate::sink::word::Word;
-use crate::sink::{Clock, Format, Open, address, number};
+use crate::sink::{Format, LocalTimeFormatter, SinkFactory, address, number};
 
-/// The table's row of the formats.
+/// The entry of the text table in [`FORMATS`](crate::sink::FORMATS).
 pub(in crate::sink) const FORMAT: Format = Format {
     name: "text",
     extension: "txt",
-    about: "a table for people",
-    open: Open::Flows(|writer, layout| Box::new(Writer::new(writer, Table::new(*layout)))),
+    about: "table that fits the terminal",
+    factory: SinkFactory::Flows(|writer, layout| {
+        Box::new(RowSink::new(writer, FlowTextTable::new(*layout)))
+    }),
 };
 
-/// How a table looks.
+/// Layout of the table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Layout {
-    /// The most columns that a line may have; none is no limit.
+pub struct TableLayout {
+    /// Maximum width of a line in terminal columns; `None` is unlimited.
     pub width: Option<u16>,
-    /// Whether bad ends are coloured.
+    /// True if failed and incomplete flows are coloured.
     pub colour: bool,
-    /// Nanoseconds in times, not microseconds.
+    /// True for nanoseconds in times, false for microseconds.
     pub nano: bool,
-    /// Whether processes are known, and shown.
-    pub processes: bool,
+    /// True if the column PROCESSES is shown.
+    pub show_processes: bool,
 }
 
-struct Table {
-    layout: Layout,
-    clock: Clock,
-    cells: Vec<(&'static Cell, usize)>,
+struct FlowTextTable {
+    layout: TableLayout,
+    clock: LocalTimeFormatter,
+    /// The columns that fit, with their widths.
+    columns: Vec<(&'static TableColumn, usize)>,
 }
 
 /// A column of the table.
-struct Cell {
+struct TableColumn {
     title: &'static str,
-    /// Its width, as long as there is room.
+    /// Width if there is enough space.
     width: usize,
-    /// What it may shrink to before others go.
-    least: usize,
-    /// Where there is too little room the highest goes first; 0 stays.
-    goes: u8,
-    show: Show,
+    /// Width to which the column shrinks before columns are dropped.
+    min_width: usize,
+    /// Drop order if the table is too wide, highest first; 0 is never dropped.
+    drop_priority: u8,
+    writer: CellWriter,
 }
 
-/// How a column is filled.
+/// Writer and alignment of a column's cells.
 #[derive(Clone, Copy)]
-enum Show {
-    /// At the left, in ASCII.
-    Plain(fn(&FlowRecord, &mut Clock, &mut Vec<u8>)),
-    /// At the left; tells how many columns it took. To look at what was just written would be to wait until it has reached memory.
+enum CellWriter {
+    /// Left-aligned ASCII text.
+    Ascii(fn(&FlowRecord, &mut LocalTimeFormatter, &mut Vec<u8>)),
+    /// Left-aligned text; returns its width, because reading back text that was just written would
+    /// wait for the stores to complete.
     Text(fn(&FlowRecord, &mut Vec<u8>) -> usize),
-    /// At the right of so many columns, and a space; tells how many columns it took itself.
+    /// Text that is right-aligned to the width passed, and a space after it; returns the width of
+    /// the text.
     Number(fn(&FlowRecord, &mut Vec<u8>, usize) -> usize),
 }
 
-/// The columns; the last one has no end.
+/// All columns; the last one is as wide as the remaining space.
 #[rustfmt::skip]
-const CELLS: [Cell; 10] = [
-    Cell { title: "START", width: 15, least: 15, goes: 5, show: Show::Plain(|flow, clock, out| clock.write(out, flow.first)) },
-    Cell { title: CLIENT, width: 21, least: 15, goes: 3, show: Show::Plain(|flow, _, out| address::socket(out, flow.id.orig())) },
-    Cell { title: "SERVER", width: 21, least: 15, goes: 0, show: Show::Plain(|flow, _, out| address::socket(out, flow.id.resp())) },
-    Cell { title: PROCESSES, width: 32, least: 28, goes: 0, show: Show::Text(processes) },
-    Cell { title: "SERVICE", width: 30, least: 14, goes: 0, show: Show::Text(service) },
-    Cell { title: "SENT", width: 7, least: 7, goes: 1, show: Show::Number(|flow, out, width| Word::bytes(flow.side(Side::Orig).bytes).right(out, width)) },
-    Cell { title: "RECEIVED", width: 8, least: 8, goes: 2, show: Show::Number(|flow, out, width| Word::bytes(flow.side(Side::Resp).bytes).right(out, width)) },
-    Cell { title: "TOOK", width: 8, least: 8, goes: 4, show: Show::Number(|flow, out, width| Word::span(flow.duration).right(out, width)) },
-    Cell { title: "ANSWER", width: 8, least: 8, goes: 6, show: Show::Number(|flow, out, width| answer(flow).right(out, width)) },
-    Cell { title: "END", width: 30, least: 30, goes: 0, show: Show::Text(end) },
+const TABLE_COLUMNS: [TableColumn; 10] = [
+    TableColumn { title: "START", width: 15, min_width: 15, drop_priority: 5, writer: CellWriter::Ascii(|flow, clock, out| clock.write(out, flow.first_time)) },
+    TableColumn { title: CLIENT_TITLE, width: 21, min_width: 15, drop_priority: 3, writer: CellWriter::Ascii(|flow, _, out| address::write_socket_addr(out, flow.id.orig())) },
+    TableColumn { title: "SERVER", width: 21, min_width: 15, drop_priority: 0, writer: CellWriter::Ascii(|flow, _, out| address::write_socket_addr(out, flow.id.resp())) },
+    TableColumn { title: PROCESSES_TITLE, width: 32, min_width: 28, drop_priority: 0, writer: CellWriter::Text(write_processes) },
+    TableColumn { title: "SERVICE", width: 30, min_width: 14, drop_priority: 0, writer: CellWriter::Text(write_service) },
+    TableColumn { title: "SENT", width: 7, min_width: 7, drop_priority: 1, writer: CellWriter::Number(|flow, out, width| Word::bytes(flow.side(Side::Orig).bytes).right(out, width)) },
+    TableColumn { title: "RECEIVED", width: 8, min_width: 8, drop_priority: 2, writer: CellWriter::Number(|flow, out, width| Word::bytes(flow.side(Side::Resp).bytes).right(out, width)) },
+    TableColumn { title: "DURATION", width: 8, min_width: 8, drop_priority: 4, writer: CellWriter::Number(|flow, out, width| Word::span(flow.duration).right(out, width)) },
+    TableColumn { title: "RESPONSE", width: 8, min_width: 8, drop_priority: 6, writer: CellWriter::Number(|flow, out, width| median_response_time(flow).right(out, width)) },
+    TableColumn { title: "END", width: 30, min_width: 30, drop_priority: 0, writer: CellWriter::Text(write_end) },
 ];
 
-/// The title of the column that is there only if processes are known.
-const PROCESSES: &str = "PROCESSES";
-/// The title of the column that goes only if they are: a client's port means nothing to people.
-const CLIENT: &str = "CLIENT";
+/// Title of the column that is shown only if processes are shown.
+const PROCESSES_TITLE: &str = "PROCESSES";
+/// Title of the column that can be dropped only if the shown processes identify the client.
+const CLIENT_TITLE: &str = "CLIENT";
 
 const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
-const PLAIN: &str = "\x1b[0m";
+const RESET: &str = "\x1b[0m";
 
-impl Table {
-    fn new(layout: Layout) -> Table {
-        Table {
+impl FlowTextTable {
+    fn new(layout: TableLayout) -> FlowTextTable {
+        FlowTextTable {
             layout,
-            cells: fit(layout.width.map(usize::from), layout.processes),
-            clock: Clock::new(layout.nano),
+            columns: fit_columns(layout.width.map(usize::from), layout.show_processes),
+            clock: LocalTimeFormatter::new(layout.nano),
         }
     }
 
-    fn titles(&self, out: &mut Vec<u8>) {
-        let mut rest = self.cells.iter();
+    fn write_titles(&self, out: &mut Vec<u8>) {
+        let mut rest = self.columns.iter();
         while let Some((cell, width)) = rest.next() {
-            match cell.show {
-                Show::Number(_) => _ = Word::new(cell.title).right(out, *width),
+            match cell.writer {
+                CellWriter::Number(_) => _ = Word::new(cell.title).right(out, *width),
                 _ => out.extend_from_slice(cell.title.as_bytes()),
             }
-            if let (Show::Plain(_) | Show::Text(_), false) = (cell.show, rest.len() == 0) {
+            if let (CellWriter::Ascii(_) | CellWriter::Text(_), false) =
+                (cell.writer, rest.len() == 0)
+            {
                 number::spaces(out, width.saturating_sub(cell.title.len()) + 1);
             }
         }
     }
 
-    fn line(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
+    fn write_line(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
         let is_limited = self.layout.width.is_some();
-        let mut rest = self.cells.iter();
+        let mut rest = self.columns.iter();
         while let Some((cell, width)) = rest.next() {
             let start = out.len();
-            let mut wide = match cell.show {
-                Show::Number(show) => {
-                    let wide = show(flow, out, *width);
-                    if !is_limited || wide <= *width {
+            let mut text_width = match cell.writer {
+                CellWriter::Number(write) => {
+                    let text_width = write(flow, out, *width);
+                    if !is_limited || text_width <= *width {
                         continue;
                     }
-                    // It is cut, and a space comes behind that.
+                    // The text is truncated, then the space is written again.
                     out.pop();
-                    wide
+                    text_width
                 }
-                Show::Plain(show) => {
-                    show(flow, &mut self.clock, out);
+                CellWriter::Ascii(write) => {
+                    write(flow, &mut self.clock, out);
                     out.len() - start
                 }
-                Show::Text(show) => show(flow, out),
+                CellWriter::Text(write) => write(flow, out),
             };
-            if is_limited && wide > *width {
-                shorten(out, start, *width);
-                wide = *width;
+            if is_limited && text_width > *width {
+                truncate_with_ellipsis(out, start, *width);
+                text_width = *width;
             }
             if rest.len() > 0 {
-                number::spaces(out, width.saturating_sub(wide) + 1);
+                number::spaces(out, width.saturating_sub(text_width) + 1);
             }
         }
     }
 }
 
-impl Rows for Table {
-    fn fresh(&self) -> Box<dyn Rows> {
-        Box::new(Table::new(self.layout))
+impl RowFormatter for FlowTextTable {
+    fn worker(&self) -> Box<dyn RowFormatter> {
+        Box::new(FlowTextTable::new(self.layout))
     }
 
-    fn begin(&mut self, first: Option<Timestamp>, out: &mut Vec<u8>) {
+    fn write_head(&mut self, first: Option<Timestamp>, out: &mut Vec<u8>) {
         if first.is_some() {
-            self.titles(out);
+            self.write_titles(out);
             out.push(b'\n');
         }
     }
 
-    fn row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
-        let verdict = flow.outcome.verdict;
+    fn write_row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
+        let verdict = flow.outcome.kind;
         let colour = match verdict {
             _ if !self.layout.colour => None,
-            Verdict::Refused | Verdict::Reset(_) => Some(RED),
-            Verdict::NoAnswer | Verdict::HalfOpen | Verdict::GivenUp => Some(YELLOW),
+            OutcomeKind::Refused | OutcomeKind::Reset(_) => Some(RED),
+            OutcomeKind::NoAnswer | OutcomeKind::HalfOpen | OutcomeKind::GivenUp => Some(YELLOW),
             _ if flow.missed_bytes() > 0 => Some(YELLOW),
             _ => None,
         };
         out.extend_from_slice(colour.unwrap_or_default().as_bytes());
-        self.line(flow, out);
+        self.write_line(flow, out);
         if colour.is_some() {
-            out.extend_from_slice(PLAIN.as_bytes());
+            out.extend_from_slice(RESET.as_bytes());
         }
         out.push(b'\n');
     }
 
-    fn end(&mut self, tally: &Tally, out: &mut Vec<u8>) {
-        let all: u64 = tally.verdicts.iter().map(|(_, count)| count).sum();
-        let plural = if all == 1 { "" } else { "s" };
-        show(out, &format_args!("{all} flow{plural}"));
+    fn write_tail(&mut self, tally: &VerdictTally, out: &mut Vec<u8>) {
+        let total: u64 = tally.verdicts.iter().map(|(_, count)| count).sum();
+        let plural = if total == 1 { "" } else { "s" };
+        write_display(out, &format_args!("{total} flow{plural}"));
         for (at, (verdict, count)) in tally.verdicts.iter().enumerate() {
             let separator = if at == 0 { ": " } else { ", " };
-            show(
+            write_display(
                 out,
-                &format_args!("{separator}{count} {}", summary(*verdict)),
+                &format_args!("{separator}{count} {}", verdict_summary(*verdict)),
             );
         }
         out.push(b'\n');
     }
 }
 
-/// A flow in one line, all of it: for messages.
-pub fn row(flow: &FlowRecord) -> String {
+/// Returns a one-line summary of a flow for messages, without a width limit.
+pub fn flow_summary(flow: &FlowRecord) -> String {
     let mut out = Vec::new();
-    show(&mut out, &format_args!("flow {}: ", flow.id.number));
-    address::socket(&mut out, flow.id.orig());
+    write_display(&mut out, &format_args!("flow {}: ", flow.id.number));
+    address::write_socket_addr(&mut out, flow.id.orig());
     out.extend_from_slice(" → ".as_bytes());
-    address::socket(&mut out, flow.id.resp());
+    address::write_socket_addr(&mut out, flow.id.resp());
     out.extend_from_slice(b"  ");
-    service(flow, &mut out);
+    write_service(flow, &mut out);
     out.extend_from_slice(b"  ");
-    end(flow, &mut out);
+    write_end(flow, &mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Which columns fit into a width, and how wide each is.
-fn fit(width: Option<usize>, processes: bool) -> Vec<(&'static Cell, usize)> {
-    let cells = CELLS
+/// Returns the columns that fit into a total width, and the width of each.
+fn fit_columns(width: Option<usize>, processes: bool) -> Vec<(&'static TableColumn, usize)> {
+    let cells = TABLE_COLUMNS
         .iter()
-        .filter(|cell| processes || cell.title != PROCESSES);
+        .filter(|cell| processes || cell.title != PROCESSES_TITLE);
     let Some(width) = width else {
         return cells.map(|cell| (cell, cell.width)).collect();
     };
-    let least = |cells: &[&Cell]| cells.iter().map(|cell| cell.least + 1).sum::<usize>();
-    let mut cells: Vec<&'static Cell> = cells.collect();
-    let goes = |cell: &Cell| match cell.title {
-        CLIENT if !processes => 0,
-        _ => cell.goes,
+    let min_total =
+        |cells: &[&TableColumn]| cells.iter().map(|cell| cell.min_width + 1).sum::<usize>();
+    let mut cells: Vec<&'static TableColumn> = cells.collect();
+    let drop_priority = |cell: &TableColumn| match cell.title {
+        CLIENT_TITLE if !processes => 0,
+        _ => cell.drop_priority,
     };
-    // The last column needs no space behind it.
-    while least(&cells) > width + 1
+    // The last column has no space after it.
+    while min_total(&cells) > width + 1
         && let Some(highest) = cells
             .iter()
-            .map(|cell| goes(cell))
+            .map(|cell| drop_priority(cell))
             .max()
-            .filter(|&goes| goes > 0)
+            .filter(|&priority| priority > 0)
     {
-        cells.retain(|cell| goes(cell) != highest);
+        cells.retain(|cell| drop_priority(cell) != highest);
     }
-    let mut spare = (width + 1).saturating_sub(least(&cells));
-    let mut fitted: Vec<_> = cells.iter().map(|cell| (*cell, cell.least)).collect();
-    // Who speaks and what is spoken have more to say than the addresses.
-    for turn in [PROCESSES, "SERVICE", ""] {
-        for (cell, fits) in &mut fitted {
-            if turn.is_empty() || cell.title == turn {
-                let more = spare.min(cell.width - *fits);
-                spare -= more;
-                *fits += more;
+    let mut spare = (width + 1).saturating_sub(min_total(&cells));
+    let mut fitted: Vec<_> = cells.iter().map(|cell| (*cell, cell.min_width)).collect();
+    // Spare width is given to processes and services first, which are more informative than
+    // addresses, then to all columns (empty title).
+    for title in [PROCESSES_TITLE, "SERVICE", ""] {
+        for (cell, cell_width) in &mut fitted {
+            if title.is_empty() || cell.title == title {
+                let added = spare.min(cell.width - *cell_width);
+                spare -= added;
+                *cell_width += added;
             }
         }
     }
-    // What is left over is the last one's; where even the least is too much it gives way.
+    // The last column is as wide as the remaining space. If even the minimum widths are too wide,
+    // this column is narrower than its minimum width.
     let others: usize = fitted
         .iter()
         .rev()
@@ -244,17 +255,17 @@ fn fit(width: Option<usize>, processes: bool) -> Vec<(&'static Cell, usize)> {
     fitted
 }
 
-/// How many columns a text takes.
-fn columns(text: &[u8]) -> usize {
+/// Returns the width of UTF-8 text in terminal columns, one per character.
+fn display_width(text: &[u8]) -> usize {
     if text.is_ascii() {
         return text.len();
     }
-    // Every character has one octet that is no continuation.
+    // Each character has exactly one byte that is not a continuation byte.
     text.iter().filter(|&&octet| octet & 0xc0 != 0x80).count()
 }
 
-/// Cuts the text from `start` on to so many columns.
-fn shorten(out: &mut Vec<u8>, start: usize, width: usize) {
+/// Truncates the text from `start` on to `width` columns, the last of which is `…`.
+fn truncate_with_ellipsis(out: &mut Vec<u8>, start: usize, width: usize) {
     let text = String::from_utf8_lossy(&out[start..]);
     let kept: String = text.chars().take(width.saturating_sub(1)).collect();
     out.truncate(start);
@@ -262,80 +273,83 @@ fn shorten(out: &mut Vec<u8>, start: usize, width: usize) {
     out.extend_from_slice("…".as_bytes());
 }
 
-/// Writes what can be shown.
-fn show(out: &mut Vec<u8>, shown: &dyn fmt::Display) {
+/// Writes a displayable value.
+fn write_display(out: &mut Vec<u8>, value: &dyn fmt::Display) {
     // Writing to a Vec cannot fail.
-    let _ = write!(out, "{shown}");
+    let _ = write!(out, "{value}");
 }
 
-fn service(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
+/// Writes the service with its attributes, or the transport protocol; returns the width.
+fn write_service(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
     let Some(service) = &flow.service else {
         let name = flow.id.transport();
         out.extend_from_slice(name.as_bytes());
         return name.len();
     };
     out.extend_from_slice(service.name.as_bytes());
-    let facts = service.facts.text();
-    if facts.is_empty() {
+    let attributes = service.attributes.text();
+    if attributes.is_empty() {
         return service.name.len();
     }
     out.push(b' ');
-    out.extend_from_slice(facts);
-    service.name.len() + 1 + columns(facts)
+    out.extend_from_slice(attributes);
+    service.name.len() + 1 + display_width(attributes)
 }
 
-fn processes(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
+/// Writes the processes of both ends; returns the width.
+fn write_processes(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
     let start = out.len();
-    if !flow.owners.are_unknown() {
-        show(out, &flow.owners);
+    if !flow.owners.is_empty() {
+        write_display(out, &flow.owners);
     }
-    columns(&out[start..])
+    display_width(&out[start..])
 }
 
-fn answer(flow: &FlowRecord) -> Word {
-    let median = |times: ResponseTimes| Word::span(Span(times.median as i64));
+fn median_response_time(flow: &FlowRecord) -> Word {
+    let median = |times: ResponseTimes| Word::span(TimeDelta(times.median as i64));
     flow.response_times.map(median).unwrap_or_default()
 }
 
-/// How it ended, and what else is remarkable.
-fn end(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
+/// Writes the outcome and notable counters; returns the width.
+fn write_end(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
     let start = out.len();
-    let words = flow.outcome.words();
-    match words {
-        Some(words) => out.extend_from_slice(words.as_bytes()),
-        None => show(out, &flow.outcome),
+    let fixed_text = flow.outcome.fixed_text();
+    match fixed_text {
+        Some(text) => out.extend_from_slice(text.as_bytes()),
+        None => write_display(out, &flow.outcome),
     }
-    let retransmissions = flow.both(|side| u64::from(side.analysis.retrans_pkts));
-    let closed = flow.both(|side| u64::from(side.analysis.zero_windows));
+    let retransmissions = flow.sum_sides(|side| u64::from(side.analysis.retrans_pkts));
+    let zero_windows = flow.sum_sides(|side| u64::from(side.analysis.zero_windows));
     let remarks = [
         (flow.missed_bytes(), "byte missing", "bytes missing"),
         (retransmissions, "retransmission", "retransmissions"),
-        (closed, "closed window", "closed windows"),
+        (zero_windows, "zero window", "zero windows"),
     ];
-    for (count, one, many) in remarks {
+    for (count, singular, plural) in remarks {
         if count > 0 {
-            let noun = if count == 1 { one } else { many };
-            show(out, &format_args!(", {count} {noun}"));
+            let noun = if count == 1 { singular } else { plural };
+            write_display(out, &format_args!(", {count} {noun}"));
         }
     }
-    match words {
-        // ASCII, and all.
-        Some(words) if words.len() == out.len() - start => words.len(),
-        _ => columns(&out[start..]),
+    match fixed_text {
+        // Fixed texts are ASCII; no remarks follow this one.
+        Some(text) if text.len() == out.len() - start => text.len(),
+        _ => display_width(&out[start..]),
     }
 }
 
-fn summary(verdict: Verdict) -> &'static str {
+/// Returns the text of an outcome in the summary line.
+fn verdict_summary(verdict: OutcomeKind) -> &'static str {
     match verdict {
-        Verdict::Normal => "ended normally",
-        Verdict::Open => "still open",
-        Verdict::HalfClosed(_) => "closed by one side only",
-        Verdict::Refused => "refused",
-        Verdict::NoAnswer => "without an answer",
-        Verdict::HalfOpen => "half open",
-        Verdict::Reset(_) => "reset",
-        Verdict::GivenUp => "given up",
-        Verdict::Midstream => "without a begin",
+        OutcomeKind::Normal => "ended normally",
+        OutcomeKind::Open => "still open",
+        OutcomeKind::HalfClosed(_) => "closed by one side only",
+        OutcomeKind::Refused => "refused",
+        OutcomeKind::NoAnswer => "unanswered",
+        OutcomeKind::HalfOpen => "half open",
+        OutcomeKind::Reset(_) => "reset",
+        OutcomeKind::GivenUp => "given up",
+        OutcomeKind::Midstream => "mid-stream",
     }
 }
 
@@ -344,19 +358,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_width_fits() {
+    fn columns_fit_every_width() {
         for (width, processes) in (60..300).flat_map(|width| [(width, false), (width, true)]) {
-            let cells = fit(Some(width), processes);
-            let all: usize = cells.iter().map(|(_, width)| width + 1).sum();
-            // With less all are cut.
-            let least = if processes { 70 } else { 60 };
-            assert!(all - 1 == width || width < least, "{width}");
+            let cells = fit_columns(Some(width), processes);
+            let total: usize = cells.iter().map(|(_, width)| width + 1).sum();
+            // On narrower terminals, the lines are too long.
+            let min_width = if processes { 70 } else { 60 };
+            assert!(total - 1 == width || width < min_width, "{width}");
             assert_eq!(cells.last().map(|(cell, _)| cell.title), Some("END"));
         }
-        assert_eq!(fit(None, true).len(), CELLS.len());
-        assert_eq!(fit(Some(300), false).len(), CELLS.len() - 1);
+        assert_eq!(fit_columns(None, true).len(), TABLE_COLUMNS.len());
+        assert_eq!(fit_columns(Some(300), false).len(), TABLE_COLUMNS.len() - 1);
         let titles = |width| {
-            fit(Some(width), false)
+            fit_columns(Some(width), false)
                 .iter()
                 .map(|(cell, _)| cell.title)
                 .collect::<Vec<_>>()
@@ -369,10 +383,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut() {
+    fn long_text_is_truncated() {
         let mut out = "before abcdäf".as_bytes().to_vec();
-        assert_eq!(columns(&out), 13);
-        shorten(&mut out, 7, 4);
+        assert_eq!(display_width(&out), 13);
+        truncate_with_ellipsis(&mut out, 7, 4);
         assert_eq!(String::from_utf8_lossy(&out), "before abc…");
     }
 }

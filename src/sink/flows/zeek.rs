@@ -1,107 +1,112 @@
-//! Flows as Zeek writes its conn.log: tab-separated, with a head that zeek-cut and others read
+//! Flows as Zeek's conn.log: tab-separated, with the header that zeek-cut and other tools read
 //! (<https://docs.zeek.org/en/master/log-formats.html>).
 
 use jiff::tz::TimeZone;
 
-use super::{COLUMNS, Column, Rows, Tally, Value, Writer, seconds};
+use super::{COLUMNS, ColumnValue, FlowColumn, RowFormatter, RowSink, VerdictTally, write_seconds};
 use crate::flow::FlowRecord;
-use crate::packet::{Span, Timestamp};
-use crate::sink::{Format, Open, number};
+use crate::packet::{TimeDelta, Timestamp};
+use crate::sink::{Format, SinkFactory, number};
 
-/// conn.log's row of the formats.
+/// The entry of conn.log in [`FORMATS`](crate::sink::FORMATS).
 pub(in crate::sink) const FORMAT: Format = Format {
     name: "zeek",
     extension: "log",
     about: "Zeek's conn.log",
-    open: Open::Flows(|writer, _| Box::new(Writer::new(writer, ConnLog))),
+    factory: SinkFactory::Flows(|writer, _| Box::new(RowSink::new(writer, ConnLog))),
 };
 
 struct ConnLog;
 
-fn fields() -> impl Iterator<Item = (&'static Column, &'static str)> {
+/// Returns the columns of conn.log with their Zeek types.
+fn zeek_columns() -> impl Iterator<Item = (&'static FlowColumn, &'static str)> {
     COLUMNS
         .iter()
-        .filter_map(|column| column.zeek.map(|kind| (column, kind)))
+        .filter_map(|column| column.zeek_type.map(|kind| (column, kind)))
 }
 
-impl Rows for ConnLog {
-    fn fresh(&self) -> Box<dyn Rows> {
+impl RowFormatter for ConnLog {
+    fn worker(&self) -> Box<dyn RowFormatter> {
         Box::new(ConnLog)
     }
 
-    fn begin(&mut self, first: Option<Timestamp>, out: &mut Vec<u8>) {
+    fn write_head(&mut self, first: Option<Timestamp>, out: &mut Vec<u8>) {
         out.extend_from_slice(
             b"#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n",
         );
-        stamp(out, b"#open\t", first);
+        write_time_line(out, b"#open\t", first);
         out.extend_from_slice(b"#fields");
-        for (column, _) in fields() {
+        for (column, _) in zeek_columns() {
             out.push(b'\t');
             out.extend_from_slice(column.name.as_bytes());
         }
         out.extend_from_slice(b"\n#types");
-        for (_, kind) in fields() {
+        for (_, kind) in zeek_columns() {
             out.push(b'\t');
             out.extend_from_slice(kind.as_bytes());
         }
         out.push(b'\n');
     }
 
-    fn row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
-        for (at, (column, _)) in fields().enumerate() {
+    fn write_row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
+        for (at, (column, _)) in zeek_columns().enumerate() {
             if at > 0 {
                 out.push(b'\t');
             }
-            // Zeek does not say how long a single packet took, nor what it carried.
-            let is_of_duration = ["duration", "orig_bytes", "resp_bytes"].contains(&column.name);
-            let value = match is_of_duration && flow.duration.0 <= 0 {
-                true => Value::Absent,
+            // Zeek leaves these three fields unset if the duration is zero, e.g. for one packet.
+            let depends_on_duration =
+                ["duration", "orig_bytes", "resp_bytes"].contains(&column.name);
+            let value = match depends_on_duration && flow.duration.0 <= 0 {
+                true => ColumnValue::Absent,
                 false => (column.value)(flow),
             };
-            write(out, &value);
+            write_value(out, &value);
         }
         out.push(b'\n');
     }
 
-    fn end(&mut self, tally: &Tally, out: &mut Vec<u8>) {
-        stamp(out, b"#close\t", tally.latest);
+    fn write_tail(&mut self, tally: &VerdictTally, out: &mut Vec<u8>) {
+        write_time_line(out, b"#close\t", tally.latest_start);
     }
 }
 
-/// Zeek says here when it wrote; what is read again is to be the same again, so these are the packets' times.
-fn stamp(out: &mut Vec<u8>, what: &[u8], time: Option<Timestamp>) {
+/// Writes an `#open` or `#close` line. Zeek writes the current time; lcap writes packet times, so
+/// that the output for a capture is always the same.
+fn write_time_line(out: &mut Vec<u8>, key: &[u8], time: Option<Timestamp>) {
     let Some(time) = time else { return };
     let second = jiff::Timestamp::from_second(time.seconds());
     let second = second.unwrap_or_default().to_zoned(TimeZone::UTC);
-    out.extend_from_slice(what);
+    out.extend_from_slice(key);
     out.extend_from_slice(second.strftime("%Y-%m-%d-%H-%M-%S").to_string().as_bytes());
     out.push(b'\n');
 }
 
-fn write(out: &mut Vec<u8>, value: &Value) {
+fn write_value(out: &mut Vec<u8>, value: &ColumnValue) {
     match value {
-        Value::Absent => out.push(b'-'),
-        Value::Count(count) => number::decimal64(out, *count),
-        Value::Time(time) => micros(out, Span(if time.is_known() { time.0 } else { 0 })),
-        Value::Span(span) => micros(out, *span),
-        Value::Address(ip) => out.extend_from_slice(ip.to_string().as_bytes()),
-        Value::Text(words) => text(out, words),
-        Value::Owned(words) => text(out, words),
-        Value::Shown(words) => text(out, &words.to_string()),
-        Value::Facts(facts) => text(out, &facts.to_string()),
-        Value::Owner(owner) => text(out, &owner.to_string()),
+        ColumnValue::Absent => out.push(b'-'),
+        ColumnValue::Count(count) => number::decimal64(out, *count),
+        ColumnValue::Time(time) => {
+            write_micros(out, TimeDelta(if time.is_present() { time.0 } else { 0 }));
+        }
+        ColumnValue::Span(span) => write_micros(out, *span),
+        ColumnValue::Address(ip) => out.extend_from_slice(ip.to_string().as_bytes()),
+        ColumnValue::Text(text) => write_escaped(out, text),
+        ColumnValue::OwnedText(text) => write_escaped(out, text),
+        ColumnValue::Displayed(text) => write_escaped(out, &text.to_string()),
+        ColumnValue::Attributes(attributes) => write_escaped(out, &attributes.to_string()),
+        ColumnValue::Owner(owner) => write_escaped(out, &owner.to_string()),
     }
 }
 
-/// Zeek has microseconds.
-fn micros(out: &mut Vec<u8>, span: Span) {
-    const MORE_DIGITS: usize = 3;
-    seconds(out, span);
-    out.truncate(out.len() - MORE_DIGITS);
+/// Writes seconds with six decimals, as Zeek does.
+fn write_micros(out: &mut Vec<u8>, span: TimeDelta) {
+    const DROPPED_DIGITS: usize = 3;
+    write_seconds(out, span);
+    out.truncate(out.len() - DROPPED_DIGITS);
 }
 
-/// Tabs, line ends and backslashes are escaped as `\xNN`.
-fn text(out: &mut Vec<u8>, text: &str) {
+/// Writes text with control characters and backslashes escaped as `\xNN`.
+fn write_escaped(out: &mut Vec<u8>, text: &str) {
     for &octet in text.as_bytes() {
         if octet < b' ' || octet == b'\\' || octet == 0x7f {
             out.extend_from_slice(b"\\x");

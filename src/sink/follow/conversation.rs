@@ -1,115 +1,119 @@
-//! Conversations as they happen: who says what to whom, as text where it is text and in hexadecimal where it is not.
+//! Conversations of `lcap follow`: the payload of both sides, as text or, if it is binary, in
+//! hexadecimal.
 
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::SocketAddr;
 
 use crate::error::Result;
-use crate::flow::{Cause, FlowEvent, Side, What};
-use crate::owners::Owners;
+use crate::flow::{FlowEvent, FlowEventKind, GapCause, Side};
 use crate::packet::{Timestamp, UDP};
-use crate::sink::{Clock, Needs, Sink, address, number, write_out};
+use crate::process::Owners;
+use crate::sink::{LocalTimeFormatter, Requirement, Sink, address, number, write_and_flush};
 
-/// How conversations look.
+/// Format options of conversations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Look {
-    /// How what is said is shown.
-    pub content: Content,
-    /// Whether the sides have colours.
+pub struct ConversationStyle {
+    /// Format of the payload.
+    pub content: ContentFormat,
+    /// True if each side is printed in a colour.
     pub colour: bool,
-    /// Only this flow.
+    /// Number of the selected flow; `None` selects all flows.
     pub flow: Option<u64>,
-    /// Nanoseconds in times, not microseconds.
+    /// True for nanoseconds in times, false for microseconds.
     pub nano: bool,
-    /// Whether processes are named, where they are known.
-    pub processes: bool,
+    /// True if identified processes are shown.
+    pub show_processes: bool,
 }
 
-/// How what is said is shown.
+/// Format of the payload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Content {
-    /// As text; what is no text in hexadecimal, and of that no more than 16 lines at once.
+pub enum ContentFormat {
+    /// Text as text, and binary data as at most 16 lines of hexadecimal per chunk.
     #[default]
     Text,
-    /// In hexadecimal, all of it.
+    /// All data in hexadecimal.
     Hex,
 }
 
-/// Prints conversations.
+/// Sink that prints conversations.
 pub struct Conversation<W: Write> {
     writer: W,
     out: Vec<u8>,
-    look: Look,
-    clock: Clock,
-    /// Whose the ends of flows are, by their numbers.
-    names: HashMap<u64, Owners>,
-    /// Who spoke last.
-    speaker: Option<(u64, Side)>,
-    /// Whether the line is not at its begin.
-    in_line: bool,
+    style: ConversationStyle,
+    clock: LocalTimeFormatter,
+    /// Owners of both ends, by flow number.
+    owners: HashMap<u64, Owners>,
+    /// Flow number and side of the last data printed.
+    last_sender: Option<(u64, Side)>,
+    /// True if the current line is not empty.
+    mid_line: bool,
 }
 
-/// Written at once when more than this is waiting, in bytes.
-const BUFFER: usize = 64 << 10;
-/// Bytes of a line in hexadecimal.
-const ROW: usize = 16;
-/// Lines that are shown of what is no text.
-const MOST_ROWS: usize = 16;
-/// The originator's colour and the responder's, as for packets.
-const COLOURS: [&str; 2] = ["\x1b[36m", "\x1b[33m"];
+/// Number of buffered bytes at which the buffer is written.
+const FLUSH_THRESHOLD: usize = 64 << 10;
+/// Bytes per line of hexadecimal.
+const HEX_ROW_LEN: usize = 16;
+/// Maximum number of hexadecimal lines per chunk of binary data.
+const MAX_HEX_ROWS: usize = 16;
+/// Colours of the originator and the responder, as in packet lines.
+const SIDE_COLOURS: [&str; 2] = ["\x1b[36m", "\x1b[33m"];
 const DIM: &str = "\x1b[2m";
-const PLAIN: &str = "\x1b[0m";
+const RESET: &str = "\x1b[0m";
 
 impl<W: Write> Conversation<W> {
-    /// Prints to `writer`, which need not have a buffer.
-    pub fn new(writer: W, look: Look) -> Conversation<W> {
+    /// Returns a sink that prints to `writer`; the sink buffers its output.
+    pub fn new(writer: W, style: ConversationStyle) -> Conversation<W> {
         Conversation {
             writer,
-            out: Vec::with_capacity(BUFFER * 2),
-            look,
-            clock: Clock::new(look.nano),
-            names: HashMap::new(),
-            speaker: None,
-            in_line: false,
+            out: Vec::with_capacity(FLUSH_THRESHOLD * 2),
+            style,
+            clock: LocalTimeFormatter::new(style.nano),
+            owners: HashMap::new(),
+            last_sender: None,
+            mid_line: false,
         }
     }
 
-    fn say(&mut self, event: &FlowEvent, side: Side, offset: u64, bytes: &[u8]) {
+    fn write_data(&mut self, event: &FlowEvent, side: Side, offset: u64, bytes: &[u8]) {
         if event.id.proto() == UDP {
-            // A datagram is something for itself, even an empty one.
-            self.speaker = None;
+            // Each datagram is printed as a separate message, even an empty one.
+            self.last_sender = None;
         }
-        self.turn_to(event, side);
+        self.switch_sender(event, side);
         if bytes.is_empty() {
             self.out.extend_from_slice(b"[empty datagram]\n");
             return;
         }
-        let colour = self.colour(COLOURS[side as usize]);
+        let colour = self.colour(SIDE_COLOURS[side as usize]);
         self.out.extend_from_slice(colour.as_bytes());
-        let is_text = self.look.content == Content::Text && is_text(bytes);
+        let is_text = self.style.content == ContentFormat::Text && is_text(bytes);
         if is_text {
-            text(&mut self.out, bytes);
-            self.in_line = bytes.last() != Some(&b'\n');
+            write_text(&mut self.out, bytes);
+            self.mid_line = bytes.last() != Some(&b'\n');
         } else {
             self.end_line();
-            let most = match self.look.content {
-                Content::Text => MOST_ROWS * ROW,
-                Content::Hex => bytes.len(),
+            let max_len = match self.style.content {
+                ContentFormat::Text => MAX_HEX_ROWS * HEX_ROW_LEN,
+                ContentFormat::Hex => bytes.len(),
             };
-            hex(&mut self.out, offset, bytes.get(..most).unwrap_or(bytes));
-            if bytes.len() > most {
-                let more = format!("[{} more bytes; --hex shows all]\n", bytes.len() - most);
-                self.out.extend_from_slice(more.as_bytes());
+            write_hex(&mut self.out, offset, bytes.get(..max_len).unwrap_or(bytes));
+            if bytes.len() > max_len {
+                let hidden = bytes.len() - max_len;
+                let plural = if hidden == 1 { "" } else { "s" };
+                let note = format!("[{hidden} more byte{plural}; --hex shows all]\n");
+                self.out.extend_from_slice(note.as_bytes());
             }
         }
-        let plain = self.colour(PLAIN);
+        let plain = self.colour(RESET);
         self.out.extend_from_slice(plain.as_bytes());
     }
 
-    /// Says who speaks, unless it is who spoke last: `── 07:16:56.183003  1  127.0.0.1:59526 → 127.0.0.1:62893`.
-    fn turn_to(&mut self, event: &FlowEvent, side: Side) {
+    /// Prints a line with the time, the flow and both ends unless this side also sent the last
+    /// data: `── 07:16:56.183003  1  127.0.0.1:59526 → 127.0.0.1:62893`.
+    fn switch_sender(&mut self, event: &FlowEvent, side: Side) {
         let (id, number) = (event.id, event.id.number);
-        if self.speaker.replace((number, side)) == Some((number, side)) {
+        if self.last_sender.replace((number, side)) == Some((number, side)) {
             return;
         }
         let (from, to) = match side {
@@ -117,19 +121,25 @@ impl<W: Write> Conversation<W> {
             Side::Resp => (id.resp(), id.orig()),
         };
         let names = self
-            .names
+            .owners
             .get(&number)
             .map_or_else(String::new, |owners| match side {
                 Side::Orig => format!("  {owners}"),
                 Side::Resp => format!("  {}", owners.clone().swapped()),
             });
-        self.line(event.time, number, [from, to], &names);
+        self.write_status_line(event.time, number, [from, to], &names);
     }
 
-    /// A line of our own.
-    fn line(&mut self, time: Timestamp, number: u64, [from, to]: [SocketAddr; 2], text: &str) {
+    /// Prints a status line, in a dim colour.
+    fn write_status_line(
+        &mut self,
+        time: Timestamp,
+        number: u64,
+        [from, to]: [SocketAddr; 2],
+        text: &str,
+    ) {
         self.end_line();
-        let (dim, plain) = (self.colour(DIM), self.colour(PLAIN));
+        let (dim, plain) = (self.colour(DIM), self.colour(RESET));
         let out = &mut self.out;
         out.extend_from_slice(dim.as_bytes());
         out.extend_from_slice("── ".as_bytes());
@@ -137,85 +147,87 @@ impl<W: Write> Conversation<W> {
         out.extend_from_slice(b"  ");
         number::decimal64(out, number);
         out.extend_from_slice(b"  ");
-        address::socket(out, from);
+        address::write_socket_addr(out, from);
         out.extend_from_slice(" → ".as_bytes());
-        address::socket(out, to);
+        address::write_socket_addr(out, to);
         out.extend_from_slice(text.as_bytes());
         out.extend_from_slice(plain.as_bytes());
         out.push(b'\n');
     }
 
-    /// Something that stands where bytes should: `[gap 238 bytes]`.
-    fn note(&mut self, event: &FlowEvent, side: Side, text: &str) {
-        self.turn_to(event, side);
+    /// Prints a note in place of data: `[gap 238 bytes]`.
+    fn write_note(&mut self, event: &FlowEvent, side: Side, text: &str) {
+        self.switch_sender(event, side);
         self.end_line();
         self.out.extend_from_slice(text.as_bytes());
         self.out.push(b'\n');
     }
 
+    /// Ends the current line if it is not empty.
     fn end_line(&mut self) {
-        if std::mem::take(&mut self.in_line) {
+        if std::mem::take(&mut self.mid_line) {
             self.out.push(b'\n');
         }
     }
 
+    /// Returns the escape sequence, or an empty string if colours are off.
     fn colour(&self, colour: &'static str) -> &'static str {
-        if self.look.colour { colour } else { "" }
+        if self.style.colour { colour } else { "" }
     }
 }
 
 impl<W: Write> Sink for Conversation<W> {
-    fn flow(&mut self, event: &FlowEvent) -> Result<()> {
-        if self.look.flow.is_some_and(|only| only != event.id.number) {
+    fn handle_flow(&mut self, event: &FlowEvent) -> Result<()> {
+        if self.style.flow.is_some_and(|flow| flow != event.id.number) {
             return Ok(());
         }
-        match event.what {
-            What::Opened => {}
-            What::Named(owners) if self.look.processes => {
-                self.names.insert(event.id.number, owners.clone());
+        match event.kind {
+            FlowEventKind::Opened => {}
+            FlowEventKind::Owners(owners) if self.style.show_processes => {
+                self.owners.insert(event.id.number, owners.clone());
             }
-            What::Named(_) => {}
-            What::Data {
+            FlowEventKind::Owners(_) => {}
+            FlowEventKind::Data {
                 side,
                 offset,
                 bytes,
-            } => self.say(event, side, offset, bytes),
-            What::Gap {
+            } => self.write_data(event, side, offset, bytes),
+            FlowEventKind::Gap {
                 side, len, cause, ..
             } => {
-                let word = match cause {
-                    Cause::Lost => "gap",
-                    Cause::Cut => "cut",
+                let label = match cause {
+                    GapCause::Lost => "gap",
+                    GapCause::Cut => "cut",
                 };
-                self.note(event, side, &format!("[{word} {}]", bytes_of(len)));
+                self.write_note(event, side, &format!("[{label} {}]", byte_count(len)));
             }
-            What::Mismatch { side, offset, len } => {
+            FlowEventKind::Mismatch { side, offset, len } => {
                 let text = format!(
-                    "[{} from offset {offset} on sent again, and different: shown is what came first]",
-                    bytes_of(len)
+                    "[{} at offset {offset} retransmitted with different content; original shown]",
+                    byte_count(len)
                 );
-                self.note(event, side, &text);
+                self.write_note(event, side, &text);
             }
-            What::Closed(record) => {
-                self.speaker = None;
+            FlowEventKind::Closed(record) => {
+                self.last_sender = None;
                 let id = event.id;
-                self.names.remove(&id.number);
-                let end = format!("  {}", record.outcome);
-                self.line(event.time, id.number, [id.orig(), id.resp()], &end);
+                self.owners.remove(&id.number);
+                let outcome = format!("  {}", record.outcome);
+                self.write_status_line(event.time, id.number, [id.orig(), id.resp()], &outcome);
             }
         }
-        match self.out.len() >= BUFFER {
+        match self.out.len() >= FLUSH_THRESHOLD {
             true => self.flush(),
             false => Ok(()),
         }
     }
 
-    fn needs(&self) -> Needs {
-        Needs::Repeats
+    fn requires(&self) -> Requirement {
+        Requirement::StreamsWithOverlaps
     }
 
     fn flush(&mut self) -> Result<()> {
-        write_out(&mut self.writer, &mut self.out)
+        write_and_flush(&mut self.writer, &mut self.out)
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -224,11 +236,12 @@ impl<W: Write> Sink for Conversation<W> {
     }
 }
 
-fn bytes_of(len: u64) -> String {
+fn byte_count(len: u64) -> String {
     format!("{len} byte{}", if len == 1 { "" } else { "s" })
 }
 
-/// Whether this is meant to be read: no control characters but those of text, and at most a few bytes that are no UTF-8.
+/// Returns true if the bytes are readable text: no control characters except tab, CR, LF and ESC,
+/// and at most 6 bytes of invalid UTF-8.
 fn is_text(bytes: &[u8]) -> bool {
     if bytes.iter().all(|&octet| is_plain(octet) || octet == b'\r') {
         return true;
@@ -237,45 +250,49 @@ fn is_text(bytes: &[u8]) -> bool {
     if bytes.iter().any(is_control) {
         return false;
     }
-    // A character may be divided at either end.
-    let broken: usize = bytes.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
-    broken <= 6
+    // A multi-byte character can be split at both ends of a chunk.
+    let invalid: usize = bytes.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
+    invalid <= 6
 }
 
-/// Text without what would act on a terminal.
-fn text(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Writes text with control characters replaced by `.`, and CR LF by LF.
+fn write_text(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut rest = bytes;
     while !rest.is_empty() {
-        // Nearly all of it, mostly.
-        let (plain, behind) = rest.split_at(count(rest, is_plain));
+        // Usually, almost all of the text is plain.
+        let (plain, tail) = rest.split_at(leading_count(rest, is_plain));
         out.extend_from_slice(plain);
-        rest = match behind {
-            [b'\r', b'\n', ..] => &behind[1..],
+        rest = match tail {
+            [b'\r', b'\n', ..] => &tail[1..],
             [b'\r', ..] => {
                 out.push(b'.');
-                &behind[1..]
+                &tail[1..]
             }
             _ => {
-                let (other, behind) =
-                    behind.split_at(count(behind, |octet| !is_plain(octet) && octet != b'\r'));
-                unusual(out, other);
-                behind
+                let (other, tail) = tail.split_at(leading_count(tail, |octet| {
+                    !is_plain(octet) && octet != b'\r'
+                }));
+                write_unusual(out, other);
+                tail
             }
         };
     }
 }
 
+/// Returns true for printable ASCII, LF and tab.
 fn is_plain(octet: u8) -> bool {
     matches!(octet, b' '..=b'~' | b'\n' | b'\t')
 }
 
-/// How many octets at the begin are so.
-fn count(bytes: &[u8], are_so: impl Fn(u8) -> bool) -> usize {
-    let other = bytes.iter().position(|&octet| !are_so(octet));
-    other.unwrap_or(bytes.len())
+/// Returns the number of leading bytes that match a predicate.
+fn leading_count(bytes: &[u8], matches: impl Fn(u8) -> bool) -> usize {
+    let mismatch = bytes.iter().position(|&octet| !matches(octet));
+    mismatch.unwrap_or(bytes.len())
 }
 
-fn unusual(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Writes bytes that are not plain: UTF-8 characters unchanged, control characters and invalid
+/// bytes as `.`.
+fn write_unusual(out: &mut Vec<u8>, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
             match character.is_control() {
@@ -287,20 +304,21 @@ fn unusual(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// `00000010  48 6f 73 74 3a 20 31 32  37 2e 30 2e 30 2e 31 3a  |Host: 127.0.0.1:|`
-fn hex(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
-    for (at, row) in bytes.chunks(ROW).enumerate() {
-        let [.., a, b, c, d] = (offset + (at * ROW) as u64).to_be_bytes();
+/// Writes lines of hexadecimal:
+/// `00000010  48 6f 73 74 3a 20 31 32  37 2e 30 2e 30 2e 31 3a  |Host: 127.0.0.1:|`.
+fn write_hex(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
+    for (at, row) in bytes.chunks(HEX_ROW_LEN).enumerate() {
+        let [.., a, b, c, d] = (offset + (at * HEX_ROW_LEN) as u64).to_be_bytes();
         for octet in [a, b, c, d] {
             number::hex8(out, octet);
         }
         out.push(b' ');
-        for place in 0..ROW {
-            if place == ROW / 2 {
+        for column in 0..HEX_ROW_LEN {
+            if column == HEX_ROW_LEN / 2 {
                 out.push(b' ');
             }
             out.push(b' ');
-            match row.get(place) {
+            match row.get(column) {
                 Some(&octet) => number::hex8(out, octet),
                 None => out.extend_from_slice(b"  "),
             }
@@ -319,18 +337,19 @@ fn hex(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
 mod tests {
     use super::*;
 
-    fn shown(write: impl Fn(&mut Vec<u8>)) -> String {
+    fn written(write: impl Fn(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
         write(&mut out);
         String::from_utf8(out).expect("UTF-8")
     }
 
     #[test]
-    fn text_acts_on_no_terminal() {
-        let said = b"GET / HTTP/1.1\r\nX: \x1b[2Jpl\xc3\xa4in \xff\x9b\r\nlone\rhere\t\xc2\x9b.\n";
-        assert!(is_text(said));
+    fn text_has_no_terminal_controls() {
+        let payload =
+            b"GET / HTTP/1.1\r\nX: \x1b[2Jpl\xc3\xa4in \xff\x9b\r\nlone\rhere\t\xc2\x9b.\n";
+        assert!(is_text(payload));
         assert_eq!(
-            shown(|out| text(out, said)),
+            written(|out| write_text(out, payload)),
             "GET / HTTP/1.1\nX: .[2Jpläin ..\nlone.here\t..\n"
         );
         assert!(!is_text(b"\x00\x00\x00\x08\x04\xd2\x16\x2f"));
@@ -338,9 +357,9 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_hexadecimal() {
+    fn hex_rows_have_offset_and_ascii() {
         assert_eq!(
-            shown(|out| hex(out, 0x10, b"Host: 127.0.0.1:8\n")),
+            written(|out| write_hex(out, 0x10, b"Host: 127.0.0.1:8\n")),
             "00000010  48 6f 73 74 3a 20 31 32  37 2e 30 2e 30 2e 31 3a  |Host: 127.0.0.1:|\n\
              00000020  38 0a                                             |8.|\n"
         );

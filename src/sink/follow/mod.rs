@@ -1,10 +1,11 @@
-//! What the two sides of each flow say: on a screen as they say it, one side as it is, or every stream in a file of its own.
+//! Output of stream contents: conversations as text, one side of a flow as raw bytes, or one file
+//! per stream.
 
 mod conversation;
-mod directory;
-mod raw;
-mod writers;
+mod file_writers;
+mod raw_stream;
+mod stream_directory;
 
-pub use conversation::{Content, Conversation, Look};
-pub use directory::Directory;
-pub use raw::Raw;
+pub use conversation::{ContentFormat, Conversation, ConversationStyle};
+pub use raw_stream::RawStream;
+pub use stream_directory::StreamDirectory;

@@ -1,92 +1,94 @@
-//! Processes as JSON objects.
+//! Process objects in the JSON of packets and flows.
 
-use super::{field, number, quoted, signed, text};
-use crate::host::processes::Process;
-use crate::owners::{Owner, comment};
+use super::{number, write_field, write_i64, write_quoted, write_text};
+use crate::process::Process;
+use crate::process::{Owner, comment};
 
-/// The processes of the sender and the receiver, as the words of a comment have them.
-pub(super) fn both(words: &str, out: &mut Vec<u8>) {
-    let ends = comment::named(words).into_iter().flatten();
+/// Writes `src_process` and `dst_process` from the summary of a packet's comment, e.g.
+/// `curl[4121] → node[4100]`.
+pub(super) fn write_packet_processes(summary: &str, out: &mut Vec<u8>) {
+    let ends = comment::parse_summary(summary).into_iter().flatten();
     for (name, processes) in ["src_process", "dst_process"].into_iter().zip(ends) {
         let Some((first, others)) = processes.split_first() else {
             continue;
         };
-        text(out, ",\"");
-        text(out, name);
-        text(out, "\":{");
-        brief(*first, out);
+        write_text(out, ",\"");
+        write_text(out, name);
+        write_text(out, "\":{");
+        write_process_summary(*first, out);
         if let (_, _, false) = first {
-            text(out, ",\"how\":\"listener\"");
+            write_text(out, ",\"how\":\"listener\"");
         }
         for (at, other) in others.iter().enumerate() {
-            text(out, if at == 0 { ",\"shared_with\":[{" } else { ",{" });
-            brief(*other, out);
-            text(out, "}");
+            write_text(out, if at == 0 { ",\"shared_with\":[{" } else { ",{" });
+            write_process_summary(*other, out);
+            write_text(out, "}");
         }
-        text(out, if others.is_empty() { "}" } else { "]}" });
+        write_text(out, if others.is_empty() { "}" } else { "]}" });
     }
 }
 
-fn brief((name, pid, _): comment::Named, out: &mut Vec<u8>) {
-    text(out, "\"pid\":");
+fn write_process_summary((name, pid, _): comment::NamedProcess, out: &mut Vec<u8>) {
+    write_text(out, "\"pid\":");
     number::decimal(out, pid);
-    text(out, ",\"name\":");
-    quoted(out, name);
+    write_text(out, ",\"name\":");
+    write_quoted(out, name);
 }
 
-/// The processes of an end, as an object: one's fields, or all of them in a list where several share it.
-pub(in crate::sink) fn process(out: &mut Vec<u8>, owner: &Owner) {
+/// Writes the owner of one end of a connection as an object: the fields of the first process, then
+/// further processes that share the socket as the list `shared_with`.
+pub(in crate::sink) fn write_owner(out: &mut Vec<u8>, owner: &Owner) {
     let first = owner.processes.first();
-    text(out, "{\"how\":");
-    quoted(out, owner.how.name());
+    write_text(out, "{\"how\":");
+    write_quoted(out, owner.matched.name());
     if let Some(uid) = owner.uid {
-        field(out, "uid", uid);
+        write_field(out, "uid", uid);
     }
     if let Some(process) = first {
-        text(out, ",");
-        about(out, process);
+        write_text(out, ",");
+        write_process(out, process);
     }
     if owner.processes.len() > 1 {
-        text(out, ",\"shared_with\":[");
+        write_text(out, ",\"shared_with\":[");
         for (at, process) in owner.processes.iter().skip(1).enumerate() {
-            text(out, if at == 0 { "{" } else { ",{" });
-            about(out, process);
-            text(out, "}");
+            write_text(out, if at == 0 { "{" } else { ",{" });
+            write_process(out, process);
+            write_text(out, "}");
         }
-        text(out, "]");
+        write_text(out, "]");
     }
-    if owner.looked_up.is_known() {
-        text(out, ",\"looked_up_ns\":");
-        signed(out, owner.looked_up.0);
+    if owner.lookup_time.is_present() {
+        write_text(out, ",\"looked_up_ns\":");
+        write_i64(out, owner.lookup_time.0);
     }
-    text(out, "}");
+    write_text(out, "}");
 }
 
-fn about(out: &mut Vec<u8>, process: &Process) {
-    text(out, "\"pid\":");
+fn write_process(out: &mut Vec<u8>, process: &Process) {
+    write_text(out, "\"pid\":");
     number::decimal(out, process.pid);
-    text(out, ",\"start_time\":");
+    write_text(out, ",\"start_time\":");
     number::decimal64(out, process.start_time);
-    field(out, "ppid", process.parent);
-    field(out, "euid", process.uid);
-    let more = process.more();
+    write_field(out, "ppid", process.parent);
+    write_field(out, "euid", process.uid);
+    let details = process.details();
     let texts = [
-        ("name", Some(&more.name)),
-        ("exe", more.exe.as_ref()),
-        ("container", more.container.as_ref()),
+        ("name", Some(&details.name)),
+        ("exe", details.exe.as_ref()),
+        ("container", details.container.as_ref()),
     ];
     for (name, value) in texts {
         if let Some(value) = value {
-            text(out, ",\"");
-            text(out, name);
-            text(out, "\":");
-            quoted(out, value);
+            write_text(out, ",\"");
+            write_text(out, name);
+            write_text(out, "\":");
+            write_quoted(out, value);
         }
     }
-    text(out, ",\"command_line\":[");
-    for (at, word) in more.command_line.iter().enumerate() {
-        text(out, if at == 0 { "" } else { "," });
-        quoted(out, word);
+    write_text(out, ",\"command_line\":[");
+    for (at, argument) in details.command_line.iter().enumerate() {
+        write_text(out, if at == 0 { "" } else { "," });
+        write_quoted(out, argument);
     }
-    text(out, "]");
+    write_text(out, "]");
 }

@@ -1,13 +1,13 @@
-//! JSON lines, read back by another implementation.
+//! Tests of packet JSON, parsed with serde_json.
 
 use serde_json::{Value, json};
 
-use super::{Json, quoted};
+use super::{Json, write_quoted};
 use crate::decode::decode;
-use crate::packet::{Frame, Interface, LinkType, Options, Timestamp};
+use crate::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
 use crate::sink::{Shown, Sink};
 
-fn line(bytes: &[u8], time: Timestamp, name: Option<&str>) -> Value {
+fn packet_json(bytes: &[u8], time: Timestamp, name: Option<&str>) -> Value {
     let interface = Interface {
         link: LinkType::RAW,
         name: name.map(str::to_owned),
@@ -20,11 +20,11 @@ fn line(bytes: &[u8], time: Timestamp, name: Option<&str>) -> Value {
         link: interface.link,
         wire_len: bytes.len() as u32 + 1,
         bytes,
-        options: Options::default(),
+        options: FrameOptions::default(),
     };
     let mut out = Vec::new();
     let mut json = Shown::new(&mut out, Json::default());
-    json.packet(&decode(&frame)).unwrap();
+    json.handle_packet(&decode(&frame)).unwrap();
     json.finish().unwrap();
     drop(json);
     assert_eq!(out.last(), Some(&b'\n'));
@@ -32,7 +32,7 @@ fn line(bytes: &[u8], time: Timestamp, name: Option<&str>) -> Value {
 }
 
 #[test]
-fn a_segment_with_options() {
+fn tcp_segment_with_options_is_written_in_full() {
     let mut bytes = vec![
         0x45, 0, 0, 64, 0, 1, 0x40, 0, 64, 6, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1,
     ];
@@ -50,17 +50,17 @@ fn a_segment_with_options() {
             "mss": 65495, "sack_permitted": true, "wscale": 7, "sack": [[1, 9]], "others": [254]}}
     });
     assert_eq!(
-        line(&bytes, Timestamp(1_767_323_045_000_000_006), Some("lo")),
+        packet_json(&bytes, Timestamp(1_767_323_045_000_000_006), Some("lo")),
         expected
     );
 }
 
 #[test]
-fn a_fragment_has_no_ports_and_an_unknown_time_is_left_out() {
+fn non_first_fragment_has_no_ports_and_unknown_time_is_omitted() {
     let bytes = [
         0x45, 0, 0, 21, 0, 9, 0x20, 2, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 2, b'x',
     ];
-    let value = line(&bytes, Timestamp::UNKNOWN, None);
+    let value = packet_json(&bytes, Timestamp::ABSENT, None);
     assert_eq!(
         value["fragment"],
         json!({"id": 9, "offset": 16, "more": true})
@@ -73,15 +73,18 @@ fn a_fragment_has_no_ports_and_an_unknown_time_is_left_out() {
 }
 
 #[test]
-fn what_is_not_understood_says_why() {
-    assert_eq!(line(&[0x95], Timestamp(-1), None)["opaque"], "IP version 9");
+fn undecodable_packet_has_a_reason() {
+    assert_eq!(
+        packet_json(&[0x95], Timestamp(-1), None)["opaque"],
+        "IP version 9"
+    );
 }
 
 #[test]
 fn control_characters_are_escaped() {
     let hostile = "a\"\\\u{1b}[2J\u{7f}\u{9b}é\n";
     let mut out = Vec::new();
-    quoted(&mut out, hostile);
+    write_quoted(&mut out, hostile);
     assert!(!out.contains(&0x1b) && !out.contains(&0x7f));
     assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), hostile);
 }

@@ -1,27 +1,27 @@
 //! The Internet checksum (RFC 1071).
 
-/// The checksum over all parts as if they were one: 0 where they hold a correct checksum themselves.
+/// Returns the checksum of the concatenated parts: 0 if they include a correct checksum.
 pub(super) fn sum(parts: &[&[u8]]) -> u16 {
     let (mut total, mut odd) = (0_u64, false);
     for part in parts {
-        let folded = fold(add(part));
-        // A part that begins at an odd octet counts with its octets exchanged.
+        let folded = fold(unfolded_sum(part));
+        // A part that begins at an odd offset is summed with its octets swapped.
         total += u64::from(if odd { folded.swap_bytes() } else { folded });
         odd ^= part.len() % 2 == 1;
     }
     !u16::from_be(fold(total))
 }
 
-/// What the checksum that was found in a header should have been, where [`sum`] gave `computed`.
-pub(super) fn should_be(found: u16, computed: u16) -> u16 {
+/// Returns the correct checksum of a header that contains `found` and whose [`sum`] is `computed`.
+pub(super) fn expected(found: u16, computed: u16) -> u16 {
     fold(u64::from(found) + u64::from(computed))
 }
 
-/// The sum of 16-bit words in this machine's byte order, not folded.
+/// Returns the sum of 16-bit words in this machine's byte order, not folded.
 ///
-/// One's-complement addition does not depend on the byte order nor on the width of the words (RFC 1071 section 2), and
-/// the halves of a 64-bit sum of 32-bit words cannot overflow below 16 GiB.
-fn add(bytes: &[u8]) -> u64 {
+/// One's-complement addition depends neither on the byte order nor on the width of the words (RFC
+/// 1071 section 2), and a 64-bit sum of 32-bit words cannot overflow below 16 GiB.
+fn unfolded_sum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let (mut low, mut high) = (0_u64, 0_u64);
     for word in words {
@@ -37,7 +37,7 @@ fn add(bytes: &[u8]) -> u64 {
     u64::from(fold(low)) + u64::from(fold(high)) + u64::from(fold(last))
 }
 
-/// End-around carry, down to 16 bits.
+/// Folds a sum to 16 bits with end-around carry.
 fn fold(mut sum: u64) -> u16 {
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
@@ -50,14 +50,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_of_rfc_1071() {
+    fn sum_matches_the_rfc_1071_example() {
         let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
         assert_eq!(sum(&[&bytes]), !0xddf2);
         assert_eq!(sum(&[&bytes, &(!0xddf2_u16).to_be_bytes()]), 0);
     }
 
     #[test]
-    fn parts_do_not_matter() {
+    fn split_points_do_not_change_the_sum() {
         let bytes: Vec<u8> = (0..1001_u32).map(|n| (n * n % 251) as u8).collect();
         let whole = sum(&[&bytes]);
         for at in [0, 1, 7, 8, 500, 999] {
@@ -69,13 +69,13 @@ mod tests {
     }
 
     #[test]
-    fn what_it_should_have_been() {
+    fn expected_checksum_makes_the_header_valid() {
         let header = [
             0x45, 0, 0, 20, 0, 0, 0, 0, 64, 6, 0x12, 0x34, 1, 2, 3, 4, 5, 6, 7, 8,
         ];
-        let expected = should_be(0x1234, sum(&[&header]));
-        let mut repaired = header;
-        repaired[10..12].copy_from_slice(&expected.to_be_bytes());
-        assert_eq!(sum(&[&repaired]), 0);
+        let expected = expected(0x1234, sum(&[&header]));
+        let mut corrected = header;
+        corrected[10..12].copy_from_slice(&expected.to_be_bytes());
+        assert_eq!(sum(&[&corrected]), 0);
     }
 }

@@ -1,16 +1,18 @@
-//! Colour by direction, with the "select graphic rendition" sequences of ECMA-48 section 8.3.117.
+//! Colours for the two directions, as "select graphic rendition" sequences (ECMA-48 section
+//! 8.3.117).
 
 use std::cmp::Ordering;
 
 use crate::packet::Tuple;
 
-/// Cyan: what the originator sends.
-const TO_RESPONDER: &[u8] = b"\x1b[36m";
-/// Yellow: what comes back.
-const FROM_RESPONDER: &[u8] = b"\x1b[33m";
-const PLAIN: &[u8] = b"\x1b[0m";
+/// Cyan: from originator to responder.
+const TO_RESPONDER_COLOUR: &[u8] = b"\x1b[36m";
+/// Yellow: from responder to originator.
+const FROM_RESPONDER_COLOUR: &[u8] = b"\x1b[33m";
+const RESET_COLOUR: &[u8] = b"\x1b[0m";
 
-/// Colours the first line from `start` on; not where there are no ports to tell a direction from.
+/// Colours the first line from `start` on, by direction; does nothing if the packet has no ports,
+/// because the ports determine the direction.
 pub(super) fn paint(out: &mut Vec<u8>, start: usize, tuple: Option<Tuple>, servers: &[u16]) {
     let Some(tuple) = tuple else {
         return;
@@ -18,20 +20,24 @@ pub(super) fn paint(out: &mut Vec<u8>, start: usize, tuple: Option<Tuple>, serve
     let rest = out.get(start..).unwrap_or_default();
     let length = rest.iter().position(|&octet| octet == b'\n');
     let end = start + length.unwrap_or(rest.len());
-    out.splice(end..end, PLAIN.iter().copied());
+    out.splice(end..end, RESET_COLOUR.iter().copied());
     let colour = if is_to_responder(tuple, servers) {
-        TO_RESPONDER
+        TO_RESPONDER_COLOUR
     } else {
-        FROM_RESPONDER
+        FROM_RESPONDER_COLOUR
     };
     out.splice(start..start, colour.iter().copied());
 }
 
-/// The responder has a port that was asked for, or else the lower one; among equal ports, the lower address.
+/// True if the packet is sent to the responder. The responder is the side with a requested port,
+/// otherwise the side with the lower port; if the ports are equal, the side with the lower address.
 fn is_to_responder(tuple: Tuple, servers: &[u16]) -> bool {
     let (source, destination) = (tuple.src, tuple.dst);
-    let asked = |port| servers.contains(&port);
-    match (asked(source.port()), asked(destination.port())) {
+    let is_requested = |port| servers.contains(&port);
+    match (
+        is_requested(source.port()),
+        is_requested(destination.port()),
+    ) {
         (true, false) => return false,
         (false, true) => return true,
         _ => {}
@@ -58,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn by_the_lower_port_or_the_one_asked_for() {
+    fn responder_is_the_requested_or_lower_port() {
         let (to, from) = (
             "before\n\x1b[36mline\x1b[0m\nmore",
             "before\n\x1b[33mline\x1b[0m\nmore",

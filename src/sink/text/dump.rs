@@ -1,29 +1,28 @@
-//! A packet's bytes below its line: `-A`, `-x`, `-X` and their kin.
+//! Dumps of packet bytes, printed below the packet's line (`-A`, `-x`, `-X`, …).
 
 use super::number;
 use super::printer::Dump;
 
-/// Bytes per row.
-const ROW: usize = 16;
-/// Where the text column begins behind the digits of a whole row: two digits each, a space before each pair.
-const DIGITS: usize = ROW * 2 + ROW / 2;
+const BYTES_PER_ROW: usize = 16;
+/// Width of the hexadecimal column: two digits per byte and a space before each pair of bytes.
+const HEX_COLUMN_WIDTH: usize = BYTES_PER_ROW * 2 + BYTES_PER_ROW / 2;
 
-/// Writes what the style asks for; `header` is the length of the link header.
+/// Writes a dump in this style; `header` is the length of the link header, in bytes.
 pub(super) fn print(out: &mut Vec<u8>, dump: Dump, bytes: &[u8], header: usize) {
-    let beyond = bytes.get(header..).unwrap_or_default();
+    let payload = bytes.get(header..).unwrap_or_default();
     match dump {
         Dump::None => {}
-        Dump::Ascii if beyond.is_empty() => {}
-        Dump::Ascii => ascii(out, beyond),
-        Dump::AsciiLink => ascii(out, bytes),
-        Dump::Hex => hex(out, beyond),
-        Dump::HexLink => hex(out, bytes),
-        Dump::Both => hex_and_ascii(out, beyond),
-        Dump::BothLink => hex_and_ascii(out, bytes),
+        Dump::Ascii if payload.is_empty() => {}
+        Dump::Ascii => write_ascii(out, payload),
+        Dump::AsciiLink => write_ascii(out, bytes),
+        Dump::Hex => write_hex(out, payload),
+        Dump::HexLink => write_hex(out, bytes),
+        Dump::HexAscii => write_hex_and_ascii(out, payload),
+        Dump::HexAsciiLink => write_hex_and_ascii(out, bytes),
     }
 }
 
-fn visible(octet: u8) -> u8 {
+fn printable(octet: u8) -> u8 {
     if octet.is_ascii_graphic() {
         octet
     } else {
@@ -31,63 +30,63 @@ fn visible(octet: u8) -> u8 {
     }
 }
 
-fn ascii(out: &mut Vec<u8>, bytes: &[u8]) {
+fn write_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'\n');
     for (at, &octet) in bytes.iter().enumerate() {
         match octet {
             b'\t' | b' ' | b'\n' => out.push(octet),
-            // At the end of a line it is left out.
+            // tcpdump omits a carriage return before a newline or near the end of the data.
             b'\r' => {
                 let next = bytes.get(at + 1);
                 if bytes.len() - at > 2 && next != Some(&b'\n') {
                     out.push(b'.');
                 }
             }
-            _ => out.push(visible(octet)),
+            _ => out.push(printable(octet)),
         }
     }
 }
 
-/// `\n\t0x0010: `, with more digits where the offset has more.
-fn offset(out: &mut Vec<u8>, at: usize) {
+/// Writes an offset, e.g. `\n\t0x0010: `; offsets above 0xffff have more digits.
+fn write_offset(out: &mut Vec<u8>, at: usize) {
     out.extend_from_slice(b"\n\t0x");
-    let [high, higher, low, lower] = (at as u32).to_be_bytes();
+    let [byte3, byte2, byte1, byte0] = (at as u32).to_be_bytes();
     if at > 0xffff {
-        number::hex16(out, u16::from_be_bytes([high, higher]));
+        number::hex16(out, u16::from_be_bytes([byte3, byte2]));
     }
-    number::hex8(out, low);
-    number::hex8(out, lower);
+    number::hex8(out, byte1);
+    number::hex8(out, byte0);
     out.extend_from_slice(b": ");
 }
 
-/// The digits of a row, and how long they are.
-fn digits(row: &[u8]) -> ([u8; DIGITS], usize) {
-    let (mut text, mut end) = ([b' '; DIGITS], 0);
-    for (place, pair) in text.chunks_exact_mut(5).zip(row.chunks(2)) {
-        for (place, &octet) in place[1..].chunks_exact_mut(2).zip(pair) {
-            place.copy_from_slice(&number::hex_digits(octet));
+/// Returns the hexadecimal column of a row, padded with spaces, and its length without padding.
+fn hex_column(row: &[u8]) -> ([u8; HEX_COLUMN_WIDTH], usize) {
+    let (mut text, mut end) = ([b' '; HEX_COLUMN_WIDTH], 0);
+    for (cell, pair) in text.chunks_exact_mut(5).zip(row.chunks(2)) {
+        for (digits, &octet) in cell[1..].chunks_exact_mut(2).zip(pair) {
+            digits.copy_from_slice(&number::hex_digits(octet));
         }
         end += 1 + pair.len() * 2;
     }
     (text, end)
 }
 
-fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    for (row, bytes) in bytes.chunks(ROW).enumerate() {
-        offset(out, row * ROW);
-        let (digits, end) = digits(bytes);
+fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    for (row, bytes) in bytes.chunks(BYTES_PER_ROW).enumerate() {
+        write_offset(out, row * BYTES_PER_ROW);
+        let (digits, end) = hex_column(bytes);
         number::piece(out, &digits, end);
     }
 }
 
-/// Both; also what a protocol is shown as that nothing is known of.
-pub(super) fn hex_and_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
-    for (row, bytes) in bytes.chunks(ROW).enumerate() {
-        offset(out, row * ROW);
-        out.extend_from_slice(&digits(bytes).0);
-        let mut text = [b' '; ROW + 2];
-        for (place, &octet) in text.iter_mut().skip(2).zip(bytes) {
-            *place = visible(octet);
+/// Writes a dump in hexadecimal and ASCII; also used for undissected protocols.
+pub(super) fn write_hex_and_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
+    for (row, bytes) in bytes.chunks(BYTES_PER_ROW).enumerate() {
+        write_offset(out, row * BYTES_PER_ROW);
+        out.extend_from_slice(&hex_column(bytes).0);
+        let mut text = [b' '; BYTES_PER_ROW + 2];
+        for (cell, &octet) in text.iter_mut().skip(2).zip(bytes) {
+            *cell = printable(octet);
         }
         number::piece(out, &text, bytes.len() + 2);
     }
@@ -97,35 +96,35 @@ pub(super) fn hex_and_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
 mod tests {
     use super::*;
 
-    fn dumped(dump: Dump, bytes: &[u8], header: usize) -> String {
+    fn dump_to_string(dump: Dump, bytes: &[u8], header: usize) -> String {
         let mut out = Vec::new();
         print(&mut out, dump, bytes, header);
         String::from_utf8(out).expect("ASCII")
     }
 
     #[test]
-    fn odd_lengths() {
+    fn partial_rows_and_empty_dumps_are_printed() {
         let bytes = b"xxGET / HTTP/1.0\r\n\r";
-        assert_eq!(dumped(Dump::Hex, bytes, 16), "\n\t0x0000:  0d0a 0d");
+        assert_eq!(dump_to_string(Dump::Hex, bytes, 16), "\n\t0x0000:  0d0a 0d");
         assert_eq!(
-            dumped(Dump::BothLink, bytes, 2),
+            dump_to_string(Dump::HexAsciiLink, bytes, 2),
             "\n\t0x0000:  7878 4745 5420 2f20 4854 5450 2f31 2e30  xxGET./.HTTP/1.0\
              \n\t0x0010:  0d0a 0d                                  ..."
         );
-        assert_eq!(dumped(Dump::Both, bytes, 19), "");
-        assert_eq!(dumped(Dump::Ascii, bytes, 19), "");
-        assert_eq!(dumped(Dump::Ascii, bytes, 99), "");
+        assert_eq!(dump_to_string(Dump::HexAscii, bytes, 19), "");
+        assert_eq!(dump_to_string(Dump::Ascii, bytes, 19), "");
+        assert_eq!(dump_to_string(Dump::Ascii, bytes, 99), "");
     }
 
     #[test]
-    fn offsets_of_more_than_four_digits() {
-        assert!(dumped(Dump::Hex, &[0; 65537], 0).ends_with(" 0000\n\t0x10000:  00"));
+    fn offsets_above_0xffff_have_more_digits() {
+        assert!(dump_to_string(Dump::Hex, &[0; 65537], 0).ends_with(" 0000\n\t0x10000:  00"));
     }
 
     #[test]
-    fn carriage_returns_and_controls() {
+    fn control_characters_print_as_dots() {
         assert_eq!(
-            dumped(Dump::Ascii, b"a\rbc\r\n\t\x1b\x7f\x9b\xffd\re", 0),
+            dump_to_string(Dump::Ascii, b"a\rbc\r\n\t\x1b\x7f\x9b\xffd\re", 0),
             "\na.bc\n\t....de"
         );
     }

@@ -1,115 +1,117 @@
-//! Ethernet II and 802.3 frames (IEEE 802.3), with VLAN tags (IEEE 802.1Q).
+//! Ethernet II and IEEE 802.3 frames, with VLAN tags (IEEE 802.1Q).
 
-use super::printer::{Printed, Printer, array_at, first, rest, u16_at};
+use super::printer::{PrintResult, Printer, array_at, first, rest, u16_at};
 use super::{address, ethertype};
 
-/// Octets of a header without tags.
-const HEADER: usize = 14;
+/// Length of a header without tags, in octets.
+const HEADER_LEN: usize = 14;
 
-/// Sender and receiver.
+/// Source and destination addresses of a frame.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Addresses {
+pub(super) struct MacAddresses {
     pub(super) source: [u8; 6],
     pub(super) destination: [u8; 6],
 }
 
-impl Addresses {
-    /// `source > destination`.
+impl MacAddresses {
+    /// Prints `source > destination`.
     pub(super) fn print(self, p: &mut Printer) {
-        address::mac(p.out, &self.source);
-        p.text(" > ");
-        address::mac(p.out, &self.destination);
+        address::write_mac(p.out, &self.source);
+        p.push_str(" > ");
+        address::write_mac(p.out, &self.destination);
     }
 }
 
-/// Prints a frame and returns how long its header is.
+/// Prints a frame and returns the length of its header.
 #[inline]
-pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> Printed<usize> {
+pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult<usize> {
     p.protocol = "ether";
-    let Ok(kind) = u16_at(bytes, HEADER - 2) else {
-        p.truncated();
+    let Ok(kind) = u16_at(bytes, HEADER_LEN - 2) else {
+        p.push_truncated();
         return Ok(bytes.len());
     };
-    if !p.style.link && matches!(kind, ethertype::IP4 | ethertype::IP6) {
-        ethertype::print(p, kind, rest(bytes, HEADER), length - HEADER)?;
-        return Ok(HEADER);
+    if !p.style.link_header && matches!(kind, ethertype::IP4 | ethertype::IP6) {
+        ethertype::print(p, kind, rest(bytes, HEADER_LEN), length - HEADER_LEN)?;
+        return Ok(HEADER_LEN);
     }
-    other(p, bytes, length, kind)
+    print_general(p, bytes, length, kind)
 }
 
-fn other(p: &mut Printer, bytes: &[u8], whole: usize, mut kind: u16) -> Printed<usize> {
-    let addresses = Addresses {
+/// Prints a frame that has VLAN tags or does not contain IP, or any frame with its link header.
+fn print_general(p: &mut Printer, bytes: &[u8], whole: usize, mut kind: u16) -> PrintResult<usize> {
+    let addresses = MacAddresses {
         source: array_at(bytes, 6)?,
         destination: array_at(bytes, 0)?,
     };
-    if p.style.link {
+    if p.style.link_header {
         addresses.print(p);
-        p.text(", ");
+        p.push_str(", ");
     }
-    let (mut header, mut tagged) = (HEADER, false);
-    while is_tag(kind) {
+    let (mut header, mut tagged) = (HEADER_LEN, false);
+    while is_vlan_tag(kind) {
         let (Ok(tag), Ok(next)) = (u16_at(bytes, header), u16_at(bytes, header + 2)) else {
             p.protocol = "vlan";
-            p.truncated();
+            p.push_truncated();
             return Ok(bytes.len());
         };
-        if p.style.link {
-            type_and_length(p, kind, whole, tagged);
-            ethertype::tag(p, tag);
+        if p.style.link_header {
+            print_ethertype(p, kind, whole, tagged);
+            ethertype::print_vlan_tag(p, tag);
         }
         tagged = true;
         kind = next;
         header += 4;
     }
     let (inner, length) = (rest(bytes, header), whole.saturating_sub(header));
-    if kind <= ethertype::MAX_LENGTH {
+    if kind <= ethertype::MAX_802_3_LENGTH {
         let length = length.min(usize::from(kind));
         let inner = first(inner, length);
-        if !p.style.link {
+        if !p.style.link_header {
             addresses.print(p);
-            p.text(", ");
+            p.push_str(", ");
         }
-        p.text("802.3");
+        p.push_str("802.3");
         if !tagged {
             p.format(format_args!(", length {length}: "));
         }
-        // Logical link control (IEEE 802.2) is not dissected: no loopback carries it.
-        p.unknown_bytes(inner);
+        // Logical link control (IEEE 802.2) is not dissected: loopback traffic does not contain it.
+        p.dump_undissected(inner);
         return Ok(header);
     }
-    if p.style.link {
-        type_and_length(p, kind, whole, tagged);
+    if p.style.link_header {
+        print_ethertype(p, kind, whole, tagged);
     }
     if !ethertype::print(p, kind, inner, length)? {
-        if !p.style.link {
+        if !p.style.link_header {
             addresses.print(p);
-            p.text(", ");
-            type_and_length(p, kind, whole, false);
+            p.push_str(", ");
+            print_ethertype(p, kind, whole, false);
         }
-        p.unknown_bytes(inner);
+        p.dump_undissected(inner);
     }
     Ok(header)
 }
 
-fn is_tag(kind: u16) -> bool {
+fn is_vlan_tag(kind: u16) -> bool {
     matches!(
         kind,
         ethertype::VLAN | ethertype::VLAN_SERVICE | ethertype::VLAN_9100 | ethertype::VLAN_9200
     )
 }
 
-/// `ethertype IPv4 (0x0800), length 98: `, the length only the first time.
-fn type_and_length(p: &mut Printer, kind: u16, length: usize, again: bool) {
+/// Prints e.g. `ethertype IPv4 (0x0800), length 98: `, without the length if the line already
+/// contains it.
+fn print_ethertype(p: &mut Printer, kind: u16, length: usize, has_length: bool) {
     match (p.style.quiet, ethertype::name(kind)) {
-        (true, Some(name)) => p.text(name),
+        (true, Some(name)) => p.push_str(name),
         (true, None) => p.format(format_args!("Unknown Ethertype (0x{kind:04x})")),
         (false, name) => {
             let name = name.unwrap_or("Unknown");
             p.format(format_args!("ethertype {name} (0x{kind:04x})"));
         }
     }
-    if again {
-        p.text(", ");
+    if has_length {
+        p.push_str(", ");
     } else {
         p.format(format_args!(", length {length}: "));
     }

@@ -1,6 +1,6 @@
-//! What follows an Ethernet header, by its EtherType (IEEE 802 numbers).
+//! Payload protocols by EtherType (IEEE 802 numbers).
 
-use super::printer::{Printed, Printer};
+use super::printer::{PrintResult, Printer};
 use super::{arp, ip4, ip6};
 
 pub(super) const IP4: u16 = 0x0800;
@@ -13,12 +13,12 @@ pub(super) const VLAN_9100: u16 = 0x9100;
 pub(super) const VLAN_9200: u16 = 0x9200;
 pub(super) const JUMBO: u16 = 0x8870;
 
-/// The most that is a length of 802.3 and not an EtherType.
-pub(super) const MAX_LENGTH: u16 = 1500;
+/// Largest value that is an IEEE 802.3 length instead of an EtherType.
+pub(super) const MAX_802_3_LENGTH: u16 = 1500;
 
-/// Prints what an EtherType announces; false where that is not known.
+/// Prints the payload of an EtherType; returns false if lcap does not dissect it.
 #[inline]
-pub(super) fn print(p: &mut Printer, kind: u16, bytes: &[u8], length: usize) -> Printed<bool> {
+pub(super) fn print(p: &mut Printer, kind: u16, bytes: &[u8], length: usize) -> PrintResult<bool> {
     match kind {
         IP4 => ip4::print(p, bytes, length)?,
         IP6 => ip6::print(p, bytes, length)?,
@@ -28,7 +28,7 @@ pub(super) fn print(p: &mut Printer, kind: u16, bytes: &[u8], length: usize) -> 
     Ok(true)
 }
 
-/// tcpdump's name.
+/// Returns tcpdump's name for an EtherType.
 pub(super) fn name(kind: u16) -> Option<&'static str> {
     Some(match kind {
         IP4 => "IPv4",
@@ -88,13 +88,13 @@ pub(super) fn name(kind: u16) -> Option<&'static str> {
     })
 }
 
-/// The name, or `Unknown`.
+/// Returns tcpdump's name for an EtherType, or `Unknown`.
 pub(super) fn name_or_unknown(kind: u16) -> &'static str {
     name(kind).unwrap_or("Unknown")
 }
 
-/// `vlan 5, p 0, ` of a tag's 16 bits (IEEE 802.1Q).
-pub(super) fn tag(p: &mut Printer, tag: u16) {
+/// Prints a VLAN tag's 16 bits (IEEE 802.1Q), e.g. `vlan 5, p 0, `.
+pub(super) fn print_vlan_tag(p: &mut Printer, tag: u16) {
     let (vlan, priority) = (tag & 0x0fff, tag >> 13);
     let drop_eligible = if tag & 0x1000 != 0 { ", DEI" } else { "" };
     p.format(format_args!("vlan {vlan}, p {priority}{drop_eligible}, "));

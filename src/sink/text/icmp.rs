@@ -1,36 +1,38 @@
-//! Prints ICMP: echoes, errors with the datagram they quote, and the lesser queries (RFC 792, 950, 1191, 1256).
+//! ICMP messages: echoes, errors with the datagram that they quote, and other queries (RFC 792, RFC
+//! 950, RFC 1191, RFC 1256).
 
 mod extensions;
 pub(super) mod hexadecimal;
 #[cfg(test)]
 pub(super) mod tests;
 
-use super::printer::{Printed, Printer, array_at, first, rest, u8_at, u16_at, u32_at};
+use super::printer::{PrintResult, Printer, array_at, first, rest, u8_at, u16_at, u32_at};
 use super::{address, checksum, ip4};
 
 const ECHO_REPLY: u8 = 0;
 const UNREACHABLE: u8 = 3;
 const SOURCE_QUENCH: u8 = 4;
 const REDIRECT: u8 = 5;
-const ECHO: u8 = 8;
+const ECHO_REQUEST: u8 = 8;
 const ROUTER_ADVERTISEMENT: u8 = 9;
 const ROUTER_SOLICITATION: u8 = 10;
 const TIME_EXCEEDED: u8 = 11;
 const PARAMETER_PROBLEM: u8 = 12;
 const TIMESTAMP: u8 = 13;
 const TIMESTAMP_REPLY: u8 = 14;
-const INFORMATION: u8 = 15;
+const INFORMATION_REQUEST: u8 = 15;
 const INFORMATION_REPLY: u8 = 16;
-const MASK: u8 = 17;
-const MASK_REPLY: u8 = 18;
+const ADDRESS_MASK_REQUEST: u8 = 17;
+const ADDRESS_MASK_REPLY: u8 = 18;
 
-/// Codes of [`UNREACHABLE`] that say more than an address.
-const BAD_PROTOCOL: u8 = 2;
-const BAD_PORT: u8 = 3;
-const NEED_FRAGMENT: u8 = 4;
+/// Codes of [`UNREACHABLE`] whose text contains more than a fixed text and an address.
+const PROTOCOL_UNREACHABLE: u8 = 2;
+const PORT_UNREACHABLE: u8 = 3;
+const FRAGMENTATION_NEEDED: u8 = 4;
 
-/// What stands before and after the destination, by the code of [`UNREACHABLE`]; the three codes above never get here.
-const UNREACHABLE_WORDS: [(&str, &str); 16] = [
+/// Text before and after the destination, by code of [`UNREACHABLE`]; the text of the three codes
+/// above is printed separately.
+const UNREACHABLE_TEXTS: [(&str, &str); 16] = [
     ("net ", ""),
     ("host ", ""),
     ("", ""),
@@ -49,43 +51,44 @@ const UNREACHABLE_WORDS: [(&str, &str); 16] = [
     ("host ", " - precedence cutoff"),
 ];
 
-/// What stands before and after the destination, by the code of [`REDIRECT`].
-const REDIRECT_WORDS: [(&str, &str); 4] = [
+/// Text before and after the destination, by code of [`REDIRECT`].
+const REDIRECT_TEXTS: [(&str, &str); 4] = [
     ("redirect ", " to net "),
     ("redirect ", " to host "),
     ("redirect-tos ", " to net "),
     ("redirect-tos ", " to host "),
 ];
 
-/// Where the quoted datagram begins, and some of its fields, counted from the ICMP type on.
-const QUOTED: usize = 8;
-const QUOTED_PROTOCOL: usize = QUOTED + 9;
-const QUOTED_DESTINATION: usize = QUOTED + 16;
+/// Offsets of the quoted datagram and of some of its fields, from the ICMP type on.
+const QUOTED_OFFSET: usize = 8;
+const QUOTED_PROTOCOL_OFFSET: usize = QUOTED_OFFSET + 9;
+const QUOTED_DESTINATION_OFFSET: usize = QUOTED_OFFSET + 16;
 
-/// tcpdump builds the message in a buffer of this many characters and cuts what is longer: a router advertisement can be.
-const MESSAGE_LIMIT: usize = 163;
+/// Size of tcpdump's message buffer, in characters: a longer message, e.g. a router advertisement,
+/// is truncated.
+const MAX_MESSAGE_LEN: usize = 163;
 
-/// Prints an ICMP message; `bytes` from its type on.
-pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize, fragmented: bool) -> Printed {
+/// Prints an ICMP message; `bytes` begins with its type.
+pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize, fragmented: bool) -> PrintResult {
     p.protocol = "icmp";
     let kind = u8_at(bytes, 0)?;
     let code = u8_at(bytes, 1)?;
-    if bytes.len() < required(bytes, kind, code) {
-        p.truncated();
+    if bytes.len() < required_len(bytes, kind, code) {
+        p.push_truncated();
         return Ok(());
     }
 
     let start = p.out.len();
-    p.text("ICMP ");
+    p.push_str("ICMP ");
     let message = p.out.len();
     if let Err(truncated) = print_message(p, bytes, kind, code) {
-        // The line says only ` [|icmp]` where a part of the message is missing.
+        // A message with a missing part is printed only as ` [|icmp]`.
         p.out.truncate(start);
         return Err(truncated);
     }
-    p.out.truncate(message + MESSAGE_LIMIT);
-    p.text(", length ");
-    p.decimal(length as u32);
+    p.out.truncate(message + MAX_MESSAGE_LEN);
+    p.push_str(", length ");
+    p.push_decimal(length as u32);
 
     if p.style.verbose == 0 {
         return Ok(());
@@ -93,7 +96,7 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize, fragmented: bo
     if !fragmented && let Some(whole) = bytes.get(..length) {
         print_checksum(p, whole)?;
     }
-    if quotes(kind) {
+    if has_quoted_datagram(kind) {
         print_quoted(p, bytes)?;
         p.protocol = "icmp";
     }
@@ -103,11 +106,12 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize, fragmented: bo
     Ok(())
 }
 
-/// How many octets tcpdump asks for before it begins, without giving up on what encloses the message.
-fn required(bytes: &[u8], kind: u8, code: u8) -> usize {
+/// Returns the number of octets that tcpdump requires before it prints a message. If octets are
+/// missing, only this message is marked as truncated, not the packet that encloses the message.
+fn required_len(bytes: &[u8], kind: u8, code: u8) -> usize {
     match (kind, code) {
-        (UNREACHABLE, BAD_PORT) => QUOTED_PROTOCOL + 1,
-        (TIME_EXCEEDED, _) => QUOTED_DESTINATION + 4,
+        (UNREACHABLE, PORT_UNREACHABLE) => QUOTED_PROTOCOL_OFFSET + 1,
+        (TIME_EXCEEDED, _) => QUOTED_DESTINATION_OFFSET + 4,
         (TIMESTAMP_REPLY, _) => 20,
         (ROUTER_ADVERTISEMENT, _) => match bytes.get(4..6) {
             Some(&[count, 2]) => 8 + usize::from(count) * 8,
@@ -117,26 +121,26 @@ fn required(bytes: &[u8], kind: u8, code: u8) -> usize {
     }
 }
 
-fn quotes(kind: u8) -> bool {
+fn has_quoted_datagram(kind: u8) -> bool {
     matches!(
         kind,
         UNREACHABLE | SOURCE_QUENCH | REDIRECT | TIME_EXCEEDED | PARAMETER_PROBLEM
     )
 }
 
-fn print_message(p: &mut Printer, bytes: &[u8], kind: u8, code: u8) -> Printed {
+fn print_message(p: &mut Printer, bytes: &[u8], kind: u8, code: u8) -> PrintResult {
     match kind {
-        ECHO => print_identified(p, bytes, "echo request, id ", ", seq "),
-        ECHO_REPLY => print_identified(p, bytes, "echo reply, id ", ", seq "),
+        ECHO_REQUEST => print_id_and_sequence(p, bytes, "echo request, id ", ", seq "),
+        ECHO_REPLY => print_id_and_sequence(p, bytes, "echo reply, id ", ", seq "),
         UNREACHABLE => print_unreachable(p, bytes, code),
-        SOURCE_QUENCH => plain(p, "source quench"),
+        SOURCE_QUENCH => print_text(p, "source quench"),
         REDIRECT => print_redirect(p, bytes, code),
         ROUTER_ADVERTISEMENT => print_router_advertisement(p, bytes),
-        ROUTER_SOLICITATION => plain(p, "router solicitation"),
+        ROUTER_SOLICITATION => print_text(p, "router solicitation"),
         TIME_EXCEEDED => {
             match code {
-                0 => p.text("time exceeded in-transit"),
-                1 => p.text("ip reassembly time exceeded"),
+                0 => p.push_str("time exceeded in-transit"),
+                1 => p.push_str("ip reassembly time exceeded"),
                 _ => p.format(format_args!("time exceeded-#{code}")),
             }
             Ok(())
@@ -150,12 +154,12 @@ fn print_message(p: &mut Printer, bytes: &[u8], kind: u8, code: u8) -> Printed {
             p.format(format_args!("parameter problem - code {code}"));
             Ok(())
         }
-        TIMESTAMP => print_identified(p, bytes, "time stamp query id ", " seq "),
+        TIMESTAMP => print_id_and_sequence(p, bytes, "time stamp query id ", " seq "),
         TIMESTAMP_REPLY => print_timestamp_reply(p, bytes),
-        INFORMATION => plain(p, "information request"),
-        INFORMATION_REPLY => plain(p, "information reply"),
-        MASK => plain(p, "address mask request"),
-        MASK_REPLY => {
+        INFORMATION_REQUEST => print_text(p, "information request"),
+        INFORMATION_REPLY => print_text(p, "information reply"),
+        ADDRESS_MASK_REQUEST => print_text(p, "address mask request"),
+        ADDRESS_MASK_REPLY => {
             let mask = u32_at(bytes, 8)?;
             p.format(format_args!("address mask is 0x{mask:08x}"));
             Ok(())
@@ -167,83 +171,88 @@ fn print_message(p: &mut Printer, bytes: &[u8], kind: u8, code: u8) -> Printed {
     }
 }
 
-fn plain(p: &mut Printer, words: &str) -> Printed {
-    p.text(words);
+fn print_text(p: &mut Printer, text: &str) -> PrintResult {
+    p.push_str(text);
     Ok(())
 }
 
-/// Identifier and sequence number, as in an echo.
-fn print_identified(p: &mut Printer, bytes: &[u8], before: &str, between: &str) -> Printed {
+/// Prints the identifier and the sequence number, e.g. of an echo.
+fn print_id_and_sequence(
+    p: &mut Printer,
+    bytes: &[u8],
+    before: &str,
+    between: &str,
+) -> PrintResult {
     let identifier = u16_at(bytes, 4)?;
     let sequence = u16_at(bytes, 6)?;
-    p.text(before);
-    p.decimal(u32::from(identifier));
-    p.text(between);
-    p.decimal(u32::from(sequence));
+    p.push_str(before);
+    p.push_decimal(u32::from(identifier));
+    p.push_str(between);
+    p.push_decimal(u32::from(sequence));
     Ok(())
 }
 
-fn print_address(p: &mut Printer, bytes: &[u8], at: usize) -> Printed {
-    address::ip4(p.out, array_at(bytes, at)?);
+fn print_address(p: &mut Printer, bytes: &[u8], at: usize) -> PrintResult {
+    address::write_ipv4(p.out, array_at(bytes, at)?);
     Ok(())
 }
 
-fn print_unreachable(p: &mut Printer, bytes: &[u8], code: u8) -> Printed {
-    if code == BAD_PORT {
+fn print_unreachable(p: &mut Printer, bytes: &[u8], code: u8) -> PrintResult {
+    if code == PORT_UNREACHABLE {
         return print_unreachable_port(p, bytes);
     }
-    let words = UNREACHABLE_WORDS.get(usize::from(code));
-    p.text(words.map_or("", |words| words.0));
-    print_address(p, bytes, QUOTED_DESTINATION)?;
-    if code == BAD_PROTOCOL {
-        let protocol = u8_at(bytes, QUOTED_PROTOCOL)?;
+    let texts = UNREACHABLE_TEXTS.get(usize::from(code));
+    p.push_str(texts.map_or("", |texts| texts.0));
+    print_address(p, bytes, QUOTED_DESTINATION_OFFSET)?;
+    if code == PROTOCOL_UNREACHABLE {
+        let protocol = u8_at(bytes, QUOTED_PROTOCOL_OFFSET)?;
         p.format(format_args!(" protocol {protocol}"));
     }
-    p.text(" unreachable");
-    match (code, words) {
-        (NEED_FRAGMENT, _) => {
-            p.text(" - need to frag");
-            let unit = u16_at(bytes, 6)?;
-            if unit != 0 {
-                p.format(format_args!(" (mtu {unit})"));
+    p.push_str(" unreachable");
+    match (code, texts) {
+        (FRAGMENTATION_NEEDED, _) => {
+            p.push_str(" - need to frag");
+            let mtu = u16_at(bytes, 6)?;
+            if mtu != 0 {
+                p.format(format_args!(" (mtu {mtu})"));
             }
         }
-        (_, Some(words)) => p.text(words.1),
+        (_, Some(texts)) => p.push_str(texts.1),
         (_, None) => p.format(format_args!(" - #{code}")),
     }
     Ok(())
 }
 
-fn print_unreachable_port(p: &mut Printer, bytes: &[u8]) -> Printed {
-    let header = usize::from(u8_at(bytes, QUOTED)? & 0x0f) * 4;
-    let port = u16_at(bytes, QUOTED + header + 2)?;
-    print_address(p, bytes, QUOTED_DESTINATION)?;
-    match u8_at(bytes, QUOTED_PROTOCOL)? {
-        6 => p.text(" tcp"),
-        17 => p.text(" udp"),
+fn print_unreachable_port(p: &mut Printer, bytes: &[u8]) -> PrintResult {
+    let header = usize::from(u8_at(bytes, QUOTED_OFFSET)? & 0x0f) * 4;
+    let port = u16_at(bytes, QUOTED_OFFSET + header + 2)?;
+    print_address(p, bytes, QUOTED_DESTINATION_OFFSET)?;
+    match u8_at(bytes, QUOTED_PROTOCOL_OFFSET)? {
+        6 => p.push_str(" tcp"),
+        17 => p.push_str(" udp"),
         protocol => p.format(format_args!(" protocol {protocol}")),
     }
     p.format(format_args!(" port {port} unreachable"));
     Ok(())
 }
 
-fn print_redirect(p: &mut Printer, bytes: &[u8], code: u8) -> Printed {
-    let words = REDIRECT_WORDS.get(usize::from(code));
-    match words {
-        Some(words) => p.text(words.0),
+fn print_redirect(p: &mut Printer, bytes: &[u8], code: u8) -> PrintResult {
+    let texts = REDIRECT_TEXTS.get(usize::from(code));
+    match texts {
+        Some(texts) => p.push_str(texts.0),
         None => p.format(format_args!("redirect-#{code} ")),
     }
-    print_address(p, bytes, QUOTED_DESTINATION)?;
-    p.text(words.map_or(" to ", |words| words.1));
+    print_address(p, bytes, QUOTED_DESTINATION_OFFSET)?;
+    p.push_str(texts.map_or(" to ", |texts| texts.1));
     print_address(p, bytes, 4)
 }
 
-fn print_router_advertisement(p: &mut Printer, bytes: &[u8]) -> Printed {
+fn print_router_advertisement(p: &mut Printer, bytes: &[u8]) -> PrintResult {
     let count = u8_at(bytes, 4)?;
     let size = u8_at(bytes, 5)?;
     let lifetime = u16_at(bytes, 6)?;
     let (hours, minutes, seconds) = (lifetime / 3600, lifetime / 60 % 60, lifetime % 60);
-    p.text("router advertisement lifetime ");
+    p.push_str("router advertisement lifetime ");
     match lifetime {
         0..60 => p.format(format_args!("{seconds}")),
         60..3600 => p.format(format_args!("{minutes}:{seconds:02}")),
@@ -255,7 +264,7 @@ fn print_router_advertisement(p: &mut Printer, bytes: &[u8]) -> Printed {
         return Ok(());
     }
     for router in 0..usize::from(count) {
-        p.text(" {");
+        p.push_str(" {");
         print_address(p, bytes, 8 + router * 8)?;
         let preference = u32_at(bytes, 12 + router * 8)?;
         p.format(format_args!(" {preference}}}"));
@@ -263,39 +272,41 @@ fn print_router_advertisement(p: &mut Printer, bytes: &[u8]) -> Printed {
     Ok(())
 }
 
-fn print_timestamp_reply(p: &mut Printer, bytes: &[u8]) -> Printed {
-    print_identified(p, bytes, "time stamp reply id ", " seq ")?;
-    for (words, at) in [(": org ", 8), (", recv ", 12), (", xmit ", 16)] {
+fn print_timestamp_reply(p: &mut Printer, bytes: &[u8]) -> PrintResult {
+    print_id_and_sequence(p, bytes, "time stamp reply id ", " seq ")?;
+    for (label, at) in [(": org ", 8), (", recv ", 12), (", xmit ", 16)] {
         let since_midnight = u32_at(bytes, at)?;
         let (seconds, milliseconds) = (since_midnight / 1000, since_midnight % 1000);
         let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
         let seconds = seconds % 60;
         p.format(format_args!(
-            "{words}{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}"
+            "{label}{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}"
         ));
     }
     Ok(())
 }
 
-fn print_checksum(p: &mut Printer, whole: &[u8]) -> Printed {
+fn print_checksum(p: &mut Printer, whole: &[u8]) -> PrintResult {
     let computed = checksum::sum(&[whole]);
     if computed == 0 {
         return Ok(());
     }
     let found = u16_at(whole, 2)?;
-    let wanted = checksum::should_be(found, computed);
+    let expected = checksum::expected(found, computed);
     p.format(format_args!(
-        " (wrong icmp cksum {found:x} (->{wanted:x})!)"
+        " (wrong icmp cksum {found:x} (->{expected:x})!)"
     ));
     Ok(())
 }
 
-/// The datagram that caused the error, on a line of its own; it says itself how long it was.
-fn print_quoted(p: &mut Printer, bytes: &[u8]) -> Printed {
-    p.text("\n\t");
-    let quoted = rest(bytes, QUOTED);
+/// Prints the datagram that caused the error on a separate line, with the length from the header of
+/// the datagram.
+fn print_quoted(p: &mut Printer, bytes: &[u8]) -> PrintResult {
+    p.push_str("\n\t");
+    let quoted = rest(bytes, QUOTED_OFFSET);
     let quoted = first(quoted, usize::from(u16_at(quoted, 2)?));
-    // A datagram that claims to end before its own length is cut there too.
+    // tcpdump reads the length again after truncating the datagram to it: the claimed end can
+    // precede the length field.
     let claimed = u16_at(quoted, 2)?;
     ip4::print(p, quoted, usize::from(claimed))
 }

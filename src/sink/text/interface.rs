@@ -1,25 +1,25 @@
-//! The names of this machine's interfaces by index, as sysfs(5) lists them: "cooked" captures hold indexes.
+//! Interface names by index, from sysfs(5): Linux "cooked" captures contain only indexes.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Names that were looked up, each once; `None` is an index that no interface has.
+/// Cache of looked-up names; `None` means that no interface has this index.
 #[derive(Debug, Default)]
-pub(super) struct Interfaces {
+pub(super) struct InterfaceNames {
     names: HashMap<u32, Option<String>>,
 }
 
-impl Interfaces {
-    /// The name of the interface with this index, where this machine has one.
+impl InterfaceNames {
+    /// Returns the name of the interface with this index, if this machine has such an interface.
     pub(super) fn name(&mut self, index: u32) -> Option<&str> {
         self.names
             .entry(index)
-            .or_insert_with(|| look_up(Path::new("/sys/class/net"), index))
+            .or_insert_with(|| find_name(Path::new("/sys/class/net"), index))
             .as_deref()
     }
 }
 
-fn look_up(directory: &Path, index: u32) -> Option<String> {
+fn find_name(directory: &Path, index: u32) -> Option<String> {
     let entries = std::fs::read_dir(directory).ok()?;
     entries.flatten().find_map(|entry| {
         let found = std::fs::read_to_string(entry.path().join("ifindex")).ok()?;
@@ -27,7 +27,7 @@ fn look_up(directory: &Path, index: u32) -> Option<String> {
             return None;
         }
         let name = entry.file_name();
-        // The kernel takes nearly any octet in a name; a terminal must not get them.
+        // The kernel accepts nearly any octet in a name, including terminal control characters.
         Some(
             name.to_string_lossy()
                 .chars()
@@ -42,15 +42,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_by_index_and_cleans_the_name() {
+    fn names_are_found_by_index_and_sanitized() {
         let directory = tempfile::tempdir().expect("a directory");
         for (name, index) in [("lo", "1\n"), ("e\u{1b}0", "7\n")] {
             let path = directory.path().join(name);
             std::fs::create_dir(&path).expect("a directory");
             std::fs::write(path.join("ifindex"), index).expect("a file");
         }
-        assert_eq!(look_up(directory.path(), 1).as_deref(), Some("lo"));
-        assert_eq!(look_up(directory.path(), 7).as_deref(), Some("e?0"));
-        assert_eq!(look_up(directory.path(), 2), None);
+        assert_eq!(find_name(directory.path(), 1).as_deref(), Some("lo"));
+        assert_eq!(find_name(directory.path(), 7).as_deref(), Some("e?0"));
+        assert_eq!(find_name(directory.path(), 2), None);
     }
 }

@@ -1,81 +1,81 @@
-//! IPv4 (RFC 791).
+//! IPv4 packets (RFC 791).
 
-use super::network::Network;
-use super::printer::{MAX_DEPTH, Printed, Printer, Truncated, first, rest, u8_at};
-use super::protocol::{self, Context};
+use super::enclosing_ip::EnclosingIp;
+use super::printer::{MAX_IP_DEPTH, PrintResult, Printer, Truncated, first, rest, u8_at};
+use super::protocol::{self, UpperLayerContext};
 use super::{checksum, ip4_options};
 use crate::packet::{TCP, UDP};
 
-/// Octets of a header without options.
-const HEADER: usize = 20;
-const RESERVED: u16 = 0x8000;
-const DO_NOT_FRAGMENT: u16 = 0x4000;
+/// Length of a header without options, in octets.
+const HEADER_LEN: usize = 20;
+const RESERVED_FLAG: u16 = 0x8000;
+const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
-/// The fragment's offset, in units of 8 octets.
-const OFFSET: u16 = 0x1fff;
+/// Mask of the fragment offset, which is in units of 8 octets.
+const FRAGMENT_OFFSET_MASK: u16 = 0x1fff;
 
-/// Prints an IPv4 packet: the one of the frame, or one quoted in an ICMP error.
-pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> Printed {
+/// Prints an IPv4 packet: the frame's, a tunnelled one, or one quoted in an ICMP error.
+pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult {
     p.protocol = "ip";
     match u8_at(bytes, 0)? >> 4 {
         4 => {}
         version => {
             match version {
-                6 => p.text("IP6, wrong link-layer encapsulation"),
+                6 => p.push_str("IP6, wrong link-layer encapsulation"),
                 _ => p.format(format_args!("IP{version}")),
             }
-            p.invalid();
+            p.push_invalid();
             return Ok(());
         }
     }
-    if !p.style.link {
-        p.text("IP ");
+    if !p.style.link_header {
+        p.push_str("IP ");
     }
-    let Some(header) = bytes.first_chunk::<HEADER>() else {
-        p.truncated();
+    let Some(header) = bytes.first_chunk::<HEADER_LEN>() else {
+        p.push_truncated();
         return Ok(());
     };
-    if length < HEADER {
-        p.text("truncated-ip ");
-        p.decimal(length as u32);
+    if length < HEADER_LEN {
+        p.push_str("truncated-ip ");
+        p.push_decimal(length as u32);
         return Ok(());
     }
     let header_length = usize::from(header[0] & 0x0f) * 4;
-    if header_length < HEADER {
-        p.text("bad-hlen ");
-        p.decimal(header_length as u32);
+    if header_length < HEADER_LEN {
+        p.push_str("bad-hlen ");
+        p.push_decimal(header_length as u32);
         return Ok(());
     }
     let claimed = usize::from(u16::from_be_bytes([header[2], header[3]]));
     if length < claimed {
-        p.text("truncated-ip - ");
-        p.decimal((claimed - length) as u32);
-        p.text(" bytes missing! ");
+        p.push_str("truncated-ip - ");
+        p.push_decimal((claimed - length) as u32);
+        p.push_str(" bytes missing! ");
     }
     if claimed < header_length {
-        p.text("bad-len ");
-        p.decimal(claimed as u32);
+        p.push_str("bad-len ");
+        p.push_decimal(claimed as u32);
         return Ok(());
     }
     let bytes = first(bytes, claimed);
     let fragment = u16::from_be_bytes([header[6], header[7]]);
-    let network = Network::Ip4(header, bytes);
-    if p.style.verbose > 0 && !verbose(p, header, bytes, header_length)? {
-        network.addresses(p);
-        p.text(": ");
-        p.truncated();
+    let network = EnclosingIp::Ip4(header, bytes);
+    if p.style.verbose > 0 && !print_verbose(p, header, bytes, header_length)? {
+        network.print_addresses(p);
+        p.push_str(": ");
+        p.push_truncated();
         return Ok(());
     }
     let protocol = header[9];
-    if fragment & OFFSET != 0 {
-        network.addresses(p);
-        p.text(": ip-proto-");
-        p.decimal(u32::from(protocol));
+    if fragment & FRAGMENT_OFFSET_MASK != 0 {
+        network.print_addresses(p);
+        p.push_str(": ip-proto-");
+        p.push_decimal(u32::from(protocol));
         return Ok(());
     }
     if protocol != TCP && protocol != UDP {
-        network.addresses(p);
-        p.text(": ");
+        network.print_addresses(p);
+        p.push_str(": ");
     }
     if bytes.len() < header_length {
         let captured = bytes.len();
@@ -84,13 +84,13 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> Printed {
         ));
         return Err(Truncated);
     }
-    if p.depth >= MAX_DEPTH {
-        protocol::unknown(p, protocol, claimed - header_length);
+    if p.ip_depth >= MAX_IP_DEPTH {
+        protocol::print_unknown(p, protocol, claimed - header_length);
         return Ok(());
     }
-    p.depth += 1;
-    let context = Context {
-        network,
+    p.ip_depth += 1;
+    let context = UpperLayerContext {
+        ip: network,
         fragmented: fragment & MORE_FRAGMENTS != 0,
     };
     let printed = protocol::print(
@@ -100,30 +100,30 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> Printed {
         claimed - header_length,
         context,
     );
-    p.depth -= 1;
+    p.ip_depth -= 1;
     printed
 }
 
-/// Prints the fields that `-v` shows and begins a new line; false where an option was cut.
-fn verbose(
+/// Prints the fields for `-v` and starts a new line; returns false if an option is truncated.
+fn print_verbose(
     p: &mut Printer,
-    header: &[u8; HEADER],
+    header: &[u8; HEADER_LEN],
     bytes: &[u8],
     header_length: usize,
-) -> Printed<bool> {
+) -> PrintResult<bool> {
     let [_, service, length_high, length_low, id_high, id_low, ..] = *header;
     p.format(format_args!("(tos 0x{service:x}"));
     // Explicit congestion notification (RFC 3168 section 5).
-    p.text(["", ",ECT(1)", ",ECT(0)", ",CE"][usize::from(service & 3)]);
+    p.push_str(["", ",ECT(1)", ",ECT(0)", ",CE"][usize::from(service & 3)]);
     let time_to_live = header[8];
     if time_to_live > 0 {
         p.format(format_args!(", ttl {time_to_live}"));
     }
     let id = u16::from_be_bytes([id_high, id_low]);
     let fragment = u16::from_be_bytes([header[6], header[7]]);
-    let offset = u32::from(fragment & OFFSET) * 8;
+    let offset = u32::from(fragment & FRAGMENT_OFFSET_MASK) * 8;
     p.format(format_args!(", id {id}, offset {offset}, flags ["));
-    flags(p, fragment);
+    print_flags(p, fragment);
     let (name, protocol) = (protocol::name(header[9]), header[9]);
     let length = u16::from_be_bytes([length_high, length_low]);
     p.format(format_args!(
@@ -131,40 +131,40 @@ fn verbose(
     ));
 
     let mut whole = true;
-    if header_length > HEADER {
-        p.text(", options (");
-        whole = ip4_options::print(p, rest(bytes, HEADER), header_length - HEADER)?;
+    if header_length > HEADER_LEN {
+        p.push_str(", options (");
+        whole = ip4_options::print(p, rest(bytes, HEADER_LEN), header_length - HEADER_LEN)?;
         if !whole {
-            p.text(" [truncated-option]");
+            p.push_str(" [truncated-option]");
         }
-        p.text(")");
+        p.push_str(")");
     }
     if let Some(header) = bytes.get(..header_length) {
         let computed = checksum::sum(&[header]);
         if computed != 0 {
             let found = u16::from_be_bytes([header[10], header[11]]);
-            let right = checksum::should_be(found, computed);
-            p.format(format_args!(", bad cksum {found:x} (->{right:x})!"));
+            let expected = checksum::expected(found, computed);
+            p.format(format_args!(", bad cksum {found:x} (->{expected:x})!"));
         }
     }
-    p.text(")\n    ");
+    p.push_str(")\n    ");
     Ok(whole)
 }
 
-fn flags(p: &mut Printer, fragment: u16) {
+fn print_flags(p: &mut Printer, fragment: u16) {
     let mut separator = "";
     for (flag, name) in [
         (MORE_FRAGMENTS, "+"),
-        (DO_NOT_FRAGMENT, "DF"),
-        (RESERVED, "rsvd"),
+        (DONT_FRAGMENT, "DF"),
+        (RESERVED_FLAG, "rsvd"),
     ] {
         if fragment & flag != 0 {
-            p.text(separator);
-            p.text(name);
+            p.push_str(separator);
+            p.push_str(name);
             separator = ", ";
         }
     }
     if separator.is_empty() {
-        p.text("none");
+        p.push_str("none");
     }
 }

@@ -1,7 +1,7 @@
-//! The options of IPv4 (RFC 791 section 3.1, RFC 2113 for the router alert).
+//! IPv4 options (RFC 791 section 3.1; RFC 2113 for the router alert).
 
 use super::address;
-use super::printer::{Printed, Printer, array_at, rest, u8_at, u16_at, u32_at};
+use super::printer::{PrintResult, Printer, array_at, rest, u8_at, u16_at, u32_at};
 
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
@@ -11,27 +11,27 @@ const LOOSE_SOURCE_ROUTE: u8 = 131;
 const STRICT_SOURCE_ROUTE: u8 = 137;
 const ROUTER_ALERT: u8 = 148;
 
-/// Prints `length` octets of options; false where one of them was cut.
-pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> Printed<bool> {
+/// Prints `length` octets of options; returns false if an option is truncated.
+pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult<bool> {
     let mut at = 0;
     while at < length {
         if at > 0 {
-            p.text(",");
+            p.push_str(",");
         }
         let kind = u8_at(bytes, at)?;
-        name(p, kind);
+        print_name(p, kind);
         let size = match kind {
             END | NO_OPERATION => 1,
             _ => match usize::from(u8_at(bytes, at + 1)?) {
                 size @ (0 | 1) => {
-                    bad_length(p, size);
+                    print_bad_length(p, size);
                     return Ok(true);
                 }
                 size => size,
             },
         };
         if size > length - at {
-            bad_length(p, size);
+            print_bad_length(p, size);
             return Ok(true);
         }
         let option = rest(bytes, at);
@@ -40,9 +40,9 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> Printed<boo
         }
         let printed = match kind {
             END => return Ok(true),
-            TIMESTAMP => timestamps(p, option, size),
-            RECORD_ROUTE | LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE => route(p, option, size),
-            ROUTER_ALERT => alert(p, option, size),
+            TIMESTAMP => print_timestamps(p, option, size),
+            RECORD_ROUTE | LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE => print_route(p, option, size),
+            ROUTER_ALERT => print_router_alert(p, option, size),
             _ => Ok(()),
         };
         if printed.is_err() {
@@ -53,8 +53,8 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> Printed<boo
     Ok(true)
 }
 
-fn name(p: &mut Printer, kind: u8) {
-    p.text(match kind {
+fn print_name(p: &mut Printer, kind: u8) {
+    p.push_str(match kind {
         END => "EOL",
         NO_OPERATION => "NOP",
         TIMESTAMP => "timestamp",
@@ -68,13 +68,13 @@ fn name(p: &mut Printer, kind: u8) {
     });
 }
 
-fn bad_length(p: &mut Printer, length: usize) {
+fn print_bad_length(p: &mut Printer, length: usize) {
     p.format(format_args!(" [bad length {length}]"));
 }
 
-fn alert(p: &mut Printer, option: &[u8], length: usize) -> Printed {
+fn print_router_alert(p: &mut Printer, option: &[u8], length: usize) -> PrintResult {
     if length < 4 {
-        bad_length(p, length);
+        print_bad_length(p, length);
         return Ok(());
     }
     match u16_at(option, 2)? {
@@ -84,39 +84,39 @@ fn alert(p: &mut Printer, option: &[u8], length: usize) -> Printed {
     Ok(())
 }
 
-/// A recorded or a given route: addresses behind a pointer to the next one. Where the length is wrong the last address
-/// reaches into what follows.
-fn route(p: &mut Printer, option: &[u8], length: usize) -> Printed {
+/// Prints a recorded route or a source route: a pointer to the next address, then the addresses. If
+/// the length is invalid, the last address overlaps the bytes after the option.
+fn print_route(p: &mut Printer, option: &[u8], length: usize) -> PrintResult {
     if length < 3 {
-        bad_length(p, length);
+        print_bad_length(p, length);
         return Ok(());
     }
     if !(length + 1).is_multiple_of(4) {
-        bad_length(p, length);
+        print_bad_length(p, length);
     }
     let found = u8_at(option, 2)?;
-    // A pointer counts from 1; 0 wraps to something far too big.
+    // Pointers are 1-based; a pointer of 0 wraps around to a large, invalid value.
     let pointer = u32::from(found).wrapping_sub(1);
     if pointer < 3 || !pointer.wrapping_add(1).is_multiple_of(4) || pointer > length as u32 + 1 {
         p.format(format_args!(" [bad ptr {found}]"));
     }
     for at in (3..length).step_by(4) {
         let octets = array_at(option, at)?;
-        p.text(" ");
-        address::ip4(p.out, octets);
+        p.push_str(" ");
+        address::write_ipv4(p.out, octets);
         if pointer > at as u32 {
-            p.text(",");
+            p.push_str(",");
         }
     }
     Ok(())
 }
 
-fn timestamps(p: &mut Printer, option: &[u8], length: usize) -> Printed {
+fn print_timestamps(p: &mut Printer, option: &[u8], length: usize) -> PrintResult {
     if length < 4 {
         p.format(format_args!("[bad length {length}]"));
         return Ok(());
     }
-    p.text(" TS{");
+    p.push_str(" TS{");
     let flags = u8_at(option, 3)?;
     let entry = if flags & 0x0f == 0 { 4 } else { 8 };
     if !(length - 4).is_multiple_of(entry) {
@@ -130,8 +130,8 @@ fn timestamps(p: &mut Printer, option: &[u8], length: usize) -> Printed {
     }
     let end = match flags & 0x0f {
         kind @ (0 | 1 | 3) => {
-            p.text(["TSONLY", "TS+ADDR", "", "PRESPEC"][usize::from(kind)]);
-            entries(p, option, length, entry, pointer)?
+            p.push_str(["TSONLY", "TS+ADDR", "", "PRESPEC"][usize::from(kind)]);
+            print_timestamp_entries(p, option, length, entry, pointer)?
         }
         kind => {
             p.format(format_args!("[bad ts type {kind}]"));
@@ -139,30 +139,30 @@ fn timestamps(p: &mut Printer, option: &[u8], length: usize) -> Printed {
         }
     };
     if pointer == end as u32 {
-        p.text(" ^ ");
+        p.push_str(" ^ ");
     }
     match flags >> 4 {
-        0 => p.text("}"),
+        0 => p.push_str("}"),
         hops => p.format(format_args!(" [{hops} hops not recorded]}} ")),
     }
     Ok(())
 }
 
-/// Prints the entries and returns where they end.
-fn entries(
+/// Prints the timestamp entries and returns the offset of their end.
+fn print_timestamp_entries(
     p: &mut Printer,
     option: &[u8],
     length: usize,
     entry: usize,
     pointer: u32,
-) -> Printed<usize> {
+) -> PrintResult<usize> {
     let mut at = 4;
     while at < length {
         let time = u32_at(option, at + entry - 4)?;
-        p.text(if pointer == at as u32 { " ^ " } else { " " });
+        p.push_str(if pointer == at as u32 { " ^ " } else { " " });
         p.format(format_args!("{time}@"));
         if entry == 8 {
-            address::ip4(p.out, array_at(option, at)?);
+            address::write_ipv4(p.out, array_at(option, at)?);
         }
         at += entry;
     }

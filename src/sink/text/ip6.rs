@@ -1,50 +1,50 @@
-//! IPv6 (RFC 8200), and jumbograms (RFC 2675).
+//! IPv6 packets (RFC 8200), including jumbograms (RFC 2675).
 
-use super::ip6_extensions::{self as extensions, Jumbo};
-use super::network::Network;
-use super::printer::{MAX_DEPTH, Printed, Printer, first, rest, u8_at};
-use super::protocol::{self, Context};
+use super::enclosing_ip::EnclosingIp;
+use super::ip6_extensions::{self, JumboPayload};
+use super::printer::{MAX_IP_DEPTH, PrintResult, Printer, first, rest, u8_at};
+use super::protocol::{self, UpperLayerContext};
 use crate::packet::{TCP, UDP};
 
-/// Octets of the header.
-const HEADER: usize = 40;
+/// Length of the header, in octets.
+const HEADER_LEN: usize = 40;
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
-const DESTINATION: u8 = 60;
+const DESTINATION_OPTIONS: u8 = 60;
 
-/// What the chain of extension headers has shown so far.
+/// Position in the chain of extension headers, with the values found so far.
 #[derive(Debug, Clone, Copy)]
-struct Chain {
-    /// The header to come.
-    next: u8,
-    /// Where it begins, from the start of the IPv6 header.
-    at: usize,
-    /// How many octets the packet claims to have from there on.
-    left: usize,
-    /// The payload's length: the header's, or the jumbo option's.
-    payload: u32,
-    jumbo: Jumbo,
-    /// Whether there was any extension header.
-    extended: bool,
+struct ExtensionChain {
+    /// Protocol number of the next header.
+    next_header: u8,
+    /// Offset of the next header from the start of the IPv6 header.
+    offset: usize,
+    /// Number of octets from `offset` on, according to the claimed length of the packet.
+    remaining: usize,
+    /// Payload length from the IPv6 header or the jumbo option.
+    payload_len: u32,
+    jumbo: JumboPayload,
+    /// True after the first extension header.
+    has_extensions: bool,
     fragmented: bool,
 }
 
-/// Prints an IPv6 packet: the one of the frame, or one quoted in an ICMPv6 error.
-pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> Printed {
+/// Prints an IPv6 packet: the frame's or a tunnelled one.
+pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult {
     p.protocol = "ip6";
-    let Some(header) = bytes.first_chunk::<HEADER>() else {
-        p.truncated();
+    let Some(header) = bytes.first_chunk::<HEADER_LEN>() else {
+        p.push_truncated();
         return Ok(());
     };
-    if length < HEADER {
-        p.text("truncated-ip6 ");
-        p.decimal(length as u32);
+    if length < HEADER_LEN {
+        p.push_str("truncated-ip6 ");
+        p.push_decimal(length as u32);
         return Ok(());
     }
-    if !p.style.link {
-        p.text("IP6 ");
+    if !p.style.link_header {
+        p.push_str("IP6 ");
     }
     let version = header[0] >> 4;
     if version != 6 {
@@ -52,147 +52,157 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> Printed {
         return Ok(());
     }
     let payload = u16::from_be_bytes([header[4], header[5]]);
-    // 0 may be a jumbogram, which only its extension headers tell.
+    // A payload length of 0 can mean a jumbogram: only the extension headers show this.
     let claimed = match usize::from(payload) {
-        0 => length + HEADER,
+        0 => length + HEADER_LEN,
         payload => {
-            missing(p, length, payload + HEADER);
-            payload + HEADER
+            print_missing_bytes(p, length, payload + HEADER_LEN);
+            payload + HEADER_LEN
         }
     };
     if p.style.verbose > 0 {
-        verbose(p, header, payload);
+        print_verbose(p, header, payload);
     }
-    if p.depth >= MAX_DEPTH {
-        protocol::unknown(p, header[6], usize::from(payload));
+    if p.ip_depth >= MAX_IP_DEPTH {
+        protocol::print_unknown(p, header[6], usize::from(payload));
         return Ok(());
     }
-    p.depth += 1;
-    let chain = Chain {
-        next: header[6],
-        at: HEADER,
-        left: claimed - HEADER,
-        payload: u32::from(payload),
-        jumbo: Jumbo::None,
-        extended: false,
+    p.ip_depth += 1;
+    let chain = ExtensionChain {
+        next_header: header[6],
+        offset: HEADER_LEN,
+        remaining: claimed - HEADER_LEN,
+        payload_len: u32::from(payload),
+        jumbo: JumboPayload::None,
+        has_extensions: false,
         fragmented: false,
     };
-    let printed = follow(p, header, bytes, length, claimed, chain);
-    p.depth -= 1;
+    let printed = print_chain(p, header, bytes, length, claimed, chain);
+    p.ip_depth -= 1;
     printed
 }
 
-/// Prints the extension headers and what they lead to.
-fn follow(
+/// Prints the extension headers and the payload.
+fn print_chain(
     p: &mut Printer,
-    header: &[u8; HEADER],
+    header: &[u8; HEADER_LEN],
     all: &[u8],
     length: usize,
     claimed: usize,
-    mut chain: Chain,
-) -> Printed {
+    mut chain: ExtensionChain,
+) -> PrintResult {
     let bytes = first(all, claimed);
-    if chain.next != TCP && chain.next != UDP {
-        Network::Ip6(header, bytes).addresses(p);
-        p.text(": ");
+    if chain.next_header != TCP && chain.next_header != UDP {
+        EnclosingIp::Ip6(header, bytes).print_addresses(p);
+        p.push_str(": ");
     }
     loop {
-        let here = rest(bytes, chain.at);
-        let advance = match chain.next {
-            HOP_BY_HOP if chain.extended => {
-                p.text("[The Hop-by-Hop Options header ");
-                p.text(if header[6] == HOP_BY_HOP {
+        let here = rest(bytes, chain.offset);
+        let advance = match chain.next_header {
+            HOP_BY_HOP if chain.has_extensions => {
+                p.push_str("[The Hop-by-Hop Options header ");
+                p.push_str(if header[6] == HOP_BY_HOP {
                     "was already found]"
                 } else {
                     "don't follow the IPv6 header]"
                 });
-                p.invalid();
+                p.push_invalid();
                 return Ok(());
             }
             HOP_BY_HOP => {
-                let advance =
-                    extensions::hop_by_hop(p, here, &mut chain.jumbo, &mut chain.payload)?;
-                if chain.payload == 0 && chain.jumbo == Jumbo::None {
-                    p.text("[No valid Jumbo Payload Hop-by-Hop option found]");
-                    p.invalid();
+                let advance = ip6_extensions::print_hop_by_hop(
+                    p,
+                    here,
+                    &mut chain.jumbo,
+                    &mut chain.payload_len,
+                )?;
+                if chain.payload_len == 0 && chain.jumbo == JumboPayload::None {
+                    p.push_str("[No valid Jumbo Payload Hop-by-Hop option found]");
+                    p.push_invalid();
                     return Ok(());
                 }
                 advance
             }
-            DESTINATION => extensions::destination(p, here)?,
+            DESTINATION_OPTIONS => ip6_extensions::print_destination_options(p, here)?,
             FRAGMENT => {
                 chain.fragmented = true;
-                let advance = extensions::fragment(p, here, header, chain.at)?;
-                // A fragment that ends here says no more.
+                let advance = ip6_extensions::print_fragment(p, here, header, chain.offset)?;
+                // The line ends here if no bytes after the fragment header were captured.
                 advance.filter(|advance| here.len() > *advance)
             }
-            ROUTING => extensions::routing(p, here)?,
-            _ => return payload(p, header, all, length, claimed, chain),
+            ROUTING => ip6_extensions::print_routing(p, here)?,
+            _ => return print_payload(p, header, all, length, claimed, chain),
         };
         let Some(advance) = advance else {
             return Ok(());
         };
-        chain.next = u8_at(here, 0)?;
-        chain.extended = true;
+        chain.next_header = u8_at(here, 0)?;
+        chain.has_extensions = true;
         p.protocol = "ip6";
         if here.is_empty() {
             return Ok(());
         }
-        if chain.left < advance {
-            p.truncated();
+        if chain.remaining < advance {
+            p.push_truncated();
             return Ok(());
         }
-        chain.at += advance;
-        chain.left -= advance;
+        chain.offset += advance;
+        chain.remaining -= advance;
     }
 }
 
-/// Hands what is no extension header on.
-fn payload(
+/// Prints the payload after the last extension header.
+fn print_payload(
     p: &mut Printer,
-    header: &[u8; HEADER],
+    header: &[u8; HEADER_LEN],
     all: &[u8],
     length: usize,
     claimed: usize,
-    chain: Chain,
-) -> Printed {
+    chain: ExtensionChain,
+) -> PrintResult {
     let (bytes, left) = match chain.jumbo {
-        Jumbo::Valid => {
-            let claimed = chain.payload as usize + HEADER;
-            if claimed < chain.at {
-                p.truncated();
+        JumboPayload::Valid => {
+            let claimed = chain.payload_len as usize + HEADER_LEN;
+            if claimed < chain.offset {
+                p.push_truncated();
                 return Ok(());
             }
-            missing(p, length, claimed);
-            (first(all, claimed), claimed - chain.at)
+            print_missing_bytes(p, length, claimed);
+            (first(all, claimed), claimed - chain.offset)
         }
-        Jumbo::None if chain.payload > 0 => (first(all, claimed), chain.left),
-        // There is no room for the extension headers that were found.
-        Jumbo::None if chain.extended => {
-            p.truncated();
+        JumboPayload::None if chain.payload_len > 0 => (first(all, claimed), chain.remaining),
+        // The payload length 0 contradicts the extension headers that were found.
+        JumboPayload::None if chain.has_extensions => {
+            p.push_truncated();
             return Ok(());
         }
-        Jumbo::None => (first(all, HEADER), 0),
+        JumboPayload::None => (first(all, HEADER_LEN), 0),
     };
-    let context = Context {
-        network: Network::Ip6(header, bytes),
+    let context = UpperLayerContext {
+        ip: EnclosingIp::Ip6(header, bytes),
         fragmented: chain.fragmented,
     };
-    protocol::print(p, chain.next, rest(bytes, chain.at), left, context)
+    protocol::print(
+        p,
+        chain.next_header,
+        rest(bytes, chain.offset),
+        left,
+        context,
+    )
 }
 
-fn missing(p: &mut Printer, length: usize, claimed: usize) {
+fn print_missing_bytes(p: &mut Printer, length: usize, claimed: usize) {
     if length < claimed {
-        p.text("truncated-ip6 - ");
-        p.decimal((claimed - length) as u32);
-        p.text(" bytes missing!");
+        p.push_str("truncated-ip6 - ");
+        p.push_decimal((claimed - length) as u32);
+        p.push_str(" bytes missing!");
     }
 }
 
-fn verbose(p: &mut Printer, header: &[u8; HEADER], payload: u16) {
+fn print_verbose(p: &mut Printer, header: &[u8; HEADER_LEN], payload: u16) {
     let [first, second, third, fourth, ..] = *header;
     let flow = u32::from_be_bytes([first, second, third, fourth]);
-    p.text("(");
+    p.push_str("(");
     let (class, label) = (flow >> 20 & 0xff, flow & 0x000f_ffff);
     if class != 0 {
         p.format(format_args!("class 0x{class:02x}, "));

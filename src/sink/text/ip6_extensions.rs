@@ -1,10 +1,10 @@
-//! The extension headers of IPv6 (RFC 8200 section 4), with the jumbo option (RFC 2675), the home address option
-//! (RFC 6275 section 6.3) and the segment routing header (RFC 8754).
+//! IPv6 extension headers (RFC 8200 section 4), with the jumbo option (RFC 2675), the home address
+//! option (RFC 6275 section 6.3) and the segment routing header (RFC 8754).
 //!
-//! Each printer returns the header's length, or nothing where the line ends here.
+//! Each printer returns the header's length in octets, or `None` if nothing follows on the line.
 
 use super::address;
-use super::printer::{Printed, Printer, Truncated, array_at, u8_at, u16_at, u32_at};
+use super::printer::{PrintResult, Printer, Truncated, array_at, u8_at, u16_at, u32_at};
 
 const PAD_1: u8 = 0x00;
 const PAD_N: u8 = 0x01;
@@ -12,54 +12,57 @@ const ROUTER_ALERT: u8 = 0x05;
 const JUMBO: u8 = 0xc2;
 const HOME_ADDRESS: u8 = 0xc9;
 
-/// Whether a jumbo option gave the payload's length.
+/// Source of the payload's length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Jumbo {
-    /// Not so far.
+pub(super) enum JumboPayload {
+    /// No valid jumbo option was found so far: the length in the IPv6 header applies.
     None,
-    /// It did.
+    /// A jumbo option contained the length.
     Valid,
 }
 
 /// Prints the hop-by-hop options header; a valid jumbo option sets `payload`.
-pub(super) fn hop_by_hop(
+pub(super) fn print_hop_by_hop(
     p: &mut Printer,
     bytes: &[u8],
-    jumbo: &mut Jumbo,
+    jumbo: &mut JumboPayload,
     payload: &mut u32,
-) -> Printed<Option<usize>> {
+) -> PrintResult<Option<usize>> {
     p.protocol = "hbhopt";
     let length = (usize::from(u8_at(bytes, 1)?) + 1) * 8;
     let Some(options) = bytes.get(2..length) else {
-        p.truncated();
+        p.push_truncated();
         return Ok(None);
     };
-    p.text("HBH ");
+    p.push_str("HBH ");
     if print_options(p, options, Some((jumbo, payload))).is_err() {
-        p.truncated();
+        p.push_truncated();
         return Ok(None);
     }
     Ok(Some(length))
 }
 
 /// Prints the destination options header.
-pub(super) fn destination(p: &mut Printer, bytes: &[u8]) -> Printed<Option<usize>> {
+pub(super) fn print_destination_options(
+    p: &mut Printer,
+    bytes: &[u8],
+) -> PrintResult<Option<usize>> {
     p.protocol = "dstopt";
     let length = (usize::from(u8_at(bytes, 1)?) + 1) * 8;
     let Some(options) = bytes.get(2..length) else {
-        p.truncated();
+        p.push_truncated();
         return Ok(None);
     };
-    p.text("DSTOPT ");
+    p.push_str("DSTOPT ");
     if p.style.verbose > 0 && print_options(p, options, None).is_err() {
-        p.truncated();
+        p.push_truncated();
         return Ok(None);
     }
     Ok(Some(length))
 }
 
-/// The kind and the whole length of the option at `at`, where the options have room for it.
-fn option_at(options: &[u8], at: usize) -> Printed<(u8, usize)> {
+/// Returns the kind and the total length of the option at `at`, if it fits into the options.
+fn option_at(options: &[u8], at: usize) -> PrintResult<(u8, usize)> {
     let kind = u8_at(options, at)?;
     let length = match kind {
         PAD_1 => 1,
@@ -74,37 +77,37 @@ fn option_at(options: &[u8], at: usize) -> Printed<(u8, usize)> {
 fn print_options(
     p: &mut Printer,
     options: &[u8],
-    mut hop_by_hop: Option<(&mut Jumbo, &mut u32)>,
-) -> Printed {
+    mut hop_by_hop: Option<(&mut JumboPayload, &mut u32)>,
+) -> PrintResult {
     let verbose = p.style.verbose > 0;
     let (mut at, mut seen) = (0, false);
     while at < options.len() {
         let (kind, length) = option_at(options, at)?;
         match kind {
-            PAD_1 if verbose => p.text("(pad1)"),
-            PAD_N if verbose => p.text("(padn)"),
+            PAD_1 if verbose => p.push_str("(pad1)"),
+            PAD_N if verbose => p.push_str("(padn)"),
             PAD_1 | PAD_N => {}
             ROUTER_ALERT => {
-                fixed(p, options, at, "rtalert", 4)?;
+                check_option_len(p, options, at, "rtalert", 4)?;
                 let value = u16_at(options, at + 2)?;
                 if verbose {
                     p.format(format_args!("(rtalert: 0x{value:04x}) "));
                 }
             }
             JUMBO => {
-                fixed(p, options, at, "jumbo", 6)?;
+                check_option_len(p, options, at, "jumbo", 6)?;
                 let value = u32_at(options, at + 2)?;
                 let verdict = if seen {
                     " - already seen"
                 } else {
-                    judge(value, &mut hop_by_hop)
+                    apply_jumbo(value, &mut hop_by_hop)
                 };
                 seen = true;
                 if verbose {
                     p.format(format_args!("(jumbo: {value}{verdict}) "));
                 }
             }
-            HOME_ADDRESS => home_address(p, options, at, length)?,
+            HOME_ADDRESS => print_home_address(p, options, at, length)?,
             _ if verbose => {
                 let length = length - 2;
                 p.format(format_args!("(opt_type 0x{kind:02x}: len={length})"));
@@ -114,13 +117,19 @@ fn print_options(
         at += length;
     }
     if verbose {
-        p.text(" ");
+        p.push_str(" ");
     }
     Ok(())
 }
 
-/// Holds an option against the only length that it may have.
-fn fixed(p: &mut Printer, options: &[u8], at: usize, name: &str, length: usize) -> Printed {
+/// Checks that an option has its only valid length, and prints an error if it does not.
+fn check_option_len(
+    p: &mut Printer,
+    options: &[u8],
+    at: usize,
+    name: &str,
+    length: usize,
+) -> PrintResult {
     if options.len() - at < length {
         p.format(format_args!("({name}: trunc)"));
         return Err(Truncated);
@@ -134,24 +143,24 @@ fn fixed(p: &mut Printer, options: &[u8], at: usize, name: &str, length: usize) 
     }
 }
 
-/// What is wrong with a jumbo option, or nothing, and then it holds.
-fn judge(value: u32, hop_by_hop: &mut Option<(&mut Jumbo, &mut u32)>) -> &'static str {
+/// Applies a valid jumbo option and returns an empty text, or returns the error to print.
+fn apply_jumbo(value: u32, hop_by_hop: &mut Option<(&mut JumboPayload, &mut u32)>) -> &'static str {
     match hop_by_hop {
         None => " - not a hop-by-hop option",
         Some((_, payload)) if **payload != 0 => " - payload len != 0",
         Some(_) if value < 65536 => " - < 65536",
         Some((jumbo, payload)) => {
-            **jumbo = Jumbo::Valid;
+            **jumbo = JumboPayload::Valid;
             **payload = value;
             ""
         }
     }
 }
 
-fn home_address(p: &mut Printer, options: &[u8], at: usize, length: usize) -> Printed {
+fn print_home_address(p: &mut Printer, options: &[u8], at: usize, length: usize) -> PrintResult {
     const LENGTH: usize = 18;
     if options.len() - at < LENGTH {
-        p.text("(homeaddr: trunc)");
+        p.push_str("(homeaddr: trunc)");
         return Err(Truncated);
     }
     if length < LENGTH {
@@ -163,15 +172,15 @@ fn home_address(p: &mut Printer, options: &[u8], at: usize, length: usize) -> Pr
         return Ok(());
     }
     let octets = array_at(options, at + 2)?;
-    p.text("(homeaddr: ");
-    address::ip6(p.out, octets);
+    p.push_str("(homeaddr: ");
+    address::write_ipv6(p.out, octets);
     let inner = options.get(at + LENGTH..at + length).unwrap_or_default();
     let mut at = 0;
     while at < inner.len() {
         let (kind, length) = option_at(inner, at)?;
         match kind {
-            PAD_1 => p.text(", pad1"),
-            PAD_N => p.text(", padn"),
+            PAD_1 => p.push_str(", pad1"),
+            PAD_N => p.push_str(", padn"),
             _ => {
                 let length = length - 2;
                 p.format(format_args!(", sopt_type 0x{kind:02x}: len={length}"));
@@ -179,17 +188,17 @@ fn home_address(p: &mut Printer, options: &[u8], at: usize, length: usize) -> Pr
         }
         at += length;
     }
-    p.text(")");
+    p.push_str(")");
     Ok(())
 }
 
-/// Prints the fragment header, which begins `at` octets after the IPv6 header.
-pub(super) fn fragment(
+/// Prints the fragment header, which begins `at` octets after the start of the IPv6 header.
+pub(super) fn print_fragment(
     p: &mut Printer,
     bytes: &[u8],
     header: &[u8; 40],
     at: usize,
-) -> Printed<Option<usize>> {
+) -> PrintResult<Option<usize>> {
     const LENGTH: usize = 8;
     p.protocol = "frag6";
     let id = if p.style.verbose > 0 {
@@ -199,9 +208,10 @@ pub(super) fn fragment(
     };
     let offset = u16_at(bytes, 2)? & 0xfff8;
     let payload = u64::from(u16::from_be_bytes([header[4], header[5]])) + 40;
-    // Without room for the headers in front of it this becomes huge; so it does in tcpdump.
+    // If the payload is shorter than the headers before the fragment, the length wraps around to a
+    // huge number, as in tcpdump.
     let length = payload.wrapping_sub((at + LENGTH) as u64);
-    p.text("frag (");
+    p.push_str("frag (");
     if p.style.verbose > 0 {
         p.format(format_args!("0x{id:08x}:"));
     }
@@ -209,24 +219,24 @@ pub(super) fn fragment(
     if offset != 0 {
         return Ok(None);
     }
-    p.text(" ");
+    p.push_str(" ");
     Ok(Some(LENGTH))
 }
 
 /// Prints a routing header.
-pub(super) fn routing(p: &mut Printer, bytes: &[u8]) -> Printed<Option<usize>> {
+pub(super) fn print_routing(p: &mut Printer, bytes: &[u8]) -> PrintResult<Option<usize>> {
     if bytes.is_empty() {
-        p.truncated();
+        p.push_truncated();
         return Ok(None);
     }
     p.protocol = "rt6";
-    p.text("RT6");
+    p.push_str("RT6");
     let length = u8_at(bytes, 1)?;
     p.format(format_args!(" (len={length}"));
     let kind = u8_at(bytes, 2)?;
     p.format(format_args!(", type={kind}"));
     if kind == 0 {
-        p.text(" [Deprecated]");
+        p.push_str(" [Deprecated]");
     }
     let left = u8_at(bytes, 3)?;
     p.format(format_args!(", segleft={left}"));
@@ -248,21 +258,21 @@ pub(super) fn routing(p: &mut Printer, bytes: &[u8]) -> Printed<Option<usize>> {
             p.format(format_args!(", tag={tag:x}"));
         }
         _ => {
-            p.text(" (unknown type)");
-            p.invalid();
+            p.push_str(" (unknown type)");
+            p.push_invalid();
             return Ok(None);
         }
     }
     if length % 2 == 1 {
         p.format(format_args!(" (invalid length {length})"));
-        p.invalid();
+        p.push_invalid();
         return Ok(None);
     }
     for segment in 0..usize::from(length / 2) {
         let octets = array_at(bytes, 8 + segment * 16)?;
         p.format(format_args!(", [{segment}]"));
-        address::ip6(p.out, octets);
+        address::write_ipv6(p.out, octets);
     }
-    p.text(") ");
+    p.push_str(") ");
     Ok(Some((usize::from(length) + 1) * 8))
 }

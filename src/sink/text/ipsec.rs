@@ -1,15 +1,15 @@
-//! IPsec's headers: AH (RFC 4302), ESP (RFC 4303) and IPComp (RFC 3173).
+//! IPsec headers: AH (RFC 4302), ESP (RFC 4303) and IPComp (RFC 3173).
 
-use super::printer::{Printed, Printer, u8_at, u16_at, u32_at};
+use super::printer::{PrintResult, Printer, u8_at, u16_at, u32_at};
 
-/// Prints an authentication header and returns its length.
-pub(super) fn authentication(p: &mut Printer, bytes: &[u8]) -> Printed<usize> {
-    p.text("AH");
-    let words = u8_at(bytes, 1)?;
-    let length = (usize::from(words) + 2) * 4;
-    p.text("(");
+/// Prints an authentication header and returns its length in octets.
+pub(super) fn print_ah(p: &mut Printer, bytes: &[u8]) -> PrintResult<usize> {
+    p.push_str("AH");
+    let payload_len = u8_at(bytes, 1)?;
+    let length = (usize::from(payload_len) + 2) * 4;
+    p.push_str("(");
     if p.style.verbose > 0 {
-        p.format(format_args!("length={words}({length}-bytes),"));
+        p.format(format_args!("length={payload_len}({length}-bytes),"));
     }
     let reserved = u16_at(bytes, 2)?;
     if reserved != 0 {
@@ -21,17 +21,17 @@ pub(super) fn authentication(p: &mut Printer, bytes: &[u8]) -> Printed<usize> {
     p.format(format_args!("seq=0x{sequence:x},icv=0x"));
     for at in 12..length {
         let octet = u8_at(bytes, at)?;
-        p.hex(&[octet]);
+        p.push_hex(&[octet]);
     }
-    p.text("): ");
+    p.push_str("): ");
     Ok(length)
 }
 
-/// Prints the front of an encapsulated payload; the rest is encrypted.
-pub(super) fn encapsulated(p: &mut Printer, bytes: &[u8], length: usize) -> Printed {
+/// Prints the header of an encapsulating security payload, whose contents are encrypted.
+pub(super) fn print_esp(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult {
     p.protocol = "esp";
     if bytes.len() <= 8 {
-        p.truncated();
+        p.push_truncated();
         return Ok(());
     }
     let (index, sequence) = (u32_at(bytes, 0)?, u32_at(bytes, 4)?);
@@ -41,8 +41,8 @@ pub(super) fn encapsulated(p: &mut Printer, bytes: &[u8], length: usize) -> Prin
     Ok(())
 }
 
-/// Prints the header of a compressed payload.
-pub(super) fn compressed(p: &mut Printer, bytes: &[u8]) -> Printed {
+/// Prints the header of a compressed IP payload.
+pub(super) fn print_ipcomp(p: &mut Printer, bytes: &[u8]) -> PrintResult {
     p.protocol = "ipcomp";
     let index = u16_at(bytes, 2)?;
     p.format(format_args!("IPComp(cpi=0x{index:04x})"));

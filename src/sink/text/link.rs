@@ -1,62 +1,63 @@
-//! The link layers (<https://www.tcpdump.org/linktypes.html>): which printer a frame begins with, and those that are
-//! nothing but an address family or no header at all.
+//! Link-layer types (<https://www.tcpdump.org/linktypes.html>): selection of a frame's printer, and
+//! the printers of BSD loopback and raw IP frames.
 
-use super::printer::{Printed, Printer, array_at, rest, u8_at};
+use super::printer::{PrintResult, Printer, array_at, rest, u8_at};
 use super::{dump, ethernet, ip4, ip6, sll};
 use crate::packet::LinkType;
 
-/// Prints a frame and returns how long its link header is.
+/// Prints a frame and returns the length of its link header.
 #[inline]
 pub(super) fn print(
     p: &mut Printer,
     link: LinkType,
     bytes: &[u8],
     length: usize,
-) -> Printed<usize> {
+) -> PrintResult<usize> {
     match link {
         LinkType::ETHERNET => ethernet::print(p, bytes, length),
-        LinkType::NULL | LinkType::LOOP => family(p, bytes, length),
+        LinkType::NULL | LinkType::LOOP => print_null(p, bytes, length),
         LinkType::RAW | LinkType::RAW_12 | LinkType::RAW_14 | LinkType::IPV4 | LinkType::IPV6 => {
-            raw(p, bytes, length)
+            print_raw(p, bytes, length)
         }
-        LinkType::LINUX_SLL => sll::print_1(p, bytes, length),
-        LinkType::LINUX_SLL2 => sll::print_2(p, bytes, length),
+        LinkType::LINUX_SLL => sll::print_v1(p, bytes, length),
+        LinkType::LINUX_SLL2 => sll::print_v2(p, bytes, length),
         _ => {
             p.protocol = "unsupported";
-            p.text("UNSUPPORTED");
-            dump::hex_and_ascii(p.out, bytes);
+            p.push_str("UNSUPPORTED");
+            dump::write_hex_and_ascii(p.out, bytes);
             Ok(0)
         }
     }
 }
 
-/// BSD's loopback header: an address family of 32 bits.
-fn family(p: &mut Printer, bytes: &[u8], length: usize) -> Printed<usize> {
-    const HEADER: usize = 4;
+/// Prints a frame with BSD's loopback header: a 32-bit address family.
+fn print_null(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult<usize> {
+    const HEADER_LEN: usize = 4;
     p.protocol = "null";
-    // The byte order is that of the machine that captured; families are small, so the other order shows itself.
+    // The header is in the byte order of the capturing machine. Address families are small numbers,
+    // so nonzero upper bits show the opposite byte order.
     let family = match u32::from_le_bytes(array_at(bytes, 0)?) {
         family if family >> 16 != 0 => family.swap_bytes(),
         family => family,
     };
-    if p.style.link {
-        family_header(p, family, length);
+    if p.style.link_header {
+        print_null_header(p, family, length);
     }
-    let (inner, left) = (rest(bytes, HEADER), length - HEADER);
+    let (inner, left) = (rest(bytes, HEADER_LEN), length - HEADER_LEN);
     match family {
         2 => ip4::print(p, inner, left)?,
         24 | 28 | 30 => ip6::print(p, inner, left)?,
         _ => {
-            if !p.style.link {
-                family_header(p, family, length);
+            if !p.style.link_header {
+                print_null_header(p, family, length);
             }
-            p.unknown_bytes(inner);
+            p.dump_undissected(inner);
         }
     }
-    Ok(HEADER)
+    Ok(HEADER_LEN)
 }
 
-fn family_header(p: &mut Printer, family: u32, length: usize) {
+fn print_null_header(p: &mut Printer, family: u32, length: usize) {
     let name = match family {
         2 => Some("IPv4"),
         6 => Some("NS"),
@@ -67,7 +68,7 @@ fn family_header(p: &mut Printer, family: u32, length: usize) {
         _ => None,
     };
     match (p.style.quiet, name) {
-        (true, Some(name)) => p.text(name),
+        (true, Some(name)) => p.push_str(name),
         (true, None) => p.format(format_args!("Unknown AF {family}")),
         (false, name) => {
             let name = name.unwrap_or("Unknown");
@@ -77,11 +78,11 @@ fn family_header(p: &mut Printer, family: u32, length: usize) {
     p.format(format_args!(", length {length}: "));
 }
 
-/// IP without a link header; the first four bits say which.
-fn raw(p: &mut Printer, bytes: &[u8], length: usize) -> Printed<usize> {
+/// Prints an IP packet without a link header; its first four bits are the IP version.
+fn print_raw(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult<usize> {
     p.protocol = "raw";
-    if p.style.link {
-        p.text("ip: ");
+    if p.style.link_header {
+        p.push_str("ip: ");
     }
     p.protocol = "ipn";
     match u8_at(bytes, 0)? >> 4 {

@@ -1,10 +1,11 @@
-//! Packets as lines of text, as tcpdump(1) 4.99 prints them with `-nn` where it dissects no further.
+//! Packets as lines of text, in the format that tcpdump(1) 4.99 prints with `-nn`, without
+//! application protocols.
 
 mod arp;
 mod checksum;
-mod clock;
 mod colour;
 mod dump;
+mod enclosing_ip;
 mod ethernet;
 mod ethertype;
 mod icmp;
@@ -17,77 +18,78 @@ mod ip6_extensions;
 mod ipsec;
 mod link;
 mod mptcp;
-mod network;
 mod printer;
 mod protocol;
 mod sequence;
 mod sll;
 mod tcp;
 mod tcp_options;
+mod timestamp;
 mod udp;
 
-pub(super) use clock::Times;
-pub use printer::{Clock, Dump, Style};
+pub use printer::{Dump, Style, TimestampFormat};
+pub(super) use timestamp::TimestampWriter;
 
-use super::{Depends, Format, Lines, Needs, Open, Shown, address, number};
-use crate::owners::comment;
+use super::{Depends, Format, Lines, Requirement, Shown, SinkFactory, address, number};
 use crate::packet::{Frame, Lane, Packet};
-use interface::Interfaces;
+use crate::process::comment;
+use interface::InterfaceNames;
 use printer::Printer;
-use sequence::Sequences;
+use sequence::SeqBaseTable;
 
-/// The most that libpcap takes for a frame's length, in bytes.
-const MAX_FRAME: u32 = 262_144;
+/// Largest frame length that libpcap accepts, in bytes.
+const MAX_FRAME_LEN: u32 = 262_144;
 
-/// Text's row of the formats.
+/// The text format's row in the table of formats.
 pub(super) const FORMAT: Format = Format {
     name: "text",
     extension: "txt",
     about: "lines as tcpdump prints them",
-    open: Open::Shown(|writer, style| Box::new(Shown::new(writer, Text::new(style.clone())))),
+    factory: SinkFactory::Packets(|writer, style| {
+        Box::new(Shown::new(writer, Text::new(style.clone())))
+    }),
 };
 
-/// Makes a line (with `-v` or a dump, several) of a packet.
+/// Formatter that prints one line per packet, or several with `-v` or a dump.
 #[derive(Debug)]
 pub struct Text {
     style: Style,
-    times: Times,
-    sequences: Sequences,
-    interfaces: Interfaces,
-    /// Packets printed.
-    printed: u64,
+    timestamps: TimestampWriter,
+    sequences: SeqBaseTable,
+    interfaces: InterfaceNames,
+    packets_printed: u64,
 }
 
 impl Text {
-    /// Lines of this style.
+    /// Returns a formatter for lines in this style, in the local time zone.
     pub fn new(style: Style) -> Text {
         Text {
             style,
-            times: Times::new(),
-            sequences: Sequences::default(),
-            interfaces: Interfaces::default(),
-            printed: 0,
+            timestamps: TimestampWriter::new(),
+            sequences: SeqBaseTable::default(),
+            interfaces: InterfaceNames::default(),
+            packets_printed: 0,
         }
     }
 
-    /// Everything of a packet but the newline at its end.
+    /// Prints a frame's line or lines, without the final newline.
     #[inline]
-    fn print(&mut self, frame: &Frame, out: &mut Vec<u8>) {
-        if self.style.number {
-            let number = self.printed as u32;
+    fn print_frame(&mut self, frame: &Frame, out: &mut Vec<u8>) {
+        if self.style.packet_numbers {
+            let number = self.packets_printed as u32;
             out.extend_from_slice(format!("{number:5}  ").as_bytes());
         }
-        if invalid_lengths(out, frame) {
+        if print_invalid_lengths(out, frame) {
             return;
         }
-        self.times.write(out, frame.time, &self.style);
+        self.timestamps.write(out, frame.time, &self.style);
         let mut printer = Printer {
             out,
             style: &self.style,
             protocol: "",
             sequences: &mut self.sequences,
             interfaces: &mut self.interfaces,
-            depth: 0,
+            ip_depth: 0,
         };
         let header = match link::print(
             &mut printer,
@@ -97,15 +99,15 @@ impl Text {
         ) {
             Ok(header) => header,
             Err(_) => {
-                printer.truncated();
+                printer.push_truncated();
                 0
             }
         };
         if self.style.processes
-            && let Some(words) = comment::in_words(&frame.options)
+            && let Some(summary) = comment::summary(&frame.options)
         {
             out.extend_from_slice(b"  ");
-            visible(out, words);
+            push_without_controls(out, summary);
         }
         dump::print(out, self.style.dump, frame.bytes, header);
     }
@@ -113,12 +115,12 @@ impl Text {
 
 impl Lines for Text {
     fn line(&mut self, packet: &Packet, out: &mut Vec<u8>) {
-        self.printed += 1;
+        self.packets_printed += 1;
         self.sequences.lane = None;
         let start = out.len();
-        self.print(packet.frame, out);
+        self.print_frame(packet.frame, out);
         if self.style.colour {
-            colour::paint(out, start, packet.tuple(), &self.style.ports);
+            colour::paint(out, start, packet.tuple(), &self.style.server_ports);
         }
         out.push(b'\n');
     }
@@ -128,17 +130,17 @@ impl Lines for Text {
     }
 
     fn depends(&self) -> Depends {
-        match self.style.clock {
-            _ if self.style.number => Depends::Order,
-            Clock::Delta | Clock::SinceFirst => Depends::Order,
+        match self.style.timestamp_format {
+            _ if self.style.packet_numbers => Depends::Order,
+            TimestampFormat::Delta | TimestampFormat::SinceFirst => Depends::Order,
             _ => Depends::Connection,
         }
     }
 
-    fn needs(&self) -> Needs {
+    fn needs(&self) -> Requirement {
         match self.style.colour {
-            true => Needs::Packets,
-            false => Needs::Counts,
+            true => Requirement::Packets,
+            false => Requirement::Validity,
         }
     }
 
@@ -147,8 +149,8 @@ impl Lines for Text {
     }
 }
 
-/// Text without control characters.
-fn visible(out: &mut Vec<u8>, text: &str) {
+/// Writes text, with control characters replaced by dots.
+fn push_without_controls(out: &mut Vec<u8>, text: &str) {
     for character in text.chars() {
         let shown = if character.is_control() {
             '.'
@@ -159,11 +161,11 @@ fn visible(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Says what is wrong with a frame's lengths; true where anything is.
+/// Prints the invalid lengths of a frame; returns false if all lengths are valid.
 #[inline]
-fn invalid_lengths(out: &mut Vec<u8>, frame: &Frame) -> bool {
+fn print_invalid_lengths(out: &mut Vec<u8>, frame: &Frame) -> bool {
     let (captured, wire) = (frame.bytes.len(), frame.wire_len);
-    if captured != 0 && captured <= wire as usize && wire <= MAX_FRAME {
+    if captured != 0 && captured <= wire as usize && wire <= MAX_FRAME_LEN {
         return false;
     }
     let mut faults = Vec::new();
@@ -175,11 +177,11 @@ fn invalid_lengths(out: &mut Vec<u8>, frame: &Frame) -> bool {
     } else if (wire as usize) < captured {
         faults.push(format!("len({wire}) < caplen({captured})"));
     }
-    if captured > MAX_FRAME as usize {
-        faults.push(format!("caplen({captured}) > {MAX_FRAME}"));
+    if captured > MAX_FRAME_LEN as usize {
+        faults.push(format!("caplen({captured}) > {MAX_FRAME_LEN}"));
     }
-    if wire > MAX_FRAME {
-        faults.push(format!("len({wire}) > {MAX_FRAME}"));
+    if wire > MAX_FRAME_LEN {
+        faults.push(format!("len({wire}) > {MAX_FRAME_LEN}"));
     }
     out.extend_from_slice(format!("[Invalid header: {}]", faults.join(", ")).as_bytes());
     true

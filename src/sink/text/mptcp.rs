@@ -1,12 +1,12 @@
-//! The options of Multipath TCP (RFC 8684; RFC 6824 for version 0).
+//! Multipath TCP options (RFC 8684; RFC 6824 for version 0).
 
 use super::address;
 use super::number;
-use super::printer::{Printed, Printer, array_at, rest, u8_at, u16_at, u32_at, u64_at};
+use super::printer::{PrintResult, Printer, array_at, rest, u8_at, u16_at, u32_at, u64_at};
 use super::tcp::{ACK, SYN};
 
-/// Subtypes by number.
-const NAMES: [&str; 8] = [
+/// Names of the subtypes, by number.
+const SUBTYPE_NAMES: [&str; 8] = [
     "capable",
     "join",
     "dss",
@@ -17,25 +17,28 @@ const NAMES: [&str; 8] = [
     "fast-close",
 ];
 
-/// Prints an option behind its kind and length; false where it is malformed. `flags` are the segment's.
-pub(super) fn print(p: &mut Printer, option: &[u8], flags: u8) -> Printed<bool> {
+/// Prints the part of an option after its kind and length; returns false if it is malformed.
+/// `flags` are the segment's control bits.
+pub(super) fn print(p: &mut Printer, option: &[u8], flags: u8) -> PrintResult<bool> {
     p.protocol = "mptcp";
     let Some(&first) = option.first() else {
         return Ok(false);
     };
     let length = option.len() + 2;
     let subtype = first >> 4;
-    let name = NAMES.get(usize::from(subtype)).unwrap_or(&"unknown");
+    let name = SUBTYPE_NAMES
+        .get(usize::from(subtype))
+        .unwrap_or(&"unknown");
     p.format(format_args!(" {length} {name}"));
     match subtype {
-        0 => capable(p, option, length, flags),
-        1 => join(p, option, length, flags),
-        2 => data_sequence(p, option, flags),
-        3 => add_address(p, option, length),
-        4 => remove_address(p, option),
-        5 => priority(p, option),
+        0 => print_mp_capable(p, option, length, flags),
+        1 => print_mp_join(p, option, length, flags),
+        2 => print_dss(p, option, flags),
+        3 => print_add_addr(p, option, length),
+        4 => print_remove_addr(p, option),
+        5 => print_mp_prio(p, option),
         6 if length == 12 => {
-            p.text(" seq ");
+            p.push_str(" seq ");
             number::decimal64(p.out, u64_at(option, 2)?);
             Ok(true)
         }
@@ -49,13 +52,13 @@ pub(super) fn print(p: &mut Printer, option: &[u8], flags: u8) -> Printed<bool> 
     }
 }
 
-fn capable(p: &mut Printer, option: &[u8], length: usize, flags: u8) -> Printed<bool> {
-    let fits = match length {
+fn print_mp_capable(p: &mut Printer, option: &[u8], length: usize, flags: u8) -> PrintResult<bool> {
+    let is_valid = match length {
         4 | 12 => flags & SYN != 0,
         20 | 22 => flags & (SYN | ACK) == ACK,
         _ => false,
     };
-    if !fits {
+    if !is_valid {
         return Ok(false);
     }
     let version = u8_at(option, 0)? & 0x0f;
@@ -65,7 +68,7 @@ fn capable(p: &mut Printer, option: &[u8], length: usize, flags: u8) -> Printed<
     }
     p.format(format_args!(" v{version}"));
     if u8_at(option, 1)? & 0x80 != 0 {
-        p.text(" csum");
+        p.push_str(" csum");
     }
     if length >= 12 {
         let sender = u64_at(option, 2)?;
@@ -74,28 +77,28 @@ fn capable(p: &mut Printer, option: &[u8], length: usize, flags: u8) -> Printed<
             let receiver = u64_at(option, 10)?;
             p.format(format_args!(",0x{receiver:x}"));
         }
-        p.text("}");
+        p.push_str("}");
     }
     Ok(true)
 }
 
-fn join(p: &mut Printer, option: &[u8], length: usize, flags: u8) -> Printed<bool> {
-    let fits = match length {
+fn print_mp_join(p: &mut Printer, option: &[u8], length: usize, flags: u8) -> PrintResult<bool> {
+    let is_valid = match length {
         12 => flags & SYN != 0,
         16 => flags & (SYN | ACK) == SYN | ACK,
         24 => flags & ACK != 0,
         _ => false,
     };
-    if !fits {
+    if !is_valid {
         return Ok(false);
     }
     if length == 24 {
-        p.text(" hmac 0x");
-        p.hex(rest(option, 2));
+        p.push_str(" hmac 0x");
+        p.push_hex(rest(option, 2));
         return Ok(true);
     }
     if u8_at(option, 0)? & 1 != 0 {
-        p.text(" backup");
+        p.push_str(" backup");
     }
     let id = u8_at(option, 1)?;
     p.format(format_args!(" id {id}"));
@@ -109,9 +112,10 @@ fn join(p: &mut Printer, option: &[u8], length: usize, flags: u8) -> Printed<boo
     Ok(true)
 }
 
-/// A 32-bit or a 64-bit number at the front of `left`; nothing where it does not fit.
-fn long_or_short(p: &mut Printer, left: &[u8], is_long: u8) -> Printed<Option<usize>> {
-    let length = if is_long != 0 { 8 } else { 4 };
+/// Prints the number at the start of `left`: a 64-bit number if `long_flag` is nonzero, otherwise a
+/// 32-bit number. Returns the number's length in octets, or `None` if `left` is too short.
+fn print_u32_or_u64(p: &mut Printer, left: &[u8], long_flag: u8) -> PrintResult<Option<usize>> {
+    let length = if long_flag != 0 { 8 } else { 4 };
     if left.len() < length {
         return Ok(None);
     }
@@ -123,25 +127,25 @@ fn long_or_short(p: &mut Printer, left: &[u8], is_long: u8) -> Printed<Option<us
     Ok(Some(length))
 }
 
-fn data_sequence(p: &mut Printer, option: &[u8], flags: u8) -> Printed<bool> {
+fn print_dss(p: &mut Printer, option: &[u8], flags: u8) -> PrintResult<bool> {
     if option.len() < 2 || flags & SYN != 0 {
         return Ok(false);
     }
     let bits = u8_at(option, 1)?;
     if bits & 0x10 != 0 {
-        p.text(" fin");
+        p.push_str(" fin");
     }
     let mut left = rest(option, 2);
     if bits & 0x01 != 0 {
-        p.text(" ack ");
-        let Some(length) = long_or_short(p, left, bits & 0x02)? else {
+        p.push_str(" ack ");
+        let Some(length) = print_u32_or_u64(p, left, bits & 0x02)? else {
             return Ok(false);
         };
         left = rest(left, length);
     }
     if bits & 0x04 != 0 {
-        p.text(" seq ");
-        let Some(length) = long_or_short(p, left, bits & 0x08)? else {
+        p.push_str(" seq ");
+        let Some(length) = print_u32_or_u64(p, left, bits & 0x08)? else {
             return Ok(false);
         };
         left = rest(left, length);
@@ -154,7 +158,7 @@ fn data_sequence(p: &mut Printer, option: &[u8], flags: u8) -> Printed<bool> {
         };
         p.format(format_args!(" len {length}"));
         left = rest(left, 6);
-        // It is there only where both ends agreed on it.
+        // The checksum is present only if both ends negotiated it.
         if let Ok(checksum) = u16_at(left, 0) {
             p.format(format_args!(" csum 0x{checksum:x}"));
             left = rest(left, 2);
@@ -163,13 +167,13 @@ fn data_sequence(p: &mut Printer, option: &[u8], flags: u8) -> Printed<bool> {
     Ok(left.is_empty())
 }
 
-fn add_address(p: &mut Printer, option: &[u8], length: usize) -> Printed<bool> {
+fn print_add_addr(p: &mut Printer, option: &[u8], length: usize) -> PrintResult<bool> {
     let size = match length {
         8 | 10 | 16 | 18 => 4,
         20 | 22 | 28 | 30 => 16,
         _ => return Ok(false),
     };
-    p.text(match u8_at(option, 0)? & 0x0f {
+    p.push_str(match u8_at(option, 0)? & 0x0f {
         0 => " v1",
         1 => " v1-echo",
         4 => " v0-ip4",
@@ -179,9 +183,9 @@ fn add_address(p: &mut Printer, option: &[u8], length: usize) -> Printed<bool> {
     let id = u8_at(option, 1)?;
     p.format(format_args!(" id {id} "));
     if size == 4 {
-        address::ip4(p.out, array_at(option, 2)?);
+        address::write_ipv4(p.out, array_at(option, 2)?);
     } else {
-        address::ip6(p.out, array_at(option, 2)?);
+        address::write_ipv6(p.out, array_at(option, 2)?);
     }
     let left = rest(option, 2 + size);
     let with_port = matches!(left.len(), 2 | 10);
@@ -196,24 +200,24 @@ fn add_address(p: &mut Printer, option: &[u8], length: usize) -> Printed<bool> {
     Ok(true)
 }
 
-fn remove_address(p: &mut Printer, option: &[u8]) -> Printed<bool> {
+fn print_remove_addr(p: &mut Printer, option: &[u8]) -> PrintResult<bool> {
     let ids = rest(option, 1);
     if ids.is_empty() {
         return Ok(false);
     }
-    p.text(" id");
+    p.push_str(" id");
     for id in ids {
         p.format(format_args!(" {id}"));
     }
     Ok(true)
 }
 
-fn priority(p: &mut Printer, option: &[u8]) -> Printed<bool> {
+fn print_mp_prio(p: &mut Printer, option: &[u8]) -> PrintResult<bool> {
     if option.len() > 2 {
         return Ok(false);
     }
     let backup = u8_at(option, 0)? & 1 != 0;
-    p.text(if backup { " backup" } else { " non-backup" });
+    p.push_str(if backup { " backup" } else { " non-backup" });
     if let Some(id) = option.get(1) {
         p.format(format_args!(" id {id}"));
     }

@@ -1,126 +1,128 @@
-//! What every protocol's printer works with: the line so far, the style, and bytes that may end too early.
+//! The state that all protocol printers share: output line, style, and bounds-checked access to
+//! captured bytes.
 //!
-//! A printer is `fn(&mut Printer, bytes, length, …) -> Printed`: `bytes` is what was captured from the header on, cut where
-//! the enclosing header ends; `length` is how long it claims to be. Where a field was not captured the printer returns
-//! [`Truncated`] with `?`; the caller at the top then ends the line with ` [|protocol]`, as tcpdump does.
+//! A printer is `fn(&mut Printer, bytes, length, …) -> PrintResult`: `bytes` contains the captured
+//! bytes from the header on, cut at the end of the enclosing packet; `length` is the length claimed
+//! by the enclosing header. If a field was not captured, the printer returns [`Truncated`]; the
+//! outermost caller then ends the line with ` [|protocol]`, like tcpdump.
 
-use super::interface::Interfaces;
-use super::sequence::Sequences;
+use super::interface::InterfaceNames;
+use super::sequence::SeqBaseTable;
 use super::{dump, number};
 
-/// How packets are shown: tcpdump's options.
+/// Style of the printed lines, set by tcpdump's options.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Style {
-    /// `-q`: less.
+    /// `-q`: print less.
     pub quiet: bool,
-    /// `-v`, `-vv`, `-vvv`: more.
+    /// Number of `-v` options: print more.
     pub verbose: u8,
-    /// `-e`: the link header too.
-    pub link: bool,
-    /// `-S`: sequence numbers as they are, not relative to the first.
-    pub absolute: bool,
-    /// `-#`: the packet's number first.
-    pub number: bool,
-    /// `--nano`: nine digits of a second, not six.
+    /// `-e`: print the link-layer header.
+    pub link_header: bool,
+    /// `-S`: print absolute sequence numbers instead of relative ones.
+    pub absolute_seq: bool,
+    /// `-#`: begin each line with the packet's number.
+    pub packet_numbers: bool,
+    /// `--nano`: print nanoseconds (nine digits) instead of microseconds (six).
     pub nano: bool,
-    /// `-t` to `-ttttt`.
-    pub clock: Clock,
-    /// `-A`, `-x`, `-xx`, `-X`, `-XX`.
+    /// `-t` to `-ttttt`: format of the timestamp.
+    pub timestamp_format: TimestampFormat,
+    /// `-A`, `-AA`, `-x`, `-xx`, `-X`, `-XX`: dump of the packet's bytes.
     pub dump: Dump,
-    /// Colour by direction.
+    /// Colour the line by direction.
     pub colour: bool,
-    /// Who sends to whom, where a packet's comment tells.
+    /// Print both processes if the packet's comment names them.
     pub processes: bool,
-    /// Ports that `-p` named: on the side of the server.
-    pub ports: Vec<u16>,
+    /// Ports given with `-p`: the side that has one is the server.
+    pub server_ports: Vec<u16>,
 }
 
-/// How the time of a packet is shown.
+/// Format of a packet's timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Clock {
+pub enum TimestampFormat {
     /// Local time of day.
     #[default]
-    Time,
-    /// `-t`: not at all.
+    TimeOfDay,
+    /// `-t`: no timestamp.
     None,
     /// `-tt`: seconds since the epoch.
     Epoch,
-    /// `-ttt`: since the line before.
+    /// `-ttt`: time since the previous line.
     Delta,
     /// `-tttt`: date and time of day.
-    Date,
-    /// `-ttttt`: since the first line.
+    DateTime,
+    /// `-ttttt`: time since the first line.
     SinceFirst,
 }
 
-/// Which bytes of a packet are shown below its line.
+/// Dump of a packet's bytes below its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dump {
-    /// None.
+    /// No dump.
     #[default]
     None,
-    /// `-A`: as ASCII, without the link header.
+    /// `-A`: ASCII, without the link header.
     Ascii,
-    /// `-AA`: with it.
+    /// `-AA`: ASCII, with the link header.
     AsciiLink,
-    /// `-x`: in hexadecimal, without the link header.
+    /// `-x`: hexadecimal, without the link header.
     Hex,
-    /// `-xx`: with it.
+    /// `-xx`: hexadecimal, with the link header.
     HexLink,
-    /// `-X`: both, without the link header.
-    Both,
-    /// `-XX`: with it.
-    BothLink,
+    /// `-X`: hexadecimal and ASCII, without the link header.
+    HexAscii,
+    /// `-XX`: hexadecimal and ASCII, with the link header.
+    HexAsciiLink,
 }
 
-/// The captured bytes ended where a field was wanted.
+/// Error: the captured bytes end before a field that is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Truncated;
 
-/// What a printer returns: what it wrote to the line stands either way.
-pub(super) type Printed<T = ()> = Result<T, Truncated>;
+/// Result of a printer. After an error, the output so far remains on the line.
+pub(super) type PrintResult<T = ()> = Result<T, Truncated>;
 
-/// One packet's line while it is being written.
+/// State while one packet's line is written.
 pub(super) struct Printer<'a> {
     /// The line so far.
     pub(super) out: &'a mut Vec<u8>,
-    /// How to show.
     pub(super) style: &'a Style,
-    /// The protocol being printed, for `[|protocol]`.
+    /// Name of the protocol that is being printed, for ` [|protocol]`.
     pub(super) protocol: &'static str,
-    /// Where the sequence numbers of each TCP connection began.
-    pub(super) sequences: &'a mut Sequences,
-    /// The names of this machine's interfaces.
-    pub(super) interfaces: &'a mut Interfaces,
-    /// How many IP headers the one being printed is inside of.
-    pub(super) depth: u8,
+    /// Initial sequence numbers of TCP connections.
+    pub(super) sequences: &'a mut SeqBaseTable,
+    /// Names of this machine's interfaces.
+    pub(super) interfaces: &'a mut InterfaceNames,
+    /// Number of IP headers that enclose the current one.
+    pub(super) ip_depth: u8,
 }
 
-/// IP headers inside of each other that are still printed; a frame could hold enough to overflow the stack.
-pub(super) const MAX_DEPTH: u8 = 64;
+/// Maximum number of nested IP headers that are printed: a frame can contain enough headers to
+/// overflow the stack.
+pub(super) const MAX_IP_DEPTH: u8 = 64;
 
-/// The octet at `at`.
-pub(super) fn u8_at(bytes: &[u8], at: usize) -> Printed<u8> {
+/// Returns the octet at `at`.
+pub(super) fn u8_at(bytes: &[u8], at: usize) -> PrintResult<u8> {
     bytes.get(at).copied().ok_or(Truncated)
 }
 
-/// The 16-bit number at `at`, in network byte order.
-pub(super) fn u16_at(bytes: &[u8], at: usize) -> Printed<u16> {
+/// Returns the 16-bit number at `at`, in network byte order.
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> PrintResult<u16> {
     array_at(bytes, at).map(u16::from_be_bytes)
 }
 
-/// The 32-bit number at `at`, in network byte order.
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> Printed<u32> {
+/// Returns the 32-bit number at `at`, in network byte order.
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> PrintResult<u32> {
     array_at(bytes, at).map(u32::from_be_bytes)
 }
 
-/// The 64-bit number at `at`, in network byte order.
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> Printed<u64> {
+/// Returns the 64-bit number at `at`, in network byte order.
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> PrintResult<u64> {
     array_at(bytes, at).map(u64::from_be_bytes)
 }
 
-/// The `N` octets at `at`.
-pub(super) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Printed<[u8; N]> {
+/// Returns the `N` octets at `at`.
+pub(super) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> PrintResult<[u8; N]> {
     bytes
         .get(at..)
         .and_then(|rest| rest.first_chunk::<N>())
@@ -128,12 +130,12 @@ pub(super) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Printed<[u8; 
         .ok_or(Truncated)
 }
 
-/// The octets from `at` on; none where they were not captured.
+/// Returns the octets from `at` on; empty if they were not captured.
 pub(super) fn rest(bytes: &[u8], at: usize) -> &[u8] {
     bytes.get(at..).unwrap_or_default()
 }
 
-/// The first `length` octets, or fewer where fewer were captured.
+/// Returns the first `length` octets, or fewer if fewer were captured.
 pub(super) fn first(bytes: &[u8], length: usize) -> &[u8] {
     bytes.get(..length).unwrap_or(bytes)
 }
@@ -141,46 +143,47 @@ pub(super) fn first(bytes: &[u8], length: usize) -> &[u8] {
 impl Printer<'_> {
     /// Writes text.
     #[inline(always)]
-    pub(super) fn text(&mut self, text: &str) {
+    pub(super) fn push_str(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    /// Writes formatted text; for everything that is not on the hot path.
+    /// Writes formatted text; slower than [`Printer::push_str`], so not for the hot path.
     pub(super) fn format(&mut self, arguments: std::fmt::Arguments) {
         use std::io::Write;
         // Writing to a Vec cannot fail.
         let _ = self.out.write_fmt(arguments);
     }
 
-    /// tcpdump's ` [|protocol]`.
-    pub(super) fn truncated(&mut self) {
-        self.text(" [|");
-        self.text(self.protocol);
-        self.text("]");
+    /// Writes tcpdump's truncation marker, ` [|protocol]`.
+    pub(super) fn push_truncated(&mut self) {
+        self.push_str(" [|");
+        self.push_str(self.protocol);
+        self.push_str("]");
     }
 
-    /// tcpdump's ` (invalid)`.
-    pub(super) fn invalid(&mut self) {
-        self.text(" (invalid)");
+    /// Writes tcpdump's ` (invalid)`.
+    pub(super) fn push_invalid(&mut self) {
+        self.push_str(" (invalid)");
     }
 
     /// Writes a number in decimal.
-    pub(super) fn decimal(&mut self, value: u32) {
+    pub(super) fn push_decimal(&mut self, value: u32) {
         number::decimal(self.out, value);
     }
 
     /// Writes octets in hexadecimal, two digits each.
-    pub(super) fn hex(&mut self, octets: &[u8]) {
+    pub(super) fn push_hex(&mut self, octets: &[u8]) {
         for &octet in octets {
             number::hex8(self.out, octet);
         }
     }
 
-    /// Shows what nothing is known of as bytes, unless the style shows bytes anyway or is to be short.
-    pub(super) fn unknown_bytes(&mut self, bytes: &[u8]) {
-        let is_short = self.style.quiet;
-        if !is_short && matches!(self.style.dump, Dump::None | Dump::Ascii | Dump::AsciiLink) {
-            dump::hex_and_ascii(self.out, bytes);
+    /// Dumps the bytes of an undissected protocol, unless the style is quiet or dumps every packet
+    /// in hexadecimal anyway.
+    pub(super) fn dump_undissected(&mut self, bytes: &[u8]) {
+        let is_quiet = self.style.quiet;
+        if !is_quiet && matches!(self.style.dump, Dump::None | Dump::Ascii | Dump::AsciiLink) {
+            dump::write_hex_and_ascii(self.out, bytes);
         }
     }
 }

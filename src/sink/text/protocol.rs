@@ -1,8 +1,8 @@
-//! What follows an IP header, by its protocol number
+//! Upper-layer protocols of IP, by protocol number
 //! (<https://www.iana.org/assignments/protocol-numbers/>).
 
-use super::network::Network;
-use super::printer::{Printed, Printer, rest, u8_at};
+use super::enclosing_ip::EnclosingIp;
+use super::printer::{PrintResult, Printer, rest, u8_at};
 use super::{icmp, icmp6, ip4, ip6, ipsec, tcp, udp};
 use crate::packet::{ICMP, ICMPV6, TCP, UDP};
 
@@ -16,102 +16,113 @@ const SUN_ND: u8 = 77;
 const IPCOMP: u8 = 108;
 const ETHERNET: u8 = 143;
 
-/// What is known beside a protocol's bytes.
+/// Information from an IP header that the printer of its payload requires.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Context<'a> {
-    /// The IP header.
-    pub(super) network: Network<'a>,
-    /// Whether more fragments follow, so that lengths and checksums cannot be held against the bytes.
+pub(super) struct UpperLayerContext<'a> {
+    pub(super) ip: EnclosingIp<'a>,
+    /// True if more fragments follow: the bytes are incomplete, so lengths and checksums are not
+    /// checked.
     pub(super) fragmented: bool,
 }
 
-/// Prints what follows an IP header and its extensions.
+/// Prints the protocol that follows an IP header and its extension headers.
 #[inline]
 pub(super) fn print(
     p: &mut Printer,
     protocol: u8,
     bytes: &[u8],
     length: usize,
-    context: Context,
-) -> Printed {
-    let Context {
-        network,
+    context: UpperLayerContext,
+) -> PrintResult {
+    let UpperLayerContext {
+        ip: network,
         fragmented,
     } = context;
     match protocol {
         TCP => tcp::print(p, bytes, length, network, fragmented),
         UDP => udp::print(p, bytes, length, network, fragmented),
-        AH => authenticated(p, bytes, length, context),
-        _ => other(p, protocol, bytes, length, context),
+        AH => print_ah_chain(p, bytes, length, context),
+        _ => print_other(p, protocol, bytes, length, context),
     }
 }
 
-/// Prints authentication headers (they may follow each other) and what they stand before.
-fn authenticated(p: &mut Printer, bytes: &[u8], length: usize, context: Context) -> Printed {
+/// Prints one or more consecutive authentication headers and the protocol that follows them.
+fn print_ah_chain(
+    p: &mut Printer,
+    bytes: &[u8],
+    length: usize,
+    context: UpperLayerContext,
+) -> PrintResult {
     let (mut at, mut next) = (0, AH);
     while next == AH {
         let bytes = rest(bytes, at);
         p.protocol = "ah";
         let Ok(found) = u8_at(bytes, 0) else {
-            p.truncated();
+            p.push_truncated();
             return Ok(());
         };
         next = found;
-        at += ipsec::authentication(p, bytes)?;
+        at += ipsec::print_ah(p, bytes)?;
     }
     let length = (length as u32).wrapping_sub(at as u32) as usize;
     print(p, next, rest(bytes, at), length, context)
 }
 
-fn other(p: &mut Printer, protocol: u8, bytes: &[u8], length: usize, context: Context) -> Printed {
-    match (protocol, context.network) {
-        (ICMP, Network::Ip4(..)) => icmp::print(p, bytes, length, context.fragmented),
-        (ICMPV6, Network::Ip6(_, whole)) => {
+fn print_other(
+    p: &mut Printer,
+    protocol: u8,
+    bytes: &[u8],
+    length: usize,
+    context: UpperLayerContext,
+) -> PrintResult {
+    match (protocol, context.ip) {
+        (ICMP, EnclosingIp::Ip4(..)) => icmp::print(p, bytes, length, context.fragmented),
+        (ICMPV6, EnclosingIp::Ip6(_, whole)) => {
             icmp6::print(p, bytes, length, whole, context.fragmented)
         }
-        (ICMP | IGMP, Network::Ip6(..)) => {
-            requires(p, protocol, "IPv4");
+        (ICMP | IGMP, EnclosingIp::Ip6(..)) => {
+            print_wrong_ip_version(p, protocol, "IPv4");
             Ok(())
         }
-        (ICMPV6 | ETHERNET, Network::Ip4(..)) => {
-            requires(p, protocol, "IPv6");
+        (ICMPV6 | ETHERNET, EnclosingIp::Ip4(..)) => {
+            print_wrong_ip_version(p, protocol, "IPv6");
             Ok(())
         }
         (IP4, _) => ip4::print(p, bytes, length),
         (IP6, _) => ip6::print(p, bytes, length),
-        (ESP, _) => ipsec::encapsulated(p, bytes, length),
-        (IPCOMP, _) => ipsec::compressed(p, bytes),
+        (ESP, _) => ipsec::print_esp(p, bytes, length),
+        (IPCOMP, _) => ipsec::print_ipcomp(p, bytes),
         (SUN_ND, _) => {
-            p.text(" nd ");
-            p.decimal(length as u32);
+            p.push_str(" nd ");
+            p.push_decimal(length as u32);
             Ok(())
         }
         (NO_NEXT_HEADER, _) => {
-            p.text("no next header");
+            p.push_str("no next header");
             Ok(())
         }
         _ => {
-            unknown(p, protocol, length);
+            print_unknown(p, protocol, length);
             Ok(())
         }
     }
 }
 
-/// A protocol that is not dissected.
-pub(super) fn unknown(p: &mut Printer, protocol: u8, length: usize) {
-    p.text(" ip-proto-");
-    p.decimal(u32::from(protocol));
-    p.text(" ");
-    p.decimal(length as u32);
+/// Prints the number and the length of a protocol that is not dissected.
+pub(super) fn print_unknown(p: &mut Printer, protocol: u8, length: usize) {
+    p.push_str(" ip-proto-");
+    p.push_decimal(u32::from(protocol));
+    p.push_str(" ");
+    p.push_decimal(length as u32);
 }
 
-fn requires(p: &mut Printer, protocol: u8, version: &str) {
+fn print_wrong_ip_version(p: &mut Printer, protocol: u8, version: &str) {
     let name = name(protocol);
     p.format(format_args!("[{name} requires {version}]"));
-    p.invalid();
+    p.push_invalid();
 }
 
-/// The name that `-v` shows.
+/// Returns the protocol's name, printed with `-v`.
 pub(super) fn name(protocol: u8) -> &'static str {
     match protocol {
         0 => "Options",

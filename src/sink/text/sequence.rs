@@ -1,4 +1,4 @@
-//! Where the sequence numbers of each TCP connection began, so that a line shows them relative to that.
+//! Initial sequence numbers of TCP connections, for relative sequence numbers in the lines.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,121 +7,128 @@ use foldhash::fast::RandomState;
 
 use crate::packet::Lane;
 
-/// Connections of a lane and an IP version that are remembered at least; at most twice as many are.
-const GENERATION: usize = (1 << 20) / Lane::COUNT;
+/// Maximum number of connections in a generation of one lane and IP version; two generations are
+/// kept.
+const MAX_GENERATION_CONNECTIONS: usize = (1 << 20) / Lane::COUNT;
 
-/// An end of a connection.
+/// An endpoint of a connection, packed for hashing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct End {
-    /// The port, and the IP version above it.
-    port: u64,
-    /// The address; one of IPv4 is in the second half.
+pub(super) struct PackedEndpoint {
+    /// Port in the lower 16 bits, IP version in the bits above.
+    version_and_port: u64,
+    /// Address; an IPv4 address is in the second element.
     address: [u64; 2],
 }
 
-impl End {
-    /// A port of an IPv4 address.
-    pub(super) fn version_4(address: [u8; 4], port: u16) -> End {
-        End {
-            port: 4 << 16 | u64::from(port),
+impl PackedEndpoint {
+    /// Packs an IPv4 address and a port.
+    pub(super) fn from_ip4(address: [u8; 4], port: u16) -> PackedEndpoint {
+        PackedEndpoint {
+            version_and_port: 4 << 16 | u64::from(port),
             address: [0, u64::from(u32::from_be_bytes(address))],
         }
     }
 
-    /// A port of an IPv6 address.
-    pub(super) fn version_6(address: [u8; 16], port: u16) -> End {
+    /// Packs an IPv6 address and a port.
+    pub(super) fn from_ip6(address: [u8; 16], port: u16) -> PackedEndpoint {
         let bits = u128::from_be_bytes(address);
-        End {
-            port: 6 << 16 | u64::from(port),
+        PackedEndpoint {
+            version_and_port: 6 << 16 | u64::from(port),
             address: [(bits >> 64) as u64, bits as u64],
         }
     }
 }
 
-/// A segment's numbers: as they stand in the header, then as they are shown.
+/// Sequence numbers of a segment, absolute or relative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Numbers {
-    /// The sequence number.
+pub(super) struct SeqNumbers {
     pub(super) seq: u32,
-    /// The acknowledgement number.
     pub(super) ack: u32,
-    /// What the edges of selective acknowledgements are shown relative to.
+    /// Number to subtract from the edges of selective acknowledgements.
     pub(super) sack_base: u32,
 }
 
-/// The sequence numbers that count as 0 at the lower and at the higher end.
-type Start = [u32; 2];
+/// Sequence numbers that are printed as 0, of the lower and of the higher endpoint.
+type BaseNumbers = [u32; 2];
 
-/// The lower end of a connection, then the higher one: the same for both directions.
-type Ends = [End; 2];
+/// The lower and the higher endpoint of a connection; the pair is the same for both directions.
+type PackedPair = [PackedEndpoint; 2];
 
-/// The same in fewer words, which are hashed for every segment: both addresses of IPv4, and both ports.
+/// An IPv4 [`PackedPair`] in fewer bytes, because it is hashed for every segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Ends4 {
+struct PackedPair4 {
     addresses: u64,
     ports: u64,
 }
 
-/// The connections that were seen, lane by lane: what is forgotten does not depend on how many threads share the lanes.
+/// Initial sequence numbers by connection, in lanes: evictions do not depend on the number of
+/// threads that share the lanes.
 #[derive(Debug, Default)]
-pub(super) struct Sequences {
-    lanes: [Connections; Lane::COUNT],
-    /// The lane of the connection that was asked for last.
+pub(super) struct SeqBaseTable {
+    lanes: [SeqBasesByVersion; Lane::COUNT],
+    /// Lane of the connection that was looked up last.
     pub(super) lane: Option<Lane>,
 }
 
-/// The connections of a lane.
+/// Initial sequence numbers of one lane.
 #[derive(Debug, Default)]
-struct Connections {
-    ip4: Known<Ends4>,
-    ip6: Known<Ends>,
+struct SeqBasesByVersion {
+    ip4: SeqBaseCache<PackedPair4>,
+    ip6: SeqBaseCache<PackedPair>,
 }
 
-/// Connections, the starts of which are known.
+/// Initial sequence numbers by connection, in two generations.
 ///
-/// There are two generations: where the newer one is full the older one is forgotten, which bounds the memory.
+/// When the newer generation is full, it replaces the older generation. This bounds the memory.
 #[derive(Debug)]
-struct Known<K> {
-    newer: HashMap<K, Start, RandomState>,
-    older: HashMap<K, Start, RandomState>,
+struct SeqBaseCache<K> {
+    newer: HashMap<K, BaseNumbers, RandomState>,
+    older: HashMap<K, BaseNumbers, RandomState>,
 }
 
-/// Whether a segment begins a connection, whatever was seen between its ends before.
+/// Kind of a segment: a SYN starts a new connection even if its endpoints are in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// It has SYN.
-    First,
-    /// It has not.
-    Later,
+pub(super) enum SegmentKind {
+    /// The segment has SYN.
+    Syn,
+    /// The segment does not have SYN.
+    NonSyn,
 }
 
-impl Sequences {
-    /// How to show the numbers of a segment with ACK: relative, but for the first one of a connection.
+impl SeqBaseTable {
+    /// Returns the numbers to print for a segment with ACK: absolute numbers for the first segment
+    /// of a connection, relative numbers for later segments.
     #[inline]
-    pub(super) fn relative(&mut self, from: End, to: End, place: Place, raw: Numbers) -> Numbers {
+    pub(super) fn relative(
+        &mut self,
+        from: PackedEndpoint,
+        to: PackedEndpoint,
+        kind: SegmentKind,
+        raw: SeqNumbers,
+    ) -> SeqNumbers {
         let lane = lane(&from, &to);
         self.lane = Some(lane);
         let forward = from <= to;
         let ends = if forward { [from, to] } else { [to, from] };
         let peer = raw.ack.wrapping_sub(1);
-        let start = if forward {
+        let bases = if forward {
             [raw.seq, peer]
         } else {
             [peer, raw.seq]
         };
-        let known = &mut self.lanes[lane.index()];
-        let known = match in_fewer_words(&ends) {
-            Some(ends) => known.ip4.start(ends, place, start),
-            None => known.ip6.start(ends, place, start),
+        let caches = &mut self.lanes[lane.index()];
+        let found = match packed_pair_4(&ends) {
+            Some(ends) => caches.ip4.lookup_or_insert(ends, kind, bases),
+            None => caches.ip6.lookup_or_insert(ends, kind, bases),
         };
-        let Some([low, high]) = known else {
-            return Numbers {
+        let Some([low, high]) = found else {
+            return SeqNumbers {
                 sack_base: peer,
                 ..raw
             };
         };
         let (own, peer) = if forward { (low, high) } else { (high, low) };
-        Numbers {
+        SeqNumbers {
             seq: raw.seq.wrapping_sub(own),
             ack: raw.ack.wrapping_sub(peer),
             sack_base: peer,
@@ -129,74 +136,83 @@ impl Sequences {
     }
 }
 
-impl<K: Hash + Eq + Copy> Known<K> {
-    /// Where a connection began; none if this segment is its first one, which says it from then on.
+impl<K: Hash + Eq + Copy> SeqBaseCache<K> {
+    /// Returns the base numbers of a connection; inserts `bases` and returns `None` if this is the
+    /// connection's first segment.
     #[inline]
-    fn start(&mut self, ends: K, place: Place, start: Start) -> Option<Start> {
-        let known = match place {
-            Place::Later => self.find(ends),
-            Place::First => None,
+    fn lookup_or_insert(
+        &mut self,
+        ends: K,
+        kind: SegmentKind,
+        bases: BaseNumbers,
+    ) -> Option<BaseNumbers> {
+        let found = match kind {
+            SegmentKind::NonSyn => self.lookup(ends),
+            SegmentKind::Syn => None,
         };
-        if known.is_none() {
-            self.insert(ends, start);
+        if found.is_none() {
+            self.insert(ends, bases);
         }
-        known
+        found
     }
 
     #[inline]
-    fn find(&mut self, ends: K) -> Option<Start> {
-        if let Some(start) = self.newer.get(&ends) {
-            return Some(*start);
+    fn lookup(&mut self, ends: K) -> Option<BaseNumbers> {
+        if let Some(bases) = self.newer.get(&ends) {
+            return Some(*bases);
         }
-        let start = self.older.remove(&ends)?;
-        self.insert(ends, start);
-        Some(start)
+        let bases = self.older.remove(&ends)?;
+        self.insert(ends, bases);
+        Some(bases)
     }
 
-    fn insert(&mut self, ends: K, start: Start) {
-        if self.newer.len() >= GENERATION {
+    fn insert(&mut self, ends: K, bases: BaseNumbers) {
+        if self.newer.len() >= MAX_GENERATION_CONNECTIONS {
             self.older = std::mem::take(&mut self.newer);
         }
-        self.newer.insert(ends, start);
+        self.newer.insert(ends, bases);
     }
 }
 
-impl<K> Default for Known<K> {
-    fn default() -> Known<K> {
-        Known {
+impl<K> Default for SeqBaseCache<K> {
+    fn default() -> SeqBaseCache<K> {
+        SeqBaseCache {
             newer: HashMap::default(),
             older: HashMap::default(),
         }
     }
 }
 
-/// The ends of a connection over IPv4; none of another.
+/// Packs the endpoints of an IPv4 connection; returns `None` for other connections.
 #[inline]
-fn in_fewer_words([low, high]: &Ends) -> Option<Ends4> {
-    let is_ip4 = low.port >> 16 == 4 && high.port >> 16 == 4;
-    is_ip4.then_some(Ends4 {
+fn packed_pair_4([low, high]: &PackedPair) -> Option<PackedPair4> {
+    let is_ip4 = low.version_and_port >> 16 == 4 && high.version_and_port >> 16 == 4;
+    is_ip4.then_some(PackedPair4 {
         addresses: low.address[1] << 32 | high.address[1],
-        ports: (low.port & 0xffff) << 16 | high.port & 0xffff,
+        ports: (low.version_and_port & 0xffff) << 16 | high.version_and_port & 0xffff,
     })
 }
 
-/// The lane of the connection between two ends.
+/// Returns the lane of the connection between two endpoints.
 #[inline]
-fn lane(from: &End, to: &End) -> Lane {
-    let fold = |end: &End| end.address[0] ^ end.address[1];
-    Lane::of_ends(fold(from) ^ fold(to), [from.port as u16, to.port as u16])
+fn lane(from: &PackedEndpoint, to: &PackedEndpoint) -> Lane {
+    let fold = |end: &PackedEndpoint| end.address[0] ^ end.address[1];
+    Lane::of_ends(
+        fold(from) ^ fold(to),
+        [from.version_and_port as u16, to.version_and_port as u16],
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn end(port: u16) -> End {
-        End::version_4([127; 4], port)
+    fn end(port: u16) -> PackedEndpoint {
+        PackedEndpoint::from_ip4([127; 4], port)
     }
 
-    fn numbers(seq: u32, ack: u32, sack_base: u32) -> Numbers {
-        Numbers {
+    fn numbers(seq: u32, ack: u32, sack_base: u32) -> SeqNumbers {
+        SeqNumbers {
             seq,
             ack,
             sack_base,
@@ -204,29 +220,38 @@ mod tests {
     }
 
     #[test]
-    fn relative_in_both_directions_from_the_second_segment_on() {
-        let mut sequences = Sequences::default();
+    fn numbers_are_relative_from_the_second_segment_on() {
+        let mut sequences = SeqBaseTable::default();
         let (a, b) = (end(80), end(40000));
         let mut show =
-            |from, to, place, seq, ack| sequences.relative(from, to, place, numbers(seq, ack, 0));
-        assert_eq!(show(a, b, Place::First, 1000, 501), numbers(1000, 501, 500));
-        assert_eq!(show(b, a, Place::Later, 501, 1001), numbers(1, 1, 1000));
-        assert_eq!(show(a, b, Place::Later, 1001, 511), numbers(1, 11, 500));
-        // A SYN begins again.
-        assert_eq!(show(a, b, Place::First, 7, 9), numbers(7, 9, 8));
-        assert_eq!(show(b, a, Place::Later, 9, 8), numbers(1, 1, 7));
+            |from, to, kind, seq, ack| sequences.relative(from, to, kind, numbers(seq, ack, 0));
+        assert_eq!(
+            show(a, b, SegmentKind::Syn, 1000, 501),
+            numbers(1000, 501, 500)
+        );
+        assert_eq!(
+            show(b, a, SegmentKind::NonSyn, 501, 1001),
+            numbers(1, 1, 1000)
+        );
+        assert_eq!(
+            show(a, b, SegmentKind::NonSyn, 1001, 511),
+            numbers(1, 11, 500)
+        );
+        // A SYN starts a new connection.
+        assert_eq!(show(a, b, SegmentKind::Syn, 7, 9), numbers(7, 9, 8));
+        assert_eq!(show(b, a, SegmentKind::NonSyn, 9, 8), numbers(1, 1, 7));
     }
 
     #[test]
-    fn a_generation_survives_the_next_one() {
-        let mut sequences = Sequences::default();
-        sequences.relative(end(1), end(2), Place::Later, numbers(10, 20, 0));
-        for known in &mut sequences.lanes {
-            known.ip4.older = std::mem::take(&mut known.ip4.newer);
+    fn a_connection_in_use_survives_a_generation_change() {
+        let mut sequences = SeqBaseTable::default();
+        sequences.relative(end(1), end(2), SegmentKind::NonSyn, numbers(10, 20, 0));
+        for caches in &mut sequences.lanes {
+            caches.ip4.older = std::mem::take(&mut caches.ip4.newer);
         }
-        let shown = sequences.relative(end(2), end(1), Place::Later, numbers(20, 11, 0));
+        let shown = sequences.relative(end(2), end(1), SegmentKind::NonSyn, numbers(20, 11, 0));
         assert_eq!(shown, numbers(1, 1, 10));
-        let newer = sequences.lanes.iter().map(|known| known.ip4.newer.len());
+        let newer = sequences.lanes.iter().map(|caches| caches.ip4.newer.len());
         assert_eq!(newer.sum::<usize>(), 1);
     }
 }

@@ -1,74 +1,74 @@
-//! Linux "cooked" captures (<https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html> and
+//! Linux "cooked" capture headers (<https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html> and
 //! <https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html>).
 
-use super::printer::{Printed, Printer, array_at, rest, u16_at};
+use super::printer::{PrintResult, Printer, array_at, rest, u16_at};
 use super::{address, ethertype};
 
-/// 802.2 without an Ethernet header.
-const P_802_2: u16 = 4;
-/// Novell's IPX inside of 802.3.
-const P_802_3: u16 = 1;
+/// Protocol value for an 802.2 header without an Ethernet header.
+const ETH_P_802_2: u16 = 4;
+/// Protocol value for Novell's IPX directly inside 802.3.
+const ETH_P_802_3: u16 = 1;
 
-/// The fields of either version's header.
+/// Header fields of either version.
 #[derive(Debug, Clone, Copy)]
-struct Fields {
-    /// Octets of the header.
-    header: usize,
-    /// To us, from us, …
-    direction: u16,
+struct CookedHeader {
+    /// Length of the header, in octets.
+    header_len: usize,
+    /// Direction: to this host, from this host, …
+    packet_type: u16,
     protocol: u16,
     address_length: u16,
     address: [u8; 6],
-    /// Version 2 has it.
-    interface: Option<u32>,
+    /// Index of the interface; only in version 2.
+    interface_index: Option<u32>,
 }
 
-/// Prints a frame of version 1 and returns how long its header is.
-pub(super) fn print_1(p: &mut Printer, bytes: &[u8], length: usize) -> Printed<usize> {
+/// Prints a version 1 frame and returns the length of its headers.
+pub(super) fn print_v1(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult<usize> {
     p.protocol = "sll";
     let header: [u8; 16] = array_at(bytes, 0)?;
-    let fields = Fields {
-        header: header.len(),
-        direction: u16::from_be_bytes([header[0], header[1]]),
+    let fields = CookedHeader {
+        header_len: header.len(),
+        packet_type: u16::from_be_bytes([header[0], header[1]]),
         protocol: u16::from_be_bytes([header[14], header[15]]),
         address_length: u16::from_be_bytes([header[4], header[5]]),
         address: array_at(bytes, 6)?,
-        interface: None,
+        interface_index: None,
     };
     print(p, bytes, length, fields)
 }
 
-/// Prints a frame of version 2 and returns how long its header is.
-pub(super) fn print_2(p: &mut Printer, bytes: &[u8], length: usize) -> Printed<usize> {
+/// Prints a version 2 frame and returns the length of its headers.
+pub(super) fn print_v2(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult<usize> {
     p.protocol = "sll2";
     let header: [u8; 20] = array_at(bytes, 0)?;
     let index = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
-    let fields = Fields {
-        header: header.len(),
-        direction: u16::from(header[10]),
+    let fields = CookedHeader {
+        header_len: header.len(),
+        packet_type: u16::from(header[10]),
         protocol: u16::from_be_bytes([header[0], header[1]]),
         address_length: u16::from(header[11]),
         address: array_at(bytes, 12)?,
-        interface: Some(index),
+        interface_index: Some(index),
     };
     let start = p.out.len();
     let name = p.interfaces.name(index).unwrap_or("?");
     p.out.extend_from_slice(name.as_bytes());
     pad(p.out, start + 5);
-    p.text(" ");
+    p.push_str(" ");
     let start = p.out.len();
-    p.text(direction(fields.direction));
+    p.push_str(direction_name(fields.packet_type));
     pad(p.out, start + 3);
-    p.text(" ");
+    p.push_str(" ");
     print(p, bytes, length, fields)
 }
 
-/// Spaces up to `end`.
+/// Pads `out` with spaces up to `end`.
 fn pad(out: &mut Vec<u8>, end: usize) {
     out.resize(out.len().max(end), b' ');
 }
 
-fn direction(value: u16) -> &'static str {
+fn direction_name(value: u16) -> &'static str {
     match value {
         0 => "In",
         1 => "B",
@@ -79,29 +79,31 @@ fn direction(value: u16) -> &'static str {
     }
 }
 
-/// The header itself, for `-e` and for what nothing else is known of.
-fn link(p: &mut Printer, fields: Fields, length: usize) {
-    p.protocol = if fields.interface.is_some() {
+/// Prints the header itself, for `-e` and for protocols that lcap does not dissect.
+fn print_link_header(p: &mut Printer, fields: CookedHeader, length: usize) {
+    p.protocol = if fields.interface_index.is_some() {
         "sll2"
     } else {
         "sll"
     };
-    match fields.interface {
+    match fields.interface_index {
         Some(index) => p.format(format_args!("ifindex {index} ")),
-        None => p.format(format_args!("{:>3} ", direction(fields.direction))),
+        None => p.format(format_args!("{:>3} ", direction_name(fields.packet_type))),
     }
     if fields.address_length == 6 {
-        address::mac(p.out, &fields.address);
-        p.text(" ");
+        address::write_mac(p.out, &fields.address);
+        p.push_str(" ");
     }
     if p.style.quiet {
         return;
     }
     let protocol = fields.protocol;
     match protocol {
-        P_802_3 => p.text("802.3"),
-        P_802_2 => p.text("802.2"),
-        0..=ethertype::MAX_LENGTH => p.format(format_args!("ethertype Unknown (0x{protocol:04x})")),
+        ETH_P_802_3 => p.push_str("802.3"),
+        ETH_P_802_2 => p.push_str("802.2"),
+        0..=ethertype::MAX_802_3_LENGTH => {
+            p.format(format_args!("ethertype Unknown (0x{protocol:04x})"));
+        }
         _ => {
             let name = ethertype::name_or_unknown(protocol);
             p.format(format_args!("ethertype {name} (0x{protocol:04x})"));
@@ -110,42 +112,42 @@ fn link(p: &mut Printer, fields: Fields, length: usize) {
     p.format(format_args!(", length {length}: "));
 }
 
-fn print(p: &mut Printer, bytes: &[u8], length: usize, fields: Fields) -> Printed<usize> {
-    if p.style.link {
-        link(p, fields, length);
+fn print(p: &mut Printer, bytes: &[u8], length: usize, fields: CookedHeader) -> PrintResult<usize> {
+    if p.style.link_header {
+        print_link_header(p, fields, length);
     }
-    let (mut header, mut kind) = (fields.header, fields.protocol);
+    let (mut header, mut kind) = (fields.header_len, fields.protocol);
     while kind == ethertype::VLAN {
         let (Ok(tag), Ok(next)) = (u16_at(bytes, header), u16_at(bytes, header + 2)) else {
             p.protocol = "vlan";
-            p.truncated();
+            p.push_truncated();
             return Ok(bytes.len());
         };
-        if p.style.link {
-            ethertype::tag(p, tag);
+        if p.style.link_header {
+            ethertype::print_vlan_tag(p, tag);
         }
-        kind = if next <= ethertype::MAX_LENGTH {
-            P_802_2
+        kind = if next <= ethertype::MAX_802_3_LENGTH {
+            ETH_P_802_2
         } else {
             next
         };
         if !p.style.quiet {
-            p.text("ethertype ");
-            p.text(ethertype::name_or_unknown(kind));
-            p.text(", ");
+            p.push_str("ethertype ");
+            p.push_str(ethertype::name_or_unknown(kind));
+            p.push_str(", ");
         }
         header += 4;
     }
     let (inner, left) = (rest(bytes, header), length.saturating_sub(header));
-    if kind <= ethertype::MAX_LENGTH && kind != P_802_2 {
-        p.unknown_bytes(inner);
+    if kind <= ethertype::MAX_802_3_LENGTH && kind != ETH_P_802_2 {
+        p.dump_undissected(inner);
         return Ok(header);
     }
     if !ethertype::print(p, kind, inner, left)? {
-        if !p.style.link {
-            link(p, fields, left + fields.header);
+        if !p.style.link_header {
+            print_link_header(p, fields, left + fields.header_len);
         }
-        p.unknown_bytes(inner);
+        p.dump_undissected(inner);
     }
     Ok(header)
 }

@@ -1,78 +1,78 @@
-//! TCP (RFC 9293).
+//! TCP segments (RFC 9293).
 
-use super::network::Network;
+use super::enclosing_ip::EnclosingIp;
 use super::number;
-use super::printer::{Printed, Printer, Truncated, rest, u16_at};
-use super::sequence::{Numbers, Place};
+use super::printer::{PrintResult, Printer, Truncated, rest, u16_at};
+use super::sequence::{SegmentKind, SeqNumbers};
 use super::{checksum, tcp_options};
 use crate::packet::TCP;
 
-/// Octets of a header without options.
-const HEADER: usize = 20;
+/// Length of a header without options, in octets.
+const HEADER_LEN: usize = 20;
 pub(super) const FIN: u8 = 1;
 pub(super) const SYN: u8 = 2;
 pub(super) const RST: u8 = 4;
 pub(super) const ACK: u8 = 16;
 const URG: u8 = 32;
 
-/// How many octets of a reset's data are shown.
-const RESET_TEXT: usize = 30;
+/// Maximum number of octets printed from the data of a reset.
+const MAX_RESET_TEXT_LEN: usize = 30;
 
 /// Prints a segment.
 pub(super) fn print(
     p: &mut Printer,
     bytes: &[u8],
     length: usize,
-    network: Network,
+    network: EnclosingIp,
     fragmented: bool,
-) -> Printed {
+) -> PrintResult {
     p.protocol = "tcp";
     let (Ok(source), Ok(destination)) = (u16_at(bytes, 0), u16_at(bytes, 2)) else {
-        network.addresses(p);
-        p.text(":");
-        p.truncated();
+        network.print_addresses(p);
+        p.push_str(":");
+        p.push_truncated();
         return Ok(());
     };
-    network.ends(p, TCP, [source, destination]);
-    let Some(header) = bytes.first_chunk::<HEADER>() else {
-        p.truncated();
+    network.print_endpoints(p, TCP, [source, destination]);
+    let Some(header) = bytes.first_chunk::<HEADER_LEN>() else {
+        p.push_truncated();
         return Ok(());
     };
     let header_length = usize::from(header[12] >> 4) * 4;
     let data = (length as u32).wrapping_sub(header_length as u32);
-    if header_length < HEADER {
+    if header_length < HEADER_LEN {
         p.format(format_args!(
-            " tcp {data} [bad hdr length {header_length} - too short, < {HEADER}]"
+            " tcp {data} [bad hdr length {header_length} - too short, < {HEADER_LEN}]"
         ));
         return Ok(());
     }
     if p.style.quiet {
-        p.text("tcp ");
-        p.decimal(data);
-        too_long(p, header_length, length);
+        p.push_str("tcp ");
+        p.push_decimal(data);
+        print_if_too_long(p, header_length, length);
         return Ok(());
     }
     let flags = header[13];
-    p.text("Flags [");
+    p.push_str("Flags [");
     write_flags(p.out, flags);
-    p.text("]");
+    p.push_str("]");
     let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
     let long = |at| u32::from(word(at)) << 16 | u32::from(word(at + 2));
-    let mut numbers = Numbers {
+    let mut numbers = SeqNumbers {
         seq: long(4),
         ack: long(8),
         sack_base: 0,
     };
-    if flags & ACK != 0 && !p.style.absolute {
-        let (from, to) = network.connection([source, destination]);
-        let place = if flags & SYN != 0 {
-            Place::First
+    if flags & ACK != 0 && !p.style.absolute_seq {
+        let (from, to) = network.endpoints([source, destination]);
+        let kind = if flags & SYN != 0 {
+            SegmentKind::Syn
         } else {
-            Place::Later
+            SegmentKind::NonSyn
         };
-        numbers = p.sequences.relative(from, to, place, numbers);
+        numbers = p.sequences.relative(from, to, kind, numbers);
     }
-    if too_long(p, header_length, length) {
+    if print_if_too_long(p, header_length, length) {
         return Ok(());
     }
     if p.style.verbose > 0
@@ -82,37 +82,37 @@ pub(super) fn print(
         let found = word(16);
         p.format(format_args!(", cksum 0x{found:04x}"));
         match network.checksum(TCP, segment) {
-            0 => p.text(" (correct)"),
+            0 => p.push_str(" (correct)"),
             computed => {
-                let right = checksum::should_be(found, computed);
-                p.format(format_args!(" (incorrect -> 0x{right:04x})"));
+                let expected = checksum::expected(found, computed);
+                p.format(format_args!(" (incorrect -> 0x{expected:04x})"));
             }
         }
     }
     if data > 0 || flags & (SYN | FIN | RST) != 0 || p.style.verbose > 1 {
-        p.text(", seq ");
+        p.push_str(", seq ");
         number::decimal(p.out, numbers.seq);
         if data > 0 {
-            p.text(":");
+            p.push_str(":");
             number::decimal(p.out, numbers.seq.wrapping_add(data));
         }
     }
     if flags & ACK != 0 {
-        p.text(", ack ");
+        p.push_str(", ack ");
         number::decimal(p.out, numbers.ack);
     }
-    p.text(", win ");
+    p.push_str(", win ");
     number::decimal(p.out, u32::from(word(14)));
     if flags & URG != 0 {
-        p.text(", urg ");
-        p.decimal(u32::from(word(18)));
+        p.push_str(", urg ");
+        p.push_decimal(u32::from(word(18)));
     }
-    if header_length > HEADER
+    if header_length > HEADER_LEN
         && !tcp_options::print(p, bytes, header_length, length, numbers.sack_base)?
     {
         return Ok(());
     }
-    p.text(", length ");
+    p.push_str(", length ");
     number::decimal(p.out, data);
     if data == 0 {
         return Ok(());
@@ -125,13 +125,13 @@ pub(super) fn print(
         return Err(Truncated);
     }
     if flags & RST != 0 && p.style.verbose > 0 {
-        reset_text(p, rest(bytes, header_length), data as usize);
+        print_reset_text(p, rest(bytes, header_length), data as usize);
     }
     Ok(())
 }
 
-/// Says so where the header claims to be longer than the segment.
-fn too_long(p: &mut Printer, header_length: usize, length: usize) -> bool {
+/// Prints an error and returns true if the claimed header length exceeds the segment.
+fn print_if_too_long(p: &mut Printer, header_length: usize, length: usize) -> bool {
     let is_too_long = header_length > length;
     if is_too_long {
         p.format(format_args!(
@@ -141,7 +141,7 @@ fn too_long(p: &mut Printer, header_length: usize, length: usize) -> bool {
     is_too_long
 }
 
-/// The letters of the eight lower control bits, in the order of the bits; ACK is a dot.
+/// Writes the letters of the lower eight control bits, in bit order; ACK is a dot.
 #[inline]
 fn write_flags(out: &mut Vec<u8>, flags: u8) {
     match flags {
@@ -157,25 +157,26 @@ fn write_flags(out: &mut Vec<u8>, flags: u8) {
     }
 }
 
-/// A reset may say why in its data (RFC 9293 section 3.10.7, RFC 1122 section 4.2.2.12).
-fn reset_text(p: &mut Printer, data: &[u8], length: usize) {
-    p.text(if data.len() >= length {
+/// Prints the data of a reset, which can contain the reason in ASCII (RFC 9293 section 3.10.7, RFC
+/// 1122 section 4.2.2.12).
+fn print_reset_text(p: &mut Printer, data: &[u8], length: usize) {
+    p.push_str(if data.len() >= length {
         " [RST"
     } else {
         " [!RST"
     });
-    if length > RESET_TEXT {
-        p.text("+");
+    if length > MAX_RESET_TEXT_LEN {
+        p.push_str("+");
     }
-    p.text(" ");
-    for &octet in data.iter().take(length.min(RESET_TEXT)) {
+    p.push_str(" ");
+    for &octet in data.iter().take(length.min(MAX_RESET_TEXT_LEN)) {
         if !octet.is_ascii() {
-            p.text("M-");
+            p.push_str("M-");
         }
         match octet & 0x7f {
             octet @ b' '..=b'~' => p.out.push(octet),
             control => p.out.extend_from_slice(&[b'^', control ^ 0x40]),
         }
     }
-    p.text("]");
+    p.push_str("]");
 }

@@ -1,78 +1,80 @@
-//! The options of TCP (RFC 9293 section 3.2 and
+//! TCP options (RFC 9293 section 3.2 and
 //! <https://www.iana.org/assignments/tcp-parameters/>).
 
 use super::mptcp;
 use super::number;
-use super::printer::{Printed, Printer, Truncated, array_at, rest, u8_at, u16_at, u32_at};
+use super::printer::{PrintResult, Printer, Truncated, array_at, rest, u8_at, u16_at, u32_at};
 
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
 const TIMESTAMPS: u8 = 8;
 
-/// Why the list of options ends early.
-enum Stop {
-    /// An option does not fit in the header, or is malformed.
-    Bad,
-    /// An option was not captured whole.
-    Cut,
-    /// The octets that are needed to go on at all were not captured.
-    Unwind,
+/// Reason why the list of options ends early.
+enum TcpOptionError {
+    /// An option does not fit into the header or is malformed.
+    Malformed,
+    /// An option was not captured completely.
+    Truncated,
+    /// Octets that the printer cannot continue without were not captured.
+    NotCaptured,
 }
 
 /// An option while it is being printed.
-struct Value<'a> {
-    /// What was captured behind its kind and length.
+struct OptionValue<'a> {
+    /// Captured bytes after the option's kind and length.
     bytes: &'a [u8],
-    /// How many octets of header there are behind its kind and length.
-    room: usize,
-    /// Its length without kind and length.
+    /// Number of octets from the end of kind and length to the end of the TCP header.
+    header_remaining: usize,
+    /// Length of the option without its kind and length octets.
     length: usize,
 }
 
-impl Value<'_> {
-    /// Makes sure that `count` octets are in the header and were captured.
+impl OptionValue<'_> {
+    /// Checks that the header contains `count` octets after kind and length, and that they were
+    /// captured.
     #[inline]
-    fn need(&self, count: usize) -> Result<(), Stop> {
-        if count > self.room {
-            return Err(Stop::Bad);
+    fn require(&self, count: usize) -> Result<(), TcpOptionError> {
+        if count > self.header_remaining {
+            return Err(TcpOptionError::Malformed);
         }
         if count > self.bytes.len() {
-            return Err(Stop::Cut);
+            return Err(TcpOptionError::Truncated);
         }
         Ok(())
     }
 
-    fn octet(&self, at: usize) -> Result<u8, Stop> {
-        self.need(at + 1)?;
-        u8_at(self.bytes, at).map_err(unwind)
+    fn u8_at(&self, at: usize) -> Result<u8, TcpOptionError> {
+        self.require(at + 1)?;
+        u8_at(self.bytes, at).map_err(not_captured)
     }
 
-    fn word(&self, at: usize) -> Result<u16, Stop> {
-        self.need(at + 2)?;
-        u16_at(self.bytes, at).map_err(unwind)
+    fn u16_at(&self, at: usize) -> Result<u16, TcpOptionError> {
+        self.require(at + 2)?;
+        u16_at(self.bytes, at).map_err(not_captured)
     }
 
     #[inline]
-    fn long(&self, at: usize) -> Result<u32, Stop> {
-        self.need(at + 4)?;
-        u32_at(self.bytes, at).map_err(unwind)
+    fn u32_at(&self, at: usize) -> Result<u32, TcpOptionError> {
+        self.require(at + 4)?;
+        u32_at(self.bytes, at).map_err(not_captured)
     }
 }
 
-fn unwind(_: Truncated) -> Stop {
-    Stop::Unwind
+fn not_captured(_: Truncated) -> TcpOptionError {
+    TcpOptionError::NotCaptured
 }
 
-/// Where an option stands: the segment from its header on, and both lengths of that.
+/// The segment that contains the options, from its TCP header on, with its claimed lengths.
 #[derive(Clone, Copy)]
-struct Segment<'a> {
+struct EnclosingSegment<'a> {
     bytes: &'a [u8],
     header_length: usize,
     length: usize,
     sack_base: u32,
 }
 
-/// Prints `, options […]` for a header of more than 20 octets; false where the line ends here.
+/// Prints `, options […]` for a header of more than 20 octets; returns false if the line ends after
+/// the options.
 #[inline]
 pub(super) fn print(
     p: &mut Printer,
@@ -80,8 +82,8 @@ pub(super) fn print(
     header_length: usize,
     length: usize,
     sack_base: u32,
-) -> Printed<bool> {
-    // What nearly every segment of a connection has: NOP, NOP, timestamps.
+) -> PrintResult<bool> {
+    // Nearly every segment of a connection has these options: NOP, NOP, timestamps.
     if header_length == 32
         && let Ok(
             [
@@ -100,34 +102,34 @@ pub(super) fn print(
             ],
         ) = array_at::<12>(bytes, 20)
     {
-        p.text(", options [nop,nop,TS val ");
+        p.push_str(", options [nop,nop,TS val ");
         number::decimal(p.out, u32::from_be_bytes([a, b, c, d]));
-        p.text(" ecr ");
+        p.push_str(" ecr ");
         number::decimal(p.out, u32::from_be_bytes([e, f, g, h]));
-        p.text("]");
+        p.push_str("]");
         return Ok(true);
     }
-    let segment = Segment {
+    let segment = EnclosingSegment {
         bytes,
         header_length,
         length,
         sack_base,
     };
-    p.text(", options [");
+    p.push_str(", options [");
     let mut count = 0;
-    let stop = print_all(p, segment, &mut count);
-    match stop {
+    let result = print_options(p, segment, &mut count);
+    match result {
         Ok(()) => {
-            p.text("]");
+            p.push_str("]");
             return Ok(true);
         }
-        Err(Stop::Unwind) => return Err(Truncated),
-        Err(Stop::Bad) => p.text("[bad opt]"),
-        Err(Stop::Cut) => p.truncated(),
+        Err(TcpOptionError::NotCaptured) => return Err(Truncated),
+        Err(TcpOptionError::Malformed) => p.push_str("[bad opt]"),
+        Err(TcpOptionError::Truncated) => p.push_truncated(),
     }
-    // tcpdump closes what it opened only after the first option, and not always with the same bracket.
+    // tcpdump closes the bracket only if at least one option was printed, and sometimes with `>`.
     if count > 0 {
-        p.text(if matches!(stop, Err(Stop::Bad)) {
+        p.push_str(if matches!(result, Err(TcpOptionError::Malformed)) {
             "]"
         } else {
             ">"
@@ -136,32 +138,36 @@ pub(super) fn print(
     Ok(false)
 }
 
-fn print_all(p: &mut Printer, segment: Segment, count: &mut usize) -> Result<(), Stop> {
+fn print_options(
+    p: &mut Printer,
+    segment: EnclosingSegment,
+    count: &mut usize,
+) -> Result<(), TcpOptionError> {
     let mut at = 20;
     while at < segment.header_length {
         if *count > 0 {
-            p.text(",");
+            p.push_str(",");
         }
-        let kind = u8_at(segment.bytes, at).map_err(unwind)?;
+        let kind = u8_at(segment.bytes, at).map_err(not_captured)?;
         let head = if kind > NO_OPERATION { 2 } else { 1 };
         let whole = match kind {
             END | NO_OPERATION => 1,
-            _ => usize::from(u8_at(segment.bytes, at + 1).map_err(unwind)?),
+            _ => usize::from(u8_at(segment.bytes, at + 1).map_err(not_captured)?),
         };
         if whole < head || whole > segment.header_length - at {
-            return Err(Stop::Bad);
+            return Err(TcpOptionError::Malformed);
         }
         at += head;
-        let value = Value {
+        let value = OptionValue {
             bytes: rest(segment.bytes, at),
-            room: segment.header_length - at,
+            header_remaining: segment.header_length - at,
             length: whole - head,
         };
-        let printed = print_one(p, kind, &value, segment)?;
+        let printed = print_option(p, kind, &value, segment)?;
         if printed + head != whole {
-            p.text("[len ");
-            p.decimal(whole as u32);
-            p.text("]");
+            p.push_str("[len ");
+            p.push_decimal(whole as u32);
+            p.push_str("]");
         }
         at += printed;
         *count += 1;
@@ -172,145 +178,156 @@ fn print_all(p: &mut Printer, segment: Segment, count: &mut usize) -> Result<(),
     Ok(())
 }
 
-/// Prints one option; returns how many octets behind its kind and length that took.
-fn print_one(p: &mut Printer, kind: u8, value: &Value, segment: Segment) -> Result<usize, Stop> {
+/// Prints an option; returns the number of octets that were used after its kind and length.
+fn print_option(
+    p: &mut Printer,
+    kind: u8,
+    value: &OptionValue,
+    segment: EnclosingSegment,
+) -> Result<usize, TcpOptionError> {
     let printed = match kind {
-        END => name(p, "eol", 0),
-        NO_OPERATION => name(p, "nop", 0),
+        END => print_name(p, "eol", 0),
+        NO_OPERATION => print_name(p, "nop", 0),
         2 => {
-            p.text("mss");
-            let size = value.word(0)?;
-            number(p, u32::from(size), 2)
+            p.push_str("mss");
+            let size = value.u16_at(0)?;
+            print_number(p, u32::from(size), 2)
         }
         3 => {
-            p.text("wscale");
-            let shift = value.octet(0)?;
-            number(p, u32::from(shift), 1)
+            p.push_str("wscale");
+            let shift = value.u8_at(0)?;
+            print_number(p, u32::from(shift), 1)
         }
-        4 => name(p, "sackOK", 0),
-        5 => selective(p, value, segment.sack_base)?,
-        6 => long(p, "echo", value)?,
-        7 => long(p, "echoreply", value)?,
+        4 => print_name(p, "sackOK", 0),
+        5 => print_sack(p, value, segment.sack_base)?,
+        6 => print_u32(p, "echo", value)?,
+        7 => print_u32(p, "echoreply", value)?,
         TIMESTAMPS => {
-            p.text("TS");
-            value.need(8)?;
-            let (own, echo) = (value.long(0)?, value.long(4)?);
-            p.text(" val ");
-            p.decimal(own);
-            p.text(" ecr ");
+            p.push_str("TS");
+            value.require(8)?;
+            let (timestamp, echo) = (value.u32_at(0)?, value.u32_at(4)?);
+            p.push_str(" val ");
+            p.push_decimal(timestamp);
+            p.push_str(" ecr ");
             number::decimal(p.out, echo);
             8
         }
-        11 => long(p, "cc", value)?,
-        12 => long(p, "ccnew", value)?,
-        13 => long(p, "", value)?,
-        19 => signature(p, value, segment)?,
+        11 => print_u32(p, "cc", value)?,
+        12 => print_u32(p, "ccnew", value)?,
+        13 => print_u32(p, "", value)?,
+        19 => print_md5_signature(p, value, segment)?,
         20 => {
-            p.text("scps");
-            value.need(2)?;
-            let (capabilities, id) = (value.octet(0)?, value.octet(1)?);
+            p.push_str("scps");
+            value.require(2)?;
+            let (capabilities, id) = (value.u8_at(0)?, value.u8_at(1)?);
             p.format(format_args!(" cap {capabilities:02x} id {id}"));
             2
         }
-        28 => user_timeout(p, value)?,
-        29 => authentication(p, value)?,
+        28 => print_user_timeout(p, value)?,
+        29 => print_tcp_ao(p, value)?,
         30 => {
-            p.text("mptcp");
-            value.need(value.length)?;
-            let flags = u8_at(segment.bytes, 13).map_err(unwind)?;
+            p.push_str("mptcp");
+            value.require(value.length)?;
+            let flags = u8_at(segment.bytes, 13).map_err(not_captured)?;
             let option = value.bytes.get(..value.length).unwrap_or_default();
             match mptcp::print(p, option, flags) {
                 Ok(true) => value.length,
-                Ok(false) => return Err(Stop::Bad),
-                Err(Truncated) => return Err(Stop::Unwind),
+                Ok(false) => return Err(TcpOptionError::Malformed),
+                Err(Truncated) => return Err(TcpOptionError::NotCaptured),
             }
         }
         34 => {
-            p.text("tfo");
-            value.need(value.length)?;
-            p.text(" ");
-            fast_open(p, value.bytes.get(..value.length).unwrap_or_default());
+            p.push_str("tfo");
+            value.require(value.length)?;
+            p.push_str(" ");
+            print_fast_open(p, value.bytes.get(..value.length).unwrap_or_default());
             value.length
         }
-        254 => experiment(p, value)?,
+        254 => print_experiment(p, value)?,
         _ => {
             p.format(format_args!("unknown-{kind}"));
             if value.length > 0 {
-                p.text(" 0x");
+                p.push_str(" 0x");
             }
-            octets(p, value, 0)?;
+            print_octets(p, value, 0)?;
             value.length
         }
     };
     Ok(printed)
 }
 
-fn name(p: &mut Printer, name: &str, printed: usize) -> usize {
-    p.text(name);
-    printed
+/// Prints a name; returns `used`, the number of octets used after the option's kind and length.
+fn print_name(p: &mut Printer, name: &str, used: usize) -> usize {
+    p.push_str(name);
+    used
 }
 
-fn number(p: &mut Printer, number: u32, printed: usize) -> usize {
-    p.text(" ");
-    p.decimal(number);
-    printed
+/// Prints a number; returns `used`, the number of octets that encode the number.
+fn print_number(p: &mut Printer, number: u32, used: usize) -> usize {
+    p.push_str(" ");
+    p.push_decimal(number);
+    used
 }
 
-fn long(p: &mut Printer, name: &str, value: &Value) -> Result<usize, Stop> {
-    p.text(name);
-    let found = value.long(0)?;
-    Ok(number(p, found, 4))
+fn print_u32(p: &mut Printer, name: &str, value: &OptionValue) -> Result<usize, TcpOptionError> {
+    p.push_str(name);
+    let found = value.u32_at(0)?;
+    Ok(print_number(p, found, 4))
 }
 
-/// Octets up to the option's end, from `from` on.
-fn octets(p: &mut Printer, value: &Value, from: usize) -> Result<(), Stop> {
+/// Prints the option's octets from `from` on in hexadecimal.
+fn print_octets(p: &mut Printer, value: &OptionValue, from: usize) -> Result<(), TcpOptionError> {
     for at in from..value.length {
-        let octet = value.octet(at)?;
-        p.hex(&[octet]);
+        let octet = value.u8_at(at)?;
+        p.push_hex(&[octet]);
     }
     Ok(())
 }
 
-/// Selective acknowledgements (RFC 2018).
-fn selective(p: &mut Printer, value: &Value, base: u32) -> Result<usize, Stop> {
-    p.text("sack");
+/// Prints selective acknowledgements (RFC 2018).
+fn print_sack(p: &mut Printer, value: &OptionValue, base: u32) -> Result<usize, TcpOptionError> {
+    p.push_str("sack");
     if !value.length.is_multiple_of(8) {
-        p.text(" invalid sack");
+        p.push_str(" invalid sack");
         return Ok(value.length);
     }
-    p.text(" ");
-    p.decimal((value.length / 8) as u32);
-    p.text(" ");
+    p.push_str(" ");
+    p.push_decimal((value.length / 8) as u32);
+    p.push_str(" ");
     for at in (0..value.length).step_by(8) {
-        let (start, end) = (value.long(at)?, value.long(at + 4)?);
-        p.text("{");
-        p.decimal(start.wrapping_sub(base));
-        p.text(":");
-        p.decimal(end.wrapping_sub(base));
-        p.text("}");
+        let (start, end) = (value.u32_at(at)?, value.u32_at(at + 4)?);
+        p.push_str("{");
+        p.push_decimal(start.wrapping_sub(base));
+        p.push_str(":");
+        p.push_decimal(end.wrapping_sub(base));
+        p.push_str("}");
     }
     Ok(value.length)
 }
 
-/// MD5 signature (RFC 2385); lcap knows no keys, and says what tcpdump says without `-M`.
-fn signature(p: &mut Printer, value: &Value, segment: Segment) -> Result<usize, Stop> {
+/// Prints an MD5 signature (RFC 2385) like tcpdump without `-M`: lcap has no key for a check.
+fn print_md5_signature(
+    p: &mut Printer,
+    value: &OptionValue,
+    segment: EnclosingSegment,
+) -> Result<usize, TcpOptionError> {
     const LENGTH: usize = 16;
-    p.text("md5");
-    value.need(LENGTH)?;
-    p.text(if segment.bytes.len() < segment.length {
+    p.push_str("md5");
+    value.require(LENGTH)?;
+    p.push_str(if segment.bytes.len() < segment.length {
         " snaplen too short, "
     } else {
         " shared secret not supplied with -M, "
     });
-    p.text("can't check - ");
-    p.hex(value.bytes.get(..LENGTH).unwrap_or_default());
+    p.push_str("can't check - ");
+    p.push_hex(value.bytes.get(..LENGTH).unwrap_or_default());
     Ok(LENGTH)
 }
 
-/// User timeout (RFC 5482), in seconds.
-fn user_timeout(p: &mut Printer, value: &Value) -> Result<usize, Stop> {
-    p.text("uto");
-    let found = value.word(0)?;
+/// Prints the user timeout (RFC 5482), in seconds.
+fn print_user_timeout(p: &mut Printer, value: &OptionValue) -> Result<usize, TcpOptionError> {
+    p.push_str("uto");
+    let found = value.u16_at(0)?;
     let seconds = match found & 1 {
         0 => u32::from(found >> 1),
         _ => u32::from(found >> 1) * 60,
@@ -319,49 +336,49 @@ fn user_timeout(p: &mut Printer, value: &Value) -> Result<usize, Stop> {
     Ok(2)
 }
 
-/// Authentication (RFC 5925).
-fn authentication(p: &mut Printer, value: &Value) -> Result<usize, Stop> {
-    p.text("tcp-ao");
+/// Prints the authentication option, TCP-AO (RFC 5925).
+fn print_tcp_ao(p: &mut Printer, value: &OptionValue) -> Result<usize, TcpOptionError> {
+    p.push_str("tcp-ao");
     if value.length < 2 {
-        p.invalid();
+        p.push_invalid();
         return Ok(value.length);
     }
-    let key = value.octet(0)?;
+    let key = value.u8_at(0)?;
     p.format(format_args!(" keyid {key}"));
-    let next = value.octet(1)?;
+    let next = value.u8_at(1)?;
     p.format(format_args!(" rnextkeyid {next}"));
     if value.length > 2 {
-        p.text(" mac 0x");
-        octets(p, value, 2)?;
+        p.push_str(" mac 0x");
+        print_octets(p, value, 2)?;
     }
     Ok(value.length)
 }
 
-/// An experiment by its identifier (RFC 6994).
-fn experiment(p: &mut Printer, value: &Value) -> Result<usize, Stop> {
-    p.text("exp");
-    value.need(value.length)?;
+/// Prints an experimental option with its identifier (RFC 6994).
+fn print_experiment(p: &mut Printer, value: &OptionValue) -> Result<usize, TcpOptionError> {
+    p.push_str("exp");
+    value.require(value.length)?;
     if value.length < 2 {
-        return Err(Stop::Bad);
+        return Err(TcpOptionError::Malformed);
     }
-    let identifier = value.word(0)?;
+    let identifier = value.u16_at(0)?;
     if identifier == 0xf989 {
-        p.text("-tfo");
-        fast_open(p, value.bytes.get(2..value.length).unwrap_or_default());
+        p.push_str("-tfo");
+        print_fast_open(p, value.bytes.get(2..value.length).unwrap_or_default());
     } else {
         p.format(format_args!("-{identifier:04x}"));
     }
     Ok(value.length)
 }
 
-/// Fast Open (RFC 7413): a cookie, or the wish for one.
-fn fast_open(p: &mut Printer, cookie: &[u8]) {
+/// Prints a TCP Fast Open option (RFC 7413): a cookie or a cookie request.
+fn print_fast_open(p: &mut Printer, cookie: &[u8]) {
     match cookie.len() {
-        0 => p.text(" cookiereq"),
+        0 => p.push_str(" cookiereq"),
         4..=16 if cookie.len().is_multiple_of(2) => {
-            p.text(" cookie ");
-            p.hex(cookie);
+            p.push_str(" cookie ");
+            p.push_hex(cookie);
         }
-        _ => p.invalid(),
+        _ => p.push_invalid(),
     }
 }

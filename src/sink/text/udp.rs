@@ -1,78 +1,84 @@
-//! UDP (RFC 768).
+//! UDP datagrams (RFC 768).
 
 use super::checksum;
-use super::network::Network;
-use super::printer::{Printed, Printer, u16_at};
+use super::enclosing_ip::EnclosingIp;
+use super::printer::{PrintResult, Printer, u16_at};
 use crate::packet::UDP;
 
-const HEADER: u32 = 8;
+const HEADER_LEN: u32 = 8;
 
-/// Prints a datagram. tcpdump knows many protocols above by their ports; here each is just a length.
+/// Prints a datagram. tcpdump dissects many payloads by port number; lcap prints only the length.
 pub(super) fn print(
     p: &mut Printer,
     bytes: &[u8],
     length: usize,
-    network: Network,
+    network: EnclosingIp,
     fragmented: bool,
-) -> Printed {
+) -> PrintResult {
     p.protocol = "udp";
     let (Ok(source), Ok(destination)) = (u16_at(bytes, 0), u16_at(bytes, 2)) else {
         if network.protocol() == UDP {
-            network.addresses(p);
-            p.text(": ");
+            network.print_addresses(p);
+            p.push_str(": ");
         }
-        p.truncated();
+        p.push_truncated();
         return Ok(());
     };
-    network.ends(p, UDP, [source, destination]);
+    network.print_endpoints(p, UDP, [source, destination]);
     let length = length as u32;
-    if length < HEADER {
-        p.text("truncated-udp ");
-        p.decimal(length);
+    if length < HEADER_LEN {
+        p.push_str("truncated-udp ");
+        p.push_decimal(length);
         return Ok(());
     }
     let Ok(claimed) = u16_at(bytes, 4) else {
-        p.truncated();
+        p.push_truncated();
         return Ok(());
     };
-    // A jumbogram says 0 (RFC 2675 section 4).
+    // A jumbogram has length 0 (RFC 2675 section 4).
     let claimed = match u32::from(claimed) {
         0 if length > 0xffff => length,
         claimed => claimed,
     };
-    if claimed < HEADER {
-        p.text("truncated-udplength ");
-        p.decimal(claimed);
+    if claimed < HEADER_LEN {
+        p.push_str("truncated-udplength ");
+        p.push_decimal(claimed);
         return Ok(());
     }
-    if bytes.len() < HEADER as usize {
-        p.truncated();
+    if bytes.len() < HEADER_LEN as usize {
+        p.push_truncated();
         return Ok(());
     }
     if p.style.verbose > 0 && !fragmented {
-        checked(p, bytes, claimed.min(length) as usize, network)?;
+        print_checksum(p, bytes, claimed.min(length) as usize, network)?;
     }
     if claimed > length && !fragmented {
-        p.text("UDP, bad length ");
-        p.decimal(claimed - HEADER);
-        p.text(" > ");
-        p.decimal(length - HEADER);
+        p.push_str("UDP, bad length ");
+        p.push_decimal(claimed - HEADER_LEN);
+        p.push_str(" > ");
+        p.push_decimal(length - HEADER_LEN);
     } else {
-        p.text("UDP, length ");
-        p.decimal(claimed - HEADER);
+        p.push_str("UDP, length ");
+        p.push_decimal(claimed - HEADER_LEN);
     }
     Ok(())
 }
 
-/// Says what the checksum is worth, where the whole datagram was captured.
-fn checked(p: &mut Printer, bytes: &[u8], length: usize, network: Network) -> Printed {
+/// Prints the result of the checksum verification, if the whole datagram was captured; for IPv4,
+/// only with `-vv`.
+fn print_checksum(
+    p: &mut Printer,
+    bytes: &[u8],
+    length: usize,
+    network: EnclosingIp,
+) -> PrintResult {
     let found = u16_at(bytes, 6)?;
-    if let Network::Ip4(..) = network {
+    if let EnclosingIp::Ip4(..) = network {
         if p.style.verbose < 2 {
             return Ok(());
         }
         if found == 0 {
-            p.text("[no cksum] ");
+            p.push_str("[no cksum] ");
             return Ok(());
         }
     }
@@ -80,11 +86,11 @@ fn checked(p: &mut Printer, bytes: &[u8], length: usize, network: Network) -> Pr
         return Ok(());
     };
     match network.checksum(UDP, datagram) {
-        0 => p.text("[udp sum ok] "),
+        0 => p.push_str("[udp sum ok] "),
         computed => {
-            let right = checksum::should_be(found, computed);
+            let expected = checksum::expected(found, computed);
             p.format(format_args!(
-                "[bad udp cksum 0x{found:04x} -> 0x{right:04x}!] "
+                "[bad udp cksum 0x{found:04x} -> 0x{expected:04x}!] "
             ));
         }
     }

@@ -1,25 +1,26 @@
-//! What the kernel counts for a capture (pcap_stats(3PCAP)).
+//! Kernel packet counters of a capture (pcap_stats(3PCAP)).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::source::Losses;
 
-/// libpcap's counters are 32 bits wide and wrap.
+/// 64-bit totals of libpcap's counters, which are 32 bits wide and wrap.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     last: [u32; 3],
-    /// For other threads to look at.
+    /// Totals that other threads may read.
     pub(super) total: Arc<Mutex<Losses>>,
 }
 
 impl Counters {
-    /// Begins to count from what libpcap says now.
-    pub(super) fn begin(&mut self, now: [u32; 3]) {
+    /// Restarts counting from these values of libpcap's counters.
+    pub(super) fn reset(&mut self, now: [u32; 3]) {
         self.last = now;
     }
 
-    /// Takes what libpcap says now: received, dropped, dropped by the interface, each since the start.
-    pub(super) fn add(&mut self, now: [u32; 3]) {
+    /// Adds the increase since the last call. `now` is libpcap's counters since the start:
+    /// received, dropped, dropped by the interface.
+    pub(super) fn update(&mut self, now: [u32; 3]) {
         let [received, dropped, by_interface] =
             std::array::from_fn(|at| u64::from(now[at].wrapping_sub(self.last[at])));
         self.last = now;

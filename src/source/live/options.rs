@@ -1,41 +1,42 @@
-//! What a capture on a device is asked for.
+//! Options of a live capture.
 
 use std::time::Duration;
 
 use crate::packet::LinkType;
 
-/// What to capture, and how.
+/// Device and settings of a live capture.
 #[derive(Debug, Clone)]
-pub struct Options {
-    /// The device's name, or `any`.
+pub struct LiveOptions {
+    /// Device name, or `any`.
     pub device: String,
-    /// Whether the device is a loopback, where each packet would be queued twice.
+    /// True for a loopback device, of whose two copies per packet only one is captured.
     pub is_loopback: bool,
-    /// The most bytes to keep of each packet, 1 to [`MAX_SNAP_LEN`].
+    /// Maximum number of bytes captured per packet, 1 to [`MAX_SNAP_LEN`].
     pub snap_len: u32,
     /// Size of the kernel's ring in bytes.
-    pub buffer: u32,
-    /// How frames shall begin, where the device offers a choice.
+    pub ring_size: u32,
+    /// Link-layer header type to request, if the device offers several.
     pub link: Option<LinkType>,
-    /// End after this long.
+    /// Capture duration; `None` for no limit.
     pub duration: Option<Duration>,
-    /// How soon packets are wanted.
-    pub pace: Pace,
-    /// In a silence, how often to say what time it is; none is never.
-    pub tick: Option<Duration>,
+    /// Delivery latency.
+    pub delivery: DeliveryMode,
+    /// Interval at which idle events are repeated while no packets arrive; `None` for no
+    /// repetition.
+    pub tick_interval: Option<Duration>,
 }
 
-/// How soon packets that have come must be given.
+/// The time within which received packets are delivered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Pace {
-    /// Within 50 ms: somebody watches.
+pub enum DeliveryMode {
+    /// Within 50 ms: for output on a terminal.
     #[default]
-    Prompt,
-    /// Within 150 ms, in fewer and larger runs: they go into a file.
-    Leisurely,
-    /// At once, for few and small packets: each wakes who waits for it.
+    Interactive,
+    /// Within 150 ms, in fewer and larger batches: for files.
+    Batched,
+    /// Immediately, for few and small packets: each packet wakes the reader.
     Immediate,
 }
 
-/// tcpdump's and Wireshark's largest snap length, and libpcap's.
+/// Maximum snapshot length in bytes, the same as in tcpdump, Wireshark and libpcap.
 pub const MAX_SNAP_LEN: u32 = 262_144;

@@ -1,51 +1,52 @@
-//! Any bytes as frames one after the other: flows do not panic, begin and end once, and no byte of a stream comes twice or too
-//! early; and they are the same whichever way segments are taken. Build it as `readers` says.
+//! Fuzz target: any bytes as a sequence of frames. The flow table does not panic, each flow is
+//! opened and closed once, no byte of a stream is delivered twice or early, and the records are the
+//! same in every stream mode. See `readers` for the build command.
 //!
 //! ```text
-//!  | time step (8) | bytes cut off (8) | length (8) | frame | … the next
+//!  | time step (8) | bytes cut off (8) | length (8) | frame | … next frame
 //! ```
 #![no_main]
 
 use lcap::decode::decode;
-use lcap::flow::{FlowEvent, FlowId, FlowTable, Settings, Side, Wanted, What};
-use lcap::packet::{Frame, Interface, LinkType, Options, Timestamp};
+use lcap::flow::{FlowEvent, FlowEventKind, FlowId, FlowSettings, FlowTable, Side, StreamMode};
+use lcap::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
 use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeMap;
 
-/// Small bounds are reached by small inputs.
-const SETTINGS: Settings = Settings {
+/// Small limits, so that small inputs reach them.
+const SETTINGS: FlowSettings = FlowSettings {
     max_flows: 4,
-    max_waiting: 4096,
-    ..Settings::FLOWS
+    max_out_of_order_bytes: 4096,
+    ..FlowSettings::FLOWS
 };
 
-/// What has been told of a flow.
+/// The events received for one flow.
 #[derive(Default)]
-struct Told {
-    /// Where each side's stream goes on.
-    next: [u64; 2],
-    /// Who spoke when the first of that was told.
+struct ObservedFlow {
+    /// Expected offset of each side's next event.
+    next_offset: [u64; 2],
+    /// Identity of the flow at its first data or gap.
     id: Option<FlowId>,
-    /// Its record, but for what is only known where streams are compared.
+    /// Its record, without the counter that only `CompareOverlaps` fills.
     closed: Option<String>,
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let compared = follow(bytes, Wanted::Compared);
-    for streams in [Wanted::Yes, Wanted::No] {
-        assert_eq!(follow(bytes, streams), compared, "{streams:?}");
+    let expected = follow_flows(bytes, StreamMode::CompareOverlaps);
+    for mode in [StreamMode::Reassemble, StreamMode::Off] {
+        assert_eq!(follow_flows(bytes, mode), expected, "{mode:?}");
     }
 });
 
-/// The records of the flows, by their numbers.
-fn follow(bytes: &[u8], streams: Wanted) -> BTreeMap<u64, Option<String>> {
+/// Returns the records of the flows, by flow number.
+fn follow_flows(bytes: &[u8], stream_mode: StreamMode) -> BTreeMap<u64, Option<String>> {
     let interface = Interface {
         link: LinkType::RAW,
         ..Interface::default()
     };
-    let mut told: BTreeMap<u64, Told> = BTreeMap::new();
-    let mut table = FlowTable::new(Settings {
-        streams,
+    let mut flows: BTreeMap<u64, ObservedFlow> = BTreeMap::new();
+    let mut table = FlowTable::new(FlowSettings {
+        stream_mode,
         ..SETTINGS
     });
     let (mut rest, mut number, mut now) = (bytes, 0, 0_i64);
@@ -55,34 +56,35 @@ fn follow(bytes: &[u8], streams: Wanted) -> BTreeMap<u64, Option<String>> {
         number += 1;
         let frame = Frame {
             number,
-            time: time(&mut now, *step),
+            time: step_time(&mut now, *step),
             interface: &interface,
             link: LinkType::RAW,
             wire_len: frame.len() as u32 + u32::from(*cut),
             bytes: frame,
-            options: Options::default(),
+            options: FrameOptions::default(),
         };
-        table.push(&decode(&frame), &mut |event| tell(&mut told, &event));
+        table.push(&decode(&frame), &mut |event| observe(&mut flows, &event));
         let counts = table.counts();
         assert!(counts.open <= 4);
-        let open = told.values().filter(|flow| flow.closed.is_none()).count();
+        let open = flows.values().filter(|flow| flow.closed.is_none()).count();
         assert_eq!(
             (counts.opened, counts.open),
-            (told.len() as u64, open as u64)
+            (flows.len() as u64, open as u64)
         );
     }
-    table.finish(&mut |event| tell(&mut told, &event));
-    assert!(told.values().all(|flow| flow.closed.is_some()));
+    table.finish(&mut |event| observe(&mut flows, &event));
+    assert!(flows.values().all(|flow| flow.closed.is_some()));
     assert_eq!(table.counts().open, 0);
-    told.into_iter()
+    flows
+        .into_iter()
         .map(|(number, flow)| (number, flow.closed))
         .collect()
 }
 
-/// Time goes on by a power of two of nanoseconds, or back; or is not known.
-fn time(now: &mut i64, step: u8) -> Timestamp {
+/// Moves the time forward or back by a power of two in nanoseconds, or returns an absent time.
+fn step_time(now: &mut i64, step: u8) -> Timestamp {
     if step == u8::MAX {
-        return Timestamp::UNKNOWN;
+        return Timestamp::ABSENT;
     }
     let by = 1_i64 << (step & 0x3f).min(62);
     *now = match step & 0x40 {
@@ -92,30 +94,30 @@ fn time(now: &mut i64, step: u8) -> Timestamp {
     Timestamp(*now)
 }
 
-fn tell(told: &mut BTreeMap<u64, Told>, event: &FlowEvent) {
+fn observe(flows: &mut BTreeMap<u64, ObservedFlow>, event: &FlowEvent) {
     let number = event.id.number;
-    if matches!(event.what, What::Opened) {
-        let before = told.insert(number, Told::default());
-        assert!(before.is_none(), "opened twice");
+    if matches!(event.kind, FlowEventKind::Opened) {
+        let previous = flows.insert(number, ObservedFlow::default());
+        assert!(previous.is_none(), "opened twice");
         return;
     }
-    let flow = told.get_mut(&number).expect("opened");
-    assert!(flow.closed.is_none(), "after its end");
-    match event.what {
-        What::Opened | What::Named(_) => {}
-        What::Data {
+    let flow = flows.get_mut(&number).expect("opened");
+    assert!(flow.closed.is_none(), "event after the end");
+    match event.kind {
+        FlowEventKind::Opened | FlowEventKind::Owners(_) => {}
+        FlowEventKind::Data {
             side,
             offset,
             bytes,
-        } => goes_on(flow, *event.id, side, offset, bytes.len() as u64),
-        What::Gap {
+        } => assert_contiguous(flow, *event.id, side, offset, bytes.len() as u64),
+        FlowEventKind::Gap {
             side, offset, len, ..
         } => {
             assert!(len > 0, "an empty gap");
-            goes_on(flow, *event.id, side, offset, len);
+            assert_contiguous(flow, *event.id, side, offset, len);
         }
-        What::Mismatch { len, .. } => assert!(len > 0, "nothing differs"),
-        What::Closed(record) => {
+        FlowEventKind::Mismatch { len, .. } => assert!(len > 0, "an empty mismatch"),
+        FlowEventKind::Closed(record) => {
             assert_eq!(record.id, *event.id);
             assert_eq!(flow.id.unwrap_or(record.id), record.id);
             let mut record = record.clone();
@@ -127,10 +129,10 @@ fn tell(told: &mut BTreeMap<u64, Told>, event: &FlowEvent) {
     }
 }
 
-/// Data and gaps follow each other without anything between them.
-fn goes_on(flow: &mut Told, id: FlowId, side: Side, offset: u64, len: u64) {
+/// Asserts that data and gaps follow each other without a hole or an overlap.
+fn assert_contiguous(flow: &mut ObservedFlow, id: FlowId, side: Side, offset: u64, len: u64) {
     flow.id.get_or_insert(id);
-    let next = &mut flow.next[side as usize];
+    let next = &mut flow.next_offset[side as usize];
     assert_eq!(offset, *next, "{}", side.name());
     *next += len;
 }

@@ -1,19 +1,21 @@
-//! Any bytes as a frame of any link type: nothing panics, what is read in brief is what decoding gives, and no control character gets out. Build it as `readers` says.
+//! Fuzz target: any bytes as a frame of any link type. Nothing panics, the header summary agrees
+//! with full decoding, and no control character reaches the output. See `readers` for the build
+//! command.
 #![no_main]
 
 use lcap::decode::{brief, decode};
-use lcap::packet::{Frame, Interface, LinkType, Options, Timestamp};
+use lcap::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
 use lcap::sink::text::{Dump, Style, Text};
 use lcap::sink::{Json, Shown, Sink};
 use libfuzzer_sys::fuzz_target;
 
-const LINKS: [u16; 8] = [1, 0, 108, 101, 113, 276, 228, 229];
+const LINK_TYPES: [u16; 8] = [1, 0, 108, 101, 113, 276, 228, 229];
 
 fuzz_target!(|bytes: &[u8]| {
-    let [choice, more, bytes @ ..] = bytes else {
+    let [choice, missing_len, bytes @ ..] = bytes else {
         return;
     };
-    let link = LinkType(LINKS[usize::from(choice & 7)]);
+    let link = LinkType(LINK_TYPES[usize::from(choice & 7)]);
     let interface = Interface {
         link,
         ..Interface::default()
@@ -23,13 +25,13 @@ fuzz_target!(|bytes: &[u8]| {
         time: Timestamp(0),
         interface: &interface,
         link,
-        wire_len: bytes.len() as u32 + u32::from(*more) * 300,
+        wire_len: bytes.len() as u32 + u32::from(*missing_len) * 300,
         bytes,
-        options: Options::default(),
+        options: FrameOptions::default(),
     };
     let style = Style {
         verbose: choice >> 3 & 3,
-        link: choice & 0x20 != 0,
+        link_header: choice & 0x20 != 0,
         quiet: choice & 0x40 != 0,
         dump: if choice & 0x80 == 0 {
             Dump::None
@@ -46,8 +48,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let mut out = Vec::new();
     let mut text = Shown::new(&mut out, Text::new(style));
-    text.packet(&packet).expect("memory");
-    text.packet(&packet).expect("memory");
+    text.handle_packet(&packet).expect("memory");
+    text.handle_packet(&packet).expect("memory");
     text.finish().expect("memory");
     drop(text);
     assert!(
@@ -55,6 +57,6 @@ fuzz_target!(|bytes: &[u8]| {
             .all(|byte| matches!(byte, b'\t' | b'\n' | b' '..=b'~'))
     );
     let mut json = Shown::new(&mut out, Json::default());
-    json.packet(&packet).expect("memory");
+    json.handle_packet(&packet).expect("memory");
     json.finish().expect("memory");
 });

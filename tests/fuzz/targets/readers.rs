@@ -1,9 +1,11 @@
-//! Any bytes as a capture file: nothing panics, and a mapped file and a stream of a few bytes at a time say the same.
+//! Fuzz target: any bytes as a capture file. Nothing panics, and a mapped file gives the same
+//! frames and errors as a stream that is read a few bytes at a time. Build and run:
 //!
 //! ```sh
 //! cd tests/fuzz
 //! RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
-//!   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+//!   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+//!   -Cllvm-args=-sanitizer-coverage-pc-table \
 //!   -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Clink-dead-code" \
 //!   cargo build --release --target x86_64-unknown-linux-gnu
 //! target/x86_64-unknown-linux-gnu/release/readers -max_len=4096 CORPUS
@@ -11,7 +13,7 @@
 #![no_main]
 
 use lcap::error::{Error, Result};
-use lcap::source::{FileSource, Losses, Next, Source, file};
+use lcap::source::{FileSource, Losses, Source, SourceEvent, file};
 use libfuzzer_sys::fuzz_target;
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::File;
@@ -25,15 +27,16 @@ fuzz_target!(|bytes: &[u8]| {
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let mapped = contents(file::open(&path));
 
-    // The first byte says how much a read gives.
-    let portion = usize::from(bytes.first().copied().unwrap_or(0)) % 40 + 1;
-    let stream = Portions {
+    // The first byte selects the size of a read.
+    let max_read_bytes = usize::from(bytes.first().copied().unwrap_or(0)) % 40 + 1;
+    let stream = ShortReads {
         rest: bytes.to_vec().into(),
-        portion,
+        max_read_bytes,
     };
     let streamed = contents(file::read("stream", stream));
-    if mapped.broken_zstd() || streamed.broken_zstd() {
-        // The last block of a frame whose size is not the announced one is refused as a whole, or but for the part that came before.
+    if mapped.has_broken_zstd() || streamed.has_broken_zstd() {
+        // If the size of a zstd frame differs from the size in its header, its last block is
+        // rejected, either completely or except for the part read before.
         let common = mapped.frames.len().min(streamed.frames.len());
         assert_eq!(mapped.frames[..common], streamed.frames[..common]);
     } else {
@@ -41,7 +44,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// What a file says, but for its name.
+/// The contents of a file, without its name.
 #[derive(Debug, PartialEq)]
 struct Contents {
     frames: Vec<String>,
@@ -50,8 +53,8 @@ struct Contents {
 }
 
 impl Contents {
-    fn broken_zstd(&self) -> bool {
-        matches!(&self.damage, Some((_, _, what)) if what.contains("the zstd compression is broken"))
+    fn has_broken_zstd(&self) -> bool {
+        matches!(&self.damage, Some((_, _, what)) if what.contains("the zstd data is corrupt"))
     }
 }
 
@@ -70,9 +73,9 @@ fn contents(opened: Result<FileSource>) -> Contents {
     };
     loop {
         match source.next() {
-            Ok(Next::Frame(frame)) => contents.frames.push(format!("{frame:?}")),
-            Ok(Next::Idle(_)) => {}
-            Ok(Next::End) => break,
+            Ok(SourceEvent::Frame(frame)) => contents.frames.push(format!("{frame:?}")),
+            Ok(SourceEvent::Idle(_)) => {}
+            Ok(SourceEvent::End) => break,
             Err(e) => {
                 assert!(contents.damage.is_none());
                 contents.damage = Some(damage(e));
@@ -96,15 +99,15 @@ fn damage(error: Error) -> (u64, u64, String) {
     }
 }
 
-/// A reader that gives a little at once.
-struct Portions {
+/// A reader that returns at most `max_read_bytes` per read.
+struct ShortReads {
     rest: std::collections::VecDeque<u8>,
-    portion: usize,
+    max_read_bytes: usize,
 }
 
-impl Read for Portions {
+impl Read for ShortReads {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let portion = self.portion.min(buffer.len());
-        self.rest.read(&mut buffer[..portion])
+        let len = self.max_read_bytes.min(buffer.len());
+        self.rest.read(&mut buffer[..len])
     }
 }

@@ -1,28 +1,34 @@
-//! UDP and ICMP as flows: what is asked, what is answered, and what nobody listened to (RFC 768, RFC 792, RFC 4443).
+//! UDP and ICMP flows: requests with and without responses, and ICMP errors (RFC 768, RFC 792,
+//! RFC 4443).
 
-use lcap::flow::{Cause, FlowRecord, Side, Verdict};
+use lcap::flow::{FlowRecord, GapCause, OutcomeKind, Side};
 use std::net::SocketAddr;
 
-use super::script::{Captured, PORT, Peers, STREAMS, Told, captured, ends, run};
+use super::script::{
+    CapturedFrame, FlowLog, PORT, Peers, STREAMS, captured_frame, outcomes, run_checked,
+};
 use super::wire::{self, ICMP, ICMPV6};
 
-const PEERS: fn() -> [Peers; 2] = || [Peers::on_port(PORT), Peers::on_port_6(PORT)];
+/// Returns peers over IPv4 and over IPv6.
+fn all_peers() -> [Peers; 2] {
+    [Peers::on_port(PORT), Peers::on_port_v6(PORT)]
+}
 
-/// Datagrams, 10 µs apart: whether the client sends them, and what.
-fn datagrams(peers: &Peers, all: &[(Side, &str)]) -> Vec<Captured> {
+/// Returns datagrams, 10 µs apart; `messages` contains the sender and the data of each.
+fn datagrams(peers: &Peers, messages: &[(Side, &str)]) -> Vec<CapturedFrame> {
     let times = (0..).step_by(10_000);
-    let packets = times.zip(all).map(|(time, (side, data))| {
+    let packets = times.zip(messages).map(|(time, (side, data))| {
         let (from, to) = match side {
             Side::Orig => (peers.client, peers.server),
             Side::Resp => (peers.server, peers.client),
         };
-        captured(time, &wire::udp(from, to, data.as_bytes()))
+        captured_frame(time, &wire::udp(from, to, data.as_bytes()))
     });
     packets.collect()
 }
 
-/// An error about a packet: port unreachable, as the server's host sends it.
-fn unreachable(time: i64, about: &Captured, peers: &Peers) -> Captured {
+/// Returns the ICMP error "port unreachable" that the server's host sends about a packet.
+fn port_unreachable(time: i64, about: &CapturedFrame, peers: &Peers) -> CapturedFrame {
     let (kind, code) = if peers.client.is_ipv4() {
         (3, 3)
     } else {
@@ -30,26 +36,26 @@ fn unreachable(time: i64, about: &Captured, peers: &Peers) -> Captured {
     };
     let (from, to) = (peers.server.ip(), peers.client.ip());
     let quoted = &about.bytes[14..];
-    captured(time, &wire::icmp(from, to, kind, code, quoted))
+    captured_frame(time, &wire::icmp(from, to, kind, code, quoted))
 }
 
 #[test]
-fn questions_and_answers() {
+fn requests_and_responses_are_one_flow() {
     use Side::{Orig, Resp};
-    for peers in PEERS() {
-        let script = [(Orig, "ask"), (Resp, "answer"), (Orig, ""), (Orig, "more")];
-        let told = run(&datagrams(&peers, &script), STREAMS);
-        assert_eq!(ends(&told), ["SF Dd Normal Capture"]);
+    for peers in all_peers() {
+        let script = [(Orig, "get"), (Resp, "answer"), (Orig, ""), (Orig, "more")];
+        let log = run_checked(&datagrams(&peers, &script), STREAMS);
+        assert_eq!(outcomes(&log), ["SF Dd Normal Capture"]);
         assert_eq!(
-            told.streams,
+            log.stream_events,
             [
-                "1 orig 0 \"ask\"",
+                "1 orig 0 \"get\"",
                 "1 resp 0 \"answer\"",
                 "1 orig 3 \"\"",
                 "1 orig 3 \"more\""
             ]
         );
-        let flow = told.only();
+        let flow = log.only_flow();
         assert_eq!(
             (flow.id.orig(), flow.id.resp()),
             (peers.client, peers.server)
@@ -61,11 +67,11 @@ fn questions_and_answers() {
     }
 }
 
-/// Who is the server is told by its port, if only that is one.
+/// If only one of the two ports is a server port, its side is the responder.
 #[test]
-fn answers_whose_question_was_not_captured() {
+fn port_determines_direction_of_a_response_without_its_request() {
     use Side::{Orig, Resp};
-    for (port, script, expected, upright) in [
+    for (port, script, expected, client_is_orig) in [
         (
             PORT,
             &[(Resp, "answer")][..],
@@ -75,31 +81,32 @@ fn answers_whose_question_was_not_captured() {
         (53, &[(Resp, "answer")], "SHR ^d Midstream Capture", true),
         (
             53,
-            &[(Resp, "answer"), (Orig, "ask")],
+            &[(Resp, "answer"), (Orig, "get")],
             "SF ^dD Normal Capture",
             true,
         ),
     ] {
         let peers = Peers::on_port(port);
-        let told = run(&datagrams(&peers, script), STREAMS);
-        assert_eq!(ends(&told), [expected]);
-        assert_eq!(told.only().id.orig() == peers.client, upright);
+        let log = run_checked(&datagrams(&peers, script), STREAMS);
+        assert_eq!(outcomes(&log), [expected]);
+        assert_eq!(log.only_flow().id.orig() == peers.client, client_is_orig);
     }
 }
 
 #[test]
-fn nobody_listens() {
-    for peers in PEERS() {
+fn icmp_port_unreachable_refuses_a_udp_flow() {
+    for peers in all_peers() {
         let mut script = datagrams(&peers, &[(Side::Orig, "hello")]);
-        script.push(unreachable(14_000, &script[0], &peers));
-        let told = run(&script, STREAMS);
-        // The error is a flow of its own, as in Zeek, and no packet of the one that it is about.
-        assert_eq!(ends(&told)[0], "S0 D Refused Capture");
-        let FlowRecord { sides, outcome, .. } = &told.records[0];
+        script.push(port_unreachable(14_000, &script[0], &peers));
+        let log = run_checked(&script, STREAMS);
+        // The error is a separate flow, as in Zeek, and does not count for the flow whose packet it
+        // quotes.
+        assert_eq!(outcomes(&log)[0], "S0 D Refused Capture");
+        let FlowRecord { sides, outcome, .. } = &log.records[0];
         assert_eq!(sides.map(|side| side.traffic.pkts), [1, 0]);
         assert_eq!(outcome.evidence().to_string(), "ICMP: port unreachable");
-        let error = &told.records[1];
-        assert_eq!(told.records.len(), 2);
+        let error = &log.records[1];
+        assert_eq!(log.records.len(), 2);
         assert_eq!(error.id.orig().ip(), peers.server.ip());
         let (proto, kind, code) = match peers.client.is_ipv4() {
             true => (ICMP, 3, 3),
@@ -107,88 +114,91 @@ fn nobody_listens() {
         };
         let ports = [error.id.orig(), error.id.resp()].map(|end| end.port());
         assert_eq!((error.id.proto(), ports), (proto, [kind, code]));
-        assert_eq!(told.counts.unreadable, 0);
+        assert_eq!(log.counts.unreadable, 0);
     }
 }
 
 #[test]
-fn errors_about_something_else() {
+fn unrelated_icmp_errors_do_not_refuse_a_flow() {
     use Side::{Orig, Resp};
     let peers = Peers::on_port(PORT);
-    let ask = datagrams(&peers, &[(Orig, "hello")]);
-    let both = datagrams(&peers, &[(Orig, "hello"), (Resp, "hello")]);
+    let request = datagrams(&peers, &[(Orig, "hello")]);
+    let exchange = datagrams(&peers, &[(Orig, "hello"), (Resp, "hello")]);
     let other = Peers::on_port(PORT + 1);
-    let others = datagrams(&other, &[(Orig, "hello")]);
-    let about = |about: &Captured| unreachable(14_000, about, &peers);
-    let mut host = about(&ask[0]);
-    // Destination host instead of port unreachable.
-    host.bytes[14 + 20 + 1] = 1;
-    let mut cut = about(&ask[0]);
+    let other_flow = datagrams(&other, &[(Orig, "hello")]);
+    let error_about = |frame: &CapturedFrame| port_unreachable(14_000, frame, &peers);
+    let mut host_unreachable = error_about(&request[0]);
+    // Code 1: host unreachable.
+    host_unreachable.bytes[14 + 20 + 1] = 1;
+    let mut truncated = error_about(&request[0]);
     // Without the quoted ports.
-    cut.bytes.truncate(14 + 20 + 8 + 20 + 3);
-    for (name, script, verdict) in [
+    truncated.bytes.truncate(14 + 20 + 8 + 20 + 3);
+    for (name, script, expected) in [
         (
-            "answered before",
-            [&both[..], &[about(&both[0])]].concat(),
-            Verdict::Normal,
+            "after the response",
+            [&exchange[..], &[error_about(&exchange[0])]].concat(),
+            OutcomeKind::Normal,
         ),
         (
-            "about the answer",
-            [&ask[..], &[about(&both[1])]].concat(),
-            Verdict::NoAnswer,
+            "about the response",
+            [&request[..], &[error_about(&exchange[1])]].concat(),
+            OutcomeKind::NoAnswer,
         ),
         (
             "about another flow",
-            [&ask[..], &[about(&others[0])]].concat(),
-            Verdict::NoAnswer,
+            [&request[..], &[error_about(&other_flow[0])]].concat(),
+            OutcomeKind::NoAnswer,
         ),
         (
-            "another error",
-            [&ask[..], &[host]].concat(),
-            Verdict::NoAnswer,
+            "host unreachable",
+            [&request[..], &[host_unreachable]].concat(),
+            OutcomeKind::NoAnswer,
         ),
-        ("cut", [&ask[..], &[cut]].concat(), Verdict::NoAnswer),
+        (
+            "truncated",
+            [&request[..], &[truncated]].concat(),
+            OutcomeKind::NoAnswer,
+        ),
         (
             "before its cause",
-            [&[about(&ask[0])], &ask[..]].concat(),
-            Verdict::NoAnswer,
+            [&[error_about(&request[0])], &request[..]].concat(),
+            OutcomeKind::NoAnswer,
         ),
     ] {
-        let told = run(&script, STREAMS);
-        let flow = told
-            .records
-            .iter()
-            .find(|flow| flow.id.transport() == "udp");
-        assert_eq!(flow.unwrap().outcome.verdict, verdict, "{name}");
+        let log = run_checked(&script, STREAMS);
+        let flow = log.records.iter().find(|flow| flow.id.transport() == "udp");
+        assert_eq!(flow.unwrap().outcome.kind, expected, "{name}");
     }
 }
 
-/// Messages, 10 µs apart: type, code, data.
-fn messages(peers: &Peers, all: &[(Side, u8, u8, &str)]) -> Told {
+/// Pushes ICMP messages, 10 µs apart, through a table; `messages` contains the sender, type, code
+/// and data of each.
+fn run_icmp_messages(peers: &Peers, messages: &[(Side, u8, u8, &str)]) -> FlowLog {
     let times = (0..).step_by(10_000);
-    let packets = times.zip(all).map(|(time, (side, kind, code, data))| {
+    let packets = times.zip(messages).map(|(time, (side, kind, code, data))| {
         let (from, to) = match side {
             Side::Orig => (peers.client.ip(), peers.server.ip()),
             Side::Resp => (peers.server.ip(), peers.client.ip()),
         };
-        captured(time, &wire::icmp(from, to, *kind, *code, data.as_bytes()))
+        captured_frame(time, &wire::icmp(from, to, *kind, *code, data.as_bytes()))
     });
-    run(&packets.collect::<Vec<_>>(), STREAMS)
+    run_checked(&packets.collect::<Vec<_>>(), STREAMS)
 }
 
-/// An echo and its reply are one flow, although on loopback both go from the same address to the same.
+/// An echo request and its reply are one flow even if both have the same source and destination
+/// address, as on loopback.
 #[test]
-fn echo_requests_and_replies() {
+fn an_echo_and_its_reply_are_one_flow() {
     use Side::{Orig, Resp};
     for (mut peers, request, reply) in [
         (Peers::on_port(PORT), 8, 0),
-        (Peers::on_port_6(PORT), 128, 129),
+        (Peers::on_port_v6(PORT), 128, 129),
     ] {
         for server in ["10.0.0.7:0", "127.0.0.1:0"] {
             if peers.client.is_ipv4() {
                 peers.server = server.parse::<SocketAddr>().unwrap();
             }
-            let told = messages(
+            let log = run_icmp_messages(
                 &peers,
                 &[
                     (Orig, request, 0, "hello"),
@@ -196,23 +206,23 @@ fn echo_requests_and_replies() {
                     (Orig, request, 0, "again"),
                 ],
             );
-            assert_eq!(ends(&told), ["OTH  Midstream Capture"]);
-            let flow = told.only();
+            assert_eq!(outcomes(&log), ["OTH  Midstream Capture"]);
+            let flow = log.only_flow();
             let ports = [flow.id.orig(), flow.id.resp()].map(|end| end.port());
             assert_eq!(ports, [u16::from(request), u16::from(reply)]);
             assert_eq!(flow.sides.map(|side| side.traffic.pkts), [2, 1]);
             assert_eq!(flow.sides.map(|side| side.bytes), [10, 5]);
             assert_eq!(flow.outcome.evidence().to_string(), "3 messages");
-            assert_eq!(told.streams, [""; 0]);
+            assert_eq!(log.stream_events, [""; 0]);
         }
     }
 }
 
-/// What is not answered by its like are two flows, one for each direction.
+/// ICMP types that have no reply type form one flow per direction.
 #[test]
-fn messages_that_go_one_way() {
+fn one_way_icmp_messages_are_one_flow_per_direction() {
     use Side::{Orig, Resp};
-    let told = messages(
+    let log = run_icmp_messages(
         &Peers {
             server: ([127, 0, 0, 2], 0).into(),
             ..Peers::on_port(PORT)
@@ -224,7 +234,7 @@ fn messages_that_go_one_way() {
             (Orig, 11, 0, "quoted"),
         ],
     );
-    let pkts: Vec<_> = told
+    let pkts: Vec<_> = log
         .records
         .iter()
         .map(|flow| flow.sides[0].traffic.pkts)
@@ -232,26 +242,26 @@ fn messages_that_go_one_way() {
     assert_eq!(pkts, [2, 1, 1]);
 }
 
-/// The snap length cuts datagrams, too.
+/// The snapshot length also cuts datagrams.
 #[test]
-fn datagrams_that_are_cut() {
+fn datagrams_cut_by_the_snap_length_report_a_cut() {
     let peers = Peers::on_port(PORT);
     let mut script = datagrams(&peers, &[(Side::Orig, "hello"), (Side::Orig, "again")]);
     script[0].bytes.truncate(14 + 20 + 8 + 2);
     script[1].bytes.truncate(14 + 20 + 8);
-    let told = run(&script, STREAMS);
-    let cut = format!("{:?}", Cause::Cut).to_lowercase();
+    let log = run_checked(&script, STREAMS);
+    let cut = format!("{:?}", GapCause::Cut).to_lowercase();
     let expected = [
         "1 orig 0 \"he\"".into(),
         format!("1 orig 2 {cut} 3"),
         format!("1 orig 5 {cut} 5"),
     ];
-    assert_eq!(told.streams, expected);
-    assert_eq!(told.only().sides[0].bytes, 10);
+    assert_eq!(log.stream_events, expected);
+    assert_eq!(log.only_flow().sides[0].bytes, 10);
 
-    // Inside the header nobody knows how much it is; it is counted.
+    // Cut inside the UDP header: the length is unknown, and the packet is counted as unreadable.
     let mut script = datagrams(&peers, &[(Side::Orig, "hello")]);
     script[0].bytes.truncate(14 + 20 + 5);
-    let told = run(&script, STREAMS);
-    assert_eq!((told.records.len(), told.counts.unreadable), (0, 1));
+    let log = run_checked(&script, STREAMS);
+    assert_eq!((log.records.len(), log.counts.unreadable), (0, 1));
 }

@@ -1,11 +1,14 @@
-//! How connections end (Zeek, scripts/base/protocols/conn/main.zeek; RFC 9293 section 3.6), segment by segment.
+//! Connection endings and the outcomes they lead to (Zeek, scripts/base/protocols/conn/main.zeek;
+//! RFC 9293 section 3.6).
 
 use lcap::flow::Side;
-use lcap::packet::Span;
+use lcap::packet::TimeDelta;
 
-use super::script::{HANDSHAKE, Peers, STREAMS, ends, frames, play, remarks, run};
+use super::script::{
+    HANDSHAKE, Peers, STREAMS, describe_analysis, outcomes, run_checked, run_script, script_frames,
+};
 
-/// A request and its answer, after the handshake.
+/// A request and its response, after the handshake.
 const EXCHANGE: &str = "
     30 > P. 1 1 hello
     40 < .  1 6
@@ -14,7 +17,7 @@ const EXCHANGE: &str = "
 ";
 
 #[test]
-fn how_connections_end() {
+fn established_connections_have_the_expected_outcome() {
     let rows = [
         (
             "both close",
@@ -24,7 +27,7 @@ fn how_connections_end() {
             "SF ShADadFf Normal Closed",
         ),
         (
-            "both close at once",
+            "both close at the same time",
             "70 > F. 6 7
              70 < F. 7 6
              80 > .  7 8
@@ -32,13 +35,13 @@ fn how_connections_end() {
             "SF ShADadFf Normal Closed",
         ),
         (
-            "the FIN comes with data",
+            "FIN with data",
             "70 > FP. 6 7 bye
              80 < FP. 7 10 bye
              90 > .  10 11",
             "SF ShADadFf Normal Closed",
         ),
-        ("nobody closes", "", "S1 ShADad Open Capture"),
+        ("no side closes", "", "S1 ShADad Open Capture"),
         (
             "the client closes",
             "70 > F. 6 7
@@ -65,13 +68,13 @@ fn how_connections_end() {
             "RSTR ShADadr Reset(Resp) Closed",
         ),
         (
-            "both reset, and there was data",
+            "both reset after data",
             "70 < R. 7 6
              70 > R. 6 7",
             "RSTR ShADadrR Reset(Resp) Closed",
         ),
         (
-            "the client closes, and the server has not read all",
+            "the client closes, the server resets with unread data",
             "70 > F. 6 7
              80 < R. 7 7",
             "RSTR ShADadFr Reset(Resp) Closed",
@@ -91,19 +94,19 @@ fn how_connections_end() {
             "SF ShADadFRf Normal Closed",
         ),
         (
-            "FIN and RST in one",
+            "FIN and RST in one segment",
             "70 > FR. 6 7",
             "RSTO ShADadI Reset(Orig) Closed",
         ),
         (
-            "the FIN comes twice",
+            "the FIN is retransmitted",
             "70 > F. 6 7
              75 > F. 6 7
              80 < F. 7 7",
             "SF ShADadFf Normal Closed",
         ),
         (
-            "another FIN comes, further on",
+            "a second FIN with a higher sequence number",
             "70 > F. 6 7
              75 > F. 9 7
              80 < F. 7 10",
@@ -111,13 +114,13 @@ fn how_connections_end() {
         ),
     ];
     for (name, end, expected) in rows {
-        let told = play(&format!("{HANDSHAKE}{EXCHANGE}{end}"));
-        assert_eq!(ends(&told), [expected], "{name}");
+        let log = run_script(&format!("{HANDSHAKE}{EXCHANGE}{end}"));
+        assert_eq!(outcomes(&log), [expected], "{name}");
     }
 }
 
 #[test]
-fn how_connections_do_not_begin() {
+fn failed_connections_have_the_expected_outcome() {
     let rows = [
         (
             "refused",
@@ -127,7 +130,7 @@ fn how_connections_do_not_begin() {
         ),
         ("no answer", "0 > S 0", "S0 S NoAnswer Capture"),
         (
-            "no answer, asked again",
+            "no answer, SYN retransmitted",
             "0 > S 0
              1000000 > S 0
              3000000 > S 0",
@@ -141,20 +144,20 @@ fn how_connections_do_not_begin() {
             "S1 Sh HalfOpen Capture",
         ),
         (
-            "given up",
+            "abandoned",
             "0 > S 0
              900 > R 1",
             "RSTOS0 SR GivenUp Closed",
         ),
         (
-            "given up although there was an answer",
+            "abandoned after a SYN-ACK",
             "0 > S 0
              10 < S. 0 1
              20 > R 1",
             "RSTO ShR Reset(Orig) Closed",
         ),
         (
-            "reset by the client before it says anything",
+            "reset by the client before any data",
             "0 > S 0
              10 < S. 0 1
              20 > . 1 1
@@ -162,7 +165,7 @@ fn how_connections_do_not_begin() {
             "RSTO ShAR Reset(Orig) Closed",
         ),
         (
-            "reset by the server before it says anything",
+            "reset by the server before any data",
             "0 > S 0
              10 < S. 0 1
              20 > . 1 1
@@ -170,7 +173,7 @@ fn how_connections_do_not_begin() {
             "RSTR ShAr Reset(Resp) Closed",
         ),
         (
-            "answered, and both reset before anything is said",
+            "established, both reset before any data",
             "0 > S 0
              10 < S. 0 1
              20 > . 1 1
@@ -179,71 +182,78 @@ fn how_connections_do_not_begin() {
             "REJ ShArR Reset(Resp) Closed",
         ),
         (
-            "SYN and FIN without an answer",
+            "SYN and FIN without a reply",
             "0 > S 0
              10 > F. 1 0",
             "SH SF NoAnswer Closed",
         ),
-        ("SYN and FIN in one", "0 > SF 0", "SH Q NoAnswer Closed"),
         (
-            "an answer and a RST, no SYN",
+            "SYN and FIN in one segment",
+            "0 > SF 0",
+            "SH Q NoAnswer Closed",
+        ),
+        (
+            "SYN-ACK and RST, no SYN",
             "0 < S. 0 1
              10 < R 1",
             "RSTRH ^hr Reset(Resp) Closed",
         ),
         (
-            "an answer and a FIN, no SYN",
+            "SYN-ACK and FIN, no SYN",
             "0 < S. 0 1
              10 < F. 1 1",
             "SHR ^hf HalfClosed(Resp) Closed",
         ),
     ];
     for (name, script, expected) in rows {
-        // The server's port tells who it is.
-        let told = run(&frames(script, &Peers::on_port(80)), STREAMS);
-        assert_eq!(ends(&told), [expected], "{name}");
+        // Port 80 identifies the server.
+        let log = run_checked(&script_frames(script, &Peers::on_port(80)), STREAMS);
+        assert_eq!(outcomes(&log), [expected], "{name}");
     }
 }
 
-/// Midstream: the other side was heard of, so that "none back" would not be true.
+/// The other side sent a packet, so "no reply" would be wrong.
 #[test]
-fn a_fin_without_the_begin() {
-    let told = play(
+fn a_midstream_fin_is_half_closed() {
+    let log = run_script(
         "0 > P. 1 1 hello
          10 < . 1 6
          20 > F. 6 1
          30 < . 1 7",
     );
-    assert_eq!(ends(&told), ["SH DaF HalfClosed(Orig) Capture"]);
+    assert_eq!(outcomes(&log), ["SH DaF HalfClosed(Orig) Capture"]);
 }
 
 #[test]
-fn what_is_counted_and_measured() {
+fn a_normal_connection_is_counted_and_measured() {
     let close = "70 > F. 6 7
                  80 < F. 7 7
                  5000000 > . 7 8";
-    let told = play(&format!("{HANDSHAKE}{EXCHANGE}{close}"));
-    let flow = told.only();
+    let log = run_script(&format!("{HANDSHAKE}{EXCHANGE}{close}"));
+    let flow = log.only_flow();
     let [orig, resp] = flow.sides;
     assert_eq!((orig.bytes, resp.bytes), (5, 6));
     assert_eq!((orig.traffic.pkts, resp.traffic.pkts), (6, 4));
     assert_eq!(orig.traffic.payload_bytes, 5);
     assert_eq!(orig.traffic.ip_bytes, 6 * 40 + 5);
     assert_eq!(resp.traffic.wire_bytes, 4 * 54 + 6);
-    // Without the last acknowledgement, as Zeek has it.
-    assert_eq!(flow.duration, Span(80_000));
-    assert_eq!(flow.handshake_rtt, Some(Span(20_000)));
+    // The duration excludes the last acknowledgement, as in Zeek.
+    assert_eq!(flow.duration, TimeDelta(80_000));
+    assert_eq!(flow.handshake_rtt, Some(TimeDelta(20_000)));
     assert_eq!(flow.response_times.map(|times| times.max), Some(20_000));
-    assert_eq!(told.streams, ["1 orig 0 \"hello\"", "1 resp 0 \"world!\""]);
+    assert_eq!(
+        log.stream_events,
+        ["1 orig 0 \"hello\"", "1 resp 0 \"world!\""]
+    );
     for side in Side::BOTH {
-        assert_eq!(remarks(flow, side), "");
+        assert_eq!(describe_analysis(flow, side), "");
     }
     assert_eq!(flow.outcome.to_string(), "closed normally");
 }
 
 #[test]
-fn words_have_times() {
-    for (script, words, evidence) in [
+fn outcomes_show_their_times() {
+    for (script, text, evidence) in [
         (
             "0 > S 0
              14 < R. 0 1",
@@ -255,7 +265,7 @@ fn words_have_times() {
              1000000 > S 0
              3000000 > S 0",
             "no answer",
-            "3 packets in 3.0 s, and none back",
+            "3 packets in 3.0 s, no reply",
         ),
         (
             "0 > S 0
@@ -267,24 +277,25 @@ fn words_have_times() {
             "RST from the server",
         ),
     ] {
-        let told = play(script);
-        let outcome = &told.only().outcome;
+        let log = run_script(script);
+        let outcome = &log.only_flow().outcome;
         assert_eq!(
             (
                 &outcome.to_string()[..],
                 &outcome.evidence().to_string()[..]
             ),
-            (words, evidence)
+            (text, evidence)
         );
     }
 }
 
-/// What a RST carries says why (RFC 9293 section 3.5.3): it is shown, and is no part of the stream.
+/// Data in a RST explains the reset (RFC 9293 section 3.5.3): it is delivered, but does not count
+/// toward the length of the stream.
 #[test]
-fn a_reset_with_a_reason() {
-    let told = play(&format!("{HANDSHAKE}30 < R. 1 1 because"));
-    assert_eq!(told.streams, ["1 resp 0 \"because\""]);
-    assert_eq!(told.only().sides[1].bytes, 0);
-    // Zeek's history takes it for repeated.
-    assert_eq!(&*told.only().history, "ShArt");
+fn rst_data_is_delivered_but_not_in_the_stream() {
+    let log = run_script(&format!("{HANDSHAKE}30 < R. 1 1 timeout"));
+    assert_eq!(log.stream_events, ["1 resp 0 \"timeout\""]);
+    assert_eq!(log.only_flow().sides[1].bytes, 0);
+    // Zeek's history shows this data as a retransmission (t).
+    assert_eq!(&*log.only_flow().history, "ShArt");
 }

@@ -1,36 +1,41 @@
-//! Conversations as scripts of segments: frames made of them, and what the flow table tells of those.
+//! Scripts of TCP segments, the frames built from them, and a log of the flow table's events.
 //!
 //! ```text
-//!  time in µs | > from the client, < from the server | flags as tcpdump has them | seq | ack | data and what else
-//!  30           >                                      P.                          1     1     hello w=0
+//!  time in µs | > from the client | tcpdump's flags | seq | ack | data and options
+//!             | < from the server |                 |     |     |
+//!  30           >                   P.                1     1     hello w=0
 //! ```
 //!
-//! Numbers count from each side's SYN, which is 0. Data is one word, or `*100` for 100 bytes that depend on their place alone, `!100`
-//! for others; `w=` is the window, `cut=` how many bytes at the end were not captured, `lost` what is not captured at all.
+//! Sequence and acknowledgement numbers are relative to each side's SYN, which is 0; a segment
+//! without the ACK flag has no ack column. Data is text without spaces, `*100` for 100 bytes of a
+//! pattern that depends only on their sequence numbers, or `!100` for 100 bytes that differ from
+//! that pattern. Options: `w=N` is the window, `cut=N` the number of bytes at the end that were cut
+//! off by the snapshot length, and `lost` marks a segment that was not captured.
 
 use lcap::decode::{brief, decode};
 use lcap::flow::{
-    FlowCounts, FlowEvent, FlowId, FlowRecord, FlowTable, Settings, Side, Wanted, What,
+    FlowCounts, FlowEvent, FlowEventKind, FlowId, FlowRecord, FlowSettings, FlowTable, Side,
+    StreamMode,
 };
-use lcap::packet::{Frame, Interface, LinkType, Options, Timestamp};
+use lcap::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
 
 use super::wire;
 
-/// A frame that was captured.
+/// A captured frame that owns its bytes.
 #[derive(Debug, Clone)]
-pub(crate) struct Captured {
-    /// Nanoseconds.
+pub(crate) struct CapturedFrame {
+    /// Timestamp in nanoseconds.
     pub(crate) time: i64,
     pub(crate) link: LinkType,
     pub(crate) wire_len: u32,
     pub(crate) bytes: Vec<u8>,
 }
 
-impl Captured {
-    /// As a source would give it.
+impl CapturedFrame {
+    /// Returns the frame as a source would return it.
     pub(crate) fn frame<'a>(&'a self, number: u64, interface: &'a Interface) -> Frame<'a> {
         Frame {
             number,
@@ -39,31 +44,32 @@ impl Captured {
             link: self.link,
             wire_len: self.wire_len,
             bytes: &self.bytes,
-            options: Options::default(),
+            options: FrameOptions::default(),
         }
     }
 }
 
-/// Who speaks, and where their numbers begin.
+/// Endpoints of a connection, and their initial sequence numbers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peers {
     pub(crate) client: SocketAddr,
     pub(crate) server: SocketAddr,
-    pub(crate) start: [u32; 2],
+    /// The initial sequence numbers of the client and of the server.
+    pub(crate) isns: [u32; 2],
 }
 
 impl Peers {
-    /// A client and a server on this port, over IPv4.
+    /// Returns a client, and a server on this port, over IPv4.
     pub(crate) fn on_port(port: u16) -> Peers {
         Peers {
             client: ([127, 0, 0, 1], 40_000).into(),
             server: ([127, 0, 0, 1], port).into(),
-            start: [1_000_000, 7_000_000],
+            isns: [1_000_000, 7_000_000],
         }
     }
 
-    /// The same over IPv6.
-    pub(crate) fn on_port_6(port: u16) -> Peers {
+    /// Returns a client, and a server on this port, over IPv6.
+    pub(crate) fn on_port_v6(port: u16) -> Peers {
         let localhost = std::net::Ipv6Addr::LOCALHOST;
         Peers {
             client: (localhost, 40_000).into(),
@@ -73,83 +79,83 @@ impl Peers {
     }
 }
 
-/// No port of a well-known server.
+/// A port that is not in Zeek's `likely_server_ports`.
 pub(crate) const PORT: u16 = 7000;
 
-/// A handshake that takes 20 µs.
+/// Script of a handshake that takes 20 µs.
 pub(crate) const HANDSHAKE: &str = "
     0  > S  0
     10 < S. 0 1
     20 > .  1 1
 ";
 
-/// Streams, and everything that there is room for.
-pub(crate) const STREAMS: Settings = Settings {
-    streams: Wanted::Compared,
-    ..Settings::FLOWS
+/// Settings that reassemble streams and compare overlapping data, with the default limits.
+pub(crate) const STREAMS: FlowSettings = FlowSettings {
+    stream_mode: StreamMode::CompareOverlaps,
+    ..FlowSettings::FLOWS
 };
 
-/// The frames of a script.
-pub(crate) fn frames(script: &str, peers: &Peers) -> Vec<Captured> {
+/// Returns the captured frames of a script.
+pub(crate) fn script_frames(script: &str, peers: &Peers) -> Vec<CapturedFrame> {
     let lines = script.lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.filter_map(|line| frame(line, peers)).collect()
+    lines.filter_map(|line| parse_line(line, peers)).collect()
 }
 
-fn frame(line: &str, peers: &Peers) -> Option<Captured> {
-    let mut words = line.split_whitespace();
-    let mut word = || words.next();
-    let time: i64 = word()?.parse().unwrap();
-    let side = match word()? {
+fn parse_line(line: &str, peers: &Peers) -> Option<CapturedFrame> {
+    let mut fields = line.split_whitespace();
+    let mut next_field = || fields.next();
+    let time: i64 = next_field()?.parse().unwrap();
+    let side = match next_field()? {
         ">" => 0,
         "<" => 1,
-        other => panic!("{other} in {line}"),
+        other => panic!("invalid direction {other} in {line}"),
     };
-    let flags = wire::flags(word()?);
-    let seq: u32 = word()?.parse().unwrap();
+    let flags = wire::flags(next_field()?);
+    let seq: u32 = next_field()?.parse().unwrap();
     let ack: u32 = match flags & wire::ACK {
         0 => 0,
-        _ => peers.start[1 - side].wrapping_add(word()?.parse().unwrap()),
+        _ => peers.isns[1 - side].wrapping_add(next_field()?.parse().unwrap()),
     };
     let (mut window, mut cut, mut data) = (500, 0, Vec::new());
-    for word in words {
-        if word == "lost" {
+    for field in fields {
+        if field == "lost" {
             return None;
-        } else if let Some(value) = word.strip_prefix("w=") {
+        } else if let Some(value) = field.strip_prefix("w=") {
             window = value.parse().unwrap();
-        } else if let Some(value) = word.strip_prefix("cut=") {
+        } else if let Some(value) = field.strip_prefix("cut=") {
             cut = value.parse().unwrap();
-        } else if let Some(len) = word.strip_prefix(['*', '!']) {
-            let other = if word.starts_with('!') { 0x80 } else { 0 };
+        } else if let Some(len) = field.strip_prefix(['*', '!']) {
+            let mask = if field.starts_with('!') { 0x80 } else { 0 };
             let len: u32 = len.parse().unwrap();
-            data = (seq..seq + len).map(|at| byte(at) ^ other).collect();
+            data = (seq..seq + len).map(|at| pattern_byte(at) ^ mask).collect();
         } else {
-            data = word.as_bytes().to_vec();
+            data = field.as_bytes().to_vec();
         }
     }
     let ends = [peers.client, peers.server];
     let segment = wire::Segment {
         from: ends[side],
         to: ends[1 - side],
-        seq: peers.start[side].wrapping_add(seq),
+        seq: peers.isns[side].wrapping_add(seq),
         ack,
         flags,
         window,
     };
-    let mut captured = captured(time * 1000, &wire::tcp(&segment, &data));
+    let mut captured = captured_frame(time * 1000, &wire::tcp(&segment, &data));
     captured.bytes.truncate(captured.bytes.len() - cut);
     Some(captured)
 }
 
-/// What `*` has at a place in its stream.
-pub(crate) fn byte(at: u32) -> u8 {
+/// Returns the byte of the `*` pattern at a relative sequence number.
+pub(crate) fn pattern_byte(at: u32) -> u8 {
     (at % 97) as u8
 }
 
-/// An IP packet that was captured on Ethernet.
-pub(crate) fn captured(time: i64, packet: &[u8]) -> Captured {
+/// Returns an IP packet as a captured Ethernet frame; `time` is in nanoseconds.
+pub(crate) fn captured_frame(time: i64, packet: &[u8]) -> CapturedFrame {
     let bytes = wire::ethernet(packet);
-    Captured {
+    CapturedFrame {
         time,
         link: LinkType::ETHERNET,
         wire_len: bytes.len() as u32,
@@ -157,181 +163,190 @@ pub(crate) fn captured(time: i64, packet: &[u8]) -> Captured {
     }
 }
 
-/// What a table told.
+/// Record of a flow table's events.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct FlowLog {
     pub(crate) opened: Vec<FlowId>,
-    /// In the order in which they were reported.
+    /// Closed flows, in the order in which they were reported.
     pub(crate) records: Vec<FlowRecord>,
-    /// Data, gaps and mismatches: `1 orig 0 "hello"`, `1 resp 5 lost 3`.
-    pub(crate) streams: Vec<String>,
-    pub(crate) said: HashMap<(u64, Side), Stream>,
-    /// Who spoke when something was first told of a flow's streams.
-    speakers: HashMap<u64, FlowId>,
+    /// Data, gaps and mismatches: `1 orig 0 "hello"`, `1 resp 5 lost 3`, `1 orig 0 mismatch 2`.
+    pub(crate) stream_events: Vec<String>,
+    /// Streams by flow number and side.
+    pub(crate) contents: HashMap<(u64, Side), RecordedStream>,
+    /// Identity of each open flow at its first stream event.
+    ids_at_first_data: HashMap<u64, FlowId>,
     pub(crate) counts: FlowCounts,
 }
 
-/// A side's stream: where it goes on, and what was captured of it.
+/// One side's stream: its next offset, and the captured parts with their offsets.
 #[derive(Debug, Default)]
-pub(crate) struct Stream {
+pub(crate) struct RecordedStream {
     pub(crate) next: u64,
     parts: Vec<(u64, Vec<u8>)>,
 }
 
-impl Stream {
-    /// Nothing comes twice, and nothing before what is in front of it.
-    fn goes_on(&mut self, offset: u64, len: u64) {
+impl RecordedStream {
+    /// Advances the stream; asserts that events neither overlap nor leave gaps.
+    fn advance(&mut self, offset: u64, len: u64) {
         assert_eq!(offset, self.next);
         self.next += len;
     }
 
-    /// Every byte of it; none where it was cut off or is missing.
+    /// Returns every byte of the stream; `None` for bytes that were lost or cut off.
     pub(crate) fn bytes(&self) -> Vec<Option<u8>> {
-        let mut all = vec![None; self.next as usize];
+        let mut stream = vec![None; self.next as usize];
         for (offset, bytes) in &self.parts {
             for (n, byte) in bytes.iter().enumerate() {
-                all[*offset as usize + n] = Some(*byte);
+                stream[*offset as usize + n] = Some(*byte);
             }
         }
-        all
+        stream
     }
 }
 
-impl Told {
-    fn take(&mut self, event: &FlowEvent) {
+impl FlowLog {
+    fn push(&mut self, event: &FlowEvent) {
         let number = event.id.number;
-        let mut line = |side: Side, offset: u64, what: String| {
+        let mut add_line = |side: Side, offset: u64, detail: String| {
             let name = side.name();
-            self.streams
-                .push(format!("{number} {name} {offset} {what}"));
+            self.stream_events
+                .push(format!("{number} {name} {offset} {detail}"));
         };
-        if matches!(event.what, What::Data { .. } | What::Gap { .. }) {
-            self.speakers.entry(number).or_insert(*event.id);
+        if matches!(
+            event.kind,
+            FlowEventKind::Data { .. } | FlowEventKind::Gap { .. }
+        ) {
+            self.ids_at_first_data.entry(number).or_insert(*event.id);
         }
-        let said = &mut self.said;
-        match event.what {
-            What::Opened => self.opened.push(*event.id),
-            What::Data {
+        let contents = &mut self.contents;
+        match event.kind {
+            FlowEventKind::Opened => self.opened.push(*event.id),
+            FlowEventKind::Data {
                 side,
                 offset,
                 bytes,
             } => {
-                line(
+                add_line(
                     side,
                     offset,
                     format!("{:?}", String::from_utf8_lossy(bytes)),
                 );
-                let stream = said.entry((number, side)).or_default();
-                stream.goes_on(offset, bytes.len() as u64);
+                let stream = contents.entry((number, side)).or_default();
+                stream.advance(offset, bytes.len() as u64);
                 stream.parts.push((offset, bytes.to_vec()));
             }
-            What::Gap {
+            FlowEventKind::Gap {
                 side,
                 offset,
                 len,
                 cause,
             } => {
                 let cause = format!("{cause:?}").to_lowercase();
-                line(side, offset, format!("{cause} {len}"));
-                let stream = said.entry((number, side)).or_default();
-                stream.goes_on(offset, len);
+                add_line(side, offset, format!("{cause} {len}"));
+                let stream = contents.entry((number, side)).or_default();
+                stream.advance(offset, len);
             }
-            What::Named(_) => {}
-            What::Mismatch { side, offset, len } => line(side, offset, format!("other {len}")),
-            What::Closed(record) => {
+            FlowEventKind::Owners(_) => {}
+            FlowEventKind::Mismatch { side, offset, len } => {
+                add_line(side, offset, format!("mismatch {len}"));
+            }
+            FlowEventKind::Closed(record) => {
                 assert_eq!(*event.id, record.id);
-                // Who is whom was settled when the first byte was told.
-                let told = self.speakers.remove(&number);
-                assert!(told.is_none_or(|id| id == record.id), "{told:?}");
+                // The originator was decided before the first stream event.
+                let early_id = self.ids_at_first_data.remove(&number);
+                assert!(early_id.is_none_or(|id| id == record.id), "{early_id:?}");
                 self.records.push(record.clone());
             }
         }
     }
 
-    /// What the only flow's side said, without what is missing.
-    pub(crate) fn said(&self, side: Side) -> Vec<u8> {
-        let stream = self.said.get(&(self.only().id.number, side));
+    /// Returns the captured bytes that one side of the only flow sent.
+    pub(crate) fn payload(&self, side: Side) -> Vec<u8> {
+        let stream = self.contents.get(&(self.only_flow().id.number, side));
         let parts = stream.into_iter().flat_map(|stream| &stream.parts);
         parts.flat_map(|(_, bytes)| bytes).copied().collect()
     }
 
-    /// The one flow that there was.
-    pub(crate) fn only(&self) -> &FlowRecord {
-        assert_eq!(self.records.len(), 1, "{:?}", ends(self));
+    /// Returns the only flow; asserts that there is exactly one.
+    pub(crate) fn only_flow(&self) -> &FlowRecord {
+        assert_eq!(self.records.len(), 1, "{:?}", outcomes(self));
         &self.records[0]
     }
 }
 
-/// Pushes frames through a table, and checks what holds whatever they are: with and without streams, and however the usual ones are read,
-/// the flows are the same, each is opened and closed once.
-pub(crate) fn run(frames: &[Captured], settings: Settings) -> Told {
-    let told = push(frames, settings);
-    let without = Settings {
-        streams: Wanted::No,
+/// Pushes frames through a table, and checks invariants that hold for any input: the flows are the
+/// same with and without streams, and with and without briefs; each flow is opened and closed once.
+pub(crate) fn run_checked(frames: &[CapturedFrame], settings: FlowSettings) -> FlowLog {
+    let log = push(frames, settings);
+    let no_streams = FlowSettings {
+        stream_mode: StreamMode::Off,
         ..settings
     };
-    let other = push(frames, without);
-    assert_eq!(other.streams, [""; 0]);
-    for (briefly, wanted) in [
-        (push_briefly(frames, settings), &told),
-        (push_briefly(frames, without), &other),
+    let no_streams_log = push(frames, no_streams);
+    assert_eq!(no_streams_log.stream_events, [""; 0]);
+    for (brief_log, expected) in [
+        (push_as_briefs(frames, settings), &log),
+        (push_as_briefs(frames, no_streams), &no_streams_log),
     ] {
-        assert_eq!(briefly.streams, wanted.streams);
-        assert_eq!(all(&briefly), all(wanted));
+        assert_eq!(brief_log.stream_events, expected.stream_events);
+        assert_eq!(comparable_records(&brief_log), comparable_records(expected));
     }
-    assert_eq!(all(&told), all(&other));
-    assert_eq!(told.counts, other.counts);
-    let mut numbers: Vec<u64> = told.records.iter().map(|flow| flow.id.number).collect();
+    assert_eq!(
+        comparable_records(&log),
+        comparable_records(&no_streams_log)
+    );
+    assert_eq!(log.counts, no_streams_log.counts);
+    let mut numbers: Vec<u64> = log.records.iter().map(|flow| flow.id.number).collect();
     numbers.sort_unstable();
-    let expected: Vec<u64> = (1..=told.opened.len() as u64).collect();
+    let expected: Vec<u64> = (1..=log.opened.len() as u64).collect();
     assert_eq!(numbers, expected);
     assert_eq!(
-        (told.counts.opened, told.counts.open),
+        (log.counts.opened, log.counts.open),
         (numbers.len() as u64, 0)
     );
-    told
+    log
 }
 
-/// Pushes frames through a table.
-pub(crate) fn push(frames: &[Captured], settings: Settings) -> Told {
-    push_by(frames, settings, |table, frame, told| {
-        table.push(&decode(frame), &mut |event| told.take(&event));
+/// Pushes decoded frames through a table.
+pub(crate) fn push(frames: &[CapturedFrame], settings: FlowSettings) -> FlowLog {
+    push_with(frames, settings, |table, frame, log| {
+        table.push(&decode(frame), &mut |event| log.push(&event));
     })
 }
 
-/// The same, the usual ones in brief.
-fn push_briefly(frames: &[Captured], settings: Settings) -> Told {
-    push_by(frames, settings, |table, frame, told| match brief(frame) {
-        Some(brief) => table.push_brief(&brief, &mut |event| told.take(&event)),
-        None => table.push(&decode(frame), &mut |event| told.take(&event)),
+/// Pushes frames through a table: as briefs where possible, decoded otherwise.
+fn push_as_briefs(frames: &[CapturedFrame], settings: FlowSettings) -> FlowLog {
+    push_with(frames, settings, |table, frame, log| match brief(frame) {
+        Some(brief) => table.push_brief(&brief, &mut |event| log.push(&event)),
+        None => table.push(&decode(frame), &mut |event| log.push(&event)),
     })
 }
 
-fn push_by(
-    frames: &[Captured],
-    settings: Settings,
-    push: impl Fn(&mut FlowTable, &Frame, &mut Told),
-) -> Told {
+fn push_with(
+    frames: &[CapturedFrame],
+    settings: FlowSettings,
+    push: impl Fn(&mut FlowTable, &Frame, &mut FlowLog),
+) -> FlowLog {
     let interface = Interface::default();
-    let mut told = Told::default();
+    let mut log = FlowLog::default();
     let mut table = FlowTable::new(settings);
     for (n, captured) in frames.iter().enumerate() {
         let frame = captured.frame(n as u64 + 1, &interface);
-        push(&mut table, &frame, &mut told);
+        push(&mut table, &frame, &mut log);
     }
-    table.finish(&mut |event| told.take(&event));
-    told.counts = table.counts();
-    told
+    table.finish(&mut |event| log.push(&event));
+    log.counts = table.counts();
+    log
 }
 
-/// Runs one script between a client and a server on [`PORT`].
-pub(crate) fn play(script: &str) -> Told {
-    run(&frames(script, &Peers::on_port(PORT)), STREAMS)
+/// Runs a script between a client and a server on [`PORT`].
+pub(crate) fn run_script(script: &str) -> FlowLog {
+    run_checked(&script_frames(script, &Peers::on_port(PORT)), STREAMS)
 }
 
-/// All records, but for what is only known with streams.
-pub(crate) fn all(told: &Told) -> Vec<String> {
-    let records = told.records.iter().cloned().map(|mut record| {
+/// Returns all records as text, without the values that only reassembled streams provide.
+pub(crate) fn comparable_records(log: &FlowLog) -> Vec<String> {
+    let records = log.records.iter().cloned().map(|mut record| {
         for side in &mut record.sides {
             side.analysis.mismatched_bytes = 0;
         }
@@ -340,37 +355,37 @@ pub(crate) fn all(told: &Told) -> Vec<String> {
     records.collect()
 }
 
-/// How each flow ended: Zeek's state, the history, the verdict and why it was reported.
-pub(crate) fn ends(told: &Told) -> Vec<String> {
-    let records = told.records.iter().map(|flow| {
-        let (state, verdict) = (flow.conn_state.name(), flow.outcome.verdict);
-        format!("{state} {} {verdict:?} {:?}", flow.history, flow.end)
+/// Returns each flow's Zeek state, history, outcome and end reason.
+pub(crate) fn outcomes(log: &FlowLog) -> Vec<String> {
+    let records = log.records.iter().map(|flow| {
+        let (state, outcome) = (flow.conn_state.name(), flow.outcome.kind);
+        format!("{state} {} {outcome:?} {:?}", flow.history, flow.end_reason)
     });
     records.collect()
 }
 
-/// What is to be remarked on a side, of what is not 0.
-pub(crate) fn remarks(flow: &FlowRecord, side: Side) -> String {
-    let it = flow.side(side);
-    let analysis = it.analysis;
-    let mut all = String::new();
+/// Returns the nonzero analysis counters of one side: `retrans 1 bytes 100`.
+pub(crate) fn describe_analysis(flow: &FlowRecord, side: Side) -> String {
+    let side = flow.side(side);
+    let analysis = side.analysis;
+    let mut counters = String::new();
     for (count, name) in [
         (u64::from(analysis.retrans_pkts), "retrans"),
         (analysis.retrans_bytes, "bytes"),
         (u64::from(analysis.spurious_pkts), "spurious"),
-        (u64::from(analysis.ooo_pkts), "late"),
-        (u64::from(analysis.lost_pkts), "behind"),
-        (u64::from(analysis.dup_acks), "dup"),
-        (u64::from(analysis.zero_windows), "closed"),
+        (u64::from(analysis.ooo_pkts), "ooo"),
+        (u64::from(analysis.lost_pkts), "lost"),
+        (u64::from(analysis.dup_acks), "dup_ack"),
+        (u64::from(analysis.zero_windows), "zero_window"),
         (u64::from(analysis.window_probes), "probe"),
-        (u64::from(analysis.keep_alives), "alive"),
-        (analysis.mismatched_bytes, "other"),
-        (it.missed_bytes, "missed"),
+        (u64::from(analysis.keep_alives), "keep_alive"),
+        (analysis.mismatched_bytes, "mismatched"),
+        (side.missed_bytes, "missed"),
     ] {
         if count > 0 {
-            let space = if all.is_empty() { "" } else { " " };
-            write!(all, "{space}{name} {count}").unwrap();
+            let space = if counters.is_empty() { "" } else { " " };
+            write!(counters, "{space}{name} {count}").unwrap();
         }
     }
-    all
+    counters
 }

@@ -1,23 +1,28 @@
-//! What the places of segments say: repeated, late, missing, alive (Wireshark User's Guide, "TCP Analysis"; tcptrace; RFC 5681).
+//! TCP analysis by sequence numbers: retransmissions, out-of-order and missing segments, duplicate
+//! ACKs, zero windows, keep-alives (Wireshark User's Guide, "TCP Analysis"; tcptrace; RFC 5681).
 
 use lcap::flow::Side;
 
-use super::script::{HANDSHAKE, PORT, Peers, STREAMS, Told, all, frames, play, remarks, run};
+use super::script::{
+    FlowLog, HANDSHAKE, PORT, Peers, STREAMS, comparable_records, describe_analysis, run_checked,
+    run_script, script_frames,
+};
 
-/// Plays a script behind a handshake; what is to be remarked on both sides, and the history behind the handshake's.
-fn remarked(script: &str) -> (Told, [String; 2], String) {
-    let told = play(&format!("{HANDSHAKE}{script}"));
-    let flow = told.only();
-    let remarks = Side::BOTH.map(|side| remarks(flow, side));
+/// Runs a script after a handshake. Returns the log, both sides' analysis counters, and the history
+/// after the handshake's letters.
+fn run_after_handshake(script: &str) -> (FlowLog, [String; 2], String) {
+    let log = run_script(&format!("{HANDSHAKE}{script}"));
+    let flow = log.only_flow();
+    let counters = Side::BOTH.map(|side| describe_analysis(flow, side));
     let history = flow.history.strip_prefix("ShA").unwrap().to_string();
-    (told, remarks, history)
+    (log, counters, history)
 }
 
 #[test]
-fn what_segments_are() {
+fn segments_are_classified() {
     let rows = [
         (
-            "sent again, and acknowledged then",
+            "retransmission, then acknowledged",
             "30 > P. 1 1 *100
              40 > P. 1 1 *100
              50 < . 1 101",
@@ -25,7 +30,7 @@ fn what_segments_are() {
             "DTa",
         ),
         (
-            "sent again although it was acknowledged",
+            "retransmission of acknowledged data",
             "30 > P. 1 1 *100
              40 < . 1 101
              50 > P. 1 1 *100",
@@ -33,53 +38,53 @@ fn what_segments_are() {
             "DaT",
         ),
         (
-            "in part sent again",
+            "partial retransmission",
             "30 > P. 1 1 *100
              40 > P. 51 1 *100",
             ["retrans 1 bytes 50", ""],
             "D",
         ),
         (
-            "sent again with what was lost before it",
+            "retransmission with a lost segment before it",
             "30 > P. 1 1 *100 lost
              40 > P. 101 1 *100
              50 > P. 1 1 *200",
-            ["retrans 1 bytes 100 behind 1", ""],
+            ["retrans 1 bytes 100 lost 1", ""],
             "DT",
         ),
         (
-            "sent again with other bytes",
+            "retransmission with different bytes",
             "30 > P. 1 1 *100
              40 > P. 1 1 !100",
-            ["retrans 1 bytes 100 other 100", ""],
+            ["retrans 1 bytes 100 mismatched 100", ""],
             "DT",
         ),
         (
-            "two in the wrong order",
+            "two segments out of order",
             "30 > P. 101 1 *100
              40 > P. 1 1 *100
              50 < . 1 201",
-            ["late 1 behind 1", ""],
+            ["ooo 1 lost 1", ""],
             "DTa",
         ),
         (
-            "three in the wrong order",
+            "three segments out of order",
             "30 > P. 201 1 *100
              40 > P. 101 1 *100
              50 > P. 1 1 *100",
-            ["late 2 behind 1", ""],
+            ["ooo 2 lost 1", ""],
             "DT",
         ),
         (
-            "not captured, and acknowledged",
+            "lost before later data, and acknowledged",
             "30 > P. 1 1 *100 lost
              40 > P. 101 1 *100
              50 < . 1 201",
-            ["behind 1 missed 100", ""],
+            ["lost 1 missed 100", ""],
             "DaG",
         ),
         (
-            "not captured at all, and acknowledged",
+            "lost without later data, and acknowledged",
             "30 > P. 1 1 *100
              40 < . 1 151
              50 < . 1 201",
@@ -87,11 +92,11 @@ fn what_segments_are() {
             "DaG",
         ),
         (
-            "two holes at once",
+            "two gaps, one acknowledgement",
             "30 > P. 101 1 *100
              40 > P. 301 1 *100
              50 < . 1 401",
-            ["behind 2 missed 200", ""],
+            ["lost 2 missed 200", ""],
             "DaG",
         ),
         (
@@ -99,54 +104,54 @@ fn what_segments_are() {
             "30 > P. 101 1 *100
              40 < . 1 201
              50 > P. 1 1 *100",
-            ["late 1 behind 1 missed 100", ""],
+            ["ooo 1 lost 1 missed 100", ""],
             "DaGT",
         ),
         (
-            "the FIN is sent again",
+            "retransmitted FIN",
             "30 > F. 1 1
              40 > F. 1 1",
             ["retrans 1", ""],
             "F",
         ),
         (
-            "a keep-alive without data, and its answer",
+            "keep-alive without data, and its ACK",
             "30 > P. 1 1 *100
              40 < . 1 101
              50 > . 100 1
              60 < . 1 101",
-            ["alive 1", ""],
+            ["keep_alive 1", ""],
             "Da",
         ),
         (
-            "a keep-alive with a byte",
+            "keep-alive with a byte",
             "30 > P. 1 1 *100
              40 < . 1 101
              50 > . 100 1 *1
              60 < . 1 101",
-            ["alive 1", ""],
+            ["keep_alive 1", ""],
             "DaT",
         ),
         (
-            "keep-alives from both before anything is said",
+            "keep-alives from both sides before any data",
             "30 > . 0 1
              40 < . 1 1
              50 < . 0 1
              60 > . 1 1",
-            ["alive 1", "alive 1"],
+            ["keep_alive 1", "keep_alive 1"],
             "a",
         ),
         (
-            "the window closes and opens",
+            "zero window, then open",
             "30 > P. 1 1 *100
              40 < . 1 101 w=0
              50 < . 1 101 w=500
              60 > P. 101 1 *100",
-            ["", "closed 1"],
+            ["", "zero_window 1"],
             "Daw",
         ),
         (
-            "a closed window is probed with a byte, which is sent again behind that",
+            "zero window, probed with a byte that is then retransmitted",
             "30 > P. 1 1 *100
              40 < . 1 101 w=0
              50 > . 101 1 *1
@@ -154,12 +159,12 @@ fn what_segments_are() {
              70 < . 1 101 w=500
              80 > P. 101 1 *100
              90 < . 1 201",
-            // The answer says nothing new (RFC 5681).
-            ["probe 1", "dup 1 closed 2"],
+            // The reply to the probe is a duplicate ACK (RFC 5681).
+            ["probe 1", "dup_ack 1 zero_window 2"],
             "Daw",
         ),
         (
-            "a byte is no probe while the window is open",
+            "one byte is not a probe while the window is open",
             "30 > P. 1 1 *100
              40 < . 1 101
              50 > . 101 1 *1
@@ -168,25 +173,26 @@ fn what_segments_are() {
             "Da",
         ),
         (
-            "closed windows do not count with RST, nor behind FINs in the history",
+            "zero window: not counted in a RST, not in the history after a FIN",
             "30 > F. 1 1
              40 < . 1 2 w=0
              50 < R. 1 2 w=0",
-            ["", "closed 1"],
+            ["", "zero_window 1"],
             "Far",
         ),
     ];
     for (name, script, expected, history) in rows {
-        let (_, remarks, letters) = remarked(script);
-        assert_eq!(remarks, expected, "{name}");
+        let (_, counters, letters) = run_after_handshake(script);
+        assert_eq!(counters, expected, "{name}");
         let letters = letters.trim_start_matches('A');
         assert_eq!(letters, history, "{name}");
     }
 }
 
-/// RFC 5681 section 2: data is outstanding, the segment carries none, no SYN or FIN, the same number, the same window.
+/// RFC 5681 section 2: data is outstanding; the segment has no data, SYN or FIN, and has the same
+/// acknowledgement number and window as the previous segment.
 #[test]
-fn acknowledgements_that_repeat() {
+fn duplicate_acks_are_counted() {
     for (name, script, expected) in [
         ("three", "50 < . 1 101\n60 < . 1 101\n70 < . 1 101", 3),
         (
@@ -195,22 +201,22 @@ fn acknowledgements_that_repeat() {
             0,
         ),
         (
-            "the window stays again",
+            "the window changes once",
             "50 < . 1 101 w=600\n60 < . 1 101 w=600",
             1,
         ),
         ("with data", "50 < P. 1 101 *10\n60 < P. 11 101 *10", 0),
-        ("behind data", "50 < P. 1 101 *10\n60 < . 11 101", 1),
+        ("after data", "50 < P. 1 101 *10\n60 < . 11 101", 1),
         ("a FIN", "50 < F. 1 101", 0),
-        ("it goes on", "50 < . 1 201\n60 < . 1 301", 0),
+        ("new data is acknowledged", "50 < . 1 201\n60 < . 1 301", 0),
         (
             "nothing is outstanding",
             "50 < . 1 401\n60 < . 1 401\n70 < . 1 401",
             0,
         ),
-        ("an old one", "50 < . 1 51", 0),
+        ("an old acknowledgement", "50 < . 1 51", 0),
     ] {
-        let (_, [_, resp], _) = remarked(&format!(
+        let (_, [_, resp], _) = run_after_handshake(&format!(
             "30 > P. 1 1 *100
              35 > P. 101 1 *300
              40 < . 1 101
@@ -218,15 +224,15 @@ fn acknowledgements_that_repeat() {
         ));
         let expected = match expected {
             0 => String::new(),
-            count => format!("dup {count}"),
+            count => format!("dup_ack {count}"),
         };
         assert_eq!(resp, expected, "{name}");
     }
 }
 
 #[test]
-fn the_streams_of_what_was_lost() {
-    let (told, ..) = remarked(
+fn lost_bytes_are_gaps_in_the_stream() {
+    let (log, ..) = run_after_handshake(
         "30 > P. 1 1 hello
          40 > P. 6 1 lost
          50 > P. 10 1 world
@@ -234,33 +240,34 @@ fn the_streams_of_what_was_lost() {
          70 > F. 15 1
          80 < F. 1 16",
     );
-    // What is missing may still come until the end.
+    // The gap is reported at the end of the flow: missing data can arrive until then.
     assert_eq!(
-        told.streams,
+        log.stream_events,
         [
             "1 orig 0 \"hello\"",
             "1 orig 5 lost 4",
             "1 orig 9 \"world\""
         ]
     );
-    let flow = told.only();
+    let flow = log.only_flow();
     assert_eq!(flow.sides[0].bytes, 14);
     assert_eq!(flow.missed_bytes(), 4);
 }
 
-/// Bytes that a connection without a handshake is said to have had may have been another's (Zeek's `content_gap`).
+/// Without a handshake, acknowledged bytes may belong to an earlier connection (Zeek's
+/// `content_gap`).
 #[test]
-fn nothing_is_missed_of_what_was_not_established() {
-    let told = play(
+fn unestablished_connections_miss_no_bytes() {
+    let log = run_script(
         "30 > P. 1 1 hello
          40 > P. 106 1 world
          50 < . 1 111",
     );
-    assert_eq!(remarks(told.only(), Side::Orig), "behind 1");
-    assert_eq!(told.streams[1], "1 orig 5 lost 100");
+    assert_eq!(describe_analysis(log.only_flow(), Side::Orig), "lost 1");
+    assert_eq!(log.stream_events[1], "1 orig 5 lost 100");
 }
 
-const LONG: &str = "
+const LONG_CONNECTION: &str = "
     30  > P. 1   1 *100
     40  < .  1   101
     50  > P. 201 1 *100
@@ -281,32 +288,35 @@ const LONG: &str = "
     200 > .  511 302
 ";
 
-/// The numbers wrap anywhere, in one stream or in both; nothing else changes.
+/// The sequence numbers wrap at any offset, in one stream or in both; the result is the same.
 #[test]
-fn numbers_wrap() {
-    let run_from = |start: [u32; 2]| {
+fn sequence_numbers_may_wrap_anywhere() {
+    let run_from = |isns: [u32; 2]| {
         let peers = Peers {
-            start,
+            isns,
             ..Peers::on_port(PORT)
         };
-        let told = run(&frames(&format!("{HANDSHAKE}{LONG}"), &peers), STREAMS);
-        (all(&told), told.streams)
+        let log = run_checked(
+            &script_frames(&format!("{HANDSHAKE}{LONG_CONNECTION}"), &peers),
+            STREAMS,
+        );
+        (comparable_records(&log), log.stream_events)
     };
     let expected = run_from([1, 1]);
     assert!(expected.0[0].contains("missed_bytes: 148"), "{expected:?}");
-    for back in [
+    for before_wrap in [
         0, 1, 2, 50, 100, 101, 102, 151, 250, 301, 302, 351, 352, 505, 510, 511,
     ] {
-        let wraps = 0_u32.wrapping_sub(back);
-        for start in [[wraps, 1], [1, wraps], [wraps, wraps], [1 << 31, wraps]] {
-            assert_eq!(run_from(start), expected, "{start:?}");
+        let isn = 0_u32.wrapping_sub(before_wrap);
+        for isns in [[isn, 1], [1, isn], [isn, isn], [1 << 31, isn]] {
+            assert_eq!(run_from(isns), expected, "{isns:?}");
         }
     }
 }
 
-/// More than the numbers can count, a gigabyte lost at a time.
+/// A stream with more bytes than the sequence space (4 GiB), and gaps of 1 GiB.
 #[test]
-fn streams_longer_than_their_numbers() {
+fn streams_may_exceed_the_sequence_space() {
     let mut script = HANDSHAKE.to_string();
     let mut seq = 1_u32;
     for n in 0..12 {
@@ -317,11 +327,11 @@ fn streams_longer_than_their_numbers() {
         seq = seq.wrapping_add(1 << 30);
     }
     let peers = Peers {
-        start: [0, 0],
+        isns: [0, 0],
         ..Peers::on_port(PORT)
     };
-    let told = run(&frames(&script, &peers), STREAMS);
-    let flow = told.only();
+    let log = run_checked(&script_frames(&script, &peers), STREAMS);
+    let flow = log.only_flow();
     assert_eq!(flow.sides[0].bytes, 120 + 11 * (1 << 30));
     assert_eq!(flow.missed_bytes(), 11 << 30);
 }

@@ -1,32 +1,35 @@
-//! Times: what is measured, how long flows are waited for, and time stamps that are wrong or missing.
+//! Times of flows: handshake and response times, idle timeouts, and wrong or missing timestamps.
 
-use lcap::flow::{End, FlowTable, Settings};
-use lcap::packet::{Span, Timestamp};
+use lcap::flow::{FlowEndReason, FlowSettings, FlowTable};
+use lcap::packet::{TimeDelta, Timestamp};
 
 use super::script::{
-    Captured, HANDSHAKE, PORT, Peers, STREAMS, Told, captured, ends, frames, play, run,
+    CapturedFrame, FlowLog, HANDSHAKE, PORT, Peers, STREAMS, captured_frame, outcomes, run_checked,
+    run_script, script_frames,
 };
 use super::wire;
 
-const SECOND: i64 = 1_000_000_000;
+const SECOND_NS: i64 = 1_000_000_000;
 
-/// A datagram from the client with this port.
-fn datagram(time: i64, port: u16) -> Captured {
+/// Returns a datagram from a client on this port; `time` is in nanoseconds.
+fn datagram(time: i64, port: u16) -> CapturedFrame {
     let mut peers = Peers::on_port(PORT);
     peers.client.set_port(port);
-    captured(time, &wire::udp(peers.client, peers.server, b"x"))
+    captured_frame(time, &wire::udp(peers.client, peers.server, b"x"))
 }
 
-/// Number and reason of every flow, in the order in which they were reported.
-fn reports(told: &Told) -> Vec<(u64, End)> {
-    let records = told.records.iter();
-    records.map(|flow| (flow.id.number, flow.end)).collect()
+/// Returns the number and end reason of each flow, in the order in which the flows were reported.
+fn end_reasons(log: &FlowLog) -> Vec<(u64, FlowEndReason)> {
+    let records = log.records.iter();
+    records
+        .map(|flow| (flow.id.number, flow.end_reason))
+        .collect()
 }
 
 #[test]
-fn handshakes_are_measured_where_that_is_sure() {
+fn handshakes_are_measured_only_without_retransmissions() {
     for (name, script, expected) in [
-        ("plain", "0 > S 0\n10 < S. 0 1\n25 > . 1 1", Some(25)),
+        ("without data", "0 > S 0\n10 < S. 0 1\n25 > . 1 1", Some(25)),
         (
             "with data",
             "0 > S 0\n10 < S. 0 1\n25 > P. 1 1 hello",
@@ -34,42 +37,46 @@ fn handshakes_are_measured_where_that_is_sure() {
         ),
         ("no SYN", "10 < S. 0 1\n25 > . 1 1", None),
         ("no SYN-ACK", "0 > S 0\n25 > . 1 1", None),
-        ("not finished", "0 > S 0\n10 < S. 0 1", None),
+        ("no ACK", "0 > S 0\n10 < S. 0 1", None),
         ("reset", "0 > S 0\n10 < S. 0 1\n20 > R. 1 1", None),
         (
-            "the SYN twice",
+            "SYN retransmitted",
             "0 > S 0\n5 > S 0\n10 < S. 0 1\n25 > . 1 1",
             None,
         ),
         (
-            "the answer twice",
+            "SYN-ACK retransmitted",
             "0 > S 0\n10 < S. 0 1\n15 < S. 0 1\n25 > . 1 1",
             None,
         ),
-        ("the answer first", "0 < S. 0 1\n10 > S 0\n25 > . 1 1", None),
+        (
+            "SYN-ACK before SYN",
+            "0 < S. 0 1\n10 > S 0\n25 > . 1 1",
+            None,
+        ),
         ("midstream", "0 > P. 1 1 hello\n10 < . 1 6", None),
     ] {
-        let told = play(script);
-        let took = told.only().handshake_rtt;
+        let log = run_script(script);
+        let rtt = log.only_flow().handshake_rtt;
         assert_eq!(
-            took,
-            expected.map(|micros: i64| Span(micros * 1000)),
+            rtt,
+            expected.map(|micros: i64| TimeDelta(micros * 1000)),
             "{name}"
         );
     }
 }
 
 #[test]
-fn answers_are_measured_turn_by_turn() {
+fn response_times_are_measured_per_turn() {
     for (name, script, expected) in [
         (
             "one turn",
-            "100 > P. 1 1 ask\n140 < P. 1 4 answer",
+            "100 > P. 1 1 get\n140 < P. 1 4 answer",
             Some((1, 40, 40)),
         ),
         (
-            "a request in two segments, an answer in two",
-            "100 > P. 1 1 as\n110 > P. 3 1 k\n140 < P. 1 4 an\n190 < P. 3 4 swer",
+            "request in two segments, response in two",
+            "100 > P. 1 1 ge\n110 > P. 3 1 t\n140 < P. 1 4 an\n190 < P. 3 4 swer",
             Some((1, 30, 30)),
         ),
         (
@@ -79,134 +86,165 @@ fn answers_are_measured_turn_by_turn() {
              300 > P. 3 3 c\n320 < P. 3 4 C",
             Some((3, 20, 30)),
         ),
-        ("no answer", "100 > P. 1 1 ask\n140 < . 1 4", None),
+        ("no response", "100 > P. 1 1 get\n140 < . 1 4", None),
         (
-            "the server speaks first",
-            "100 < P. 1 1 hello\n140 > P. 1 6 ask",
+            "server data first",
+            "100 < P. 1 1 hello\n140 > P. 1 6 get",
             None,
         ),
         (
-            "the server speaks first, then answers",
-            "100 < P. 1 1 hello\n140 > P. 1 6 ask\n150 < P. 6 4 answer",
+            "server data first, then a response",
+            "100 < P. 1 1 hello\n140 > P. 1 6 get\n150 < P. 6 4 answer",
             Some((1, 10, 10)),
         ),
         (
-            "what is sent again is not asked again",
-            "100 > P. 1 1 ask\n120 > P. 1 1 ask\n140 < P. 1 4 answer",
+            "a retransmission is not a new request",
+            "100 > P. 1 1 get\n120 > P. 1 1 get\n140 < P. 1 4 answer",
             Some((1, 40, 40)),
         ),
         (
-            "what is sent again is no answer",
-            "100 < P. 1 1 hello\n120 > P. 1 6 ask\n130 < P. 1 1 hello\n140 < P. 6 4 answer",
+            "a retransmission is not a response",
+            "100 < P. 1 1 hello\n120 > P. 1 6 get\n130 < P. 1 1 hello\n140 < P. 6 4 answer",
             Some((1, 20, 20)),
         ),
     ] {
-        let told = play(&format!("{HANDSHAKE}{script}"));
-        let times = told.only().response_times;
+        let log = run_script(&format!("{HANDSHAKE}{script}"));
+        let times = log.only_flow().response_times;
         let micros = |nanos: u64| nanos / 1000;
-        let found = times.map(|times| (times.count, micros(times.median), micros(times.max)));
-        assert_eq!(found, expected, "{name}");
+        let measured = times.map(|times| (times.count, micros(times.median), micros(times.max)));
+        assert_eq!(measured, expected, "{name}");
     }
 }
 
-/// What is waited for how long: a datagram to another port comes just before, then just in time.
+/// Each timeout, checked with another flow's datagrams: one just before the deadline, then one
+/// exactly at the deadline.
 #[test]
-fn quiet_flows_are_let_go() {
+fn idle_flows_time_out() {
     let closing = "30 > F. 1 1\n40 < F. 1 2\n50 > . 2 2";
-    for (name, script, patience, end) in [
-        ("opening", "0 > S 0".to_string(), 130, End::Idle),
-        ("half open", "0 > S 0\n0 < S. 0 1".into(), 7200, End::Idle),
-        ("open", HANDSHAKE.into(), 7200, End::Idle),
+    for (name, script, timeout_secs, end) in [
+        ("opening", "0 > S 0".to_string(), 130, FlowEndReason::Idle),
+        (
+            "half open",
+            "0 > S 0\n0 < S. 0 1".into(),
+            7200,
+            FlowEndReason::Idle,
+        ),
+        ("open", HANDSHAKE.into(), 7200, FlowEndReason::Idle),
         (
             "half closed",
             format!("{HANDSHAKE}30 > F. 1 1"),
             7200,
-            End::Idle,
+            FlowEndReason::Idle,
         ),
-        ("closed", format!("{HANDSHAKE}{closing}"), 60, End::Closed),
-        ("reset", format!("{HANDSHAKE}30 < R. 1 1"), 60, End::Closed),
-        ("refused", "0 > S 0\n0 < R. 0 1".into(), 60, End::Closed),
+        (
+            "closed",
+            format!("{HANDSHAKE}{closing}"),
+            60,
+            FlowEndReason::Closed,
+        ),
+        (
+            "reset",
+            format!("{HANDSHAKE}30 < R. 1 1"),
+            60,
+            FlowEndReason::Closed,
+        ),
+        (
+            "refused",
+            "0 > S 0\n0 < R. 0 1".into(),
+            60,
+            FlowEndReason::Closed,
+        ),
         (
             "midstream",
             "0 > P. 1 1 hello\n0 < . 1 6".into(),
             7200,
-            End::Idle,
+            FlowEndReason::Idle,
         ),
         (
             "midstream, one side",
             "0 > P. 1 1 hello".into(),
             7200,
-            End::Idle,
+            FlowEndReason::Idle,
         ),
     ] {
-        let script = frames(&script, &Peers::on_port(PORT));
+        let script = script_frames(&script, &Peers::on_port(PORT));
         let last = script.last().unwrap().time;
-        // Another flow that goes on, so that no step of the clock is too wide to be believed.
-        let ticks = (0..patience / 30).map(|tick| datagram(last + tick * 30 * SECOND, 1));
-        let due = last + patience * SECOND;
+        // Another flow continues: without its packets, a step of the clock would be large enough to
+        // need confirmation.
+        let ticks = (0..timeout_secs / 30).map(|tick| datagram(last + tick * 30 * SECOND_NS, 1));
+        let due = last + timeout_secs * SECOND_NS;
         let before = script
             .iter()
             .cloned()
             .chain(ticks)
             .chain([datagram(due - 1, 1)]);
-        let mut before: Vec<Captured> = before.collect();
-        let told = run(&before, STREAMS);
+        let mut before: Vec<CapturedFrame> = before.collect();
+        let log = run_checked(&before, STREAMS);
         let expected = match end {
-            End::Closed => End::Closed,
-            _ => End::Capture,
+            FlowEndReason::Closed => FlowEndReason::Closed,
+            _ => FlowEndReason::Capture,
         };
-        assert_eq!(reports(&told), [(1, expected), (2, End::Capture)], "{name}");
+        assert_eq!(
+            end_reasons(&log),
+            [(1, expected), (2, FlowEndReason::Capture)],
+            "{name}"
+        );
         before.push(datagram(due, 1));
         before.push(datagram(due, 2));
-        let told = run(&before, STREAMS);
-        let rest = [(2, End::Capture), (3, End::Capture)];
-        assert_eq!(reports(&told), [&[(1, end)], &rest[..]].concat(), "{name}");
+        let log = run_checked(&before, STREAMS);
+        let others = [(2, FlowEndReason::Capture), (3, FlowEndReason::Capture)];
+        assert_eq!(
+            end_reasons(&log),
+            [&[(1, end)], &others[..]].concat(),
+            "{name}"
+        );
     }
 }
 
 #[test]
-fn datagrams_a_minute_apart_are_two_flows() {
-    for (gap, flows) in [(60 * SECOND - 1, 1), (60 * SECOND, 2)] {
-        let told = run(&[datagram(0, 1), datagram(gap, 1)], STREAMS);
-        assert_eq!(told.records.len(), flows, "{gap}");
+fn datagrams_60_seconds_apart_are_two_flows() {
+    for (gap, flows) in [(60 * SECOND_NS - 1, 1), (60 * SECOND_NS, 2)] {
+        let log = run_checked(&[datagram(0, 1), datagram(gap, 1)], STREAMS);
+        assert_eq!(log.records.len(), flows, "{gap}");
     }
 }
 
-/// How long what has ended is waited for is a setting.
+/// The time for which an ended flow stays in the table is configurable.
 #[test]
-fn what_has_ended_lingers_as_long_as_is_wanted() {
-    let mut script = frames(&format!("{HANDSHAKE}30 < R. 1 1"), &Peers::on_port(PORT));
+fn closed_flows_linger_as_configured() {
+    let mut script = script_frames(&format!("{HANDSHAKE}30 < R. 1 1"), &Peers::on_port(PORT));
     let last = script.last().unwrap().time;
-    script.push(datagram(last + SECOND, 1));
-    let settings = Settings {
-        linger: SECOND,
+    script.push(datagram(last + SECOND_NS, 1));
+    let settings = FlowSettings {
+        linger_ns: SECOND_NS,
         ..STREAMS
     };
-    let told = run(&script, settings);
-    assert_eq!(ends(&told)[0], "RSTR ShAr Reset(Resp) Closed");
-    // It was reported when it was due, and not with the rest at the end: then a packet of it belongs to another flow.
-    script.extend(frames("2000000 < R. 1 1", &Peers::on_port(PORT)));
-    assert_eq!(run(&script, settings).records.len(), 3);
-    assert_eq!(run(&script, STREAMS).records.len(), 2);
+    let log = run_checked(&script, settings);
+    assert_eq!(outcomes(&log)[0], "RSTR ShAr Reset(Resp) Closed");
+    // The flow was reported at its deadline and not at the end of the capture: a later packet of
+    // the connection belongs to a new flow.
+    script.extend(script_frames("2000000 < R. 1 1", &Peers::on_port(PORT)));
+    assert_eq!(run_checked(&script, settings).records.len(), 3);
+    assert_eq!(run_checked(&script, STREAMS).records.len(), 2);
 }
 
-/// Time may pass without packets.
+/// Time can pass without packets.
 #[test]
-fn the_clock_alone_lets_flows_go() {
+fn the_clock_alone_expires_flows() {
     let mut table = FlowTable::new(STREAMS);
     let interface = lcap::packet::Interface::default();
-    let captured = datagram(5 * SECOND, 1);
+    let captured = datagram(5 * SECOND_NS, 1);
     let frame = captured.frame(1, &interface);
     table.push(&lcap::decode::decode(&frame), &mut |_| {});
     let mut closed = 0;
     for (now, expected) in [
-        (Timestamp::UNKNOWN, 0),
-        (Timestamp(65 * SECOND - 1), 0),
-        (Timestamp(65 * SECOND), 1),
-        (Timestamp(66 * SECOND), 1),
+        (Timestamp::ABSENT, 0),
+        (Timestamp(65 * SECOND_NS - 1), 0),
+        (Timestamp(65 * SECOND_NS), 1),
+        (Timestamp(66 * SECOND_NS), 1),
     ] {
         let mut emit = |event: lcap::flow::FlowEvent| {
-            closed += u32::from(matches!(event.what, lcap::flow::What::Closed(_)));
+            closed += u32::from(matches!(event.kind, lcap::flow::FlowEventKind::Closed(_)));
         };
         table.expire(now, &mut emit);
         assert_eq!(closed, expected, "{now:?}");
@@ -214,60 +252,64 @@ fn the_clock_alone_lets_flows_go() {
 }
 
 #[test]
-fn one_wild_time_stamp_changes_nothing() {
-    let year = 365 * 24 * 3600 * SECOND;
-    for wild in [year, i64::MAX, -year, i64::MIN + 1] {
-        let handshake = frames(HANDSHAKE, &Peers::on_port(PORT));
-        let data = frames("50 > P. 1 1 hello", &Peers::on_port(PORT));
-        let stray = [datagram(wild, 1)];
-        let told = run(&[&handshake[..], &stray, &data].concat(), STREAMS);
-        assert_eq!(ends(&told)[0], "S1 ShAD Open Capture", "{wild}");
-        assert_eq!(told.records.len(), 2, "{wild}");
-        // In one of the flow's own packets.
+fn a_single_clock_jump_is_ignored() {
+    let year = 365 * 24 * 3600 * SECOND_NS;
+    for wrong_time in [year, i64::MAX, -year, i64::MIN + 1] {
+        let handshake = script_frames(HANDSHAKE, &Peers::on_port(PORT));
+        let data = script_frames("50 > P. 1 1 hello", &Peers::on_port(PORT));
+        let stray = [datagram(wrong_time, 1)];
+        let log = run_checked(&[&handshake[..], &stray, &data].concat(), STREAMS);
+        assert_eq!(outcomes(&log)[0], "S1 ShAD Open Capture", "{wrong_time}");
+        assert_eq!(log.records.len(), 2, "{wrong_time}");
+        // The wrong timestamp is in one of the flow's own packets.
         for at in 1..3 {
             let mut script = [&handshake[..], &data].concat();
-            script[at].time = wild;
-            let told = run(&script, STREAMS);
-            assert_eq!(ends(&told), ["S1 ShAD Open Capture"], "{wild}");
+            script[at].time = wrong_time;
+            let log = run_checked(&script, STREAMS);
+            assert_eq!(outcomes(&log), ["S1 ShAD Open Capture"], "{wrong_time}");
         }
     }
 }
 
-/// Two that say the same are right: the machine slept.
+/// Two consecutive timestamps after a large jump are accepted as correct: the machine was
+/// suspended.
 #[test]
-fn a_long_silence_is_believed_when_it_is_confirmed() {
-    let mut script = frames("0 > S 0", &Peers::on_port(PORT));
-    script.push(datagram(10_000 * SECOND, 1));
-    script.push(datagram(10_001 * SECOND, 2));
-    let told = run(&script, STREAMS);
-    assert_eq!(reports(&told)[0], (1, End::Idle));
-    // Who was heard of first after it was not quiet.
-    assert_eq!(reports(&told)[1..], [(2, End::Capture), (3, End::Capture)]);
+fn a_confirmed_clock_jump_expires_flows() {
+    let mut script = script_frames("0 > S 0", &Peers::on_port(PORT));
+    script.push(datagram(10_000 * SECOND_NS, 1));
+    script.push(datagram(10_001 * SECOND_NS, 2));
+    let log = run_checked(&script, STREAMS);
+    assert_eq!(end_reasons(&log)[0], (1, FlowEndReason::Idle));
+    // The flow of the first packet after the jump was active, so it does not time out.
+    assert_eq!(
+        end_reasons(&log)[1..],
+        [(2, FlowEndReason::Capture), (3, FlowEndReason::Capture)]
+    );
 }
 
-/// A capture of little traffic may be silent for hours again and again: each packet says that the one before was right, and is to be
-/// confirmed itself.
+/// A capture with little traffic can have several pauses of hours in a row: each packet confirms
+/// the previous one's timestamp, and needs confirmation itself.
 #[test]
-fn one_long_silence_after_the_other() {
+fn repeated_clock_jumps_are_confirmed() {
     let hour = 3600;
     let seconds = [0, 3 * hour, 9 * hour, 20 * hour, 20 * hour + 1000];
-    let mut script: Vec<Captured> = (1..)
+    let mut script: Vec<CapturedFrame> = (1..)
         .zip(seconds)
-        .map(|(port, second)| datagram(second * SECOND, port))
+        .map(|(port, second)| datagram(second * SECOND_NS, port))
         .collect();
-    // The last of them is heard of again right away.
-    script.push(datagram((seconds[4] + 1) * SECOND, 5));
-    let told = run(&script, STREAMS);
+    // The last client sends again one second later.
+    script.push(datagram((seconds[4] + 1) * SECOND_NS, 5));
+    let log = run_checked(&script, STREAMS);
     let expected = (1..=5).map(|number| match number {
-        5 => (number, End::Capture),
-        _ => (number, End::Idle),
+        5 => (number, FlowEndReason::Capture),
+        _ => (number, FlowEndReason::Idle),
     });
-    assert_eq!(reports(&told), expected.collect::<Vec<_>>());
+    assert_eq!(end_reasons(&log), expected.collect::<Vec<_>>());
 }
 
 #[test]
-fn times_may_go_back() {
-    let told = play(
+fn timestamps_may_go_backwards() {
+    let log = run_script(
         "1000000 > S 0
          1000010 < S. 0 1
          999990  > . 1 1
@@ -276,30 +318,36 @@ fn times_may_go_back() {
          1000050 > F. 6 6
          900000  < F. 6 7",
     );
-    assert_eq!(ends(&told), ["SF ShADdFf Normal Closed"]);
-    assert_eq!(told.streams, ["1 orig 0 \"hello\"", "1 resp 0 \"world\""]);
+    assert_eq!(outcomes(&log), ["SF ShADdFf Normal Closed"]);
+    assert_eq!(
+        log.stream_events,
+        ["1 orig 0 \"hello\"", "1 resp 0 \"world\""]
+    );
 }
 
 #[test]
-fn packets_without_a_time() {
-    let mut script = frames(
+fn packets_without_a_timestamp_get_the_clock_time() {
+    let mut script = script_frames(
         &format!("{HANDSHAKE}30 > P. 1 1 hello"),
         &Peers::on_port(PORT),
     );
     for frame in &mut script {
         frame.time = i64::MIN;
     }
-    let told = run(&script, STREAMS);
-    assert_eq!(ends(&told), ["S1 ShAD Open Capture"]);
+    let log = run_checked(&script, STREAMS);
+    assert_eq!(outcomes(&log), ["S1 ShAD Open Capture"]);
     assert_eq!(
-        (told.only().first, told.only().duration),
-        (Timestamp(0), Span(0))
+        (log.only_flow().first_time, log.only_flow().duration),
+        (Timestamp(0), TimeDelta(0))
     );
-    // Between others: they are as old as the one before.
-    let mut script = frames(
+    // A packet between other packets gets the time of the preceding packet.
+    let mut script = script_frames(
         &format!("{HANDSHAKE}30 > P. 1 1 hello"),
         &Peers::on_port(PORT),
     );
     script[3].time = i64::MIN;
-    assert_eq!(run(&script, STREAMS).only().duration, Span(20_000));
+    assert_eq!(
+        run_checked(&script, STREAMS).only_flow().duration,
+        TimeDelta(20_000)
+    );
 }

@@ -1,47 +1,50 @@
-//! The loopback of a container. There is no engine here: a control group is named as one names it, and a process in it has a network of its own.
+//! Loopback of a container.
+//!
+//! No container engine is required: the test creates a control group named like that of a
+//! container, and adds a process with its own network namespace.
 
 use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::owners::names;
+use super::attribution::has_pid;
+use super::netns::{run_in_netns, with_new_netns};
 use super::session::{Session, skip};
-use super::space::{beside, inside};
-use super::traffic::{Port, V4};
+use super::traffic::{ReservedPort, V4};
 
-/// A control group that is there until this is dropped.
-struct Group(PathBuf);
+/// Control group that is removed when this is dropped.
+struct ControlGroup(PathBuf);
 
-impl Group {
-    /// With this name and this process in it.
-    fn with(name: &str, pid: u32) -> std::io::Result<Group> {
-        let mounted = [
+impl ControlGroup {
+    /// Creates a control group with this name, containing this process.
+    fn create_with(name: &str, pid: u32) -> std::io::Result<ControlGroup> {
+        let mount_points = [
             "/sys/fs/cgroup/unified",
             "/sys/fs/cgroup/pids",
             "/sys/fs/cgroup",
         ];
-        let mut made = Err(std::io::ErrorKind::NotFound.into());
-        for place in mounted {
-            let group = Group(PathBuf::from(place).join(name));
-            made = std::fs::create_dir(&group.0)
+        let mut created = Err(std::io::ErrorKind::NotFound.into());
+        for mount_point in mount_points {
+            let group = ControlGroup(PathBuf::from(mount_point).join(name));
+            created = std::fs::create_dir(&group.0)
                 .and_then(|()| std::fs::write(group.0.join("cgroup.procs"), pid.to_string()))
                 .map(|()| group);
-            if made.is_ok() {
+            if created.is_ok() {
                 break;
             }
         }
-        made
+        created
     }
 }
 
-impl Drop for Group {
+impl Drop for ControlGroup {
     fn drop(&mut self) {
-        let procs = |place: &PathBuf| place.join("cgroup.procs");
-        let inside = std::fs::read_to_string(procs(&self.0)).unwrap_or_default();
-        // Only who is nowhere else keeps it.
-        if let Some(outside) = self.0.parent().map(|parent| procs(&parent.to_owned())) {
-            for pid in inside.lines() {
-                let _ = std::fs::write(&outside, pid);
+        let procs = |group: &PathBuf| group.join("cgroup.procs");
+        let members = std::fs::read_to_string(procs(&self.0)).unwrap_or_default();
+        // A group with a process cannot be removed: its processes move to the parent group.
+        if let Some(parent_procs) = self.0.parent().map(|parent| procs(&parent.to_owned())) {
+            for pid in members.lines() {
+                let _ = std::fs::write(&parent_procs, pid);
             }
         }
         let _ = std::fs::remove_dir(&self.0);
@@ -49,26 +52,26 @@ impl Drop for Group {
 }
 
 #[test]
-fn a_container_by_its_number() {
-    beside(|keeper| {
-        let own = u64::from(std::process::id());
-        let number = format!("{:064x}", own << 24 | u64::from(keeper));
-        let number: String = number.chars().rev().collect();
-        let group = match Group::with(&format!("docker-{number}.scope"), keeper) {
+fn container_is_selected_by_its_id() {
+    with_new_netns(|keeper| {
+        let own_pid = u64::from(std::process::id());
+        let id = format!("{:064x}", own_pid << 24 | u64::from(keeper));
+        let id: String = id.chars().rev().collect();
+        let group = match ControlGroup::create_with(&format!("docker-{id}.scope"), keeper) {
             Ok(group) => group,
-            Err(error) => return skip(&format!("no control group may be made: {error}")),
+            Err(error) => return skip(&format!("a control group cannot be created: {error}")),
         };
-        let digits = number[..12].to_owned();
-        let words = ["flows", "--container", &digits, "--format", "json"];
-        let session = Session::start(words);
-        inside(keeper, || {
-            Port::take().converse(V4);
+        let short_id = id[..12].to_owned();
+        let args = ["flows", "--container", &short_id, "--format", "json"];
+        let session = Session::start(args);
+        run_in_netns(keeper, || {
+            ReservedPort::reserve().exchange(V4);
             std::thread::sleep(std::time::Duration::from_millis(100));
         });
         let rows = session.interrupt().output;
         drop(group);
         assert_eq!(rows.len(), 1, "{rows:#?}");
         let row: Value = serde_json::from_str(&rows[0]).unwrap();
-        assert!(names(&row["orig_process"], own), "{row}");
+        assert!(has_pid(&row["orig_process"], own_pid), "{row}");
     });
 }

@@ -1,7 +1,8 @@
-//! Flows and conversations while they happen: told as they end or are said, and the same as what a file of them tells later.
+//! Live output of `flows` and `follow`: printed as soon as flows end and data arrives, and equal to
+//! the output for a saved file.
 
-use super::session::{LCAP, Session, permitted};
-use super::traffic::{Port, V4, V6};
+use super::session::{LCAP, Session, can_capture_or_skip};
+use super::traffic::{ReservedPort, V4, V6};
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,14 +10,14 @@ use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::process::Command;
 
-/// A port where nobody listens, and which nobody else gets meanwhile.
-struct Closed {
+/// Port without a listener, reserved so that no other process gets it.
+struct ClosedPort {
     address: SocketAddr,
     _socket: OwnedFd,
 }
 
-impl Closed {
-    fn take(host: IpAddr) -> Closed {
+impl ClosedPort {
+    fn reserve(host: IpAddr) -> ClosedPort {
         let family = match host {
             IpAddr::V4(_) => AddressFamily::INET,
             IpAddr::V6(_) => AddressFamily::INET6,
@@ -24,13 +25,13 @@ impl Closed {
         let socket = socket(family, SocketType::STREAM, None).unwrap();
         bind(&socket, &SocketAddr::new(host, 0)).unwrap();
         let address = getsockname(&socket).unwrap().try_into().unwrap();
-        Closed {
+        ClosedPort {
             address,
             _socket: socket,
         }
     }
 
-    fn knock(&self) {
+    fn assert_refused(&self) {
         let refused = TcpStream::connect(self.address).unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     }
@@ -44,12 +45,12 @@ fn rows(lines: &[String]) -> Vec<Value> {
 }
 
 #[test]
-fn a_row_comes_when_its_flow_has_ended() {
-    if !permitted() {
+fn flow_row_is_printed_when_its_flow_ends() {
+    if !can_capture_or_skip() {
         return;
     }
-    let port = Port::take();
-    let closed = Closed::take(V4);
+    let port = ReservedPort::reserve();
+    let closed = ClosedPort::reserve(V4);
     let (own, other) = (port.number, closed.address.port());
     let expression = format!("port {own} or tcp port {other}");
     let mut session = Session::start(["flows", &expression]);
@@ -57,19 +58,19 @@ fn a_row_comes_when_its_flow_has_ended() {
         (V4, format!("127.0.0.1:{}", port.number)),
         (V6, format!("[::1]:{}", port.number)),
     ] {
-        port.converse(host);
+        port.exchange(host);
         let ended = |line: &str| line.contains(&server) && line.ends_with("closed normally");
-        // No packet follows that could push it out.
+        // No packet follows that could cause the row to be printed.
         session.output.wait_for(ended);
         assert!(session.is_running());
     }
-    closed.knock();
+    closed.assert_refused();
     let server = closed.address.to_string();
     let refused = |line: &str| line.contains(&server) && line.contains("refused: nothing was");
     session.output.wait_for(refused);
     assert!(session.is_running());
     let ended = session.interrupt();
-    let output = &ended.is_whole().output;
+    let output = &ended.assert_lossless().output;
     assert_eq!(
         (output[0].split_whitespace().next(), output.len()),
         (Some("START"), 5),
@@ -79,18 +80,18 @@ fn a_row_comes_when_its_flow_has_ended() {
 }
 
 #[test]
-fn what_goes_on_at_the_end_is_still_open() {
-    if !permitted() {
+fn unfinished_flow_is_reported_as_still_open() {
+    if !can_capture_or_skip() {
         return;
     }
-    let port = Port::take();
-    let words = ["flows", "-p", &port.word(), "--format", "json"];
-    let session = Session::start(words.into_iter().chain(["--fail-on", "unclosed"]));
+    let port = ReservedPort::reserve();
+    let args = ["flows", "-p", &port.arg(), "--format", "json"];
+    let session = Session::start(args.into_iter().chain(["--fail-on", "unclosed"]));
     let (mut client, mut server) = port.connect(V4);
     client.write_all(b"wait").unwrap();
     server.read_exact(&mut [0; 4]).unwrap();
     let ended = session.interrupt();
-    // Not closed before lcap has ended.
+    // Closed only after lcap has exited.
     drop((client, server));
     let [row] = &rows(&ended.output)[..] else {
         panic!("{ended:?}");
@@ -101,25 +102,25 @@ fn what_goes_on_at_the_end_is_still_open() {
         (&4.into(), &"S1".into())
     );
     assert_eq!((ended.code, ended.dropped()), (Some(1), 0));
-    let named = |line: &String| line.starts_with("unclosed: flow 1: 127.0.0.1:");
-    assert!(ended.errors.iter().any(named), "{:?}", ended.errors);
+    let is_listed = |line: &String| line.starts_with("unclosed: flow 1: 127.0.0.1:");
+    assert!(ended.errors.iter().any(is_listed), "{:?}", ended.errors);
 }
 
 #[test]
-fn a_file_tells_the_same_later() {
-    if !permitted() {
+fn saved_file_yields_the_flows_printed_live() {
+    if !can_capture_or_skip() {
         return;
     }
-    let port = Port::take();
-    let closed = [V4, V6].map(Closed::take);
+    let port = ReservedPort::reserve();
+    let closed = [V4, V6].map(ClosedPort::reserve);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("capture.pcapng");
     let path = path.to_str().unwrap();
-    let [a, b] = [0, 1].map(|at| closed[at].address.port());
-    let own = port.number;
-    // That nobody reads a datagram is ICMP's to say; what it says to other tests does no harm.
-    let expression = format!("port {own} or port {a} or port {b} or icmp or icmp6");
-    let words = [
+    let [a, b] = [0, 1].map(|index| closed[index].address.port());
+    let number = port.number;
+    // ICMP reports unreachable UDP ports; its messages to other tests do no harm.
+    let expression = format!("port {number} or port {a} or port {b} or icmp or icmp6");
+    let args = [
         "flows",
         "--no-processes",
         "--format",
@@ -128,33 +129,33 @@ fn a_file_tells_the_same_later() {
         path,
         &expression,
     ];
-    let session = Session::start(words);
+    let session = Session::start(args);
     let (client, server) = port.connect(V4);
     for host in [V4, V6, V4] {
-        port.converse(host);
+        port.exchange(host);
     }
-    port.pour(300_000);
+    port.transfer(300_000);
     for host in [V4, V6] {
         let client = port.sender(host);
-        client.send(b"who are you?").unwrap();
+        client.send(b"request").unwrap();
         let (_, address) = port.udp(host).recv_from(&mut [0; 100]).unwrap();
-        port.udp(host).send_to(b"nobody", address).unwrap();
+        port.udp(host).send_to(b"reply", address).unwrap();
     }
     for closed in &closed {
-        closed.knock();
+        closed.assert_refused();
         let client = UdpSocket::bind((closed.address.ip(), 0)).unwrap();
-        client.send_to(b"anybody?", closed.address).unwrap();
+        client.send_to(b"request", closed.address).unwrap();
     }
     let live = session.interrupt();
     drop((client, server));
-    let live = rows(&live.is_whole().output);
-    let later = Command::new(LCAP)
+    let live = rows(&live.assert_lossless().output);
+    let saved = Command::new(LCAP)
         .args(["flows", "--format", "json", "-r", path])
         .output()
         .unwrap();
-    let later = String::from_utf8(later.stdout).unwrap();
-    let later: Vec<String> = later.lines().map(str::to_owned).collect();
-    assert_eq!(live, rows(&later));
+    let saved = String::from_utf8(saved.stdout).unwrap();
+    let saved: Vec<String> = saved.lines().map(str::to_owned).collect();
+    assert_eq!(live, rows(&saved));
     let count = |outcome: &str| live.iter().filter(|row| row["outcome"] == outcome).count();
     assert_eq!(count("still open"), 1, "{live:#?}");
     assert_eq!(count("closed normally"), 4, "{live:#?}");
@@ -163,13 +164,13 @@ fn a_file_tells_the_same_later() {
 }
 
 #[test]
-fn an_exchange_over_http_is_recognised() {
-    if !permitted() {
+fn http_exchange_is_detected() {
+    if !can_capture_or_skip() {
         return;
     }
-    let port = Port::take();
-    let words = ["flows", "-p", &port.word(), "--format", "json"];
-    let session = Session::start(words);
+    let port = ReservedPort::reserve();
+    let args = ["flows", "-p", &port.arg(), "--format", "json"];
+    let session = Session::start(args);
     let (mut client, server) = port.connect(V4);
     client
         .write_all(b"GET /pets?kind=cat HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -192,33 +193,33 @@ fn an_exchange_over_http_is_recognised() {
         .output
         .wait_for(|line| line.contains("closed normally"));
     let ended = session.interrupt();
-    let [row] = &rows(&ended.is_whole().output)[..] else {
+    let [row] = &rows(&ended.assert_lossless().output)[..] else {
         panic!("{ended:?}");
     };
     assert_eq!(row["service"], "http");
     let info = &row["service_info"];
-    let said = ["method", "path", "status"].map(|name| info[name].as_str());
-    assert_eq!(said, [Some("GET"), Some("/pets?kind=cat"), Some("404")]);
+    let values = ["method", "path", "status"].map(|name| info[name].as_str());
+    assert_eq!(values, [Some("GET"), Some("/pets?kind=cat"), Some("404")]);
     assert_eq!(row["resp_bytes"], answer.len());
 }
 
 #[test]
-fn words_are_shown_as_they_are_said() {
-    if !permitted() {
+fn follow_prints_lines_as_they_arrive() {
+    if !can_capture_or_skip() {
         return;
     }
-    let port = Port::take();
-    let session = Session::start(["follow", "--no-processes", "-p", &port.word()]);
+    let port = ReservedPort::reserve();
+    let session = Session::start(["follow", "--no-processes", "-p", &port.arg()]);
     let (mut client, mut server) = port.connect(V4);
-    // Nobody says more, nor closes, before the line is there.
-    for (asked, answered) in [("how are you?", "fine"), ("and now?", "still fine")] {
-        for (speaker, said) in [(&mut client, asked), (&mut server, answered)] {
-            writeln!(speaker, "{said}").unwrap();
-            session.output.wait_for(|line| line == said);
+    // The next line is sent, and the connection closed, only after the previous line is printed.
+    for (request, reply) in [("how are you?", "fine"), ("and now?", "still fine")] {
+        for (sender, text) in [(&mut client, request), (&mut server, reply)] {
+            writeln!(sender, "{text}").unwrap();
+            session.output.wait_for(|line| line == text);
         }
     }
     let address = client.local_addr().unwrap();
-    // Whoever closes without having read resets.
+    // Closing a socket with unread data sends RST instead of FIN.
     client.read_exact(&mut [0; 16]).unwrap();
     server.read_exact(&mut [0; 22]).unwrap();
     drop((client, server));
@@ -227,70 +228,70 @@ fn words_are_shown_as_they_are_said() {
         .wait_for(|line| line.ends_with("closed normally"));
     let ended = session.interrupt();
     let server = SocketAddr::new(V4, port.number);
-    let there = format!("1  {address} → {server}");
-    let back = format!("1  {server} → {address}");
+    let request = format!("1  {address} → {server}");
+    let reply = format!("1  {server} → {address}");
     let expected = [
-        &there,
+        &request,
         "how are you?",
-        &back,
+        &reply,
         "fine",
-        &there,
+        &request,
         "and now?",
-        &back,
+        &reply,
         "still fine",
-        &format!("{there}  closed normally"),
+        &format!("{request}  closed normally"),
     ];
-    let output = &ended.is_whole().output;
+    let output = &ended.assert_lossless().output;
     assert_eq!(output.len(), expected.len(), "{output:#?}");
-    // Behind the times.
-    let same = |(line, end): (&String, &&str)| line.ends_with(end);
-    assert!(output.iter().zip(&expected).all(same), "{output:#?}");
+    // After the time of each line.
+    let matches = |(line, end): (&String, &&str)| line.ends_with(end);
+    assert!(output.iter().zip(&expected).all(matches), "{output:#?}");
 }
 
 #[test]
-fn one_side_alone_ends_with_its_flow() {
-    if !permitted() {
+fn raw_follow_exits_when_its_flow_ends() {
+    if !can_capture_or_skip() {
         return;
     }
-    let port = Port::take();
-    let word = port.word();
-    let words = ["follow", "-p", &word, "--flow", "2", "--raw", "resp"];
-    let session = Session::start(words);
-    port.converse(V4);
-    port.converse(V6);
-    // Nobody interrupts it.
-    let ended = session.ended();
-    assert_eq!(ended.is_whole().output, ["pong"]);
+    let port = ReservedPort::reserve();
+    let port_arg = port.arg();
+    let args = ["follow", "-p", &port_arg, "--flow", "2", "--raw", "resp"];
+    let session = Session::start(args);
+    port.exchange(V4);
+    port.exchange(V6);
+    // Without an interrupt.
+    let ended = session.wait();
+    assert_eq!(ended.assert_lossless().output, ["pong"]);
 }
 
 #[test]
-fn streams_go_into_files() {
-    if !permitted() {
+fn streams_are_written_to_files() {
+    if !can_capture_or_skip() {
         return;
     }
-    let port = Port::take();
+    let port = ReservedPort::reserve();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("streams");
-    let word = port.word();
-    let words = [
+    let port_arg = port.arg();
+    let args = [
         "follow",
         "-p",
-        &word,
+        &port_arg,
         "--output-dir",
         path.to_str().unwrap(),
     ];
-    let session = Session::start(words);
+    let session = Session::start(args);
     let mut expected = Vec::new();
     for (number, host, server) in [(1, V4, "127.0.0.1"), (2, V6, "::1")] {
-        let client = port.converse(host);
-        let ends = format!("{}-{}_{server}-{word}", client.ip(), client.port());
-        expected.push((format!("{number:06}_{ends}.orig"), b"ping!".to_vec()));
-        expected.push((format!("{number:06}_{ends}.resp"), b"pong".to_vec()));
+        let client = port.exchange(host);
+        let endpoints = format!("{}-{}_{server}-{port_arg}", client.ip(), client.port());
+        expected.push((format!("{number:06}_{endpoints}.orig"), b"ping!".to_vec()));
+        expected.push((format!("{number:06}_{endpoints}.resp"), b"pong".to_vec()));
     }
     let ended = session.interrupt();
-    assert!(ended.is_whole().output.is_empty());
-    let inside = std::fs::read_dir(&path).unwrap();
-    let mut files: Vec<(String, Vec<u8>)> = inside
+    assert!(ended.assert_lossless().output.is_empty());
+    let entries = std::fs::read_dir(&path).unwrap();
+    let mut files: Vec<(String, Vec<u8>)> = entries
         .map(|entry| entry.unwrap())
         .map(|entry| {
             let name = entry.file_name().into_string().unwrap();

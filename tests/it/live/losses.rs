@@ -1,29 +1,31 @@
-//! Packets that the ring could not hold are counted, told, and never made up for by giving others twice.
+//! Drops: packets that do not fit into the ring are counted and reported.
+//!
+//! No packet is delivered twice.
 
+use super::netns::run_in_new_netns;
 use super::session::{Session, frames};
-use super::space::alone;
-use super::traffic::{Port, number};
+use super::traffic::{ReservedPort, number};
 use rustix::process::Signal;
 
 #[test]
-fn a_ring_that_is_too_small() {
-    const MANY: u32 = 20_000;
-    alone(|| {
-        let port = Port::take();
+fn drops_of_a_small_ring_are_counted() {
+    const PACKET_COUNT: u32 = 20_000;
+    run_in_new_netns(|| {
+        let port = ReservedPort::reserve();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("capture.pcap");
-        let words = ["-p", &port.word(), "-B", "256KiB", "-w"];
-        let session = Session::start(words.into_iter().chain(path.to_str()));
+        let args = ["-p", &port.arg(), "-B", "256KiB", "-w"];
+        let session = Session::start(args.into_iter().chain(path.to_str()));
         session.signal(Signal::STOP);
-        port.send(0, MANY, 1000);
+        port.send(0, PACKET_COUNT, 1000);
         session.signal(Signal::CONT);
         let ended = session.interrupt();
 
         assert_eq!(ended.code, Some(0), "{:?}", ended.errors);
         let (captured, dropped) = (ended.captured(), ended.dropped());
         assert!(captured > 0 && dropped > 0, "{:?}", ended.errors);
-        assert_eq!(captured + dropped, u64::from(MANY));
-        assert_eq!(ended.counter("received by filter"), u64::from(MANY));
+        assert_eq!(captured + dropped, u64::from(PACKET_COUNT));
+        assert_eq!(ended.counter("received by filter"), u64::from(PACKET_COUNT));
         let advice = ended
             .errors
             .iter()
@@ -34,20 +36,23 @@ fn a_ring_that_is_too_small() {
             .map(|frame| number(&frame.1))
             .collect();
         assert_eq!(numbers.len() as u64, captured);
-        assert!(numbers.is_sorted_by(|a, b| a < b), "one twice");
+        assert!(
+            numbers.is_sorted_by(|a, b| a < b),
+            "duplicate or reordered packet"
+        );
     });
 }
 
-/// What the advice says is enough.
+/// The recommended ring size is sufficient.
 #[test]
-fn a_ring_as_large_as_advised() {
-    const MANY: u32 = 5_000;
-    alone(|| {
-        let port = Port::take();
+fn ring_of_the_recommended_size_drops_nothing() {
+    const PACKET_COUNT: u32 = 5_000;
+    run_in_new_netns(|| {
+        let port = ReservedPort::reserve();
         let run = |ring: &str| {
-            let session = Session::start(["-p", &port.word(), "-B", ring, "--count"]);
+            let session = Session::start(["-p", &port.arg(), "-B", ring, "--count"]);
             session.signal(Signal::STOP);
-            port.send(0, MANY, 1000);
+            port.send(0, PACKET_COUNT, 1000);
             session.signal(Signal::CONT);
             session.interrupt()
         };
@@ -56,6 +61,10 @@ fn a_ring_as_large_as_advised() {
         let (_, rest) = advice.unwrap();
         let (ring, _) = rest.split_once(')').unwrap();
         let again = run(ring);
-        assert_eq!(again.is_whole().captured(), u64::from(MANY), "{ring}");
+        assert_eq!(
+            again.assert_lossless().captured(),
+            u64::from(PACKET_COUNT),
+            "{ring}"
+        );
     });
 }

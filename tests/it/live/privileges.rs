@@ -1,65 +1,68 @@
-//! Whoever runs it: a plain user without and with the capability, in a namespace of theirs, and through sudo.
+//! Privileges: an unprivileged user with and without CAP_NET_RAW, in a user namespace, and sudo.
 
-use super::session::{LCAP, Session, objects, permitted, skip};
-use super::traffic::Port;
+use super::session::{LCAP, Session, can_capture_or_skip, packets_as_json, skip};
+use super::traffic::ReservedPort;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// nobody, on every Linux.
-const NOBODY: u32 = 65_534;
+/// User ID of `nobody`.
+const NOBODY_UID: u32 = 65_534;
 
-/// A copy of lcap that everybody may run, in a directory where everybody may write; none where we may not become another user.
-fn copy() -> Option<(TempDir, PathBuf)> {
+/// Installs a copy of lcap that all users can execute, in a directory where all users can write.
+/// Returns `None`, with a skip message, if the test cannot change its user.
+fn install_copy() -> Option<(TempDir, PathBuf)> {
     if !rustix::process::geteuid().is_root() {
-        skip("only root can become another user");
+        skip("changing the user requires root");
         return None;
     }
     let directory = tempfile::tempdir().unwrap();
-    let everybody = std::fs::Permissions::from_mode(0o777);
-    std::fs::set_permissions(directory.path(), everybody).unwrap();
+    let all_users = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(directory.path(), all_users).unwrap();
     let program = directory.path().join("lcap");
-    // By another process: a child of this one, of another test, that is not yet another program would have it open for writing, and what
-    // is written cannot be run.
+    // Copied by another process: a child process of another test could inherit a descriptor that is
+    // open for writing, and the kernel does not execute such a file (ETXTBSY).
     let mut install = Command::new("install");
     let installed = install.args(["-m", "755", LCAP]).arg(&program).status();
     assert!(installed.unwrap().success());
     match as_nobody("true", &[]).output() {
         Ok(output) if output.status.success() => Some((directory, program)),
         other => {
-            skip(&format!("setpriv does not make us nobody: {other:?}"));
+            skip(&format!(
+                "setpriv cannot change the user to nobody: {other:?}"
+            ));
             None
         }
     }
 }
 
-/// A command run by nobody.
-fn as_nobody(program: &str, words: &[&str]) -> Command {
+/// Returns a command that runs as the user `nobody`.
+fn as_nobody(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    command.arg(program).args(words);
+    command.arg(program).args(args);
     command
 }
 
-fn said(output: &Output) -> String {
+fn stderr_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
-fn a_plain_user_is_told_what_to_do() {
-    let Some((directory, program)) = copy() else {
+fn unprivileged_user_sees_the_setcap_remedy() {
+    let Some((directory, program)) = install_copy() else {
         return;
     };
     let program = program.to_str().unwrap();
     let output = as_nobody(program, &["-i", "lo"]).output().unwrap();
-    let said = said(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let stderr = stderr_text(&output);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
     let remedy = format!("sudo setcap cap_net_raw=ep {program}");
-    assert!(said.lines().any(|line| line.trim() == remedy), "{said}");
+    assert!(stderr.lines().any(|line| line.trim() == remedy), "{stderr}");
 
-    // Nothing is left of a file that could not be filled.
-    let path = directory.path().join("never.pcap");
+    // No empty file remains after a capture that could not start.
+    let path = directory.path().join("absent.pcap");
     let output = as_nobody(program, &["-w", path.to_str().unwrap()])
         .output()
         .unwrap();
@@ -68,100 +71,104 @@ fn a_plain_user_is_told_what_to_do() {
 }
 
 #[test]
-fn reading_needs_no_privilege() {
-    let Some((directory, program)) = copy() else {
+fn reading_a_file_requires_no_privilege() {
+    let Some((directory, program)) = install_copy() else {
         return;
     };
     let path = directory.path().join("capture.pcap");
-    let mut craft = crate::craft::Craft::pcap(crate::craft::Order::Little, 0xA1B2_C3D4, (2, 4), 1);
+    let mut craft =
+        crate::craft::CaptureBuilder::pcap(crate::craft::ByteOrder::Little, 0xA1B2_C3D4, (2, 4), 1);
     craft.record((1, 0), 60, &[0; 60]);
     std::fs::write(&path, &craft.bytes).unwrap();
-    let words = ["-r", path.to_str().unwrap(), "--count"];
-    let output = as_nobody(program.to_str().unwrap(), &words)
+    let args = ["-r", path.to_str().unwrap(), "--count"];
+    let output = as_nobody(program.to_str().unwrap(), &args)
         .output()
         .unwrap();
-    assert_eq!(output.stdout, b"1 packet\n", "{}", said(&output));
+    assert_eq!(output.stdout, b"1 packet\n", "{}", stderr_text(&output));
 }
 
 #[test]
-fn a_plain_user_with_the_capability() {
-    if !permitted() {
+fn unprivileged_user_captures_with_the_file_capability() {
+    if !can_capture_or_skip() {
         return;
     }
-    let Some((directory, program)) = copy() else {
+    let Some((directory, program)) = install_copy() else {
         return;
     };
-    let given = Command::new("setcap")
+    let setcap = Command::new("setcap")
         .arg("cap_net_raw=ep")
         .arg(&program)
         .output();
-    match given {
+    match setcap {
         Ok(output) if output.status.success() => {}
-        other => return skip(&format!("no file capabilities here: {other:?}")),
+        other => return skip(&format!("file capabilities cannot be set here: {other:?}")),
     }
     if !as_nobody(program.to_str().unwrap(), &["--version"])
         .output()
         .is_ok_and(|output| output.status.success())
     {
-        return skip("a program with a file capability does not start here");
+        return skip("programs with file capabilities cannot be executed here");
     }
-    let port = Port::take();
+    let port = ReservedPort::reserve();
     let path = directory.path().join("capture.pcap");
-    let words = ["-p", &port.word(), "-w", path.to_str().unwrap()];
-    let session = Session::of(as_nobody(program.to_str().unwrap(), &words));
+    let args = ["-p", &port.arg(), "-w", path.to_str().unwrap()];
+    let session = Session::spawn(as_nobody(program.to_str().unwrap(), &args));
     port.send(0, 5, 100);
     let ended = session.interrupt();
-    assert_eq!(ended.is_whole().captured(), 5);
-    assert_eq!(objects(&path).len(), 5);
-    assert_eq!(std::fs::metadata(&path).unwrap().uid(), NOBODY);
+    assert_eq!(ended.assert_lossless().captured(), 5);
+    assert_eq!(packets_as_json(&path).len(), 5);
+    assert_eq!(std::fs::metadata(&path).unwrap().uid(), NOBODY_UID);
 }
 
-/// User namespaces give everybody a loopback of their own, to capture on as they like.
+/// In a user namespace, any user can capture on a private loopback.
 #[test]
-fn a_plain_user_in_a_namespace() {
-    let Some((_directory, program)) = copy() else {
+fn unprivileged_user_captures_in_a_user_namespace() {
+    let Some((_directory, program)) = install_copy() else {
         return;
     };
-    // Somebody to hear: the test's own sockets are in another namespace. Nobody listens there, which ICMP would say, too.
+    // The script sends the packets, because the sockets of the test are in another namespace. The
+    // filter `udp` excludes the ICMP errors of the closed port.
     let script = "ip link set lo up || exit 77
         \"$0\" -c 1 -t udp & exec 3>&1
         while kill -0 $! 2>&-; do : > /dev/udp/127.0.0.1/9; echo x > /dev/udp/127.0.0.1/9; done
         wait $!";
-    let words = ["-rn", "bash", "-c", script, program.to_str().unwrap()];
-    let output = match as_nobody("unshare", &words).output() {
+    let args = ["-rn", "bash", "-c", script, program.to_str().unwrap()];
+    let output = match as_nobody("unshare", &args).output() {
         Ok(output) => output,
         Err(error) => return skip(&format!("unshare: {error}")),
     };
-    let said = said(&output);
-    if output.status.code() == Some(77) || said.contains("unshare: ") {
-        return skip(&format!("no user namespaces here: {said}"));
+    let stderr = stderr_text(&output);
+    if output.status.code() == Some(77) || stderr.contains("unshare: ") {
+        return skip(&format!("user namespaces cannot be created here: {stderr}"));
     }
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    let shown = String::from_utf8(output.stdout).unwrap();
-    assert!(shown.contains(" > 127.0.0.1.9: UDP, length "), "{shown}");
-    assert_eq!(shown.lines().count(), 1);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.contains(" > 127.0.0.1.9: UDP, length "), "{stdout}");
+    assert_eq!(stdout.lines().count(), 1);
 }
 
-/// Who typed sudo wants to open the file afterwards.
+/// Capture files are readable by the user of sudo.
 #[test]
-fn files_belong_to_who_typed_sudo() {
-    if !permitted() {
+fn files_belong_to_the_sudo_user() {
+    if !can_capture_or_skip() {
         return;
     }
-    let given = tempfile::NamedTempFile::new().unwrap();
-    if let Err(error) = std::os::unix::fs::chown(given.path(), Some(12345), Some(23456)) {
-        return skip(&format!("files cannot be given away: {error}"));
+    let probe = tempfile::NamedTempFile::new().unwrap();
+    if let Err(error) = std::os::unix::fs::chown(probe.path(), Some(12345), Some(23456)) {
+        return skip(&format!(
+            "the owner of a file cannot be changed here: {error}"
+        ));
     }
-    let port = Port::take();
+    let port = ReservedPort::reserve();
     let directory = tempfile::tempdir().unwrap();
-    for (name, words) in [("one.pcap", &[][..]), ("many", &["-C", "1", "-W", "2"])] {
+    for (name, args) in [("one.pcap", &[][..]), ("many", &["-C", "1", "-W", "2"])] {
         let mut command = Command::new(LCAP);
         command.env("SUDO_UID", "12345").env("SUDO_GID", "23456");
-        command.args(["-p", &port.word()]).args(words);
+        command.args(["-p", &port.arg()]).args(args);
         command.arg("-w").arg(directory.path().join(name));
-        let session = Session::of(command);
+        let session = Session::spawn(command);
         port.send(0, 50, 50_000);
-        session.interrupt().is_whole();
+        session.interrupt().assert_lossless();
     }
     let files = std::fs::read_dir(directory.path()).unwrap();
     let owners: Vec<_> = files

@@ -1,7 +1,9 @@
-//! A run of lcap: started, watched line by line, signalled, waited for; never left behind.
+//! Running `lcap` process with its output as lines.
+//!
+//! The process can receive signals, and is killed when its `Session` is dropped.
 
 use lcap::packet::Timestamp;
-use lcap::source::{Next, file};
+use lcap::source::{SourceEvent, file};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,11 +14,12 @@ use std::time::{Duration, Instant};
 
 /// The program under test.
 pub(crate) const LCAP: &str = env!("CARGO_BIN_EXE_lcap");
-/// Nothing here takes this long, also on a machine with much else to do.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout of every wait, long enough for a busy machine.
+pub(super) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Whether capturing is permitted; where it is not, says so, and fails if it had to be.
-pub(super) fn permitted() -> bool {
+/// Returns true if capturing is permitted. Otherwise prints a skip message, or fails if `LCAP_LIVE`
+/// requires capturing.
+pub(super) fn can_capture_or_skip() -> bool {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
     let flags = SocketFlags::CLOEXEC;
     match socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None) {
@@ -27,74 +30,74 @@ pub(super) fn permitted() -> bool {
                 !["required", "everything"].contains(&level.as_str()),
                 "CAP_NET_RAW is required: {error}"
             );
-            say_skipped(&format!("capturing needs CAP_NET_RAW: {error}"));
+            print_skipped(&format!("capturing needs CAP_NET_RAW: {error}"));
             false
         }
     }
 }
 
-/// A test that this machine has no means for.
-pub(crate) fn skip(why: &str) {
+/// Skips a test for a feature that this machine lacks, or fails with `LCAP_LIVE=everything`.
+pub(crate) fn skip(reason: &str) {
     assert_ne!(
         std::env::var("LCAP_LIVE").as_deref(),
         Ok("everything"),
-        "{why}"
+        "{reason}"
     );
-    say_skipped(why);
+    print_skipped(reason);
 }
 
-/// Past the test harness, which keeps to itself what passing tests print.
-fn say_skipped(why: &str) {
+/// Prints directly to standard error: the test harness discards the output of tests that pass.
+fn print_skipped(reason: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a live test");
-    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
 }
 
-/// A running lcap.
+/// Running `lcap` process.
 pub(super) struct Session {
     child: Child,
-    /// Its standard output.
-    pub(super) output: Lines,
-    /// Its standard error.
-    pub(super) errors: Lines,
+    /// Standard output.
+    pub(super) output: OutputLines,
+    /// Standard error.
+    pub(super) errors: OutputLines,
 }
 
-/// What an lcap that has ended leaves.
+/// Exit code and output of an `lcap` process that has exited.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct SessionOutput {
     pub(super) code: Option<i32>,
     pub(super) output: Vec<String>,
     pub(super) errors: Vec<String>,
 }
 
 impl Session {
-    /// Starts lcap with these words, and waits until it listens.
-    pub(super) fn start<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Session {
+    /// Starts lcap with these arguments, and waits until the capture has started.
+    pub(super) fn start<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Session {
         let mut command = Command::new(LCAP);
-        command.args(words);
-        Session::of(command)
+        command.args(args);
+        Session::spawn(command)
     }
 
-    /// Starts this command, which becomes lcap, and waits until it listens.
-    pub(super) fn of(command: Command) -> Session {
-        let (mut session, output) = Session::unread(command);
-        session.output = Lines::of(output);
+    /// Starts this command, which executes lcap, and waits until the capture has started.
+    pub(super) fn spawn(command: Command) -> Session {
+        let (mut session, output) = Session::spawn_unread(command);
+        session.output = OutputLines::read_from(output);
         session
     }
 
-    /// Starts this command, and leaves its output to the caller.
-    pub(super) fn unread(mut command: Command) -> (Session, ChildStdout) {
+    /// Starts this command as [`Session::spawn`] does; the caller reads its standard output.
+    pub(super) fn spawn_unread(mut command: Command) -> (Session, ChildStdout) {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let errors = Lines::of(child.stderr.take().unwrap());
+        let errors = OutputLines::read_from(child.stderr.take().unwrap());
         let output = child.stdout.take().unwrap();
         let session = Session {
             child,
-            output: Lines::default(),
+            output: OutputLines::default(),
             errors,
         };
         session
@@ -103,9 +106,10 @@ impl Session {
         (session, output)
     }
 
-    /// Whether the kernel tells it of connections.
-    pub(super) fn is_told(&self) -> bool {
-        self.errors.have(|line| line.ends_with("processes by BPF"))
+    /// Returns true if lcap attributes connections by BPF.
+    pub(super) fn has_bpf(&self) -> bool {
+        self.errors
+            .has_line(|line| line.ends_with("processes by BPF"))
     }
 
     pub(super) fn signal(&self, signal: Signal) {
@@ -113,48 +117,48 @@ impl Session {
         kill_process(process, signal).unwrap();
     }
 
-    pub(super) fn interrupt(self) -> Ended {
+    pub(super) fn interrupt(self) -> SessionOutput {
         self.signal(Signal::INT);
-        self.ended()
+        self.wait()
     }
 
     pub(super) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for the end, and for the last line.
-    pub(super) fn ended(mut self) -> Ended {
-        let deadline = Instant::now() + PATIENCE;
+    /// Waits until lcap exits and all of its output is read.
+    pub(super) fn wait(mut self) -> SessionOutput {
+        let deadline = Instant::now() + TEST_TIMEOUT;
         while self.is_running() {
-            assert!(Instant::now() < deadline, "lcap does not end");
+            assert!(Instant::now() < deadline, "lcap does not exit");
             std::thread::sleep(Duration::from_millis(2));
         }
-        Ended {
+        SessionOutput {
             code: self.child.wait().unwrap().code(),
-            output: self.output.all(),
-            errors: self.errors.all(),
+            output: self.output.wait_for_all(),
+            errors: self.errors.wait_for_all(),
         }
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Where it has ended already there is nobody to kill.
+        // Fails if the process has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Ended {
-    /// The counter that stands before these words.
-    pub(super) fn counter(&self, words: &str) -> u64 {
+impl SessionOutput {
+    /// Returns the last printed counter with this label, e.g. `received by filter`.
+    pub(super) fn counter(&self, label: &str) -> u64 {
         let number = |line: &String| {
             let (number, rest) = line.split_once(' ')?;
             let rest = rest.trim_start_matches("packets ");
-            (rest.trim_start_matches("packet ") == words).then(|| number.parse().unwrap())
+            (rest.trim_start_matches("packet ") == label).then(|| number.parse().unwrap())
         };
         let found = self.errors.iter().rev().find_map(number);
-        found.unwrap_or_else(|| panic!("no {words:?} among {:?}", self.errors))
+        found.unwrap_or_else(|| panic!("no counter {label:?} in {:?}", self.errors))
     }
 
     pub(super) fn captured(&self) -> u64 {
@@ -165,9 +169,9 @@ impl Ended {
         self.counter("dropped by kernel")
     }
 
-    /// Ended well, and lost nothing.
+    /// Asserts that lcap succeeded and that no packets were dropped.
     #[track_caller]
-    pub(super) fn is_whole(&self) -> &Ended {
+    pub(super) fn assert_lossless(&self) -> &SessionOutput {
         assert_eq!(self.code, Some(0), "{:?}", self.errors);
         assert_eq!(self.dropped(), 0);
         assert!(self.counter("received by filter") >= self.captured());
@@ -175,90 +179,96 @@ impl Ended {
     }
 }
 
-/// Lines as they arrive.
+/// Lines of an output stream, collected by a thread.
 #[derive(Clone, Default)]
-pub(super) struct Lines {
-    shared: Arc<(Mutex<Arrived>, Condvar)>,
+pub(super) struct OutputLines {
+    shared: Arc<(Mutex<ArrivedLines>, Condvar)>,
 }
 
 #[derive(Default)]
-struct Arrived {
+struct ArrivedLines {
     lines: Vec<(Instant, String)>,
-    /// Nobody writes any more.
-    closed: bool,
+    /// True at the end of the stream.
+    is_closed: bool,
 }
 
-impl Lines {
-    fn of(from: impl Read + Send + 'static) -> Lines {
-        let lines = Lines::default();
+impl OutputLines {
+    /// Starts a thread that reads this stream.
+    fn read_from(stream: impl Read + Send + 'static) -> OutputLines {
+        let lines = OutputLines::default();
         let shared = Arc::clone(&lines.shared);
         std::thread::spawn(move || {
-            for line in BufReader::new(from).lines() {
+            for line in BufReader::new(stream).lines() {
                 let line = (Instant::now(), line.unwrap());
                 shared.0.lock().unwrap().lines.push(line);
                 shared.1.notify_all();
             }
-            shared.0.lock().unwrap().closed = true;
+            shared.0.lock().unwrap().is_closed = true;
             shared.1.notify_all();
         });
         lines
     }
 
-    /// Waits for such a line, also one that is there already; when it arrived.
+    /// Waits for a matching line, unless one has arrived already; returns its time of arrival.
     #[track_caller]
-    pub(super) fn wait_for(&self, wanted: impl Fn(&str) -> bool) -> Instant {
-        let arrived = self
-            .wait(|arrived| arrived.closed || arrived.lines.iter().any(|(_, line)| wanted(line)));
-        let found = arrived.lines.iter().find(|(_, line)| wanted(line));
+    pub(super) fn wait_for(&self, matches: impl Fn(&str) -> bool) -> Instant {
+        let arrived = self.wait_until(|arrived| {
+            arrived.is_closed || arrived.lines.iter().any(|(_, line)| matches(line))
+        });
+        let found = arrived.lines.iter().find(|(_, line)| matches(line));
         match found {
             Some((time, _)) => *time,
-            None => panic!("no such line among {:?}", arrived.lines),
+            None => panic!("no matching line in {:?}", arrived.lines),
         }
     }
 
-    /// Whether there is such a line by now.
-    pub(super) fn have(&self, wanted: impl Fn(&str) -> bool) -> bool {
+    /// Returns true if a matching line has arrived.
+    pub(super) fn has_line(&self, matches: impl Fn(&str) -> bool) -> bool {
         let arrived = self.shared.0.lock().unwrap();
-        arrived.lines.iter().any(|(_, line)| wanted(line))
+        arrived.lines.iter().any(|(_, line)| matches(line))
     }
 
-    /// Waits for that many lines.
+    /// Waits for at least `count` lines.
     #[track_caller]
     pub(super) fn wait_for_count(&self, count: usize) {
-        let arrived = self.wait(|arrived| arrived.closed || arrived.lines.len() >= count);
+        let arrived = self.wait_until(|arrived| arrived.is_closed || arrived.lines.len() >= count);
         assert!(arrived.lines.len() >= count, "{:?}", arrived.lines);
     }
 
-    /// All lines, once nobody writes any more; none where nobody ever did.
-    fn all(&self) -> Vec<String> {
-        if Arc::strong_count(&self.shared) == 1 && !self.shared.0.lock().unwrap().closed {
+    /// Waits for the end of the stream and returns all lines; none without a reading thread.
+    fn wait_for_all(&self) -> Vec<String> {
+        if Arc::strong_count(&self.shared) == 1 && !self.shared.0.lock().unwrap().is_closed {
             return Vec::new();
         }
-        let arrived = self.wait(|arrived| arrived.closed);
+        let arrived = self.wait_until(|arrived| arrived.is_closed);
         arrived.lines.iter().map(|(_, line)| line.clone()).collect()
     }
 
+    /// Waits for a condition, at most [`TEST_TIMEOUT`].
     #[track_caller]
-    fn wait(&self, until: impl Fn(&Arrived) -> bool) -> std::sync::MutexGuard<'_, Arrived> {
+    fn wait_until(
+        &self,
+        condition: impl Fn(&ArrivedLines) -> bool,
+    ) -> std::sync::MutexGuard<'_, ArrivedLines> {
         let (arrived, changed) = &*self.shared;
         let guard = arrived.lock().unwrap();
-        let (guard, late) = changed
-            .wait_timeout_while(guard, PATIENCE, |arrived| !until(arrived))
+        let (guard, wait) = changed
+            .wait_timeout_while(guard, TEST_TIMEOUT, |arrived| !condition(arrived))
             .unwrap();
-        assert!(!late.timed_out(), "still waiting, with {:?}", guard.lines);
+        assert!(!wait.timed_out(), "timeout; lines: {:?}", guard.lines);
         guard
     }
 }
 
-/// A file's packets as its readers see them: `lcap -r FILE --format json`.
-pub(super) fn objects(path: &Path) -> Vec<serde_json::Value> {
+/// Returns the packets of a file, as printed by `lcap -r FILE --format json`.
+pub(super) fn packets_as_json(path: &Path) -> Vec<serde_json::Value> {
     let mut command = Command::new(LCAP);
     command.arg("-r").arg(path).args(["--format", "json"]);
     let read = command.output().unwrap();
-    let complaint = String::from_utf8_lossy(&read.stderr);
+    let stderr = String::from_utf8_lossy(&read.stderr);
     assert!(
-        read.status.success() && complaint.is_empty(),
-        "{}: {complaint}",
+        read.status.success() && stderr.is_empty(),
+        "{}: {stderr}",
         path.display()
     );
     let text = String::from_utf8(read.stdout).unwrap();
@@ -267,15 +277,15 @@ pub(super) fn objects(path: &Path) -> Vec<serde_json::Value> {
         .collect()
 }
 
-/// A file's frames as they are.
+/// Returns the timestamps and bytes of the frames in a file.
 pub(super) fn frames(path: &Path) -> Vec<(Timestamp, Vec<u8>)> {
     let mut source = file::open(path).unwrap();
     let mut frames = Vec::new();
     loop {
         match source.next().unwrap() {
-            Next::Frame(frame) => frames.push((frame.time, frame.bytes.to_vec())),
-            Next::Idle(_) => {}
-            Next::End => return frames,
+            SourceEvent::Frame(frame) => frames.push((frame.time, frame.bytes.to_vec())),
+            SourceEvent::Idle(_) => {}
+            SourceEvent::End => return frames,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Real traffic over loopback, on ports that nobody else uses meanwhile.
+//! Loopback traffic for tests, on ports that no other process uses at the same time.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -9,26 +9,26 @@ use std::time::{Duration, Instant};
 
 pub(super) const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(super) const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
-/// Nothing is sent for longer than this, also if nobody ends it.
-pub(super) const LONGEST: Duration = Duration::from_secs(15);
+/// Maximum duration of continuous traffic, even if it is not stopped.
+pub(super) const MAX_SEND_DURATION: Duration = Duration::from_secs(15);
 
-/// One number, held for TCP and UDP at 127.0.0.1 and ::1: the kernel gives it to no client meanwhile.
-pub(super) struct Port {
+/// Port that is reserved for TCP and UDP on 127.0.0.1 and ::1, so that no client gets it.
+pub(super) struct ReservedPort {
     pub(super) number: u16,
     tcp: [TcpListener; 2],
     udp: [UdpSocket; 2],
 }
 
-impl Port {
-    pub(super) fn take() -> Port {
-        let found = (0..100).find_map(|_| Port::try_take().ok());
+impl ReservedPort {
+    pub(super) fn reserve() -> ReservedPort {
+        let found = (0..100).find_map(|_| ReservedPort::try_reserve().ok());
         found.expect("a port that is free for TCP and UDP, IPv4 and IPv6")
     }
 
-    fn try_take() -> std::io::Result<Port> {
+    fn try_reserve() -> std::io::Result<ReservedPort> {
         let first = TcpListener::bind((V4, 0))?;
         let number = first.local_addr()?.port();
-        Ok(Port {
+        Ok(ReservedPort {
             number,
             tcp: [first, TcpListener::bind((V6, number))?],
             udp: [
@@ -38,13 +38,14 @@ impl Port {
         })
     }
 
-    /// The number as a word of a command line.
-    pub(super) fn word(&self) -> String {
+    /// Returns the port number as a command-line argument.
+    pub(super) fn arg(&self) -> String {
         self.number.to_string()
     }
 
-    /// A client asks, the server answers, both close: from the first SYN to the last acknowledgement. The client's address.
-    pub(super) fn converse(&self, host: IpAddr) -> SocketAddr {
+    /// Makes a complete TCP connection, from SYN to the last ACK: `ping!` from the client, `pong`
+    /// from the server, and a FIN from both. Returns the client's address.
+    pub(super) fn exchange(&self, host: IpAddr) -> SocketAddr {
         let (mut client, mut server) = self.connect(host);
         let address = client.local_addr().unwrap();
         let mut text = [0; 5];
@@ -57,35 +58,37 @@ impl Port {
         address
     }
 
-    /// Both ends of a connection: the client's and the server's.
+    /// Opens a TCP connection; returns the sockets of the client and the server.
     pub(super) fn connect(&self, host: IpAddr) -> (TcpStream, TcpStream) {
         let client = TcpStream::connect((host, self.number)).unwrap();
         let (server, _) = self.tcp[usize::from(host.is_ipv6())].accept().unwrap();
         (client, server)
     }
 
-    /// Takes this many bytes through a connection, all of which have arrived at the end.
-    pub(super) fn pour(&self, bytes: usize) {
+    /// Sends bytes from a client to the server, and waits until all have arrived.
+    pub(super) fn transfer(&self, bytes: usize) {
         let mut client = TcpStream::connect((V4, self.number)).unwrap();
         let (mut server, _) = self.tcp[0].accept().unwrap();
         std::thread::scope(|scope| {
             scope.spawn(move || client.write_all(&vec![7; bytes]).unwrap());
-            let mut arrived = vec![0; 1 << 20];
-            let mut left = bytes;
-            while left > 0 {
-                left -= server.read(&mut arrived).unwrap();
+            let mut buffer = vec![0; 1 << 20];
+            let mut remaining = bytes;
+            while remaining > 0 {
+                remaining -= server.read(&mut buffer).unwrap();
             }
         });
     }
 
-    /// A sender to this port. Nobody reads there: what does not fit into the receiver's queue is lost only behind lo.
+    /// Returns a UDP socket connected to this port. The port is not read: datagrams that exceed the
+    /// receive buffer are dropped only after they have passed `lo`.
     pub(super) fn sender(&self, host: IpAddr) -> UdpSocket {
         let socket = UdpSocket::bind((host, 0)).unwrap();
         socket.connect((host, self.number)).unwrap();
         socket
     }
 
-    /// Sends datagrams of this size, each ending in its number: the next ones from `from`.
+    /// Sends `count` datagrams of `size` bytes, each ending with its number. The first number is
+    /// `from`.
     pub(super) fn send(&self, from: u32, count: u32, size: usize) {
         let sender = self.sender(V4);
         for number in from..from + count {
@@ -93,20 +96,21 @@ impl Port {
         }
     }
 
-    /// The server's socket, for tests that answer.
+    /// Returns the server's UDP socket, for tests that send replies.
     pub(super) fn udp(&self, host: IpAddr) -> &UdpSocket {
         &self.udp[usize::from(host.is_ipv6())]
     }
 
-    /// Sends without a pause (or with one between datagrams) until it is dropped, or [`LONGEST`].
-    pub(super) fn keep_sending(&self, size: usize, pause: Duration) -> Steady {
+    /// Sends numbered datagrams, with a pause after each unless it is zero, until the returned
+    /// value is dropped, at most for [`MAX_SEND_DURATION`].
+    pub(super) fn keep_sending(&self, size: usize, pause: Duration) -> SteadyTraffic {
         let sender = self.sender(V4);
-        let ended = Arc::new(AtomicBool::new(false));
-        let end = Arc::clone(&ended);
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&is_stopped);
         let send = move || {
-            let begun = Instant::now();
+            let started = Instant::now();
             for number in 0.. {
-                if end.load(Relaxed) || begun.elapsed() > LONGEST {
+                if stop.load(Relaxed) || started.elapsed() > MAX_SEND_DURATION {
                     return;
                 }
                 sender.send(&numbered(number, size)).unwrap();
@@ -115,36 +119,36 @@ impl Port {
                 }
             }
         };
-        Steady {
-            ended,
+        SteadyTraffic {
+            is_stopped,
             thread: Some(std::thread::spawn(send)),
         }
     }
 }
 
-/// Traffic that goes on until this is dropped.
-pub(super) struct Steady {
-    ended: Arc<AtomicBool>,
+/// Continuous traffic that stops when this is dropped.
+pub(super) struct SteadyTraffic {
+    is_stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Drop for Steady {
+impl Drop for SteadyTraffic {
     fn drop(&mut self) {
-        self.ended.store(true, Relaxed);
+        self.is_stopped.store(true, Relaxed);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-/// A datagram that ends in its number.
+/// Returns a datagram that ends with its number.
 fn numbered(number: u32, size: usize) -> Vec<u8> {
     let mut datagram = vec![b'.'; size - 4];
     datagram.extend(number.to_be_bytes());
     datagram
 }
 
-/// The number at the end of a frame that holds a whole numbered datagram.
+/// Returns the number at the end of a frame with a complete numbered datagram.
 pub(super) fn number(frame: &[u8]) -> u32 {
     u32::from_be_bytes(*frame.last_chunk().unwrap())
 }

@@ -1,8 +1,8 @@
-//! ARP packets and the lines that tcpdump 4.99.3 prints for them.
+//! Tests of ARP packets against the lines that tcpdump 4.99.3 prints.
 
-use super::super::icmp::tests::{octets, shown};
+use super::super::icmp::tests::{octets, print_to_string};
 
-/// `-v`s, a packet, its line.
+/// Number of `-v` options, packet, and expected line.
 #[rustfmt::skip]
 const PACKETS: &[(u8, &str, &str)] = &[
     (0, "000108000604000100005e0053010a0000010000000000000a000002", "ARP, Request who-has 10.0.0.2 tell 10.0.0.1, length 28"),
@@ -32,16 +32,16 @@ const PACKETS: &[(u8, &str, &str)] = &[
 ];
 
 #[test]
-fn packets() {
+fn lines_match_tcpdump() {
     for (verbose, hex, line) in PACKETS {
         let bytes = octets(hex);
-        let shown = shown(*verbose, |p| super::print(p, &bytes, bytes.len()));
+        let shown = print_to_string(*verbose, |p| super::print(p, &bytes, bytes.len()));
         assert_eq!(shown, *line, "{hex}");
     }
 }
 
 #[test]
-fn cut_anywhere() {
+fn truncated_packets_print_the_truncation_marker() {
     for (_, hex, _) in PACKETS {
         let bytes = octets(hex);
         let sizes = [usize::from(bytes[4]), usize::from(bytes[5])];
@@ -50,7 +50,7 @@ fn cut_anywhere() {
             _ => 8 + 2 * sizes.iter().sum::<usize>(),
         };
         for end in 0..bytes.len().min(whole) {
-            let cut = shown(0, |p| super::print(p, &bytes[..end], bytes.len()));
+            let cut = print_to_string(0, |p| super::print(p, &bytes[..end], bytes.len()));
             assert_eq!(cut, " [|arp]");
         }
     }

@@ -1,11 +1,14 @@
-//! ICMP messages and the lines that tcpdump 4.99.3 prints for them.
+//! Tests of ICMP messages against the lines that tcpdump 4.99.3 prints.
 
-use super::super::interface::Interfaces;
-use super::super::printer::{Printed, Printer, Style};
-use super::super::sequence::Sequences;
+use super::super::interface::InterfaceNames;
+use super::super::printer::{PrintResult, Printer, Style};
+use super::super::sequence::SeqBaseTable;
 
-/// What a printer writes with so many `-v`.
-pub(in super::super) fn shown(verbose: u8, print: impl FnOnce(&mut Printer) -> Printed) -> String {
+/// Returns the output of a printer with this number of `-v` options.
+pub(in super::super) fn print_to_string(
+    verbose: u8,
+    print: impl FnOnce(&mut Printer) -> PrintResult,
+) -> String {
     let mut out = Vec::new();
     let style = Style {
         verbose,
@@ -15,17 +18,17 @@ pub(in super::super) fn shown(verbose: u8, print: impl FnOnce(&mut Printer) -> P
         out: &mut out,
         style: &style,
         protocol: "",
-        sequences: &mut Sequences::default(),
-        interfaces: &mut Interfaces::default(),
-        depth: 1,
+        sequences: &mut SeqBaseTable::default(),
+        interfaces: &mut InterfaceNames::default(),
+        ip_depth: 1,
     };
     if print(&mut printer).is_err() {
-        printer.truncated();
+        printer.push_truncated();
     }
     String::from_utf8(out).expect("only ASCII")
 }
 
-/// The octets of a hexadecimal string.
+/// Returns the octets of a hexadecimal string.
 pub(in super::super) fn octets(hex: &str) -> Vec<u8> {
     hex.as_bytes()
         .chunks(2)
@@ -33,7 +36,7 @@ pub(in super::super) fn octets(hex: &str) -> Vec<u8> {
         .collect()
 }
 
-/// `-v`s, a message, its line from `ICMP` on.
+/// Number of `-v` options, message, and expected line from `ICMP` on.
 #[rustfmt::skip]
 const MESSAGES: &[(u8, &str, &str)] = &[
     (0, "08004c3e1a2b00016162636465666768", "ICMP echo request, id 6699, seq 1, length 16"),
@@ -94,31 +97,31 @@ const MESSAGES: &[(u8, &str, &str)] = &[
 ];
 
 #[test]
-fn messages() {
+fn lines_match_tcpdump() {
     for (verbose, hex, line) in MESSAGES {
         let bytes = octets(hex);
-        let shown = shown(*verbose, |p| super::print(p, &bytes, bytes.len(), false));
+        let shown = print_to_string(*verbose, |p| super::print(p, &bytes, bytes.len(), false));
         assert_eq!(shown, *line, "{hex}");
     }
 }
 
 #[test]
-fn no_checksum_of_a_fragment_or_of_a_cut_message() {
+fn checksum_is_not_verified_for_fragments_and_truncated_messages() {
     let bytes = octets("0800123400010001");
     let line = "ICMP echo request, id 1, seq 1, length ";
-    let fragment = shown(1, |p| super::print(p, &bytes, 8, true));
+    let fragment = print_to_string(1, |p| super::print(p, &bytes, 8, true));
     assert_eq!(fragment, format!("{line}8"));
-    let cut = shown(1, |p| super::print(p, &bytes, 64, false));
+    let cut = print_to_string(1, |p| super::print(p, &bytes, 64, false));
     assert_eq!(cut, format!("{line}64"));
 }
 
 #[test]
-fn cut_anywhere() {
+fn truncated_messages_do_not_panic() {
     for (verbose, hex, _) in MESSAGES {
         let bytes = octets(hex);
         for end in 0..bytes.len() {
             let cut = &bytes[..end];
-            shown(*verbose, |p| super::print(p, cut, bytes.len(), false));
+            print_to_string(*verbose, |p| super::print(p, cut, bytes.len(), false));
         }
     }
 }

@@ -1,19 +1,20 @@
-//! Prints ICMPv6 errors: what went wrong, and where the quoted datagram was going (RFC 4443).
+//! ICMPv6 errors: the reason, and the destination of the quoted packet (RFC 4443).
 
-use super::super::printer::{Printed, Printer, u8_at, u16_at, u32_at};
-use super::{Ending, Message, print_address, print_whole};
+use super::super::printer::{PrintResult, Printer, u8_at, u16_at, u32_at};
+use super::{Icmp6Message, LineEnd, dump_message, print_address};
 
-/// Where the quoted datagram begins, and its addresses, counted from the ICMPv6 type on.
-const QUOTED: usize = 8;
-const QUOTED_SOURCE: usize = QUOTED + 8;
-const QUOTED_DESTINATION: usize = QUOTED + 24;
-const QUOTED_PAYLOAD: usize = QUOTED + 40;
+/// Offsets of the quoted packet, its addresses and its payload, from the ICMPv6 type on.
+const QUOTED_OFFSET: usize = 8;
+const QUOTED_SOURCE_OFFSET: usize = QUOTED_OFFSET + 8;
+const QUOTED_DESTINATION_OFFSET: usize = QUOTED_OFFSET + 24;
+const QUOTED_PAYLOAD_OFFSET: usize = QUOTED_OFFSET + 40;
 
 const BEYOND_SCOPE: u8 = 2;
-const BAD_PORT: u8 = 4;
+const PORT_UNREACHABLE: u8 = 4;
 
-/// What a destination was not reached for, by code; the two blanks before `unreachable prohibited` are tcpdump's.
-const UNREACHABLE_WORDS: [&str; 5] = [
+/// Reasons for an unreachable destination, by code; the two spaces before `unreachable prohibited`
+/// are tcpdump's.
+const UNREACHABLE_TEXTS: [&str; 5] = [
     "unreachable route",
     " unreachable prohibited",
     "beyond scope",
@@ -21,25 +22,25 @@ const UNREACHABLE_WORDS: [&str; 5] = [
     "unreachable port",
 ];
 
-const PROBLEM_WORDS: [&str; 4] = [
+const PROBLEM_TEXTS: [&str; 4] = [
     "erroneous",
     "next header",
     "option",
     "incomplete header chain",
 ];
 
-/// Destination unreachable.
-pub(super) fn print_unreachable(p: &mut Printer, message: &Message) -> Printed<Ending> {
+/// Prints "destination unreachable".
+pub(super) fn print_unreachable(p: &mut Printer, message: &Icmp6Message) -> PrintResult<LineEnd> {
     let code = message.code;
-    let Some(words) = UNREACHABLE_WORDS.get(usize::from(code)) else {
+    let Some(text) = UNREACHABLE_TEXTS.get(usize::from(code)) else {
         p.format(format_args!(", unknown unreach code ({code})"));
-        print_whole(p, message);
-        return Ok(Ending::Nothing);
+        dump_message(p, message);
+        return Ok(LineEnd::Nothing);
     };
-    p.text(", ");
-    p.text(words);
+    p.push_str(", ");
+    p.push_str(text);
     match code {
-        BAD_PORT => return print_unreachable_port(p, message.bytes),
+        PORT_UNREACHABLE => return print_unreachable_port(p, message.bytes),
         BEYOND_SCOPE => {
             let end = p.out.len();
             if let Err(truncated) = print_scope(p, message.bytes) {
@@ -47,44 +48,45 @@ pub(super) fn print_unreachable(p: &mut Printer, message: &Message) -> Printed<E
                 return Err(truncated);
             }
         }
-        _ => print_after(p, " ", message.bytes, QUOTED_DESTINATION)?,
+        _ => print_text_and_address(p, " ", message.bytes, QUOTED_DESTINATION_OFFSET)?,
     }
-    Ok(Ending::Length)
+    Ok(LineEnd::Length)
 }
 
-/// Words and an address, or none of both.
-fn print_after(p: &mut Printer, words: &str, bytes: &[u8], at: usize) -> Printed {
+/// Prints a text and an address; if the address was not captured, prints neither.
+fn print_text_and_address(p: &mut Printer, text: &str, bytes: &[u8], at: usize) -> PrintResult {
     let end = p.out.len();
-    p.text(words);
+    p.push_str(text);
     print_address(p, bytes, at).inspect_err(|_| p.out.truncate(end))
 }
 
-fn print_scope(p: &mut Printer, bytes: &[u8]) -> Printed {
-    print_after(p, " ", bytes, QUOTED_DESTINATION)?;
-    print_after(p, ", source address ", bytes, QUOTED_SOURCE)
+fn print_scope(p: &mut Printer, bytes: &[u8]) -> PrintResult {
+    print_text_and_address(p, " ", bytes, QUOTED_DESTINATION_OFFSET)?;
+    print_text_and_address(p, ", source address ", bytes, QUOTED_SOURCE_OFFSET)
 }
 
-fn print_unreachable_port(p: &mut Printer, bytes: &[u8]) -> Printed<Ending> {
+fn print_unreachable_port(p: &mut Printer, bytes: &[u8]) -> PrintResult<LineEnd> {
     let Ok(Some((name, port))) = quoted_port(bytes) else {
-        p.truncated();
-        return Ok(Ending::Nothing);
+        p.push_truncated();
+        return Ok(LineEnd::Nothing);
     };
-    print_after(p, ", ", bytes, QUOTED_DESTINATION)?;
+    print_text_and_address(p, ", ", bytes, QUOTED_DESTINATION_OFFSET)?;
     p.format(format_args!(" {name} port {port}"));
-    Ok(Ending::Length)
+    Ok(LineEnd::Length)
 }
 
-/// The quoted datagram's destination port behind all its extension headers; none where there is no TCP or UDP.
-fn quoted_port(bytes: &[u8]) -> Printed<Option<(&'static str, u16)>> {
-    let mut header = u8_at(bytes, QUOTED + 6)?;
-    let mut at = QUOTED_PAYLOAD;
+/// Returns the transport protocol and the destination port of the quoted packet, after all its
+/// extension headers; `None` if the packet contains neither TCP nor UDP.
+fn quoted_port(bytes: &[u8]) -> PrintResult<Option<(&'static str, u16)>> {
+    let mut header = u8_at(bytes, QUOTED_OFFSET + 6)?;
+    let mut at = QUOTED_PAYLOAD_OFFSET;
     loop {
         let size = match header {
             6 => return Ok(Some(("tcp", u16_at(bytes, at + 2)?))),
             17 => return Ok(Some(("udp", u16_at(bytes, at + 2)?))),
             // Hop-by-hop, routing, destination options.
             0 | 43 | 60 => (usize::from(u8_at(bytes, at + 1)?) + 1) * 8,
-            // Only a datagram's first fragment has ports.
+            // Only the first fragment of a packet has ports.
             44 if u16_at(bytes, at + 2)? & 0xfff8 == 0 => 8,
             // Authentication.
             51 => (usize::from(u8_at(bytes, at + 1)?) + 2) * 4,
@@ -95,33 +97,36 @@ fn quoted_port(bytes: &[u8]) -> Printed<Option<(&'static str, u16)>> {
     }
 }
 
-/// Packet too big.
-pub(super) fn print_too_big(p: &mut Printer, message: &Message) -> Printed {
-    let unit = u32_at(message.bytes, 4)?;
-    p.format(format_args!(", mtu {unit}"));
+/// Prints "packet too big".
+pub(super) fn print_too_big(p: &mut Printer, message: &Icmp6Message) -> PrintResult {
+    let mtu = u32_at(message.bytes, 4)?;
+    p.format(format_args!(", mtu {mtu}"));
     Ok(())
 }
 
-/// Time exceeded.
-pub(super) fn print_time_exceeded(p: &mut Printer, message: &Message) -> Printed {
+/// Prints "time exceeded".
+pub(super) fn print_time_exceeded(p: &mut Printer, message: &Icmp6Message) -> PrintResult {
     match message.code {
-        0 => return print_after(p, " for ", message.bytes, QUOTED_DESTINATION),
-        1 => p.text(" (reassembly)"),
+        0 => return print_text_and_address(p, " for ", message.bytes, QUOTED_DESTINATION_OFFSET),
+        1 => p.push_str(" (reassembly)"),
         code => p.format(format_args!(", unknown code ({code})")),
     }
     Ok(())
 }
 
-/// Parameter problem.
-pub(super) fn print_parameter_problem(p: &mut Printer, message: &Message) -> Printed<Ending> {
-    if message.bytes.len() < QUOTED_PAYLOAD {
-        p.truncated();
-        return Ok(Ending::Nothing);
+/// Prints "parameter problem".
+pub(super) fn print_parameter_problem(
+    p: &mut Printer,
+    message: &Icmp6Message,
+) -> PrintResult<LineEnd> {
+    if message.bytes.len() < QUOTED_PAYLOAD_OFFSET {
+        p.push_truncated();
+        return Ok(LineEnd::Nothing);
     }
     let pointer = u32_at(message.bytes, 4)?;
-    match PROBLEM_WORDS.get(usize::from(message.code)) {
-        Some(words) => p.format(format_args!(", {words} - octet {pointer}")),
+    match PROBLEM_TEXTS.get(usize::from(message.code)) {
+        Some(text) => p.format(format_args!(", {text} - octet {pointer}")),
         None => p.format(format_args!(", code-#{}", message.code)),
     }
-    Ok(Ending::Length)
+    Ok(LineEnd::Length)
 }

@@ -1,7 +1,7 @@
-//! Prints neighbour discovery: routers, neighbours, redirects (RFC 4861).
+//! IPv6 neighbour discovery: routers, neighbours, redirects (RFC 4861).
 
-use super::super::printer::{Printed, Printer, array_at, u8_at, u16_at, u32_at};
-use super::{Message, options, print_address, print_flags};
+use super::super::printer::{PrintResult, Printer, array_at, u8_at, u16_at, u32_at};
+use super::{Icmp6Message, options, print_address, print_flags};
 
 const ROUTER_FLAGS: [(u32, &str); 4] = [
     (0x80, "managed"),
@@ -16,21 +16,21 @@ const NEIGHBOUR_FLAGS: [(u32, &str); 3] = [
     (0x2000_0000, "override"),
 ];
 
-/// Router solicitation.
-pub(super) fn print_router_solicitation(p: &mut Printer, message: &Message) -> Printed {
+/// Prints a router solicitation.
+pub(super) fn print_router_solicitation(p: &mut Printer, message: &Icmp6Message) -> PrintResult {
     print_options(p, message, 8)
 }
 
-/// Options, which only `-v` shows.
-fn print_options(p: &mut Printer, message: &Message, at: usize) -> Printed {
+/// Prints the options with `-v`; without `-v`, prints nothing.
+fn print_options(p: &mut Printer, message: &Icmp6Message, at: usize) -> PrintResult {
     if p.style.verbose == 0 {
         return Ok(());
     }
     options::print(p, message.bytes, at)
 }
 
-/// Router advertisement.
-pub(super) fn print_router_advertisement(p: &mut Printer, message: &Message) -> Printed {
+/// Prints a router advertisement.
+pub(super) fn print_router_advertisement(p: &mut Printer, message: &Icmp6Message) -> PrintResult {
     if p.style.verbose == 0 {
         return Ok(());
     }
@@ -49,7 +49,7 @@ pub(super) fn print_router_advertisement(p: &mut Printer, message: &Message) -> 
     options::print(p, bytes, 16)
 }
 
-/// How much a router or a route is preferred (RFC 4191 section 2.1).
+/// Returns the name of the preference of a router or a route (RFC 4191 section 2.1).
 pub(super) fn preference(flags: u8) -> &'static str {
     match flags >> 3 & 3 {
         0 => "medium",
@@ -59,33 +59,33 @@ pub(super) fn preference(flags: u8) -> &'static str {
     }
 }
 
-/// Neighbour solicitation.
-pub(super) fn print_solicitation(p: &mut Printer, message: &Message) -> Printed {
+/// Prints a neighbour solicitation.
+pub(super) fn print_solicitation(p: &mut Printer, message: &Icmp6Message) -> PrintResult {
     array_at::<16>(message.bytes, 8)?;
-    p.text(", who has ");
+    p.push_str(", who has ");
     print_address(p, message.bytes, 8)?;
     print_options(p, message, 24)
 }
 
-/// Neighbour advertisement.
-pub(super) fn print_advertisement(p: &mut Printer, message: &Message) -> Printed {
+/// Prints a neighbour advertisement.
+pub(super) fn print_advertisement(p: &mut Printer, message: &Icmp6Message) -> PrintResult {
     array_at::<16>(message.bytes, 8)?;
-    p.text(", tgt is ");
+    p.push_str(", tgt is ");
     print_address(p, message.bytes, 8)?;
     if p.style.verbose > 0 {
-        p.text(", Flags [");
+        p.push_str(", Flags [");
         print_flags(p, &NEIGHBOUR_FLAGS, u32_at(message.bytes, 4)?);
-        p.text("]");
+        p.push_str("]");
     }
     print_options(p, message, 24)
 }
 
-/// Redirect: the destination, and whom to send it to.
-pub(super) fn print_redirect(p: &mut Printer, message: &Message) -> Printed {
+/// Prints a redirect: the destination and the better first hop to it.
+pub(super) fn print_redirect(p: &mut Printer, message: &Icmp6Message) -> PrintResult {
     array_at::<16>(message.bytes, 24)?;
-    p.text(", ");
+    p.push_str(", ");
     print_address(p, message.bytes, 24)?;
-    p.text(" to ");
+    p.push_str(" to ");
     print_address(p, message.bytes, 8)?;
     print_options(p, message, 40)
 }

@@ -1,8 +1,8 @@
-//! ICMPv6 messages and the lines that tcpdump 4.99.3 prints for them.
+//! Tests of ICMPv6 messages against the lines that tcpdump 4.99.3 prints.
 
-use super::super::icmp::tests::{octets, shown};
+use super::super::icmp::tests::{octets, print_to_string};
 
-/// The IPv6 header that every message is sent with, from fd00::1 to fd00::2.
+/// Returns a message with an IPv6 header, from fd00::1 to fd00::2.
 fn packet(message: &[u8]) -> Vec<u8> {
     let mut packet = octets("60000000");
     packet.extend_from_slice(&(message.len() as u16).to_be_bytes());
@@ -13,7 +13,7 @@ fn packet(message: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// `-v`s, a message, its line from `ICMP6` on.
+/// Number of `-v` options, message, and expected line from the checksum or `ICMP6` on.
 #[rustfmt::skip]
 const MESSAGES: &[(u8, &str, &str)] = &[
     (0, "8000d9ee1a2b00016162636465666768", "ICMP6, echo request, id 6699, seq 1, length 16"),
@@ -72,11 +72,11 @@ const MESSAGES: &[(u8, &str, &str)] = &[
 ];
 
 #[test]
-fn messages() {
+fn lines_match_tcpdump() {
     for (verbose, hex, line) in MESSAGES {
         let packet = packet(&octets(hex));
         let bytes = &packet[40..];
-        let shown = shown(*verbose, |p| {
+        let shown = print_to_string(*verbose, |p| {
             super::print(p, bytes, bytes.len(), &packet, false)
         });
         assert_eq!(shown, *line, "{hex}");
@@ -84,25 +84,25 @@ fn messages() {
 }
 
 #[test]
-fn cut_anywhere() {
+fn truncated_messages_do_not_panic() {
     for (verbose, hex, _) in MESSAGES {
         let packet = packet(&octets(hex));
         for end in 40..packet.len() {
             let (whole, cut) = (&packet[..end], &packet[40..end]);
             let length = packet.len() - 40;
-            shown(*verbose, |p| super::print(p, cut, length, whole, false));
+            print_to_string(*verbose, |p| super::print(p, cut, length, whole, false));
         }
     }
 }
 
 #[test]
-fn nothing_at_all() {
+fn empty_message_prints_length_0() {
     let packet = packet(&[]);
-    let shown = shown(0, |p| super::print(p, &[], 0, &packet, false));
+    let shown = print_to_string(0, |p| super::print(p, &[], 0, &packet, false));
     assert_eq!(shown, "ICMP6, length 0 (invalid)");
 }
 
-/// A search list of `octets` in a router advertisement, as far as it is shown.
+/// Returns the printed search list of a router advertisement that contains `octets`.
 fn search_list(octets: &[u8]) -> String {
     let mut message = vec![134, 0];
     message.resize(16, 0);
@@ -111,7 +111,7 @@ fn search_list(octets: &[u8]) -> String {
     message.extend_from_slice(octets);
     message.resize(message.len().next_multiple_of(8), 0);
     let packet = packet(&message);
-    let line = shown(1, |p| {
+    let line = print_to_string(1, |p| {
         super::print(p, &message, message.len(), &packet, true)
     });
     let (_, names) = line.split_once("domain(s):").expect("a search list");
@@ -119,7 +119,7 @@ fn search_list(octets: &[u8]) -> String {
 }
 
 #[test]
-fn names_that_are_none() {
+fn domain_names_are_printed_with_markers_for_faults() {
     assert_eq!(search_list(b"\x04a\x1b[m\x00"), " a^[[m.");
     assert_eq!(search_list(b"\x02\x80\x9b\x01\x7f\x00"), " M-^@M-^[.^?.");
     assert_eq!(search_list(b"\x03lab\x00\x01a\xc0\x08"), " lab. a.lab.");
@@ -134,10 +134,10 @@ fn names_that_are_none() {
 }
 
 #[test]
-fn names_that_point_back_for_ever() {
+fn compression_pointer_loops_are_bounded() {
     let bits = b"\x41\x08\xff".repeat(250);
-    let many = search_list(&[&bits, b"\x00".as_slice(), &b"\xc0\x08".repeat(400)].concat());
-    assert!(many.ends_with(" [|icmp6]") && many.len() < 32 * 1024);
+    let repeated = search_list(&[&bits, b"\x00".as_slice(), &b"\xc0\x08".repeat(400)].concat());
+    assert!(repeated.ends_with(" [|icmp6]") && repeated.len() < 32 * 1024);
 
     let mut chain = b"\x01a\x00".to_vec();
     chain.extend([0xc0, 8]);

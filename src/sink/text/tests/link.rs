@@ -1,4 +1,5 @@
-//! Link headers, dumps and the frame of a line: frames, and the lines that tcpdump 4.99.3 prints for them with `-nn -t`.
+//! Test cases for link headers, dumps and line prefixes: frames, and the lines that tcpdump 4.99.3
+//! prints for them with `-nn -t`.
 
 use super::Case;
 use crate::packet::LinkType;
@@ -25,7 +26,7 @@ pub(super) const CASES: &[Case] = &[
              \t0x0000:  6865 6c6c 6f                             hello\n",
     },
     Case {
-        name: "unknown types",
+        name: "undissected EtherType and IEEE 802.3",
         link: LinkType(1),
         options: &[],
         frames: &[
@@ -58,7 +59,7 @@ pub(super) const CASES: &[Case] = &[
              \t0x0000:  6162                                     ab\n",
     },
     Case {
-        name: "raw",
+        name: "raw IP",
         link: LinkType(101),
         options: &["-e"],
         frames: &[
@@ -87,7 +88,7 @@ pub(super) const CASES: &[Case] = &[
         lines: "Out 00:00:00:00:00:01 ethertype IPv4 (0x0800), length 45: 127.0.0.1.40000 > 127.0.0.1.5000: UDP, length 1\n",
     },
     Case {
-        name: "cooked, version 2, of an interface that is not here",
+        name: "cooked, version 2, interface not on this machine",
         link: LinkType(276),
         options: &["-e"],
         frames: &[(
@@ -97,7 +98,7 @@ pub(super) const CASES: &[Case] = &[
         lines: "?     Out ifindex 2147483647 00:00:00:00:00:01 ethertype IPv4 (0x0800), length 49: 127.0.0.1.40000 > 127.0.0.1.5000: UDP, length 1\n",
     },
     Case {
-        name: "a link type that is not read",
+        name: "unsupported link type",
         link: LinkType(160),
         options: &[],
         frames: &[("68656c6c6f", 5)],
@@ -105,7 +106,7 @@ pub(super) const CASES: &[Case] = &[
              \t0x0000:  6865 6c6c 6f                             hello\n",
     },
     Case {
-        name: "dumps",
+        name: "hexadecimal and ASCII dump",
         link: LinkType(1),
         options: &["-X"],
         frames: &[(
@@ -117,7 +118,7 @@ pub(super) const CASES: &[Case] = &[
              \t0x0010:  7f00 0001 9c40 1388 000b 0000 7878 78    .....@......xxx\n",
     },
     Case {
-        name: "text",
+        name: "ASCII dump",
         link: LinkType(1),
         options: &["-A"],
         frames: &[(
@@ -130,7 +131,7 @@ pub(super) const CASES: &[Case] = &[
              ...\n",
     },
     Case {
-        name: "lengths of frames",
+        name: "invalid frame lengths",
         link: LinkType(1),
         options: &[],
         frames: &[("", 0), ("", 9), ("616263", 2), ("616263", 300000)],
@@ -140,7 +141,7 @@ pub(super) const CASES: &[Case] = &[
              [Invalid header: len(300000) > 262144]\n",
     },
     Case {
-        name: "numbers in front",
+        name: "packet numbers",
         link: LinkType(1),
         options: &["-#"],
         frames: &[

@@ -1,26 +1,26 @@
-//! Whole lines: against tcpdump's, and against bytes that mean nothing.
+//! Tests of whole lines, against tcpdump's output and with mutated frames.
 
 mod link;
 mod network;
 
-use super::{Clock, Dump, Frame, Packet, Shown, Style, Text};
-use crate::packet::{Body, Interface, LinkType, Options, Reason, Timestamp};
+use super::{Dump, Frame, Packet, Shown, Style, Text, TimestampFormat};
+use crate::packet::{Body, DecodeProblem, FrameOptions, Interface, LinkType, Timestamp};
 use crate::sink::Sink;
 
-/// Frames and what is printed for them.
+/// Frames and the expected lines.
 struct Case {
     name: &'static str,
     link: LinkType,
-    /// tcpdump's options beside `-nn -t`.
+    /// Options of tcpdump in addition to `-nn -t`.
     options: &'static [&'static str],
-    /// In hexadecimal, and how long each was on the wire.
+    /// Bytes in hexadecimal, and length on the wire.
     frames: &'static [(&'static str, u32)],
     lines: &'static str,
 }
 
 fn style(options: &[&str]) -> Style {
     let mut style = Style {
-        clock: Clock::None,
+        timestamp_format: TimestampFormat::None,
         ..Style::default()
     };
     for option in options {
@@ -28,11 +28,11 @@ fn style(options: &[&str]) -> Style {
             "-q" => style.quiet = true,
             "-v" => style.verbose = 1,
             "-vv" => style.verbose = 2,
-            "-e" => style.link = true,
-            "-S" => style.absolute = true,
-            "-#" => style.number = true,
+            "-e" => style.link_header = true,
+            "-S" => style.absolute_seq = true,
+            "-#" => style.packet_numbers = true,
             "-A" => style.dump = Dump::Ascii,
-            "-X" => style.dump = Dump::Both,
+            "-X" => style.dump = Dump::HexAscii,
             other => unreachable!("{other}"),
         }
     }
@@ -46,59 +46,61 @@ fn octets(hex: &str) -> Vec<u8> {
         .collect()
 }
 
-fn printed(link: LinkType, style: Style, frames: &[(Vec<u8>, u32)]) -> Vec<u8> {
+fn print_frames(link: LinkType, style: Style, frames: &[(Vec<u8>, u32)]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut text = Shown::new(&mut out, Text::new(style));
     let interface = Interface::default();
     for (bytes, wire_len) in frames {
         let frame = Frame {
             number: 1,
-            time: Timestamp::UNKNOWN,
+            time: Timestamp::ABSENT,
             interface: &interface,
             link,
             wire_len: *wire_len,
             bytes,
-            options: Options::default(),
+            options: FrameOptions::default(),
         };
-        let body = Body::Opaque(Reason::CutIp);
+        let body = Body::Opaque(DecodeProblem::TruncatedIp);
         let packet = Packet {
             frame: &frame,
-            network: 0,
+            network_offset: 0,
             fragment: None,
             body,
         };
-        text.packet(&packet).expect("memory takes everything");
+        text.handle_packet(&packet)
+            .expect("writing to memory cannot fail");
     }
-    text.finish().expect("memory takes everything");
+    text.finish().expect("writing to memory cannot fail");
     out
 }
 
 #[test]
-fn as_tcpdump_prints_them() {
+fn lines_match_tcpdump() {
     for case in network::CASES.iter().chain(link::CASES) {
         let frames: Vec<_> = case
             .frames
             .iter()
             .map(|(hex, len)| (octets(hex), *len))
             .collect();
-        let out = printed(case.link, style(case.options), &frames);
+        let out = print_frames(case.link, style(case.options), &frames);
         assert_eq!(String::from_utf8_lossy(&out), case.lines, "{}", case.name);
     }
 }
 
 #[test]
-fn an_unknown_time_is_0() {
+fn unknown_time_prints_as_0() {
     let style = Style {
-        clock: Clock::Epoch,
+        timestamp_format: TimestampFormat::Epoch,
         ..Style::default()
     };
-    let out = printed(LinkType::RAW, style, &[(vec![0x99], 1)]);
+    let out = print_frames(LinkType::RAW, style, &[(vec![0x99], 1)]);
     assert_eq!(String::from_utf8_lossy(&out), "0.000000 unknown ip 9\n");
 }
 
-/// Every prefix of every frame above, and each with octets changed: no panic, and nothing that a terminal obeys.
+/// Prints every prefix of every test frame, and frames with random octets: no frame causes a panic
+/// or prints a control character.
 #[test]
-fn whatever_the_bytes_are() {
+fn mutated_frames_print_no_control_characters() {
     let mut seed = 1_u32;
     let mut random = move || {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -122,16 +124,16 @@ fn whatever_the_bytes_are() {
                 frames.push((changed, *wire));
             }
             for options in styles {
-                let out = printed(case.link, style(options), &frames);
-                let harmless = |octet: &u8| matches!(octet, b'\t' | b'\n' | b' '..=b'~');
-                assert!(out.iter().all(harmless), "{}", case.name);
+                let out = print_frames(case.link, style(options), &frames);
+                let is_harmless = |octet: &u8| matches!(octet, b'\t' | b'\n' | b' '..=b'~');
+                assert!(out.iter().all(is_harmless), "{}", case.name);
             }
         }
     }
 }
 
 #[test]
-fn headers_inside_of_headers_end_somewhere() {
+fn nested_ip_headers_are_limited() {
     let header = octets("4500001400000000400400007f0000017f000001");
     let mut bytes = header.repeat(13_000);
     let length = bytes.len();
@@ -139,6 +141,6 @@ fn headers_inside_of_headers_end_somewhere() {
         let left = (length - at * 20).min(0xffff) as u16;
         header[2..4].copy_from_slice(&left.to_be_bytes());
     }
-    let out = printed(LinkType::RAW, style(&[]), &[(bytes, length as u32)]);
+    let out = print_frames(LinkType::RAW, style(&[]), &[(bytes, length as u32)]);
     assert!(out.ends_with(b"\n") && out.len() < 10_000);
 }

@@ -1,11 +1,12 @@
-//! IP and what is above: frames, and the lines that tcpdump 4.99.3 prints for them with `-nn -t`.
+//! Test cases for IP and the protocols above it: frames, and the lines that tcpdump 4.99.3 prints
+//! for them with `-nn -t`.
 
 use super::Case;
 use crate::packet::LinkType;
 
 pub(super) const CASES: &[Case] = &[
     Case {
-        name: "handshake and data: relative numbers",
+        name: "handshake and data, relative sequence numbers",
         link: LinkType(1),
         options: &[],
         frames: &[
@@ -37,7 +38,7 @@ pub(super) const CASES: &[Case] = &[
              IP 127.0.0.1.62893 > 127.0.0.1.40000: Flags [.], ack 1, win 512, options [nop,nop,sack 1 {1:6}], length 0\n",
     },
     Case {
-        name: "the same with -S",
+        name: "absolute sequence numbers",
         link: LinkType(1),
         options: &["-S"],
         frames: &[(
@@ -75,7 +76,7 @@ pub(super) const CASES: &[Case] = &[
              \x20   127.0.0.1.40000 > 127.0.0.1.62893: Flags [R.], cksum 0xbeef (incorrect -> 0x2d06), seq 1000:1013, ack 2000, win 512, length 13 [RST go^[[31m awayM-^?]\n",
     },
     Case {
-        name: "multipath and fast open",
+        name: "Multipath TCP and TCP Fast Open",
         link: LinkType(1),
         options: &[],
         frames: &[
@@ -97,7 +98,7 @@ pub(super) const CASES: &[Case] = &[
              IP6 ::1.40000 > ::1.62893: Flags [.], ack 2000, win 512, options [mptcp 10 dss ack 1 seq [bad opt]\n",
     },
     Case {
-        name: "bad options",
+        name: "malformed TCP options",
         link: LinkType(1),
         options: &[],
         frames: &[
@@ -114,7 +115,7 @@ pub(super) const CASES: &[Case] = &[
              IP 127.0.0.1.40000 > 127.0.0.1.62893: Flags [S], seq 1000, win 512, options [mss 257,exp-tfo cookiereq,eol], length 0\n",
     },
     Case {
-        name: "cut inside options",
+        name: "truncated headers",
         link: LinkType(1),
         options: &[],
         frames: &[
@@ -143,7 +144,7 @@ pub(super) const CASES: &[Case] = &[
              \x20[|ether]\n",
     },
     Case {
-        name: "datagrams",
+        name: "UDP checksums and lengths",
         link: LinkType(1),
         options: &["-vv"],
         frames: &[
@@ -202,7 +203,7 @@ pub(super) const CASES: &[Case] = &[
              IP6 (flowlabel 0x12345, hlim 64, next-header Fragment (44) payload length: 17) ::1 > ::1: frag (0x00000007:16|9)\n",
     },
     Case {
-        name: "options of IPv4",
+        name: "IPv4 options",
         link: LinkType(1),
         options: &["-v"],
         frames: &[(
@@ -213,7 +214,7 @@ pub(super) const CASES: &[Case] = &[
              \x20   127.0.0.1 > 127.0.0.1:  [|ip]\n",
     },
     Case {
-        name: "extension headers",
+        name: "IPv6 extension headers",
         link: LinkType(1),
         options: &["-v"],
         frames: &[(
@@ -223,7 +224,7 @@ pub(super) const CASES: &[Case] = &[
         lines: "IP6 (flowlabel 0x12345, hlim 64, next-header Options (0) payload length: 60) ::1 > ::1: HBH (rtalert: 0x0000) (padn) DSTOPT (padn) RT6 (len=2, type=0 [Deprecated], segleft=1, rsv=0x0, [0]::9) 40000 > 62893: Flags [.], cksum 0xbeef (incorrect -> 0x101e), ack 2000, win 512, length 0\n",
     },
     Case {
-        name: "lengths that are wrong",
+        name: "invalid IP lengths",
         link: LinkType(1),
         options: &[],
         frames: &[
@@ -255,7 +256,7 @@ pub(super) const CASES: &[Case] = &[
              IP7 (invalid)\n",
     },
     Case {
-        name: "nested and secured",
+        name: "tunnel, AH, ESP and unknown protocol",
         link: LinkType(1),
         options: &[],
         frames: &[

@@ -1,0 +1,391 @@
+//! Owners of connections, shared between the threads that look them up and the packet loop.
+
+use std::io::{self, PipeReader, PipeWriter, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::entries::{
+    BPF_TIME_TOLERANCE_NS, ConnectionEntry, ConnectionTableState, PacketPosition, ResponderEvidence,
+};
+use super::lookup_queue::{self, LookupReceiver, LookupSender};
+use crate::packet::{TCP, Timestamp, Tuple};
+use crate::process::{Owner, Owners};
+
+/// Connections and their owners.
+#[derive(Debug)]
+pub struct ConnectionTable {
+    state: Mutex<ConnectionTableState>,
+    changed: Condvar,
+    lookups: LookupSender,
+    /// Number of connection events that were lost because the BPF ring was full.
+    lost_events: AtomicU64,
+    /// Wakes the reader of BPF events; unset if there is no reader.
+    drain_waker: OnceLock<PipeWriter>,
+}
+
+/// A request to look up the ends of a connection. The tuple is directed from the originator to the
+/// responder.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LookupRequest {
+    pub(super) tuple: Tuple,
+    /// The time of the connection's first packet.
+    pub(super) time: Timestamp,
+    pub(super) target: LookupTarget,
+}
+
+/// The ends to look up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LookupTarget {
+    /// The originator, by a scan of all processes: none of the likely candidates has its socket.
+    Originator,
+    /// The responder.
+    Responder,
+    /// Both ends of a connection whose start was not captured.
+    Both,
+}
+
+/// State of a connection's lookup at the time when BPF reports its originator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LookupStatus {
+    /// A lookup was already requested.
+    Requested,
+    /// No lookup was requested so far.
+    NotRequested,
+}
+
+impl ConnectionTable {
+    /// Returns an empty table, and the receiver of its lookup requests.
+    ///
+    /// # Errors
+    /// The limit on file descriptors is reached.
+    pub(super) fn new() -> io::Result<(Arc<ConnectionTable>, LookupReceiver)> {
+        let (sender, receiver) = lookup_queue::channel()?;
+        let table = ConnectionTable {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            lookups: sender,
+            lost_events: AtomicU64::new(0),
+            drain_waker: OnceLock::new(),
+        };
+        Ok((Arc::new(table), receiver))
+    }
+
+    /// Returns the owners of a packet's sender and receiver, as far as they are identified.
+    pub fn packet_owners(
+        &self,
+        tuple: &Tuple,
+        time: Timestamp,
+        position: PacketPosition,
+    ) -> Option<Owners> {
+        self.lock().owners(tuple, time, position)
+    }
+
+    /// Returns the owners of a flow that started at this time.
+    pub fn flow_owners(&self, tuple: &Tuple, first: Timestamp) -> Option<Owners> {
+        self.lock().owners(tuple, first, PacketPosition::First)
+    }
+
+    /// Requests a lookup of both ends of a connection whose start was not captured, unless the
+    /// connection is already recorded.
+    pub fn request_lookup(&self, tuple: &Tuple, time: Timestamp, position: PacketPosition) {
+        let mut state = self.lock();
+        if state.owners(tuple, time, position).is_some() {
+            return;
+        }
+        state.push(tuple, ConnectionEntry::new(time));
+        drop(state);
+        self.enqueue_lookup(LookupRequest {
+            tuple: *tuple,
+            time,
+            target: LookupTarget::Both,
+        });
+    }
+
+    /// Returns the owners of a packet's ends, after requesting them if necessary. Waits until both
+    /// are looked up, or until the timeout.
+    pub(super) fn request_and_wait(
+        &self,
+        tuple: &Tuple,
+        time: Timestamp,
+        position: PacketPosition,
+        timeout: Duration,
+    ) -> Option<Owners> {
+        self.request_lookup(tuple, time, position);
+        let state = self.wait_until(self.lock(), timeout, |state| {
+            let owners = state.owners(tuple, time, position);
+            owners.is_some_and(|owners| owners.orig.is_some() && owners.resp.is_some())
+        });
+        state.owners(tuple, time, position)
+    }
+
+    /// Waits until a condition is met, or until the timeout.
+    fn wait_until<'a>(
+        &self,
+        state: MutexGuard<'a, ConnectionTableState>,
+        timeout: Duration,
+        is_met: impl Fn(&ConnectionTableState) -> bool,
+    ) -> MutexGuard<'a, ConnectionTableState> {
+        let result = self
+            .changed
+            .wait_timeout_while(state, timeout, |state| !is_met(state));
+        result.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Waits until all BPF events so far are recorded, or until the timeout.
+    fn wait_for_bpf_drain(&self, timeout: Duration) {
+        let Some(mut wake_pipe) = self.drain_waker.get() else {
+            return;
+        };
+        let mut state = self.lock();
+        state.drains_requested += 1;
+        let requested = state.drains_requested;
+        // If the pipe is full, a wake-up is pending already.
+        let _ = wake_pipe.write(&[0]);
+        drop(self.wait_until(state, timeout, |state| state.drains_completed >= requested));
+    }
+
+    /// Opens a pipe, and returns the end that becomes readable when a drain of the BPF events is
+    /// requested.
+    ///
+    /// # Errors
+    /// The limit on file descriptors is reached.
+    pub(super) fn open_wake_pipe(&self) -> io::Result<PipeReader> {
+        let (reader, writer) = io::pipe()?;
+        for end in [reader.as_fd(), writer.as_fd()] {
+            rustix::io::ioctl_fionbio(end, true)?;
+        }
+        let _ = self.drain_waker.set(writer);
+        Ok(reader)
+    }
+
+    /// Returns the number of drains requested so far.
+    pub(super) fn drains_requested(&self) -> u64 {
+        self.lock().drains_requested
+    }
+
+    /// Marks this number of drains as completed.
+    pub(super) fn complete_drains(&self, drains: u64) {
+        let previous = std::mem::replace(&mut self.lock().drains_completed, drains);
+        if previous < drains {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for the BPF events of a flow that ended before they were recorded, or until the
+    /// timeout.
+    pub fn wait_for_flow_events(&self, tuple: &Tuple, first: Timestamp, timeout: Duration) {
+        if tuple.proto == TCP && !self.lock().is_bpf_up_to_date(tuple, first) {
+            self.wait_for_bpf_drain(timeout);
+        }
+    }
+
+    /// Waits until no lookups are pending, or until the timeout.
+    pub fn wait_until_settled(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        self.wait_for_bpf_drain(timeout);
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        drop(self.wait_until(self.lock(), remaining, |state| state.pending == 0));
+    }
+
+    /// Records a connection that starts with a SYN of this sequence number. Returns false if the
+    /// connection is already recorded.
+    pub(super) fn record_syn(&self, tuple: &Tuple, time: Timestamp, isn: u32) -> bool {
+        let mut state = self.lock();
+        // A retransmitted SYN has the same sequence number.
+        let last = state.entries.get(tuple).and_then(|entries| entries.last());
+        if last.is_some_and(|last| last.isn == Some(isn)) {
+            return false;
+        }
+        let entry = ConnectionEntry {
+            isn: Some(isn),
+            ..ConnectionEntry::new(time)
+        };
+        state.push(tuple, entry);
+        true
+    }
+
+    /// Records the originator of a connection that BPF reports. The first packet was sent between
+    /// the two times. An earlier lookup request remains valid. Returns a request that the caller
+    /// can enqueue if no lookup was requested so far.
+    pub(super) fn record_bpf_originator(
+        &self,
+        tuple: &Tuple,
+        [from, to]: [Timestamp; 2],
+        originator: Owner,
+    ) -> (LookupRequest, LookupStatus) {
+        let mut state = self.lock();
+        let time_range = from.0 - BPF_TIME_TOLERANCE_NS..=to.0 + BPF_TIME_TOLERANCE_NS;
+        let entries = state.entries.get_mut(tuple).into_iter().flatten();
+        let existing = entries
+            .rev()
+            .find(|entry| !entry.is_from_bpf && time_range.contains(&entry.time.0));
+        let (time, status) = match existing {
+            Some(entry) => {
+                (entry.is_from_bpf, entry.valid_from) = (true, *time_range.start());
+                entry.owners.orig = Some(Arc::new(originator));
+                (entry.time, LookupStatus::Requested)
+            }
+            None => {
+                let mut entry = ConnectionEntry::new(to);
+                (entry.is_from_bpf, entry.valid_from) = (true, *time_range.start());
+                entry.owners.orig = Some(Arc::new(originator));
+                state.push(tuple, entry);
+                (to, LookupStatus::NotRequested)
+            }
+        };
+        let request = LookupRequest {
+            tuple: *tuple,
+            time,
+            target: LookupTarget::Responder,
+        };
+        (request, status)
+    }
+
+    /// Returns the last connection that used this tuple, and its owners.
+    pub(super) fn last_connection(&self, tuple: &Tuple) -> Option<(LookupRequest, Owners)> {
+        let state = self.lock();
+        let entry = state.entries.get(tuple)?.last()?;
+        let request = LookupRequest {
+            tuple: *tuple,
+            time: entry.time,
+            target: LookupTarget::Responder,
+        };
+        Some((request, entry.owners.clone()))
+    }
+
+    /// Enqueues a lookup; marks the connection as not looked up if the queue is full.
+    pub(super) fn enqueue_lookup(&self, request: LookupRequest) {
+        if !self.lookups.send(request) {
+            self.mark_not_looked_up(&request);
+        }
+    }
+
+    /// Sets the originator of a connection, unless BPF has reported it.
+    pub(super) fn set_originator(&self, request: &LookupRequest, owner: Owner) {
+        self.update_entry(request, |entry| {
+            if !entry.is_from_bpf {
+                entry.owners.orig = Some(Arc::new(owner));
+            }
+        });
+    }
+
+    /// Sets the responder of a connection.
+    pub(super) fn set_responder(&self, request: &LookupRequest, owner: Owner) {
+        self.update_entry(request, |entry| entry.set_responder(owner));
+        self.changed.notify_all();
+    }
+
+    /// True if the lookup of a connection can still improve its owners.
+    pub(super) fn is_pending(&self, request: &LookupRequest) -> bool {
+        let mut state = self.lock();
+        state.entry(request).is_some_and(|entry| entry.is_pending)
+    }
+
+    /// Returns the number of connections whose lookup is not completed.
+    pub(super) fn pending_count(&self) -> usize {
+        self.lock().pending
+    }
+
+    /// Sets the responder of a connection, unless its lookup has been completed in the meantime.
+    pub(super) fn set_provisional_responder(&self, request: &LookupRequest, owner: Owner) {
+        self.update_entry(request, |entry| {
+            if entry.is_pending {
+                entry.set_responder(owner);
+            }
+        });
+        self.changed.notify_all();
+    }
+
+    /// Sets the responder of a connection, unless its processes are identified already.
+    pub(super) fn set_fallback_responder(&self, request: &LookupRequest, owner: Owner) {
+        self.update_entry(request, |entry| {
+            let current = entry.owners.resp.as_ref();
+            if current.is_none_or(|current| current.processes.is_empty()) {
+                entry.set_responder(owner);
+            }
+        });
+        self.settle_if_closed(request);
+    }
+
+    /// Adds BPF evidence for a process that has, or had, the responder's socket.
+    pub(super) fn add_responder_evidence(
+        &self,
+        request: &LookupRequest,
+        evidence: ResponderEvidence,
+    ) {
+        self.update_entry(request, |entry| entry.add_evidence(evidence));
+        self.settle_if_closed(request);
+    }
+
+    /// Completes the lookup if there is a result for the responder and its socket is closed: no
+    /// better result can follow.
+    fn settle_if_closed(&self, request: &LookupRequest) {
+        let mut is_settled = false;
+        self.update_entry(request, |entry| {
+            is_settled = entry.is_closed && entry.owners.resp.is_some();
+        });
+        if is_settled {
+            self.mark_settled(request);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Returns the owner of the responder that is recorded so far.
+    pub(super) fn current_responder(&self, request: &LookupRequest) -> Option<Arc<Owner>> {
+        let mut state = self.lock();
+        state.entry(request)?.owners.resp.clone()
+    }
+
+    /// Sets the number of events that were lost because the BPF ring was full.
+    pub(super) fn set_lost_events(&self, count: u64) {
+        self.lost_events.store(count, Relaxed);
+    }
+
+    /// Returns the number of connection events that were lost because the BPF ring was full.
+    pub fn lost_events(&self) -> u64 {
+        self.lost_events.load(Relaxed)
+    }
+
+    /// Completes the lookup of a connection: no better result will follow.
+    pub(super) fn mark_settled(&self, request: &LookupRequest) {
+        let mut state = self.lock();
+        let was_pending = state
+            .entry(request)
+            .map(|entry| std::mem::take(&mut entry.is_pending));
+        if was_pending == Some(true) {
+            state.pending -= 1;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Marks a connection as not looked up, because there was no time for it.
+    pub(super) fn mark_not_looked_up(&self, request: &LookupRequest) {
+        self.update_entry(request, |entry| {
+            entry
+                .owners
+                .orig
+                .get_or_insert_with(|| Arc::new(Owner::not_looked_up()));
+            if entry.owners.resp.is_none() {
+                entry.set_responder(Owner::not_looked_up());
+            }
+        });
+        self.settle_if_closed(request);
+        self.mark_settled(request);
+    }
+
+    fn update_entry(&self, request: &LookupRequest, update: impl FnOnce(&mut ConnectionEntry)) {
+        if let Some(entry) = self.lock().entry(request) {
+            update(entry);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ConnectionTableState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[path = "connection_table_tests.rs"]
+mod tests;

@@ -1,0 +1,351 @@
+//! Tests of the connection table: an owner belongs to one connection, even if its tuple is reused.
+
+use super::*;
+use crate::attribution::entries::{MAX_CONNECTIONS, ResponderEvidence};
+use crate::packet::TCP;
+use crate::process::{Match, Process, ProcessDetails, ProcessIdentity};
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+
+fn tuple(from: u16, to: u16) -> Tuple {
+    let end = |port| ([127, 0, 0, 1], port).into();
+    Tuple {
+        src: end(from),
+        dst: end(to),
+        proto: TCP,
+    }
+}
+
+fn owner(uid: u32) -> Owner {
+    Owner {
+        processes: Vec::new(),
+        matched: Match::Exited,
+        uid: Some(uid),
+        lookup_time: Timestamp(0),
+    }
+}
+
+/// Records a connection whose originator and responder have these UIDs.
+fn record_connection(
+    table: &ConnectionTable,
+    tuple: Tuple,
+    seconds: i64,
+    isn: u32,
+    uids: [u32; 2],
+) -> bool {
+    let time = Timestamp(seconds * NANOS_PER_SECOND);
+    let request = LookupRequest {
+        tuple,
+        time,
+        target: LookupTarget::Responder,
+    };
+    let is_new = table.record_syn(&tuple, time, isn);
+    if is_new {
+        table.set_originator(&request, owner(uids[0]));
+        table.set_responder(&request, owner(uids[1]));
+        table.mark_settled(&request);
+    }
+    is_new
+}
+
+fn uids(owners: Option<Owners>) -> Option<[u32; 2]> {
+    let owners = owners?;
+    let uid = |owner: Option<Arc<Owner>>| owner.and_then(|owner| owner.uid);
+    Some([uid(owners.orig)?, uid(owners.resp)?])
+}
+
+#[test]
+fn owners_stay_with_their_connection() {
+    let (table, _receiver) = ConnectionTable::new().expect("a pipe");
+    let (forward, reverse) = (tuple(40_000, 80), tuple(80, 40_000));
+    assert!(record_connection(&table, forward, 10, 1, [1, 2]));
+    // A retransmitted SYN, a reuse of the tuple, and a connection in the reverse direction.
+    assert!(!record_connection(&table, forward, 11, 1, [7, 7]));
+    assert!(record_connection(&table, forward, 20, 2, [3, 4]));
+    assert!(record_connection(&table, reverse, 30, 3, [5, 6]));
+    let packet = |tuple, seconds| {
+        uids(table.packet_owners(
+            &tuple,
+            Timestamp(seconds * NANOS_PER_SECOND),
+            PacketPosition::Any,
+        ))
+    };
+    assert_eq!(packet(forward, 9), None);
+    assert_eq!(packet(forward, 15), Some([1, 2]));
+    assert_eq!(packet(reverse, 15), Some([2, 1]));
+    assert_eq!(packet(forward, 29), Some([3, 4]));
+    assert_eq!(packet(forward, 31), Some([6, 5]));
+    assert_eq!(packet(reverse, 31), Some([5, 6]));
+    let flow =
+        |tuple, seconds| uids(table.flow_owners(&tuple, Timestamp(seconds * NANOS_PER_SECOND)));
+    assert_eq!(flow(forward, 10), Some([1, 2]));
+    assert_eq!(flow(reverse, 10), Some([2, 1]));
+    assert_eq!(flow(forward, 20), Some([3, 4]));
+    assert_eq!(flow(forward, 15), None);
+    assert_eq!(flow(tuple(1, 2), 10), None);
+}
+
+#[test]
+fn oldest_connections_are_evicted_at_the_limit() {
+    let (table, _receiver) = ConnectionTable::new().expect("a pipe");
+    for at in 0..MAX_CONNECTIONS as u32 + 10 {
+        let tuple = tuple((at % 60_000) as u16, (at / 60_000) as u16);
+        assert!(record_connection(&table, tuple, 1, at, [at, at]));
+    }
+    let state = table.lock();
+    assert_eq!(state.order.len(), MAX_CONNECTIONS);
+    assert_eq!(
+        state.entries.values().map(Vec::len).sum::<usize>(),
+        MAX_CONNECTIONS
+    );
+    assert!(!state.entries.contains_key(&tuple(9, 0)));
+    assert!(state.entries.contains_key(&tuple(10, 0)));
+}
+
+#[test]
+fn requests_rejected_by_a_full_queue_are_not_pending() {
+    let (table, receiver) = ConnectionTable::new().expect("a pipe");
+    let request_lookup =
+        |port| table.request_lookup(&tuple(port, 80), Timestamp(0), PacketPosition::Any);
+    (0..60_000).for_each(request_lookup);
+    assert_eq!(table.lock().pending, lookup_queue::MAX_QUEUED_LOOKUPS);
+    assert_eq!(receiver.take().len(), lookup_queue::MAX_QUEUED_LOOKUPS);
+    drop(receiver);
+    request_lookup(60_001);
+    assert_eq!(table.lock().pending, lookup_queue::MAX_QUEUED_LOOKUPS);
+}
+
+/// A packet requests a lookup and the BPF event follows a moment later, or the other way round.
+#[test]
+fn bpf_events_override_lookups() {
+    let (table, receiver) = ConnectionTable::new().expect("a pipe");
+    let (tuple, start) = (tuple(1, 2), Timestamp(NANOS_PER_SECOND));
+    let owner = |uid| Owner::unknown(Match::Exited, Some(uid));
+    let time_range = |second: i64| [second, second + 1].map(|at| Timestamp(at * NANOS_PER_SECOND));
+    table.request_lookup(&tuple, start, PacketPosition::First);
+    let from_packet = receiver.take().pop_front().expect("a request");
+    // The answer to a SYN can take any amount of time.
+    let (from_bpf, status) = table.record_bpf_originator(&tuple, time_range(0), owner(1));
+    assert_eq!(
+        (from_bpf.time, status),
+        (from_packet.time, LookupStatus::Requested)
+    );
+    table.set_originator(&from_packet, owner(9));
+    table.set_fallback_responder(&from_bpf, owner(2));
+    let both = |time| uids(table.packet_owners(&tuple, Timestamp(time), PacketPosition::Any));
+    assert_eq!(both(start.0), Some([1, 2]));
+    table.request_lookup(&tuple, start, PacketPosition::First);
+    assert!(receiver.take().is_empty());
+    // The lookup is completed, and then a check that started earlier ends.
+    table.mark_settled(&from_bpf);
+    table.set_provisional_responder(&from_bpf, owner(9));
+    assert_eq!(table.lock().pending, 0);
+    assert_eq!(both(start.0), Some([1, 2]));
+    // The same tuple later is another connection.
+    let (reused, status) = table.record_bpf_originator(&tuple, time_range(3), owner(3));
+    assert_eq!(status, LookupStatus::NotRequested);
+    table.set_responder(&reused, owner(4));
+    assert_eq!(both(start.0), Some([1, 2]));
+    assert_eq!(both(reused.time.0), Some([3, 4]));
+    let (last, _) = table.last_connection(&tuple).expect("a connection");
+    assert_eq!(last.time, reused.time);
+}
+
+/// Two processes use the same tuple in quick succession, and BPF events are late: each packet
+/// belongs to the connection that was open at its time.
+#[test]
+fn reused_tuple_keeps_its_owners_apart() {
+    let (table, _receiver) = ConnectionTable::new().expect("a pipe");
+    let tuple = tuple(1, 2);
+    let starts = [1, 2].map(|times| Timestamp(NANOS_PER_SECOND + times * 20_000_000));
+    for (uid, at) in [1, 2].into_iter().zip(starts) {
+        let owner = Owner::unknown(Match::Exited, Some(uid));
+        let (request, status) =
+            table.record_bpf_originator(&tuple, [at, Timestamp(at.0 + 1000)], owner);
+        assert_eq!(status, LookupStatus::NotRequested);
+        table.set_responder(&request, Owner::unknown(Match::Exited, Some(uid * 10)));
+    }
+    for (expected, at) in [[1, 10], [2, 20]].into_iter().zip(starts) {
+        for position in [PacketPosition::First, PacketPosition::Any] {
+            let found = uids(table.packet_owners(&tuple, at, position));
+            assert_eq!(found, Some(expected));
+        }
+        let later = Timestamp(at.0 + 10_000_000);
+        assert_eq!(
+            uids(table.packet_owners(&tuple, later, PacketPosition::Any)),
+            Some(expected)
+        );
+    }
+    // The next connection belongs to neither of the two processes.
+    let next = Timestamp(2 * NANOS_PER_SECOND);
+    assert_eq!(
+        table.packet_owners(&tuple, next, PacketPosition::First),
+        None
+    );
+}
+
+/// BPF evidence is applied once the listener is identified, and ignored after the socket was
+/// closed.
+#[test]
+fn responder_evidence_is_merged_with_the_listener() {
+    let owner_of = |matched, pids: &[u32]| Owner {
+        processes: pids.iter().map(|pid| Arc::new(process(*pid))).collect(),
+        ..Owner::unknown(matched, None)
+    };
+    type MakeEvidence = fn(Owner) -> ResponderEvidence;
+    let (read, closed): (MakeEvidence, MakeEvidence) =
+        (ResponderEvidence::Reader, ResponderEvidence::LastCloser);
+    for (responder, pid, make_evidence, matched, pids) in [
+        (
+            owner_of(Match::Listener, &[1, 2]),
+            2,
+            closed,
+            Match::Acceptor,
+            vec![2],
+        ),
+        (
+            owner_of(Match::Listener, &[1]),
+            3,
+            closed,
+            Match::Socket,
+            vec![3],
+        ),
+        (
+            owner_of(Match::Acceptor, &[1]),
+            1,
+            closed,
+            Match::Acceptor,
+            vec![1],
+        ),
+        (
+            owner_of(Match::Acceptor, &[1]),
+            3,
+            closed,
+            Match::Socket,
+            vec![3, 1],
+        ),
+        (
+            owner_of(Match::Socket, &[3]),
+            3,
+            closed,
+            Match::Socket,
+            vec![3],
+        ),
+        (
+            owner_of(Match::Listener, &[1]),
+            7,
+            closed,
+            Match::Listener,
+            vec![1],
+        ),
+        (
+            owner_of(Match::Acceptor, &[1]),
+            7,
+            closed,
+            Match::Acceptor,
+            vec![1],
+        ),
+        (
+            owner_of(Match::Exited, &[]),
+            3,
+            closed,
+            Match::Acceptor,
+            vec![3],
+        ),
+        (
+            owner_of(Match::NotLookedUp, &[]),
+            3,
+            closed,
+            Match::Acceptor,
+            vec![3],
+        ),
+        (
+            owner_of(Match::Listener, &[1, 2]),
+            2,
+            read,
+            Match::Acceptor,
+            vec![2],
+        ),
+        (
+            owner_of(Match::Listener, &[1]),
+            3,
+            read,
+            Match::Socket,
+            vec![3],
+        ),
+        (
+            owner_of(Match::Acceptor, &[1]),
+            3,
+            read,
+            Match::Socket,
+            vec![3, 1],
+        ),
+        (
+            owner_of(Match::Acceptor, &[1]),
+            7,
+            read,
+            Match::Socket,
+            vec![7, 1],
+        ),
+        (
+            owner_of(Match::Socket, &[3]),
+            3,
+            read,
+            Match::Socket,
+            vec![3],
+        ),
+        (
+            owner_of(Match::NotLookedUp, &[]),
+            3,
+            read,
+            Match::Socket,
+            vec![3],
+        ),
+    ] {
+        for is_lookup_first in [true, false] {
+            let (table, _receiver) = ConnectionTable::new().expect("a pipe");
+            let client = owner_of(Match::Socket, &[9]);
+            let (request, _) = table.record_bpf_originator(&tuple(1, 2), [Timestamp(0); 2], client);
+            if is_lookup_first {
+                table.set_fallback_responder(&request, responder.clone());
+            }
+            table.add_responder_evidence(&request, make_evidence(owner_of(Match::Socket, &[pid])));
+            if !is_lookup_first {
+                table.set_fallback_responder(&request, responder.clone());
+            }
+            let found = || {
+                let found = table.current_responder(&request).expect("a responder");
+                let pids: Vec<u32> = found.processes.iter().map(|process| process.pid).collect();
+                (found.matched, pids)
+            };
+            assert_eq!(found(), (matched, pids.clone()), "{responder:?}");
+            let is_closed = matches!(
+                make_evidence(responder.clone()),
+                ResponderEvidence::LastCloser(_)
+            );
+            assert_eq!(table.is_pending(&request), !is_closed);
+            if is_closed {
+                // The tuple is reused by a connection with only a close event.
+                table.add_responder_evidence(
+                    &request,
+                    ResponderEvidence::LastCloser(owner_of(Match::Socket, &[8])),
+                );
+            } else {
+                // A later lookup does not override the evidence.
+                table.set_provisional_responder(&request, responder.clone());
+            }
+            assert_eq!(found(), (matched, pids.clone()), "{responder:?}");
+        }
+    }
+}
+
+/// Process 3 is a child of process 1.
+fn process(pid: u32) -> Process {
+    let identity = ProcessIdentity {
+        pid,
+        start_time: 1,
+        parent: if pid == 3 { 1 } else { 0 },
+        ..ProcessIdentity::default()
+    };
+    Process::new(identity, ProcessDetails::default())
+}

@@ -1,0 +1,178 @@
+//! Entries of the connection table, by tuple. If several connections used the same tuple, the times
+//! of the entries determine the connection of a packet.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::connection_table::LookupRequest;
+use crate::packet::{Timestamp, Tuple};
+use crate::process::{Owner, Owners};
+
+/// Maximum number of recorded connections; the oldest are evicted first.
+pub(super) const MAX_CONNECTIONS: usize = 1 << 16;
+/// Maximum difference between the timestamps of one packet in two captures, in nanoseconds. No
+/// tuple is reused within this time.
+pub(super) const SAME_PACKET_TOLERANCE_NS: i64 = 100_000_000;
+/// Maximum difference between the times of BPF events and packet timestamps, in nanoseconds.
+pub(super) const BPF_TIME_TOLERANCE_NS: i64 = 1_000_000;
+
+/// Position of a packet in its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PacketPosition {
+    /// The first packet: earlier owners of the same tuple belong to another connection.
+    First,
+    /// Any packet.
+    Any,
+}
+
+/// Contents of the connection table.
+#[derive(Debug, Default)]
+pub(super) struct ConnectionTableState {
+    /// The entries by tuple, from the sender of the first packet to its receiver. A reused tuple
+    /// has several entries, the oldest first.
+    pub(super) entries: HashMap<Tuple, Vec<ConnectionEntry>, foldhash::fast::RandomState>,
+    /// The tuple of each entry, the oldest first.
+    pub(super) order: VecDeque<Tuple>,
+    /// Number of entries that are not settled.
+    pub(super) pending: usize,
+    /// Number of requested drains of the BPF events, and number of completed drains.
+    pub(super) drains_requested: u64,
+    pub(super) drains_completed: u64,
+}
+
+/// A connection and its owners.
+#[derive(Debug)]
+pub(super) struct ConnectionEntry {
+    /// The time of the connection's first packet, as far as determined. Together with the tuple,
+    /// this time identifies the entry.
+    pub(super) time: Timestamp,
+    /// The earliest possible time of the connection's packets, in nanoseconds.
+    pub(super) valid_from: i64,
+    /// The sequence number of the initial SYN, if it was captured.
+    pub(super) isn: Option<u32>,
+    pub(super) owners: Owners,
+    /// True until the lookup is completed.
+    pub(super) is_pending: bool,
+    /// True if BPF has reported the connection.
+    pub(super) is_from_bpf: bool,
+    /// BPF evidence for the processes that had the responder's socket.
+    pub(super) evidence: Vec<ResponderEvidence>,
+    /// True if the last process has closed the responder's socket. Later evidence is ignored:
+    /// another connection, not reported by BPF, can reuse the tuple.
+    pub(super) is_closed: bool,
+}
+
+/// BPF evidence for a process that has, or had, the responder's socket.
+#[derive(Debug)]
+pub(super) enum ResponderEvidence {
+    /// The process read from the socket.
+    Reader(Owner),
+    /// The process was the last to close the socket.
+    LastCloser(Owner),
+}
+
+/// Maximum number of pieces of evidence per connection.
+const MAX_RESPONDER_EVIDENCE: usize = 8;
+
+impl ConnectionEntry {
+    /// Creates an entry for a connection whose first captured packet has this time.
+    pub(super) fn new(time: Timestamp) -> ConnectionEntry {
+        ConnectionEntry {
+            time,
+            valid_from: time.0.saturating_sub(SAME_PACKET_TOLERANCE_NS),
+            isn: None,
+            owners: Owners::default(),
+            is_pending: true,
+            is_from_bpf: false,
+            evidence: Vec::new(),
+            is_closed: false,
+        }
+    }
+
+    /// Sets the responder found by a lookup, updated with the evidence so far.
+    pub(super) fn set_responder(&mut self, found: Owner) {
+        let owner = self
+            .evidence
+            .iter()
+            .fold(found, |owner, evidence| owner.merge_evidence(evidence));
+        self.owners.resp = Some(Arc::new(owner));
+    }
+
+    /// Adds evidence, and updates the responder if there is a result of a lookup.
+    pub(super) fn add_evidence(&mut self, evidence: ResponderEvidence) {
+        if self.is_closed || self.evidence.len() == MAX_RESPONDER_EVIDENCE {
+            return;
+        }
+        self.is_closed = matches!(evidence, ResponderEvidence::LastCloser(_));
+        // Without a responder, the evidence is applied after the lookup.
+        if let Some(responder) = &self.owners.resp {
+            self.owners.resp = Some(Arc::new(responder.merge_evidence(&evidence)));
+        }
+        self.evidence.push(evidence);
+    }
+}
+
+impl ConnectionTableState {
+    /// Adds an entry. Evicts the oldest entry if there are too many.
+    pub(super) fn push(&mut self, tuple: &Tuple, entry: ConnectionEntry) {
+        self.entries.entry(*tuple).or_default().push(entry);
+        self.order.push_back(*tuple);
+        self.pending += 1;
+        if self.order.len() > MAX_CONNECTIONS {
+            self.evict_oldest();
+        }
+    }
+
+    /// Returns the owners of a packet's ends.
+    pub(super) fn owners(
+        &self,
+        tuple: &Tuple,
+        time: Timestamp,
+        position: PacketPosition,
+    ) -> Option<Owners> {
+        let find = |tuple: &Tuple| {
+            let entries = self.entries.get(tuple)?;
+            // The last connection that had started by the time of the packet.
+            let latest = entries.iter().rfind(|entry| entry.valid_from <= time.0)?;
+            let is_match = position == PacketPosition::Any
+                || time.0 <= latest.time.0.saturating_add(SAME_PACKET_TOLERANCE_NS);
+            is_match.then(|| (latest.time, latest.owners.clone()))
+        };
+        let candidates = (find(tuple), find(&tuple.reversed()));
+        Some(match candidates {
+            (Some((forward, _)), Some((reverse, owners))) if forward < reverse => owners.swapped(),
+            (Some((_, owners)), _) => owners,
+            (None, Some((_, owners))) => owners.swapped(),
+            (None, None) => return None,
+        })
+    }
+
+    /// True if BPF has reported the connection of a flow, or if the connection is not recorded.
+    pub(super) fn is_bpf_up_to_date(&self, tuple: &Tuple, first: Timestamp) -> bool {
+        let latest = self.entries.get(tuple).and_then(|entries| {
+            let found = entries.iter().rfind(|entry| entry.valid_from <= first.0);
+            found.filter(|entry| first.0 <= entry.time.0.saturating_add(SAME_PACKET_TOLERANCE_NS))
+        });
+        latest.is_none_or(|entry| entry.is_from_bpf)
+    }
+
+    /// Returns the entry of the connection in a request.
+    pub(super) fn entry(&mut self, request: &LookupRequest) -> Option<&mut ConnectionEntry> {
+        let entries = self.entries.get_mut(&request.tuple)?;
+        entries.iter_mut().rfind(|entry| entry.time == request.time)
+    }
+
+    fn evict_oldest(&mut self) {
+        let Some(tuple) = self.order.pop_front() else {
+            return;
+        };
+        let Some(entries) = self.entries.get_mut(&tuple) else {
+            return;
+        };
+        let oldest = entries.remove(0);
+        self.pending -= usize::from(oldest.is_pending);
+        if entries.is_empty() {
+            self.entries.remove(&tuple);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Attribution of a connection's two ends to processes, with the evidence for each.
+//!
+//! Both ends of a loopback connection belong to processes of this machine. Each end is looked up
+//! separately: the kernel is queried for the socket of the end, and /proc for the processes that
+//! have that socket. A client can exit a millisecond after its last byte, so BPF reports the
+//! process when it connects. Without BPF, the client is looked up as soon as its SYN is on the
+//! device, by a separate capture that receives only SYNs ([`Attributor`]). A server is identified
+//! in advance, by its listening socket; the process that accepts the connection is looked up a
+//! little later. An end that cannot be identified is reported as unknown: a process is never
+//! guessed, and never transferred from one connection to another.
+
+mod annotated;
+mod attributor;
+mod bpf_reader;
+mod connection_table;
+mod cpu_budget;
+mod entries;
+mod lookup_queue;
+mod offload;
+mod pending;
+mod proc_cache;
+mod proc_worker;
+mod process_filter;
+mod recent_forks;
+mod scheduler;
+mod socket_resolver;
+mod syn_filter;
+mod task_cache;
+
+pub use annotated::AnnotatedSource;
+pub use attributor::{AttributionMethod, Attributor, PendingBpf};
+pub use connection_table::ConnectionTable;
+pub use entries::PacketPosition;
+pub use process_filter::{ProcessFilter, ProcessFilteredSource};
+
+use std::time::SystemTime;
+
+use crate::packet::Timestamp;
+use crate::process::{Match, Owner};
+use entries::ResponderEvidence;
+
+impl Owner {
+    /// Returns an owner without processes: there was no time for a lookup.
+    fn not_looked_up() -> Owner {
+        Owner::unknown(Match::NotLookedUp, None)
+    }
+
+    /// Returns an owner without processes; `matched` is the reason.
+    pub(crate) fn unknown(matched: Match, uid: Option<u32>) -> Owner {
+        Owner {
+            processes: Vec::new(),
+            matched,
+            uid,
+            lookup_time: now(),
+        }
+    }
+
+    /// Returns this owner of a responder, updated with BPF evidence for a process that had the
+    /// responder's socket.
+    fn merge_evidence(&self, evidence: &ResponderEvidence) -> Owner {
+        let (last, is_reader) = match evidence {
+            ResponderEvidence::Reader(owner) => (owner, true),
+            // A tool that scans /proc briefly holds each socket that it inspects, and can be the
+            // last to close it.
+            ResponderEvidence::LastCloser(owner) => (owner, false),
+        };
+        let contains_pid = |pid: u32| self.processes.iter().any(|process| process.pid == pid);
+        let is_subset = last
+            .processes
+            .iter()
+            .all(|process| contains_pid(process.pid));
+        let is_child = last
+            .processes
+            .iter()
+            .all(|process| contains_pid(process.parent));
+        match self.matched {
+            // One of the listening processes accepted the connection.
+            Match::Listener if is_subset => Owner {
+                matched: Match::Acceptor,
+                ..last.clone()
+            },
+            Match::Acceptor | Match::Socket if is_subset => self.clone(),
+            // The last closer is probably another tool that scans /proc.
+            Match::Listener | Match::Acceptor | Match::Socket if !is_child && !is_reader => {
+                self.clone()
+            }
+            // The accepting process passed the connection on, or both processes had it.
+            Match::Acceptor | Match::Socket => {
+                let processes = last.processes.iter().chain(&self.processes);
+                Owner {
+                    matched: Match::Socket,
+                    processes: processes.cloned().collect(),
+                    ..last.clone()
+                }
+            }
+            // The process is not one of the listeners: the connection was passed on to it.
+            Match::Listener => last.clone(),
+            // The listener is unknown, but a process that reads from the socket has it.
+            _ if is_reader => last.clone(),
+            // The listener is unknown, but the process was the last to close the socket.
+            _ => Owner {
+                matched: Match::Acceptor,
+                ..last.clone()
+            },
+        }
+    }
+}
+
+/// Returns the current time on the clock of packet timestamps.
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Timestamp(now.map_or(0, |now| now.as_nanos() as i64))
+}

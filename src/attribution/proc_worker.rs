@@ -1,0 +1,182 @@
+//! Background thread for slow reads from /proc, which must not delay the threads that look up
+//! sockets.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::cpu_budget::CpuBudget;
+use crate::host::holders;
+use crate::host::listing::{self, Listed};
+use crate::process::{Match, Owner, Process};
+use crate::source::Stop;
+
+/// Maximum number of queued tasks; each process that waits for its description uses a file
+/// descriptor.
+const MAX_QUEUED_TASKS: usize = 128;
+/// Duration of the pause after the CPU budget is exhausted.
+const THROTTLE_PAUSE: Duration = Duration::from_millis(20);
+/// Age after which a listener is looked up again: another process can have received the socket.
+const LISTENER_CACHE_TTL: Duration = Duration::from_millis(250);
+/// Maximum number of cached listening sockets.
+const MAX_CACHED_LISTENERS: usize = 4096;
+
+/// Handle to the worker thread.
+#[derive(Debug, Clone)]
+pub(super) struct ProcWorker {
+    tasks: SyncSender<ProcTask>,
+    listeners: ListenerCache,
+}
+
+#[derive(Debug)]
+enum ProcTask {
+    /// Read the details of a process.
+    Describe(Arc<Process>),
+    /// Find the processes that have these listening sockets.
+    FindListeners(Vec<Listed>),
+}
+
+/// Owners of listening sockets by inode, and the time of each lookup.
+#[derive(Debug, Clone, Default)]
+struct ListenerCache(Arc<Mutex<HashMap<u32, (Instant, Owner)>>>);
+
+impl ProcWorker {
+    /// Starts the thread, which ends on request, or when the last handle is dropped.
+    ///
+    /// # Errors
+    /// The thread cannot be created.
+    pub(super) fn start(stop: Stop) -> io::Result<(ProcWorker, JoinHandle<()>)> {
+        let (tasks, queue) = sync_channel(MAX_QUEUED_TASKS);
+        let listeners = ListenerCache::default();
+        let thread_listeners = listeners.clone();
+        let work = move || {
+            let mut budget = CpuBudget::new(Instant::now());
+            for task in queue {
+                budget.record_task(Instant::now());
+                while !budget.replenish(Instant::now()) && !stop.is_requested() {
+                    std::thread::sleep(THROTTLE_PAUSE);
+                }
+                // The remaining tasks are dropped: a process that is still to be shown is described
+                // at that time.
+                if stop.is_requested() {
+                    break;
+                }
+                budget.spend(|| match task {
+                    ProcTask::Describe(process) => _ = process.details(),
+                    ProcTask::FindListeners(sockets) => thread_listeners.refresh(sockets),
+                });
+            }
+        };
+        let thread = std::thread::Builder::new().name("proc worker".into());
+        Ok((ProcWorker { tasks, listeners }, thread.spawn(work)?))
+    }
+
+    /// Queues the description of a process; describes it immediately if the queue is full.
+    pub(super) fn describe(&self, process: &Arc<Process>) {
+        let task = ProcTask::Describe(Arc::clone(process));
+        if self.tasks.try_send(task).is_err() {
+            process.details();
+        }
+    }
+
+    /// Queues a lookup of all current listeners, before they are needed.
+    pub(super) fn prefetch_listeners(&self) {
+        let sockets = listing::listening().unwrap_or_default();
+        // If the queue is full, each listener is looked up when it is needed.
+        let _ = self.tasks.try_send(ProcTask::FindListeners(sockets));
+    }
+
+    /// Returns the cached owner of a listening socket. Queues another lookup if the entry is old.
+    pub(super) fn listener(&self, socket: &Listed) -> Option<Owner> {
+        let mut listeners = self.listeners.lock();
+        let (updated_at, owner) = listeners.get_mut(&socket.inode)?;
+        if updated_at.elapsed() > LISTENER_CACHE_TTL {
+            let task = ProcTask::FindListeners(vec![socket.clone()]);
+            if self.tasks.try_send(task).is_ok() {
+                *updated_at = Instant::now();
+            }
+        }
+        Some(owner.clone())
+    }
+
+    /// Caches the owner of a listening socket, or the reason why it is unknown.
+    pub(super) fn cache_listener(&self, inode: u32, owner: &Owner) {
+        self.listeners.insert(inode, owner.clone());
+    }
+
+    /// True if a process has a cached listening socket.
+    pub(super) fn is_listening(&self, pid: u32) -> bool {
+        let listeners = self.listeners.lock();
+        let mut processes = listeners.values().flat_map(|(_, owner)| &owner.processes);
+        processes.any(|process| process.pid == pid)
+    }
+}
+
+impl ListenerCache {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u32, (Instant, Owner)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(&self, inode: u32, owner: Owner) {
+        let mut entries = self.lock();
+        if entries.len() >= MAX_CACHED_LISTENERS {
+            entries.clear();
+        }
+        entries.insert(inode, (Instant::now(), owner));
+    }
+
+    /// Looks up the owners of these sockets, and removes those without a visible process from the
+    /// cache.
+    fn refresh(&self, sockets: Vec<Listed>) {
+        let inodes: HashSet<u32> = sockets.iter().map(|socket| socket.inode).collect();
+        let holders = holders::find(&inodes);
+        for socket in sockets {
+            match holders.of(socket.inode) {
+                [] => _ = self.lock().remove(&socket.inode),
+                processes => {
+                    let owner = Owner {
+                        processes: processes.to_vec(),
+                        ..Owner::unknown(Match::Listener, Some(socket.uid))
+                    };
+                    self.insert(socket.inode, owner);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn listener_is_prefetched_and_dropped_after_close() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let address = listener.local_addr().expect("an address");
+        let own_pid = std::process::id();
+        let sockets = listing::listening().expect("a listing");
+        let socket = sockets.into_iter().find(|socket| socket.local == address);
+        let socket = socket.expect("the listening socket");
+        let (worker, thread) = ProcWorker::start(Stop::new().expect("a pipe")).expect("a thread");
+        worker.prefetch_listeners();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while worker.listener(&socket).is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let owner = worker.listener(&socket).expect("a cached owner");
+        assert!(owner.processes.iter().any(|process| process.pid == own_pid));
+        assert!(worker.is_listening(own_pid));
+        drop(listener);
+        // After a while, the listener is looked up again and removed.
+        while worker.listener(&socket).is_some() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(!worker.is_listening(own_pid) || worker.listener(&socket).is_none());
+        drop(worker);
+        thread.join().expect("a normal end");
+    }
+}

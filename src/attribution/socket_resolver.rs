@@ -1,0 +1,284 @@
+//! Lookup of the processes at one end of a connection: the kernel is queried for the socket, and
+//! /proc for the processes that have it.
+//!
+//! A scan of all descriptors of all processes takes a third of a millisecond on an idle machine,
+//! and longer on a busy one. So the likely candidates are checked first: recently forked processes,
+//! and those that had a socket in an earlier lookup.
+
+mod search;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use super::proc_cache::ProcCache;
+use super::proc_worker::ProcWorker;
+use crate::host::fork_events::ForkEvents;
+use crate::host::listing::{Listed, SocketState};
+use crate::host::sockets::Sockets;
+use crate::packet::{TCP, Tuple};
+use crate::process::{Match, Owner, Process};
+
+/// Looks up the processes at the ends of connections.
+#[derive(Debug)]
+pub(super) struct SocketResolver {
+    sockets: Sockets,
+    /// Processes that had a socket in an earlier lookup, the most recent first.
+    recent_holders: VecDeque<u32>,
+    proc_cache: ProcCache,
+}
+
+/// Result of a lookup of the responder.
+pub(super) enum ResponderLookup {
+    /// The owner of the responder's socket, or the reason why it is unknown.
+    Owner(Owner),
+    /// The owner of the listening socket: no process has accepted the connection.
+    NotAccepted(Owner),
+    /// The owner of the listening socket: the kernel has no socket for the connection.
+    NoConnection(Owner),
+}
+
+/// Processes that are searched for a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SearchScope {
+    /// Only the likely candidates: a scan of all processes takes as long as the lifetimes of ten
+    /// other clients.
+    Candidates,
+    /// The likely candidates, and all processes if none of them has the socket.
+    FirstHolder,
+    /// The listeners, and those of their children that were forked after this PID was assigned: a
+    /// socket inherited by fork(2) has the same descriptor.
+    ForkedSince(u32),
+    /// All processes that were started after this PID was assigned, at any descriptor.
+    StartedSince(u32),
+}
+
+impl SocketResolver {
+    /// Creates a resolver with an empty cache.
+    ///
+    /// # Errors
+    /// The kernel cannot be queried for its sockets.
+    pub(super) fn new(
+        worker: ProcWorker,
+        fork_events: Option<ForkEvents>,
+    ) -> io::Result<SocketResolver> {
+        Ok(SocketResolver {
+            sockets: Sockets::open()?,
+            recent_holders: VecDeque::new(),
+            proc_cache: ProcCache::new(worker, fork_events),
+        })
+    }
+
+    /// Looks up the owner of a connection's originator.
+    pub(super) fn originator(&mut self, tuple: &Tuple) -> Owner {
+        let found = self.socket(tuple);
+        self.originator_among_candidates(tuple, found)
+            .unwrap_or_else(|socket| {
+                let mut owner = self.scan_all_processes(&socket);
+                let pids: Vec<u32> = owner.processes.iter().map(|process| process.pid).collect();
+                owner
+                    .processes
+                    .retain(|process| !pids.contains(&process.parent));
+                owner
+            })
+    }
+
+    /// Looks up the originators of several connections among the likely candidates; `None` for
+    /// those that only a full scan could find, which would delay the other connections too much.
+    /// The state that can disappear soonest is read first.
+    pub(super) fn originators_among_candidates(&mut self, tuples: &[Tuple]) -> Vec<Option<Owner>> {
+        let sockets: Vec<Option<Listed>> = tuples.iter().map(|tuple| self.socket(tuple)).collect();
+        let inodes = sockets.iter().flatten().map(|socket| socket.inode);
+        let forks = &mut self.proc_cache.recent_forks;
+        forks.update();
+        let unscanned: Vec<u32> = forks.pids_by_scan_state(false).collect();
+        self.proc_cache.pin_holders(&unscanned, inodes);
+        let owners = tuples.iter().zip(sockets);
+        owners
+            .map(|(tuple, found)| self.originator_among_candidates(tuple, found).ok())
+            .collect()
+    }
+
+    /// Returns the socket of a connection at `tuple.src`.
+    pub(super) fn socket(&self, tuple: &Tuple) -> Option<Listed> {
+        let found = self.sockets.find(tuple.proto, tuple.src, tuple.dst);
+        let is_own = |socket: &Listed| socket.is_of(tuple.src, tuple.dst);
+        found.ok().flatten().filter(is_own)
+    }
+
+    /// Looks up the originator among the likely candidates. The error is the socket, if it still
+    /// exists but none of the candidates has it.
+    fn originator_among_candidates(
+        &mut self,
+        tuple: &Tuple,
+        found: Option<Listed>,
+    ) -> Result<Owner, Listed> {
+        let Some(socket) = found.as_ref().filter(|socket| socket.inode != 0) else {
+            return Ok(Owner::unknown(
+                Match::Exited,
+                found.map(|socket| socket.uid),
+            ));
+        };
+        let Some(mut creator) = self.holder_among_candidates(tuple, socket.inode) else {
+            return match self.has_socket(tuple, socket.inode) {
+                true => Err(socket.clone()),
+                false => Ok(Owner::unknown(Match::Exited, Some(socket.uid))),
+            };
+        };
+        self.proc_cache.set_usual_descriptor(creator.descriptor);
+        // A forked process has all descriptors of its parent until it executes another program.
+        while let Some(parent) = self.parent_holder(&creator, socket.inode) {
+            creator = parent;
+        }
+        Ok(self.owner_from_holders(vec![creator], socket))
+    }
+
+    /// True if the packet's sender still has this socket.
+    fn has_socket(&self, tuple: &Tuple, inode: u32) -> bool {
+        self.socket(tuple)
+            .is_some_and(|socket| socket.inode == inode)
+    }
+
+    /// Looks up the responder of a connection that has just started, as far as possible: the
+    /// connection can be passed on later.
+    pub(super) fn initial_responder(&mut self, tuple: &Tuple, scope: SearchScope) -> Owner {
+        let listeners = self.listening_owner(tuple).map(|owner| owner.processes);
+        let listeners = listeners.unwrap_or_default();
+        match self.responder(tuple, None, &listeners, scope) {
+            ResponderLookup::Owner(owner)
+                if tuple.proto == TCP && owner.matched == Match::Socket =>
+            {
+                Owner {
+                    matched: Match::Acceptor,
+                    ..owner
+                }
+            }
+            ResponderLookup::Owner(owner)
+            | ResponderLookup::NotAccepted(owner)
+            | ResponderLookup::NoConnection(owner) => owner,
+        }
+    }
+
+    /// Pins the recent, unscanned children of these processes that have any of these sockets,
+    /// before slower lookups.
+    pub(super) fn pin_children<'a>(
+        &mut self,
+        parents: &[u32],
+        sockets: impl Iterator<Item = &'a Listed>,
+    ) {
+        let forks = &mut self.proc_cache.recent_forks;
+        forks.update();
+        let children = forks.unscanned_children(parents);
+        self.proc_cache
+            .pin_holders(&children, sockets.map(|socket| socket.inode));
+    }
+
+    /// Returns the source of fork events, if the kernel sends them.
+    pub(super) fn fork_events(&self) -> Option<&ForkEvents> {
+        self.proc_cache.recent_forks.fork_events()
+    }
+
+    /// Scans the processes of new fork events whose parents listen or are relevant. Returns the
+    /// parents of the scanned processes that have sockets.
+    pub(super) fn snapshot_forks(&mut self, is_relevant: impl Fn(u32) -> bool) -> Vec<u32> {
+        let mut parents = Vec::new();
+        for fork in self.proc_cache.recent_forks.take_forks() {
+            let (worker, parent) = (&self.proc_cache.worker, fork.parent);
+            if (is_relevant(parent) || worker.is_listening(parent))
+                && self.proc_cache.snapshot_fork(&fork)
+            {
+                parents.push(fork.parent);
+            }
+        }
+        parents
+    }
+
+    /// Looks up the responder of a connection. The listening processes are checked first, and
+    /// others if the scope includes a handoff. `socket` is the responder's socket if it was already
+    /// looked up.
+    pub(super) fn responder(
+        &mut self,
+        tuple: &Tuple,
+        socket: Option<Listed>,
+        listeners: &[Arc<Process>],
+        scope: SearchScope,
+    ) -> ResponderLookup {
+        let (proto, local, remote) = (tuple.proto, tuple.dst, tuple.src);
+        let find = |local, remote| self.sockets.find(proto, local, remote).ok().flatten();
+        let Some(socket) = socket.or_else(|| find(local, remote)) else {
+            // A refused client has no socket either; after a connection, one of its ends has a
+            // socket in TIME_WAIT for a while.
+            let other = find(remote, local);
+            let was_connected = other.is_some_and(|socket| {
+                socket.is_of(remote, local) && socket.state != SocketState::SynSent
+            });
+            let matched = if was_connected {
+                Match::Exited
+            } else {
+                Match::NoListener
+            };
+            return ResponderLookup::Owner(Owner::unknown(matched, None));
+        };
+        if socket.state == SocketState::Listening && socket.local.port() == local.port() {
+            return ResponderLookup::NoConnection(self.listener(&socket));
+        }
+        if !socket.is_of(local, remote) {
+            return ResponderLookup::Owner(Owner::unknown(Match::NoListener, None));
+        }
+        if socket.inode != 0 {
+            let owner = self.acceptor(tuple, &socket, listeners, scope);
+            if proto != TCP || owner.matched != Match::Exited {
+                return ResponderLookup::Owner(owner);
+            }
+        }
+        // No process has accepted the connection so far, or it is already closed.
+        let listener = self.listening_owner(tuple);
+        ResponderLookup::NotAccepted(
+            listener.unwrap_or_else(|| Owner::unknown(Match::Exited, None)),
+        )
+    }
+
+    /// Returns the processes in `previous` that still have a socket, which they shared by fork(2);
+    /// `None` if the descriptor of the socket is no longer cached.
+    pub(super) fn remaining_holders(
+        &mut self,
+        previous: &[Arc<Process>],
+        inode: u32,
+    ) -> Option<Vec<Arc<Process>>> {
+        let descriptor = self.proc_cache.descriptor(inode)?;
+        let holders = previous.iter().filter_map(|process| {
+            let holder = self.proc_cache.holder_at(process.pid, descriptor, inode)?;
+            Some(holder.process).filter(|holder| holder.is_same(process))
+        });
+        Some(holders.collect())
+    }
+
+    /// Returns the owner of the listening socket for a connection, which can be accepted or not.
+    pub(super) fn listening_owner(&mut self, tuple: &Tuple) -> Option<Owner> {
+        let socket = self.sockets.listening(tuple)?;
+        Some(self.listener(&socket))
+    }
+
+    /// True if there is a listening socket for a connection.
+    pub(super) fn has_listener(&self, tuple: &Tuple) -> bool {
+        self.sockets.listening(tuple).is_some()
+    }
+
+    /// Returns the PID that the kernel assigned last, to a process or a thread.
+    pub(super) fn last_pid(&self) -> Option<u32> {
+        self.proc_cache.recent_forks.last_pid()
+    }
+
+    /// Returns the owner of a listening socket, from the cache if possible.
+    fn listener(&mut self, socket: &Listed) -> Owner {
+        if let Some(owner) = self.proc_cache.worker.listener(socket) {
+            return owner;
+        }
+        let mut owner = self.scan_all_processes(socket);
+        if owner.matched == Match::Socket {
+            owner.matched = Match::Listener;
+        }
+        self.proc_cache.worker.cache_listener(socket.inode, &owner);
+        owner
+    }
+}

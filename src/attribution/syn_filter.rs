@@ -1,0 +1,149 @@
+//! Test of a capture filter against the initial SYN of a connection.
+
+use std::net::IpAddr;
+
+use crate::decode::decode;
+use crate::filter::Filter;
+use crate::packet::{Frame, FrameOptions, Interface, LinkType, Resolution, Timestamp, Tuple};
+
+/// A capture filter that is applied to connections.
+#[derive(Debug)]
+pub(super) struct SynFilter {
+    filter: Filter,
+    interface: Interface,
+    frame: Vec<u8>,
+}
+
+const ETHERNET_HEADER_LEN: usize = 14;
+const TCP_HEADER_LEN: usize = 20;
+const SYN_FLAG: u8 = 2;
+
+impl SynFilter {
+    pub(super) fn new(filter: Filter) -> SynFilter {
+        SynFilter {
+            filter,
+            interface: Interface {
+                id: 0,
+                name: None,
+                description: None,
+                link: LinkType::ETHERNET,
+                snap_len: 0,
+                resolution: Resolution::Nano,
+            },
+            frame: Vec::new(),
+        }
+    }
+
+    /// True if the filter matches the first packet of a connection over Ethernet, the link type of
+    /// a loopback device.
+    pub(super) fn matches(&mut self, tuple: &Tuple) -> bool {
+        if self.filter.is_empty() {
+            return true;
+        }
+        write_syn(tuple, &mut self.frame);
+        let frame = Frame {
+            number: 1,
+            time: Timestamp::ABSENT,
+            interface: &self.interface,
+            link: self.interface.link,
+            wire_len: self.frame.len() as u32,
+            bytes: &self.frame,
+            options: FrameOptions::default(),
+        };
+        self.filter.matches(&decode(&frame))
+    }
+}
+
+/// Writes an Ethernet frame with a SYN (RFC 791, RFC 8200, RFC 9293), without checksums and
+/// options.
+fn write_syn(tuple: &Tuple, frame: &mut Vec<u8>) {
+    frame.clear();
+    frame.resize(ETHERNET_HEADER_LEN - 2, 0);
+    match (tuple.src.ip(), tuple.dst.ip()) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => {
+            const IPV4_HEADER_LEN: usize = 20;
+            let len = ((IPV4_HEADER_LEN + TCP_HEADER_LEN) as u16).to_be_bytes();
+            frame.extend([
+                0x08,
+                0x00,
+                0x45,
+                0,
+                len[0],
+                len[1],
+                0,
+                0,
+                0x40,
+                0,
+                64,
+                tuple.proto,
+                0,
+                0,
+            ]);
+            frame.extend(src.octets());
+            frame.extend(dst.octets());
+        }
+        (src, dst) => {
+            let to_ipv6 = |ip| match ip {
+                IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+                IpAddr::V6(ip) => ip,
+            };
+            let len = (TCP_HEADER_LEN as u16).to_be_bytes();
+            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, len[0], len[1], tuple.proto, 64]);
+            frame.extend(to_ipv6(src).octets());
+            frame.extend(to_ipv6(dst).octets());
+        }
+    }
+    frame.extend(tuple.src.port().to_be_bytes());
+    frame.extend(tuple.dst.port().to_be_bytes());
+    frame.extend([
+        0, 0, 0, 0, 0, 0, 0, 0, 0x50, SYN_FLAG, 0xff, 0xff, 0, 0, 0, 0,
+    ]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::{Body, TCP, TcpFlags};
+
+    #[test]
+    fn filter_is_applied_to_the_initial_syn() {
+        for (src, dst) in [
+            ("127.0.0.1:4242", "127.0.0.2:80"),
+            ("[::1]:4242", "[::1]:80"),
+        ] {
+            let tuple = Tuple {
+                src: src.parse().expect("an address"),
+                dst: dst.parse().expect("an address"),
+                proto: TCP,
+            };
+            let mut syn_filter = SynFilter::new(Filter::default());
+            write_syn(&tuple, &mut syn_filter.frame);
+            let frame = Frame {
+                number: 1,
+                time: Timestamp(0),
+                interface: &syn_filter.interface,
+                link: LinkType::ETHERNET,
+                wire_len: syn_filter.frame.len() as u32,
+                bytes: &syn_filter.frame,
+                options: FrameOptions::default(),
+            };
+            let packet = decode(&frame);
+            assert_eq!(packet.tuple(), Some(tuple));
+            assert!(matches!(packet.body, Body::Tcp { tcp, .. } if tcp.flags == TcpFlags::SYN));
+            for (expression, is_match) in [
+                ("", true),
+                ("port 80", true),
+                ("dst port 4242", false),
+                ("tcp[13] & 2 != 0 or ip6[53] & 2 != 0", true),
+                ("udp", false),
+            ] {
+                let filter = Filter::new(None, expression).expect("a filter");
+                assert_eq!(
+                    SynFilter::new(filter).matches(&tuple),
+                    is_match,
+                    "{expression}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Examples, exit status and files of each manual page.
+
+use super::super::args::EXAMPLES;
+
+/// Sections of a command's manual page that are not generated from its options.
+pub(super) struct Sections {
+    pub(super) command: &'static str,
+    pub(super) examples: &'static [(&'static str, &'static str)],
+    pub(super) exit_status: &'static [(&'static str, &'static str)],
+    pub(super) files: &'static [(&'static str, &'static str)],
+}
+
+const CAPTURE_STATUS: &[(&str, &str)] = &[
+    (
+        "0",
+        "Success, even if the reader of the output closed the pipe.",
+    ),
+    (
+        "1",
+        "Failure: no permission, no such device, damaged input (all packets before the damage are \
+         output), or a condition of --fail-on was met.",
+    ),
+    ("2", "Invalid command line or filter expression."),
+];
+
+const CAPTURE_FILES: &[(&str, &str)] = &[
+    (
+        "/sys/kernel/btf/vmlinux",
+        "Types of the running kernel: required to identify processes by BPF.",
+    ),
+    ("/proc", "Processes and their sockets."),
+    (
+        "/run/netns",
+        "Names of network namespaces for --netns (ip-netns(8)).",
+    ),
+    (
+        "/var/lib/docker/containers",
+        "Names of containers for --container.",
+    ),
+];
+
+pub(super) const SECTIONS: [Sections; 7] = [
+    Sections {
+        command: "lcap",
+        examples: EXAMPLES,
+        exit_status: CAPTURE_STATUS,
+        files: CAPTURE_FILES,
+    },
+    Sections {
+        command: "flows",
+        examples: &[
+            ("lcap flows -p 62893", "one line per flow of a port, live"),
+            (
+                "lcap flows -r web.pcapng --fail-on refused,reset",
+                "fail if a connection was refused or reset",
+            ),
+            (
+                "lcap flows -r web.pcapng --sort response --top 10",
+                "the ten slowest responses",
+            ),
+            (
+                "lcap flows -r web.pcapng --format json | jq .",
+                "one JSON object per flow",
+            ),
+            (
+                "lcap flows -r web.pcapng --format zeek -o conn.log",
+                "a conn.log for Zeek's tools",
+            ),
+        ],
+        exit_status: CAPTURE_STATUS,
+        files: CAPTURE_FILES,
+    },
+    Sections {
+        command: "follow",
+        examples: &[
+            ("lcap follow -p 62893", "both sides of each conversation"),
+            (
+                "lcap follow -r web.pcapng --hex",
+                "both sides as a hex dump",
+            ),
+            (
+                "lcap follow -r web.pcapng --flow 3 --raw resp > body",
+                "bytes of the responder of flow 3",
+            ),
+            (
+                "lcap follow -r web.pcapng --output-dir streams",
+                "one file per flow and direction",
+            ),
+        ],
+        exit_status: CAPTURE_STATUS,
+        files: CAPTURE_FILES,
+    },
+    Sections {
+        command: "run",
+        examples: &[
+            ("lcap run -- ./client", "packets of a command while it runs"),
+            ("lcap run flows -- make test", "flows of a test run"),
+            (
+                "lcap run -w test.pcapng -- ./client",
+                "save the packets of a command",
+            ),
+            (
+                "lcap run --private flows -- ./selftest",
+                "run the command on an isolated loopback, without privileges",
+            ),
+        ],
+        exit_status: &[
+            ("N", "Exit code of the command."),
+            ("128+N", "The command was ended by signal N."),
+            ("127", "The command could not be started."),
+            ("1", "lcap failed, or a condition of --fail-on was met."),
+            ("2", "Invalid command line or filter expression."),
+        ],
+        files: CAPTURE_FILES,
+    },
+    Sections {
+        command: "doctor",
+        examples: &[
+            ("lcap doctor 62893", "a port of localhost"),
+            ("lcap doctor '[::1]:62893'", "an IPv6 address in brackets"),
+            ("lcap doctor https://localhost:8443/login", "a URL"),
+            (
+                "lcap doctor --watch 10 62893",
+                "also capture the port for ten seconds",
+            ),
+            ("lcap doctor", "lcap itself: permissions, libpcap, BPF"),
+        ],
+        exit_status: &[
+            ("0", "The port can be reached."),
+            ("1", "A problem was found."),
+            (
+                "2",
+                "Invalid command line, or the result could not be determined.",
+            ),
+        ],
+        files: &[
+            ("/proc", "Processes, their sockets and their namespaces."),
+            (
+                "/etc/hosts, /etc/nsswitch.conf, /etc/gai.conf, /etc/services",
+                "Names and addresses.",
+            ),
+            (
+                ".env, compose files and other configuration",
+                "Searched for port numbers, below the working directory of the server.",
+            ),
+        ],
+    },
+    Sections {
+        command: "ports",
+        examples: &[
+            ("lcap ports", "every listening socket"),
+            (
+                "lcap ports --exposed",
+                "sockets that other machines can reach",
+            ),
+            ("lcap ports --free 8000-8100", "free ports in a range"),
+            (
+                "lcap ports --watch",
+                "new and closed sockets, once a second",
+            ),
+        ],
+        exit_status: &[
+            ("0", "Done."),
+            ("1", "Failure, or no port of the range is free."),
+            ("2", "Invalid command line."),
+        ],
+        files: &[("/proc", "Processes and their sockets.")],
+    },
+    Sections {
+        command: "completions",
+        examples: &[(
+            "lcap completions bash > /etc/bash_completion.d/lcap",
+            "completion for all users of bash",
+        )],
+        exit_status: &[("0", "Done."), ("2", "Invalid command line.")],
+        files: &[],
+    },
+];

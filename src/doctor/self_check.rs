@@ -1,0 +1,257 @@
+//! The self-check (`lcap doctor` without a target): permissions and kernel features that lcap uses.
+
+use super::finding::{CheckName, Finding, pluralize};
+use crate::host::addresses::{self, HostInterface};
+use crate::host::capabilities::{self, Capability, HostCapabilities};
+use crate::host::listing;
+use crate::host::other_netns;
+use crate::host::socket_events::SocketEvents;
+use crate::source::Stop;
+use crate::source::live::{self, DeliveryMode, LiveOptions, LiveSource};
+
+const CHECK: CheckName = CheckName("lcap");
+/// Default ring size of a capture in bytes.
+const RING_BYTES: u32 = 64 << 20;
+
+/// Capabilities with which lcap can name the processes of all users and use BPF.
+const ALL_CAPABILITIES: &str =
+    "cap_net_raw,cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search=ep";
+
+/// The facts about lcap itself.
+#[derive(Debug, Clone, Default)]
+pub struct SelfFacts {
+    /// Capabilities of this process and features of this kernel.
+    pub capabilities: HostCapabilities,
+    /// The command that permits captures, if they are not permitted.
+    pub capture_remedy: Option<String>,
+    /// The error of the test capture; none if the capture started or is not permitted.
+    pub capture_error: Option<String>,
+    /// The reason error BPF is unavailable; none if the kernel reports connections through BPF.
+    pub bpf_error: Option<String>,
+    /// The reason error the kernel does not list its sockets.
+    pub sockets_error: Option<String>,
+    /// The interfaces of this network namespace.
+    pub interfaces: Vec<HostInterface>,
+    /// Number of processes that this user is not permitted to inspect.
+    pub hidden_processes: usize,
+    /// Number of other network namespaces.
+    pub other_netns_count: usize,
+}
+
+/// Collects the facts and starts a short test capture.
+pub fn inspect() -> SelfFacts {
+    let missing = live::setcap_command();
+    let interfaces = addresses::all().unwrap_or_default();
+    let lo = interfaces.iter().find(|interface| interface.is_loopback);
+    let device = lo.map_or("lo", |lo| lo.name.as_str()).to_owned();
+    let other_netns = other_netns::listeners(0);
+    let open_capture = || {
+        let options = LiveOptions {
+            device,
+            is_loopback: true,
+            snap_len: live::MAX_SNAP_LEN,
+            ring_size: RING_BYTES,
+            link: None,
+            duration: None,
+            delivery: DeliveryMode::Interactive,
+            tick_interval: None,
+        };
+        let capture = Stop::new().map_err(|error| error.to_string());
+        capture.and_then(|stop| LiveSource::open(options, stop).map_err(|error| error.to_string()))
+    };
+    SelfFacts {
+        capabilities: capabilities::read(),
+        capture_error: match missing {
+            None => open_capture().err(),
+            Some(_) => None,
+        },
+        capture_remedy: missing,
+        bpf_error: SocketEvents::open().err().map(|error| error.to_string()),
+        sockets_error: listing::listening().err().map(|error| error.to_string()),
+        interfaces,
+        hidden_processes: other_netns.hidden_processes,
+        other_netns_count: other_netns.namespace_count,
+    }
+}
+
+/// Returns the findings of all self-checks.
+pub fn findings(facts: &SelfFacts) -> Vec<Finding> {
+    let mut found = vec![check_capture(facts), check_libpcap(facts)];
+    found.extend([
+        check_loopback(facts),
+        check_sockets(facts),
+        check_processes(facts),
+        check_bpf(facts),
+        check_namespaces(facts),
+    ]);
+    found
+}
+
+fn check_capture(facts: &SelfFacts) -> Finding {
+    if let Some(command) = &facts.capture_remedy {
+        let message =
+            "capturing requires the CAP_NET_RAW capability, which this process does not have";
+        return CHECK
+            .problem("may-not-capture", message)
+            .with_evidence("reading files, lcap ports and lcap doctor PORT work without it")
+            .with_remedy(command.clone());
+    }
+    let ring = RING_BYTES >> 20;
+    match &facts.capture_error {
+        None => CHECK.ok(
+            "may-capture",
+            format!("lcap can capture on the loopback, with a {ring} MiB ring"),
+        ),
+        Some(error) => CHECK
+            .problem(
+                "cannot-capture",
+                "lcap is permitted to capture, but the capture does not start",
+            )
+            .with_evidence(error.clone()),
+    }
+}
+
+fn check_libpcap(facts: &SelfFacts) -> Finding {
+    let kernel = facts.capabilities.kernel.as_deref().unwrap_or("?");
+    let library = facts.capabilities.libpcap.as_deref();
+    let library = library.unwrap_or("libpcap, statically linked");
+    CHECK.ok("libpcap", format!("{library}, on Linux {kernel}"))
+}
+
+fn check_loopback(facts: &SelfFacts) -> Finding {
+    match facts.interfaces.iter().find(|lo| lo.is_loopback) {
+        Some(lo) if lo.is_up => CHECK.ok("lo-up", format!("{} is up", lo.name)),
+        Some(lo) => CHECK
+            .problem(
+                "lo-down",
+                format!("{} is down: there is no traffic to capture", lo.name),
+            )
+            .with_remedy(format!("sudo ip link set {} up", lo.name)),
+        None => CHECK.unknown("lo-unknown", "the kernel lists no loopback interface"),
+    }
+}
+
+fn check_sockets(facts: &SelfFacts) -> Finding {
+    match &facts.sockets_error {
+        None => CHECK.ok("sockets", "the kernel lists its sockets (sock_diag)"),
+        Some(error) => CHECK
+            .unknown(
+                "sockets-unknown",
+                "the kernel does not list its sockets, so processes cannot be named",
+            )
+            .with_evidence(error.clone())
+            .with_remedy("sudo modprobe -a inet_diag tcp_diag udp_diag"),
+    }
+}
+
+fn check_processes(facts: &SelfFacts) -> Finding {
+    let sees_all = [Capability::SysPtrace, Capability::DacReadSearch]
+        .iter()
+        .all(|capability| facts.capabilities.has(*capability));
+    match sees_all {
+        true => CHECK.ok("processes", "the processes of all users can be named"),
+        false => CHECK
+            .note(
+                "processes-hidden",
+                "only this user's processes can be named",
+            )
+            .with_evidence(format!(
+                "{} of other users cannot be inspected",
+                pluralize(facts.hidden_processes, "process")
+            ))
+            .with_remedy(format!(
+                "sudo setcap {ALL_CAPABILITIES} {}",
+                live::quoted_program_path()
+            )),
+    }
+}
+
+fn check_bpf(facts: &SelfFacts) -> Finding {
+    let Some(error) = &facts.bpf_error else {
+        return CHECK.ok(
+            "bpf",
+            "the kernel reports which process opens a connection (BPF)",
+        );
+    };
+    let is_permitted = [Capability::Bpf, Capability::Perfmon]
+        .iter()
+        .all(|capability| facts.capabilities.has(*capability));
+    let message = "the kernel does not report which process opens a connection (BPF); lcap looks \
+                   up the process instead";
+    let finding = CHECK
+        .note("bpf-absent", message)
+        .with_evidence(error.clone());
+    match (facts.capabilities.has_btf, is_permitted) {
+        (false, _) => finding.with_evidence("/sys/kernel/btf/vmlinux does not exist"),
+        (true, false) => finding
+            .with_evidence("BPF requires CAP_BPF and CAP_PERFMON")
+            .with_remedy(format!(
+                "sudo setcap {ALL_CAPABILITIES} {}",
+                live::quoted_program_path()
+            )),
+        (true, true) => finding,
+    }
+}
+
+fn check_namespaces(facts: &SelfFacts) -> Finding {
+    let count = facts.other_netns_count;
+    match facts.capabilities.has(Capability::SysAdmin) {
+        true => CHECK.ok(
+            "namespaces",
+            match count {
+                0 => {
+                    "lcap can enter other network namespaces (--netns), but none exists".to_owned()
+                }
+                count => format!(
+                    "lcap can enter {} (--netns)",
+                    pluralize(count, "other network namespace")
+                ),
+            },
+        ),
+        false => CHECK.note(
+            "namespaces-not-permitted",
+            "entering other network namespaces requires root",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{DoctorVerdict, Health};
+
+    #[test]
+    fn self_check_reports_missing_permissions() {
+        let lo = HostInterface {
+            is_up: true,
+            is_loopback: true,
+            name: "lo".into(),
+            ..HostInterface::default()
+        };
+        let healthy = SelfFacts {
+            interfaces: vec![lo.clone()],
+            ..SelfFacts::default()
+        };
+        let unprivileged = SelfFacts {
+            capture_remedy: Some("sudo setcap …".into()),
+            ..healthy.clone()
+        };
+        let down = SelfFacts {
+            interfaces: vec![HostInterface { is_up: false, ..lo }],
+            ..healthy.clone()
+        };
+        let no_sockets = SelfFacts {
+            sockets_error: Some("no such protocol".into()),
+            ..healthy.clone()
+        };
+        for (facts, health, code) in [
+            (healthy, Health::Healthy, "may-capture"),
+            (unprivileged, Health::Problem, "may-not-capture"),
+            (down, Health::Problem, "lo-down"),
+            (no_sockets, Health::Healthy, "may-capture"),
+        ] {
+            let verdict = DoctorVerdict::from_findings(&findings(&facts));
+            assert_eq!((verdict.health, verdict.code), (health, code));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Data types of socket ownership: processes, owners of a connection's ends, and the evidence for
+//! the owners.
+//!
+//! These types are filled in by `host` and `attribution`, and read by flows, filters and sinks. The
+//! module does no I/O. [`comment`] encodes owners as comments of a pcapng file, and decodes them.
+
+pub mod comment;
+mod owner;
+
+pub use owner::{Match, Owner, Owners};
+
+use std::sync::LazyLock;
+
+/// A process at the time of its lookup. Details that are slow to read are read on first use.
+#[derive(Debug)]
+pub struct Process {
+    /// The process ID.
+    pub pid: u32,
+    /// Start time in clock ticks since boot. Together with the PID it identifies a process within
+    /// one boot.
+    pub start_time: u64,
+    /// The PID of the parent process.
+    pub parent: u32,
+    /// The effective user ID.
+    pub uid: u32,
+    /// The command name, at most 15 bytes (`comm` in proc(5)).
+    pub comm: String,
+    details: LazyLock<ProcessDetails, Box<dyn FnOnce() -> ProcessDetails + Send>>,
+}
+
+/// Details of a process that are slow to read: a busy process delays access to its memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProcessDetails {
+    /// The name: `comm`, or the full name where the kernel truncated it to 15 bytes.
+    pub name: String,
+    /// The path of the executable; `None` if it cannot be read.
+    pub exe: Option<String>,
+    /// The command line, including argument 0.
+    pub command_line: Vec<String>,
+    /// The short ID of the container, derived from the control group.
+    pub container: Option<String>,
+    /// The PID of the `lcap run` that started this process or one of its ancestors.
+    pub run_id: Option<u32>,
+}
+
+impl Process {
+    /// Returns a process whose details were already read.
+    pub fn new(identity: ProcessIdentity, details: ProcessDetails) -> Process {
+        Process::with_lazy_details(identity, move |_| details)
+    }
+
+    /// Returns a process whose details are read on first use.
+    pub(crate) fn with_lazy_details(
+        identity: ProcessIdentity,
+        read: impl FnOnce(ProcessIdentity) -> ProcessDetails + Send + 'static,
+    ) -> Process {
+        Process {
+            pid: identity.pid,
+            start_time: identity.start_time,
+            parent: identity.parent,
+            uid: identity.uid,
+            comm: identity.comm.clone(),
+            details: LazyLock::new(Box::new(move || read(identity))),
+        }
+    }
+
+    /// Returns the details. For a process in a live capture, the first call reads them from /proc:
+    /// this requires a tenth of a millisecond, or more if the process is busy.
+    pub fn details(&self) -> &ProcessDetails {
+        &self.details
+    }
+
+    /// Returns the name from the [details](Self::details).
+    pub fn name(&self) -> &str {
+        &self.details.name
+    }
+
+    /// True if both are the same process, even if it has executed another program since then.
+    pub fn is_same(&self, other: &Process) -> bool {
+        (self.pid, self.start_time) == (other.pid, other.start_time)
+    }
+}
+
+/// Compares all fields, including the details, except `comm`, which pcapng files do not contain.
+impl PartialEq for Process {
+    fn eq(&self, other: &Process) -> bool {
+        let parent_and_uid = |process: &Process| (process.parent, process.uid);
+        self.is_same(other)
+            && parent_and_uid(self) == parent_and_uid(other)
+            && self.details() == other.details()
+    }
+}
+
+impl Eq for Process {}
+
+/// The identity of a process: shows that a PID was reused or that another program was executed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProcessIdentity {
+    /// The process ID.
+    pub pid: u32,
+    /// Start time in clock ticks since boot.
+    pub start_time: u64,
+    /// The PID of the parent process.
+    pub parent: u32,
+    /// The command name, at most 15 bytes (`comm` in proc(5)).
+    pub comm: String,
+    /// The effective user ID.
+    pub uid: u32,
+}

@@ -1,0 +1,392 @@
+//! Capture files: buffering, rotation, preallocation, and ownership under sudo.
+
+use std::fs::File;
+use std::io::{IoSlice, Write};
+use std::path::Path;
+
+use super::background_writer::BackgroundWriter;
+use super::room::Room;
+use super::rotation::{RotatedNames, Rotation};
+use super::{Requirement, Sink};
+use crate::error::{Error, Result};
+use crate::packet::{Interface, Packet, Resolution, Timestamp};
+
+/// Encoder of a capture file format.
+pub trait Encoder {
+    /// Starts a new file by writing its header; `interface` is that of the first packet.
+    ///
+    /// # Errors
+    /// The header cannot be written.
+    fn start_file(&mut self, interface: &Interface, out: &mut CaptureFile) -> Result<()>;
+
+    /// Writes a packet.
+    ///
+    /// # Errors
+    /// The format cannot encode the packet, or the file cannot be written.
+    fn encode_packet(&mut self, packet: &Packet, out: &mut CaptureFile) -> Result<()>;
+}
+
+/// Destination and options of a [`CaptureFileSink`].
+#[derive(Debug, Clone, Copy)]
+pub struct CaptureFileOptions<'a> {
+    /// Path of the file, or `-` for standard output; with rotation by time it can contain
+    /// strftime(3) conversions.
+    pub path: &'a Path,
+    /// Conditions for starting the next file.
+    pub rotation: Rotation,
+    /// Timestamp resolution, for formats with several resolutions; `None` selects the resolution of
+    /// the first interface.
+    pub resolution: Option<Resolution>,
+    /// Interface in the header of a file without packets.
+    pub interface: Option<&'a Interface>,
+    /// Current time of a live capture, for which the file header is written immediately. Absent for
+    /// input from a file: then the first packet determines the header, and also the file name if
+    /// the name depends on the time.
+    pub now: Timestamp,
+}
+
+/// Sink that writes packets to a capture file, or to a sequence of rotated files.
+pub struct CaptureFileSink<E> {
+    encoder: E,
+    names: RotatedNames,
+    /// `None` before the first file, which is created on the first packet if its name depends on
+    /// the time.
+    file: Option<CaptureFile>,
+    mode: WriteMode,
+    /// Interface in the header of a file without packets.
+    interface: Option<Interface>,
+    /// True if the header of the open file was written.
+    header_written: bool,
+    /// True if a packet arrived since the last idle notification.
+    packet_since_idle: bool,
+    /// True after the last file of a limited rotation.
+    finished: bool,
+}
+
+/// Number of buffered bytes at which the buffer is written.
+const BUFFER_SIZE: usize = 256 << 10;
+/// Minimum size, in bytes, of captured packets that are written without a copy into the buffer.
+const LARGE_PACKET_LEN: usize = 8 << 10;
+/// Page size of the page cache, in bytes, smaller than [`LARGE_PACKET_LEN`]. Writing a page in
+/// parts costs the kernel more time.
+const PAGE_SIZE: usize = 4096;
+
+/// A capture file that is being written, with its buffer.
+pub struct CaptureFile {
+    path: std::path::PathBuf,
+    file: File,
+    preallocation: Room,
+    buffer: Vec<u8>,
+    /// Number of bytes written to this file, without buffered bytes.
+    written_bytes: u64,
+    mode: WriteMode,
+    /// Background thread, started with the first full buffer.
+    background: Option<BackgroundWriter>,
+}
+
+/// Strategy for writing, by the kind of source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WriteMode {
+    /// Live capture: the calling thread writes, which requires the least CPU time.
+    Direct,
+    /// Input from a file: a background thread writes while the calling thread reads.
+    Background,
+}
+
+impl<E: Encoder> CaptureFileSink<E> {
+    /// Creates the first file, unless its name depends on the time of the first packet.
+    ///
+    /// # Errors
+    /// The file cannot be created, or its name is not a valid strftime(3) format.
+    pub fn create(options: &CaptureFileOptions, encoder: E) -> Result<CaptureFileSink<E>> {
+        let CaptureFileOptions {
+            path,
+            rotation,
+            interface,
+            now,
+            ..
+        } = *options;
+        let names = RotatedNames::new(path, rotation, now)?;
+        let mut sink = CaptureFileSink {
+            encoder,
+            names,
+            file: None,
+            mode: match now.is_present() {
+                true => WriteMode::Direct,
+                false => WriteMode::Background,
+            },
+            interface: interface.cloned(),
+            header_written: false,
+            packet_since_idle: false,
+            finished: false,
+        };
+        if rotation.seconds.is_none() || now.is_present() {
+            sink.open_next(now)?;
+            if let Some(interface) = interface.filter(|_| now.is_present()) {
+                sink.write_header(interface)?;
+                sink.flush()?;
+            }
+        }
+        Ok(sink)
+    }
+
+    /// Closes the current file, if any, and opens the next one.
+    fn open_next(&mut self, time: Timestamp) -> Result<()> {
+        self.flush()?;
+        self.header_written = false;
+        self.file = Some(CaptureFile::create(
+            &self.names.next_path(time)?,
+            self.mode,
+        )?);
+        Ok(())
+    }
+
+    fn write_header(&mut self, interface: &Interface) -> Result<()> {
+        self.header_written = true;
+        self.file
+            .as_mut()
+            .map_or(Ok(()), |out| self.encoder.start_file(interface, out))
+    }
+}
+
+impl<E: Encoder> Sink for CaptureFileSink<E> {
+    #[inline]
+    fn handle_packet(&mut self, packet: &Packet) -> Result<()> {
+        self.packet_since_idle = true;
+        let time = packet.frame.time;
+        let size = self.file.as_ref().map(CaptureFile::size);
+        if size.is_none_or(|size| self.names.check_due(time, size)) {
+            if self.finished || self.names.is_last() {
+                self.finished = true;
+                return Ok(());
+            }
+            self.open_next(time)?;
+        }
+        if !self.header_written {
+            self.write_header(packet.frame.interface)?;
+        }
+        self.file
+            .as_mut()
+            .map_or(Ok(()), |out| self.encoder.encode_packet(packet, out))
+    }
+
+    fn requires(&self) -> Requirement {
+        Requirement::Bytes
+    }
+
+    fn can_finish_early(&self) -> bool {
+        self.names.can_end()
+    }
+
+    fn should_continue(&self) -> bool {
+        !self.finished
+    }
+
+    fn handle_idle(&mut self) -> Result<()> {
+        // The first idle notification after a packet is ignored, so that bursts of packets are
+        // written in large pieces; the second one flushes the file.
+        if std::mem::take(&mut self.packet_since_idle) {
+            return Ok(());
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.file.as_mut().map_or(Ok(()), CaptureFile::flush)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if !self.header_written {
+            let interface = self.interface.take().unwrap_or_default();
+            self.write_header(&interface)?;
+        }
+        self.flush()
+    }
+}
+
+impl CaptureFile {
+    fn create(path: &Path, mode: WriteMode) -> Result<CaptureFile> {
+        let file = create_output_file(path)?;
+        let buffer = Vec::with_capacity(BUFFER_SIZE + LARGE_PACKET_LEN * 2);
+        let preallocation = match path == Path::new(STDOUT_NAME) {
+            // Standard output can be a file to which other processes write.
+            true => Room::default(),
+            false => Room::of(&file),
+        };
+        Ok(CaptureFile {
+            path: path.into(),
+            file,
+            preallocation,
+            buffer,
+            written_bytes: 0,
+            mode,
+            background: None,
+        })
+    }
+
+    /// Returns the size of the file in bytes, including buffered bytes.
+    fn size(&self) -> u64 {
+        self.written_bytes + self.buffer.len() as u64
+    }
+
+    /// Returns the write buffer, to which encoders append headers.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Writes the record of a packet: `header` in native byte order, the captured `bytes`, then
+    /// `trailer`.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    #[inline]
+    pub fn write_record<const N: usize>(
+        &mut self,
+        header: [u32; N],
+        bytes: &[u8],
+        trailer: &[u8],
+    ) -> Result<()> {
+        let header = header.map(u32::to_ne_bytes);
+        self.buffer.extend_from_slice(header.as_flattened());
+        if bytes.len() < LARGE_PACKET_LEN || self.mode == WriteMode::Background {
+            self.buffer.extend_from_slice(bytes);
+        } else {
+            self.write_large(bytes)?;
+        }
+        self.buffer.extend_from_slice(trailer);
+        if self.buffer.len() >= BUFFER_SIZE {
+            self.write_aligned()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes the buffer up to a file offset that is a multiple of [`BUFFER_SIZE`], because whole
+    /// pages cost the kernel the least time.
+    #[cold]
+    fn write_aligned(&mut self) -> Result<()> {
+        let size = BUFFER_SIZE - self.written_bytes as usize % BUFFER_SIZE;
+        self.written_bytes += size as u64;
+        self.preallocation.reach(&self.file, self.written_bytes);
+        let result = self.write_front(size);
+        result.map_err(|error| self.write_error(error))
+    }
+
+    /// Writes the first `size` bytes of the buffer.
+    fn write_front(&mut self, size: usize) -> std::io::Result<()> {
+        if self.mode == WriteMode::Background && self.background.is_none() {
+            // If the thread cannot be started, the calling thread continues to write.
+            self.background = BackgroundWriter::start(&self.file).ok();
+        }
+        let Some(background) = &mut self.background else {
+            let result = self.file.write_all(&self.buffer[..size]);
+            // A failed write is not retried: the error is final.
+            self.buffer.drain(..size);
+            return result;
+        };
+        let rest = self.buffer[size..].to_vec();
+        self.buffer.truncate(size);
+        self.buffer = background.write(std::mem::take(&mut self.buffer))?;
+        self.buffer.extend_from_slice(&rest);
+        Ok(())
+    }
+
+    /// Writes the buffer and `bytes` in one call and without a copy, up to the last page boundary
+    /// in the file; the remaining bytes are buffered.
+    #[cold]
+    fn write_large(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let rest_len = (self.written_bytes as usize + buffer.len() + bytes.len()) % PAGE_SIZE;
+        let (bytes, rest) = bytes.split_at(bytes.len() - rest_len);
+        self.written_bytes += (buffer.len() + bytes.len()) as u64;
+        self.preallocation.reach(&self.file, self.written_bytes);
+        let mut parts = &mut [IoSlice::new(&buffer), IoSlice::new(bytes)][..];
+        while !parts.is_empty() {
+            match self.file.write_vectored(parts) {
+                Ok(0) => return Err(self.write_error(std::io::ErrorKind::WriteZero.into())),
+                Ok(written) => IoSlice::advance_slices(&mut parts, written),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.write_error(error)),
+            }
+        }
+        buffer.clear();
+        buffer.extend_from_slice(rest);
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let mut result = self
+            .background
+            .as_mut()
+            .map_or(Ok(()), BackgroundWriter::flush);
+        if !self.buffer.is_empty() {
+            result = result.and(self.file.write_all(&self.buffer));
+        }
+        self.written_bytes += self.buffer.len() as u64;
+        // A failed write is not retried: the error is final.
+        self.buffer.clear();
+        result.map_err(|error| self.write_error(error))
+    }
+
+    fn write_error(&self, source: std::io::Error) -> Error {
+        Error::File {
+            action: "cannot write",
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+impl Drop for CaptureFile {
+    fn drop(&mut self) {
+        // The background thread must exit before the blocks after the end of the file are freed.
+        self.background = None;
+        self.preallocation.give_back(&self.file);
+    }
+}
+
+/// File name for standard output.
+const STDOUT_NAME: &str = "-";
+
+/// Creates an output file that belongs to the invoking user, even under sudo(8); `-` is standard
+/// output.
+///
+/// # Errors
+/// The file cannot be created.
+pub fn create_output_file(path: &Path) -> Result<File> {
+    let failed = |source| Error::File {
+        action: "cannot create",
+        path: path.into(),
+        source,
+    };
+    if path == Path::new(STDOUT_NAME) {
+        let stdout = std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned();
+        return Ok(File::from(stdout.map_err(failed)?));
+    }
+    let file = File::create(path).map_err(failed)?;
+    chown_to_invoking_user(&file);
+    Ok(file)
+}
+
+/// Under sudo(8), changes the owner of a file or directory to the invoking user, who otherwise
+/// might not have access to it.
+pub(super) fn chown_to_invoking_user(file: &File) {
+    use rustix::fs::{Gid, Uid, fchown};
+    let id_variable = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text: String| text.parse::<u32>().ok())
+    };
+    if !rustix::process::geteuid().is_root()
+        || !file
+            .metadata()
+            .is_ok_and(|meta| meta.is_file() || meta.is_dir())
+    {
+        return;
+    }
+    if let (Some(user), Some(group)) = (id_variable("SUDO_UID"), id_variable("SUDO_GID")) {
+        // Fails on a file system without owners, where the file remains unchanged.
+        let _ = fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
+    }
+}

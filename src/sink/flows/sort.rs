@@ -1,0 +1,122 @@
+//! Sorting of flows, and selection of the first ones (`--sort`, `--top`).
+
+use std::cmp::Reverse;
+
+use crate::error::Result;
+use crate::flow::{FlowEvent, FlowEventKind, FlowRecord};
+use crate::sink::{Requirement, Sink};
+
+/// A sort order of flows.
+#[derive(Debug)]
+pub struct FlowOrder {
+    /// Name for `--sort`.
+    pub name: &'static str,
+    /// Short description for `--help`.
+    pub about: &'static str,
+    /// Sort key, in ascending order.
+    key: fn(&FlowRecord) -> SortKey,
+}
+
+/// Primary key, largest first, then secondary key, smallest first.
+type SortKey = (Reverse<u64>, i64);
+
+/// All sort orders; the first is the default of `--top`.
+pub const FLOW_ORDERS: &[FlowOrder] = &[
+    FlowOrder {
+        name: "bytes",
+        about: "most bytes first",
+        key: |flow| descending(flow, flow.sum_sides(|side| side.bytes)),
+    },
+    FlowOrder {
+        name: "packets",
+        about: "most packets first",
+        key: |flow| descending(flow, flow.sum_sides(|side| side.traffic.pkts)),
+    },
+    FlowOrder {
+        name: "duration",
+        about: "longest first",
+        key: |flow| descending(flow, flow.duration.0.max(0) as u64),
+    },
+    FlowOrder {
+        name: "response",
+        about: "slowest median response first",
+        key: |flow| descending(flow, flow.response_times.map_or(0, |times| times.median)),
+    },
+    FlowOrder {
+        name: "retransmissions",
+        about: "most retransmissions first",
+        key: |flow| {
+            descending(
+                flow,
+                flow.sum_sides(|side| u64::from(side.analysis.retrans_pkts)),
+            )
+        },
+    },
+    FlowOrder {
+        name: "start",
+        about: "earliest first",
+        key: |flow| (Reverse(0), flow.id.number as i64),
+    },
+];
+
+/// Returns a key that sorts by descending value, and equal values by ascending flow number.
+fn descending(flow: &FlowRecord, value: u64) -> SortKey {
+    (Reverse(value), flow.id.number as i64)
+}
+
+/// Sink that collects flows, and passes them on in sorted order at the end.
+pub struct SortedFlows {
+    inner: Box<dyn Sink>,
+    order: &'static FlowOrder,
+    top: usize,
+    flows: Vec<FlowRecord>,
+}
+
+impl SortedFlows {
+    /// Returns a sink that passes the first `top` flows in this order on to `inner`, or all flows
+    /// if `top` is `None`.
+    pub fn new(inner: Box<dyn Sink>, order: &'static FlowOrder, top: Option<usize>) -> SortedFlows {
+        SortedFlows {
+            inner,
+            order,
+            top: top.unwrap_or(usize::MAX),
+            flows: Vec::new(),
+        }
+    }
+
+    fn sort(&mut self) {
+        let key = self.order.key;
+        self.flows.sort_by_cached_key(key);
+        self.flows.truncate(self.top);
+    }
+}
+
+impl Sink for SortedFlows {
+    fn handle_flow(&mut self, event: &FlowEvent) -> Result<()> {
+        if let FlowEventKind::Closed(record) = event.kind {
+            self.flows.push(record.clone());
+            // Limit memory: keep at most twice as many flows as requested, or 1000.
+            if self.flows.len() > self.top.saturating_mul(2).max(1000) {
+                self.sort();
+            }
+        }
+        Ok(())
+    }
+
+    fn requires(&self) -> Requirement {
+        self.inner.requires().max(Requirement::Flows)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.sort();
+        for record in std::mem::take(&mut self.flows) {
+            self.inner.handle_flow(&FlowEvent {
+                id: &record.id,
+                time: record.first_time,
+                due: None,
+                kind: FlowEventKind::Closed(&record),
+            })?;
+        }
+        self.inner.finish()
+    }
+}

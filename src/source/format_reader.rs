@@ -1,0 +1,64 @@
+//! Common interface of the pcap and pcapng readers.
+
+use super::parse_step::{PacketLocation, ParseStep};
+use super::pcap_reader::PcapReader;
+use super::pcapng_reader::PcapngReader;
+use crate::packet::{Frame, FrameOptions};
+
+/// The reader for a file's format.
+#[derive(Debug, Clone)]
+pub(super) enum FormatReader {
+    Pcap(PcapReader),
+    Pcapng(PcapngReader),
+}
+
+impl FormatReader {
+    /// Parses the record or block at the front of `bytes`.
+    #[inline(always)]
+    pub(super) fn parse_next(&mut self, bytes: &[u8]) -> ParseStep {
+        match self {
+            FormatReader::Pcap(records) => records.parse_next(bytes),
+            // Matched and rebuilt: the result of a call that is not inlined is in memory, which
+            // would force the result of the other arm into memory as well.
+            FormatReader::Pcapng(blocks) => match blocks.parse_next(bytes) {
+                ParseStep::Packet(located) => ParseStep::Packet(located),
+                other => other,
+            },
+        }
+    }
+
+    /// Returns the frame that was found in `record`.
+    #[inline(always)]
+    pub(super) fn frame<'a>(
+        &'a self,
+        number: u64,
+        found: PacketLocation,
+        record: &'a [u8],
+    ) -> Frame<'a> {
+        let blocks = match self {
+            FormatReader::Pcap(records) => return records.frame(number, found, record),
+            FormatReader::Pcapng(blocks) => blocks,
+        };
+        let interface = blocks.interface(found.interface);
+        Frame {
+            number,
+            time: found.time,
+            interface,
+            link: interface.link,
+            wire_len: found.wire_len,
+            bytes: &record[found.bytes],
+            options: FrameOptions {
+                bytes: &record[found.options],
+                big_endian: blocks.is_big_endian(),
+            },
+        }
+    }
+
+    /// Returns the number of blocks without a packet that were skipped.
+    pub(super) fn skipped_blocks(&self) -> u64 {
+        match self {
+            FormatReader::Pcap(_) => 0,
+            FormatReader::Pcapng(blocks) => blocks.skipped_blocks,
+        }
+    }
+}
