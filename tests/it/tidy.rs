@@ -1,5 +1,9 @@
 //! Structure checks: floors, external crates, unsafe code, files and dependencies.
 
+mod language;
+mod names;
+mod tokens;
+
 use crate::command::ROOT;
 use std::collections::BTreeSet;
 use std::fs;
