@@ -25,7 +25,7 @@
 //!         attribution ─── owners of both ends: two processes and the evidence
 //! ```
 //!
-//! Each arrow is a folder; [`pipeline`] contains the loop, [`cli`] the command line. A
+//! Each stage is a folder; [`pipeline`] contains the loop, [`cli`] the command line. A
 //! [`Frame`](packet::Frame) is a captured frame, a [`Packet`](packet::Packet) is a decoded frame;
 //! both borrow the captured bytes, which are never copied. A [`FlowTable`](flow::FlowTable) turns
 //! packets into [`FlowEvent`](flow::FlowEvent)s if a sink [requires](sink::Requirement) them.

@@ -42,7 +42,7 @@ const BPF_REPORT_DELAY: Duration = Duration::from_millis(2);
 /// Size of the kernel ring in bytes: a burst of SYNs must fit.
 const RING_BYTES: u32 = 4 << 20;
 
-/// Looks up both ends of each new connection until it is dropped.
+/// Looks up both ends of each new connection until the attributor is dropped.
 #[derive(Debug)]
 pub struct Attributor {
     table: Arc<ConnectionTable>,
@@ -232,8 +232,8 @@ fn process_syns(table: &ConnectionTable, mut live: LiveSource, mut resolver: Soc
                 batch
                     .iter()
                     .for_each(|request| table.mark_not_looked_up(request));
-                // A wake-up for each SYN would cost CPU time beyond the budget. SYNs that arrive in
-                // the meantime are late.
+                // A wake-up for each SYN would cost CPU time beyond the budget. SYNs that arrive
+                // during the pause are late.
                 std::thread::sleep(THROTTLE_PAUSE);
             }
             batch.clear();
@@ -283,9 +283,8 @@ fn resolve_batch(table: &ConnectionTable, resolver: &mut SocketResolver, batch: 
     let owners = resolver.originators_among_candidates(&tuples);
     let results = batch.iter().zip(owners).zip(have_listener);
     for ((request, owner), has_listener) in results {
-        // A scan of all processes takes longer than the lifetime of other clients, so it is left to
-        // the other thread. A refused client is not looked up again, so the scan for it takes place
-        // here.
+        // Other clients can exit during a scan of all processes, so it is left to the other thread.
+        // A refused client is not looked up again, so the scan for it takes place here.
         match owner {
             Some(owner) => table.set_originator(request, owner),
             None if has_listener => table.enqueue_lookup(LookupRequest {

@@ -57,8 +57,8 @@ pub(super) fn run(
                     .map(|time| Timestamp(time.as_nanos() as i64 + clock_offset)),
             };
             match event.kind {
-                // A scan of /proc by lcap holds the socket for a moment, and can be the last to
-                // close it.
+                // While lcap scans /proc, it briefly holds each socket, and can be the last process
+                // to close it.
                 SocketEventKind::Closed if event.task.pid == std::process::id() => {}
                 SocketEventKind::Closed => {
                     recorder.record_evidence(&event, ResponderEvidence::LastCloser);
@@ -69,7 +69,7 @@ pub(super) fn run(
                 SocketEventKind::Connected | SocketEventKind::ConnectFailed
                     if syn_filter.matches(&connection_tuple(&event)) =>
                 {
-                    recorder.record_opened(&event);
+                    recorder.record_connect_result(&event);
                 }
                 SocketEventKind::Connected | SocketEventKind::ConnectFailed => {}
             }
@@ -115,8 +115,8 @@ struct EventRecorder<'a> {
 }
 
 impl EventRecorder<'_> {
-    /// Records the originator of a connection that was answered or has failed.
-    fn record_opened(&mut self, event: &SocketEvent) {
+    /// Records the originator of a connect(2) that was answered or that failed.
+    fn record_connect_result(&mut self, event: &SocketEvent) {
         let tuple = connection_tuple(event);
         let client = self.owner(event);
         let (request, status) = self.table.record_bpf_originator(&tuple, self.times, client);
@@ -126,8 +126,8 @@ impl EventRecorder<'_> {
             self.table.set_fallback_responder(&request, no_listener);
             self.table.mark_settled(&request);
         } else if status == LookupStatus::NotRequested {
-            // Another thread looks up the listener: the lookup can take longer than the lifetime of
-            // the next client, which is still to be described.
+            // Another thread looks up the listener: the next client must be described before it
+            // exits, and the lookup can take longer than that.
             self.table.enqueue_lookup(request);
         }
     }

@@ -141,7 +141,7 @@ impl ConnectionTable {
         let mut state = self.lock();
         state.drains_requested += 1;
         let requested = state.drains_requested;
-        // If the pipe is full, a wake-up is pending already.
+        // If the pipe is full, a wake-up is already pending.
         let _ = wake_pipe.write(&[0]);
         drop(self.wait_until(state, timeout, |state| state.drains_completed >= requested));
     }
@@ -189,8 +189,8 @@ impl ConnectionTable {
         drop(self.wait_until(self.lock(), remaining, |state| state.pending == 0));
     }
 
-    /// Records a connection that starts with a SYN of this sequence number. Returns false if the
-    /// connection is already recorded.
+    /// Records a connection whose SYN has this sequence number. Returns false if the connection is
+    /// already recorded.
     pub(super) fn record_syn(&self, tuple: &Tuple, time: Timestamp, isn: u32) -> bool {
         let mut state = self.lock();
         // A retransmitted SYN has the same sequence number.
@@ -298,7 +298,7 @@ impl ConnectionTable {
         self.changed.notify_all();
     }
 
-    /// Sets the responder of a connection, unless its processes are identified already.
+    /// Sets the responder of a connection, unless its processes are already identified.
     pub(super) fn set_fallback_responder(&self, request: &LookupRequest, owner: Owner) {
         self.update_entry(request, |entry| {
             let current = entry.owners.resp.as_ref();
@@ -332,7 +332,7 @@ impl ConnectionTable {
         self.changed.notify_all();
     }
 
-    /// Returns the owner of the responder that is recorded so far.
+    /// Returns the owner recorded so far for the responder.
     pub(super) fn current_responder(&self, request: &LookupRequest) -> Option<Arc<Owner>> {
         let mut state = self.lock();
         state.entry(request)?.owners.resp.clone()

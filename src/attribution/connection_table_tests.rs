@@ -154,10 +154,10 @@ fn bpf_events_override_lookups() {
 /// Two processes use the same tuple in quick succession, and BPF events are late: each packet
 /// belongs to the connection that was open at its time.
 #[test]
-fn reused_tuple_keeps_its_owners_apart() {
+fn connections_with_the_same_tuple_keep_separate_owners() {
     let (table, _receiver) = ConnectionTable::new().expect("a pipe");
     let tuple = tuple(1, 2);
-    let starts = [1, 2].map(|times| Timestamp(NANOS_PER_SECOND + times * 20_000_000));
+    let starts = [1, 2].map(|nth| Timestamp(NANOS_PER_SECOND + nth * 20_000_000));
     for (uid, at) in [1, 2].into_iter().zip(starts) {
         let owner = Owner::unknown(Match::Exited, Some(uid));
         let (request, status) =

@@ -43,8 +43,8 @@ pub(super) struct ConnectionTableState {
 /// A connection and its owners.
 #[derive(Debug)]
 pub(super) struct ConnectionEntry {
-    /// The time of the connection's first packet, as far as determined. Together with the tuple,
-    /// this time identifies the entry.
+    /// The time of the connection's first packet, or the closest time available. Together with the
+    /// tuple, this time identifies the entry.
     pub(super) time: Timestamp,
     /// The earliest possible time of the connection's packets, in nanoseconds.
     pub(super) valid_from: i64,
@@ -57,8 +57,8 @@ pub(super) struct ConnectionEntry {
     pub(super) is_from_bpf: bool,
     /// BPF evidence for the processes that had the responder's socket.
     pub(super) evidence: Vec<ResponderEvidence>,
-    /// True if the last process has closed the responder's socket. Later evidence is ignored:
-    /// another connection, not reported by BPF, can reuse the tuple.
+    /// True if the responder's socket was closed by the last process that had it. Later evidence is
+    /// ignored: another connection, not reported by BPF, can reuse the tuple.
     pub(super) is_closed: bool,
 }
 
@@ -98,7 +98,7 @@ impl ConnectionEntry {
         self.owners.resp = Some(Arc::new(owner));
     }
 
-    /// Adds evidence, and updates the responder if there is a result of a lookup.
+    /// Adds evidence, and updates the responder if a lookup already has a result.
     pub(super) fn add_evidence(&mut self, evidence: ResponderEvidence) {
         if self.is_closed || self.evidence.len() == MAX_RESPONDER_EVIDENCE {
             return;

@@ -72,7 +72,7 @@ impl LookupSender {
         drop(backlog);
         // The receiver takes all requests after one wake-up.
         if is_first {
-            // If the pipe is full, a wake-up is pending already.
+            // If the pipe is full, a wake-up is already pending.
             let _ = (&self.wake_pipe).write(&[0]);
         }
         true

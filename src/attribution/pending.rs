@@ -22,11 +22,11 @@ const RETRY_DELAYS: [Duration; 9] = [
     Duration::from_millis(400),
 ];
 /// Number and interval of the frequent checks for an accepting process when there are no BPF
-/// events, because a server can finish with a connection quickly. They replace the delays from this
-/// interval up to [`SLOW_RETRY_INDEX`].
+/// events, because a server can finish with a connection quickly. They replace the delays in
+/// [`RETRY_DELAYS`] that are at least this interval, before the index [`SLOW_RETRY_INDEX`].
 const FAST_RETRIES: (usize, Duration) = (80, Duration::from_micros(250));
-/// Number and interval of checks that determine which of a process and its child keeps a connection
-/// that both have.
+/// Number and interval of the checks that determine whether a process or its child keeps a
+/// connection that both have.
 const PARENT_CHILD_RETRIES: (usize, Duration) = (20, Duration::from_micros(30));
 /// Index in [`RETRY_DELAYS`] of the first delay after the frequent checks.
 const SLOW_RETRY_INDEX: usize = 5;
@@ -85,7 +85,7 @@ impl Eq for PendingLookup {}
 
 impl PendingLookup {
     /// Creates a lookup without results. If the start of the connection was not captured, the first
-    /// check follows after a delay, by which time there can be BPF events for the connection.
+    /// check is delayed, because BPF events for the connection can arrive in the meantime.
     pub(super) fn new(
         request: LookupRequest,
         initial_delay: Duration,
@@ -119,7 +119,7 @@ impl PendingLookup {
         self.accept_checks + self.handoff_checks == 0 && self.accept_delay.is_none()
     }
 
-    /// True if a child of this process can have inherited the connection.
+    /// True if a child of this process may have inherited the connection.
     pub(super) fn can_be_inherited_from(&self, pid: u32) -> bool {
         let mut processes = match self.is_accepted {
             true => self.holders.iter(),

@@ -23,8 +23,8 @@ pub(super) struct ProcCache {
     seen_sockets: HashMap<u32, (u32, u32)>,
     /// Descriptors of the sockets that were found, by inode.
     descriptors: HashMap<u32, u32>,
-    /// Descriptor of the last socket that was found: processes of one kind usually use the same
-    /// descriptor.
+    /// Descriptor of the last socket that was found: similar processes usually have their sockets
+    /// at the same descriptor.
     usual_descriptor: u32,
     /// Processes pinned by the last scan.
     pinned: Vec<PinnedProcess>,
@@ -207,7 +207,7 @@ impl ProcCache {
         let (process, descriptor) = self.fork_snapshots.iter_mut().find_map(|snapshot| {
             let mut sockets = snapshot.sockets.iter();
             let index = sockets.position(|(_, other)| *other == inode)?;
-            // The snapshot is used once: later checks inspect the process again.
+            // Each socket in a snapshot is used once: later checks inspect the process again.
             let (descriptor, _) = snapshot.sockets.swap_remove(index);
             Some((Arc::clone(&snapshot.process), descriptor))
         })?;

@@ -14,12 +14,12 @@ use crate::host::listing::{self, Listed};
 use crate::process::{Match, Owner, Process};
 use crate::source::Stop;
 
-/// Maximum number of queued tasks; each process that waits for its description uses a file
-/// descriptor.
+/// Maximum number of queued tasks; each process that is queued for description keeps a file
+/// descriptor open.
 const MAX_QUEUED_TASKS: usize = 128;
 /// Duration of the pause after the CPU budget is exhausted.
 const THROTTLE_PAUSE: Duration = Duration::from_millis(20);
-/// Age after which a listener is looked up again: another process can have received the socket.
+/// Age after which a listener is looked up again: another process may have received the socket.
 const LISTENER_CACHE_TTL: Duration = Duration::from_millis(250);
 /// Maximum number of cached listening sockets.
 const MAX_CACHED_LISTENERS: usize = 4096;
@@ -59,8 +59,7 @@ impl ProcWorker {
                 while !budget.replenish(Instant::now()) && !stop.is_requested() {
                     std::thread::sleep(THROTTLE_PAUSE);
                 }
-                // The remaining tasks are dropped: a process that is still to be shown is described
-                // at that time.
+                // The remaining tasks are dropped: a process that is shown later is described then.
                 if stop.is_requested() {
                     break;
                 }

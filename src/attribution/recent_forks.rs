@@ -15,9 +15,9 @@ const MAX_PIDS_PER_SCAN: u32 = 1024;
 /// Recently forked processes.
 #[derive(Debug, Default)]
 pub(super) struct RecentForks {
-    /// The processes, the most recent first. Some can have exited.
+    /// The processes, the most recent first. Some may have exited.
     processes: VecDeque<RecentProcess>,
-    /// The source of fork events, if the kernel sends them, and the received events that are not
+    /// The source of fork events, if the kernel sends them, and the received events that were not
     /// taken so far.
     fork_events: Option<ForkEvents>,
     unread_forks: Vec<ForkEvent>,

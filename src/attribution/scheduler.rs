@@ -28,8 +28,8 @@ const EXTRA_HANDOFF_CHECKS: usize = 1;
 const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Processes requests until the capture is over. With BPF, `initial_delay` precedes the check for
-/// an accepting process, and the first check of a connection whose start was not captured: by then,
-/// there can be BPF events for the connection. Without BPF, the delay is zero.
+/// an accepting process, and the first check of a connection whose start was not captured: in the
+/// meantime, BPF events for the connection can arrive. Without BPF, the delay is zero.
 pub(super) fn run(
     table: &Arc<ConnectionTable>,
     receiver: &LookupReceiver,
@@ -154,8 +154,8 @@ fn unaccepted_sockets(resolver: &mut SocketResolver, due: &[PendingLookup]) -> V
     sockets
 }
 
-/// Looks up the listener; if the start of the connection was not captured, also both ends as they
-/// are now.
+/// Looks up the listener and, if the start of the connection was not captured, the present owners
+/// of both ends.
 fn start_lookup(
     table: &ConnectionTable,
     resolver: &mut SocketResolver,
@@ -256,7 +256,7 @@ fn check_responder(
             table.set_provisional_responder(request, owner);
         }
         ResponderLookup::NotAccepted(_) => {}
-        // The connection existed when its first packet was received, and is closed now.
+        // The kernel would have a socket for an open connection by now: this one is closed.
         ResponderLookup::NoConnection(_) if now().0 - request.time.0 > CONNECTION_SETUP_NS => {
             return false;
         }
@@ -265,7 +265,7 @@ fn check_responder(
     lookup.schedule_retry()
 }
 
-/// Checks which of a process and its child keeps a connection that both had at the last check.
+/// Checks whether a process or its child keeps a connection that both had at the last check.
 /// Returns true if another check is useful; `None` if this cannot be determined.
 fn check_parent_and_child(
     table: &ConnectionTable,
@@ -276,8 +276,8 @@ fn check_parent_and_child(
     let previous = lookup.holders.clone();
     let is_child =
         |process: &Arc<Process>| previous.iter().any(|other| other.pid == process.parent);
-    // If only the parent still has the connection, the child can have finished with it before the
-    // parent ran and closed it: then the parent closes it a moment later, too.
+    // If only the parent still has the connection, the child may have finished with it before the
+    // parent was scheduled. In this case, the parent closes it a moment later, too.
     let is_decided = holders.iter().all(is_child);
     if !is_decided && lookup.schedule_parent_child_check() {
         return Some(true);
@@ -299,8 +299,8 @@ fn check_parent_and_child(
     Some(!is_closed && lookup.schedule_retry())
 }
 
-/// Returns the evidence for processes that have a connection: listening processes accepted it, and
-/// it was passed on to other processes.
+/// Returns the evidence for processes that have a connection: `Acceptor` if the protocol is TCP and
+/// all of them listen, else `Socket`.
 fn responder_match(lookup: &PendingLookup, processes: &[Arc<Process>]) -> Match {
     let listens = |process: &Arc<Process>| contains_process(&lookup.listeners, process);
     match lookup.request.tuple.proto == TCP && processes.iter().all(listens) {

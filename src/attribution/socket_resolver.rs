@@ -41,8 +41,8 @@ pub(super) enum ResponderLookup {
 /// Processes that are searched for a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SearchScope {
-    /// Only the likely candidates: a scan of all processes takes as long as the lifetimes of ten
-    /// other clients.
+    /// Only the likely candidates: during a scan of all processes, ten other clients can start and
+    /// exit.
     Candidates,
     /// The likely candidates, and all processes if none of them has the socket.
     FirstHolder,
@@ -83,9 +83,9 @@ impl SocketResolver {
             })
     }
 
-    /// Looks up the originators of several connections among the likely candidates; `None` for
-    /// those that only a full scan could find, which would delay the other connections too much.
-    /// The state that can disappear soonest is read first.
+    /// Looks up the originators of several connections among the likely candidates. Returns `None`
+    /// for each connection that requires a full scan, because the scan would delay the others too
+    /// much. The state that can disappear soonest is read first.
     pub(super) fn originators_among_candidates(&mut self, tuples: &[Tuple]) -> Vec<Option<Owner>> {
         let sockets: Vec<Option<Listed>> = tuples.iter().map(|tuple| self.socket(tuple)).collect();
         let inodes = sockets.iter().flatten().map(|socket| socket.inode);
@@ -99,7 +99,7 @@ impl SocketResolver {
             .collect()
     }
 
-    /// Returns the socket of a connection at `tuple.src`.
+    /// Returns the socket at the `tuple.src` end of a connection.
     pub(super) fn socket(&self, tuple: &Tuple) -> Option<Listed> {
         let found = self.sockets.find(tuple.proto, tuple.src, tuple.dst);
         let is_own = |socket: &Listed| socket.is_of(tuple.src, tuple.dst);
@@ -133,14 +133,14 @@ impl SocketResolver {
         Ok(self.owner_from_holders(vec![creator], socket))
     }
 
-    /// True if the packet's sender still has this socket.
+    /// True if the socket at `tuple.src` still exists and has this inode.
     fn has_socket(&self, tuple: &Tuple, inode: u32) -> bool {
         self.socket(tuple)
             .is_some_and(|socket| socket.inode == inode)
     }
 
-    /// Looks up the responder of a connection that has just started, as far as possible: the
-    /// connection can be passed on later.
+    /// Looks up the responder of a connection for the first time. The connection can still be
+    /// passed on to another process later.
     pub(super) fn initial_responder(&mut self, tuple: &Tuple, scope: SearchScope) -> Owner {
         let listeners = self.listening_owner(tuple).map(|owner| owner.processes);
         let listeners = listeners.unwrap_or_default();
@@ -178,8 +178,8 @@ impl SocketResolver {
         self.proc_cache.recent_forks.fork_events()
     }
 
-    /// Scans the processes of new fork events whose parents listen or are relevant. Returns the
-    /// parents of the scanned processes that have sockets.
+    /// Scans each newly forked process whose parent listens or is relevant. Returns the parents of
+    /// the scanned processes that have sockets.
     pub(super) fn snapshot_forks(&mut self, is_relevant: impl Fn(u32) -> bool) -> Vec<u32> {
         let mut parents = Vec::new();
         for fork in self.proc_cache.recent_forks.take_forks() {
@@ -193,9 +193,9 @@ impl SocketResolver {
         parents
     }
 
-    /// Looks up the responder of a connection. The listening processes are checked first, and
-    /// others if the scope includes a handoff. `socket` is the responder's socket if it was already
-    /// looked up.
+    /// Looks up the responder of a connection. The listening processes are checked first, then the
+    /// other processes in the scope. `socket` is the responder's socket if it was already looked
+    /// up.
     pub(super) fn responder(
         &mut self,
         tuple: &Tuple,
@@ -238,8 +238,8 @@ impl SocketResolver {
         )
     }
 
-    /// Returns the processes in `previous` that still have a socket, which they shared by fork(2);
-    /// `None` if the descriptor of the socket is no longer cached.
+    /// Returns the processes in `previous` that still have a socket that they shared through
+    /// fork(2); `None` if the descriptor of the socket is no longer cached.
     pub(super) fn remaining_holders(
         &mut self,
         previous: &[Arc<Process>],
@@ -253,7 +253,7 @@ impl SocketResolver {
         Some(holders.collect())
     }
 
-    /// Returns the owner of the listening socket for a connection, which can be accepted or not.
+    /// Returns the owner of the listening socket for a connection, accepted or not.
     pub(super) fn listening_owner(&mut self, tuple: &Tuple) -> Option<Owner> {
         let socket = self.sockets.listening(tuple)?;
         Some(self.listener(&socket))

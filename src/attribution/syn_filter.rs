@@ -54,7 +54,7 @@ impl SynFilter {
     }
 }
 
-/// Writes an Ethernet frame with a SYN (RFC 791, RFC 8200, RFC 9293), without checksums and
+/// Writes an Ethernet frame with a SYN (RFC 791, RFC 8200, RFC 9293), without checksums or
 /// options.
 fn write_syn(tuple: &Tuple, frame: &mut Vec<u8>) {
     frame.clear();

@@ -21,7 +21,7 @@ impl TaskCache {
     /// Returns the process of an event, if it is cached.
     pub(super) fn cached(&self, task: &TaskInfo) -> Option<Arc<Process>> {
         let cached = self.processes.get(&(task.pid, task.start_time_ns))?;
-        // The process can have executed another program since.
+        // The process may have executed another program since.
         (cached.comm == task.name).then(|| Arc::clone(cached))
     }
 

@@ -319,7 +319,7 @@ pub(super) struct FlowReportArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct FlowLimitArgs {
-    /// Track at most this many flows (about 600 bytes each); a new one evicts the least active
+    /// Track at most this many flows (600 bytes each); a new one evicts the least recently active
     #[arg(long, value_name = "FLOWS", default_value_t = FlowSettings::FLOWS.max_flows, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) max_flows: u32,
     /// Buffer at most this much out-of-order data per direction of a flow
@@ -382,7 +382,7 @@ fn possible_values(
     PossibleValuesParser::new(rows.map(|(name, about)| PossibleValue::new(name).help(about)))
 }
 
-/// Parses `10s`, `1m30s`, `500ms`; a plain number is seconds.
+/// Parses `10s`, `1m30s`, `500ms`; a plain number is in seconds.
 fn parse_duration(text: &str) -> Result<SignedDuration, String> {
     let parsed = match text.parse::<f64>() {
         Ok(seconds) => SignedDuration::try_from_secs_f64(seconds),

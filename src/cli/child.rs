@@ -26,7 +26,7 @@ pub(super) struct RunningChild(Option<JoinHandle<Option<ExitStatus>>>);
 
 /// Exit code of a command that cannot be run, as in shells (POSIX, XCU 2.8.2).
 const EXIT_CANNOT_RUN: u8 = 127;
-/// Added to the number of the signal that ended a command, as in shells.
+/// Added to the number of the signal that terminated a command, as in shells.
 const EXIT_SIGNAL_BASE: u8 = 128;
 
 /// Removes `--` and the command after it from the arguments of `lcap run`, so that clap does not
@@ -41,7 +41,7 @@ pub(super) fn split_off_command(args: &mut Vec<OsString>) -> Option<ChildCommand
     })
 }
 
-/// Parses the arguments between `run` and `--` as an lcap command line, and completes the command.
+/// Parses the arguments between `run` and `--` as an lcap command line, and sets `is_private`.
 /// With `--private`, first replaces this process with one inside new namespaces, and returns only
 /// if that fails.
 pub(super) fn prepare(run: &RunArgs, command: Option<ChildCommand>) -> Result<(Cli, ChildCommand)> {

@@ -78,7 +78,7 @@ struct DoctorReport<'a> {
 /// Style of the text report.
 struct DoctorStyle {
     is_coloured: bool,
-    /// True if the evidence of passed checks is also printed, in full length.
+    /// True if the evidence of passed checks is also printed, at full length.
     is_verbose: bool,
     /// Number of columns, if the report goes to a terminal.
     width: Option<usize>,

@@ -32,7 +32,8 @@ use child::ChildCommand;
 /// Minimum similarity (Jaro, 0 to 1) at which a word counts as a mistyped command.
 const MIN_SIMILARITY: f64 = 0.8;
 
-/// Runs the command line and returns its exit code: 0 done, 1 failed or damaged input, 2 usage.
+/// Runs the command line and returns its exit code: 0 success, 1 failure or damaged input, 2
+/// invalid usage. `lcap run` and `lcap doctor` have exit codes of their own.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args: Vec<OsString> = args.into_iter().collect();
     let child = child::split_off_command(&mut args);

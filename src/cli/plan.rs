@@ -1,4 +1,4 @@
-//! Validation of options into a [`Plan`]: conflicts are found before any file is created.
+//! Conversion of options into a valid [`Plan`]: conflicts are found before any file is created.
 
 use std::io::IsTerminal;
 use std::num::NonZero;

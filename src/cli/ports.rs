@@ -277,7 +277,7 @@ fn print_free_ports(range: Option<&filter::Ports>, format: ListFormat) -> Result
     Ok(u8::from(free.is_empty()))
 }
 
-/// Returns the first free port from `first` on that is outside the ephemeral range.
+/// Returns the first free port, starting at `first`, that is outside the ephemeral range.
 fn next_free_port(first: u16) -> Option<u16> {
     let ephemeral = network_settings::read().ephemeral_ports;
     let is_ephemeral =

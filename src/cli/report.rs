@@ -264,7 +264,7 @@ pub(super) fn clean_line(text: &str) -> String {
     clean(&text.replace('\n', "\\n").replace('\t', "\\t"))
 }
 
-/// Replaces control characters other than newlines, because a terminal would execute them.
+/// Replaces control characters other than newlines, because a terminal would interpret them.
 fn clean(text: &str) -> String {
     let printable = |c: char| match c.is_control() && c != '\n' {
         true => char::REPLACEMENT_CHARACTER,

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::pipeline::Totals;
 use crate::source::{Losses, Stop};
 
-/// Exit code of a program ended by SIGINT, as shells report it.
+/// Exit code of a program terminated by SIGINT, as shells report it.
 const EXIT_INTERRUPTED: i32 = 130;
 
 /// Starts a thread that handles signals until the program exits.

@@ -14,12 +14,12 @@ const UNITS: [(&str, u64); 10] = [
     ("b", 1),
 ];
 
-/// Parses a size; a plain number is bytes.
+/// Parses a size; a plain number is in bytes.
 pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
     parse_size(text, 1)
 }
 
-/// Parses a size; a plain number is KiB, as for tcpdump's `-B`.
+/// Parses a size; a plain number is in KiB, as for tcpdump's `-B`.
 pub(super) fn parse_kibibytes(text: &str) -> Result<u64, String> {
     parse_size(text, 1 << 10)
 }
@@ -40,7 +40,8 @@ fn parse_size(text: &str, default_unit: u64) -> Result<u64, String> {
     }
 }
 
-/// Formats a size in the largest binary unit that fits, with one decimal unless it is a multiple.
+/// Formats a size in the largest binary unit that fits, with one decimal unless it is a multiple
+/// of the unit.
 pub(super) fn format_size(bytes: u64) -> String {
     const STEPS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match STEPS.iter().find(|(_, step)| bytes >= *step) {

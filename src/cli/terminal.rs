@@ -2,7 +2,7 @@
 //! line (console_codes(4)).
 //!
 //! indicatif pads the line that it draws with spaces up to the right edge. When a terminal then
-//! echoes `^C`, the echo wraps to the next line, and in the end that line is cleared instead of the
+//! echoes `^C`, the echo wraps to the next line, and at the end that line is cleared instead of the
 //! status line. Therefore the padding is omitted here, and every message to standard error clears
 //! the current line first.
 
@@ -129,7 +129,7 @@ impl Write for AboveTicker {
     }
 }
 
-/// Returns the size of standard error's terminal; some terminals report 0 instead.
+/// Returns the size of standard error's terminal, unless it reports 0, as some terminals do.
 fn size() -> Option<Winsize> {
     let size = tcgetwinsize(std::io::stderr()).ok()?;
     (size.ws_col > 0 && size.ws_row > 0).then_some(size)

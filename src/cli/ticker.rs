@@ -24,11 +24,11 @@ use crate::source::{Losses, Progress};
 pub(super) enum ProgressSource {
     /// A file is being read.
     File(Progress),
-    /// A device is being captured on.
+    /// Packets are being captured on a device.
     Device(Arc<Mutex<Losses>>),
 }
 
-/// Files below this size are read before other threads have started, in bytes.
+/// Smallest file read by several threads, in bytes. A smaller one is read before they have started.
 const MIN_PARALLEL_FILE_BYTES: u64 = 8 << 20;
 /// Default maximum number of threads: more would wait for the thread that restores the order.
 const MAX_DEFAULT_THREADS: NonZero<usize> = NonZero::<usize>::MIN.saturating_add(7);
@@ -67,7 +67,7 @@ pub(super) struct Ticker {
 
 /// Time between two updates of the status line.
 const DRAW_INTERVAL: Duration = Duration::from_millis(100);
-/// Files below this size are read too quickly for a progress bar, in bytes.
+/// Smallest file with a progress bar, in bytes. A smaller one is read too quickly to need one.
 const MIN_PROGRESS_FILE_BYTES: u64 = 64 << 20;
 
 impl Ticker {

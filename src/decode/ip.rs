@@ -171,7 +171,7 @@ impl<A> IpDatagram<'_, A> {
                     let header = header.map_err(|_| DecodeProblem::TruncatedIp)?;
                     let offset = u32::from(header.fragment_offset().value()) * 8;
                     let more = header.more_fragments();
-                    // An atomic fragment, the whole datagram, is not treated as one (RFC 6946).
+                    // An atomic fragment is a whole datagram: no fragment is recorded (RFC 6946).
                     if offset != 0 || more {
                         let id = header.identification();
                         self.fragment = Some(Fragment {

@@ -55,7 +55,8 @@ fn network_layer_uncommon(link: LinkType, bytes: &[u8]) -> DecodeResult<(Network
     }
 }
 
-/// Skips VLAN tags and SNAP headers from an EtherType to the network layer.
+/// Skips VLAN tags and SNAP headers, starting at an EtherType, and returns the network layer after
+/// them with its offset in bytes.
 fn follow_ether_type(
     bytes: &[u8],
     mut kind: u16,

@@ -1,6 +1,7 @@
-//! Decoder from frames to packets, the only user of etherparse.
+//! Decoding of frames into packets; the only module that uses etherparse.
 //!
-//! Decoding cannot fail: a frame that cannot be decoded results in a [`DecodeProblem`].
+//! Decoding never returns an error: a frame that cannot be decoded results in a packet with a
+//! [`DecodeProblem`].
 //!
 //! Header lengths are trusted only up to the end of the frame: `len` is the length according to the
 //! IP header, limited to the length on the wire; `bytes` is the captured part. An IPv4 total length

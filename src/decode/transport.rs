@@ -173,7 +173,7 @@ fn parse_udp(payload: Payload<'_>) -> DecodeResult<Payload<'_>> {
     let header =
         UdpHeaderSlice::from_slice(payload.bytes).map_err(|_| DecodeProblem::TruncatedTransport)?;
     let len = match u32::from(header.length()) {
-        // A jumbogram (RFC 2675 section 4), or a segment subject to segmentation offload.
+        // A jumbogram (RFC 2675 section 4), or a datagram subject to segmentation offload.
         0 => payload.len,
         len => len.min(payload.len),
     };

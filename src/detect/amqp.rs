@@ -12,7 +12,7 @@ pub(super) const DETECTOR: Detector = Detector {
 };
 
 fn detect(opening: &Opening) -> DetectorVerdict {
-    // First byte of a protocol header, of a method frame of 0-9-1, or of a frame of 1.0.
+    // First bytes of responses: a protocol header, a method frame of 0-9-1, a frame of 1.0.
     if opening.orig.is_empty() {
         return response_only(opening.resp, b"A\x01\x00").verdict();
     }
@@ -37,7 +37,7 @@ fn version(orig: &[u8]) -> ParseResult<&'static [u8]> {
         [1, 1, 0, 9] => b"0-9",
         [1, 1, 8, 0] => b"0-8",
         [1, 1, 0, 10] => b"0-10",
-        // Protocol IDs: plain, within TLS, with SASL.
+        // Protocol IDs: AMQP, TLS, SASL.
         [0 | 2 | 3, 1, 0, 0] => b"1.0",
         _ => return Err(ParseError::Mismatch),
     })

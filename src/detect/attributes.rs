@@ -264,8 +264,8 @@ mod tests {
             let expected: Vec<_> = first.into_iter().chain([("last", "1")]).collect();
             assert_eq!(attributes.iter().collect::<Vec<_>>(), expected);
             assert_eq!(attributes.to_string(), format!("{value} 1").trim_start());
-            let is_short = matches!(attributes.values, PackedValues::Inline(..));
-            assert_eq!(is_short, len < FIRST_HEAP_LEN, "{len}");
+            let is_inline = matches!(attributes.values, PackedValues::Inline(..));
+            assert_eq!(is_inline, len < FIRST_HEAP_LEN, "{len}");
         }
     }
 }

@@ -26,8 +26,8 @@ impl ParseError {
 }
 
 /// Returns the error for a response without a request, in a protocol in which the originator sends
-/// first: [`ParseError::Incomplete`] (the request can still arrive) if the response starts with one
-/// of `first_bytes`, otherwise [`ParseError::Mismatch`].
+/// first: [`ParseError::Incomplete`] (the request can still arrive) if the response is empty or
+/// starts with one of `first_bytes`, otherwise [`ParseError::Mismatch`].
 pub(super) fn response_only(resp: &[u8], first_bytes: &[u8]) -> ParseError {
     match resp.first() {
         Some(first) if !first_bytes.contains(first) => ParseError::Mismatch,

@@ -270,8 +270,7 @@ impl<'a> DnsSections<'a> {
     }
 }
 
-/// Accepts the classes Internet, Chaos, Hesiod, none and any; multicast DNS uses the highest bit
-/// as a flag.
+/// Accepts the classes IN, CH, HS, NONE and ANY; multicast DNS uses the highest bit as a flag.
 fn check_class(class: u16) -> ParseResult<()> {
     match class & 0x7fff {
         1 | 3 | 4 | 254 | 255 => Ok(()),

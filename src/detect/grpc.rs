@@ -67,7 +67,7 @@ fn parse_call(opening: &Opening) -> ParseResult<DetectorVerdict> {
 /// ```text
 ///  0        3      4       5        9
 /// ├────────┼──────┼───────┼────────┼─────────────────────────────────────────
-/// │ length │ kind │ flags │ stream │ [pad length] [priority (5)] block [padding]
+/// │ length │ type │ flags │ stream │ [pad length] [priority (5)] block [padding]
 /// ```
 fn first_header_block<'a>(frames: &mut Cursor<'a>) -> ParseResult<&'a [u8]> {
     loop {

@@ -47,7 +47,7 @@ pub(super) fn after_settings<'a>(opening: &Opening<'a>) -> ParseResult<(Cursor<'
 /// ```text
 ///  0        3      4       5        9
 /// ├────────┼──────┼───────┼────────┼───
-/// │ length │ kind │ flags │ stream │ 6 bytes for each setting
+/// │ length │ type │ flags │ stream │ 6 bytes for each setting
 /// ```
 fn first_settings_len(cursor: &mut Cursor) -> ParseResult<usize> {
     let len = cursor.u24()?;

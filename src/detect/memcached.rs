@@ -170,7 +170,7 @@ fn has_valid_arguments(line: &[u8], arguments: &[u8]) -> bool {
 /// ```text
 ///  0       1         2            4              5      6         8             12       16
 /// ├───────┼─────────┼────────────┼──────────────┼──────┼─────────┼─────────────┼────────┼─────────
-/// │ magic │ command │ key length │ extra length │ kind │ vbucket │ body length │ opaque │ CAS (8)
+/// │ magic │ command │ key length │ extra length │ type │ vbucket │ body length │ opaque │ CAS (8)
 /// ```
 fn binary_request(opening: &Opening) -> ParseResult<&'static [u8]> {
     if !matches!(opening.resp, [] | [RESPONSE_MAGIC, ..]) {
@@ -195,8 +195,8 @@ fn binary_request(opening: &Opening) -> ParseResult<&'static [u8]> {
     Ok(name)
 }
 
-/// Returns the name of a command, the valid lengths of its extras, and true if a key is required,
-/// false if a key is invalid, `None` if a key is optional.
+/// Returns the name of a command, the valid lengths of its extras, and the rule for its key:
+/// `Some(true)` if a key is required, `Some(false)` if it is not allowed, `None` if it is optional.
 fn binary_command(code: u8) -> Option<(&'static [u8], &'static [u8], Option<bool>)> {
     Some(match code {
         0x00 | 0x09 | 0x0c | 0x0d => (b"get", &[0], Some(true)),

@@ -65,8 +65,8 @@ fn command<'a>(opening: &Opening<'a>) -> ParseResult<&'a [u8]> {
     }
 }
 
-/// Parses the sections of `OP_MSG` and returns the command. A section is a 0 and a document, or a
-/// 1, a length and a list of documents.
+/// Parses the sections of `OP_MSG` and returns the command. A section is a 0 followed by a
+/// document, or a 1 followed by a length and a list of documents.
 fn op_msg(mut cursor: Cursor<'_>, max_len: u32) -> ParseResult<&[u8]> {
     if cursor.u32_le()? & !DEFINED_MSG_FLAGS != 0 {
         return Err(ParseError::Mismatch);
@@ -117,7 +117,7 @@ fn op_compressed(mut cursor: Cursor) -> ParseResult<()> {
 /// ```text
 ///  0        4      5
 /// ├────────┼──────┼──────────────
-/// │ length │ kind │ name NUL value …
+/// │ length │ type │ name NUL value …
 /// ```
 fn first_element_name(mut document: Cursor<'_>, max_len: u32) -> ParseResult<&[u8]> {
     let len = document.u32_le()?;

@@ -15,7 +15,7 @@ const CONNECT: u8 = 0x10;
 /// First bytes of CONNACK, and of AUTH, which a server of version 5.0 can send before CONNACK.
 const RESPONSE_TYPES: [u8; 2] = [0x20, 0xf0];
 
-/// Bit that bridges (Mosquitto and others) set in the protocol level.
+/// Bit of the protocol level that is set by bridges (Mosquitto and others).
 const BRIDGE_BIT: u8 = 0x80;
 
 fn detect(opening: &Opening) -> DetectorVerdict {

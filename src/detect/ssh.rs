@@ -37,8 +37,8 @@ fn detect(opening: &Opening) -> DetectorVerdict {
     }
 }
 
-/// Returns true once the line of one side is certainly SSH, and the name of the side's software
-/// once it was captured completely.
+/// Returns true if the line of one side is certainly SSH, and the name of that side's software if
+/// it was captured completely.
 ///
 /// ```text
 /// SSH-2.0-OpenSSH_9.2p1 Debian-2 CR LF

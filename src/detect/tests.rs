@@ -184,7 +184,7 @@ fn no_other_detector_accepts_a_case() {
     }
 }
 
-/// For every pair of prefixes, the detector of the expected service does not rule it out, and a
+/// For every pair of prefixes, the detector of the expected service does not reject them, and a
 /// final result is the expected service.
 #[test]
 fn no_prefix_of_a_case_is_rejected() {

@@ -150,7 +150,7 @@ fn hello<'a>(
 /// ```text
 ///  0      1       2       3        5
 /// ├──────┼───────┼───────┼────────┼──────────
-/// │ kind │ major │ minor │ length │ fragment
+/// │ type │ major │ minor │ length │ fragment
 /// ```
 fn reassemble_handshake(
     records: &[u8],
@@ -185,14 +185,15 @@ fn handshake_fragment<'a>(cursor: &mut Cursor<'a>) -> ParseResult<&'a [u8]> {
 /// ```text
 ///  0      1        4         6        38
 /// ├──────┼────────┼─────────┼────────┼─────────────┬─────────────────────┬─────────────┬───
-/// │ kind │ length │ version │ random │ session (1) │ client: ciphers (2) │ methods (1) │
+/// │ type │ length │ version │ random │ session (1) │ client: ciphers (2) │ methods (1) │
 /// │      │        │         │        │             │ server: cipher [2]  │ method [1]  │
 ///
 /// ┬────────────────┐
 /// │ extensions (2) │
 /// ```
 ///
-/// In parentheses is the size of the length field before an item, in brackets the size of the item.
+/// The number in parentheses is the size of the length field before an item; the number in brackets
+/// is the size of the item.
 fn parse_hello<'a>(kind: u8, mut cursor: Cursor<'a>) -> ParseResult<TlsHello<'a>> {
     cursor.literal(&[kind, 0])?;
     let len = cursor.u16()?;

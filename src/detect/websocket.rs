@@ -1,4 +1,4 @@
-//! WebSocket (RFC 6455): a GET request to upgrade the connection, and the response 101.
+//! WebSocket (RFC 6455): a GET request to upgrade the connection, and the 101 response.
 
 use super::cursor::{Cursor, ParseError, ParseResult};
 use super::{Detector, DetectorVerdict, MAX_OPENING_LEN, Opening, ServiceAttributes, http};

@@ -1,4 +1,4 @@
-//! IPv4 and IPv6 servers of the same name, and the server that answers (RFC 6724, ipv6(7)).
+//! IPv4 and IPv6 servers for the same host name, and the server that answers (RFC 6724, ipv6(7)).
 
 use super::facts::PortFacts;
 use super::finding::{CheckName, Finding};

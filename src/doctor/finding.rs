@@ -2,7 +2,7 @@
 
 pub(super) use crate::source::live::shell_quote;
 
-/// The result of a check.
+/// One result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The name of the check.

@@ -117,7 +117,7 @@ fn failed_resolution(error: String) -> NameResolution {
 fn probe_addresses(facts: &PortFacts) -> Vec<OpenProbe> {
     let mut addresses = facts.resolved.addresses.clone();
     if addresses.is_empty() && facts.target.is_localhost() {
-        // A broken `localhost` still refers to these addresses.
+        // These addresses are probed even if `localhost` does not resolve.
         addresses = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     }
     addresses.truncate(MAX_PROBED_ADDRESSES);
@@ -173,7 +173,7 @@ fn add_process_facts(facts: &mut PortFacts, probes: &[OpenProbe]) {
         .chain(answering);
     let mut servers = server_processes(serving, &facts.holders);
     if servers.is_empty() {
-        // No process listens on the port; the user may have mistyped a similar one.
+        // No process listens on the port; the user may have meant a similar one.
         let similar = similar_ports::listeners(&facts.all_listeners, facts.target.port);
         let others = server_processes(similar.into_iter(), &facts.holders);
         facts.config_searches = search_configs(&others);

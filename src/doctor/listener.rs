@@ -200,12 +200,12 @@ fn check_other_address(facts: &PortFacts) -> Option<Finding> {
         other.local, facts.target
     );
     let reach = ports::reachability(other, &facts.interfaces);
-    let host = other.local;
+    let endpoint = other.local;
     Some(
         CHECK
             .problem("other-address", message)
             .with_evidence(format!("{} can be reached from {reach}", other.local))
-            .with_remedy(format!("lcap doctor {host}")),
+            .with_remedy(format!("lcap doctor {endpoint}")),
     )
 }
 

@@ -162,7 +162,7 @@ fn check_hosts_file(facts: &PortFacts) -> Option<Finding> {
 }
 
 fn check_localhost(facts: &PortFacts) -> Finding {
-    let names = &facts.localhost;
+    let resolved = &facts.localhost;
     let lines = facts.hosts_file.as_deref().unwrap_or_default();
     let named = lines.iter().filter(|line| line.has_name("localhost"));
     let mut evidence: Vec<String> = named
@@ -174,8 +174,8 @@ fn check_localhost(facts: &PortFacts) -> Finding {
     if let Some(sources) = &facts.nss_sources {
         evidence.push(format!("/etc/nsswitch.conf: hosts: {sources}"));
     }
-    if names.addresses.is_empty() {
-        let reason = names
+    if resolved.addresses.is_empty() {
+        let reason = resolved
             .error
             .as_deref()
             .unwrap_or("the lookup returned no addresses");
@@ -189,9 +189,9 @@ fn check_localhost(facts: &PortFacts) -> Finding {
                 "echo '127.0.0.1 localhost' | sudo tee -a {HOSTS_FILE}"
             ));
     }
-    let all: Vec<String> = names.addresses.iter().map(ToString::to_string).collect();
+    let all: Vec<String> = resolved.addresses.iter().map(ToString::to_string).collect();
     let all = all.join(", then ");
-    match names
+    match resolved
         .addresses
         .iter()
         .find(|address| !address.is_loopback())

@@ -45,7 +45,7 @@ enum ConditionMatch {
     Unknown,
 }
 
-/// Limit of nested jumps, the same as in the kernel (`NFT_JUMP_STACK_SIZE`).
+/// Maximum depth of nested jumps, the same as in the kernel (`NFT_JUMP_STACK_SIZE`).
 const MAX_JUMP_DEPTH: usize = 16;
 
 /// Traces a TCP connection of this machine to itself: out on the loopback and in again.
@@ -169,7 +169,7 @@ fn traverse_hook(
     true
 }
 
-/// Evaluates a chain and returns the action that it decides; none if no rule decides.
+/// Evaluates a chain and returns its terminating action, if any.
 fn evaluate_chain(
     chain: &Chain,
     chains: &[Chain],

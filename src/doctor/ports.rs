@@ -121,13 +121,13 @@ pub fn reachability(socket: &Listed, interfaces: &[HostInterface]) -> Reachabili
     if local.is_loopback() || bound.is_some_and(|interface| interface.is_loopback) {
         return Reachability::ThisMachine;
     }
-    let is_open = |interface: &&HostInterface| {
+    let is_candidate = |interface: &&HostInterface| {
         interface.is_up
             && !interface.is_loopback
             && (socket.interface == 0 || interface.index == socket.interface)
     };
     let mut networks = Vec::new();
-    for interface in interfaces.iter().filter(is_open) {
+    for interface in interfaces.iter().filter(is_candidate) {
         let reached = interface.addresses.iter().filter(|(address, _)| {
             // A multicast group is received on every interface.
             socket.takes(*address) || local.is_multicast() && local.is_ipv4() == address.is_ipv4()

@@ -161,7 +161,7 @@ fn timeout_finding(facts: &PortFacts, probe: &ProbeResult) -> Finding {
             facts.listen_overflows
         ));
     }
-    // The kernel reduces the backlog that a server requests to net.core.somaxconn.
+    // The kernel caps the backlog requested by the server at net.core.somaxconn.
     match facts.settings.max_backlog {
         Some(max) if max == server.send_queue => finding
             .with_evidence(format!("net.core.somaxconn limits the backlog to {max}"))
@@ -209,7 +209,7 @@ fn watch_findings(facts: &PortFacts) -> Vec<Finding> {
         let message = format!("no traffic on port {port} in {seconds} s");
         return vec![CHECK.note("seen-nothing", message)];
     }
-    let with_end = |ending, code, verb: &str| {
+    let with_end = |ending, code, label: &str| {
         let lines: Vec<String> = watch
             .flows
             .iter()
@@ -218,7 +218,7 @@ fn watch_findings(facts: &PortFacts) -> Vec<Finding> {
             .collect();
         let omitted = watch.omitted_flows[ending as usize];
         let count = pluralize(lines.len() + omitted, "connection");
-        let message = format!("in {seconds} s on port {port}: {count} {verb}");
+        let message = format!("in {seconds} s on port {port}: {count} {label}");
         let finding = match ending {
             WatchedFlowEnd::Other => CHECK.ok(code, message),
             // One-way UDP protocols, such as statsd or syslog, have no answers.

@@ -26,9 +26,9 @@ pub struct SelfFacts {
     pub capture_remedy: Option<String>,
     /// The error of the test capture; none if the capture started or is not permitted.
     pub capture_error: Option<String>,
-    /// The reason error BPF is unavailable; none if the kernel reports connections through BPF.
+    /// The reason why BPF is unavailable; none if the kernel reports connections through BPF.
     pub bpf_error: Option<String>,
-    /// The reason error the kernel does not list its sockets.
+    /// The reason why the kernel does not list its sockets.
     pub sockets_error: Option<String>,
     /// The interfaces of this network namespace.
     pub interfaces: Vec<HostInterface>,
@@ -40,7 +40,7 @@ pub struct SelfFacts {
 
 /// Collects the facts and starts a short test capture.
 pub fn inspect() -> SelfFacts {
-    let missing = live::setcap_command();
+    let capture_remedy = live::setcap_command();
     let interfaces = addresses::all().unwrap_or_default();
     let lo = interfaces.iter().find(|interface| interface.is_loopback);
     let device = lo.map_or("lo", |lo| lo.name.as_str()).to_owned();
@@ -61,11 +61,11 @@ pub fn inspect() -> SelfFacts {
     };
     SelfFacts {
         capabilities: capabilities::read(),
-        capture_error: match missing {
+        capture_error: match capture_remedy {
             None => open_capture().err(),
             Some(_) => None,
         },
-        capture_remedy: missing,
+        capture_remedy,
         bpf_error: SocketEvents::open().err().map(|error| error.to_string()),
         sockets_error: listing::listening().err().map(|error| error.to_string()),
         interfaces,

@@ -1,4 +1,4 @@
-//! The verdict: the finding that summarizes all others.
+//! The verdict: the finding that summarises all others.
 
 use super::{Finding, Severity};
 

@@ -20,11 +20,11 @@ pub struct Filter {
     /// True if the filter may reject packets; precomputed, because it is tested for every packet.
     is_selective: bool,
     ports: Option<Ports>,
-    /// Matches the packets whose ports must be checked again. Set if the kernel checks the ports,
-    /// which is exact for all packets that this program does not match.
+    /// Matches the packets whose ports must be checked again. Set if the kernel checks the ports;
+    /// its check is exact for all packets that this program does not match.
     recheck_program: Option<BpfProgram>,
     expression: Option<String>,
-    /// Program compiled from the expression for each link type so far; `None` if the expression is
+    /// Programs compiled from the expression so far, one per link type; `None` if the expression is
     /// not valid for the link type.
     programs: Vec<(LinkType, Option<BpfProgram>)>,
     /// Number of frames for whose link type the expression is not valid.
@@ -271,13 +271,13 @@ impl Filter {
 /// Returns true if the source or destination port is in the set. For an ICMP error, the ports of
 /// the quoted packet are tested.
 fn has_matching_port(packet: &Packet, ports: &Ports) -> bool {
-    let own_ports = match packet.body {
+    let tested_ports = match packet.body {
         Body::Icmp { proto, payload, .. } => {
             quoted_tuple(proto, payload).map(|tuple| (tuple.src.port(), tuple.dst.port()))
         }
         _ => packet.ports(),
     };
-    own_ports.is_some_and(|(src, dst)| ports.contains(src) || ports.contains(dst))
+    tested_ports.is_some_and(|(src, dst)| ports.contains(src) || ports.contains(dst))
 }
 
 /// Returns the error for an expression that cannot be used, with the reason.

@@ -5,7 +5,7 @@ use super::key::{Directionality, address_words};
 use super::server_ports;
 use crate::packet::{Body, Brief, Packet, TcpFlags, Tuple, UDP};
 
-/// Error for a packet of a flow whose transport header is truncated or invalid.
+/// Error for a packet whose transport header is truncated or invalid.
 pub(super) struct UnreadableHeader;
 
 /// Returns the headers of a packet that contains `body`, and the directionality of its flow; `None`

@@ -1,4 +1,4 @@
-//! Outcome of a flow: Zeek's `conn_state`, and a short sentence for people, with its evidence.
+//! Outcome of a flow: Zeek's `conn_state`, and a short description with its evidence.
 //!
 //! Both are derived from the packets of the two sides and their final states (Zeek,
 //! scripts/base/protocols/conn/main.zeek; RFC 9293 section 3.6).
@@ -139,7 +139,7 @@ fn has_any(history: &[u8], letters: &[u8]) -> bool {
     history.iter().any(|letter| letters.contains(letter))
 }
 
-/// Outcome of a flow. Its `Display` form is a short sentence: `reset by the server after 12 ms`.
+/// Outcome of a flow. Its `Display` form is a short phrase: `reset by the server after 12 ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
     /// Type of outcome.

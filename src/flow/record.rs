@@ -39,7 +39,7 @@ pub struct FlowRecord {
     pub sides: [SideRecord; 2],
     /// Zeek's `conn_state`.
     pub conn_state: ConnState,
-    /// Outcome as a short sentence, with its evidence.
+    /// Outcome as a short phrase, with its evidence.
     pub outcome: Outcome,
     /// Event letters (Zeek's `history`).
     pub history: History,

@@ -84,8 +84,8 @@ impl FlowTable {
     }
 
     /// Creates an empty table for a subset of the flows. The table numbers its flows separately,
-    /// and otherwise emits the same events for them as a table for all flows, while all subsets
-    /// together stay below the settings' `max_flows` and `max_buffered_bytes`.
+    /// and otherwise emits the same events for them as a table for all flows, provided that all
+    /// subsets together stay below the settings' `max_flows` and `max_buffered_bytes`.
     pub fn with_lanes(settings: FlowSettings, lanes: Lanes) -> FlowTable {
         FlowTable {
             settings,

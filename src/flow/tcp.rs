@@ -22,7 +22,7 @@ use super::side::{EndpointState, TrackedSide};
 use super::tracked_flow::TrackedFlow;
 use crate::packet::{Payload, Tcp, TcpFlags};
 
-/// Maximum distance of a SYN or RST of the connection from the expected sequence number.
+/// Maximum distance from the expected sequence number for a SYN or RST of the same connection.
 const MAX_SEQ_JUMP: SeqOffset = 1 << 20;
 
 /// Receiver of the reassembled streams, and the reassembly options.
@@ -179,8 +179,8 @@ fn locate_segment(
     };
     if len <= 1 && segment.is_plain() {
         segment.is_keep_alive = start == expected - 1 && expected > 0;
-        let is_closed = other.window == 0 && other.traffic.pkts > 0;
-        segment.is_window_probe = len == 1 && start == expected && is_closed;
+        let is_zero_window = other.window == 0 && other.traffic.pkts > 0;
+        segment.is_window_probe = len == 1 && start == expected && is_zero_window;
     }
     segment
 }
@@ -303,7 +303,7 @@ fn apply_ack(
     ack
 }
 
-/// Advances the end of the sent data, or records a retransmission if a data segment does not.
+/// Advances the end of the sent data, or records a retransmission if a data segment does not do so.
 #[inline]
 fn advance(flow: &mut TrackedFlow, side: Side, segment: &StreamSegment) {
     let own = &mut flow.sides[side as usize];
@@ -345,7 +345,7 @@ fn count_acked_unseen(flow: &mut TrackedFlow, sender: Side, acknowledged: SeqOff
     }
 }
 
-/// Counts missing bytes, only of established connections: other sequence numbers are unreliable.
+/// Counts missing bytes of established connections; others have unreliable sequence numbers.
 #[cold]
 fn count_missed(flow: &mut TrackedFlow, sender: Side, missed: u64, pieces: u32) {
     if flow.sides.iter().all(TrackedSide::is_established_or_closed) {

@@ -125,7 +125,7 @@ impl TrackedFlow {
         streams.sum::<u64>() + self.detection.buffered_bytes()
     }
 
-    /// Returns the timeout class of its current state.
+    /// Returns the timeout class for the flow's current state.
     #[inline]
     pub(super) fn current_timeout_class(&self) -> TimeoutClass {
         use EndpointState::{Closed, Inactive, Partial, Reset};

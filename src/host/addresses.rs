@@ -16,7 +16,7 @@ pub struct HostInterface {
     pub name: String,
     /// True if the interface is up.
     pub is_up: bool,
-    /// True if the interface carries traffic of this machine to itself.
+    /// True if the interface carries traffic from this machine to itself.
     pub is_loopback: bool,
     /// The addresses, each with its prefix length in bits.
     pub addresses: Vec<(IpAddr, u8)>,

@@ -38,9 +38,9 @@ const MAX_DEPTH: usize = 3;
 const MAX_FILES: usize = 200;
 const MAX_DIRECTORIES: usize = 200;
 const MAX_DIRECTORY_ENTRIES: usize = 10_000;
-/// The size of the largest file that is read, in bytes.
+/// Maximum size of a file, in bytes; larger files are skipped.
 const MAX_FILE_BYTES: u64 = 256 << 10;
-/// The limit for the size of all files together, in bytes.
+/// Maximum size of all files together, in bytes.
 const MAX_TOTAL_BYTES: u64 = 8 << 20;
 const MAX_MENTIONS: usize = 50;
 /// Longer lines are truncated to this number of characters.
@@ -219,9 +219,9 @@ fn find_ports(line: &str) -> Vec<u16> {
         }
         let before = at.checked_sub(1).map(|before| bytes[before]);
         let after = bytes.get(at + len);
-        let is_part =
+        let in_token =
             |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80 || b"_.".contains(&byte);
-        let is_whole = !before.is_some_and(is_part) && !after.is_some_and(|&byte| is_part(byte));
+        let is_whole = !before.is_some_and(in_token) && !after.is_some_and(|&byte| in_token(byte));
         // 127.0.0.1:62893, localhost:62893, [::1]:62893, and container mappings such as 8080:80.
         let follows_host = before == Some(b':')
             && at >= 2

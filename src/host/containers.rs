@@ -18,11 +18,11 @@ pub struct Container {
 }
 
 const DOCKER_CONTAINERS_DIR: &str = "/var/lib/docker/containers";
-/// The limit for the number of containers that are inspected.
+/// Maximum number of containers that are inspected.
 const MAX_CONTAINERS: usize = 500;
 
 /// Returns the containers that publish this port; empty if Docker is not installed or its directory
-/// cannot be read, which usually only root is permitted to do.
+/// cannot be read. Usually, only root can read the directory.
 pub fn publishing(port: u16) -> Vec<Container> {
     publishing_in(Path::new(DOCKER_CONTAINERS_DIR), port)
 }

@@ -13,7 +13,7 @@ pub struct Device {
     pub name: String,
     /// The description, if libpcap provides one.
     pub description: Option<String>,
-    /// True if the device carries traffic of this machine to itself.
+    /// True if the device carries traffic from this machine to itself.
     pub is_loopback: bool,
     /// The state flags, named as in tcpdump.
     pub states: Vec<&'static str>,

@@ -1,4 +1,5 @@
-//! Firewall rules, as listed by nft(8): nftables, and iptables if it is built on nftables.
+//! Firewall rules, as listed by nft(8): those of nftables, and those of iptables if it uses the
+//! nf_tables backend.
 
 mod legacy;
 mod nftables;

@@ -1,15 +1,15 @@
 //! Fork events of the kernel's process connector (Documentation/driver-api/connector.rst,
 //! linux/cn_proc.h).
 //!
-//! The kernel sends an event before the new process runs. Receiving events requires CAP_NET_ADMIN
-//! before Linux 6.6, and no privilege since then. It also requires the initial PID, user and
-//! network namespaces: no events arrive in the namespaces of a container.
+//! The kernel sends an event before the new process runs. Before Linux 6.6, receiving events
+//! requires CAP_NET_ADMIN; since then, it requires no privilege. The receiver must be in the
+//! initial PID, user and network namespaces: no events arrive in the namespaces of a container.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// The start of a process.
+/// The creation of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ForkEvent {
     /// The PID.
@@ -35,7 +35,7 @@ impl ForkEvents {
         use rustix::net::{AddressFamily, SocketFlags, SocketType};
         use rustix::net::{bind, netlink, socket_with};
         // In other namespaces the subscription succeeds, but no events arrive.
-        if !in_initial_namespaces()? {
+        if !can_receive_events()? {
             let message = "fork events are available only in the initial namespaces";
             return Err(io::Error::new(io::ErrorKind::Unsupported, message));
         }
@@ -95,9 +95,9 @@ impl ForkEvents {
     }
 }
 
-/// Returns true if this thread is in the initial namespaces, whose inodes are fixed
-/// (linux/proc_ns.h), and the kernel provides the process connector.
-fn in_initial_namespaces() -> io::Result<bool> {
+/// True if this thread is in the initial namespaces, whose inodes are fixed (linux/proc_ns.h), and
+/// the kernel provides the process connector.
+fn can_receive_events() -> io::Result<bool> {
     const INITIAL_NAMESPACES: [(&str, &str); 2] = [
         ("/proc/thread-self/ns/pid", "pid:[4026531836]"),
         ("/proc/thread-self/ns/user", "user:[4026531837]"),

@@ -52,7 +52,7 @@ pub fn find(inodes: &HashSet<u32>) -> Holders {
     holders
 }
 
-/// Returns the inodes of those sockets that a process has open.
+/// Returns those of `inodes` whose sockets a process has open.
 fn matching_sockets(handle: &ProcHandle, inodes: &HashSet<u32>) -> io::Result<HashSet<u32>> {
     let mut matching = HashSet::new();
     handle.for_each_socket(|_, inode| {

@@ -5,11 +5,11 @@
 pub struct NetworkSettings {
     /// The first and the last ephemeral port: the kernel assigns these ports to clients.
     pub ephemeral_ports: Option<(u16, u16)>,
-    /// The lowest port that can be bound without a privilege.
+    /// The lowest port that an unprivileged process can bind.
     pub unprivileged_port_start: Option<u16>,
     /// True if IPv6 is disabled on the loopback interface.
     pub is_ipv6_disabled: Option<bool>,
-    /// The limit for the backlog of a listening socket.
+    /// Maximum backlog of a listening socket.
     pub max_backlog: Option<u32>,
     /// Number of connections that arrived while a backlog was full, since the namespace was
     /// created.

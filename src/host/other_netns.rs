@@ -38,7 +38,7 @@ pub struct OtherNamespaces {
     pub hidden_processes: usize,
 }
 
-/// The limit for the number of namespaces that are searched.
+/// Maximum number of namespaces that are searched.
 const MAX_NAMESPACES: usize = 256;
 
 /// Returns the sockets that listen on this port in other namespaces.
@@ -50,7 +50,8 @@ pub fn listeners(port: u16) -> OtherNamespaces {
         match std::fs::read_link(format!("/proc/{pid}/ns/net")) {
             Ok(namespace) if Some(&namespace) == own_namespace.as_ref() => {}
             Ok(namespace) => {
-                // Kernel threads also have this link; /proc/PID/net is the initial namespace's.
+                // Kernel threads also have this link; their /proc/PID/net is that of the initial
+                // namespace.
                 namespaces.insert(namespace, pid);
             }
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {

@@ -7,7 +7,7 @@ pub enum TimeSlice {
     /// The kernel's default.
     Default,
     /// 0.1 ms, the shortest time slice. A thread with a short slice runs sooner: Linux 6.12 and
-    /// later preempt a thread with a longer slice for it.
+    /// later preempt a thread with a longer slice in favor of it.
     Short,
 }
 

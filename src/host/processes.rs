@@ -199,7 +199,7 @@ fn parse_stat(stat: &[u8], uid: u32) -> Option<ProcessIdentity> {
         .split_ascii_whitespace();
     let parent = fields.nth(1)?.parse().ok()?;
     let start_time = fields.nth(17)?.parse().ok()?;
-    // Field 38 is the signal that the parent receives on exit; -1 for a thread. The PID can have
+    // Field 38 is the signal that the parent receives on exit; -1 for a thread. The PID may have
     // been reused as the ID of a thread.
     let exit_signal: i32 = fields.nth(15)?.parse().ok()?;
     if exit_signal < 0 {

@@ -185,7 +185,7 @@ impl SocketEvents {
         })
     }
 
-    /// The descriptor that is readable while an event is pending.
+    /// Returns the descriptor, which is readable while an event is pending.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.events.as_fd()
     }

@@ -10,7 +10,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// The time limit for a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
-/// The limit for each output stream, in bytes: more than any of these commands usually prints.
+/// Maximum length of each output stream, in bytes: more than any of these commands usually prints.
 const MAX_OUTPUT_BYTES: u64 = 16 << 20;
 
 /// A running command.
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn output_missing_commands_and_timeouts_are_reported() {
+    fn output_timeouts_and_missing_commands_are_reported() {
         let running = spawn(Command::new("sh").args(["-c", "echo yes; echo no >&2; exit 3"]));
         let output = running.and_then(RunningCommand::wait).expect("output");
         assert_eq!((&output.stdout[..], &output.stderr[..]), ("yes\n", "no\n"));

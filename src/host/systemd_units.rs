@@ -17,7 +17,8 @@ pub struct SystemdUnit {
     pub state: Option<String>,
 }
 
-/// Unit directories, highest precedence first: a unit hides later units of the same name.
+/// Unit directories, highest precedence first: a unit overrides units with the same name in later
+/// directories.
 const UNIT_DIRECTORIES: [&str; 4] = [
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -26,11 +27,11 @@ const UNIT_DIRECTORIES: [&str; 4] = [
 ];
 /// Prefixes of the lines that can contain ports.
 const PORT_KEYS: [&str; 4] = ["Listen", "Exec", "Environment=", "X-"];
-/// The limit for the number of unit files that are read.
+/// Maximum number of unit files that are read.
 const MAX_UNIT_FILES: usize = 2000;
-/// The limit for the size of a unit file, in bytes; no real unit is this large.
+/// Maximum size of a unit file, in bytes; no real unit is this large.
 const MAX_UNIT_FILE_BYTES: u64 = 64 << 10;
-/// The limit for the number of units that are returned.
+/// Maximum number of units that are returned.
 const MAX_UNITS: usize = 8;
 
 /// Returns the units that mention this port.

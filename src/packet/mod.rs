@@ -27,7 +27,7 @@ pub struct Interface {
     pub description: Option<String>,
     /// Link type of its frames.
     pub link: LinkType,
-    /// Snap length: maximum number of bytes captured per frame; 0 if unlimited.
+    /// Snapshot length: maximum number of bytes captured per frame; 0 if unlimited.
     pub snap_len: u32,
     /// Resolution of its timestamps.
     pub resolution: Resolution,
@@ -220,7 +220,7 @@ pub struct Fragment {
 /// Data that a header announces, and its captured part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Payload<'a> {
-    /// Captured bytes; fewer than `len` if the snap length cut the frame.
+    /// Captured bytes; fewer than `len` if the snapshot length cut the frame.
     pub bytes: &'a [u8],
     /// Length on the wire, in bytes.
     pub len: u32,

@@ -24,7 +24,7 @@ pub struct TcpFlags(pub u16);
 impl TcpFlags {
     /// No more data from the sender.
     pub const FIN: TcpFlags = TcpFlags(1);
-    /// Synchronise sequence numbers.
+    /// Synchronize sequence numbers.
     pub const SYN: TcpFlags = TcpFlags(2);
     /// Reset the connection.
     pub const RST: TcpFlags = TcpFlags(4);
@@ -34,7 +34,7 @@ impl TcpFlags {
     pub const ACK: TcpFlags = TcpFlags(16);
     /// The urgent pointer is valid.
     pub const URG: TcpFlags = TcpFlags(32);
-    /// Echo of an explicit congestion notification (ECN).
+    /// ECN-Echo (explicit congestion notification).
     pub const ECE: TcpFlags = TcpFlags(64);
     /// Congestion window reduced.
     pub const CWR: TcpFlags = TcpFlags(128);

@@ -52,8 +52,8 @@ impl Default for RunOptions {
 }
 
 /// Passes every frame of a source through the filter to the output and, if requested, to the flow
-/// table, until the source ends, a limit is reached or no sink accepts more. Then the remaining
-/// flows are closed.
+/// table, until the source ends, a limit is reached or the output accepts no more packets. Then the
+/// remaining flows are closed.
 ///
 /// # Errors
 /// The source failed, after everything before the failure was output, or the output cannot be
@@ -120,7 +120,7 @@ impl FrameLoop<'_, '_> {
         }
     }
 
-    /// Closes the remaining flows, and reports them if any sink still accepts events.
+    /// Closes the remaining flows, and reports them if the output still accepts events.
     fn finish_flows(&mut self) -> Result<()> {
         let Some(mut flows) = self.flows.take() else {
             return Ok(());
@@ -135,7 +135,7 @@ impl FrameLoop<'_, '_> {
 }
 
 impl FrameHandler for FrameLoop<'_, '_> {
-    /// False if the frame would exceed a limit, or an output failed.
+    /// False if the frame would exceed a limit, or its packet could not be output.
     type Value = bool;
 
     /// Passes a frame through the filter to the output and the flow table.

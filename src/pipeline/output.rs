@@ -72,7 +72,7 @@ impl<'a> Output<'a> {
         self.sinks.iter().any(|sink| sink.requires() == requirement)
     }
 
-    /// True while any sink accepts packets.
+    /// True until all sinks are closed or any sink is complete.
     pub fn is_accepting(&self) -> bool {
         !self.is_closed
             && (!self.can_finish_early || self.sinks.iter().all(|sink| sink.should_continue()))

@@ -30,7 +30,7 @@ const EPB_PROCESS_THREAD_ID: u16 = 8;
 const FLAGS_OPTION_LEN: usize = 8;
 /// Values are truncated to this number of bytes.
 const MAX_VALUE_LEN: usize = 512;
-/// The limit for the number of command-line arguments of a process.
+/// Maximum number of command-line arguments of a process.
 const MAX_ARGS: usize = 16;
 
 /// The level of detail in a comment.
@@ -164,7 +164,7 @@ pub fn summary<'a>(options: &FrameOptions<'a>) -> Option<&'a str> {
     comment_text(options)?.lines().next()
 }
 
-/// A process in a summary: its name, its PID, and true if it is certainly the owner.
+/// A process in a summary: its name, its PID, and a flag that is true if it is certainly the owner.
 pub type NamedProcess<'a> = (&'a str, u32, bool);
 
 /// Parses the processes of the sender and of the receiver from a summary.

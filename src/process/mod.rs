@@ -65,7 +65,7 @@ impl Process {
     }
 
     /// Returns the details. For a process in a live capture, the first call reads them from /proc:
-    /// this requires a tenth of a millisecond, or more if the process is busy.
+    /// this takes a tenth of a millisecond, or more if the process is busy.
     pub fn details(&self) -> &ProcessDetails {
         &self.details
     }
@@ -75,7 +75,7 @@ impl Process {
         &self.details.name
     }
 
-    /// True if both are the same process, even if it has executed another program since then.
+    /// True if both are the same process, even if it has executed another program in the meantime.
     pub fn is_same(&self, other: &Process) -> bool {
         (self.pid, self.start_time) == (other.pid, other.start_time)
     }
@@ -93,7 +93,7 @@ impl PartialEq for Process {
 
 impl Eq for Process {}
 
-/// The identity of a process: shows that a PID was reused or that another program was executed.
+/// The identity of a process. It changes if the PID is reused or another program is executed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessIdentity {
     /// The process ID.

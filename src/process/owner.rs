@@ -25,8 +25,8 @@ pub struct Owner {
 pub enum Match {
     /// The processes have the connection's socket open.
     Socket,
-    /// The processes accepted the connection, or were the last that had its socket open. A child
-    /// process can have had the socket in the meantime.
+    /// The processes accepted the connection, or were the last to have its socket open. A child
+    /// process may have had the socket in the meantime.
     Acceptor,
     /// The processes have the listening socket open: at the time of the lookup, no process had
     /// accepted the connection, or the accepting process had already exited.
@@ -53,7 +53,7 @@ impl Match {
         Match::NotPermitted,
     ];
 
-    /// The value of `how` in JSON and in pcapng comments.
+    /// Returns the value of `how` in JSON and in pcapng comments.
     pub fn name(self) -> &'static str {
         match self {
             Match::Socket => "socket",

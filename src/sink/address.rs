@@ -70,11 +70,11 @@ pub(in crate::sink) fn write_ipv6(out: &mut Vec<u8>, octets: [u8; 16]) {
     number::piece(out, &text, end);
 }
 
-/// The most frequent IPv6 address of loopback traffic, which has a fast path.
+/// The most frequent IPv6 address in loopback traffic, which has a fast path.
 const LOOPBACK: [u8; 16] = std::net::Ipv6Addr::LOCALHOST.octets();
 
-/// Returns the index and length of the longest run of at least two zero 16-bit groups, and of the
-/// first run if several are equally long. The length is 0 if no such run exists.
+/// Returns the index and length of the longest run of at least two zero 16-bit groups, or of the
+/// first such run if several are equally long. The length is 0 if no such run exists.
 fn longest_zero_run(pairs: &[[u8; 2]]) -> (usize, usize) {
     let (mut best, mut run) = ((0, 0), 0);
     for (at, pair) in pairs.iter().enumerate() {
@@ -98,7 +98,7 @@ pub(in crate::sink) fn write_ip(out: &mut Vec<u8>, ip: IpAddr) {
 /// Writes an address and a port: `127.0.0.1:80`, `[::1]:80`.
 pub(in crate::sink) fn write_socket_addr(out: &mut Vec<u8>, socket: SocketAddr) {
     match socket {
-        // Fast path for the most frequent address of loopback traffic.
+        // Fast path for the most frequent address in loopback traffic.
         SocketAddr::V4(socket) if *socket.ip() == Ipv4Addr::LOCALHOST => {
             out.extend_from_slice(b"127.0.0.1:");
         }

@@ -67,8 +67,8 @@ pub struct CaptureFileSink<E> {
 const BUFFER_SIZE: usize = 256 << 10;
 /// Minimum size, in bytes, of captured packets that are written without a copy into the buffer.
 const LARGE_PACKET_LEN: usize = 8 << 10;
-/// Page size of the page cache, in bytes, smaller than [`LARGE_PACKET_LEN`]. Writing a page in
-/// parts costs the kernel more time.
+/// Page size of the page cache, in bytes; it must be smaller than [`LARGE_PACKET_LEN`]. Writing a
+/// page in parts costs the kernel more time.
 const PAGE_SIZE: usize = 4096;
 
 /// A capture file that is being written, with its buffer.

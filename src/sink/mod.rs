@@ -85,7 +85,7 @@ pub enum SinkFactory {
 pub enum Requirement {
     /// No parsing: the captured bytes are stored unchanged.
     Bytes,
-    /// Only a check for undecodable frames, which are counted; the sink reads the headers.
+    /// Only a check for undecodable frames, which are counted; the sink itself parses the headers.
     Validity,
     /// Parsed headers.
     Packets,
@@ -115,8 +115,8 @@ pub trait Sink {
         Ok(())
     }
 
-    /// Returns a new formatter of the lines that this sink writes, with no packets processed, or
-    /// `None` if the sink does not write packets as lines.
+    /// Returns a new formatter, in its initial state, of the lines that this sink writes, or `None`
+    /// if the sink does not write packets as lines.
     fn line_worker(&self) -> Option<Box<dyn Lines>> {
         None
     }
@@ -176,7 +176,7 @@ pub trait Sink {
     }
 
     /// Handles a pause in which no packet is waiting. During a long pause, this method is called a
-    /// second time, then not again before the next packet.
+    /// second time, then only at the tick interval of a live source that has one.
     ///
     /// # Errors
     /// The output cannot be written.

@@ -37,7 +37,7 @@ pub struct PcapngEncoder {
     /// Interfaces described in the current section, in file order, each by its
     /// [`Interface::id`] in the source.
     interface_ids: Vec<u32>,
-    /// State that the crate pcap-file keeps of the current section.
+    /// State that the crate pcap-file keeps for the current section.
     state: PcapNgState,
     scratch: Vec<u8>,
 }

@@ -41,7 +41,7 @@ impl Sink for WithOwners<'_> {
         let tuple = tuple(event.id);
         let record = match event.kind {
             FlowEventKind::Opened => {
-                // Required for UDP flows, and for TCP connections from before the capture.
+                // Required for UDP flows, and for TCP connections established before the capture.
                 self.connections
                     .request_lookup(&tuple, event.time, PacketPosition::First);
                 return self.sink.handle_flow(event);

@@ -223,8 +223,8 @@ impl FileSource {
         }
     }
 
-    /// True if the next 256 KiB, or the part that was already read, contain this text, which may be
-    /// part of a comment. Only pcapng has comments.
+    /// True if the next 256 KiB, or as many of those bytes as are buffered, contain this text,
+    /// which may be part of a comment. Only pcapng has comments.
     pub fn contains_near_start(&self, text: &str) -> bool {
         const SCAN_LEN: usize = 256 << 10;
         if matches!(self.format, FormatReader::Pcap(_)) {
@@ -330,8 +330,8 @@ fn open_input(path: PathBuf, input: FileInput, progress: Progress) -> Result<Fil
     })
 }
 
-/// Builds the error of a failed read. An error without an OS error number is from the decoder, any
-/// other is from the device.
+/// Builds the error of a failed read. For compressed input, an error without an OS error number
+/// comes from the decoder; any other error comes from reading the input.
 pub(super) fn read_error(path: &Path, input: &FileInput, packets: u64, source: io::Error) -> Error {
     let decoder = input
         .compression()
@@ -361,6 +361,6 @@ fn decompression_damage(compression: Compression, error: &io::Error) -> String {
     }
     format!(
         "the {name} data is corrupt ({error}): it was changed in transit, \
-         and the last packets before the damage may be wrong as well; get the file again"
+         and the last packets before the damage may be wrong as well; obtain a new copy of the file"
     )
 }

@@ -54,7 +54,7 @@ impl FormatReader {
         }
     }
 
-    /// Returns the number of blocks without a packet that were skipped.
+    /// Returns the number of skipped blocks, which neither carry nor describe packets.
     pub(super) fn skipped_blocks(&self) -> u64 {
         match self {
             FormatReader::Pcap(_) => 0,

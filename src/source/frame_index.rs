@@ -23,11 +23,12 @@ pub struct FrameIndex {
     start: usize,
     /// Number of bytes scanned from `start` on.
     scanned_bytes: usize,
-    /// Number of the first frame in the file, from 1.
+    /// Number, in the file, of the first indexed frame; frames are numbered from 1.
     first_number: u64,
     /// Offsets of the frames' records from `start`.
     frame_offsets: Vec<u32>,
-    /// Blocks that describe later frames: the number of frames before each, and its offset.
+    /// Blocks without a packet, which can describe later frames: the number of frames before each
+    /// block, and the block's offset.
     non_packet_blocks: Vec<(u32, u32)>,
 }
 
@@ -72,14 +73,14 @@ impl FrameIndex {
         self.frame_offsets.push((at - self.start) as u32);
     }
 
-    /// Adds a block that describes later frames, at file offset `at`.
+    /// Adds a block without a packet, at file offset `at`.
     pub(super) fn push_non_packet_block(&mut self, at: usize) {
         let before = self.frame_offsets.len() as u32;
         self.non_packet_blocks
             .push((before, (at - self.start) as u32));
     }
 
-    /// True if blocks that describe later frames are among the frames.
+    /// True if blocks without a packet are among the frames; they can describe later frames.
     pub fn has_non_packet_blocks(&self) -> bool {
         !self.non_packet_blocks.is_empty()
     }
@@ -94,7 +95,7 @@ impl FrameIndex {
         self.frame_offsets.is_empty()
     }
 
-    /// Returns the number of the first frame in the file, from 1.
+    /// Returns the number, in the file, of the first indexed frame; frames are numbered from 1.
     pub fn first_number(&self) -> u64 {
         self.first_number
     }
@@ -202,7 +203,7 @@ impl IndexedFrames<'_> {
         }
     }
 
-    /// Returns the frame at an index from 0, if it is a plain record, as most frames are: this
+    /// Returns the frame at a zero-based index, if it is a plain record, as most frames are: this
     /// takes fewer instructions than [`frame`](Self::frame).
     #[inline(always)]
     pub fn plain_frame(&self, index: usize) -> Option<Frame<'_>> {
@@ -215,7 +216,7 @@ impl IndexedFrames<'_> {
         Some(records.frame(self.index.first_number + index as u64, found, record))
     }
 
-    /// Returns the frame at an index from 0, which must not decrease from call to call.
+    /// Returns the frame at a zero-based index, which must not decrease from call to call.
     #[inline(always)]
     pub fn frame(&mut self, index: usize) -> Option<Frame<'_>> {
         if !self.non_packet_blocks.is_empty() {

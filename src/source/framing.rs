@@ -42,15 +42,15 @@ pub(super) fn parse_block<B: ByteOrder>(bytes: &[u8]) -> Result<BlockHeader, Par
     parse_block_slow::<B>(bytes)
 }
 
-/// Parses a block that is incomplete or damaged, or whose length is not a multiple of 4; Wireshark
-/// rounds such a length up.
+/// Parses a block that is incomplete or damaged, or whose length is not a multiple of 4; such a
+/// length is rounded up, as in Wireshark.
 #[cold]
 fn parse_block_slow<B: ByteOrder>(bytes: &[u8]) -> Result<BlockHeader, ParseStep> {
     let (byte_order, length) = parse_block_len::<B>(bytes)?;
     if !(BLOCK_OVERHEAD as u32..=MAX_BLOCK_LEN).contains(&length) {
         return Err(ParseStep::Damage(format!(
-            "a block length of {length} bytes, outside {BLOCK_OVERHEAD} to {MAX_BLOCK_LEN}: \
-             the file was overwritten or changed in transit; get it again"
+            "a block length of {length} bytes, outside the range {BLOCK_OVERHEAD} to {MAX_BLOCK_LEN}: \
+             the file was overwritten or changed in transit; obtain a new copy"
         )));
     }
     let size = (length as usize).next_multiple_of(4);
@@ -65,7 +65,7 @@ fn parse_block_slow<B: ByteOrder>(bytes: &[u8]) -> Result<BlockHeader, ParseStep
     if trailing != length {
         return Err(ParseStep::Damage(format!(
             "the two lengths of a block differ, {length} before its body and {trailing} after it: \
-             the file was overwritten or changed in transit; get it again"
+             the file was overwritten or changed in transit; obtain a new copy"
         )));
     }
     // The first 4 bytes exist, because the length after them was read.
@@ -93,8 +93,8 @@ pub(super) fn parse_block_len<B: ByteOrder>(
         [0x1A, 0x2B, 0x3C, 0x4D] => Ok((FileEndianness::Big, BigEndian::read_u32(length))),
         [0x4D, 0x3C, 0x2B, 0x1A] => Ok((FileEndianness::Little, LittleEndian::read_u32(length))),
         _ => Err(ParseStep::Damage(
-            "a section header without the byte order mark 1a2b3c4d: \
-             the file was overwritten or changed in transit; get it again"
+            "a section header without the byte-order magic 1a2b3c4d: \
+             the file was overwritten or changed in transit; obtain a new copy"
                 .to_owned(),
         )),
     }

@@ -51,7 +51,7 @@ impl FileInput {
     /// tracks the number of bytes read.
     ///
     /// # Errors
-    /// The file cannot be examined.
+    /// The metadata or the position of the file cannot be read.
     pub(super) fn open(mut file: File, done: Arc<AtomicU64>) -> io::Result<FileInput> {
         if !file.metadata()?.is_file() {
             let blocking = file.try_clone().map_or(Blocking::Always, Blocking::Poll);
@@ -162,7 +162,8 @@ impl FileInput {
         }
     }
 
-    /// Consumes and returns the first `size` bytes of [`bytes`](Self::bytes), which must have them.
+    /// Consumes and returns the first `size` bytes of [`bytes`](Self::bytes), which must contain at
+    /// least that many.
     #[inline(always)]
     pub(super) fn consume(&mut self, size: usize) -> &[u8] {
         match self {

@@ -11,8 +11,8 @@
 //! after its last packet.
 //!
 //! Stopping loses no packets: those that arrive within 40 ms of the stop request are still accepted
-//! (a connection's last acknowledgement is often on its way), then the kernel stops accepting, and
-//! the ring is read until it is empty.
+//! (a connection's last acknowledgement is often still in flight), then the kernel stops accepting,
+//! and the ring is read until it is empty.
 
 mod counters;
 mod device_monitor;
@@ -86,7 +86,7 @@ impl LiveSource {
     /// [`set_filter`](Self::set_filter).
     ///
     /// # Errors
-    /// The device does not exist, or the permission is missing; the message contains the remedy.
+    /// The device does not exist, or permission is missing; the message contains the remedy.
     pub fn open(options: LiveOptions, stop: Stop) -> Result<LiveSource> {
         let failed = |what: String| Error::Device {
             device: options.device.clone(),
@@ -188,7 +188,7 @@ impl LiveSource {
     /// Delivers up to [`MAX_DISPATCH_PACKETS`] packets from the ring, and updates the timers that
     /// depend on whether there were any.
     fn read_ring(&mut self, handler: &mut impl SourceHandler) -> Result<ControlFlow<()>> {
-        // Taken before the read, so that packets that arrive during it do not count as late.
+        // Taken before the read, which can miss packets that arrive during it.
         let now = Instant::now();
         let before = self.frame_count;
         let control = self.dispatch_packets(handler)?;
@@ -266,8 +266,8 @@ impl LiveSource {
         }
     }
 
-    /// Waits for packets, a stop request or `max_wait`; while packets arrive, only for one poll
-    /// interval.
+    /// Waits for packets, a stop request or `max_wait`; while packets arrive, for at most the sleep
+    /// duration of the delivery mode.
     fn wait(&mut self, now: Instant, max_wait: Option<Duration>) -> Result<()> {
         let bytes = std::mem::take(&mut self.bytes_since_wait);
         let elapsed = now - std::mem::replace(&mut self.last_wait, now);
@@ -298,7 +298,7 @@ impl LiveSource {
             PollFd::new(&stop, PollFlags::IN),
         );
         let both = &mut [device, stop];
-        // After a stop request its descriptor stays readable, so it is polled only until the
+        // The stop descriptor stays readable after a request, so it is polled only until the
         // shutdown starts. Until then it must be polled, because a request may have arrived after
         // the last check.
         let first = usize::from(ignores_ring);

@@ -20,7 +20,7 @@ pub(super) fn map_file(file: &File) -> io::Result<Mmap> {
     Ok(map)
 }
 
-/// Releases pages of a map; another access reads them from the file again.
+/// Releases pages of a map; a later access reads them from the file again.
 #[allow(unsafe_code)]
 pub(super) fn release_pages(map: &Mmap, offset: usize, len: usize) {
     // SAFETY: the pages belong to a file and were never written to, so releasing them loses

@@ -60,7 +60,7 @@ impl PcapReader {
             (major, minor) => {
                 return Err(format!(
                     "unsupported pcap version {major}.{minor}: lcap reads 2.0 to 2.4; \
-                     if the file was damaged in transit, get it again"
+                     if the file was damaged in transit, obtain a new copy"
                 ));
             }
         };
@@ -185,8 +185,8 @@ impl PcapReader {
         let fields = self.parse_record_header::<B>(bytes);
         if fields.captured_len > MAX_PACKET_LEN {
             return ParseStep::Damage(format!(
-                "a packet header with a length of {} bytes, above the limit of {MAX_PACKET_LEN}: \
-                 the file was overwritten or changed in transit; get it again",
+                "a packet header with a captured length of {} bytes, above the limit of {MAX_PACKET_LEN}: \
+                 the file was overwritten or changed in transit; obtain a new copy",
                 fields.captured_len
             ));
         }

@@ -270,7 +270,7 @@ impl PcapngReader {
         let described = count_noun(count as u64, "interface");
         ParseStep::Damage(format!(
             "a packet refers to interface {id}, but the section describes only {described} so far: \
-             a block was lost or overwritten; get the file again"
+             a block was lost or overwritten; obtain a new copy of the file"
         ))
     }
 }
@@ -286,7 +286,7 @@ fn string_option(value: &[u8]) -> Option<String> {
 fn too_short(block: &BlockHeader, name: &str, needed: usize) -> ParseStep {
     ParseStep::Damage(format!(
         "a {name} block has only {} bytes, but requires at least {}: \
-         the file was overwritten or changed in transit; get it again",
+         the file was overwritten or changed in transit; obtain a new copy",
         block.size,
         needed + BLOCK_OVERHEAD
     ))
@@ -295,8 +295,8 @@ fn too_short(block: &BlockHeader, name: &str, needed: usize) -> ParseStep {
 #[cold]
 fn too_long(captured: u32, available: usize) -> ParseStep {
     ParseStep::Damage(format!(
-        "a packet length of {captured} bytes in a block with {available} bytes of data \
+        "a captured length of {captured} bytes in a block with {available} bytes of data \
          (the maximum is {MAX_PACKET_LEN}): \
-         the file was overwritten or changed in transit; get it again"
+         the file was overwritten or changed in transit; obtain a new copy"
     ))
 }

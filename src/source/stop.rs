@@ -22,7 +22,7 @@ struct StopState {
 }
 
 impl Stop {
-    /// Creates the state before a stop request.
+    /// Creates a stop request that has not been made so far.
     ///
     /// # Errors
     /// The process has no file descriptors left.
@@ -38,7 +38,7 @@ impl Stop {
         })
     }
 
-    /// Requests the source to end, after it has delivered the packets that are already captured.
+    /// Requests that the source end after it has delivered the packets that are already captured.
     pub fn request(&self) {
         if !self.shared.requested.swap(true, Ordering::AcqRel) {
             // The pipe is empty, so one byte always fits.

@@ -99,7 +99,8 @@ impl InputStream {
         self.consumed
     }
 
-    /// Consumes and returns the first `size` bytes of [`bytes`](Self::bytes), which must have them.
+    /// Consumes and returns the first `size` bytes of [`bytes`](Self::bytes), which must contain at
+    /// least that many.
     pub(super) fn consume(&mut self, size: usize) -> &[u8] {
         let start = self.start;
         self.start += size;
@@ -159,7 +160,7 @@ impl InputStream {
             let timeout = Timespec::try_from(WRITER_DRAIN_TIMEOUT)
                 .ok()
                 .filter(|_| stopped);
-            // After a stop request its descriptor stays readable, so it is not polled again.
+            // The stop descriptor stays readable after a request, so it is not polled again.
             let polled = if stopped {
                 &mut files[..1]
             } else {

@@ -1,4 +1,4 @@
-//! Benchmarks of `detect`: opening bytes to a protocol, with all detectors.
+//! Benchmarks of `detect`: from the first bytes of a flow to its protocol, with all detectors.
 
 mod measure;
 
@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lcap::detect::{DetectionResult, MAX_OPENING_LEN, Opening, detect};
 use lcap::packet::TCP;
 
-/// An opening and the expected service.
+/// The first bytes of both sides, and the expected service.
 struct DetectCase {
     name: &'static str,
     orig: Vec<u8>,
@@ -62,15 +62,15 @@ fn client_hello() -> Vec<u8> {
             0,
             &length_prefixed(&[&[0], &length_prefixed(b"localhost")[..]].concat()),
         ),
-        // Groups: x25519, secp256r1.
+        // Supported groups: x25519, secp256r1.
         extension(10, &length_prefixed(&[0x00, 0x1d, 0x00, 0x17])),
         // Signature algorithms.
         extension(13, &length_prefixed(&[4, 3, 8, 4, 4, 1, 5, 3, 8, 5])),
-        // Application protocols (RFC 7301).
+        // ALPN (RFC 7301).
         extension(16, &length_prefixed(b"\x02h2\x08http/1.1")),
-        // Versions: 1.3, 1.2.
+        // Supported versions: 1.3, 1.2.
         extension(43, &[4, 3, 4, 3, 3]),
-        // A key for x25519.
+        // Key share for x25519.
         extension(
             51,
             &length_prefixed(&[&[0x00, 0x1d], &length_prefixed(&[9; 32])[..]].concat()),

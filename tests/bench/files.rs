@@ -1,6 +1,6 @@
 //! Synthetic traffic as capture files (pcap-savefile(5), draft-ietf-opsawg-pcapng).
 
-// Each benchmark uses only a part of this module.
+// Each benchmark uses only part of this module.
 #![allow(dead_code)]
 
 use super::traffic::SyntheticTraffic;

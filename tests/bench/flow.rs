@@ -1,4 +1,4 @@
-//! Benchmarks of `flow`: cost of one more packet in a flow table, for several kinds of traffic.
+//! Benchmarks of `flow`: cost of adding a packet to a flow table, for several kinds of traffic.
 
 mod measure;
 mod traffic;
@@ -15,12 +15,12 @@ struct FlowCase {
     /// Generates the traffic; returns the number of packets before the measured ones.
     traffic: fn(&mut SyntheticTraffic) -> usize,
     /// Expected events, as a check that the intended case is measured.
-    expected: Expected,
+    expected: EventCounts,
 }
 
-/// Numbers of opened flows, of flows closed before the last packet, and of delivered stream bytes.
+/// Numbers of flows opened, flows closed before the traffic ends, and stream bytes delivered.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Expected {
+struct EventCounts {
     opened: u64,
     closed: u64,
     bytes: u64,
@@ -46,7 +46,7 @@ const CASES: [FlowCase; 8] = [
         name: "one flow, request-response",
         settings: FlowSettings::FLOWS,
         traffic: |traffic| interleaved_exchanges(traffic, 1, 10_000),
-        expected: Expected {
+        expected: EventCounts {
             opened: 1,
             closed: 0,
             bytes: 0,
@@ -56,7 +56,7 @@ const CASES: [FlowCase; 8] = [
         name: "100 flows, interleaved",
         settings: FlowSettings::FLOWS,
         traffic: |traffic| interleaved_exchanges(traffic, 100, 100),
-        expected: Expected {
+        expected: EventCounts {
             opened: 100,
             closed: 0,
             bytes: 0,
@@ -66,7 +66,7 @@ const CASES: [FlowCase; 8] = [
         name: "100 000 flows, round robin",
         settings: FlowSettings::FLOWS,
         traffic: |traffic| interleaved_exchanges(traffic, 100_000, 1),
-        expected: Expected {
+        expected: EventCounts {
             opened: 100_000,
             closed: 0,
             bytes: 0,
@@ -80,7 +80,7 @@ const CASES: [FlowCase; 8] = [
             0
         },
         // The 1000 connections that ended in the last 100 ms have not been reported.
-        expected: Expected {
+        expected: EventCounts {
             opened: 10_000,
             closed: 9000,
             bytes: 0,
@@ -90,7 +90,7 @@ const CASES: [FlowCase; 8] = [
         name: "streams, request-response",
         settings: STREAMS,
         traffic: |traffic| interleaved_exchanges(traffic, 1, 10_000),
-        expected: Expected {
+        expected: EventCounts {
             opened: 1,
             closed: 0,
             bytes: 10_000 * (traffic::REQUEST.len() + traffic::RESPONSE.len()) as u64,
@@ -100,7 +100,7 @@ const CASES: [FlowCase; 8] = [
         name: "streams, large segments",
         settings: STREAMS,
         traffic: |traffic| large_segments(traffic, SegmentOrder::InOrder),
-        expected: Expected {
+        expected: EventCounts {
             opened: 1,
             closed: 0,
             bytes: 2000 * LARGE_SEGMENT_BYTES as u64,
@@ -110,7 +110,7 @@ const CASES: [FlowCase; 8] = [
         name: "out of order",
         settings: FlowSettings::FLOWS,
         traffic: |traffic| large_segments(traffic, SegmentOrder::FirstOfFourLast),
-        expected: Expected {
+        expected: EventCounts {
             opened: 1,
             closed: 0,
             bytes: 0,
@@ -120,7 +120,7 @@ const CASES: [FlowCase; 8] = [
         name: "streams, out of order",
         settings: STREAMS,
         traffic: |traffic| large_segments(traffic, SegmentOrder::FirstOfFourLast),
-        expected: Expected {
+        expected: EventCounts {
             opened: 1,
             closed: 0,
             bytes: 2000 * LARGE_SEGMENT_BYTES as u64,
@@ -154,7 +154,7 @@ fn interleaved_exchanges(traffic: &mut SyntheticTraffic, flows: u32, turns: usiz
 }
 
 /// Sends large segments from the server; the client acknowledges every fourth segment. Returns the
-/// number of packets before the first segment.
+/// number of packets before the first large segment.
 fn large_segments(traffic: &mut SyntheticTraffic, order: SegmentOrder) -> usize {
     let mut connection = SyntheticConnection::v4(0);
     connection.open(traffic);
@@ -178,8 +178,8 @@ fn large_segments(traffic: &mut SyntheticTraffic, order: SegmentOrder) -> usize 
 }
 
 /// Adds packets to a table and counts the events.
-fn push_all(table: &mut FlowTable, packets: &[Packet]) -> Expected {
-    let mut counts = Expected::default();
+fn push_all(table: &mut FlowTable, packets: &[Packet]) -> EventCounts {
+    let mut counts = EventCounts::default();
     for packet in packets {
         table.push(packet, &mut |event| match event.kind {
             FlowEventKind::Opened => counts.opened += 1,

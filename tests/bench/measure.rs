@@ -5,7 +5,7 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode};
 
-/// Returns a group of measurements with the name of a module. `cargo bench --bench MODULE --
+/// Returns a benchmark group named after a module. `cargo bench --bench MODULE --
 /// MODULE/MEASUREMENT` runs a single measurement.
 pub(crate) fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
     let mut group = criterion.benchmark_group(name);

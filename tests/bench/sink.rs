@@ -20,7 +20,7 @@ use traffic::{SyntheticConnection, SyntheticTraffic, mixed, packets};
 const PACKET_COUNT: usize = 10_000;
 const FLOW_COUNT: u32 = 1000;
 
-/// Returns the measured styles of text lines, with their names.
+/// Returns the text styles to measure, with their names.
 fn styles() -> [(&'static str, Style); 4] {
     [
         ("text", Style::default()),

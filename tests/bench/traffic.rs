@@ -1,7 +1,7 @@
 //! Synthetic loopback traffic: frames as on `lo`, with the TCP options that Linux sends; checksums
 //! are 0.
 
-// Each benchmark uses only a part of this module.
+// Each benchmark uses only part of this module.
 #![allow(dead_code)]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -103,8 +103,8 @@ pub(crate) fn packets<'a>(frames: &'a [Frame<'a>]) -> Vec<Packet<'a>> {
     frames.iter().map(decode).collect()
 }
 
-/// Returns `count` packets, a mix as on a developer's machine: 100 long connections, short
-/// connections, and DNS queries.
+/// Returns `count` packets, a mix like that on a developer's machine: 100 long-lived connections,
+/// short-lived connections, and DNS queries.
 pub(crate) fn mixed(count: usize) -> SyntheticTraffic {
     let mut traffic = SyntheticTraffic::new(LinkType::ETHERNET);
     let mut long_connections: Vec<SyntheticConnection> =
@@ -167,7 +167,7 @@ impl SyntheticConnection {
         self.send(traffic, side, ACK, b"");
     }
 
-    /// Adds a request and its response, which acknowledge each other.
+    /// Adds a request and its response, without separate acknowledgements.
     pub(crate) fn exchange(&mut self, traffic: &mut SyntheticTraffic) {
         self.send_data(traffic, Sender::Client, REQUEST);
         self.send_data(traffic, Sender::Server, RESPONSE);
@@ -193,7 +193,7 @@ impl SyntheticConnection {
         let ack = if has_ack { self.next_seq[other] } else { 0 };
         segment.extend(ack.to_be_bytes());
         let is_syn = flags & SYN != 0;
-        // Linux counts timestamps in milliseconds; 100 frames are 1 ms.
+        // TCP timestamps of Linux have a resolution of 1 ms, the duration of 100 frames.
         let timestamp = (traffic.frames.len() / 100) as u32;
         let mut options = Vec::with_capacity(20);
         if is_syn {

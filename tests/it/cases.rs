@@ -80,7 +80,7 @@ fn every_case_prints_its_golden_file() {
     );
 }
 
-/// Describes the first line that differs, or the numbers of lines if one text is longer.
+/// Describes the first line that differs, or the line counts if one text is longer.
 pub(crate) fn first_difference(expected: &str, actual: &str) -> String {
     let mut lines = expected.lines().zip(actual.lines()).enumerate();
     match lines.find(|(_, (expected, actual))| expected != actual) {

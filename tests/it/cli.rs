@@ -277,7 +277,7 @@ fn standard_input_and_output_can_be_files() {
     assert!(fs::read(&output).unwrap() == fs::read(&path).unwrap());
 }
 
-/// Builds a capture of ten packets per second, of 100 bytes each, from 1000 s after 1970 on.
+/// Builds a capture of ten packets per second, of 100 bytes each, starting 1000 s after the epoch.
 fn long_capture(packets: u32) -> CaptureBuilder {
     let mut capture = CaptureBuilder::pcap(ByteOrder::Little, 0xA1B2_C3D4, (2, 4), 1);
     for index in 0..packets {
@@ -327,7 +327,7 @@ fn file_name(path: &Path) -> String {
 #[test]
 fn control_characters_of_a_capture_never_reach_the_terminal() {
     const HOSTILE: &[u8] = b"lo\x1b]0;owned\x07\x1b[31m\xc2\x9b31m\r\n";
-    // Every link type whose header contains a name, and payload that is not text.
+    // Supported link types with different headers, and an unsupported one (147).
     let cooked = read_all(file::open(fixture_path("cooked2.pcap").as_ref()));
     for link in [1, 113, 276, 101, 0, 147] {
         let mut capture = CaptureBuilder::pcapng(ByteOrder::Little);

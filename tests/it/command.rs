@@ -61,7 +61,7 @@ pub(crate) fn run_command_with_stdin(command: &mut Command, input: &[u8]) -> Run
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     std::thread::scope(|scope| {
-        // Ignores the error if the command closes the pipe before its end.
+        // Ignores the error if the command closes the pipe before all input is written.
         scope.spawn(move || stdin.write_all(input));
         run_output(child.wait_with_output().unwrap())
     })
@@ -75,12 +75,12 @@ fn run_output(output: Output) -> RunOutput {
     }
 }
 
-/// Returns the path of a capture of this project.
+/// Returns the path of a file in `fixtures`.
 pub(crate) fn fixture_path(name: &str) -> String {
     format!("{ROOT}/fixtures/{name}")
 }
 
-/// Returns the names of all captures of this project, sorted.
+/// Returns the names of all captures in `fixtures`, sorted.
 pub(crate) fn fixture_names() -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(Path::new(ROOT).join("fixtures"))
         .unwrap()

@@ -173,7 +173,7 @@ pub(crate) struct CaptureContents {
 }
 
 impl CaptureContents {
-    /// Returns the times of the frames, in nanoseconds since 1970.
+    /// Returns the times of the frames, in nanoseconds since the epoch.
     pub(crate) fn nanos(&self) -> Vec<i64> {
         self.frames.iter().map(|frame| frame.nanos).collect()
     }

@@ -79,7 +79,11 @@ fn pcap_fields_at_their_limits_are_read() {
     file.record((0, 0), 0, &[1; 262_145]);
     let contents = read_mapped(&file.bytes);
     assert_eq!(contents.frames.len(), 1);
-    assert!(contents.error_text().contains("a length of 262145 bytes"));
+    assert!(
+        contents
+            .error_text()
+            .contains("a captured length of 262145 bytes")
+    );
 }
 
 #[test]
@@ -240,7 +244,7 @@ fn broken_pcapng_is_reported_after_the_frames_before_it() {
             "16 before its body and 20 after it",
             "a block length of 8 bytes",
             "a block length of 1073741824 bytes",
-            "byte order mark",
+            "byte-order magic",
         ];
         for (file, message) in broken.iter().zip(messages) {
             for contents in [read_mapped(&file.bytes), read_streamed(&file.bytes, 3)] {

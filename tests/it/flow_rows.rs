@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// Returns one capture with the first `packets_per_file` packets of all fixtures, in order of time.
+/// Returns one capture with the first `packets_per_file` packets of all fixtures, in time order.
 /// Damaged fixtures are omitted, and so are gzip files, because they duplicate others.
 fn merged_fixtures(packets_per_file: usize) -> Vec<u8> {
     let mut capture = CaptureBuilder::pcapng(ByteOrder::Little);
@@ -139,7 +139,7 @@ fn fail_on_conditions_match_the_json_fields() {
             met.extend((!expected.is_empty()).then_some(name));
         }
     }
-    // All conditions are met by some fixture, except `gap`.
+    // Each condition except `gap` is met by at least one fixture.
     assert_eq!(met.len(), conditions.len() - 1, "{met:?}");
 }
 

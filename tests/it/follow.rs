@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// Runs lcap with arguments that contain no spaces.
+/// Runs `lcap` with arguments that are separated by spaces.
 fn run_args(arguments: &str) -> RunOutput {
     run(arguments.split_whitespace())
 }

@@ -56,7 +56,7 @@ fn a_live_pipe_returns_each_packet_immediately() {
 
 /// Data that is already in the pipe is read without an idle event.
 #[test]
-fn a_full_pipe_is_never_idle() {
+fn a_pipe_with_pending_data_is_never_idle() {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let path = PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
     let mut builder = pcap_header();
@@ -90,7 +90,7 @@ fn assert_flushed_packets_arrive(reader: &std::io::PipeReader, mut writer: impl 
     let mut source = file::open(&path).unwrap();
     for number in 1..4_u64 {
         let mut record = pcap_header().empty_body();
-        // The record fills the decompression buffer, although the decoder has no pending output.
+        // The record fills the decompression buffer, and the decoder has no more output.
         record.record((1, 0), 60, &[7; 64 * 1024 - 16]);
         writer.write_all(&record.bytes).unwrap();
         writer.flush().unwrap();
@@ -134,7 +134,7 @@ fn open_and_read_errors_name_the_file() {
 
 /// A truncated compressed file still returns the packets of the blocks before the cut.
 #[test]
-fn truncated_compressed_files_are_damaged() {
+fn truncated_compressed_files_are_reported_as_damaged() {
     let mut builder = pcap_header();
     for second in 0..20 {
         builder.record((second, 0), 60, &second.to_le_bytes());

@@ -69,7 +69,7 @@ fn first_difference(expected: &[u8], actual: &[u8]) -> String {
 }
 
 #[test]
-fn fixtures_give_the_same_output_on_any_thread_count() {
+fn fixtures_give_the_same_output_with_any_thread_count() {
     for name in fixture_names() {
         assert_same_for_all_thread_counts(&Path::new(ROOT).join("fixtures").join(name));
     }
@@ -202,7 +202,7 @@ fn write_file(directory: &Path, name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 #[test]
-fn large_captures_give_the_same_output_on_any_thread_count() {
+fn large_captures_give_the_same_output_with_any_thread_count() {
     let directory = tempfile::tempdir().unwrap();
     let mut random = Random(7);
     for pattern in [

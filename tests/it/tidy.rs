@@ -140,10 +140,10 @@ fn source_files(directory: &str, end: &str) -> Vec<SourceFile> {
 /// longer path or word.
 fn identifiers_after<'a>(line: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
     line.match_indices(before).filter_map(move |(at, _)| {
-        let part = |c: char| c.is_alphanumeric() || c == '_';
-        let inside = line[..at].ends_with(|c| part(c) || c == ':');
+        let is_word_char = |c: char| c.is_alphanumeric() || c == '_';
+        let inside = line[..at].ends_with(|c| is_word_char(c) || c == ':');
         let rest = &line[at + before.len()..];
-        let end = rest.find(|c| !part(c)).unwrap_or(rest.len());
+        let end = rest.find(|c| !is_word_char(c)).unwrap_or(rest.len());
         (!inside).then_some(&rest[..end])
     })
 }
@@ -173,11 +173,11 @@ fn crates_are_used_only_where_allowed() {
         for (name, users) in CRATE_USERS {
             let allowed = users.iter().any(|user| file.path.starts_with(user));
             let path = format!("{name}::");
-            let names = file
+            let is_used = file
                 .code_lines()
                 .any(|line| identifiers_after(line, &path).next().is_some());
             assert!(
-                allowed || !names || own_module(name),
+                allowed || !is_used || own_module(name),
                 "{}: {name}",
                 file.path
             );
@@ -221,10 +221,10 @@ fn files_start_with_a_doc_sentence_and_have_at_most_400_lines() {
             );
             let lines = file.text.lines().count();
             assert!(lines <= MAX_FILE_LINES, "{directory}/{path}: {lines} lines");
-            let nameless = path
+            let vague_name = path
                 .split(['/', '.'])
                 .find(|part| FORBIDDEN_MODULE_NAMES.contains(part));
-            assert_eq!(nameless, None, "{directory}/{path}");
+            assert_eq!(vague_name, None, "{directory}/{path}");
         }
     }
 }
@@ -270,7 +270,8 @@ fn only_the_command_line_prints() {
 fn no_unfinished_markers_and_no_local_paths() {
     // Spelled with spaces, so that this file does not contain them.
     let unfinished = ["TO DO", "FIX ME", "XX X", "HA CK"].map(|word| word.replace(' ', ""));
-    let machine = ["/ho me/", "/ro ot/", "/Us ers/", "/wo rk/"].map(|path| path.replace(' ', ""));
+    let local_paths =
+        ["/ho me/", "/ro ot/", "/Us ers/", "/wo rk/"].map(|path| path.replace(' ', ""));
     let mut all: Vec<SourceFile> = ["src", "tests"]
         .iter()
         .flat_map(|top| source_files(top, ".rs"))
@@ -296,7 +297,7 @@ fn no_unfinished_markers_and_no_local_paths() {
                 .any(|part| part == word);
             assert!(!whole, "{path}: {word}");
         }
-        for word in machine.iter().map(|word| &word[..]).chain([ROOT]) {
+        for word in local_paths.iter().map(|word| &word[..]).chain([ROOT]) {
             assert!(!text.contains(word), "{path}: {word}");
         }
     }

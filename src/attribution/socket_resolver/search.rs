@@ -19,8 +19,9 @@ const MAX_RECENT_HOLDERS: usize = 32;
 
 impl SocketResolver {
     /// Checks the likely candidates for a newly created socket, in this order: recently forked
-    /// processes that were not scanned so far, because most of them create a socket; the processes
-    /// that create one socket after another; other recent processes; and earlier holders.
+    /// processes that were not scanned so far, because most of them create a socket; the latest
+    /// holders, because some processes create one socket after another; other recent processes; and
+    /// earlier holders.
     pub(super) fn holder_among_candidates(
         &mut self,
         tuple: &Tuple,
@@ -34,7 +35,7 @@ impl SocketResolver {
         if let Some(holder) = self.proc_cache.usual_holder(&late, inode) {
             return Some(holder);
         }
-        // A check of all candidates takes longer than the lifetime of other clients, and is useless
+        // A check of all candidates takes long enough for other clients to exit, and is useless
         // after the socket is closed.
         if !self.has_socket(tuple, inode) {
             return None;
@@ -64,9 +65,9 @@ impl SocketResolver {
         }
         // A scan of all descriptors takes long, and is useless after the socket is closed.
         candidates.into_iter().find_map(|pid| {
-            let is_there = self.has_socket(tuple, inode);
+            let is_open = self.has_socket(tuple, inode);
             let check = || self.proc_cache.holder(pid, inode).ok().flatten();
-            is_there.then(check).flatten()
+            is_open.then(check).flatten()
         })
     }
 
@@ -137,8 +138,8 @@ impl SocketResolver {
         let mut at = 0;
         while let Some(child) = found.get(at) {
             let parent = child.process.parent;
-            let is_there = found.iter().any(|holder| holder.process.pid == parent);
-            if !is_there && let Some(parent) = self.parent_holder(&found[at], socket.inode) {
+            let is_found = found.iter().any(|holder| holder.process.pid == parent);
+            if !is_found && let Some(parent) = self.parent_holder(&found[at], socket.inode) {
                 found.push(parent);
             }
             at += 1;
@@ -157,7 +158,7 @@ impl SocketResolver {
     /// Searches all processes for a socket.
     pub(super) fn scan_all_processes(&mut self, socket: &Listed) -> Owner {
         let mut found = Vec::new();
-        // True if a process whose descriptors cannot be read can have the socket.
+        // True if the socket could belong to a process whose descriptors cannot be read.
         let mut is_hidden = false;
         for pid in processes::all_pids() {
             match self.proc_cache.holder(pid, socket.inode) {

@@ -26,7 +26,7 @@ const CAPTURE_STATUS: &[(&str, &str)] = &[
 const CAPTURE_FILES: &[(&str, &str)] = &[
     (
         "/sys/kernel/btf/vmlinux",
-        "Types of the running kernel: required to identify processes by BPF.",
+        "Type information (BTF) of the running kernel: required to identify processes by BPF.",
     ),
     ("/proc", "Processes and their sockets."),
     (
@@ -106,7 +106,7 @@ pub(super) const SECTIONS: [Sections; 7] = [
         ],
         exit_status: &[
             ("N", "Exit code of the command."),
-            ("128+N", "The command was ended by signal N."),
+            ("128+N", "The command was terminated by signal N."),
             ("127", "The command could not be started."),
             ("1", "lcap failed, or a condition of --fail-on was met."),
             ("2", "Invalid command line or filter expression."),

@@ -10,7 +10,7 @@ pub(super) struct PendingGap {
     until: u64,
     /// Time of the acknowledgement, in nanoseconds.
     since: i64,
-    /// Number of segments after the gap that arrived since.
+    /// Number of segments after the gap that have arrived since that time.
     segments_after: u8,
 }
 
@@ -56,7 +56,7 @@ impl Assembler {
     }
 
     /// Records that the receiver acknowledged everything before `offset`. Returns the number of
-    /// bytes that this newly shows to be missing, and the number of gaps that they form.
+    /// missing bytes that this reveals, and the number of gaps that they form.
     #[inline]
     pub(in crate::flow) fn acknowledge(&mut self, offset: u64, time: i64) -> (u64, u32) {
         if offset <= self.next && self.buffers.is_none() {
@@ -94,8 +94,8 @@ impl Assembler {
         (bytes, gaps)
     }
 
-    /// Returns the offset before which everything was delivered or acknowledged, so no data is
-    /// expected.
+    /// Returns the offset before which everything was delivered or acknowledged, so no data before
+    /// it is expected.
     pub(in crate::flow) fn settled_offset(&self) -> u64 {
         let acknowledged = self
             .buffers

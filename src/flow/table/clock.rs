@@ -68,8 +68,8 @@ impl FlowTable {
 
     /// Returns the time to which the clock is set after a large jump; `None` if the jump is not
     /// confirmed. A single large jump is most likely a wrong timestamp, and would expire all flows,
-    /// so a second large jump must follow. Then the earlier of both timestamps is accepted, and
-    /// also the later one, unless it is itself a large jump from the earlier.
+    /// so a second large jump must follow. Then the earlier of the two timestamps is accepted, and
+    /// also the later one, unless it is itself a large jump from the earlier one.
     #[cold]
     fn confirm_jump(&mut self, time: i64) -> Option<i64> {
         if !self.has_seen_flow {

@@ -40,7 +40,7 @@ impl FlowTable {
         self.fragments.drop_all();
     }
 
-    /// Returns the time at which a flow of a class expires that was last active at time `active`.
+    /// Returns the time at which a flow of this class expires if it was last active at `active`.
     pub(super) fn deadline(&self, class: TimeoutClass, active: i64) -> i64 {
         active.saturating_add(match class {
             TimeoutClass::Opening => OPENING_TIMEOUT_NS,

@@ -46,7 +46,7 @@ pub(super) fn update_states(
 fn correct_direction(flow: &mut TrackedFlow, side: Side, segment: &StreamSegment) -> Side {
     let (own, other) = flow.own_and_other(side);
     let is_syn = segment.syn && !segment.ack && side == Side::Resp;
-    // After stream data has been delivered, the sides are no longer swapped.
+    // Once stream data has been delivered, the sides must not be swapped.
     let has_delivered = [&*own, &*other]
         .iter()
         .any(|tracked| tracked.assembler.next > 0);

@@ -7,7 +7,7 @@ use crate::host::subprocess::{self, RunningCommand};
 /// A rule of legacy iptables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegacyRule {
-    /// The program that changes the rule: `iptables-legacy`, `ip6tables-legacy`.
+    /// The program that manages the rule: `iptables-legacy` or `ip6tables-legacy`.
     pub program: &'static str,
     /// The table that contains the rule.
     pub table: String,

@@ -84,7 +84,7 @@ pub enum RuleAction {
     Accept,
     Drop,
     Reject,
-    /// Redirects to this port of this machine; `None` leaves the port unchanged.
+    /// Redirects to this port on this machine; `None` leaves the port unchanged.
     Redirect(Option<u16>),
     /// Redirects to this address and port; the parts that are `None` remain unchanged.
     Dnat(Option<String>, Option<u16>),

@@ -127,7 +127,7 @@ impl ProcHandle {
     }
 
     fn executable(&self) -> Option<Executable> {
-        // The link refers to the file itself, even if the file's name was deleted.
+        // The link refers to the file itself, even after the file was unlinked.
         let meta = std::fs::metadata(format!("/proc/{}/exe", self.pid)).ok()?;
         // If the handle is still valid, the PID was not reused in the meantime.
         self.identity().ok()?;

@@ -106,7 +106,7 @@ fn response_time(
 pub const COLUMNS: &[FlowColumn] = &[
     lcap_column("number", "flow number, from 1, in the order of the first packets", |f| ColumnValue::Count(f.id.number)),
     zeek_column("ts", "time", "time of the first packet, seconds since 1970-01-01 UTC", |f| ColumnValue::Time(f.first_time)),
-    zeek_column("uid", "string", "identifier in the style of Zeek, the same each time the same capture is read", |f| ColumnValue::OwnedText(uid(f))),
+    zeek_column("uid", "string", "Zeek-style identifier, identical each time the same capture is read", |f| ColumnValue::OwnedText(uid(f))),
     zeek_column("id.orig_h", "addr", "address of the originator", |f| ColumnValue::Address(f.id.orig().ip())),
     zeek_column("id.orig_p", "port", "port of the originator; ICMP: type of the message", |f| ColumnValue::Count(u64::from(f.id.orig().port()))),
     zeek_column("id.resp_h", "addr", "address of the responder", |f| ColumnValue::Address(f.id.resp().ip())),

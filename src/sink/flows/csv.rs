@@ -41,7 +41,7 @@ impl RowFormatter for CsvRows {
     }
 }
 
-/// Writes a record of `count` fields; `write` appends the field of an index.
+/// Writes a record of `count` fields; `write` appends the field at an index.
 fn write_csv_record(out: &mut Vec<u8>, count: usize, write: impl Fn(usize, &mut Vec<u8>)) {
     // A small buffer, because it is allocated for each record.
     let mut records = csv::WriterBuilder::new()

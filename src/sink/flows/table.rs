@@ -100,15 +100,15 @@ impl FlowTextTable {
 
     fn write_titles(&self, out: &mut Vec<u8>) {
         let mut rest = self.columns.iter();
-        while let Some((cell, width)) = rest.next() {
-            match cell.writer {
-                CellWriter::Number(_) => _ = Word::new(cell.title).right(out, *width),
-                _ => out.extend_from_slice(cell.title.as_bytes()),
+        while let Some((column, width)) = rest.next() {
+            match column.writer {
+                CellWriter::Number(_) => _ = Word::new(column.title).right(out, *width),
+                _ => out.extend_from_slice(column.title.as_bytes()),
             }
             if let (CellWriter::Ascii(_) | CellWriter::Text(_), false) =
-                (cell.writer, rest.len() == 0)
+                (column.writer, rest.len() == 0)
             {
-                number::spaces(out, width.saturating_sub(cell.title.len()) + 1);
+                number::spaces(out, width.saturating_sub(column.title.len()) + 1);
             }
         }
     }
@@ -116,9 +116,9 @@ impl FlowTextTable {
     fn write_line(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
         let is_limited = self.layout.width.is_some();
         let mut rest = self.columns.iter();
-        while let Some((cell, width)) = rest.next() {
+        while let Some((column, width)) = rest.next() {
             let start = out.len();
-            let mut text_width = match cell.writer {
+            let mut text_width = match column.writer {
                 CellWriter::Number(write) => {
                     let text_width = write(flow, out, *width);
                     if !is_limited || text_width <= *width {
@@ -205,39 +205,46 @@ pub fn flow_summary(flow: &FlowRecord) -> String {
 
 /// Returns the columns that fit into a total width, and the width of each.
 fn fit_columns(width: Option<usize>, processes: bool) -> Vec<(&'static TableColumn, usize)> {
-    let cells = TABLE_COLUMNS
+    let columns = TABLE_COLUMNS
         .iter()
-        .filter(|cell| processes || cell.title != PROCESSES_TITLE);
+        .filter(|column| processes || column.title != PROCESSES_TITLE);
     let Some(width) = width else {
-        return cells.map(|cell| (cell, cell.width)).collect();
+        return columns.map(|column| (column, column.width)).collect();
     };
-    let min_total =
-        |cells: &[&TableColumn]| cells.iter().map(|cell| cell.min_width + 1).sum::<usize>();
-    let mut cells: Vec<&'static TableColumn> = cells.collect();
-    let drop_priority = |cell: &TableColumn| match cell.title {
+    let min_total = |columns: &[&TableColumn]| {
+        columns
+            .iter()
+            .map(|column| column.min_width + 1)
+            .sum::<usize>()
+    };
+    let mut columns: Vec<&'static TableColumn> = columns.collect();
+    let drop_priority = |column: &TableColumn| match column.title {
         CLIENT_TITLE if !processes => 0,
-        _ => cell.drop_priority,
+        _ => column.drop_priority,
     };
     // The last column has no space after it.
-    while min_total(&cells) > width + 1
-        && let Some(highest) = cells
+    while min_total(&columns) > width + 1
+        && let Some(highest) = columns
             .iter()
-            .map(|cell| drop_priority(cell))
+            .map(|column| drop_priority(column))
             .max()
             .filter(|&priority| priority > 0)
     {
-        cells.retain(|cell| drop_priority(cell) != highest);
+        columns.retain(|column| drop_priority(column) != highest);
     }
-    let mut spare = (width + 1).saturating_sub(min_total(&cells));
-    let mut fitted: Vec<_> = cells.iter().map(|cell| (*cell, cell.min_width)).collect();
+    let mut spare = (width + 1).saturating_sub(min_total(&columns));
+    let mut fitted: Vec<_> = columns
+        .iter()
+        .map(|column| (*column, column.min_width))
+        .collect();
     // Spare width is given to processes and services first, which are more informative than
     // addresses, then to all columns (empty title).
     for title in [PROCESSES_TITLE, "SERVICE", ""] {
-        for (cell, cell_width) in &mut fitted {
-            if title.is_empty() || cell.title == title {
-                let added = spare.min(cell.width - *cell_width);
+        for (column, column_width) in &mut fitted {
+            if title.is_empty() || column.title == title {
+                let added = spare.min(column.width - *column_width);
                 spare -= added;
-                *cell_width += added;
+                *column_width += added;
             }
         }
     }
@@ -348,7 +355,7 @@ fn verdict_summary(verdict: OutcomeKind) -> &'static str {
         OutcomeKind::NoAnswer => "unanswered",
         OutcomeKind::HalfOpen => "half open",
         OutcomeKind::Reset(_) => "reset",
-        OutcomeKind::GivenUp => "given up",
+        OutcomeKind::GivenUp => "abandoned",
         OutcomeKind::Midstream => "mid-stream",
     }
 }
@@ -360,19 +367,19 @@ mod tests {
     #[test]
     fn columns_fit_every_width() {
         for (width, processes) in (60..300).flat_map(|width| [(width, false), (width, true)]) {
-            let cells = fit_columns(Some(width), processes);
-            let total: usize = cells.iter().map(|(_, width)| width + 1).sum();
+            let columns = fit_columns(Some(width), processes);
+            let total: usize = columns.iter().map(|(_, width)| width + 1).sum();
             // On narrower terminals, the lines are too long.
             let min_width = if processes { 70 } else { 60 };
             assert!(total - 1 == width || width < min_width, "{width}");
-            assert_eq!(cells.last().map(|(cell, _)| cell.title), Some("END"));
+            assert_eq!(columns.last().map(|(column, _)| column.title), Some("END"));
         }
         assert_eq!(fit_columns(None, true).len(), TABLE_COLUMNS.len());
         assert_eq!(fit_columns(Some(300), false).len(), TABLE_COLUMNS.len() - 1);
         let titles = |width| {
             fit_columns(Some(width), false)
                 .iter()
-                .map(|(cell, _)| cell.title)
+                .map(|(column, _)| column.title)
                 .collect::<Vec<_>>()
         };
         assert_eq!(titles(80), ["CLIENT", "SERVER", "SERVICE", "END"]);

@@ -29,8 +29,9 @@ pub(super) fn paint(out: &mut Vec<u8>, start: usize, tuple: Option<Tuple>, serve
     out.splice(start..start, colour.iter().copied());
 }
 
-/// True if the packet is sent to the responder. The responder is the side with a requested port,
-/// otherwise the side with the lower port; if the ports are equal, the side with the lower address.
+/// True if the packet is sent to the responder. The responder is the only side with a port given
+/// with `-p`, otherwise the side with the lower port; if the ports are equal, the side with the
+/// lower address.
 fn is_to_responder(tuple: Tuple, servers: &[u16]) -> bool {
     let (source, destination) = (tuple.src, tuple.dst);
     let is_requested = |port| servers.contains(&port);

@@ -37,7 +37,7 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult
     print_general(p, bytes, length, kind)
 }
 
-/// Prints a frame that has VLAN tags or does not contain IP, or any frame with its link header.
+/// Prints a frame that has VLAN tags or does not contain IP, or any frame if `-e` is given.
 fn print_general(p: &mut Printer, bytes: &[u8], whole: usize, mut kind: u16) -> PrintResult<usize> {
     let addresses = MacAddresses {
         source: array_at(bytes, 6)?,

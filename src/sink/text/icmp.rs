@@ -299,8 +299,8 @@ fn print_checksum(p: &mut Printer, whole: &[u8]) -> PrintResult {
     Ok(())
 }
 
-/// Prints the datagram that caused the error on a separate line, with the length from the header of
-/// the datagram.
+/// Prints, on a separate line, the datagram that caused the error, with the length from the header
+/// of that datagram.
 fn print_quoted(p: &mut Printer, bytes: &[u8]) -> PrintResult {
     p.push_str("\n\t");
     let quoted = rest(bytes, QUOTED_OFFSET);

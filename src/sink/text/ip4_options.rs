@@ -85,7 +85,7 @@ fn print_router_alert(p: &mut Printer, option: &[u8], length: usize) -> PrintRes
 }
 
 /// Prints a recorded route or a source route: a pointer to the next address, then the addresses. If
-/// the length is invalid, the last address overlaps the bytes after the option.
+/// the length is invalid, the last address extends past the end of the option.
 fn print_route(p: &mut Printer, option: &[u8], length: usize) -> PrintResult {
     if length < 3 {
         print_bad_length(p, length);

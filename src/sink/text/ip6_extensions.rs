@@ -122,7 +122,7 @@ fn print_options(
     Ok(())
 }
 
-/// Checks that an option has its only valid length, and prints an error if it does not.
+/// Checks that an option has the length that its type requires, and prints an error if it does not.
 fn check_option_len(
     p: &mut Printer,
     options: &[u8],

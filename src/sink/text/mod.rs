@@ -40,7 +40,7 @@ use sequence::SeqBaseTable;
 /// Largest frame length that libpcap accepts, in bytes.
 const MAX_FRAME_LEN: u32 = 262_144;
 
-/// The text format's row in the table of formats.
+/// The entry of packet text in [`FORMATS`](super::FORMATS).
 pub(super) const FORMAT: Format = Format {
     name: "text",
     extension: "txt",

@@ -20,8 +20,7 @@ const ETHERNET: u8 = 143;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UpperLayerContext<'a> {
     pub(super) ip: EnclosingIp<'a>,
-    /// True if more fragments follow: the bytes are incomplete, so lengths and checksums are not
-    /// checked.
+    /// True for a fragment: the bytes can be incomplete, so lengths and checksums are not checked.
     pub(super) fragmented: bool,
 }
 

@@ -305,7 +305,7 @@ fn print_sack(p: &mut Printer, value: &OptionValue, base: u32) -> Result<usize, 
     Ok(value.length)
 }
 
-/// Prints an MD5 signature (RFC 2385) like tcpdump without `-M`: lcap has no key for a check.
+/// Prints an MD5 signature (RFC 2385) like tcpdump without `-M`: lcap has no key to verify it.
 fn print_md5_signature(
     p: &mut Printer,
     value: &OptionValue,

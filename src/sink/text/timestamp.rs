@@ -7,7 +7,7 @@ use super::printer::{Style, TimestampFormat};
 use crate::host::timezone;
 use crate::packet::Timestamp;
 
-/// Writer of timestamps, with the reference time of differences and the recently formatted seconds.
+/// Writer of timestamps, with the reference time for differences and the last formatted seconds.
 #[derive(Debug)]
 pub(in crate::sink) struct TimestampWriter {
     time_zone: TimeZone,

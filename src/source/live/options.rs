@@ -9,7 +9,7 @@ use crate::packet::LinkType;
 pub struct LiveOptions {
     /// Device name, or `any`.
     pub device: String,
-    /// True for a loopback device, of whose two copies per packet only one is captured.
+    /// True for a loopback device, which shows each packet twice; only one copy is captured.
     pub is_loopback: bool,
     /// Maximum number of bytes captured per packet, 1 to [`MAX_SNAP_LEN`].
     pub snap_len: u32,

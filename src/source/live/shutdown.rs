@@ -1,13 +1,13 @@
-//! Shutdown of a live capture without loss: accept packets on their way, then no more, then drain
-//! the ring.
+//! Shutdown of a live capture without loss: accept packets in flight, then stop accepting, then
+//! drain the ring.
 
 use std::time::{Duration, Instant};
 
 /// Time after a stop request during which packets are still accepted: a connection's last
-/// acknowledgement is often on its way.
+/// acknowledgement is often still in flight.
 pub(super) const GRACE_PERIOD: Duration = Duration::from_millis(40);
-/// Time without a packet, after the kernel stopped accepting, after which the ring counts as empty.
-/// It is longer than the kernel retains a block that is not full.
+/// Once the kernel has stopped accepting, the ring counts as empty if no packet is read for this
+/// long: longer than the kernel retains a block that is not full.
 pub(super) const RING_DRAIN_TIMEOUT: Duration = Duration::from_millis(25);
 
 /// Progress of a shutdown.

@@ -1,6 +1,6 @@
-//! Fuzz target: any bytes as a sequence of frames. The flow table does not panic, each flow is
-//! opened and closed once, no byte of a stream is delivered twice or early, and the records are the
-//! same in every stream mode. See `readers` for the build command.
+//! Fuzz target: arbitrary bytes as a sequence of frames. The flow table does not panic, each flow
+//! is opened and closed once, no byte of a stream is delivered twice or early, and the records are
+//! the same in every stream mode. See `readers` for the build command.
 //!
 //! ```text
 //!  | time step (8) | bytes cut off (8) | length (8) | frame | … next frame

@@ -1,6 +1,6 @@
-//! Fuzz target: any bytes as a frame of any link type. Nothing panics, the header summary agrees
-//! with full decoding, and no control character reaches the output. See `readers` for the build
-//! command.
+//! Fuzz target: arbitrary bytes as a frame of any link type. Nothing panics, the header summary
+//! agrees with full decoding, and no control character reaches the output. See `readers` for the
+//! build command.
 #![no_main]
 
 use lcap::decode::{brief, decode};

@@ -1,4 +1,4 @@
-//! Fuzz target: any bytes as a capture file. Nothing panics, and a mapped file gives the same
+//! Fuzz target: arbitrary bytes as a capture file. Nothing panics, and a mapped file gives the same
 //! frames and errors as a stream that is read a few bytes at a time. Build and run:
 //!
 //! ```sh
@@ -35,8 +35,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let streamed = contents(file::read("stream", stream));
     if mapped.has_broken_zstd() || streamed.has_broken_zstd() {
-        // If the size of a zstd frame differs from the size in its header, its last block is
-        // rejected, either completely or except for the part read before.
+        // If the size of a zstd frame differs from the size in its header, the decoder rejects
+        // its last block: all of it, or only the part that was not already read.
         let common = mapped.frames.len().min(streamed.frames.len());
         assert_eq!(mapped.frames[..common], streamed.frames[..common]);
     } else {

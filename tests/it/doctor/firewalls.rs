@@ -119,8 +119,7 @@ fn doctor_reports_a_rule_that_drops_packets_from_networks() {
         .assert_no_finding("dropped");
 }
 
-/// On most machines, iptables is iptables-nft. In its rules, nft lists iptables extensions only by
-/// name.
+/// On most machines, iptables is iptables-nft; nft lists the extensions in its rules only by name.
 #[test]
 fn doctor_reads_iptables_nft_rules() {
     let Some(sandbox) = Sandbox::new() else {
@@ -149,7 +148,7 @@ fn doctor_reads_iptables_nft_rules() {
         .assert_finding("note", "redirected", &["to port 62895"]);
 }
 
-/// The legacy iptables has its own tables, which nft does not list.
+/// Legacy iptables has its own tables, which nft does not list.
 #[test]
 fn doctor_notes_iptables_legacy_rules() {
     let Some(sandbox) = Sandbox::new() else {

@@ -29,7 +29,7 @@ fn doctor_reports_a_broken_hosts_file() {
 }
 
 #[test]
-fn doctor_reports_localhost_outside_the_loopback() {
+fn doctor_reports_localhost_with_a_non_loopback_address() {
     let file = "192.0.2.1 localhost\n";
     let Some(sandbox) = Sandbox::with_hosts(file, LoopbackState::Up) else {
         return;

@@ -46,14 +46,14 @@ pub(super) enum LoopbackState {
 }
 
 impl Sandbox {
-    /// Creates a sandbox in which `localhost` is 127.0.0.1. Prints the reason and returns none if
-    /// that is not possible.
+    /// Creates a sandbox in which `localhost` is 127.0.0.1. Prints the reason and returns `None`
+    /// if that is not possible.
     pub(super) fn new() -> Option<Sandbox> {
         Sandbox::with_hosts("127.0.0.1 localhost\n", LoopbackState::Up)
     }
 
-    /// Creates a sandbox with this hosts file. Prints the reason and returns none if that is not
-    /// possible.
+    /// Creates a sandbox with this hosts file. Prints the reason and returns `None` if that is
+    /// not possible.
     pub(super) fn with_hosts(hosts: &str, loopback: LoopbackState) -> Option<Sandbox> {
         if !rustix::process::geteuid().is_root() {
             skip("sandboxes for the doctor require root");

@@ -99,7 +99,7 @@ fn icmp_port_unreachable_refuses_a_udp_flow() {
         let mut script = datagrams(&peers, &[(Side::Orig, "hello")]);
         script.push(port_unreachable(14_000, &script[0], &peers));
         let log = run_checked(&script, STREAMS);
-        // The error is a separate flow, as in Zeek, and does not count for the flow whose packet it
+        // The error is a separate flow, as in Zeek, and is not counted in the flow whose packet it
         // quotes.
         assert_eq!(outcomes(&log)[0], "S0 D Refused Capture");
         let FlowRecord { sides, outcome, .. } = &log.records[0];

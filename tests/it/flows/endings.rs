@@ -292,7 +292,7 @@ fn outcomes_show_their_times() {
 /// Data in a RST explains the reset (RFC 9293 section 3.5.3): it is delivered, but does not count
 /// toward the length of the stream.
 #[test]
-fn rst_data_is_delivered_but_not_in_the_stream() {
+fn rst_data_is_delivered_but_not_counted() {
     let log = run_script(&format!("{HANDSHAKE}30 < R. 1 1 timeout"));
     assert_eq!(log.stream_events, ["1 resp 0 \"timeout\""]);
     assert_eq!(log.only_flow().sides[1].bytes, 0);

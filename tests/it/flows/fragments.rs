@@ -115,7 +115,7 @@ fn incomplete_datagrams_are_counted() {
 }
 
 #[test]
-fn a_reassembled_unreadable_header_is_counted() {
+fn an_unreadable_header_of_a_reassembled_datagram_is_counted() {
     let peers = Peers::on_port(PORT);
     let mut contents = wire::datagram(peers.client, peers.server, test_data().as_bytes());
     // The UDP length field is smaller than the header.
@@ -164,7 +164,7 @@ fn a_datagram_cut_by_the_snap_length_is_counted_once() {
 }
 
 /// Fragments without contents also use memory, and are subject to the limit of 8 MiB, which is less
-/// than 100 000 datagrams need.
+/// than 100,000 datagrams need.
 #[test]
 fn empty_fragments_are_bounded() {
     let interface = lcap::packet::Interface::default();

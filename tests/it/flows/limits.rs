@@ -218,7 +218,7 @@ fn unreadable_headers_are_counted() {
     assert_eq!(log.counts.unreadable, 2);
 }
 
-/// A busy machine's number of connections, each from a different client address.
+/// As many connections as on a busy machine, each from a different client address.
 #[test]
 fn two_hundred_thousand_flows_are_tracked_at_the_same_time() {
     const FLOWS: u32 = 200_000;

@@ -65,7 +65,7 @@ fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
     prop::collection::vec(mutation, 1..60)
 }
 
-/// Returns mutated frames, alternating between two fixtures, from any start frame in each.
+/// Returns mutated frames, alternating between two fixtures, starting at any frame in each.
 fn mutated_frames(from: [(Index, Index); 2], changes: Vec<Mutation>) -> Vec<CapturedFrame> {
     let mut sources = from.map(|(fixture, at)| {
         let frames = fixture.get(fixtures());

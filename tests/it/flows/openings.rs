@@ -154,7 +154,7 @@ fn a_new_isn_starts_a_new_flow() {
     }
 }
 
-/// As in Wireshark, where a stream captured from the middle also has an initial sequence number.
+/// As in Wireshark, which assigns an initial sequence number even to a stream captured midstream.
 #[test]
 fn a_syn_after_a_midstream_flow_starts_a_new_flow() {
     let log = run_script(&format!(
@@ -194,7 +194,7 @@ fn a_syn_after_its_response_belongs_to_the_same_flow() {
     }
 }
 
-/// Two programs can take turns in connecting to each other on the same ports.
+/// Two programs can take turns connecting to each other on the same ports.
 #[test]
 fn a_reversed_connection_is_a_new_flow() {
     let log = run_script(&format!(

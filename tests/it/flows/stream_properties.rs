@@ -14,7 +14,7 @@ use super::script::{
 struct SentSegment {
     side: Side,
     len: u32,
-    /// Delay of each captured copy after it was sent, in segments.
+    /// Delay of each captured copy, in segments sent meanwhile.
     copies: Vec<usize>,
     /// Number of earlier bytes that the segment retransmits before its new bytes.
     overlap: u32,

@@ -96,7 +96,7 @@ fn attribute_once(mode: LookupMode, role: &str, count: usize) -> Option<([Score;
     Some((scores, has_bpf))
 }
 
-/// Returns the client's address of a flow.
+/// Returns the address of a flow's originator.
 pub(super) fn originator_address(flow: &Value) -> SocketAddr {
     let (host, port) = (flow["id.orig_h"].as_str().unwrap(), &flow["id.orig_p"]);
     format!("{host}:{port}").parse().unwrap()
@@ -175,7 +175,7 @@ fn saved_file_has_the_owners_displayed_live() {
     while !session.output.has_line(is_attributed) && Instant::now() < deadline {
         exchange_line();
     }
-    // For 100 ms, lcap checks if the server passes the connection to another process.
+    // For 100 ms, lcap checks whether the server passes the connection to another process.
     std::thread::sleep(std::time::Duration::from_millis(300));
     exchange_line();
     drop(client);
@@ -213,8 +213,8 @@ fn saved_file_has_the_owners_displayed_live() {
     assert_eq!(live[1]["pid"], server_pid);
     assert_eq!(live[1]["how"], "acceptor");
     assert_eq!(lcap_lines(&["-r", path]), text.output);
-    // Loopback leaves checksums to a device that does not exist, and no other flag is set
-    // (epb_flags, bit 9).
+    // The kernel leaves checksums unset on loopback (epb_flags bit 9, checksum not ready). No other
+    // flag is set.
     let mut flags = Vec::new();
     let mut source = lcap::open(path).unwrap();
     let collect = |packet: &lcap::packet::Packet<'_>| {
@@ -325,7 +325,7 @@ fn pid_filter_selects_the_flows_of_a_process() {
     assert_eq!(true_pids.len(), 5);
     let [selected, none] = sessions.map(|session| session.interrupt().output.len());
     assert_eq!(none, 0);
-    // The server may be found too late for the first flows, not for all of them.
+    // The server may be found too late for the first flows, but not for all of them.
     assert!((1..=5).contains(&selected), "{selected}");
 }
 

@@ -93,9 +93,9 @@ fn clients_that_exit_after_writing_are_attributed() {
 #[test]
 fn refused_clients_are_attributed() {
     // Reserves a port: no process can listen on it, and no client gets it as its own port.
-    let unspecified_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    let any_free_port = SocketAddr::from(([127, 0, 0, 1], 0));
     let reserved = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-    bind(&reserved, &unspecified_port).unwrap();
+    bind(&reserved, &any_free_port).unwrap();
     let port = SocketAddr::try_from(getsockname(&reserved).unwrap())
         .unwrap()
         .port();
@@ -112,7 +112,7 @@ fn refused_clients_are_attributed() {
     );
 }
 
-/// A connection without an event of its start is looked up at its first packet.
+/// No event reports a connection that predates the capture: it is looked up at its first packet.
 #[test]
 fn connection_opened_before_the_capture_is_looked_up() {
     let server = Server::start("echo");
@@ -252,12 +252,12 @@ fn reused_pid_is_a_different_process() {
     );
     assert_eq!(first["pid"], last["pid"]);
     assert_ne!(first["start_time"], last["start_time"], "{first} {last}");
-    // A process that has exited has no command line, and none has that of the other process.
+    // A process that has exited has no command line. Neither process has the other's.
     assert_ne!(first["command_line"][0], "second");
     assert_ne!(last["command_line"][0], "first");
 }
 
-/// The owner is the one of four workers that accepted; each response contains the worker's PID.
+/// Of four workers, the one that accepted is the owner; each response contains the worker's PID.
 #[test]
 fn accepting_nginx_worker_is_the_owner() {
     let (Ok(directory), true) = (

@@ -104,7 +104,7 @@ fn line_is_written_promptly_to_a_pipe() {
     let delay = |length: usize| {
         let sent = Instant::now();
         sender.send(&vec![b'x'; length]).unwrap();
-        // Followed by the processes once they are identified.
+        // The line also shows the processes once they are identified.
         let line_ends = [
             format!("UDP, length {length}"),
             format!("UDP, length {length}  "),

@@ -37,7 +37,7 @@ fn kernel_counter_equals_the_datagrams_sent() {
     });
 }
 
-/// Segments of up to 64 KiB, which occur only on loopback.
+/// Segments of up to 64 KiB, which are common on loopback.
 #[test]
 fn large_segments_are_captured_completely() {
     const STREAM_BYTES: usize = 24 << 20;

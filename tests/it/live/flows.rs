@@ -243,7 +243,7 @@ fn follow_prints_lines_as_they_arrive() {
     ];
     let output = &ended.assert_lossless().output;
     assert_eq!(output.len(), expected.len(), "{output:#?}");
-    // After the time of each line.
+    // A heading starts with its time, which is not compared.
     let matches = |(line, end): (&String, &&str)| line.ends_with(end);
     assert!(output.iter().zip(&expected).all(matches), "{output:#?}");
 }
@@ -259,7 +259,7 @@ fn raw_follow_exits_when_its_flow_ends() {
     let session = Session::start(args);
     port.exchange(V4);
     port.exchange(V6);
-    // Without an interrupt.
+    // No interrupt is necessary.
     let ended = session.wait();
     assert_eq!(ended.assert_lossless().output, ["pong"]);
 }

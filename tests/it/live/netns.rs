@@ -13,7 +13,7 @@ pub(super) fn run_in_new_netns(test: impl FnOnce() + Send) {
     with_new_netns(|keeper| run_in_netns(keeper, test));
 }
 
-/// Runs a test next to such a namespace; its argument is the PID of a process in the namespace.
+/// Runs a test outside such a namespace; its argument is the PID of a process in the namespace.
 pub(super) fn with_new_netns(test: impl FnOnce(u32)) {
     if !can_capture_or_skip() {
         return;

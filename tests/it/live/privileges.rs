@@ -147,7 +147,7 @@ fn unprivileged_user_captures_in_a_user_namespace() {
     assert_eq!(stdout.lines().count(), 1);
 }
 
-/// Capture files are readable by the user of sudo.
+/// Capture files belong to the user that ran sudo.
 #[test]
 fn files_belong_to_the_sudo_user() {
     if !can_capture_or_skip() {

@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Environment variable with the role of such a process, and the server's port if it is a client.
+/// Environment variable with the role of a process and the server's port (0 except for clients).
 const ROLE_VARIABLE: &str = "LCAP_TEST_ROLE";
 
 /// Entry point of the processes; not a test.
@@ -121,14 +121,14 @@ fn serve(handle: impl Fn(TcpStream)) {
     }
 }
 
-/// Returns a command that runs this binary in a role, given with its port.
+/// Returns a command that runs this binary in a role. A space separates the role and the port.
 fn role_command(role_and_port: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "live::roles::run_role", "--nocapture"])
         .env(ROLE_VARIABLE, role_and_port)
         .stdin(Stdio::null())
-        // Its test harness reports an error when its standard output is closed early.
+        // The child's test harness reports an error if its standard output is closed early.
         .stderr(Stdio::null());
     command
 }

@@ -21,12 +21,12 @@ fn run_exits_with_the_commands_code() {
         return;
     }
     for (command, code) in [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137)] {
-        let (ended, output, errors) = run(&["--", "sh", "-c", command]);
-        assert_eq!(ended, Some(code), "{command}: {errors}");
+        let (exit_code, output, errors) = run(&["--", "sh", "-c", command]);
+        assert_eq!(exit_code, Some(code), "{command}: {errors}");
         assert_eq!(output, "");
     }
-    let (ended, _, errors) = run(&["flows", "--", "no-such-program"]);
-    assert_eq!(ended, Some(127), "{errors}");
+    let (exit_code, _, errors) = run(&["flows", "--", "no-such-program"]);
+    assert_eq!(exit_code, Some(127), "{errors}");
     assert!(errors.contains("cannot run no-such-program"), "{errors}");
 }
 
@@ -39,8 +39,8 @@ fn run_requires_a_command_after_two_hyphens() {
         &["-r", "fixtures/http.pcap", "--", "true"],
         &["completions", "bash", "--", "true"],
     ] {
-        let (ended, _, errors) = run(args);
-        assert_eq!(ended, Some(2), "{args:?}: {errors}");
+        let (exit_code, _, errors) = run(args);
+        assert_eq!(exit_code, Some(2), "{args:?}: {errors}");
     }
 }
 

@@ -34,7 +34,7 @@ fn usr1_prints_recent_kernel_counters() {
     let session = Session::start(["-p", &port.arg(), "-t"]);
     port.send(0, 10, 100);
     session.output.wait_for_count(10);
-    // The kernel counters are queried shortly after packets arrive, and again only after more.
+    // The kernel counters are queried shortly after packets arrive, and again once more arrive.
     let started = Instant::now();
     let up_to_date = |line: &str| {
         let number = line.strip_suffix(" packets received by filter");

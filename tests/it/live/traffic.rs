@@ -79,8 +79,8 @@ impl ReservedPort {
         });
     }
 
-    /// Returns a UDP socket connected to this port. The port is not read: datagrams that exceed the
-    /// receive buffer are dropped only after they have passed `lo`.
+    /// Returns a UDP socket connected to this port. Unread datagrams that exceed the receive
+    /// buffer are dropped only after they have passed `lo`.
     pub(super) fn sender(&self, host: IpAddr) -> UdpSocket {
         let socket = UdpSocket::bind((host, 0)).unwrap();
         socket.connect((host, self.number)).unwrap();
@@ -102,7 +102,7 @@ impl ReservedPort {
     }
 
     /// Sends numbered datagrams, with a pause after each unless it is zero, until the returned
-    /// value is dropped, at most for [`MAX_SEND_DURATION`].
+    /// value is dropped, for at most [`MAX_SEND_DURATION`].
     pub(super) fn keep_sending(&self, size: usize, pause: Duration) -> SteadyTraffic {
         let sender = self.sender(V4);
         let is_stopped = Arc::new(AtomicBool::new(false));

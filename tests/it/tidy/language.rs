@@ -43,7 +43,7 @@ const OPENINGS: [&str; 7] = [
 
 /// Permitted uses of forbidden words, in text of a protocol, a tool or an interface: the phrase,
 /// and the start of the paths in which it is permitted.
-const LEGITIMATE: [(&str, &str); 12] = [
+const PERMITTED_USES: [(&str, &str); 12] = [
     // The class of ports below 1024 (RFC 6335).
     ("well-known", ""),
     ("WellKnown", ""),
@@ -174,9 +174,9 @@ fn faults(text: &str) -> Vec<String> {
 }
 
 /// Returns the text of a file without the permitted uses of forbidden words.
-fn without_legitimate(path: &str, text: &str) -> String {
+fn without_permitted_uses(path: &str, text: &str) -> String {
     let mut text = text.to_owned();
-    for (phrase, place) in LEGITIMATE {
+    for (phrase, place) in PERMITTED_USES {
         if !path.starts_with(place) {
             continue;
         }
@@ -216,7 +216,7 @@ pub(super) fn assert_none(faults: &[String]) {
 fn rust_files_are_in_technical_english() {
     let mut all = Vec::new();
     for file in checked_files() {
-        let text = without_legitimate(&file.path, &file.text);
+        let text = without_permitted_uses(&file.path, &file.text);
         all.extend(
             faults(&text)
                 .iter()
@@ -259,7 +259,7 @@ fn other_files_are_in_technical_english() {
     }
     let mut all = Vec::new();
     for file in files {
-        let text = without_legitimate(&file.path, &file.text);
+        let text = without_permitted_uses(&file.path, &file.text);
         let paragraphs = text
             .split("\n\n")
             .map(|paragraph| paragraph.replace('\n', " "));

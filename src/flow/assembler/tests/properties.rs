@@ -160,14 +160,14 @@ proptest! {
         prop_assert_eq!(log.mismatched, differ);
         let positions_only = assemble(&segments, &[], KEEP_OPENING)?;
         prop_assert_eq!(&positions_only.positions, &log.positions);
-        // The opening is kept although it is out of order.
+        // The opening is kept even if it is out of order.
         let opening = bytes.len().min(8);
         prop_assert_eq!(&positions_only.bytes[..opening], &bytes[..opening]);
     }
 
     /// Bytes cut off by the snapshot length are neither delivered nor counted as missing.
     #[test]
-    fn a_snapped_stream_is_delivered_once(segments in segment_strategy(true, false)) {
+    fn a_truncated_stream_is_delivered_once(segments in segment_strategy(true, false)) {
         let (first, _) = first_copies(&segments);
         let log = assemble(&segments, &[], KEEP_ALL)?;
         let bytes: Vec<_> = first.iter().copied().map(Option::flatten).collect();
