@@ -3,9 +3,11 @@
  *   owners server PORT children|threads FILE
  *       Serves each connection in a child process or in a thread. Appends one line per connection
  *       to FILE: the client's port, the client's process ID, the server's process ID.
- *   owners clients PORT COUNT AT_A_TIME forks|programs
+ *   owners clients PORT COUNT AT_A_TIME INTERVAL forks|programs
  *       Runs COUNT clients, at most AT_A_TIME concurrently, as forked children or as separately
- *       executed programs. Each connects, sends its process ID, reads the reply and exits.
+ *       executed programs, and starts them at least INTERVAL microseconds apart: a machine that is
+ *       much faster than the interval would exceed the CPU budget of lookups. Each client connects,
+ *       sends its process ID, reads the reply and exits.
  *   owners client PORT
  *       Runs a single client.
  */
@@ -23,9 +25,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Minimum time between the starts of two clients, in microseconds. It limits the rate to 1250
- * clients per second, so that a fast machine does not exceed the CPU budget of lookups. */
-#define CLIENT_INTERVAL_US 800
 /* Minimum lifetime of a client, in microseconds. */
 #define CLIENT_LIFETIME_US 333
 
@@ -127,11 +126,13 @@ int main(int argc, char **argv)
 		results = open(argv[4], O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
 		serve(!strcmp(argv[3], "children"));
 	}
-	int remaining = atoi(argv[3]), free_slots = atoi(argv[4]);
-	int programs = argc > 5 && !strcmp(argv[5], "programs");
-	for (long long next = now_us(); remaining > 0; remaining--, next += CLIENT_INTERVAL_US) {
+	if (argc < 7)
+		return 2;
+	int remaining = atoi(argv[3]), free_slots = atoi(argv[4]), interval = atoi(argv[5]);
+	int programs = !strcmp(argv[6], "programs");
+	for (long long next = now_us(); remaining > 0; remaining--, next += interval) {
 		while (now_us() < next)
-			usleep(CLIENT_INTERVAL_US / 4);
+			usleep(interval / 4);
 		if (!free_slots) {
 			wait(NULL);
 			free_slots++;
