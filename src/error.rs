@@ -1,5 +1,6 @@
 //! Errors: the operation, its object, the cause, and the remedy.
 
+use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
@@ -98,8 +99,30 @@ impl Error {
     }
 }
 
-/// Formats a count with its noun, for messages: `1 packet`, `2 packets`.
-pub(crate) fn count_noun(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
+/// Formats a count with its noun, for messages: `1 packet`, `2 processes`, `3 directories`.
+pub(crate) fn count_noun<N: Copy + Display + From<u8> + PartialEq>(count: N, noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        _ if count == N::from(1) => format!("{count} {noun}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None if noun.ends_with('s') => format!("{count} {noun}es"),
+        None => format!("{count} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn count_noun_follows_english_spelling() {
+        for (count, noun, text) in [
+            (1, "place", "1 place"),
+            (2, "place", "2 places"),
+            (0, "process", "0 processes"),
+            (1, "process", "1 process"),
+            (3, "directory", "3 directories"),
+        ] {
+            assert_eq!(count_noun(count, noun), text);
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //! below the server's working directory.
 
 use super::facts::PortFacts;
-use super::finding::{CheckName, Finding, pluralize};
+use super::finding::{CheckName, Finding};
+use crate::error::count_noun;
 use crate::host::config_search::PortMention;
 
 const CHECK: CheckName = CheckName("configuration");
@@ -34,14 +35,14 @@ pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
     if !named.is_empty() {
         let finding = match is_served {
             true => {
-                let places = pluralize(named.len(), "place");
+                let places = count_noun(named.len(), "place");
                 CHECK.ok("named", format!("port {port} is named in {places}"))
             }
             false => CHECK.note(
                 "named",
                 format!(
                     "port {port} is named in {}, but nothing listens on it",
-                    pluralize(named.len(), "place")
+                    count_noun(named.len(), "place")
                 ),
             ),
         };
@@ -95,7 +96,7 @@ fn mention_lines(mentions: &[&PortMention]) -> Vec<String> {
     let mut lines: Vec<String> = mentions.iter().take(MAX_SHOWN_MENTIONS).map(line).collect();
     let more = mentions.len().saturating_sub(MAX_SHOWN_MENTIONS);
     if more > 0 {
-        lines.push(format!("and {}", pluralize(more, "more place")));
+        lines.push(format!("and {}", count_noun(more, "more place")));
     }
     lines
 }
@@ -109,8 +110,8 @@ fn check_skipped_files(facts: &PortFacts) -> Option<Finding> {
             directories + search.skipped_directories,
         )
     });
-    let file_count = pluralize(files, "file");
-    let directory_count = pluralize(directories, "directory");
+    let file_count = count_noun(files, "file");
+    let directory_count = count_noun(directories, "directory");
     let skipped = match (files, directories) {
         (0, 0) => return None,
         (_, 0) => file_count,

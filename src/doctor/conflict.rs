@@ -1,7 +1,8 @@
 //! Sockets that keep another server from binding the port (bind(2), socket(7)).
 
 use super::facts::PortFacts;
-use super::finding::{CheckName, Finding, pluralize};
+use super::finding::{CheckName, Finding};
+use crate::error::count_noun;
 use crate::host::listing::{Listed, SocketState};
 use crate::packet::{TCP, UDP};
 use std::collections::BTreeMap;
@@ -119,7 +120,7 @@ fn check_time_wait(facts: &PortFacts) -> Option<Finding> {
         })
         .collect();
     let longest = closing.iter().map(|socket| socket.expires).max()?;
-    let count = pluralize(closing.len(), "connection");
+    let count = count_noun(closing.len(), "connection");
     let verb = if closing.len() == 1 { "is" } else { "are" };
     let message = format!(
         "{count} on port {port} {verb} still closing (TIME_WAIT and similar states): a server that \

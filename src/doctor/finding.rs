@@ -104,31 +104,3 @@ impl Finding {
         self
     }
 }
-
-/// Returns a count with its noun: `1 place`, `2 places`, `2 processes`, `2 directories`.
-pub(super) fn pluralize(count: usize, noun: &str) -> String {
-    match noun.strip_suffix('y') {
-        _ if count == 1 => format!("1 {noun}"),
-        Some(stem) => format!("{count} {stem}ies"),
-        None if noun.ends_with('s') => format!("{count} {noun}es"),
-        None => format!("{count} {noun}s"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pluralize_follows_english_spelling() {
-        for (count, noun, text) in [
-            (1, "place", "1 place"),
-            (2, "place", "2 places"),
-            (0, "process", "0 processes"),
-            (1, "process", "1 process"),
-            (3, "directory", "3 directories"),
-        ] {
-            assert_eq!(pluralize(count, noun), text);
-        }
-    }
-}

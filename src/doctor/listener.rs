@@ -2,8 +2,9 @@
 //! absence.
 
 use super::facts::{ConnectOutcome, PortFacts, ServerProcess};
-use super::finding::{CheckName, Finding, pluralize, shell_quote};
+use super::finding::{CheckName, Finding, shell_quote};
 use super::{ports, similar_ports};
+use crate::error::count_noun;
 use crate::host::listing::Listed;
 use crate::packet::UDP;
 use crate::process::Match;
@@ -52,7 +53,7 @@ fn check_listening_socket(facts: &PortFacts, socket: &Listed) -> Finding {
             .unknown("listener-hidden", message)
             .with_evidence(format!(
                 "{} of other users cannot be inspected",
-                pluralize(facts.holders.hidden_processes, "process")
+                count_noun(facts.holders.hidden_processes, "process")
             ))
             .with_remedy(format!("sudo lcap doctor {target}"));
     }
@@ -67,7 +68,7 @@ fn check_listening_socket(facts: &PortFacts, socket: &Listed) -> Finding {
     let finding = CHECK.ok("listens", message).with_evidence_lines(lines);
     match more {
         0 => finding,
-        more => finding.with_evidence(format!("and {}", pluralize(more, "more process"))),
+        more => finding.with_evidence(format!("and {}", count_noun(more, "more process"))),
     }
 }
 
@@ -171,7 +172,7 @@ fn check_no_listener(facts: &PortFacts) -> Vec<Finding> {
         finding = finding.with_evidence(format!(
             "the port was used recently: {} {} still closing (the kernel no longer records the \
              process)",
-            pluralize(count, "connection"),
+            count_noun(count, "connection"),
             if count == 1 { "is" } else { "are" }
         ));
     }

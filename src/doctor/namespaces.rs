@@ -2,7 +2,8 @@
 //! (network_namespaces(7)).
 
 use super::facts::PortFacts;
-use super::finding::{CheckName, Finding, pluralize, shell_quote};
+use super::finding::{CheckName, Finding, shell_quote};
+use crate::error::count_noun;
 use crate::packet::UDP;
 use crate::process::{Match, Owner};
 
@@ -54,7 +55,7 @@ pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
     if hidden > 0 && !is_here {
         let message = format!(
             "could not read the network namespace of {}: a server there cannot be ruled out",
-            pluralize(hidden, "process")
+            count_noun(hidden, "process")
         );
         let finding = CHECK.unknown("namespaces-hidden", message);
         return vec![match facts.euid {

@@ -1,7 +1,8 @@
 //! Outcomes of the connection attempts: accepted, refused or unanswered (RFC 9293, listen(2)).
 
 use super::facts::{ConnectOutcome, PortFacts, ProbeResult};
-use super::finding::{CheckName, Finding, pluralize};
+use super::finding::{CheckName, Finding};
+use crate::error::count_noun;
 use crate::host::listing::{Listed, SocketState};
 use crate::process::Match;
 
@@ -101,7 +102,7 @@ fn describe_accept_queue(server: &Listed) -> String {
 fn describe_backlog(server: &Listed) -> String {
     format!(
         "{} in a backlog of {}",
-        pluralize(server.receive_queue as usize, "connection"),
+        count_noun(server.receive_queue as usize, "connection"),
         server.send_queue
     )
 }
@@ -217,7 +218,7 @@ fn watch_findings(facts: &PortFacts) -> Vec<Finding> {
             .map(|flow| flow.summary.clone())
             .collect();
         let omitted = watch.omitted_flows[ending as usize];
-        let count = pluralize(lines.len() + omitted, "connection");
+        let count = count_noun(lines.len() + omitted, "connection");
         let message = format!("in {seconds} s on port {port}: {count} {label}");
         let finding = match ending {
             WatchedFlowEnd::Other => CHECK.ok(code, message),
@@ -225,7 +226,7 @@ fn watch_findings(facts: &PortFacts) -> Vec<Finding> {
             WatchedFlowEnd::NoAnswer => CHECK.note(code, message),
             WatchedFlowEnd::Refused | WatchedFlowEnd::Reset => CHECK.problem(code, message),
         };
-        let more = (omitted > 0).then(|| format!("and {}", pluralize(omitted, "more connection")));
+        let more = (omitted > 0).then(|| format!("and {}", count_noun(omitted, "more connection")));
         (!lines.is_empty()).then(|| finding.with_evidence_lines(lines.into_iter().chain(more)))
     };
     [

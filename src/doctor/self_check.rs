@@ -1,6 +1,7 @@
 //! The self-check (`lcap doctor` without a target): permissions and kernel features that lcap uses.
 
-use super::finding::{CheckName, Finding, pluralize};
+use super::finding::{CheckName, Finding};
+use crate::error::count_noun;
 use crate::host::addresses::{self, HostInterface};
 use crate::host::capabilities::{self, Capability, HostCapabilities};
 use crate::host::listing;
@@ -157,7 +158,7 @@ fn check_processes(facts: &SelfFacts) -> Finding {
             )
             .with_evidence(format!(
                 "{} of other users cannot be inspected",
-                pluralize(facts.hidden_processes, "process")
+                count_noun(facts.hidden_processes, "process")
             ))
             .with_remedy(format!(
                 "sudo setcap {ALL_CAPABILITIES} {}",
@@ -204,7 +205,7 @@ fn check_namespaces(facts: &SelfFacts) -> Finding {
                 }
                 count => format!(
                     "lcap can enter {} (--netns)",
-                    pluralize(count, "other network namespace")
+                    count_noun(count, "other network namespace")
                 ),
             },
         ),
