@@ -63,7 +63,10 @@ pub(super) fn page(name: Option<&str>) -> Result<Vec<u8>> {
     match command {
         Some(command) => command_page(command, name),
         None => {
-            let commands = whole.get_subcommands().map(Command::get_name);
+            let commands = whole
+                .get_subcommands()
+                .filter(|command| !command.is_hide_set());
+            let commands = commands.map(Command::get_name);
             let references = REFERENCES.iter().map(|reference| reference.name);
             let pages: Vec<&str> = commands.chain(references).collect();
             usage_error(format!(
@@ -177,6 +180,10 @@ mod tests {
         for name in commands.chain(references).chain(["lcap".to_owned()]) {
             let page = String::from_utf8(page(Some(&name)).expect("a page")).expect("UTF-8");
             assert!(page.contains(".TH "), "{name}");
+            // Code or bold text that spans two lines of Markdown would stay bold to the end.
+            let is_unclosed =
+                |line: &&str| line.matches("\\fB").count() > line.matches("\\fR").count();
+            assert_eq!(page.lines().find(is_unclosed), None, "{name}");
         }
         assert!(page(Some("nonsense")).is_err());
     }

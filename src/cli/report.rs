@@ -80,11 +80,8 @@ pub(super) fn watching(port: u16, seconds: u64) {
 pub(super) fn hidden_processes(listeners: usize, hidden: usize) {
     if listeners > 0 && hidden > 0 {
         let have = if listeners == 1 { "has" } else { "have" };
-        let listeners = count_noun(listeners as u64, "listener");
-        let hidden = match hidden {
-            1 => "1 process".to_owned(),
-            _ => format!("{hidden} processes"),
-        };
+        let listeners = count_noun(listeners, "listener");
+        let hidden = count_noun(hidden, "process");
         print_stderr(&format!(
             "lcap: {listeners} {have} an unknown process ({hidden} cannot be inspected); \
              try sudo lcap ports\n"

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::Write;
 
 use super::{RowFormatter, RowSink, VerdictTally};
+use crate::error::count_noun;
 use crate::flow::{FlowRecord, OutcomeKind, ResponseTimes, Side};
 use crate::packet::{TimeDelta, Timestamp};
 use crate::sink::word::Word;
@@ -176,8 +177,7 @@ impl RowFormatter for FlowTextTable {
 
     fn write_tail(&mut self, tally: &VerdictTally, out: &mut Vec<u8>) {
         let total: u64 = tally.verdicts.iter().map(|(_, count)| count).sum();
-        let plural = if total == 1 { "" } else { "s" };
-        write_display(out, &format_args!("{total} flow{plural}"));
+        out.extend_from_slice(count_noun(total, "flow").as_bytes());
         for (at, (verdict, count)) in tally.verdicts.iter().enumerate() {
             let separator = if at == 0 { ": " } else { ", " };
             write_display(

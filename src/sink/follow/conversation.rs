@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::net::SocketAddr;
 
-use crate::error::Result;
+use crate::error::{Result, count_noun};
 use crate::flow::{FlowEvent, FlowEventKind, GapCause, Side};
 use crate::packet::{Timestamp, UDP};
 use crate::process::Owners;
@@ -99,9 +99,8 @@ impl<W: Write> Conversation<W> {
             };
             write_hex(&mut self.out, offset, bytes.get(..max_len).unwrap_or(bytes));
             if bytes.len() > max_len {
-                let hidden = bytes.len() - max_len;
-                let plural = if hidden == 1 { "" } else { "s" };
-                let note = format!("[{hidden} more byte{plural}; --hex shows all]\n");
+                let hidden = count_noun(bytes.len() - max_len, "more byte");
+                let note = format!("[{hidden}; --hex shows all]\n");
                 self.out.extend_from_slice(note.as_bytes());
             }
         }
@@ -199,12 +198,16 @@ impl<W: Write> Sink for Conversation<W> {
                     GapCause::Lost => "gap",
                     GapCause::Cut => "cut",
                 };
-                self.write_note(event, side, &format!("[{label} {}]", byte_count(len)));
+                self.write_note(
+                    event,
+                    side,
+                    &format!("[{label} {}]", count_noun(len, "byte")),
+                );
             }
             FlowEventKind::Mismatch { side, offset, len } => {
                 let text = format!(
                     "[{} at offset {offset} retransmitted with different content; original shown]",
-                    byte_count(len)
+                    count_noun(len, "byte")
                 );
                 self.write_note(event, side, &text);
             }
@@ -234,10 +237,6 @@ impl<W: Write> Sink for Conversation<W> {
         self.end_line();
         self.flush()
     }
-}
-
-fn byte_count(len: u64) -> String {
-    format!("{len} byte{}", if len == 1 { "" } else { "s" })
 }
 
 /// Returns true if the bytes are readable text: no control characters except tab, CR, LF and ESC,

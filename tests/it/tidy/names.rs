@@ -1,7 +1,7 @@
 //! Name checks: predicates, type names and imports.
 
-use super::language::{assert_none, checked_files};
-use super::source_files;
+use super::language::{assert_no_faults, checked_files};
+use super::{SourceFile, source_files};
 use std::collections::BTreeMap;
 
 /// Maximum number of type names that are defined more than once.
@@ -20,48 +20,75 @@ fn predicates(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Returns the predicates that do not return `bool`, or that can change what they are called on.
+fn predicate_faults(text: &str) -> Vec<String> {
+    const RESULTS: [&str; 3] = ["-> bool", "Result<bool>", "Option<bool>"];
+    let is_faulty = |signature: &&str| {
+        let is_bool = RESULTS.iter().any(|result| signature.contains(result));
+        !is_bool || signature.contains("&mut self")
+    };
+    predicates(text)
+        .filter(is_faulty)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Returns the imports from this crate that rename an item.
+fn alias_faults(text: &str) -> Vec<String> {
+    const OWN: [&str; 4] = [
+        "use crate::",
+        "use super::",
+        "use self::",
+        "pub use crate::",
+    ];
+    let is_faulty = |statement: &&str| {
+        let is_own = OWN.iter().any(|start| statement.starts_with(start));
+        let mut aliases = statement.match_indices(" as ");
+        is_own && aliases.any(|(at, alias)| !statement[at + alias.len()..].starts_with('_'))
+    };
+    let statements = text.split(';').map(str::trim_start);
+    statements.filter(is_faulty).map(str::to_owned).collect()
+}
+
+/// Returns the checked files of the crate itself.
+fn crate_files() -> Vec<SourceFile> {
+    let mut files = checked_files();
+    files.retain(|file| file.path.starts_with("src/"));
+    files
+}
+
 #[test]
 fn predicates_return_bool_and_change_nothing() {
-    let mut all = Vec::new();
-    for file in checked_files()
-        .iter()
-        .filter(|file| file.path.starts_with("src/"))
-    {
-        for signature in predicates(&file.text) {
-            let is_bool = ["-> bool", "Result<bool>", "Option<bool>"]
-                .iter()
-                .any(|result| signature.contains(result));
-            if !is_bool || signature.contains("&mut self") {
-                all.push(format!("{}: {signature}", file.path));
-            }
-        }
-    }
-    assert_none(&all);
+    assert_no_faults(&crate_files(), predicate_faults);
+}
+
+#[test]
+fn imports_keep_their_names_inside_the_crate() {
+    assert_no_faults(&crate_files(), alias_faults);
+}
+
+/// Returns the name of the type that a line defines with `pub` or `pub(…)`.
+fn defined_type(line: &str) -> Option<&str> {
+    let item = line.trim_start().strip_prefix("pub")?;
+    let item = match item.strip_prefix('(') {
+        Some(scope) => scope.split_once(')')?.1,
+        None => item,
+    };
+    let (kind, name) = item.trim_start().split_once(' ')?;
+    let is_type = ["struct", "enum", "trait", "type", "union"].contains(&kind);
+    let end = name
+        .find(|c: char| !c.is_alphanumeric())
+        .unwrap_or(name.len());
+    is_type.then_some(&name[..end])
 }
 
 #[test]
 fn type_names_have_one_meaning() {
     let mut definitions: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for file in source_files("src", ".rs") {
-        for line in file.text.lines() {
-            let Some(item) = line.trim_start().strip_prefix("pub") else {
-                continue;
-            };
-            let item = item.split_once(") ").map_or(item, |(scope, item)| {
-                if scope.starts_with('(') { item } else { scope }
-            });
-            let mut words = item.split_whitespace();
-            let kind = words.next().unwrap_or("");
-            if ["struct", "enum", "trait", "type", "union"].contains(&kind) {
-                let name = words.next().unwrap_or("");
-                let end = name
-                    .find(|c: char| !c.is_alphanumeric())
-                    .unwrap_or(name.len());
-                definitions
-                    .entry(name[..end].to_owned())
-                    .or_default()
-                    .push(file.path.clone());
-            }
+        for name in file.text.lines().filter_map(defined_type) {
+            let paths = definitions.entry(name.to_owned()).or_default();
+            paths.push(file.path.clone());
         }
     }
     assert!(definitions.len() > 100);
@@ -77,36 +104,33 @@ fn type_names_have_one_meaning() {
 }
 
 #[test]
-fn imports_keep_their_names_inside_the_crate() {
-    let mut all = Vec::new();
-    for file in checked_files()
-        .iter()
-        .filter(|file| file.path.starts_with("src/"))
-    {
-        for statement in file.text.split(';') {
-            let statement = statement.trim_start();
-            let is_own = [
-                "use crate::",
-                "use super::",
-                "use self::",
-                "pub use crate::",
-            ]
-            .iter()
-            .any(|start| statement.starts_with(start));
-            let aliases = statement
-                .match_indices(" as ")
-                .map(|(at, _)| &statement[at + 4..]);
-            let mut aliases = aliases.filter(|alias| !alias.starts_with('_'));
-            if is_own && aliases.next().is_some() {
-                all.push(format!("{}: {statement}", file.path));
-            }
-        }
+fn the_checks_find_faults() {
+    for (text, expected) in [
+        ("fn is_missed(&mut self) {", 1),
+        ("fn has_room(&self) -> usize {", 1),
+        ("fn can_end(&self, at: [u8; 2]) -> bool {", 0),
+        ("fn is_open(&self) -> io::Result<bool> {", 0),
+    ] {
+        assert_eq!(predicate_faults(text).len(), expected, "{text}");
     }
-    assert_none(&all);
-}
-
-#[test]
-fn the_check_finds_a_predicate_that_changes_something() {
-    let signature = predicates("fn is_missed(&mut self) {").next();
-    assert_eq!(signature, Some("is_missed(&mut self) "));
+    for (text, expected) in [
+        ("use crate::flow::Side as FlowSide;", 1),
+        ("use super::{a, b as c};", 1),
+        (
+            "use std::fmt::Write as _;\nuse pcap::Device as PcapDevice;",
+            0,
+        ),
+        ("use crate::sink::Sink as _;", 0),
+    ] {
+        assert_eq!(alias_faults(text).len(), expected, "{text}");
+    }
+    for (line, expected) in [
+        ("pub struct Frame<'a> {", Some("Frame")),
+        ("    pub(in crate::cli) enum Side {", Some("Side")),
+        ("pub(super) struct Words(pub Vec<u8>);", Some("Words")),
+        ("pub fn open() {", None),
+        ("struct Private;", None),
+    ] {
+        assert_eq!(defined_type(line), expected, "{line}");
+    }
 }
