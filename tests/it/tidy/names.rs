@@ -35,18 +35,13 @@ fn predicate_faults(text: &str) -> Vec<String> {
 
 /// Returns the imports from this crate that rename an item.
 fn alias_faults(text: &str) -> Vec<String> {
-    const OWN: [&str; 4] = [
-        "use crate::",
-        "use super::",
-        "use self::",
-        "pub use crate::",
-    ];
+    const OWN: [&str; 3] = ["use crate::", "use super::", "use self::"];
+    let imports = OWN.iter().flat_map(|start| text.match_indices(start));
+    let statements = imports.map(|(at, _)| text[at..].split(';').next().unwrap_or(""));
     let is_faulty = |statement: &&str| {
-        let is_own = OWN.iter().any(|start| statement.starts_with(start));
         let mut aliases = statement.match_indices(" as ");
-        is_own && aliases.any(|(at, alias)| !statement[at + alias.len()..].starts_with('_'))
+        aliases.any(|(at, alias)| !statement[at + alias.len()..].starts_with('_'))
     };
-    let statements = text.split(';').map(str::trim_start);
     statements.filter(is_faulty).map(str::to_owned).collect()
 }
 
@@ -116,6 +111,7 @@ fn the_checks_find_faults() {
     for (text, expected) in [
         ("use crate::flow::Side as FlowSide;", 1),
         ("use super::{a, b as c};", 1),
+        ("fn f() {}\n// A comment.\npub(crate) use self::a as b;", 1),
         (
             "use std::fmt::Write as _;\nuse pcap::Device as PcapDevice;",
             0,
