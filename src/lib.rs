@@ -90,9 +90,9 @@ pub mod flow;
 pub mod host;
 pub mod packet;
 pub mod pipeline;
-pub mod prefetch;
 pub mod process;
 pub mod sink;
 pub mod source;
+pub mod time;
 
 pub use pipeline::{Capture, open};

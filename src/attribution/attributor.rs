@@ -16,11 +16,11 @@ use super::{bpf_reader, now, scheduler};
 use crate::decode::decode;
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::host::fork_events::ForkEvents;
-use crate::host::priority::{TimeSlice, raise_priority};
-use crate::host::socket_events::SocketEvents;
-use crate::host::sockets::Sockets;
-use crate::packet::{Body, Frame, TcpFlags, Tuple};
+use crate::host::processes::fork_events::ForkEvents;
+use crate::host::processes::priority::{TimeSlice, raise_priority};
+use crate::host::sockets::sock_diag::SockDiag;
+use crate::host::sockets::socket_events::SocketEvents;
+use crate::packet::{Endpoints, Frame, TcpFlags};
 use crate::source::live::{DeliveryMode, LiveOptions, LiveSource};
 use crate::source::{Source, SourceEvent, Stop};
 
@@ -107,12 +107,12 @@ impl Attributor {
             Ok(events) => {
                 let syn_filter = SynFilter::new(Filter::new(None, filter)?);
                 let wake_pipe = table.open_wake_pipe()?;
-                let sockets = Sockets::open()?;
+                let sock_diag = SockDiag::open()?;
                 let read_events = move || {
                     bpf_reader::run(
                         &thread_table,
                         events,
-                        &sockets,
+                        &sock_diag,
                         syn_filter,
                         &wake_pipe,
                         &thread_stop,
@@ -255,9 +255,8 @@ impl Drop for Attributor {
 /// Returns a lookup request for the connection that a SYN starts, unless the connection is already
 /// recorded.
 fn new_connection(table: &ConnectionTable, frame: &Frame) -> Option<LookupRequest> {
-    let Body::Tcp { tuple, tcp, .. } = decode(frame).body else {
-        return None;
-    };
+    let packet = decode(frame);
+    let (tuple, tcp) = (packet.endpoints()?, packet.tcp()?);
     let is_new =
         !tcp.flags.contains(TcpFlags::ACK) && table.record_syn(&tuple, frame.time, tcp.seq);
     is_new.then_some(LookupRequest {
@@ -279,7 +278,7 @@ fn resolve_batch(table: &ConnectionTable, resolver: &mut SocketResolver, batch: 
     };
     let have_listener: Vec<bool> = batch.iter().map(has_listener).collect();
     // The clients are looked up first, because they can exit first; the servers remain.
-    let tuples: Vec<Tuple> = batch.iter().map(|request| request.tuple).collect();
+    let tuples: Vec<Endpoints> = batch.iter().map(|request| request.tuple).collect();
     let owners = resolver.originators_among_candidates(&tuples);
     let results = batch.iter().zip(owners).zip(have_listener);
     for ((request, owner), has_listener) in results {

@@ -13,18 +13,18 @@ use super::entries::ResponderEvidence;
 use super::now;
 use super::syn_filter::SynFilter;
 use super::task_cache::TaskCache;
-use crate::host::priority::{TimeSlice, raise_priority};
-use crate::host::socket_events::{SocketEvent, SocketEventKind, SocketEvents};
-use crate::host::sockets::Sockets;
-use crate::packet::{TCP, Timestamp, Tuple};
-use crate::process::{Match, Owner};
+use crate::host::processes::priority::{TimeSlice, raise_priority};
+use crate::host::sockets::sock_diag::SockDiag;
+use crate::host::sockets::socket_events::{SocketEvent, SocketEventKind, SocketEvents};
+use crate::packet::{Endpoints, TCP, Timestamp};
+use crate::process::{Evidence, Owner};
 use crate::source::Stop;
 
 /// Records the events in the table until a stop is requested.
 pub(super) fn run(
     table: &Arc<ConnectionTable>,
     mut events: SocketEvents,
-    sockets: &Sockets,
+    sock_diag: &SockDiag,
     mut syn_filter: SynFilter,
     wake_pipe: &PipeReader,
     stop: &Stop,
@@ -50,7 +50,7 @@ pub(super) fn run(
         while let Some(event) = events.try_recv() {
             let mut recorder = EventRecorder {
                 table,
-                sockets,
+                sock_diag,
                 tasks: &mut tasks,
                 budget: &mut budget,
                 times: [event.requested_at, event.time]
@@ -81,12 +81,8 @@ pub(super) fn run(
 
 /// Returns the tuple of the event's socket, from its local to its remote end. For a client's
 /// socket, that is from the originator to the responder.
-fn connection_tuple(event: &SocketEvent) -> Tuple {
-    Tuple {
-        src: event.local,
-        dst: event.remote,
-        proto: TCP,
-    }
+fn connection_tuple(event: &SocketEvent) -> Endpoints {
+    Endpoints::new(event.local, event.remote, TCP)
 }
 
 /// Returns the offset from CLOCK_MONOTONIC to the clock of packet timestamps, in nanoseconds.
@@ -107,7 +103,7 @@ fn realtime_offset() -> i64 {
 
 struct EventRecorder<'a> {
     table: &'a Arc<ConnectionTable>,
-    sockets: &'a Sockets,
+    sock_diag: &'a SockDiag,
     tasks: &'a mut TaskCache,
     budget: &'a mut CpuBudget,
     /// The times of the connect(2) and of the event.
@@ -120,9 +116,10 @@ impl EventRecorder<'_> {
         let tuple = connection_tuple(event);
         let client = self.owner(event);
         let (request, status) = self.table.record_bpf_originator(&tuple, self.times, client);
-        if event.kind == SocketEventKind::ConnectFailed && self.sockets.listening(&tuple).is_none()
+        if event.kind == SocketEventKind::ConnectFailed
+            && self.sock_diag.listener_for(&tuple).is_none()
         {
-            let no_listener = Owner::unknown(Match::NoListener, None);
+            let no_listener = Owner::unknown(Evidence::Nobody, None);
             self.table.set_fallback_responder(&request, no_listener);
             self.table.mark_settled(&request);
         } else if status == LookupStatus::NotRequested {
@@ -157,9 +154,14 @@ impl EventRecorder<'_> {
             let described = self.budget.spend(|| self.tasks.describe(task));
             described.unwrap_or_else(|| Arc::new(self.tasks.describe_from_event(task)))
         });
+        let evidence = match event.kind {
+            SocketEventKind::Connected | SocketEventKind::ConnectFailed => Evidence::Opened,
+            SocketEventKind::Read => Evidence::Reads,
+            SocketEventKind::Closed => Evidence::Holds,
+        };
         Owner {
             processes: vec![process],
-            ..Owner::unknown(Match::Socket, Some(task.uid))
+            ..Owner::unknown(evidence, Some(task.uid))
         }
     }
 }

@@ -7,10 +7,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::entries::{
-    BPF_TIME_TOLERANCE_NS, ConnectionEntry, ConnectionTableState, PacketPosition, ResponderEvidence,
+    BPF_TIME_TOLERANCE_NS, ConnectionEntry, ConnectionTableState, EntryVersion, PacketPosition,
+    ResponderEvidence,
 };
 use super::lookup_queue::{self, LookupReceiver, LookupSender};
-use crate::packet::{TCP, Timestamp, Tuple};
+use crate::packet::{Endpoints, TCP, Timestamp};
 use crate::process::{Owner, Owners};
 
 /// Connections and their owners.
@@ -29,7 +30,7 @@ pub struct ConnectionTable {
 /// responder.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LookupRequest {
-    pub(super) tuple: Tuple,
+    pub(super) tuple: Endpoints,
     /// The time of the connection's first packet.
     pub(super) time: Timestamp,
     pub(super) target: LookupTarget,
@@ -73,23 +74,24 @@ impl ConnectionTable {
     }
 
     /// Returns the owners of a packet's sender and receiver, as far as they are identified.
-    pub fn packet_owners(
+    pub(super) fn packet_owners(
         &self,
-        tuple: &Tuple,
+        tuple: &Endpoints,
         time: Timestamp,
         position: PacketPosition,
-    ) -> Option<Owners> {
+    ) -> Option<(Owners, EntryVersion)> {
         self.lock().owners(tuple, time, position)
     }
 
     /// Returns the owners of a flow that started at this time.
-    pub fn flow_owners(&self, tuple: &Tuple, first: Timestamp) -> Option<Owners> {
-        self.lock().owners(tuple, first, PacketPosition::First)
+    pub fn flow_owners(&self, tuple: &Endpoints, first: Timestamp) -> Option<Owners> {
+        let found = self.lock().owners(tuple, first, PacketPosition::First);
+        found.map(|(owners, _)| owners)
     }
 
     /// Requests a lookup of both ends of a connection whose start was not captured, unless the
     /// connection is already recorded.
-    pub fn request_lookup(&self, tuple: &Tuple, time: Timestamp, position: PacketPosition) {
+    pub fn request_lookup(&self, tuple: &Endpoints, time: Timestamp, position: PacketPosition) {
         let mut state = self.lock();
         if state.owners(tuple, time, position).is_some() {
             return;
@@ -107,15 +109,15 @@ impl ConnectionTable {
     /// are looked up, or until the timeout.
     pub(super) fn request_and_wait(
         &self,
-        tuple: &Tuple,
+        tuple: &Endpoints,
         time: Timestamp,
         position: PacketPosition,
         timeout: Duration,
-    ) -> Option<Owners> {
+    ) -> Option<(Owners, EntryVersion)> {
         self.request_lookup(tuple, time, position);
         let state = self.wait_until(self.lock(), timeout, |state| {
             let owners = state.owners(tuple, time, position);
-            owners.is_some_and(|owners| owners.orig.is_some() && owners.resp.is_some())
+            owners.is_some_and(|(owners, _)| owners.orig.is_some() && owners.resp.is_some())
         });
         state.owners(tuple, time, position)
     }
@@ -175,8 +177,8 @@ impl ConnectionTable {
 
     /// Waits for the BPF events of a flow that ended before they were recorded, or until the
     /// timeout.
-    pub fn wait_for_flow_events(&self, tuple: &Tuple, first: Timestamp, timeout: Duration) {
-        if tuple.proto == TCP && !self.lock().is_bpf_up_to_date(tuple, first) {
+    pub fn wait_for_flow_events(&self, tuple: &Endpoints, first: Timestamp, timeout: Duration) {
+        if tuple.proto() == TCP && !self.lock().is_bpf_up_to_date(tuple, first) {
             self.wait_for_bpf_drain(timeout);
         }
     }
@@ -191,7 +193,7 @@ impl ConnectionTable {
 
     /// Records a connection whose SYN has this sequence number. Returns false if the connection is
     /// already recorded.
-    pub(super) fn record_syn(&self, tuple: &Tuple, time: Timestamp, isn: u32) -> bool {
+    pub(super) fn record_syn(&self, tuple: &Endpoints, time: Timestamp, isn: u32) -> bool {
         let mut state = self.lock();
         // A retransmitted SYN has the same sequence number.
         let last = state.entries.get(tuple).and_then(|entries| entries.last());
@@ -211,7 +213,7 @@ impl ConnectionTable {
     /// can enqueue if no lookup was requested so far.
     pub(super) fn record_bpf_originator(
         &self,
-        tuple: &Tuple,
+        tuple: &Endpoints,
         [from, to]: [Timestamp; 2],
         originator: Owner,
     ) -> (LookupRequest, LookupStatus) {
@@ -225,6 +227,7 @@ impl ConnectionTable {
             Some(entry) => {
                 (entry.is_from_bpf, entry.valid_from) = (true, *time_range.start());
                 entry.owners.orig = Some(Arc::new(originator));
+                entry.outdate_copies();
                 (entry.time, LookupStatus::Requested)
             }
             None => {
@@ -244,7 +247,7 @@ impl ConnectionTable {
     }
 
     /// Returns the last connection that used this tuple, and its owners.
-    pub(super) fn last_connection(&self, tuple: &Tuple) -> Option<(LookupRequest, Owners)> {
+    pub(super) fn last_connection(&self, tuple: &Endpoints) -> Option<(LookupRequest, Owners)> {
         let state = self.lock();
         let entry = state.entries.get(tuple)?.last()?;
         let request = LookupRequest {
@@ -378,6 +381,7 @@ impl ConnectionTable {
     fn update_entry(&self, request: &LookupRequest, update: impl FnOnce(&mut ConnectionEntry)) {
         if let Some(entry) = self.lock().entry(request) {
             update(entry);
+            entry.outdate_copies();
         }
     }
 

@@ -3,23 +3,19 @@
 use super::*;
 use crate::attribution::entries::{MAX_CONNECTIONS, ResponderEvidence};
 use crate::packet::TCP;
-use crate::process::{Match, Process, ProcessDetails, ProcessIdentity};
+use crate::process::{Evidence, Process, ProcessDetails, ProcessIdentity};
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-fn tuple(from: u16, to: u16) -> Tuple {
+fn tuple(from: u16, to: u16) -> Endpoints {
     let end = |port| ([127, 0, 0, 1], port).into();
-    Tuple {
-        src: end(from),
-        dst: end(to),
-        proto: TCP,
-    }
+    Endpoints::new(end(from), end(to), TCP)
 }
 
 fn owner(uid: u32) -> Owner {
     Owner {
         processes: Vec::new(),
-        matched: Match::Exited,
+        evidence: Evidence::Gone,
         uid: Some(uid),
         lookup_time: Timestamp(0),
     }
@@ -28,7 +24,7 @@ fn owner(uid: u32) -> Owner {
 /// Records a connection whose originator and responder have these UIDs.
 fn record_connection(
     table: &ConnectionTable,
-    tuple: Tuple,
+    tuple: Endpoints,
     seconds: i64,
     isn: u32,
     uids: [u32; 2],
@@ -48,6 +44,10 @@ fn record_connection(
     is_new
 }
 
+fn packet_uids(found: Option<(Owners, EntryVersion)>) -> Option<[u32; 2]> {
+    uids(found.map(|(owners, _)| owners))
+}
+
 fn uids(owners: Option<Owners>) -> Option<[u32; 2]> {
     let owners = owners?;
     let uid = |owner: Option<Arc<Owner>>| owner.and_then(|owner| owner.uid);
@@ -64,7 +64,7 @@ fn owners_stay_with_their_connection() {
     assert!(record_connection(&table, forward, 20, 2, [3, 4]));
     assert!(record_connection(&table, reverse, 30, 3, [5, 6]));
     let packet = |tuple, seconds| {
-        uids(table.packet_owners(
+        packet_uids(table.packet_owners(
             &tuple,
             Timestamp(seconds * NANOS_PER_SECOND),
             PacketPosition::Any,
@@ -120,7 +120,7 @@ fn requests_rejected_by_a_full_queue_are_not_pending() {
 fn bpf_events_override_lookups() {
     let (table, receiver) = ConnectionTable::new().expect("a pipe");
     let (tuple, start) = (tuple(1, 2), Timestamp(NANOS_PER_SECOND));
-    let owner = |uid| Owner::unknown(Match::Exited, Some(uid));
+    let owner = |uid| Owner::unknown(Evidence::Gone, Some(uid));
     let time_range = |second: i64| [second, second + 1].map(|at| Timestamp(at * NANOS_PER_SECOND));
     table.request_lookup(&tuple, start, PacketPosition::First);
     let from_packet = receiver.take().pop_front().expect("a request");
@@ -132,7 +132,8 @@ fn bpf_events_override_lookups() {
     );
     table.set_originator(&from_packet, owner(9));
     table.set_fallback_responder(&from_bpf, owner(2));
-    let both = |time| uids(table.packet_owners(&tuple, Timestamp(time), PacketPosition::Any));
+    let both =
+        |time| packet_uids(table.packet_owners(&tuple, Timestamp(time), PacketPosition::Any));
     assert_eq!(both(start.0), Some([1, 2]));
     table.request_lookup(&tuple, start, PacketPosition::First);
     assert!(receiver.take().is_empty());
@@ -159,166 +160,179 @@ fn connections_with_the_same_tuple_keep_separate_owners() {
     let tuple = tuple(1, 2);
     let starts = [1, 2].map(|nth| Timestamp(NANOS_PER_SECOND + nth * 20_000_000));
     for (uid, at) in [1, 2].into_iter().zip(starts) {
-        let owner = Owner::unknown(Match::Exited, Some(uid));
+        let owner = Owner::unknown(Evidence::Gone, Some(uid));
         let (request, status) =
             table.record_bpf_originator(&tuple, [at, Timestamp(at.0 + 1000)], owner);
         assert_eq!(status, LookupStatus::NotRequested);
-        table.set_responder(&request, Owner::unknown(Match::Exited, Some(uid * 10)));
+        table.set_responder(&request, Owner::unknown(Evidence::Gone, Some(uid * 10)));
     }
     for (expected, at) in [[1, 10], [2, 20]].into_iter().zip(starts) {
         for position in [PacketPosition::First, PacketPosition::Any] {
-            let found = uids(table.packet_owners(&tuple, at, position));
+            let found = packet_uids(table.packet_owners(&tuple, at, position));
             assert_eq!(found, Some(expected));
         }
         let later = Timestamp(at.0 + 10_000_000);
         assert_eq!(
-            uids(table.packet_owners(&tuple, later, PacketPosition::Any)),
+            packet_uids(table.packet_owners(&tuple, later, PacketPosition::Any)),
             Some(expected)
         );
     }
     // The next connection belongs to neither of the two processes.
     let next = Timestamp(2 * NANOS_PER_SECOND);
-    assert_eq!(
-        table.packet_owners(&tuple, next, PacketPosition::First),
-        None
-    );
+    let found = table.packet_owners(&tuple, next, PacketPosition::First);
+    assert!(found.is_none());
 }
 
 /// BPF evidence is applied once the listener is identified, and ignored after the socket was
 /// closed.
 #[test]
 fn responder_evidence_is_merged_with_the_listener() {
-    let owner_of = |matched, pids: &[u32]| Owner {
+    let owner_of = |evidence, pids: &[u32]| Owner {
         processes: pids.iter().map(|pid| Arc::new(process(*pid))).collect(),
-        ..Owner::unknown(matched, None)
+        ..Owner::unknown(evidence, None)
     };
     type MakeEvidence = fn(Owner) -> ResponderEvidence;
     let (read, closed): (MakeEvidence, MakeEvidence) =
         (ResponderEvidence::Reader, ResponderEvidence::LastCloser);
-    for (responder, pid, make_evidence, matched, pids) in [
+    for (responder, pid, make_evidence, evidence, pids) in [
         (
-            owner_of(Match::Listener, &[1, 2]),
+            owner_of(Evidence::Listener, &[1, 2]),
             2,
             closed,
-            Match::Acceptor,
+            Evidence::Acceptor,
             vec![2],
         ),
         (
-            owner_of(Match::Listener, &[1]),
+            owner_of(Evidence::Listener, &[1]),
             3,
             closed,
-            Match::Socket,
+            Evidence::Holds,
             vec![3],
         ),
         (
-            owner_of(Match::Acceptor, &[1]),
+            owner_of(Evidence::Acceptor, &[1]),
             1,
             closed,
-            Match::Acceptor,
+            Evidence::Acceptor,
             vec![1],
         ),
         (
-            owner_of(Match::Acceptor, &[1]),
+            owner_of(Evidence::Acceptor, &[1]),
             3,
             closed,
-            Match::Socket,
+            Evidence::Holds,
             vec![3, 1],
         ),
         (
-            owner_of(Match::Socket, &[3]),
+            owner_of(Evidence::Holds, &[3]),
             3,
             closed,
-            Match::Socket,
+            Evidence::Holds,
             vec![3],
         ),
         (
-            owner_of(Match::Listener, &[1]),
+            owner_of(Evidence::Reads, &[3]),
+            3,
+            closed,
+            Evidence::Reads,
+            vec![3],
+        ),
+        (
+            owner_of(Evidence::Reads, &[1]),
+            3,
+            read,
+            Evidence::Holds,
+            vec![3, 1],
+        ),
+        (
+            owner_of(Evidence::Listener, &[1]),
             7,
             closed,
-            Match::Listener,
+            Evidence::Listener,
             vec![1],
         ),
         (
-            owner_of(Match::Acceptor, &[1]),
+            owner_of(Evidence::Acceptor, &[1]),
             7,
             closed,
-            Match::Acceptor,
+            Evidence::Acceptor,
             vec![1],
         ),
         (
-            owner_of(Match::Exited, &[]),
+            owner_of(Evidence::Gone, &[]),
             3,
             closed,
-            Match::Acceptor,
+            Evidence::Acceptor,
             vec![3],
         ),
         (
-            owner_of(Match::NotLookedUp, &[]),
+            owner_of(Evidence::Missed, &[]),
             3,
             closed,
-            Match::Acceptor,
+            Evidence::Acceptor,
             vec![3],
         ),
         (
-            owner_of(Match::Listener, &[1, 2]),
+            owner_of(Evidence::Listener, &[1, 2]),
             2,
             read,
-            Match::Acceptor,
+            Evidence::Acceptor,
             vec![2],
         ),
         (
-            owner_of(Match::Listener, &[1]),
+            owner_of(Evidence::Listener, &[1]),
             3,
             read,
-            Match::Socket,
+            Evidence::Holds,
             vec![3],
         ),
         (
-            owner_of(Match::Acceptor, &[1]),
+            owner_of(Evidence::Acceptor, &[1]),
             3,
             read,
-            Match::Socket,
+            Evidence::Holds,
             vec![3, 1],
         ),
         (
-            owner_of(Match::Acceptor, &[1]),
+            owner_of(Evidence::Acceptor, &[1]),
             7,
             read,
-            Match::Socket,
+            Evidence::Holds,
             vec![7, 1],
         ),
         (
-            owner_of(Match::Socket, &[3]),
+            owner_of(Evidence::Holds, &[3]),
             3,
             read,
-            Match::Socket,
+            Evidence::Holds,
             vec![3],
         ),
         (
-            owner_of(Match::NotLookedUp, &[]),
+            owner_of(Evidence::Missed, &[]),
             3,
             read,
-            Match::Socket,
+            Evidence::Holds,
             vec![3],
         ),
     ] {
         for is_lookup_first in [true, false] {
             let (table, _receiver) = ConnectionTable::new().expect("a pipe");
-            let client = owner_of(Match::Socket, &[9]);
+            let client = owner_of(Evidence::Holds, &[9]);
             let (request, _) = table.record_bpf_originator(&tuple(1, 2), [Timestamp(0); 2], client);
             if is_lookup_first {
                 table.set_fallback_responder(&request, responder.clone());
             }
-            table.add_responder_evidence(&request, make_evidence(owner_of(Match::Socket, &[pid])));
+            table
+                .add_responder_evidence(&request, make_evidence(owner_of(Evidence::Holds, &[pid])));
             if !is_lookup_first {
                 table.set_fallback_responder(&request, responder.clone());
             }
             let found = || {
                 let found = table.current_responder(&request).expect("a responder");
                 let pids: Vec<u32> = found.processes.iter().map(|process| process.pid).collect();
-                (found.matched, pids)
+                (found.evidence.clone(), pids)
             };
-            assert_eq!(found(), (matched, pids.clone()), "{responder:?}");
+            assert_eq!(found(), (evidence.clone(), pids.clone()), "{responder:?}");
             let is_closed = matches!(
                 make_evidence(responder.clone()),
                 ResponderEvidence::LastCloser(_)
@@ -328,13 +342,13 @@ fn responder_evidence_is_merged_with_the_listener() {
                 // The tuple is reused by a connection with only a close event.
                 table.add_responder_evidence(
                     &request,
-                    ResponderEvidence::LastCloser(owner_of(Match::Socket, &[8])),
+                    ResponderEvidence::LastCloser(owner_of(Evidence::Holds, &[8])),
                 );
             } else {
                 // A later lookup does not override the evidence.
                 table.set_provisional_responder(&request, responder.clone());
             }
-            assert_eq!(found(), (matched, pids.clone()), "{responder:?}");
+            assert_eq!(found(), (evidence.clone(), pids.clone()), "{responder:?}");
         }
     }
 }
@@ -348,4 +362,39 @@ fn process(pid: u32) -> Process {
         ..ProcessIdentity::default()
     };
     Process::new(identity, ProcessDetails::default())
+}
+
+/// A copy of the owners is outdated as soon as the connection's owners change, or another
+/// connection uses its endpoints, in either direction.
+#[test]
+fn copies_of_owners_are_outdated_by_changes() {
+    let (table, _receiver) = ConnectionTable::new().expect("a pipe");
+    let (forward, reverse) = (tuple(40_000, 80), tuple(80, 40_000));
+    let start = Timestamp(NANOS_PER_SECOND);
+    table.record_syn(&forward, start, 1);
+    let copy_at = |seconds| {
+        let time = Timestamp(seconds * NANOS_PER_SECOND);
+        let found = table.packet_owners(&forward, time, PacketPosition::Any);
+        found.expect("a connection").1
+    };
+    let (first, other) = (copy_at(1), tuple(40_001, 80));
+    table.record_syn(&other, start, 1);
+    assert!(first.is_current());
+    let request = LookupRequest {
+        tuple: forward,
+        time: start,
+        target: LookupTarget::Responder,
+    };
+    table.set_originator(&request, owner(1));
+    assert!(!first.is_current());
+    for (endpoints, seconds) in [(forward, 2), (reverse, 3)] {
+        let current = copy_at(seconds);
+        assert!(current.is_current());
+        let time = Timestamp(seconds * NANOS_PER_SECOND);
+        table.record_syn(&endpoints, time, seconds as u32);
+        assert!(!current.is_current());
+        assert!(copy_at(seconds).is_current());
+        // A packet of the earlier connection, captured late.
+        assert!(!copy_at(seconds - 1).is_current());
+    }
 }

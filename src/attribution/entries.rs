@@ -3,9 +3,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::connection_table::LookupRequest;
-use crate::packet::{Timestamp, Tuple};
+use crate::packet::{Endpoints, Timestamp};
 use crate::process::{Owner, Owners};
 
 /// Maximum number of recorded connections; the oldest are evicted first.
@@ -30,9 +31,9 @@ pub enum PacketPosition {
 pub(super) struct ConnectionTableState {
     /// The entries by tuple, from the sender of the first packet to its receiver. A reused tuple
     /// has several entries, the oldest first.
-    pub(super) entries: HashMap<Tuple, Vec<ConnectionEntry>, foldhash::fast::RandomState>,
+    pub(super) entries: HashMap<Endpoints, Vec<ConnectionEntry>, foldhash::fast::RandomState>,
     /// The tuple of each entry, the oldest first.
-    pub(super) order: VecDeque<Tuple>,
+    pub(super) order: VecDeque<Endpoints>,
     /// Number of entries that are not settled.
     pub(super) pending: usize,
     /// Number of requested drains of the BPF events, and number of completed drains.
@@ -55,6 +56,8 @@ pub(super) struct ConnectionEntry {
     pub(super) is_pending: bool,
     /// True if BPF has reported the connection.
     pub(super) is_from_bpf: bool,
+    /// Number of changes so far, shared with those who cached the owners.
+    pub(super) version: Arc<AtomicU32>,
     /// BPF evidence for the processes that had the responder's socket.
     pub(super) evidence: Vec<ResponderEvidence>,
     /// True if the responder's socket was closed by the last process that had it. Later evidence is
@@ -74,7 +77,44 @@ pub(super) enum ResponderEvidence {
 /// Maximum number of pieces of evidence per connection.
 const MAX_RESPONDER_EVIDENCE: usize = 8;
 
+/// Version of a connection's owners, which tells whether a copy of them is current.
+#[derive(Debug)]
+pub(super) struct EntryVersion {
+    current: Arc<AtomicU32>,
+    seen: u32,
+}
+
+impl EntryVersion {
+    /// True if neither the owners nor the connection that uses the endpoints have changed.
+    #[inline]
+    pub(super) fn is_current(&self) -> bool {
+        self.current.load(Relaxed) == self.seen
+    }
+}
+
 impl ConnectionEntry {
+    /// Returns the current version of the owners.
+    fn version(&self) -> EntryVersion {
+        EntryVersion {
+            current: Arc::clone(&self.version),
+            seen: self.version.load(Relaxed),
+        }
+    }
+
+    /// Returns a version that is already outdated.
+    fn outdated_version(&self) -> EntryVersion {
+        let version = self.version();
+        EntryVersion {
+            seen: version.seen.wrapping_sub(1),
+            ..version
+        }
+    }
+
+    /// Marks all copies of the owners as outdated. Called while the table is locked.
+    pub(super) fn outdate_copies(&self) {
+        self.version.fetch_add(1, Relaxed);
+    }
+
     /// Creates an entry for a connection whose first captured packet has this time.
     pub(super) fn new(time: Timestamp) -> ConnectionEntry {
         ConnectionEntry {
@@ -84,6 +124,7 @@ impl ConnectionEntry {
             owners: Owners::default(),
             is_pending: true,
             is_from_bpf: false,
+            version: Arc::default(),
             evidence: Vec::new(),
             is_closed: false,
         }
@@ -114,41 +155,67 @@ impl ConnectionEntry {
 
 impl ConnectionTableState {
     /// Adds an entry. Evicts the oldest entry if there are too many.
-    pub(super) fn push(&mut self, tuple: &Tuple, entry: ConnectionEntry) {
-        self.entries.entry(*tuple).or_default().push(entry);
-        self.order.push_back(*tuple);
+    pub(super) fn push(&mut self, endpoints: &Endpoints, entry: ConnectionEntry) {
+        // The new connection replaces an earlier one with the same endpoints.
+        for endpoints in [*endpoints, endpoints.reversed()] {
+            let earlier = self
+                .entries
+                .get(&endpoints)
+                .and_then(|entries| entries.last());
+            if let Some(earlier) = earlier {
+                earlier.outdate_copies();
+            }
+        }
+        self.entries.entry(*endpoints).or_default().push(entry);
+        self.order.push_back(*endpoints);
         self.pending += 1;
         if self.order.len() > MAX_CONNECTIONS {
             self.evict_oldest();
         }
     }
 
-    /// Returns the owners of a packet's ends.
+    /// Returns the owners of a packet's ends, and their version.
     pub(super) fn owners(
         &self,
-        tuple: &Tuple,
+        endpoints: &Endpoints,
         time: Timestamp,
         position: PacketPosition,
-    ) -> Option<Owners> {
-        let find = |tuple: &Tuple| {
-            let entries = self.entries.get(tuple)?;
+    ) -> Option<(Owners, EntryVersion)> {
+        let find = |endpoints: &Endpoints| {
+            let entries = self.entries.get(endpoints)?;
             // The last connection that had started by the time of the packet.
             let latest = entries.iter().rfind(|entry| entry.valid_from <= time.0)?;
             let is_match = position == PacketPosition::Any
                 || time.0 <= latest.time.0.saturating_add(SAME_PACKET_TOLERANCE_NS);
-            is_match.then(|| (latest.time, latest.owners.clone()))
+            is_match.then_some(latest)
         };
-        let candidates = (find(tuple), find(&tuple.reversed()));
-        Some(match candidates {
-            (Some((forward, _)), Some((reverse, owners))) if forward < reverse => owners.swapped(),
-            (Some((_, owners)), _) => owners,
-            (None, Some((_, owners))) => owners.swapped(),
+        let (entry, is_forward) = match (find(endpoints), find(&endpoints.reversed())) {
+            (Some(forward), Some(reverse)) if forward.time < reverse.time => (reverse, false),
+            (Some(forward), _) => (forward, true),
+            (None, Some(reverse)) => (reverse, false),
             (None, None) => return None,
-        })
+        };
+        let owners = match is_forward {
+            true => entry.owners.clone(),
+            false => entry.owners.clone().swapped(),
+        };
+        // A packet of an earlier connection, captured late, does not tell the owners of the next.
+        let is_latest = [*endpoints, endpoints.reversed()].iter().all(|endpoints| {
+            let last = self
+                .entries
+                .get(endpoints)
+                .and_then(|entries| entries.last());
+            last.is_none_or(|last| last.time <= entry.time)
+        });
+        let version = match is_latest {
+            true => entry.version(),
+            false => entry.outdated_version(),
+        };
+        Some((owners, version))
     }
 
     /// True if BPF has reported the connection of a flow, or if the connection is not recorded.
-    pub(super) fn is_bpf_up_to_date(&self, tuple: &Tuple, first: Timestamp) -> bool {
+    pub(super) fn is_bpf_up_to_date(&self, tuple: &Endpoints, first: Timestamp) -> bool {
         let latest = self.entries.get(tuple).and_then(|entries| {
             let found = entries.iter().rfind(|entry| entry.valid_from <= first.0);
             found.filter(|entry| first.0 <= entry.time.0.saturating_add(SAME_PACKET_TOLERANCE_NS))
@@ -170,6 +237,7 @@ impl ConnectionTableState {
             return;
         };
         let oldest = entries.remove(0);
+        oldest.outdate_copies();
         self.pending -= usize::from(oldest.is_pending);
         if entries.is_empty() {
             self.entries.remove(&tuple);

@@ -9,47 +9,91 @@
 //! little later. An end that cannot be identified is reported as unknown: a process is never
 //! guessed, and never transferred from one connection to another.
 
-mod annotated;
 mod attributor;
 mod bpf_reader;
 mod connection_table;
 mod cpu_budget;
 mod entries;
+mod live_owners;
 mod lookup_queue;
-mod offload;
 mod pending;
 mod proc_cache;
 mod proc_worker;
-mod process_filter;
 mod recent_forks;
+mod recorded;
 mod scheduler;
 mod socket_resolver;
 mod syn_filter;
 mod task_cache;
 
-pub use annotated::AnnotatedSource;
 pub use attributor::{AttributionMethod, Attributor, PendingBpf};
 pub use connection_table::ConnectionTable;
 pub use entries::PacketPosition;
-pub use process_filter::{ProcessFilter, ProcessFilteredSource};
+pub use live_owners::LiveOwners;
+pub use recorded::RecordedOwners;
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::packet::Timestamp;
-use crate::process::{Match, Owner};
+use crate::packet::{Packet, Timestamp};
+use crate::process::{Evidence, Owner, Owners};
 use entries::ResponderEvidence;
+
+/// Origin of the owners of packets and flows.
+#[derive(Debug)]
+pub enum Attribution {
+    /// The comments of a capture file.
+    Recorded(RecordedOwners),
+    /// Lookups for each packet of a live capture, and for each flow.
+    PerPacket(LiveOwners),
+    /// Lookups for each flow of a live capture; packets have no owners.
+    PerFlow(Arc<ConnectionTable>),
+}
+
+impl Default for Attribution {
+    fn default() -> Attribution {
+        Attribution::Recorded(RecordedOwners::default())
+    }
+}
+
+impl Attribution {
+    /// Returns lookups in this table for each packet of a live capture.
+    pub fn per_packet(table: Arc<ConnectionTable>) -> Attribution {
+        Attribution::PerPacket(LiveOwners::new(table))
+    }
+
+    /// Returns the owners of a packet's sender (`orig`) and receiver, as far as they are
+    /// identified.
+    #[inline]
+    pub(crate) fn owners(&mut self, packet: &Packet) -> Option<&Owners> {
+        match self {
+            Attribution::Recorded(owners) => owners.owners(packet),
+            Attribution::PerPacket(owners) => owners.owners(packet),
+            Attribution::PerFlow(_) => None,
+        }
+    }
+
+    /// Returns the table of connections of a live capture.
+    pub(crate) fn connections(&self) -> Option<&Arc<ConnectionTable>> {
+        match self {
+            Attribution::Recorded(_) => None,
+            Attribution::PerPacket(owners) => Some(owners.connections()),
+            Attribution::PerFlow(table) => Some(table),
+        }
+    }
+}
 
 impl Owner {
     /// Returns an owner without processes: there was no time for a lookup.
     fn not_looked_up() -> Owner {
-        Owner::unknown(Match::NotLookedUp, None)
+        Owner::unknown(Evidence::Missed, None)
     }
 
-    /// Returns an owner without processes; `matched` is the reason.
-    pub(crate) fn unknown(matched: Match, uid: Option<u32>) -> Owner {
+    /// Returns an owner without processes; `evidence` is the reason.
+    pub(crate) fn unknown(evidence: Evidence, uid: Option<u32>) -> Owner {
         Owner {
             processes: Vec::new(),
-            matched,
+            evidence,
             uid,
             lookup_time: now(),
         }
@@ -73,33 +117,35 @@ impl Owner {
             .processes
             .iter()
             .all(|process| contains_pid(process.parent));
-        match self.matched {
+        match self.evidence {
             // One of the listening processes accepted the connection.
-            Match::Listener if is_subset => Owner {
-                matched: Match::Acceptor,
+            Evidence::Listener if is_subset => Owner {
+                evidence: Evidence::Acceptor,
                 ..last.clone()
             },
-            Match::Acceptor | Match::Socket if is_subset => self.clone(),
+            Evidence::Acceptor | Evidence::Holds | Evidence::Reads if is_subset => self.clone(),
             // The last closer is probably another tool that scans /proc.
-            Match::Listener | Match::Acceptor | Match::Socket if !is_child && !is_reader => {
+            Evidence::Listener | Evidence::Acceptor | Evidence::Holds | Evidence::Reads
+                if !is_child && !is_reader =>
+            {
                 self.clone()
             }
             // The accepting process passed the connection on, or both processes had it.
-            Match::Acceptor | Match::Socket => {
+            Evidence::Acceptor | Evidence::Holds | Evidence::Reads => {
                 let processes = last.processes.iter().chain(&self.processes);
                 Owner {
-                    matched: Match::Socket,
+                    evidence: Evidence::Holds,
                     processes: processes.cloned().collect(),
                     ..last.clone()
                 }
             }
             // The process is not one of the listeners: the connection was passed on to it.
-            Match::Listener => last.clone(),
+            Evidence::Listener => last.clone(),
             // The listener is unknown, but a process that reads from the socket has it.
             _ if is_reader => last.clone(),
             // The listener is unknown, but the process was the last to close the socket.
             _ => Owner {
-                matched: Match::Acceptor,
+                evidence: Evidence::Acceptor,
                 ..last.clone()
             },
         }

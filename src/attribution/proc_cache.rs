@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::proc_worker::ProcWorker;
 use super::recent_forks::RecentForks;
-use crate::host::fork_events::{ForkEvent, ForkEvents};
 use crate::host::processes::ProcHandle;
+use crate::host::processes::fork_events::{ForkEvent, ForkEvents};
 use crate::process::{Process, ProcessIdentity};
 
 /// Processes that were scanned, and the sockets seen in the scans.

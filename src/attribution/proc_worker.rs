@@ -9,9 +9,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::cpu_budget::CpuBudget;
-use crate::host::holders;
-use crate::host::listing::{self, Listed};
-use crate::process::{Match, Owner, Process};
+use crate::host::sockets::holders;
+use crate::host::sockets::sock_diag::{self, SocketInfo};
+use crate::process::{Evidence, Owner, Process};
 use crate::source::Stop;
 
 /// Maximum number of queued tasks; each process that is queued for description keeps a file
@@ -36,7 +36,7 @@ enum ProcTask {
     /// Read the details of a process.
     Describe(Arc<Process>),
     /// Find the processes that have these listening sockets.
-    FindListeners(Vec<Listed>),
+    FindListeners(Vec<SocketInfo>),
 }
 
 /// Owners of listening sockets by inode, and the time of each lookup.
@@ -83,13 +83,13 @@ impl ProcWorker {
 
     /// Queues a lookup of all current listeners, before they are needed.
     pub(super) fn prefetch_listeners(&self) {
-        let sockets = listing::listening().unwrap_or_default();
+        let sockets = sock_diag::listening().unwrap_or_default();
         // If the queue is full, each listener is looked up when it is needed.
         let _ = self.tasks.try_send(ProcTask::FindListeners(sockets));
     }
 
     /// Returns the cached owner of a listening socket. Queues another lookup if the entry is old.
-    pub(super) fn listener(&self, socket: &Listed) -> Option<Owner> {
+    pub(super) fn listener(&self, socket: &SocketInfo) -> Option<Owner> {
         let mut listeners = self.listeners.lock();
         let (updated_at, owner) = listeners.get_mut(&socket.inode)?;
         if updated_at.elapsed() > LISTENER_CACHE_TTL {
@@ -129,7 +129,7 @@ impl ListenerCache {
 
     /// Looks up the owners of these sockets, and removes those without a visible process from the
     /// cache.
-    fn refresh(&self, sockets: Vec<Listed>) {
+    fn refresh(&self, sockets: Vec<SocketInfo>) {
         let inodes: HashSet<u32> = sockets.iter().map(|socket| socket.inode).collect();
         let holders = holders::find(&inodes);
         for socket in sockets {
@@ -138,7 +138,7 @@ impl ListenerCache {
                 processes => {
                     let owner = Owner {
                         processes: processes.to_vec(),
-                        ..Owner::unknown(Match::Listener, Some(socket.uid))
+                        ..Owner::unknown(Evidence::Listener, Some(socket.uid))
                     };
                     self.insert(socket.inode, owner);
                 }
@@ -157,7 +157,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
         let address = listener.local_addr().expect("an address");
         let own_pid = std::process::id();
-        let sockets = listing::listening().expect("a listing");
+        let sockets = sock_diag::listening().expect("a listing");
         let socket = sockets.into_iter().find(|socket| socket.local == address);
         let socket = socket.expect("the listening socket");
         let (worker, thread) = ProcWorker::start(Stop::new().expect("a pipe")).expect("a thread");

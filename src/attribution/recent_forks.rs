@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::host::fork_events::{ForkEvent, ForkEvents};
+use crate::host::processes::fork_events::{ForkEvent, ForkEvents};
 use crate::host::processes::{self, LastPid, ProcHandle};
 
 /// Maximum number of recorded processes.

@@ -13,9 +13,9 @@ use super::lookup_queue::LookupReceiver;
 use super::now;
 use super::pending::PendingLookup;
 use super::socket_resolver::{ResponderLookup, SearchScope, SocketResolver};
-use crate::host::listing::Listed;
+use crate::host::sockets::sock_diag::SocketInfo;
 use crate::packet::TCP;
-use crate::process::{Match, Owner, Process};
+use crate::process::{Evidence, Owner, Process};
 
 /// Time in nanoseconds after a connection's first packet by which the kernel has a socket for it.
 const CONNECTION_SETUP_NS: i64 = 1_000_000;
@@ -142,12 +142,15 @@ fn take_due(queue: &mut BinaryHeap<PendingLookup>) -> Vec<PendingLookup> {
 
 /// Returns the sockets of the connections that were not accepted at the last check, and pins the
 /// children of listeners that have these sockets.
-fn unaccepted_sockets(resolver: &mut SocketResolver, due: &[PendingLookup]) -> Vec<Option<Listed>> {
+fn unaccepted_sockets(
+    resolver: &mut SocketResolver,
+    due: &[PendingLookup],
+) -> Vec<Option<SocketInfo>> {
     let socket = |lookup: &PendingLookup| match lookup.is_accepted {
         true => None,
         false => resolver.socket(&lookup.request.tuple.reversed()),
     };
-    let sockets: Vec<Option<Listed>> = due.iter().map(socket).collect();
+    let sockets: Vec<Option<SocketInfo>> = due.iter().map(socket).collect();
     let listeners = due.iter().flat_map(|lookup| &lookup.listeners);
     let listeners: Vec<u32> = listeners.map(|process| process.pid).collect();
     resolver.pin_children(&listeners, sockets.iter().flatten());
@@ -166,7 +169,7 @@ fn start_lookup(
         let owner = resolver.originator(tuple);
         table.set_originator(request, owner);
         let owner = resolver.initial_responder(tuple, SearchScope::FirstHolder);
-        table.set_provisional_responder(request, exited_if_no_listener(owner));
+        table.set_provisional_responder(request, gone_if_nobody(owner));
     }
     let responder = table.current_responder(request).or_else(|| {
         let listener = resolver.listening_owner(tuple)?;
@@ -181,14 +184,14 @@ fn check_responder(
     table: &ConnectionTable,
     resolver: &mut SocketResolver,
     lookup: &mut PendingLookup,
-    socket: Option<Listed>,
+    socket: Option<SocketInfo>,
     is_busy: bool,
 ) -> bool {
     let request = lookup.request;
     let (request, tuple) = (&request, &request.tuple);
     if let Some(delay) = lookup.accept_delay.take() {
         let listener = resolver.listening_owner(tuple);
-        let owner = listener.unwrap_or_else(|| Owner::unknown(Match::Exited, None));
+        let owner = listener.unwrap_or_else(|| Owner::unknown(Evidence::Gone, None));
         table.set_fallback_responder(request, owner);
         lookup.due = Instant::now() + delay;
         return true;
@@ -202,11 +205,11 @@ fn check_responder(
         lookup.inode = socket.inode;
     }
     let is_unaccepted = socket.as_ref().is_some_and(|socket| socket.inode == 0);
-    if is_unaccepted && tuple.proto == TCP && !lookup.listeners.is_empty() {
+    if is_unaccepted && tuple.proto() == TCP && !lookup.listeners.is_empty() {
         return lookup.schedule_retry();
     }
     // No process was forked since the request, so the connection was not passed on.
-    if lookup.is_accepted && tuple.proto == TCP && resolver.last_pid() == Some(lookup.last_pid) {
+    if lookup.is_accepted && tuple.proto() == TCP && resolver.last_pid() == Some(lookup.last_pid) {
         return lookup.schedule_retry();
     }
     let scope = match lookup.is_accepted {
@@ -235,12 +238,12 @@ fn check_responder(
                 lookup.max_handoff_checks = EXTRA_HANDOFF_CHECKS;
             }
             lookup.is_accepted = true;
-            let matched = responder_match(lookup, &owner.processes);
-            table.set_provisional_responder(request, Owner { matched, ..owner });
+            let evidence = responder_evidence(lookup, &owner.processes);
+            table.set_provisional_responder(request, Owner { evidence, ..owner });
         }
         // The connection was closed: an earlier result remains.
         ResponderLookup::Owner(owner) if lookup.listeners.is_empty() => {
-            table.set_fallback_responder(request, exited_if_no_listener(owner));
+            table.set_fallback_responder(request, gone_if_nobody(owner));
             return false;
         }
         ResponderLookup::Owner(_) => return false,
@@ -290,9 +293,9 @@ fn check_parent_and_child(
     };
     processes.sort_by_key(|process| !is_child(process));
     let owner = Owner {
-        matched: responder_match(lookup, &processes),
+        evidence: responder_evidence(lookup, &processes),
         processes,
-        ..Owner::unknown(Match::Socket, lookup.uid)
+        ..Owner::unknown(Evidence::Holds, lookup.uid)
     };
     table.set_provisional_responder(&lookup.request, owner);
     lookup.holders = holders;
@@ -300,12 +303,12 @@ fn check_parent_and_child(
 }
 
 /// Returns the evidence for processes that have a connection: `Acceptor` if the protocol is TCP and
-/// all of them listen, else `Socket`.
-fn responder_match(lookup: &PendingLookup, processes: &[Arc<Process>]) -> Match {
+/// all of them listen, else `Holds`.
+fn responder_evidence(lookup: &PendingLookup, processes: &[Arc<Process>]) -> Evidence {
     let listens = |process: &Arc<Process>| contains_process(&lookup.listeners, process);
-    match lookup.request.tuple.proto == TCP && processes.iter().all(listens) {
-        true => Match::Acceptor,
-        false => Match::Socket,
+    match lookup.request.tuple.proto() == TCP && processes.iter().all(listens) {
+        true => Evidence::Acceptor,
+        false => Evidence::Holds,
     }
 }
 
@@ -314,11 +317,11 @@ fn contains_process(processes: &[Arc<Process>], process: &Process) -> bool {
     processes.iter().any(|other| other.is_same(process))
 }
 
-/// Replaces `NoListener` with `Exited`: a connection in progress had a process at its end.
-fn exited_if_no_listener(owner: Owner) -> Owner {
-    match owner.matched {
-        Match::NoListener => Owner {
-            matched: Match::Exited,
+/// Replaces `Nobody` with `Gone`: a connection in progress had a process at its end.
+fn gone_if_nobody(owner: Owner) -> Owner {
+    match owner.evidence {
+        Evidence::Nobody => Owner {
+            evidence: Evidence::Gone,
             ..owner
         },
         _ => owner,

@@ -13,16 +13,16 @@ use std::sync::Arc;
 
 use super::proc_cache::ProcCache;
 use super::proc_worker::ProcWorker;
-use crate::host::fork_events::ForkEvents;
-use crate::host::listing::{Listed, SocketState};
-use crate::host::sockets::Sockets;
-use crate::packet::{TCP, Tuple};
-use crate::process::{Match, Owner, Process};
+use crate::host::processes::fork_events::ForkEvents;
+use crate::host::sockets::sock_diag::SockDiag;
+use crate::host::sockets::sock_diag::{SocketInfo, SocketState};
+use crate::packet::{Endpoints, TCP};
+use crate::process::{Evidence, Owner, Process};
 
 /// Looks up the processes at the ends of connections.
 #[derive(Debug)]
 pub(super) struct SocketResolver {
-    sockets: Sockets,
+    sock_diag: SockDiag,
     /// Processes that had a socket in an earlier lookup, the most recent first.
     recent_holders: VecDeque<u32>,
     proc_cache: ProcCache,
@@ -63,14 +63,14 @@ impl SocketResolver {
         fork_events: Option<ForkEvents>,
     ) -> io::Result<SocketResolver> {
         Ok(SocketResolver {
-            sockets: Sockets::open()?,
+            sock_diag: SockDiag::open()?,
             recent_holders: VecDeque::new(),
             proc_cache: ProcCache::new(worker, fork_events),
         })
     }
 
     /// Looks up the owner of a connection's originator.
-    pub(super) fn originator(&mut self, tuple: &Tuple) -> Owner {
+    pub(super) fn originator(&mut self, tuple: &Endpoints) -> Owner {
         let found = self.socket(tuple);
         self.originator_among_candidates(tuple, found)
             .unwrap_or_else(|socket| {
@@ -86,8 +86,12 @@ impl SocketResolver {
     /// Looks up the originators of several connections among the likely candidates. Returns `None`
     /// for each connection that requires a full scan, because the scan would delay the others too
     /// much. The state that can disappear soonest is read first.
-    pub(super) fn originators_among_candidates(&mut self, tuples: &[Tuple]) -> Vec<Option<Owner>> {
-        let sockets: Vec<Option<Listed>> = tuples.iter().map(|tuple| self.socket(tuple)).collect();
+    pub(super) fn originators_among_candidates(
+        &mut self,
+        tuples: &[Endpoints],
+    ) -> Vec<Option<Owner>> {
+        let sockets: Vec<Option<SocketInfo>> =
+            tuples.iter().map(|tuple| self.socket(tuple)).collect();
         let inodes = sockets.iter().flatten().map(|socket| socket.inode);
         let forks = &mut self.proc_cache.recent_forks;
         forks.update();
@@ -99,10 +103,10 @@ impl SocketResolver {
             .collect()
     }
 
-    /// Returns the socket at the `tuple.src` end of a connection.
-    pub(super) fn socket(&self, tuple: &Tuple) -> Option<Listed> {
-        let found = self.sockets.find(tuple.proto, tuple.src, tuple.dst);
-        let is_own = |socket: &Listed| socket.is_of(tuple.src, tuple.dst);
+    /// Returns the socket at the `tuple.src()` end of a connection.
+    pub(super) fn socket(&self, tuple: &Endpoints) -> Option<SocketInfo> {
+        let found = self.sock_diag.find(tuple.proto(), tuple.src(), tuple.dst());
+        let is_own = |socket: &SocketInfo| socket.has_addresses(tuple.src(), tuple.dst());
         found.ok().flatten().filter(is_own)
     }
 
@@ -110,19 +114,19 @@ impl SocketResolver {
     /// exists but none of the candidates has it.
     fn originator_among_candidates(
         &mut self,
-        tuple: &Tuple,
-        found: Option<Listed>,
-    ) -> Result<Owner, Listed> {
+        tuple: &Endpoints,
+        found: Option<SocketInfo>,
+    ) -> Result<Owner, SocketInfo> {
         let Some(socket) = found.as_ref().filter(|socket| socket.inode != 0) else {
             return Ok(Owner::unknown(
-                Match::Exited,
+                Evidence::Gone,
                 found.map(|socket| socket.uid),
             ));
         };
         let Some(mut creator) = self.holder_among_candidates(tuple, socket.inode) else {
             return match self.has_socket(tuple, socket.inode) {
                 true => Err(socket.clone()),
-                false => Ok(Owner::unknown(Match::Exited, Some(socket.uid))),
+                false => Ok(Owner::unknown(Evidence::Gone, Some(socket.uid))),
             };
         };
         self.proc_cache.set_usual_descriptor(creator.descriptor);
@@ -133,23 +137,23 @@ impl SocketResolver {
         Ok(self.owner_from_holders(vec![creator], socket))
     }
 
-    /// True if the socket at `tuple.src` still exists and has this inode.
-    fn has_socket(&self, tuple: &Tuple, inode: u32) -> bool {
+    /// True if the socket at `tuple.src()` still exists and has this inode.
+    fn has_socket(&self, tuple: &Endpoints, inode: u32) -> bool {
         self.socket(tuple)
             .is_some_and(|socket| socket.inode == inode)
     }
 
     /// Looks up the responder of a connection for the first time. The connection can still be
     /// passed on to another process later.
-    pub(super) fn initial_responder(&mut self, tuple: &Tuple, scope: SearchScope) -> Owner {
+    pub(super) fn initial_responder(&mut self, tuple: &Endpoints, scope: SearchScope) -> Owner {
         let listeners = self.listening_owner(tuple).map(|owner| owner.processes);
         let listeners = listeners.unwrap_or_default();
         match self.responder(tuple, None, &listeners, scope) {
             ResponderLookup::Owner(owner)
-                if tuple.proto == TCP && owner.matched == Match::Socket =>
+                if tuple.proto() == TCP && owner.evidence == Evidence::Holds =>
             {
                 Owner {
-                    matched: Match::Acceptor,
+                    evidence: Evidence::Acceptor,
                     ..owner
                 }
             }
@@ -164,7 +168,7 @@ impl SocketResolver {
     pub(super) fn pin_children<'a>(
         &mut self,
         parents: &[u32],
-        sockets: impl Iterator<Item = &'a Listed>,
+        sockets: impl Iterator<Item = &'a SocketInfo>,
     ) {
         let forks = &mut self.proc_cache.recent_forks;
         forks.update();
@@ -198,43 +202,43 @@ impl SocketResolver {
     /// up.
     pub(super) fn responder(
         &mut self,
-        tuple: &Tuple,
-        socket: Option<Listed>,
+        tuple: &Endpoints,
+        socket: Option<SocketInfo>,
         listeners: &[Arc<Process>],
         scope: SearchScope,
     ) -> ResponderLookup {
-        let (proto, local, remote) = (tuple.proto, tuple.dst, tuple.src);
-        let find = |local, remote| self.sockets.find(proto, local, remote).ok().flatten();
+        let (proto, local, remote) = (tuple.proto(), tuple.dst(), tuple.src());
+        let find = |local, remote| self.sock_diag.find(proto, local, remote).ok().flatten();
         let Some(socket) = socket.or_else(|| find(local, remote)) else {
             // A refused client has no socket either; after a connection, one of its ends has a
             // socket in TIME_WAIT for a while.
             let other = find(remote, local);
             let was_connected = other.is_some_and(|socket| {
-                socket.is_of(remote, local) && socket.state != SocketState::SynSent
+                socket.has_addresses(remote, local) && socket.state != SocketState::SynSent
             });
-            let matched = if was_connected {
-                Match::Exited
+            let evidence = if was_connected {
+                Evidence::Gone
             } else {
-                Match::NoListener
+                Evidence::Nobody
             };
-            return ResponderLookup::Owner(Owner::unknown(matched, None));
+            return ResponderLookup::Owner(Owner::unknown(evidence, None));
         };
         if socket.state == SocketState::Listening && socket.local.port() == local.port() {
             return ResponderLookup::NoConnection(self.listener(&socket));
         }
-        if !socket.is_of(local, remote) {
-            return ResponderLookup::Owner(Owner::unknown(Match::NoListener, None));
+        if !socket.has_addresses(local, remote) {
+            return ResponderLookup::Owner(Owner::unknown(Evidence::Nobody, None));
         }
         if socket.inode != 0 {
             let owner = self.acceptor(tuple, &socket, listeners, scope);
-            if proto != TCP || owner.matched != Match::Exited {
+            if proto != TCP || owner.evidence != Evidence::Gone {
                 return ResponderLookup::Owner(owner);
             }
         }
         // No process has accepted the connection so far, or it is already closed.
         let listener = self.listening_owner(tuple);
         ResponderLookup::NotAccepted(
-            listener.unwrap_or_else(|| Owner::unknown(Match::Exited, None)),
+            listener.unwrap_or_else(|| Owner::unknown(Evidence::Gone, None)),
         )
     }
 
@@ -254,14 +258,14 @@ impl SocketResolver {
     }
 
     /// Returns the owner of the listening socket for a connection, accepted or not.
-    pub(super) fn listening_owner(&mut self, tuple: &Tuple) -> Option<Owner> {
-        let socket = self.sockets.listening(tuple)?;
+    pub(super) fn listening_owner(&mut self, tuple: &Endpoints) -> Option<Owner> {
+        let socket = self.sock_diag.listener_for(tuple)?;
         Some(self.listener(&socket))
     }
 
     /// True if there is a listening socket for a connection.
-    pub(super) fn has_listener(&self, tuple: &Tuple) -> bool {
-        self.sockets.listening(tuple).is_some()
+    pub(super) fn has_listener(&self, tuple: &Endpoints) -> bool {
+        self.sock_diag.listener_for(tuple).is_some()
     }
 
     /// Returns the PID that the kernel assigned last, to a process or a thread.
@@ -270,13 +274,13 @@ impl SocketResolver {
     }
 
     /// Returns the owner of a listening socket, from the cache if possible.
-    fn listener(&mut self, socket: &Listed) -> Owner {
+    fn listener(&mut self, socket: &SocketInfo) -> Owner {
         if let Some(owner) = self.proc_cache.worker.listener(socket) {
             return owner;
         }
         let mut owner = self.scan_all_processes(socket);
-        if owner.matched == Match::Socket {
-            owner.matched = Match::Listener;
+        if owner.evidence == Evidence::Holds {
+            owner.evidence = Evidence::Listener;
         }
         self.proc_cache.worker.cache_listener(socket.inode, &owner);
         owner

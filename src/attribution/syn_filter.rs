@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::decode::decode;
 use crate::filter::Filter;
-use crate::packet::{Frame, FrameOptions, Interface, LinkType, Resolution, Timestamp, Tuple};
+use crate::packet::{Endpoints, Frame, FrameOptions, Interface, LinkType, Resolution, Timestamp};
 
 /// A capture filter that is applied to connections.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl SynFilter {
 
     /// True if the filter matches the first packet of a connection over Ethernet, the link type of
     /// a loopback device.
-    pub(super) fn matches(&mut self, tuple: &Tuple) -> bool {
+    pub(super) fn matches(&mut self, tuple: &Endpoints) -> bool {
         if self.filter.is_empty() {
             return true;
         }
@@ -56,10 +56,10 @@ impl SynFilter {
 
 /// Writes an Ethernet frame with a SYN (RFC 791, RFC 8200, RFC 9293), without checksums or
 /// options.
-fn write_syn(tuple: &Tuple, frame: &mut Vec<u8>) {
+fn write_syn(tuple: &Endpoints, frame: &mut Vec<u8>) {
     frame.clear();
     frame.resize(ETHERNET_HEADER_LEN - 2, 0);
-    match (tuple.src.ip(), tuple.dst.ip()) {
+    match (tuple.src().ip(), tuple.dst().ip()) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
             const IPV4_HEADER_LEN: usize = 20;
             let len = ((IPV4_HEADER_LEN + TCP_HEADER_LEN) as u16).to_be_bytes();
@@ -75,7 +75,7 @@ fn write_syn(tuple: &Tuple, frame: &mut Vec<u8>) {
                 0x40,
                 0,
                 64,
-                tuple.proto,
+                tuple.proto(),
                 0,
                 0,
             ]);
@@ -88,13 +88,13 @@ fn write_syn(tuple: &Tuple, frame: &mut Vec<u8>) {
                 IpAddr::V6(ip) => ip,
             };
             let len = (TCP_HEADER_LEN as u16).to_be_bytes();
-            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, len[0], len[1], tuple.proto, 64]);
+            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, len[0], len[1], tuple.proto(), 64]);
             frame.extend(to_ipv6(src).octets());
             frame.extend(to_ipv6(dst).octets());
         }
     }
-    frame.extend(tuple.src.port().to_be_bytes());
-    frame.extend(tuple.dst.port().to_be_bytes());
+    frame.extend(tuple.src().port().to_be_bytes());
+    frame.extend(tuple.dst().port().to_be_bytes());
     frame.extend([
         0, 0, 0, 0, 0, 0, 0, 0, 0x50, SYN_FLAG, 0xff, 0xff, 0, 0, 0, 0,
     ]);
@@ -103,7 +103,7 @@ fn write_syn(tuple: &Tuple, frame: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::{Body, TCP, TcpFlags};
+    use crate::packet::{TCP, TcpFlags};
 
     #[test]
     fn filter_is_applied_to_the_initial_syn() {
@@ -111,11 +111,8 @@ mod tests {
             ("127.0.0.1:4242", "127.0.0.2:80"),
             ("[::1]:4242", "[::1]:80"),
         ] {
-            let tuple = Tuple {
-                src: src.parse().expect("an address"),
-                dst: dst.parse().expect("an address"),
-                proto: TCP,
-            };
+            let [src, dst] = [src, dst].map(|end| end.parse().expect("an address"));
+            let tuple = Endpoints::new(src, dst, TCP);
             let mut syn_filter = SynFilter::new(Filter::default());
             write_syn(&tuple, &mut syn_filter.frame);
             let frame = Frame {
@@ -128,8 +125,8 @@ mod tests {
                 options: FrameOptions::default(),
             };
             let packet = decode(&frame);
-            assert_eq!(packet.tuple(), Some(tuple));
-            assert!(matches!(packet.body, Body::Tcp { tcp, .. } if tcp.flags == TcpFlags::SYN));
+            assert_eq!(packet.endpoints(), Some(tuple));
+            assert!(packet.tcp().is_some_and(|tcp| tcp.flags == TcpFlags::SYN));
             for (expression, is_match) in [
                 ("", true),
                 ("port 80", true),

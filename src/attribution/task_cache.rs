@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::host::processes::ProcHandle;
-use crate::host::socket_events::TaskInfo;
+use crate::host::sockets::socket_events::TaskInfo;
 use crate::process::{Process, ProcessDetails, ProcessIdentity};
 
 /// The processes of BPF events.

@@ -10,7 +10,6 @@ pub(super) use follow::{SideArg, StreamArgs};
 pub(super) use ports::{ListFormat, PortsArgs};
 pub(super) use run::{ProcessFilterArgs, RunArgs};
 
-use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -191,9 +190,6 @@ pub(super) struct InputArgs {
     /// Do not look up, save or show processes
     #[arg(long)]
     pub(super) no_processes: bool,
-    /// Threads that read a file; the output is always the same [default: one per CPU, at most 8]
-    #[arg(long, value_name = "THREADS", requires = "read", value_parser = parse_threads, hide_short_help = true)]
-    pub(super) threads: Option<NonZero<usize>>,
     /// Capture with this link type, e.g. LINUX_SLL2, if the device offers several
     #[arg(short = 'y', long, value_name = "TYPE", conflicts_with = "read")]
     pub(super) linktype: Option<String>,
@@ -344,14 +340,6 @@ pub(super) enum Color {
 /// Returns the output formats for packets.
 fn packet_formats() -> PossibleValuesParser {
     formats(|format| matches!(format.factory, SinkFactory::Packets(_)))
-}
-
-/// Parses a number of threads, 1 to 64.
-fn parse_threads(text: &str) -> Result<NonZero<usize>, String> {
-    match text.parse::<NonZero<usize>>() {
-        Ok(count) if count.get() <= 64 => Ok(count),
-        _ => Err("not a number of threads (1-64)".to_owned()),
-    }
 }
 
 /// Returns the output formats for flows.

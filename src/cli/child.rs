@@ -9,7 +9,7 @@ use super::args::{Cli, RunArgs};
 use super::plan::usage_error;
 use super::report;
 use crate::error::{Error, Result};
-use crate::host::namespaces;
+use crate::host::network::interfaces;
 use crate::host::processes::RUN_ENV_VAR;
 use crate::source::Stop;
 
@@ -52,7 +52,7 @@ pub(super) fn prepare(run: &RunArgs, command: Option<ChildCommand>) -> Result<(C
         return Err(reexec_in_namespaces(&run.lcap_args, &command.argv));
     }
     if run.inside {
-        namespaces::bring_up_loopback()?;
+        interfaces::bring_up_loopback()?;
     }
     let args = [OsString::from("lcap")]
         .into_iter()

@@ -1,11 +1,12 @@
 //! `--fail-on`: a check of every flow against conditions that must not occur.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result, count_noun};
-use crate::flow::{FlowCondition, FlowEvent, FlowEventKind};
+use crate::flow::{FlowCondition, FlowEventKind, FlowRecord};
 use crate::sink::flows::flow_summary;
-use crate::sink::{Requirement, Sink};
+use crate::sink::{Event, Requirement, Sink};
 
 /// Violations found so far: recorded by the [`FailOn`] sink, reported at the end of the run.
 #[derive(Debug, Clone, Default)]
@@ -35,32 +36,24 @@ impl FailOn {
             results,
         }
     }
-}
 
-impl Sink for FailOn {
-    fn handle_flow(&mut self, event: &FlowEvent) -> Result<()> {
-        let FlowEventKind::Closed(record) = event.kind else {
-            return Ok(());
-        };
-        let met: Vec<&str> = self
-            .conditions
-            .iter()
-            .filter(|condition| (condition.matches)(record))
-            .map(|condition| condition.name)
-            .collect();
+    fn check(&self, record: &FlowRecord) {
+        let conditions = self.conditions.iter();
+        let met = conditions.filter(|condition| (condition.matches)(record));
+        let met: Vec<&str> = met.map(|condition| condition.name).collect();
         let mut results = self.results.lock();
         results.flows += 1;
         if !met.is_empty() {
             results.violations += 1;
             if results.rows.len() < MAX_LISTED_FLOWS {
-                results
-                    .rows
-                    .push(format!("{}: {}", met.join(", "), flow_summary(record)));
+                let row = format!("{}: {}", met.join(", "), flow_summary(record));
+                results.rows.push(row);
             }
         }
-        Ok(())
     }
+}
 
+impl Sink for FailOn {
     fn requires(&self) -> Requirement {
         let mut conditions = self.conditions.iter();
         match conditions.any(|condition| condition.needs_streams) {
@@ -69,8 +62,21 @@ impl Sink for FailOn {
         }
     }
 
-    fn is_independent(&self) -> bool {
-        true
+    fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
+        if let Event::Flow(event) = event
+            && let FlowEventKind::Closed(record) = event.kind
+        {
+            self.check(record);
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -2,20 +2,17 @@
 
 use super::args::{self, CommonArgs, FlowLimitArgs, FlowsArgs, FollowArgs, Precision};
 use super::plan::{
-    FlowReportOptions, OutputMode, OutputRequest, Plan, build_plan, find_format, usage_error,
+    FlowReportOptions, OutputMode, OutputRequest, Plan, StreamReportOptions, build_plan,
+    find_format, usage_error,
 };
 use super::style::{is_coloured, precision, stdout_width};
 use crate::error::Result;
 use crate::flow::{CONDITIONS, FlowCondition, FlowSettings, Side};
-use crate::pipeline::FlushPolicy;
+use crate::pipeline::{FlushPolicy, LIVE_LINGER_NS};
 use crate::sink::SinkFactory;
-use crate::sink::flows::{FLOW_ORDERS, FlowOrder, TableLayout};
-use crate::sink::follow::{ContentFormat, ConversationStyle};
+use crate::sink::flows::{FLOW_ORDERS, FlowOrder, ProcessColumn, TableLayout};
+use crate::sink::follow::{ContentFormat, StreamOptions};
 use crate::source::live::DeliveryMode;
-
-/// Time for which a closed flow of a live capture waits for late packets before it is reported, in
-/// nanoseconds. It is short, because the user is waiting for the row.
-const LIVE_LINGER_NS: i64 = 1_000_000_000;
 
 /// Validates the options of `lcap flows`.
 pub(super) fn flows_plan(args: &FlowsArgs) -> Result<Plan> {
@@ -37,7 +34,10 @@ pub(super) fn flows_plan(args: &FlowsArgs) -> Result<Plan> {
             width: is_on_stdout.then(stdout_width).flatten(),
             colour: is_on_stdout && is_coloured(report.color),
             nano: precision(&args.common) == Some(Precision::Nano),
-            show_processes: !args.common.input.no_processes,
+            processes: match args.common.input.no_processes {
+                true => ProcessColumn::Hidden,
+                false => ProcessColumn::IfKnown,
+            },
         },
         output: report.output.clone(),
         order: order(args),
@@ -49,27 +49,40 @@ pub(super) fn flows_plan(args: &FlowsArgs) -> Result<Plan> {
 /// Validates the options of `lcap follow`.
 pub(super) fn follow_plan(args: &FollowArgs) -> Result<Plan> {
     let streams = &args.streams;
-    let output_mode = match (&streams.output_dir, streams.raw, streams.flow) {
-        (Some(path), ..) => OutputMode::Directory(path.clone(), streams.flow),
-        (None, Some(side), Some(flow)) => OutputMode::Raw(
-            flow,
-            match side {
-                args::SideArg::Orig => Side::Orig,
-                args::SideArg::Resp => Side::Resp,
+    let name = match (&streams.output_dir, streams.raw) {
+        (Some(_), _) => "directory",
+        (None, Some(_)) => "raw",
+        (None, None) => "text",
+    };
+    let format = find_format(|format| {
+        let is_stream = matches!(
+            format.factory,
+            SinkFactory::Streams(_) | SinkFactory::Directory(_)
+        );
+        is_stream && format.name == name
+    });
+    let Some(format) = format else {
+        return usage_error(format!("unknown format {name}"));
+    };
+    let output_mode = OutputMode::Streams(StreamReportOptions {
+        format,
+        options: StreamOptions {
+            flow: streams.flow,
+            side: match streams.raw {
+                Some(args::SideArg::Resp) => Side::Resp,
+                Some(args::SideArg::Orig) | None => Side::Orig,
             },
-        ),
-        _ => OutputMode::Conversation(ConversationStyle {
             content: if streams.hex {
                 ContentFormat::Hex
             } else {
                 ContentFormat::Text
             },
             colour: is_coloured(streams.color),
-            flow: streams.flow,
             nano: precision(&args.common) == Some(Precision::Nano),
-            show_processes: !args.common.input.no_processes,
-        }),
-    };
+            show_processes: name == "text" && !args.common.input.no_processes,
+        },
+        directory: streams.output_dir.clone(),
+    });
     flow_based_plan(&args.common, &args.limits, output_mode)
 }
 

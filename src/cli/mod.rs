@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::error::{Error, Result};
-use crate::host::devices;
+use crate::host::network::devices;
 use args::{Cli, Command};
 use child::ChildCommand;
 

@@ -1,23 +1,22 @@
 //! Conversion of options into a valid [`Plan`]: conflicts are found before any file is created.
 
 use std::io::IsTerminal;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{CaptureArgs, CommonArgs, Precision};
 use super::child::ChildCommand;
-use super::process_filter::{AttributionMode, attribution_mode, enter_namespace, process_filter};
+use super::process_filter::{attribution_mode, enter_namespace, process_filter};
 use super::style::{precision, style};
-use crate::attribution;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::flow::{FlowCondition, FlowSettings, Side};
-use crate::host::devices;
+use crate::flow::{FlowCondition, FlowSettings};
+use crate::host::network::devices;
 use crate::packet::{LinkType, Resolution};
-use crate::pipeline::{FlushPolicy, Limits};
+use crate::pipeline::{AttributionMode, FlushPolicy, Limits};
+use crate::process::ProcessFilter;
 use crate::sink::flows::{FlowOrder, TableLayout};
-use crate::sink::follow::ConversationStyle;
+use crate::sink::follow::StreamOptions;
 use crate::sink::text::Style;
 use crate::sink::{FORMATS, Format, Rotation, SinkFactory};
 use crate::source::live;
@@ -37,12 +36,10 @@ pub(super) struct ProcessingOptions {
     pub(super) flush: FlushPolicy,
     /// Settings of the flow table; `None` if flows are not tracked.
     pub(super) flows: Option<FlowSettings>,
-    /// Number of threads; if `None`, the input determines it.
-    pub(super) threads: Option<NonZero<usize>>,
     /// Attribution of packets or flows to the processes at both ends.
     pub(super) attribution_mode: AttributionMode,
     /// Processes whose packets are captured; empty for all.
-    pub(super) process_filter: attribution::ProcessFilter,
+    pub(super) process_filter: ProcessFilter,
     /// Command to run during the capture; its exit ends the capture.
     pub(super) child: Option<ChildCommand>,
 }
@@ -68,10 +65,15 @@ pub(super) enum OutputMode {
     Count,
     Packets(&'static Format, Style),
     Flows(FlowReportOptions),
-    Conversation(ConversationStyle),
-    Raw(u64, Side),
-    /// One file per stream, in this directory; if a number is given, of this flow only.
-    Directory(PathBuf, Option<u64>),
+    Streams(StreamReportOptions),
+}
+
+/// Format and destination of stream contents.
+pub(super) struct StreamReportOptions {
+    pub(super) format: &'static Format,
+    pub(super) options: StreamOptions,
+    /// Directory for one file per stream; `None` is standard output.
+    pub(super) directory: Option<PathBuf>,
 }
 
 /// Format, destination and order of the flows, and the conditions of `--fail-on`.
@@ -89,21 +91,17 @@ impl OutputMode {
     /// True if the output goes to standard output.
     pub(super) fn is_on_stdout(&self) -> bool {
         match self {
-            OutputMode::Nothing | OutputMode::Directory(..) => false,
+            OutputMode::Nothing => false,
             OutputMode::Flows(report) => report.output.as_deref().is_none_or(is_stdout),
-            OutputMode::Count
-            | OutputMode::Packets(..)
-            | OutputMode::Conversation(_)
-            | OutputMode::Raw(..) => true,
+            OutputMode::Streams(report) => report.directory.is_none(),
+            OutputMode::Count | OutputMode::Packets(..) => true,
         }
     }
 
     /// Returns the number of the flow to which the output is limited, if any.
     pub(super) fn only_flow(&self) -> Option<u64> {
         match self {
-            OutputMode::Conversation(style) => style.flow,
-            OutputMode::Raw(flow, _) => Some(*flow),
-            OutputMode::Directory(_, flow) => *flow,
+            OutputMode::Streams(report) => report.options.flow,
             OutputMode::Nothing
             | OutputMode::Count
             | OutputMode::Packets(..)
@@ -223,7 +221,6 @@ pub(super) fn build_plan(args: &CommonArgs, request: OutputRequest) -> Result<Pl
                 flush
             },
             flows,
-            threads: args.input.threads,
             attribution_mode,
             process_filter,
             child: None,

@@ -13,7 +13,8 @@ use super::signals;
 use crate::doctor::{ListeningPort, ListeningPorts, Reachability, listening_ports};
 use crate::error::{Error, Result};
 use crate::filter;
-use crate::host::{free_ports, network_settings};
+use crate::host::network::settings;
+use crate::host::sockets::free_ports;
 use crate::packet::UDP;
 use crate::process::Process;
 use crate::source::Stop;
@@ -238,7 +239,7 @@ fn json(port: &ListeningPort, mark: Option<&str>) -> String {
     };
     let processes: Vec<Value> = port.owner.processes.iter().map(process).collect();
     fields.push(("processes", Value::from(processes)));
-    fields.push(("how", Value::from(port.owner.matched.name())));
+    fields.push(("how", Value::from(port.owner.evidence.word())));
     object(&fields)
 }
 
@@ -279,7 +280,7 @@ fn print_free_ports(range: Option<&filter::Ports>, format: ListFormat) -> Result
 
 /// Returns the first free port, starting at `first`, that is outside the ephemeral range.
 fn next_free_port(first: u16) -> Option<u16> {
-    let ephemeral = network_settings::read().ephemeral_ports;
+    let ephemeral = settings::read().ephemeral_ports;
     let is_ephemeral =
         |port: u16| ephemeral.is_some_and(|(first, last)| (first..=last).contains(&port));
     (first..=u16::MAX).find(|&port| !is_ephemeral(port) && free_ports::try_bind(port).is_ok())

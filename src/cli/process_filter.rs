@@ -3,22 +3,12 @@
 use super::args::{CommonArgs, InputArgs, ProcessFilterArgs};
 use super::child::ChildCommand;
 use super::plan::{self, OutputMode, Plan, SaveTarget, usage_error};
-use crate::attribution::ProcessFilter;
 use crate::error::{Error, Result};
-use crate::host::namespaces::Namespace;
-use crate::host::users;
+use crate::host::network::namespaces::Namespace;
+use crate::host::processes::users;
+use crate::pipeline::AttributionMode;
+use crate::process::ProcessFilter;
 use std::io::ErrorKind;
-
-/// Attribution of packets or flows to the processes at both ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AttributionMode {
-    /// No attribution.
-    Off,
-    /// Processes are shown with each flow when it closes.
-    PerFlow,
-    /// Processes are attached to every packet, e.g. for a process filter or pcapng comments.
-    PerPacket,
-}
 
 /// Builds the process filter of `--pid`, `--process` and `--user`.
 ///
@@ -59,7 +49,9 @@ pub(super) fn attribution_mode(
         // On other devices, one end of each connection is usually on another machine.
         _ if !is_loopback || args.input.no_processes => AttributionMode::Off,
         _ if has_comments => AttributionMode::PerPacket,
-        OutputMode::Packets(..) | OutputMode::Conversation(_) => AttributionMode::PerPacket,
+        OutputMode::Packets(..) => AttributionMode::PerPacket,
+        // Only a conversation shows the processes.
+        OutputMode::Streams(report) if report.options.show_processes => AttributionMode::PerPacket,
         OutputMode::Flows(_) => AttributionMode::PerFlow,
         _ => AttributionMode::Off,
     })

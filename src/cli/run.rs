@@ -8,27 +8,21 @@ use std::sync::{Arc, Mutex};
 
 use super::child::RunningChild;
 use super::fail_on::{FailOn, FailOnResults};
-use super::plan::{FlowReportOptions, InputSource, OutputMode, Plan, ProcessingOptions};
-use super::process_filter::AttributionMode;
+use super::plan::{
+    FlowReportOptions, InputSource, OutputMode, Plan, ProcessingOptions, StreamReportOptions,
+};
 use super::terminal::AboveTicker;
 use super::ticker::{ConcurrentOutput, ProgressSource, Ticker};
 use super::{report, signals};
-use crate::attribution::{
-    AnnotatedSource, AttributionMethod, Attributor, ConnectionTable, PendingBpf,
-    ProcessFilteredSource,
-};
+use crate::attribution::{Attribution, AttributionMethod, Attributor};
 use crate::error::{Error, Result, count_noun};
 use crate::filter::Filter;
 use crate::flow::{FlowCounts, FlowSettings, StreamMode};
 use crate::packet::{Interface, Timestamp};
-use crate::pipeline::{self, Counts, Output, RunOptions, Totals};
-use crate::process::comment;
-use crate::sink::flows::SortedFlows;
-use crate::sink::follow::{Conversation, RawStream, StreamDirectory};
-use crate::sink::{
-    CaptureFileOptions, Requirement, Sink, SinkFactory, WithOwners, create_output_file,
-};
-use crate::source::live::{self, LiveSource};
+use crate::pipeline::{self, Counts, LiveCapture, Output, RunOptions, Totals};
+use crate::sink::flows::{ProcessColumn, SortedFlows};
+use crate::sink::{CaptureFileOptions, Requirement, Sink, SinkFactory, create_output_file};
+use crate::source::live;
 use crate::source::{Losses, Source, Stop, file};
 
 /// Executes a plan and returns the exit code.
@@ -49,32 +43,19 @@ fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> 
     let mut source = file::open(path)?;
     source.set_stop(stop.clone());
     filter.check_link_types(source.interfaces().map(|interface| interface.link))?;
-    let is_showing_processes = match &processing.output_mode {
-        OutputMode::Flows(flow_report) => flow_report.layout.show_processes,
-        _ => false,
-    };
     let context = RunContext {
         interface: source.interfaces().next().cloned(),
         now: Timestamp::ABSENT,
         progress: ProgressSource::File(source.progress()),
         losses: None,
         ring_bytes: None,
-        connections: None,
         attribution_method: None,
-        has_processes: is_showing_processes && source.contains_near_start(comment::COMMENT_PREFIX),
+        attribution: Attribution::default(),
         stop,
     };
-    let (
-        RunResult {
-            counts,
-            unattributed,
-            result,
-            ..
-        },
-        losses,
-    ) = execute_filtered(source, &mut filter, processing, context)?;
-    report::unattributed(unattributed);
-    report::file_summary(&counts, losses, &filter);
+    let RunResult { counts, result, .. } = execute(&mut source, &mut filter, processing, context)?;
+    report::unattributed(counts.unattributed);
+    report::file_summary(&counts, source.losses(), &filter);
     report::flow_summary(counts.flows);
     print_count(&processing.output_mode, counts)?;
     result
@@ -87,66 +68,40 @@ fn run_device(
 ) -> Result<u8> {
     let stop = Stop::new()?;
     let ring = u64::from(options.ring_size);
-    // Loading BPF takes longer than opening the device, so both are done at the same time.
-    let pending_bpf = match processing.attribution_mode {
-        AttributionMode::Off => None,
-        AttributionMode::PerFlow | AttributionMode::PerPacket => Some(PendingBpf::start()?),
-    };
-    let mut source = LiveSource::open(options.clone(), stop.clone())?;
-    let interface = source.interface().clone();
-    let (kernel, mut filter) = filter.split_for_kernel(interface.link)?;
-    source.set_filter(&kernel)?;
-    let losses = source.shared_losses();
-    let attributor = match pending_bpf.map(|bpf| Attributor::start(options, &kernel, bpf)) {
-        None => None,
-        Some(Ok(attributor)) => Some(attributor),
-        Some(Err(error)) if !processing.process_filter.is_empty() => return Err(error),
-        Some(Err(error)) => {
-            report::attribution_failed(&error);
-            None
-        }
-    };
+    let mode = processing.attribution_mode;
+    let capture = LiveCapture::open(options.clone(), mode, stop.clone())?;
+    let interface = capture.interface().clone();
+    let mut capture = capture.start(filter)?;
+    match capture.attribution_error.take() {
+        Some(error) if !processing.process_filter.is_empty() => return Err(error),
+        Some(error) => report::attribution_failed(&error),
+        None => {}
+    }
     let context = RunContext {
         interface: Some(interface),
         now: Timestamp(jiff::Timestamp::now().as_nanosecond() as i64),
-        progress: ProgressSource::Device(Arc::clone(&losses)),
-        losses: Some(losses),
+        progress: ProgressSource::Device(capture.losses()),
+        losses: Some(capture.losses()),
         ring_bytes: Some(ring),
-        has_processes: attributor.is_some(),
-        attribution_method: attributor
-            .as_ref()
-            .map(|attributor| attributor.method().clone()),
-        connections: attributor
-            .as_ref()
-            .map(|attributor| Arc::clone(attributor.connection_table())),
+        attribution_method: capture.method().cloned(),
+        attribution: capture.attribution(),
         stop,
     };
-    let connections = context.connections.clone();
-    let (
-        RunResult {
-            counts,
-            unattributed,
-            result,
-            exit_code,
-        },
-        losses,
-    ) = match connections {
-        Some(connections) if processing.attribution_mode == AttributionMode::PerPacket => {
-            let source = AnnotatedSource::new(source, connections);
-            execute_filtered(source, &mut filter, processing, context)?
-        }
-        _ => execute_filtered(source, &mut filter, processing, context)?,
-    };
-    let method = attributor
-        .as_ref()
-        .map(|attributor| attributor.method().clone());
-    let lost_events = attributor.map(Attributor::finish);
+    let (source, filter) = (&mut capture.source, &mut capture.filter);
+    let RunResult {
+        counts,
+        result,
+        exit_code,
+    } = execute(source, filter, processing, context)?;
+    let losses = source.losses();
+    let method = capture.method().cloned();
+    let lost_events = capture.attributor.map(Attributor::finish);
     let is_run = !processing.process_filter.runs.is_empty();
     if is_run && counts.frames == 0 && losses.received > 0 {
         report::device_summary(&counts, losses, ring);
-        report::none_of_command(losses.received, unattributed, method.as_ref());
+        report::none_of_command(losses.received, counts.unattributed, method.as_ref());
     } else {
-        report::unattributed(unattributed);
+        report::unattributed(counts.unattributed);
         report::device_summary(&counts, losses, ring);
     }
     report::lost_events(lost_events.unwrap_or_default());
@@ -167,41 +122,20 @@ struct RunContext {
     losses: Option<Arc<Mutex<Losses>>>,
     /// Size of the kernel ring in bytes; live captures only.
     ring_bytes: Option<u64>,
-    /// Processes at both ends of connections; live captures only.
-    connections: Option<Arc<ConnectionTable>>,
     /// Method of attribution; live captures only.
     attribution_method: Option<AttributionMethod>,
-    /// True if processes can be shown.
-    has_processes: bool,
+    /// Origin of the owners of packets and flows.
+    attribution: Attribution,
     stop: Stop,
 }
 
 /// Result of a run.
 struct RunResult {
     counts: Counts,
-    /// Packets that the process filter skipped because their owner is unknown.
-    unattributed: u64,
     /// First error, if any.
     result: Result<()>,
     /// Exit code of the command of `lcap run`, else 0.
     exit_code: u8,
-}
-
-/// Runs the packet loop over the packets that pass the process filter.
-fn execute_filtered<S: Source>(
-    mut source: S,
-    filter: &mut Filter,
-    processing: &ProcessingOptions,
-    context: RunContext,
-) -> Result<(RunResult, Losses)> {
-    if processing.process_filter.is_empty() {
-        let result = execute(&mut source, filter, processing, context)?;
-        return Ok((result, source.losses()));
-    }
-    let mut source = ProcessFilteredSource::new(source, processing.process_filter.clone());
-    let mut result = execute(&mut source, filter, processing, context)?;
-    result.unattributed = source.unattributed();
-    Ok((result, source.losses()))
 }
 
 /// Runs the packet loop, with its outputs, signal handlers, status line and child process.
@@ -213,13 +147,10 @@ fn execute<S: Source>(
 ) -> Result<RunResult> {
     let totals = Arc::new(Totals::default());
     let fail_on = FailOnResults::default();
-    let mut sinks = open_sinks(processing, &context, &fail_on)?;
-    if let Some(connections) = &context.connections {
-        let with_owners =
-            |sink| -> Box<dyn Sink> { Box::new(WithOwners::new(sink, Arc::clone(connections))) };
-        sinks = sinks.into_iter().map(with_owners).collect();
-    }
-    let mut output = Output::new(sinks, processing.flush, Some(context.stop.clone()));
+    let sinks = open_sinks(processing, &context)?;
+    let observer = open_fail_on(processing, &fail_on);
+    let mut output =
+        Output::new(sinks, processing.flush, Some(context.stop.clone())).with_observer(observer);
     let flush = output.flush_handle();
     let stop = context.stop.clone();
     signals::listen(context.stop, flush, Arc::clone(&totals), context.losses)?;
@@ -234,9 +165,7 @@ fn execute<S: Source>(
         }
     }
     let stream_mode = match output.requires() {
-        Requirement::Bytes | Requirement::Validity | Requirement::Packets | Requirement::Flows => {
-            StreamMode::Off
-        }
+        Requirement::Packets | Requirement::Flows => StreamMode::Off,
         Requirement::Streams => StreamMode::Reassemble,
         Requirement::StreamsWithOverlaps => StreamMode::CompareOverlaps,
     };
@@ -246,9 +175,9 @@ fn execute<S: Source>(
             stream_mode,
             ..settings
         }),
-        threads: processing
-            .threads
-            .unwrap_or_else(|| context.progress.default_threads()),
+        attribution: context.attribution,
+        process_filter: processing.process_filter.clone(),
+        tick_interval: None,
     };
     let ticker = Ticker::start(
         context.progress,
@@ -256,7 +185,7 @@ fn execute<S: Source>(
         concurrent_output(&processing.output_mode),
     );
     let child = processing.child.as_ref().map(|child| child.start(stop));
-    let result = pipeline::run(source, filter, &mut output, &options, &totals);
+    let result = pipeline::run(source, filter, &mut output, options, &totals);
     let finished = output.finish();
     drop(ticker);
     let counts = totals.snapshot();
@@ -272,7 +201,6 @@ fn execute<S: Source>(
     let exit_code = child.map_or(0, RunningChild::wait);
     Ok(RunResult {
         counts,
-        unattributed: 0,
         result,
         exit_code,
     })
@@ -292,14 +220,11 @@ fn check_flow_exists(
 /// Returns the output that shares the terminal with the status line.
 fn concurrent_output(output_mode: &OutputMode) -> ConcurrentOutput {
     match output_mode {
-        OutputMode::Nothing | OutputMode::Count | OutputMode::Directory(..) => {
-            ConcurrentOutput::Nothing
-        }
+        OutputMode::Nothing | OutputMode::Count => ConcurrentOutput::Nothing,
+        OutputMode::Streams(report) if report.directory.is_some() => ConcurrentOutput::Nothing,
         OutputMode::Flows(report) if report.output.is_some() => ConcurrentOutput::Nothing,
         OutputMode::Flows(_) => ConcurrentOutput::Rows,
-        OutputMode::Packets(..) | OutputMode::Conversation(_) | OutputMode::Raw(..) => {
-            ConcurrentOutput::Continuous
-        }
+        OutputMode::Packets(..) | OutputMode::Streams(_) => ConcurrentOutput::Continuous,
     }
 }
 
@@ -313,12 +238,9 @@ fn print_count(output_mode: &OutputMode, Counts { packets, .. }: Counts) -> Resu
 }
 
 /// Opens the sinks of a plan.
-fn open_sinks(
-    processing: &ProcessingOptions,
-    context: &RunContext,
-    fail_on: &FailOnResults,
-) -> Result<Vec<Box<dyn Sink>>> {
+fn open_sinks(processing: &ProcessingOptions, context: &RunContext) -> Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    let has_attribution = context.attribution_method.is_some();
     if let Some(save) = &processing.save
         && let SinkFactory::CaptureFile(open) = save.format.factory
     {
@@ -328,6 +250,7 @@ fn open_sinks(
             resolution: save.resolution,
             interface: context.interface.as_ref(),
             now: context.now,
+            annotate: has_attribution,
         })?);
     }
     match &processing.output_mode {
@@ -337,50 +260,53 @@ fn open_sinks(
                 sinks.push(open(Box::new(output_stream(processing)?), style));
             }
         }
-        OutputMode::Flows(flow_report) => {
-            open_flow_sinks(processing, flow_report, context, fail_on, &mut sinks)?;
-        }
-        OutputMode::Conversation(style) => sinks.push(Box::new(Conversation::new(
-            output_stream(processing)?,
-            *style,
-        ))),
-        OutputMode::Raw(flow, side) => sinks.push(Box::new(RawStream::new(
-            output_stream(processing)?,
-            *flow,
-            *side,
-        ))),
-        OutputMode::Directory(path, flow) => {
-            sinks.push(Box::new(StreamDirectory::create(path, *flow)?));
-        }
+        OutputMode::Flows(report) => sinks.extend(open_rows(processing, report, has_attribution)?),
+        OutputMode::Streams(StreamReportOptions {
+            format,
+            options,
+            directory,
+        }) => match (format.factory, directory) {
+            (SinkFactory::Directory(open), Some(path)) => sinks.push(open(path, options)?),
+            (SinkFactory::Streams(open), _) => {
+                sinks.push(open(Box::new(output_stream(processing)?), options));
+            }
+            _ => {}
+        },
     }
     Ok(sinks)
 }
 
-fn open_flow_sinks(
+fn open_rows(
     processing: &ProcessingOptions,
-    flow_report: &FlowReportOptions,
-    context: &RunContext,
-    fail_on: &FailOnResults,
-    sinks: &mut Vec<Box<dyn Sink>>,
-) -> Result<()> {
-    let writer: Box<dyn Write> = match &flow_report.output {
+    report: &FlowReportOptions,
+    has_attribution: bool,
+) -> Result<Option<Box<dyn Sink>>> {
+    let writer: Box<dyn Write> = match &report.output {
         None => Box::new(AboveTicker::new(output_stream(processing)?)),
         Some(path) => Box::new(create_output_file(path)?),
     };
-    if let SinkFactory::Flows(open) = flow_report.format.factory {
-        let mut layout = flow_report.layout;
-        layout.show_processes &= context.has_processes;
-        let rows = open(writer, &layout);
-        sinks.push(match flow_report.order {
-            Some((order, top)) => Box::new(SortedFlows::new(rows, order, top)),
-            None => rows,
-        });
+    let SinkFactory::Flows(open) = report.format.factory else {
+        return Ok(None);
+    };
+    let mut layout = report.layout;
+    if has_attribution && layout.processes == ProcessColumn::IfKnown {
+        layout.processes = ProcessColumn::Shown;
     }
-    if !flow_report.conditions.is_empty() {
-        let conditions = flow_report.conditions.clone();
-        sinks.push(Box::new(FailOn::new(conditions, fail_on.clone())));
-    }
-    Ok(())
+    let rows = open(writer, &layout);
+    Ok(Some(match report.order {
+        Some((order, top)) => Box::new(SortedFlows::new(rows, order, top)),
+        None => rows,
+    }))
+}
+
+/// Returns the check of the conditions of `--fail-on`, if there are any.
+fn open_fail_on(processing: &ProcessingOptions, results: &FailOnResults) -> Option<Box<dyn Sink>> {
+    let OutputMode::Flows(report) = &processing.output_mode else {
+        return None;
+    };
+    let conditions = report.conditions.clone();
+    (!conditions.is_empty())
+        .then(|| -> Box<dyn Sink> { Box::new(FailOn::new(conditions, results.clone())) })
 }
 
 /// Returns standard output, or standard error if a child process uses standard output. The standard

@@ -4,7 +4,6 @@
 //! A thread reads the loop's counters ten times a second; the loop itself never draws.
 
 use std::fmt;
-use std::num::NonZero;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,28 +25,6 @@ pub(super) enum ProgressSource {
     File(Progress),
     /// Packets are being captured on a device.
     Device(Arc<Mutex<Losses>>),
-}
-
-/// Smallest file read by several threads, in bytes. A smaller one is read before they have started.
-const MIN_PARALLEL_FILE_BYTES: u64 = 8 << 20;
-/// Default maximum number of threads: more would wait for the thread that restores the order.
-const MAX_DEFAULT_THREADS: NonZero<usize> = NonZero::<usize>::MIN.saturating_add(7);
-
-impl ProgressSource {
-    /// Returns the number of threads to use without `--threads`.
-    pub(super) fn default_threads(&self) -> NonZero<usize> {
-        match self {
-            ProgressSource::File(progress)
-                if progress.total.unwrap_or(0) >= MIN_PARALLEL_FILE_BYTES =>
-            {
-                let processors = std::thread::available_parallelism();
-                processors.map_or(NonZero::<usize>::MIN, |count| {
-                    count.min(MAX_DEFAULT_THREADS)
-                })
-            }
-            ProgressSource::File(_) | ProgressSource::Device(_) => NonZero::<usize>::MIN,
-        }
-    }
 }
 
 /// Other output to the same terminal.

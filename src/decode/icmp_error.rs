@@ -4,16 +4,14 @@
 //!  | type | code | checksum (2) | varies (4) | IP header | source port (2) | dest. port (2) | …
 //! ```
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
-use crate::packet::{ICMP, Payload, TCP, Tuple, UDP};
+use crate::packet::{Endpoints, ICMP, Payload, TCP, UDP};
 
 /// Length of an ICMP error's own header, in bytes.
 const ICMP_HEADER_LEN: usize = 8;
 
 /// Returns the source and destination of the TCP or UDP packet that an ICMP error quotes; `None` if
 /// the message is not an error or quotes another kind of packet.
-pub fn quoted_tuple(proto: u8, payload: Payload) -> Option<Tuple> {
+pub fn quoted_endpoints(proto: u8, payload: Payload) -> Option<Endpoints> {
     let kind = *payload.bytes.first()?;
     let is_error = match proto {
         // Unreachable, source quench, redirect, time exceeded, parameter problem.
@@ -22,37 +20,32 @@ pub fn quoted_tuple(proto: u8, payload: Payload) -> Option<Tuple> {
     };
     let packet = payload.bytes.get(ICMP_HEADER_LEN..).filter(|_| is_error)?;
     match proto {
-        ICMP => ipv4_tuple(packet),
-        _ => ipv6_tuple(packet),
+        ICMP => ipv4_endpoints(packet),
+        _ => ipv6_endpoints(packet),
     }
 }
 
-fn ipv4_tuple(bytes: &[u8]) -> Option<Tuple> {
+fn ipv4_endpoints(bytes: &[u8]) -> Option<Endpoints> {
     let header: &[u8; 20] = bytes.first_chunk()?;
     let [first, .., s0, s1, s2, s3, d0, d1, d2, d3] = *header;
-    let proto = header[9];
-    let ports = bytes.get(usize::from(first & 15) * 4..)?;
-    let src = Ipv4Addr::new(s0, s1, s2, s3);
-    let dst = Ipv4Addr::new(d0, d1, d2, d3);
-    tuple_with_ports(src.into(), dst.into(), proto, ports)
+    let (ports, proto) = ports(header[9], bytes.get(usize::from(first & 15) * 4..)?)?;
+    let (src, dst) = ([s0, s1, s2, s3], [d0, d1, d2, d3]);
+    Some(Endpoints::from_ipv4(src, dst, ports, proto))
 }
 
-fn ipv6_tuple(bytes: &[u8]) -> Option<Tuple> {
-    let (header, ports) = bytes.split_first_chunk::<40>()?;
-    let proto = header[6];
+fn ipv6_endpoints(bytes: &[u8]) -> Option<Endpoints> {
+    let (header, transport) = bytes.split_first_chunk::<40>()?;
+    let (ports, proto) = ports(header[6], transport)?;
     let (src, rest) = header[8..].split_first_chunk::<16>()?;
     let dst = rest.first_chunk::<16>()?;
-    let (src, dst) = (Ipv6Addr::from(*src), Ipv6Addr::from(*dst));
-    tuple_with_ports(src.into(), dst.into(), proto, ports)
+    Some(Endpoints::from_ipv6(*src, *dst, ports, proto))
 }
 
-fn tuple_with_ports(src: IpAddr, dst: IpAddr, proto: u8, ports: &[u8]) -> Option<Tuple> {
-    let [a, b, c, d, ..] = *ports else {
+/// Returns the ports at the start of a TCP or UDP header, and the protocol.
+fn ports(proto: u8, transport: &[u8]) -> Option<([u16; 2], u8)> {
+    let [a, b, c, d, ..] = *transport else {
         return None;
     };
-    [TCP, UDP].contains(&proto).then(|| Tuple {
-        src: SocketAddr::new(src, u16::from_be_bytes([a, b])),
-        dst: SocketAddr::new(dst, u16::from_be_bytes([c, d])),
-        proto,
-    })
+    let ports = [[a, b], [c, d]].map(u16::from_be_bytes);
+    [TCP, UDP].contains(&proto).then_some((ports, proto))
 }

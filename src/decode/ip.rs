@@ -1,29 +1,31 @@
 //! IP headers and extension headers (RFC 791, RFC 8200, RFC 2675, RFC 4302).
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use etherparse::{
     IpAuthHeaderSlice, IpNumber, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice,
     Ipv6RawExtHeaderSlice, err,
 };
 
 use super::DecodeResult;
-use crate::packet::{DecodeProblem, Fragment, Payload};
+use crate::packet::{DecodeProblem, Payload};
 
-/// Decoded IP header and extensions; `A` is [`Ipv4Addr`] or [`Ipv6Addr`].
+/// Decoded IP header and extensions; offsets count from the IP header.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct IpDatagram<'a, A> {
-    pub(super) src: A,
-    pub(super) dst: A,
+pub(super) struct IpDatagram<'a> {
     pub(super) proto: u8,
-    pub(super) fragment: Option<Fragment>,
+    /// Offset of the header with the fragment fields, if the packet is a fragment.
+    pub(super) fragment: Option<usize>,
+    /// True for a fragment without the start of the datagram.
+    pub(super) is_later_fragment: bool,
+    /// Offset of the data after the header and its extensions.
+    pub(super) transport: usize,
+    /// Data after the header and its extensions.
     pub(super) payload: Payload<'a>,
 }
 
 /// Parses an IPv4 datagram of which `bytes` were captured; `wire_len` is the number of bytes on the
 /// wire up to the end of the frame.
-#[inline(always)]
-pub(super) fn parse_ipv4(bytes: &[u8], wire_len: usize) -> DecodeResult<IpDatagram<'_, Ipv4Addr>> {
+#[inline]
+pub(super) fn parse_ipv4(bytes: &[u8], wire_len: usize) -> DecodeResult<IpDatagram<'_>> {
     use err::ipv4::HeaderSliceError;
     let header = match Ipv4HeaderSlice::from_slice(bytes) {
         Ok(header) => header,
@@ -38,20 +40,15 @@ pub(super) fn parse_ipv4(bytes: &[u8], wire_len: usize) -> DecodeResult<IpDatagr
     let len = total
         .checked_sub(header_len)
         .ok_or(DecodeProblem::BadIpLength)?;
-    let offset = u32::from(header.fragments_offset().value()) * 8;
-    let fragment = header.is_fragmenting_payload().then(|| Fragment {
-        id: u32::from(header.identification()),
-        offset,
-        more_fragments: header.more_fragments(),
-    });
+    let is_later_fragment = header.fragments_offset().value() != 0;
     let mut datagram = IpDatagram {
-        src: header.source_addr(),
-        dst: header.destination_addr(),
         proto: header.protocol().0,
-        fragment,
+        fragment: header.is_fragmenting_payload().then_some(0),
+        is_later_fragment,
+        transport: header_len,
         payload: payload_at(bytes, header_len, len),
     };
-    if header.protocol() == IpNumber::AUTHENTICATION_HEADER && offset == 0 {
+    if header.protocol() == IpNumber::AUTHENTICATION_HEADER && !is_later_fragment {
         // A truncated authentication header ends the chain.
         let _ = datagram.skip_authentication_header();
     }
@@ -60,43 +57,25 @@ pub(super) fn parse_ipv4(bytes: &[u8], wire_len: usize) -> DecodeResult<IpDatagr
 
 /// Parses the fixed part of an IPv4 header that was truncated within its options.
 #[cold]
-fn parse_truncated_ipv4(bytes: &[u8], wire_len: usize) -> DecodeResult<IpDatagram<'_, Ipv4Addr>> {
+fn parse_truncated_ipv4(bytes: &[u8], wire_len: usize) -> DecodeResult<IpDatagram<'_>> {
     let fixed: &[u8; 20] = bytes.first_chunk().ok_or(DecodeProblem::TruncatedIp)?;
-    let [
-        first,
-        _,
-        t0,
-        t1,
-        ..,
-        proto,
-        _,
-        _,
-        s0,
-        s1,
-        s2,
-        s3,
-        d0,
-        d1,
-        d2,
-        d3,
-    ] = *fixed;
-    let header_len = usize::from(first & 15) * 4;
-    let total = usize::from(u16::from_be_bytes([t0, t1])).min(wire_len);
+    let header_len = usize::from(fixed[0] & 15) * 4;
+    let total = usize::from(u16::from_be_bytes([fixed[2], fixed[3]])).min(wire_len);
     let len = total
         .checked_sub(header_len)
         .ok_or(DecodeProblem::BadIpLength)?;
     Ok(IpDatagram {
-        src: Ipv4Addr::new(s0, s1, s2, s3),
-        dst: Ipv4Addr::new(d0, d1, d2, d3),
-        proto,
+        proto: fixed[9],
         fragment: None,
+        is_later_fragment: false,
+        transport: header_len,
         payload: payload_at(bytes, header_len, len),
     })
 }
 
 /// Parses an IPv6 datagram, with the same arguments as [`parse_ipv4`].
 #[inline]
-pub(super) fn parse_ipv6(bytes: &[u8], wire_len: usize) -> DecodeResult<IpDatagram<'_, Ipv6Addr>> {
+pub(super) fn parse_ipv6(bytes: &[u8], wire_len: usize) -> DecodeResult<IpDatagram<'_>> {
     let header = Ipv6HeaderSlice::from_slice(bytes).map_err(|_| DecodeProblem::TruncatedIp)?;
     let header_len = header.slice().len();
     let rest = wire_len
@@ -110,10 +89,10 @@ pub(super) fn parse_ipv6(bytes: &[u8], wire_len: usize) -> DecodeResult<IpDatagr
         len => len,
     };
     let mut datagram = IpDatagram {
-        src: header.source_addr(),
-        dst: header.destination_addr(),
         proto: header.next_header().0,
         fragment: None,
+        is_later_fragment: false,
+        transport: header_len,
         payload: payload_at(bytes, header_len, len.min(rest)),
     };
     // A truncated extension header ends the chain; the addresses remain valid.
@@ -152,7 +131,7 @@ fn payload_at(bytes: &[u8], at: usize, len: usize) -> Payload<'_> {
     }
 }
 
-impl<A> IpDatagram<'_, A> {
+impl IpDatagram<'_> {
     /// Skips the IPv6 extension headers up to the transport header, or to a non-first fragment.
     fn skip_extension_headers(&mut self) -> DecodeResult<()> {
         loop {
@@ -169,19 +148,13 @@ impl<A> IpDatagram<'_, A> {
                 IpNumber::IPV6_FRAGMENTATION_HEADER => {
                     let header = Ipv6FragmentHeaderSlice::from_slice(self.payload.bytes);
                     let header = header.map_err(|_| DecodeProblem::TruncatedIp)?;
-                    let offset = u32::from(header.fragment_offset().value()) * 8;
-                    let more = header.more_fragments();
+                    self.is_later_fragment = header.fragment_offset().value() != 0;
                     // An atomic fragment is a whole datagram: no fragment is recorded (RFC 6946).
-                    if offset != 0 || more {
-                        let id = header.identification();
-                        self.fragment = Some(Fragment {
-                            id,
-                            offset,
-                            more_fragments: more,
-                        });
+                    if self.is_later_fragment || header.more_fragments() {
+                        self.fragment = Some(self.transport);
                     }
                     self.skip_header(header.next_header(), header.slice().len())?;
-                    if offset != 0 {
+                    if self.is_later_fragment {
                         return Ok(());
                     }
                 }
@@ -205,6 +178,7 @@ impl<A> IpDatagram<'_, A> {
             .checked_sub(len as u32)
             .ok_or(DecodeProblem::BadIpLength)?;
         self.payload.bytes = self.payload.bytes.get(len..).unwrap_or_default();
+        self.transport += len;
         Ok(())
     }
 }

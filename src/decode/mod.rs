@@ -8,91 +8,54 @@
 //! of 0 (segmentation offload, BIG TCP) is read as the length up to the end of the frame; an IPv6
 //! payload length of 0 requires the jumbo option (RFC 2675).
 
-mod brief;
 mod icmp_error;
 mod ip;
 mod link;
 mod transport;
 
-pub use brief::{Usual, brief, usual};
-pub use icmp_error::quoted_tuple;
+pub use icmp_error::quoted_endpoints;
 
-use std::net::IpAddr;
+use crate::packet::{DecodeProblem, Frame, Layers, Packet};
 
-use crate::packet::{Body, DecodeProblem, Frame, Packet, Payload};
-
-/// Decodes a frame up to the transport layer.
+/// Decodes a frame up to the transport layer. The owners are attached later.
 #[inline]
 pub fn decode<'a>(frame: &'a Frame<'a>) -> Packet<'a> {
-    let opaque = |problem| Packet {
+    Packet {
         frame,
-        network_offset: 0,
-        fragment: None,
-        body: Body::Opaque(problem),
-    };
-    let (network, at) = match link::network_layer(frame.link, frame.bytes) {
-        Ok(found) => found,
-        Err(problem) => return opaque(problem),
-    };
-    let bytes = frame.bytes.get(at..).unwrap_or_default();
-    let wire_len = wire_len(frame, at);
-    let packet = |fragment, body| Packet {
-        frame,
-        network_offset: at as u32,
-        fragment,
-        body,
-    };
-    let problem = match (network, bytes.first().map(|first| first >> 4)) {
-        (NetworkLayer::Ipv4 | NetworkLayer::Either, Some(4)) => {
-            match ip::parse_ipv4(bytes, wire_len) {
-                Ok(datagram) => return packet(datagram.fragment, transport::body(&datagram)),
-                Err(problem) => problem,
-            }
-        }
-        (NetworkLayer::Ipv6 | NetworkLayer::Either, Some(6)) => {
-            match ip::parse_ipv6(bytes, wire_len) {
-                Ok(datagram) => return packet(datagram.fragment, transport::body(&datagram)),
-                Err(problem) => problem,
-            }
-        }
-        (_, Some(version)) => DecodeProblem::BadIpVersion(version),
-        (_, None) => DecodeProblem::TruncatedIp,
-    };
-    packet(None, Body::Opaque(problem))
-}
-
-/// Returns the IANA protocol number and the data of a fragment: the bytes after its IP header.
-pub fn fragment_payload<'a>(packet: &Packet<'a>) -> Option<(u8, Payload<'a>)> {
-    let frame = packet.frame;
-    let bytes = frame.bytes.get(packet.network_offset as usize..)?;
-    let wire_len = wire_len(frame, packet.network_offset as usize);
-    match bytes.first()? >> 4 {
-        4 => ip::parse_ipv4(bytes, wire_len)
-            .ok()
-            .map(|datagram| (datagram.proto, datagram.payload)),
-        _ => ip::parse_ipv6(bytes, wire_len)
-            .ok()
-            .map(|datagram| (datagram.proto, datagram.payload)),
+        layers: layers(frame).unwrap_or_else(Layers::opaque),
+        owners: None,
     }
 }
 
-/// Returns the number of bytes on the wire from `at`, an offset within the frame, to its end.
-///
-/// A capture record may give a wire length below its number of captured bytes; the greater of the
-/// two is used.
 #[inline]
-fn wire_len(frame: &Frame, at: usize) -> usize {
-    (frame.plausible_len() as usize).max(frame.bytes.len()) - at
-}
-
-/// Decodes the contents of a datagram reassembled from its fragments.
-pub fn decode_reassembled(src: IpAddr, dst: IpAddr, proto: u8, payload: Payload<'_>) -> Body<'_> {
-    transport::body(&ip::IpDatagram {
-        src,
-        dst,
-        proto,
-        fragment: None,
-        payload,
+fn layers(frame: &Frame) -> DecodeResult<Layers> {
+    let (network, at) = link::network_layer(frame.link, frame.bytes)?;
+    let bytes = frame.bytes.get(at..).unwrap_or_default();
+    let wire_len = (frame.plausible_len() as usize).max(frame.bytes.len()) - at;
+    let version = bytes.first().map(|first| first >> 4);
+    let (ip_version, datagram) = match (network, version) {
+        (NetworkLayer::Ipv4 | NetworkLayer::Either, Some(4)) => {
+            (4, ip::parse_ipv4(bytes, wire_len)?)
+        }
+        (NetworkLayer::Ipv6 | NetworkLayer::Either, Some(6)) => {
+            (6, ip::parse_ipv6(bytes, wire_len)?)
+        }
+        (_, Some(version)) => return Err(DecodeProblem::BadIpVersion(version)),
+        (_, None) => return Err(DecodeProblem::TruncatedIp),
+    };
+    let parsed = transport::parse(&datagram);
+    let transport = (at + datagram.transport) as u32;
+    Ok(Layers {
+        kind: parsed.kind,
+        problem: parsed.problem,
+        proto: datagram.proto,
+        ip_version,
+        is_fragment: datagram.fragment.is_some(),
+        network: at as u32,
+        fragment: (at + datagram.fragment.unwrap_or_default()) as u32,
+        transport,
+        payload: transport + parsed.header_len,
+        payload_len: parsed.payload_len,
     })
 }
 

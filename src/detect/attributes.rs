@@ -3,8 +3,6 @@
 
 use std::fmt;
 
-use crate::prefetch::prefetch_at;
-
 /// Names and values, in the order of detection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceAttributes {
@@ -140,14 +138,6 @@ impl ServiceAttributes {
             }
         };
         ServiceAttributes { names, values }
-    }
-
-    /// Prefetches the start of the values if they are on the heap.
-    #[inline]
-    pub fn prefetch(&self) {
-        if let PackedValues::Heap(octets) = &self.values {
-            prefetch_at(octets, 0);
-        }
     }
 
     /// Returns the values without their names, separated by spaces, as octets.

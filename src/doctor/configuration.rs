@@ -4,7 +4,7 @@
 use super::facts::PortFacts;
 use super::finding::{CheckName, Finding};
 use crate::error::count_noun;
-use crate::host::config_search::PortMention;
+use crate::host::services::config_search::PortMention;
 
 const CHECK: CheckName = CheckName("configuration");
 /// Maximum number of places shown in the evidence.

@@ -3,7 +3,7 @@
 use super::facts::PortFacts;
 use super::finding::{CheckName, Finding};
 use crate::error::count_noun;
-use crate::host::listing::{Listed, SocketState};
+use crate::host::sockets::sock_diag::{SocketInfo, SocketState};
 use crate::packet::{TCP, UDP};
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
 /// Reports sockets that listen on the same address, which requires SO_REUSEPORT or, for UDP,
 /// SO_REUSEADDR.
 fn check_shared_address(facts: &PortFacts) -> Vec<Finding> {
-    let mut groups: BTreeMap<_, Vec<&Listed>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<&SocketInfo>> = BTreeMap::new();
     for socket in facts.tcp_listeners().chain(facts.udp_listeners()) {
         let key = (socket.proto, socket.local, socket.interface);
         groups.entry(key).or_default().push(socket);
@@ -51,9 +51,9 @@ fn check_shared_address(facts: &PortFacts) -> Vec<Finding> {
 /// client bound.
 fn check_held_by_client(facts: &PortFacts) -> Option<Finding> {
     let port = facts.target.port;
-    let is_server = |socket: &Listed| {
+    let is_server = |socket: &SocketInfo| {
         let mut servers = facts.tcp_listeners();
-        servers.any(|server| server.takes(socket.local.ip()))
+        servers.any(|server| server.can_receive_on(socket.local.ip()))
     };
     let held = facts.sockets().iter().find(|socket| {
         socket.proto == TCP
@@ -102,7 +102,7 @@ fn check_bound_socket(facts: &PortFacts) -> Option<Finding> {
 /// Reports closed connections that still occupy the port.
 fn check_time_wait(facts: &PortFacts) -> Option<Finding> {
     let port = facts.target.port;
-    let closing: Vec<&Listed> = facts
+    let closing: Vec<&SocketInfo> = facts
         .sockets()
         .iter()
         .filter(|socket| {
@@ -119,7 +119,7 @@ fn check_time_wait(facts: &PortFacts) -> Option<Finding> {
             }
         })
         .collect();
-    let longest = closing.iter().map(|socket| socket.expires).max()?;
+    let longest = closing.iter().map(|socket| socket.expires_in_ms).max()?;
     let count = count_noun(closing.len(), "connection");
     let verb = if closing.len() == 1 { "is" } else { "are" };
     let message = format!(
@@ -127,7 +127,7 @@ fn check_time_wait(facts: &PortFacts) -> Option<Finding> {
          starts without SO_REUSEADDR fails with \"address already in use\""
     );
     let lines = closing.iter().take(3).map(|socket| {
-        let seconds = f64::from(socket.expires) / 1e3;
+        let seconds = f64::from(socket.expires_in_ms) / 1e3;
         let (state, local, remote) = (socket.state.name(), socket.local, socket.remote);
         format!("{local} → {remote}, {state}, {seconds:.0} s left")
     });

@@ -4,14 +4,14 @@ use super::facts::PortFacts;
 use super::finding::{CheckName, Finding};
 use super::nft_eval::{self, FirewallTrace};
 use super::ports::{Reachability, reachability};
-use crate::host::firewall::{Firewall, PacketEnd, RuleAction, RuleCondition};
-use crate::host::listing::Listed;
+use crate::host::network::firewall::{Firewall, PacketEnd, RuleAction, RuleCondition};
+use crate::host::sockets::sock_diag::SocketInfo;
 
 const CHECK: CheckName = CheckName("exposure");
 
 pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
-    let servers: Vec<&Listed> = facts.tcp_listeners().chain(facts.udp_listeners()).collect();
+    let servers: Vec<&SocketInfo> = facts.tcp_listeners().chain(facts.udp_listeners()).collect();
     for server in &servers {
         let finding = check_exposed(facts, server);
         // Sockets that share an address produce the same finding.
@@ -29,7 +29,7 @@ pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
     found
 }
 
-fn check_exposed(facts: &PortFacts, server: &Listed) -> Option<Finding> {
+fn check_exposed(facts: &PortFacts, server: &SocketInfo) -> Option<Finding> {
     let reach = reachability(server, &facts.interfaces);
     let Reachability::Networks(networks) = &reach else {
         return None;
@@ -58,7 +58,7 @@ fn check_exposed(facts: &PortFacts, server: &Listed) -> Option<Finding> {
         .filter(|interface| interface.is_up && !interface.is_loopback);
     for interface in others {
         for (address, _) in &interface.addresses {
-            if !server.takes(*address) {
+            if !server.can_receive_on(*address) {
                 continue;
             }
             finding = finding.with_evidence(match &facts.firewall {

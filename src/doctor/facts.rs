@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use super::Target;
 use super::ports;
-use crate::host::addresses::HostInterface;
-use crate::host::config_search::{ConfigSearch, PortMention};
-use crate::host::containers::Container;
-use crate::host::firewall::{Firewall, LegacyRule};
-use crate::host::holders::Holders;
-use crate::host::listing::Listed;
-use crate::host::network_settings::NetworkSettings;
-use crate::host::other_netns::OtherNamespaces;
+use crate::host::network::firewall::{Firewall, LegacyRule};
+use crate::host::network::interfaces::HostInterface;
+use crate::host::network::resolver::HostsEntry;
+use crate::host::network::settings::NetworkSettings;
 use crate::host::processes::ProcessInspection;
-use crate::host::resolver::HostsEntry;
-use crate::host::systemd_units::SystemdUnit;
+use crate::host::services::config_search::{ConfigSearch, PortMention};
+use crate::host::services::containers::Container;
+use crate::host::services::systemd_units::SystemdUnit;
+use crate::host::sockets::holders::Holders;
+use crate::host::sockets::other_netns::OtherNamespaces;
+use crate::host::sockets::sock_diag::SocketInfo;
 use crate::packet::{TCP, UDP};
 use crate::process::Owner;
 use crate::process::Process;
@@ -47,9 +47,9 @@ pub struct PortFacts {
     pub service_names: [Option<String>; 2],
     /// Every socket with the port at either end, listed before the probes; or the reason why the
     /// kernel does not list sockets.
-    pub sockets: Result<Vec<Listed>, String>,
+    pub sockets: Result<Vec<SocketInfo>, String>,
     /// All listening sockets, on any port.
-    pub all_listeners: Vec<Listed>,
+    pub all_listeners: Vec<SocketInfo>,
     /// The processes that have any of the sockets above open.
     pub holders: Holders,
     /// Details of the processes that use the port, by PID.
@@ -113,7 +113,7 @@ pub struct ProbeResult {
     /// Duration of the connection attempt.
     pub connect_time: Duration,
     /// The socket at the other end, if it belongs to this machine.
-    pub peer_socket: Option<Listed>,
+    pub peer_socket: Option<SocketInfo>,
     /// Time spent waiting for a process to accept the connection.
     pub accept_wait: Duration,
     /// The outcome of an ICMP echo request to the address.
@@ -223,37 +223,39 @@ impl PortFacts {
     }
 
     /// Every socket with the port at either end; empty if the kernel does not list sockets.
-    pub fn sockets(&self) -> &[Listed] {
+    pub fn sockets(&self) -> &[SocketInfo] {
         self.sockets.as_deref().unwrap_or_default()
     }
 
     /// The TCP sockets that listen on the port.
-    pub fn tcp_listeners(&self) -> impl Iterator<Item = &Listed> {
+    pub fn tcp_listeners(&self) -> impl Iterator<Item = &SocketInfo> {
         self.listeners(TCP)
     }
 
     /// The UDP sockets that receive on the port.
-    pub fn udp_listeners(&self) -> impl Iterator<Item = &Listed> {
+    pub fn udp_listeners(&self) -> impl Iterator<Item = &SocketInfo> {
         self.listeners(UDP)
     }
 
-    fn listeners(&self, proto: u8) -> impl Iterator<Item = &Listed> {
+    fn listeners(&self, proto: u8) -> impl Iterator<Item = &SocketInfo> {
         let port = self.target.port;
         self.sockets().iter().filter(move |socket| {
-            socket.proto == proto && socket.listens() && socket.local.port() == port
+            socket.proto == proto && socket.is_listener() && socket.local.port() == port
         })
     }
 
     /// The TCP socket that receives connections to this address: a socket bound to the address is
     /// preferred to one bound to the wildcard address, as in the kernel.
-    pub fn listener_for(&self, address: IpAddr) -> Option<&Listed> {
+    pub fn listener_for(&self, address: IpAddr) -> Option<&SocketInfo> {
         // Linux connects to the loopback if the destination is the wildcard address.
         let address = match address {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
             address => address,
         };
-        let candidates = self.tcp_listeners().filter(|socket| socket.takes(address));
+        let candidates = self
+            .tcp_listeners()
+            .filter(|socket| socket.can_receive_on(address));
         candidates.min_by_key(|socket| {
             let bound = socket.local.ip().to_canonical();
             (bound.is_unspecified(), bound.is_ipv4() != address.is_ipv4())
@@ -261,12 +263,12 @@ impl PortFacts {
     }
 
     /// The processes that have a socket open.
-    pub fn owner(&self, socket: &Listed) -> Owner {
+    pub fn owner(&self, socket: &SocketInfo) -> Owner {
         ports::owner(socket, &self.holders)
     }
 
     /// The PIDs of the processes that have a socket open.
-    pub fn pids(&self, socket: &Listed) -> Vec<u32> {
+    pub fn pids(&self, socket: &SocketInfo) -> Vec<u32> {
         let holders = self.holders.of(socket.inode).iter();
         holders.map(|process| process.pid).collect()
     }

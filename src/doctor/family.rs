@@ -2,7 +2,7 @@
 
 use super::facts::PortFacts;
 use super::finding::{CheckName, Finding};
-use crate::host::listing::Listed;
+use crate::host::sockets::sock_diag::SocketInfo;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const CHECK: CheckName = CheckName("family");
@@ -18,7 +18,7 @@ pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
 }
 
 /// True if the socket accepts IPv4 connections.
-fn can_serve_ipv4(socket: &Listed) -> bool {
+fn can_serve_ipv4(socket: &SocketInfo) -> bool {
     match socket.local.ip() {
         IpAddr::V6(v6) if v6.is_unspecified() => !socket.only_v6,
         address => address.to_canonical().is_ipv4(),
@@ -26,7 +26,7 @@ fn can_serve_ipv4(socket: &Listed) -> bool {
 }
 
 /// True if the socket accepts IPv6 connections.
-fn can_serve_ipv6(socket: &Listed) -> bool {
+fn can_serve_ipv6(socket: &SocketInfo) -> bool {
     socket.local.ip().to_canonical().is_ipv6()
 }
 
@@ -131,11 +131,11 @@ fn check_two_servers(facts: &PortFacts) -> Option<Finding> {
 
 /// Reports a server on the wildcard address and a different server on a specific address.
 fn check_wildcard_and_specific(facts: &PortFacts) -> Option<Finding> {
-    let is_wildcard = |socket: &&Listed| socket.local.ip().is_unspecified();
+    let is_wildcard = |socket: &&SocketInfo| socket.local.ip().is_unspecified();
     let wildcard = facts.tcp_listeners().find(is_wildcard)?;
     let specific = facts.tcp_listeners().find(|socket| {
         let address = socket.local.ip().to_canonical();
-        !is_wildcard(socket) && wildcard.takes(address)
+        !is_wildcard(socket) && wildcard.can_receive_on(address)
     })?;
     let (a, b) = (facts.pids(wildcard), facts.pids(specific));
     if a.iter().any(|pid| b.contains(pid)) {

@@ -3,7 +3,7 @@
 use super::facts::{ConnectOutcome, PortFacts, ProbeResult};
 use super::finding::{CheckName, Finding, shell_quote};
 use super::nft_eval::{self, TracedRule};
-use crate::host::firewall::{Firewall, LegacyRule, RuleAction};
+use crate::host::network::firewall::{Firewall, LegacyRule, RuleAction};
 
 const CHECK: CheckName = CheckName("firewall");
 

@@ -10,15 +10,15 @@ use std::time::Duration;
 use super::facts::{NameResolution, PortFacts, ServerProcess};
 use super::probe::{self, AcceptQueue, OpenProbe};
 use super::{Target, service_probe, similar_ports};
-use crate::host::config_search::{self, ConfigSearch, PortMention};
-use crate::host::holders::Holders;
-use crate::host::listing::Listed;
-use crate::host::processes::{self, ProcHandle};
-use crate::host::services::Services;
-use crate::host::{
-    addresses, containers, firewall, free_ports, holders, listing, network_settings, other_netns,
-    resolver, systemd_units, timezone, users,
-};
+use crate::host::network::{firewall, interfaces, resolver, settings};
+use crate::host::processes::{self, ProcHandle, users};
+use crate::host::services::config_search::{self, ConfigSearch, PortMention};
+use crate::host::services::names::Services;
+use crate::host::services::{containers, systemd_units};
+use crate::host::sockets::holders::{self, Holders};
+use crate::host::sockets::sock_diag::{self, SocketInfo};
+use crate::host::sockets::{free_ports, other_netns};
+use crate::host::timezone;
 use crate::packet::{TCP, UDP};
 use crate::process::Process;
 
@@ -52,20 +52,18 @@ pub fn gather(target: &Target, probing: ServiceProbing) -> PortFacts {
         let other_netns = scope.spawn(|| other_netns::listeners(port));
         let localhost = scope.spawn(|| resolve("localhost"));
         facts.resolved = resolve(&target.host);
-        let settings = network_settings::read();
-        facts.sockets = listing::of_port(port).map_err(|error| error.to_string());
-        facts.all_listeners = listing::listening().unwrap_or_default();
-        facts.interfaces = addresses::all().unwrap_or_default();
+        let settings = settings::read();
+        facts.sockets = sock_diag::of_port(port).map_err(|error| error.to_string());
+        facts.all_listeners = sock_diag::listening().unwrap_or_default();
+        facts.interfaces = interfaces::all().unwrap_or_default();
         facts.hosts_file = resolver::read_hosts().map_err(|error| error.to_string());
         facts.nss_sources = resolver::nss_sources();
         let services = Services::read();
         facts.service_names = [TCP, UDP].map(|proto| services.name(proto, port).map(str::to_owned));
         facts.containers = containers::publishing(port);
         let probes = probe_addresses(&facts);
-        facts.listen_overflows = overflow_delta(
-            settings.listen_overflows,
-            network_settings::read().listen_overflows,
-        );
+        facts.listen_overflows =
+            overflow_delta(settings.listen_overflows, settings::read().listen_overflows);
         facts.settings = settings;
         facts.next_free_port = next_free_port(port);
         add_process_facts(&mut facts, &probes);
@@ -156,7 +154,7 @@ fn next_free_port(port: u16) -> Option<u16> {
 
 /// Adds the processes that have the sockets open, with details of the servers.
 fn add_process_facts(facts: &mut PortFacts, probes: &[OpenProbe]) {
-    let answering: Vec<&Listed> = probes
+    let answering: Vec<&SocketInfo> = probes
         .iter()
         .filter_map(|probe| probe.result.peer_socket.as_ref())
         .collect();
@@ -182,13 +180,16 @@ fn add_process_facts(facts: &mut PortFacts, probes: &[OpenProbe]) {
         facts.config_searches = search_configs(&servers);
         facts.process_mentions = process_mentions(&servers);
     }
-    let bound = facts.sockets().iter().filter(|socket| !socket.listens());
+    let bound = facts
+        .sockets()
+        .iter()
+        .filter(|socket| !socket.is_listener());
     servers.extend(server_processes(bound, &facts.holders));
     facts.server_processes = servers;
 }
 
 fn server_processes<'a>(
-    sockets: impl Iterator<Item = &'a Listed>,
+    sockets: impl Iterator<Item = &'a SocketInfo>,
     holders: &Holders,
 ) -> BTreeMap<u32, ServerProcess> {
     let boot = processes::boot_time();

@@ -5,9 +5,9 @@ use super::facts::{ConnectOutcome, PortFacts, ServerProcess};
 use super::finding::{CheckName, Finding, shell_quote};
 use super::{ports, similar_ports};
 use crate::error::count_noun;
-use crate::host::listing::Listed;
+use crate::host::sockets::sock_diag::SocketInfo;
 use crate::packet::UDP;
-use crate::process::Match;
+use crate::process::Evidence;
 
 const CHECK: CheckName = CheckName("listener");
 
@@ -32,13 +32,13 @@ pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
     found
 }
 
-fn check_listening_socket(facts: &PortFacts, socket: &Listed) -> Finding {
+fn check_listening_socket(facts: &PortFacts, socket: &SocketInfo) -> Finding {
     let owner = facts.owner(socket);
     let endpoint = socket.local;
     let proto = if socket.proto == UDP { "UDP" } else { "TCP" };
-    let message = match owner.matched {
-        Match::Socket => format!("{owner} listens on {endpoint} ({proto})"),
-        Match::NotPermitted => format!(
+    let message = match owner.evidence {
+        Evidence::Holds => format!("{owner} listens on {endpoint} ({proto})"),
+        Evidence::NotPermitted => format!(
             "a process of uid {} listens on {endpoint} ({proto}), but this user is not permitted \
              to see the process",
             socket.uid
@@ -47,7 +47,7 @@ fn check_listening_socket(facts: &PortFacts, socket: &Listed) -> Finding {
             format!("a socket listens on {endpoint} ({proto}), but no visible process has it open")
         }
     };
-    if owner.matched == Match::NotPermitted {
+    if owner.evidence == Evidence::NotPermitted {
         let target = shell_quote(&facts.target.to_string());
         return CHECK
             .unknown("listener-hidden", message)
@@ -166,7 +166,7 @@ fn check_no_listener(facts: &PortFacts) -> Vec<Finding> {
     let closing = facts
         .sockets()
         .iter()
-        .filter(|socket| socket.local.port() == port && socket.inode == 0 && !socket.listens());
+        .filter(|socket| socket.local.port() == port && socket.inode == 0 && !socket.is_listener());
     let count = closing.count();
     if count > 0 {
         finding = finding.with_evidence(format!(
@@ -188,7 +188,7 @@ fn check_other_address(facts: &PortFacts) -> Option<Finding> {
     let mut targets = facts.resolved.addresses.iter();
     let are_all_unserved =
         targets.all(|address| is_unserved(*address) && facts.is_local_address(*address));
-    let is_same_family = |socket: &&Listed| {
+    let is_same_family = |socket: &&SocketInfo| {
         socket.local.ip().to_canonical().is_ipv4() == first.to_canonical().is_ipv4()
     };
     let other = facts.tcp_listeners().find(is_same_family)?;
@@ -240,7 +240,7 @@ fn check_units(facts: &PortFacts) -> Vec<Finding> {
         .probes
         .iter()
         .any(|probe| probe.outcome == ConnectOutcome::Accepted);
-    let check_unit = |unit: &crate::host::systemd_units::SystemdUnit| {
+    let check_unit = |unit: &crate::host::services::systemd_units::SystemdUnit| {
         let mention = &unit.mention;
         let (name, place) = (&unit.name, &mention.location);
         let line = format!("{place}:{}: {}", mention.line, mention.text);

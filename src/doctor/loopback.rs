@@ -2,7 +2,7 @@
 
 use super::facts::{ConnectOutcome, EchoOutcome, PortFacts};
 use super::finding::{CheckName, Finding};
-use crate::host::resolver::HOSTS_FILE;
+use crate::host::network::resolver::HOSTS_FILE;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const CHECK: CheckName = CheckName("loopback");

@@ -5,7 +5,7 @@ use super::facts::PortFacts;
 use super::finding::{CheckName, Finding, shell_quote};
 use crate::error::count_noun;
 use crate::packet::UDP;
-use crate::process::{Match, Owner};
+use crate::process::{Evidence, Owner};
 
 const CHECK: CheckName = CheckName("namespaces");
 
@@ -17,7 +17,7 @@ pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
         let lines = others.listeners.iter().map(|socket| {
             let owner = Owner {
                 processes: socket.processes.clone(),
-                ..Owner::unknown(Match::Exited, None)
+                ..Owner::unknown(Evidence::Gone, None)
             };
             let proto = if socket.proto == UDP { "UDP" } else { "TCP" };
             let name = socket

@@ -2,8 +2,8 @@
 //! unknown.
 
 use super::finding::shell_quote;
-use crate::host::firewall::{Chain, PacketEnd, Rule, RuleAction, RuleCondition};
-use crate::host::listing::Listed;
+use crate::host::network::firewall::{Chain, PacketEnd, Rule, RuleAction, RuleCondition};
+use crate::host::sockets::sock_diag::SocketInfo;
 use crate::packet::UDP;
 use std::net::IpAddr;
 
@@ -74,7 +74,7 @@ pub(super) fn trace_inbound(
     chains: &[Chain],
     interface: &str,
     to: IpAddr,
-    server: &Listed,
+    server: &SocketInfo,
 ) -> FirewallTrace {
     let mut packet = FirstPacket {
         proto: if server.proto == UDP { "udp" } else { "tcp" },
@@ -306,9 +306,9 @@ fn is_interface_match(name: &str, pattern: &str) -> bool {
 }
 
 fn is_in_network(address: IpAddr, (network, bits): (IpAddr, u8)) -> bool {
-    use crate::host::addresses;
+    use crate::host::network::interfaces;
     address.is_ipv4() == network.is_ipv4()
-        && addresses::network((address, bits)) == addresses::network((network, bits))
+        && interfaces::network((address, bits)) == interfaces::network((network, bits))
 }
 
 #[cfg(test)]

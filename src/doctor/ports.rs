@@ -5,18 +5,18 @@ use std::fmt;
 use std::io;
 
 use super::PortClass;
-use crate::host::addresses::{self, HostInterface, network};
-use crate::host::holders::{self, Holders};
-use crate::host::listing::{self, Listed};
-use crate::host::services::Services;
-use crate::host::users;
-use crate::process::{Match, Owner};
+use crate::host::network::interfaces::{self, HostInterface, network};
+use crate::host::processes::users;
+use crate::host::services::names::Services;
+use crate::host::sockets::holders::{self, Holders};
+use crate::host::sockets::sock_diag::{self, SocketInfo};
+use crate::process::{Evidence, Owner};
 
 /// A listening socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListeningPort {
     /// The socket, as listed by the kernel.
-    pub socket: Listed,
+    pub socket: SocketInfo,
     /// The processes that have the socket open.
     pub owner: Owner,
     /// The name of the user who created the socket, or the user ID.
@@ -66,8 +66,8 @@ impl fmt::Display for Reachability {
 /// # Errors
 /// The kernel does not list its sockets or its interfaces.
 pub fn listening_ports() -> io::Result<ListeningPorts> {
-    let sockets = listing::listening()?;
-    let interfaces = addresses::all()?;
+    let sockets = sock_diag::listening()?;
+    let interfaces = interfaces::all()?;
     let services = Services::read();
     let inodes = sockets.iter().map(|socket| socket.inode).collect();
     let holders = holders::find(&inodes);
@@ -89,7 +89,7 @@ pub fn listening_ports() -> io::Result<ListeningPorts> {
         })
         .collect();
     ports.sort_by_key(|ListeningPort { socket, .. }| {
-        let Listed { local, proto, .. } = socket;
+        let SocketInfo { local, proto, .. } = socket;
         (local.port(), *proto, local.ip(), socket.inode)
     });
     Ok(ListeningPorts {
@@ -99,21 +99,21 @@ pub fn listening_ports() -> io::Result<ListeningPorts> {
 }
 
 /// Returns the processes that have a socket open.
-pub(super) fn owner(socket: &Listed, holders: &Holders) -> Owner {
+pub(super) fn owner(socket: &SocketInfo, holders: &Holders) -> Owner {
     let processes = holders.of(socket.inode).to_vec();
-    let matched = match processes.is_empty() {
-        false => Match::Socket,
-        true if holders.hidden_processes > 0 => Match::NotPermitted,
-        true => Match::Exited,
+    let evidence = match processes.is_empty() {
+        false => Evidence::Holds,
+        true if holders.hidden_processes > 0 => Evidence::NotPermitted,
+        true => Evidence::Gone,
     };
     Owner {
         processes,
-        ..Owner::unknown(matched, Some(socket.uid))
+        ..Owner::unknown(evidence, Some(socket.uid))
     }
 }
 
 /// Derives the reachability of a socket from its address and the interfaces that are up.
-pub fn reachability(socket: &Listed, interfaces: &[HostInterface]) -> Reachability {
+pub fn reachability(socket: &SocketInfo, interfaces: &[HostInterface]) -> Reachability {
     let local = socket.local.ip().to_canonical();
     let bound = interfaces
         .iter()
@@ -130,7 +130,8 @@ pub fn reachability(socket: &Listed, interfaces: &[HostInterface]) -> Reachabili
     for interface in interfaces.iter().filter(is_candidate) {
         let reached = interface.addresses.iter().filter(|(address, _)| {
             // A multicast group is received on every interface.
-            socket.takes(*address) || local.is_multicast() && local.is_ipv4() == address.is_ipv4()
+            socket.can_receive_on(*address)
+                || local.is_multicast() && local.is_ipv4() == address.is_ipv4()
         });
         networks.extend(reached.map(|&address| format!("{} {}", interface.name, network(address))));
     }
@@ -170,9 +171,9 @@ mod tests {
             ("198.51.100.1:1", 0, "any network (none is up)"),
             ("224.0.0.251:1", 0, "eth0 192.0.2.0/24"),
         ] {
-            let socket = Listed {
+            let socket = SocketInfo {
                 interface: bound,
-                ..Listed::listening(local)
+                ..SocketInfo::listening(local)
             };
             assert_eq!(
                 reachability(&socket, &interfaces).to_string(),

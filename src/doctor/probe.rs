@@ -13,7 +13,7 @@ use rustix::net::{
 
 use super::echo;
 use super::facts::{ConnectOutcome, ProbeResult};
-use crate::host::listing::{self, Listed, SocketState};
+use crate::host::sockets::sock_diag::{self, SocketInfo, SocketState};
 
 /// Timeout of a connection attempt.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -109,12 +109,12 @@ pub(super) fn wait_until_ready(
 
 /// Returns the socket at the other end of a local connection, once a process has accepted the
 /// connection or the timeout has expired.
-fn peer_socket(stream: &OwnedFd, timeout: Duration) -> Option<Listed> {
+fn peer_socket(stream: &OwnedFd, timeout: Duration) -> Option<SocketInfo> {
     let local = SocketAddr::try_from(getsockname(stream).ok()?).ok()?;
     let local = SocketAddr::new(local.ip().to_canonical(), local.port());
     let deadline = Instant::now() + timeout;
     loop {
-        let connected = listing::connected_to(local.port()).unwrap_or_default();
+        let connected = sock_diag::connected_to(local.port()).unwrap_or_default();
         let peer = connected.into_iter().find(|socket| {
             SocketAddr::new(socket.remote.ip().to_canonical(), socket.remote.port()) == local
         })?;

@@ -3,8 +3,8 @@
 use super::facts::{ConnectOutcome, PortFacts, ProbeResult};
 use super::finding::{CheckName, Finding};
 use crate::error::count_noun;
-use crate::host::listing::{Listed, SocketState};
-use crate::process::Match;
+use crate::host::sockets::sock_diag::{SocketInfo, SocketState};
+use crate::process::Evidence;
 
 const CHECK: CheckName = CheckName("reach");
 /// PID of init, which is systemd(1) on most machines.
@@ -73,8 +73,8 @@ fn accepted_finding(facts: &PortFacts, probe: &ProbeResult, elapsed: &str) -> Fi
         return finding;
     }
     let owner = facts.owner(peer);
-    let mut message = match owner.matched {
-        Match::Socket => format!("{owner} accepted a connection to {endpoint} after {elapsed}"),
+    let mut message = match owner.evidence {
+        Evidence::Holds => format!("{owner} accepted a connection to {endpoint} after {elapsed}"),
         _ => format!("{endpoint} accepted a connection after {elapsed}"),
     };
     if peer.local.port() != endpoint.port() {
@@ -95,11 +95,11 @@ fn accepted_finding(facts: &PortFacts, probe: &ProbeResult, elapsed: &str) -> Fi
 }
 
 /// Describes the accept queue as it was before the probe.
-fn describe_accept_queue(server: &Listed) -> String {
+fn describe_accept_queue(server: &SocketInfo) -> String {
     format!("before the probe: {}", describe_backlog(server))
 }
 
-fn describe_backlog(server: &Listed) -> String {
+fn describe_backlog(server: &SocketInfo) -> String {
     format!(
         "{} in a backlog of {}",
         count_noun(server.receive_queue as usize, "connection"),

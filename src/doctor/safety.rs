@@ -36,16 +36,12 @@ pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
     found
 }
 
-fn process_label(server: &ServerProcess) -> String {
-    format!("{}[{}]", server.process.name(), server.process.pid)
-}
-
 fn check_deleted_program(server: &ServerProcess) -> Option<Finding> {
     server
         .details
         .executable
         .filter(|program| program.is_deleted)?;
-    let name = process_label(server);
+    let name = &server.process;
     let message = format!(
         "the program file of {name} was deleted or replaced: the process still runs the old program"
     );
@@ -64,7 +60,7 @@ fn check_writable_program(server: &ServerProcess) -> Option<Finding> {
     program.is_world_writable.then(|| {
         let message = format!(
             "every user can write to the program file of {}",
-            process_label(server)
+            server.process
         );
         CHECK
             .note("writable-program", message)
@@ -77,11 +73,7 @@ fn check_other_user(facts: &PortFacts, server: &ServerProcess) -> Option<Finding
     let uid = server.process.uid;
     // For root, this would report the servers of all other users.
     (uid != facts.invoking_uid && facts.invoking_uid != 0).then(|| {
-        let message = format!(
-            "{} runs as another user ({})",
-            process_label(server),
-            server.user
-        );
+        let message = format!("{} runs as another user ({})", server.process, server.user);
         CHECK.note("other-user", message)
     })
 }
@@ -103,7 +95,7 @@ fn check_hidden_other_user(facts: &PortFacts) -> Option<Finding> {
 
 fn check_parent(server: &ServerProcess, pids: &[u32]) -> Option<Finding> {
     let parent = server.parent.as_ref()?;
-    let label = process_label(server);
+    let label = &server.process;
     // Worker processes share the port with their parent.
     if pids.contains(&parent.pid) {
         return None;
@@ -118,6 +110,6 @@ fn check_parent(server: &ServerProcess, pids: &[u32]) -> Option<Finding> {
         );
         return Some(CHECK.note("orphan", message));
     }
-    let message = format!("{label} was started by {}[{}]", parent.name(), parent.pid);
+    let message = format!("{label} was started by {parent}");
     Some(CHECK.ok("begun-by", message))
 }

@@ -2,11 +2,11 @@
 
 use super::finding::{CheckName, Finding};
 use crate::error::count_noun;
-use crate::host::addresses::{self, HostInterface};
-use crate::host::capabilities::{self, Capability, HostCapabilities};
-use crate::host::listing;
-use crate::host::other_netns;
-use crate::host::socket_events::SocketEvents;
+use crate::host::network::interfaces::{self, HostInterface};
+use crate::host::processes::capabilities::{self, Capability, HostCapabilities};
+use crate::host::sockets::other_netns;
+use crate::host::sockets::sock_diag;
+use crate::host::sockets::socket_events::SocketEvents;
 use crate::source::Stop;
 use crate::source::live::{self, DeliveryMode, LiveOptions, LiveSource};
 
@@ -42,7 +42,7 @@ pub struct SelfFacts {
 /// Collects the facts and starts a short test capture.
 pub fn inspect() -> SelfFacts {
     let capture_remedy = live::setcap_command();
-    let interfaces = addresses::all().unwrap_or_default();
+    let interfaces = interfaces::all().unwrap_or_default();
     let lo = interfaces.iter().find(|interface| interface.is_loopback);
     let device = lo.map_or("lo", |lo| lo.name.as_str()).to_owned();
     let other_netns = other_netns::listeners(0);
@@ -68,7 +68,7 @@ pub fn inspect() -> SelfFacts {
         },
         capture_remedy,
         bpf_error: SocketEvents::open().err().map(|error| error.to_string()),
-        sockets_error: listing::listening().err().map(|error| error.to_string()),
+        sockets_error: sock_diag::listening().err().map(|error| error.to_string()),
         interfaces,
         hidden_processes: other_netns.hidden_processes,
         other_netns_count: other_netns.namespace_count,

@@ -1,11 +1,11 @@
 //! Port numbers that differ by one typing error: a digit that is added, missing or replaced, or two
 //! adjacent digits that are swapped.
 
-use crate::host::listing::Listed;
+use crate::host::sockets::sock_diag::SocketInfo;
 
 /// Returns the sockets whose port is similar to `port`.
-pub(super) fn listeners(sockets: &[Listed], port: u16) -> Vec<&Listed> {
-    let is_candidate = |socket: &&Listed| is_similar(socket.local.port(), port);
+pub(super) fn listeners(sockets: &[SocketInfo], port: u16) -> Vec<&SocketInfo> {
+    let is_candidate = |socket: &&SocketInfo| is_similar(socket.local.port(), port);
     sockets.iter().filter(is_candidate).collect()
 }
 

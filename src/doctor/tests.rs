@@ -7,10 +7,10 @@ use std::collections::HashMap;
 
 use super::facts::*;
 use super::*;
-use crate::host::config_search::PortMention;
-use crate::host::containers::Container;
-use crate::host::listing::{Listed, SocketState};
-use crate::host::systemd_units::SystemdUnit;
+use crate::host::services::config_search::PortMention;
+use crate::host::services::containers::Container;
+use crate::host::services::systemd_units::SystemdUnit;
+use crate::host::sockets::sock_diag::{SocketInfo, SocketState};
 use crate::packet::UDP;
 use fixtures::{accepted_facts, facts, listening_socket, refused_facts, socket, socket_address};
 
@@ -31,18 +31,18 @@ fn verdict_names_the_main_problem() {
         facts.resolved.addresses = vec![ip("::1"), ip("127.0.0.1")];
         facts.localhost = facts.resolved.clone();
     };
-    let waiting = Listed {
+    let waiting = SocketInfo {
         receive_queue: 2,
         send_queue: 1,
         ..listening_socket("127.0.0.1:62893", 7)
     };
     let not_accepted = socket(SocketState::Established, "127.0.0.1:62893", 0);
     let deferred = socket(SocketState::SynReceived, "127.0.0.1:62893", 0);
-    let datagrams = Listed {
+    let datagrams = SocketInfo {
         proto: UDP,
         ..socket(SocketState::Closed, "127.0.0.1:62893", 7)
     };
-    let client = Listed {
+    let client = SocketInfo {
         remote: socket_address("127.0.0.1:5000"),
         ..socket(SocketState::Established, "127.0.0.1:62893", 9)
     };

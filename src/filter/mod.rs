@@ -9,20 +9,17 @@ pub use ports::Ports;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::decode::{brief, decode, quoted_tuple};
+use crate::decode::quoted_endpoints;
 use crate::error::{Error, Result};
-use crate::packet::{Body, Brief, DecodeProblem, Fragment, Frame, LinkType, Packet};
+use crate::packet::{Fragment, Frame, LinkType, Packet, PacketKind};
 use bpf::BpfProgram;
 
 /// Packets selected by the user: a packet must match both the ports and the expression, if given.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// True if the filter may reject packets; precomputed, because it is tested for every packet.
-    is_selective: bool,
     ports: Option<Ports>,
-    /// Matches the packets whose ports must be checked again. Set if the kernel checks the ports;
-    /// its check is exact for all packets that this program does not match.
-    recheck_program: Option<BpfProgram>,
+    /// True if the kernel checks the ports of all packets whose headers BPF can parse.
+    is_checked_by_kernel: bool,
     expression: Option<String>,
     /// Programs compiled from the expression so far, one per link type; `None` if the expression is
     /// not valid for the link type.
@@ -84,7 +81,6 @@ impl Filter {
     pub fn new(ports: Option<Ports>, expression: &str) -> Result<Filter> {
         let expression = Some(expression.trim()).filter(|text| !text.is_empty());
         let mut filter = Filter {
-            is_selective: ports.is_some() || expression.is_some(),
             ports,
             expression: expression.map(str::to_owned),
             ..Filter::default()
@@ -112,60 +108,27 @@ impl Filter {
     /// Returns true if the packet matches.
     #[inline]
     pub fn matches(&mut self, packet: &Packet) -> bool {
-        if let Some(ports) = &self.ports
-            && !self.is_decided_by_kernel(packet.frame)
-        {
-            let decoded;
-            let packet = if let Body::Opaque(DecodeProblem::NotDecoded) = packet.body {
-                decoded = decode(packet.frame);
-                &decoded
-            } else {
-                packet
-            };
-            let is_match = match packet.fragment {
-                None => has_matching_port(packet, ports),
-                Some(fragment) => self
-                    .datagrams
-                    .match_fragment(packet, fragment, |packet| has_matching_port(packet, ports)),
-            };
-            if !is_match {
-                return false;
-            }
-        }
-        self.expression.is_none() || self.expression_matches(packet.frame)
+        self.matches_ports(packet) && self.matches_expression(packet.frame)
     }
 
-    /// Returns true if a common packet, given by its header summary, matches.
     #[inline]
-    pub fn matches_brief(&mut self, brief: &Brief) -> bool {
-        if !self.is_selective {
+    fn matches_ports(&mut self, packet: &Packet) -> bool {
+        let Some(ports) = &self.ports else {
             return true;
+        };
+        match packet.fragment() {
+            Some(fragment) => self
+                .datagrams
+                .match_fragment(packet, fragment, |packet| has_matching_port(packet, ports)),
+            // The kernel has checked all bytes of the packet, of which fewer may be captured.
+            None if self.is_checked_by_kernel && !is_unreadable_in_kernel(packet) => true,
+            None => has_matching_port(packet, ports),
         }
-        if let Some(ports) = &self.ports
-            // With a recheck program, the kernel's decision is final for common packets.
-            && self.recheck_program.is_none()
-            && !brief.ports.iter().any(|&port| ports.contains(port))
-        {
-            return false;
-        }
-        self.expression.is_none() || self.expression_matches(&brief.apart().frame)
     }
 
     /// Returns true if the filter accepts every packet.
     pub fn is_empty(&self) -> bool {
-        !self.is_selective
-    }
-
-    /// Returns true if the filter must inspect, in order, all packets that are not common segments
-    /// or datagrams: later fragments match if the first fragment of their datagram matched.
-    pub fn is_stateful(&self) -> bool {
-        self.ports.is_some()
-    }
-
-    /// Sets the count that [`undecided`](Self::undecided) returns. Clones that each filter a part
-    /// of the packets use this to share one total.
-    pub fn set_undecided(&mut self, count: u64) {
-        self.undecided = count;
+        self.ports.is_none() && self.expression.is_none()
     }
 
     /// Checks that the expression is valid for at least one of these link types, if there are any.
@@ -185,21 +148,6 @@ impl Filter {
         } else {
             first
         }
-    }
-
-    /// Returns true if most frames must be decoded to be matched.
-    pub fn needs_decoding(&self) -> bool {
-        self.ports.is_some() && self.recheck_program.is_none()
-    }
-
-    /// Returns true if the kernel's port check was exact for this frame.
-    #[inline]
-    fn is_decided_by_kernel(&self, frame: &Frame) -> bool {
-        // BPF can parse the headers of every common segment or datagram, so no recheck is needed.
-        let recheck = self.recheck_program.as_ref();
-        recheck.is_some_and(|program| {
-            brief(frame).is_some() || !program.matches(frame.bytes, frame.wire_len)
-        })
     }
 
     /// Returns the number of frames rejected because the expression is not valid for their link
@@ -231,20 +179,20 @@ impl Filter {
         if let Some(expression) = &self.expression {
             BpfProgram::compile(link, expression)?;
         }
-        let recheck_program = match &self.ports {
-            Some(_) => Some(BpfProgram::compile(link, RECHECK_EXPRESSION)?),
-            None => None,
-        };
         let remaining = Filter {
-            is_selective: self.ports.is_some(),
+            is_checked_by_kernel: true,
             ports: self.ports,
-            recheck_program,
             ..Filter::default()
         };
         Ok((kernel_expression, remaining))
     }
 
-    fn expression_matches(&mut self, frame: &Frame) -> bool {
+    #[inline]
+    fn matches_expression(&mut self, frame: &Frame) -> bool {
+        self.expression.is_none() || self.run_expression(frame)
+    }
+
+    fn run_expression(&mut self, frame: &Frame) -> bool {
         let at = match self
             .programs
             .iter()
@@ -270,14 +218,25 @@ impl Filter {
 
 /// Returns true if the source or destination port is in the set. For an ICMP error, the ports of
 /// the quoted packet are tested.
+#[inline]
 fn has_matching_port(packet: &Packet, ports: &Ports) -> bool {
-    let tested_ports = match packet.body {
-        Body::Icmp { proto, payload, .. } => {
-            quoted_tuple(proto, payload).map(|tuple| (tuple.src.port(), tuple.dst.port()))
-        }
+    let tested_ports = match packet.kind() {
+        PacketKind::Icmp => quoted_ports(packet),
         _ => packet.ports(),
     };
     tested_ports.is_some_and(|(src, dst)| ports.contains(src) || ports.contains(dst))
+}
+
+#[cold]
+fn quoted_ports(packet: &Packet) -> Option<(u16, u16)> {
+    let quoted = quoted_endpoints(packet.ip_proto()?, packet.payload())?;
+    Some((quoted.src_port(), quoted.dst_port()))
+}
+
+/// Returns true for packets whose ports the kernel's filter cannot read: ICMP errors, and IPv6
+/// packets with extension headers.
+fn is_unreadable_in_kernel(packet: &Packet) -> bool {
+    packet.kind() == PacketKind::Icmp || packet.has_ipv6_extensions()
 }
 
 /// Returns the error for an expression that cannot be used, with the reason.

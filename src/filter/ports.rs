@@ -13,6 +13,21 @@ pub struct Ports {
 }
 
 impl Ports {
+    fn empty() -> Ports {
+        Ports {
+            ranges: Vec::new(),
+            bits: Box::new([0; 1024]),
+        }
+    }
+
+    /// Adds the ports from `first` to `last`.
+    fn add(&mut self, first: u16, last: u16) {
+        for port in first..=last {
+            self.bits[usize::from(port >> 6)] |= 1 << (port & 63);
+        }
+        self.ranges.push((first, last));
+    }
+
     /// Returns true if the set contains `port`.
     #[inline]
     pub fn contains(&self, port: u16) -> bool {
@@ -40,14 +55,19 @@ impl Ports {
     }
 }
 
+impl From<u16> for Ports {
+    fn from(port: u16) -> Ports {
+        let mut ports = Ports::empty();
+        ports.add(port, port);
+        ports
+    }
+}
+
 impl FromStr for Ports {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Ports, String> {
-        let mut ports = Ports {
-            ranges: Vec::new(),
-            bits: Box::new([0; 1024]),
-        };
+        let mut ports = Ports::empty();
         for item in text.split(',') {
             let (first, last) = item.split_once('-').unwrap_or((item, item));
             let (first, last) = (parse_port(first, text)?, parse_port(last, text)?);
@@ -56,10 +76,7 @@ impl FromStr for Ports {
                     "invalid port range {item}: {first} is greater than {last}"
                 ));
             }
-            for port in first..=last {
-                ports.bits[usize::from(port >> 6)] |= 1 << (port & 63);
-            }
-            ports.ranges.push((first, last));
+            ports.add(first, last);
         }
         Ok(ports)
     }

@@ -4,12 +4,13 @@ use std::cell::Cell;
 
 use super::assembler::{Delivery, ReassemblyOptions, Retention};
 use super::detection::ServiceDetection;
-use super::key::Side;
+use super::input::FlowPacket;
+use super::side::Side;
 use super::tcp::{self, StreamOutput};
 use super::tracked_flow::TrackedFlow;
 use super::{Emit, FlowEvent, FlowEventKind, FlowId, FlowSettings, GapCause, StreamMode};
 use crate::detect::MAX_OPENING_LEN;
-use crate::packet::{Brief, Payload, Tcp, TcpFlags, Timestamp, UDP};
+use crate::packet::{Payload, Tcp, Timestamp, UDP};
 
 /// Stream reassembly mode and buffer limits.
 #[derive(Debug, Clone, Copy)]
@@ -41,81 +42,26 @@ impl FlowSettings {
     }
 }
 
-/// Fast path for common TCP segments, with the same effect and result as [`apply_packet`]. Returns
-/// `None`, and changes nothing, if the segment requires `apply_packet`.
-#[inline(always)]
-pub(super) fn apply_common(
-    flow: &mut TrackedFlow,
-    side: Side,
-    brief: &Brief,
-    time: i64,
-    (settings, buffered_bytes): (&FlowSettings, u64),
-    emit: Emit,
-) -> Option<i64> {
-    let (tcp, payload) = (brief.tcp.as_ref()?, brief.payload);
-    if settings.stream_mode == StreamMode::CompareOverlaps {
-        return None;
-    }
-    if tcp.flags.contains(TcpFlags::SYN) {
-        let is_applied = tcp::usual_opening(flow, side, tcp, payload.len, time);
-        return is_applied.then_some(0);
-    }
-    let offset = tcp::usual_segment(flow, side, tcp, payload.len, time)?;
-    let mut added_bytes = 0;
-    if payload.len > 0 {
-        if !flow.detection.is_done() {
-            added_bytes = detect_next(
-                flow,
-                side,
-                offset,
-                payload,
-                settings.stream_policy(buffered_bytes),
-            );
-        }
-        if settings.stream_mode == StreamMode::Reassemble {
-            emit_next(flow, side, offset, payload, time, emit);
-        }
-    }
-    Some(added_bytes)
-}
-
-/// Feeds the next bytes of a stream to service detection; returns the change in the number of bytes
-/// that the flow buffers.
-#[inline(always)]
-fn detect_next(
-    flow: &mut TrackedFlow,
-    side: Side,
-    offset: u64,
-    payload: Payload,
-    policy: StreamPolicy,
-) -> i64 {
-    let (before, proto) = (flow.detection.buffered_bytes(), flow.key.proto());
-    flow.detection.feed(proto, side, offset, payload.bytes);
-    if policy.options.max_out_of_order_bytes == 0 {
-        flow.detection.finish(proto);
-    }
-    flow.detection.buffered_bytes() as i64 - before as i64
-}
-
 /// Applies the contents of a packet from `side` that has already been counted; returns the change
 /// in the number of bytes that the flow buffers.
-#[inline(never)]
 pub(super) fn apply_packet(
     flow: &mut TrackedFlow,
     side: Side,
-    brief: &Brief,
+    packet: &FlowPacket,
     time: i64,
     policy: StreamPolicy,
     emit: Emit,
 ) -> i64 {
-    let (before, payload) = (flow.buffered_bytes(), brief.payload);
-    match &brief.tcp {
+    let (before, payload) = (flow.buffered_bytes(), packet.payload);
+    match &packet.tcp {
         Some(tcp) => apply_segment(flow, side, tcp, payload, time, policy, emit),
-        None if brief.proto == UDP => apply_datagram(flow, side, payload, time, policy, emit),
+        None if flow.id.endpoints.proto() == UDP => {
+            apply_datagram(flow, side, payload, time, policy, emit);
+        }
         None => flow.last_time = time,
     }
     if policy.options.max_out_of_order_bytes == 0 {
-        flow.detection.finish(brief.proto);
+        flow.detection.finish(flow.id.endpoints.proto());
     }
     flow.buffered_bytes() as i64 - before as i64
 }
@@ -129,12 +75,13 @@ fn apply_segment(
     policy: StreamPolicy,
     emit: Emit,
 ) {
-    let proto = flow.key.proto();
+    let proto = flow.id.endpoints.proto();
     let id = Cell::new(stream_id(flow, policy));
-    let has_payload = payload.len > 0;
-    let mut detection = match has_payload {
+    // Moved out of the flow only while it is in use.
+    let is_detecting = payload.len > 0 && !flow.detection.is_done();
+    let mut detection = match is_detecting {
         true => std::mem::take(&mut flow.detection),
-        false => ServiceDetection::Empty,
+        false => ServiceDetection::Done(None),
     };
     let mut deliver = |side: Side, delivery: Delivery| {
         if let Delivery::Data { offset, bytes, .. } = delivery {
@@ -150,7 +97,7 @@ fn apply_segment(
         id: &id,
     };
     tcp::apply_segment(flow, side, tcp, payload, time, &mut streams);
-    if has_payload {
+    if is_detecting {
         flow.detection = detection;
     }
 }
@@ -197,15 +144,7 @@ pub(super) fn finish_streams(flow: &mut TrackedFlow, policy: StreamPolicy, emit:
 /// Returns the flow's identity if its streams are emitted.
 #[inline]
 fn stream_id(flow: &TrackedFlow, policy: StreamPolicy) -> Option<FlowId> {
-    (policy.mode != StreamMode::Off).then(|| flow.id())
-}
-
-/// Emits the next bytes of a stream.
-#[inline]
-fn emit_next(flow: &TrackedFlow, side: Side, offset: u64, payload: Payload, time: i64, emit: Emit) {
-    let (bytes, len) = (payload.bytes, u64::from(payload.len));
-    let delivery = Delivery::Data { offset, bytes, len };
-    emit_delivery(&flow.id(), side, Timestamp(time), delivery, emit);
+    (policy.mode != StreamMode::Off).then_some(flow.id)
 }
 
 fn emit_delivery(id: &FlowId, side: Side, time: Timestamp, delivery: Delivery, emit: Emit) {

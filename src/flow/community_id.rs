@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
+use super::icmp;
 use super::record::FlowId;
 
 /// Returns the Community ID of a flow, with seed 0: `1:`, followed by 28 base64 characters that
@@ -17,7 +18,7 @@ use super::record::FlowId;
 /// ```
 pub fn community_id(id: &FlowId) -> String {
     let (mut first, mut second) = (id.orig(), id.resp());
-    if !is_ordered(first, second) && !is_one_way(id) {
+    if !is_ordered(first, second) && icmp::is_two_way(&id.endpoints) {
         std::mem::swap(&mut first, &mut second);
     }
     let mut hash = Sha1::new();
@@ -40,22 +41,10 @@ fn is_ordered(first: SocketAddr, second: SocketAddr) -> bool {
     (first.ip(), first.port()) <= (second.ip(), second.port())
 }
 
-/// Returns true for an ICMP message without a reply type: the originator is always hashed first.
-fn is_one_way(id: &FlowId) -> bool {
-    use crate::packet::{ICMP, ICMPV6};
-    let two_way: &[u16] = match id.proto() {
-        ICMP => &[0, 8, 9, 10, 13, 14, 15, 16, 17, 18],
-        ICMPV6 => &[128, 129, 130, 131, 133, 134, 135, 136, 139, 140, 144, 145],
-        _ => return false,
-    };
-    !two_way.contains(&id.orig().port())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::key::{Directionality, FlowKey};
-    use crate::packet::Tuple;
+    use crate::packet::Endpoints;
 
     /// Rows of the specification's baseline data for seed 0.
     #[test]
@@ -92,16 +81,10 @@ mod tests {
                 "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=",
             ),
         ] {
-            let tuple = Tuple {
-                src: orig.parse().expect("an address"),
-                dst: resp.parse().expect("an address"),
-                proto,
-            };
-            let (key, orig_end) = FlowKey::from_tuple(&tuple, Directionality::OneWay);
+            let [orig, resp] = [orig, resp].map(|end| end.parse().expect("an address"));
             let id = FlowId {
                 number: 1,
-                key,
-                orig_end,
+                endpoints: Endpoints::new(orig, resp, proto),
             };
             assert_eq!(community_id(&id), expected, "{orig} {resp}");
         }

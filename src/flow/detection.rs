@@ -1,7 +1,7 @@
 //! Service detection of one flow: the first bytes of both sides, collected until the detectors
 //! reach a result.
 
-use super::key::Side;
+use super::side::Side;
 use crate::detect::{DetectionResult, MAX_OPENING_LEN, Opening, Service, detect};
 
 /// Detection state.
@@ -35,20 +35,13 @@ pub(super) struct OpeningBytes {
 const MAX_DETECTION_ATTEMPTS: u8 = 24;
 
 impl ServiceDetection {
-    /// Finishes detection and returns the service, if one was detected.
-    pub(super) fn take_service(&mut self, proto: u8) -> Option<Service> {
-        self.finish(proto);
+    /// Returns the service detected so far; it is final once detection
+    /// [is done](Self::is_done).
+    pub(super) fn service(&self) -> Option<&Service> {
         match self {
-            ServiceDetection::Done(service) => service.take(),
-            _ => None,
-        }
-    }
-
-    /// Prefetches the detected service's attributes.
-    #[inline]
-    pub(super) fn prefetch(&self) {
-        if let ServiceDetection::Done(Some(service)) = self {
-            service.attributes.prefetch();
+            ServiceDetection::Done(service) => service.as_ref(),
+            ServiceDetection::Undecided(collected) => collected.service.as_ref(),
+            ServiceDetection::Empty | ServiceDetection::OneSide(..) => None,
         }
     }
 
@@ -288,7 +281,8 @@ mod tests {
             detection.feed(TCP, *side, lens[*side as usize], bytes);
             lens[*side as usize] += bytes.len() as u64;
         }
-        detection.take_service(TCP).map(|service| service.name)
+        detection.finish(TCP);
+        detection.service().map(|service| service.name)
     }
 
     #[test]

@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use super::coverage::covered_until;
-use crate::decode;
-use crate::packet::{Body, Brief, Fragment, Packet, Payload};
+use crate::packet::{Fragment, Frame, FrameOptions, LinkType, Packet, Payload};
 
 /// Reassembles fragmented datagrams.
 #[derive(Debug, Default)]
@@ -51,40 +50,62 @@ struct PartialDatagram {
 
 /// A reassembled datagram.
 pub(super) struct ReassembledDatagram {
-    id: DatagramId,
-    contents: Vec<u8>,
-    wire_len: u32,
+    /// The datagram, after an IP header without options and extensions.
+    bytes: Vec<u8>,
+    /// Length of all fragments' frames on the wire, in bytes.
+    pub(super) wire_len: u32,
+    /// Length of the IP header of the last fragment, and of the datagram's contents, in bytes.
     header_len: u32,
-    start_time: i64,
+    contents_len: u32,
+    /// Time of the first fragment, in nanoseconds.
+    pub(super) start_time: i64,
 }
 
 impl ReassembledDatagram {
-    /// Returns the decoded contents.
-    pub(super) fn body(&self) -> Body<'_> {
-        let DatagramId {
-            src, dst, proto, ..
-        } = self.id;
-        let payload = Payload {
-            bytes: &self.contents,
-            len: self.contents.len() as u32,
-        };
-        decode::decode_reassembled(src, dst, proto, payload)
-    }
-
-    /// Returns the time of the first fragment, in nanoseconds.
-    pub(super) fn start_time(&self) -> i64 {
-        self.start_time
-    }
-
-    /// Returns `brief` with the sizes of the whole datagram instead of those of its last fragment:
-    /// the bytes of all frames, and one IP header.
-    pub(super) fn with_sizes<'a>(&self, brief: Brief<'a>) -> Brief<'a> {
-        Brief {
-            wire_len: self.wire_len,
-            ip_len: self.header_len + self.contents.len() as u32,
-            ..brief
+    /// Returns the datagram as a frame, in place of its last fragment.
+    pub(super) fn frame<'a>(&'a self, last: &Frame<'a>) -> Frame<'a> {
+        Frame {
+            link: LinkType::RAW,
+            wire_len: self.bytes.len() as u32,
+            bytes: &self.bytes,
+            options: FrameOptions::default(),
+            ..*last
         }
     }
+
+    /// Returns the length of the datagram with one IP header, in bytes.
+    pub(super) fn ip_len(&self) -> u32 {
+        self.header_len + self.contents_len
+    }
+}
+
+/// Returns the IP header of a datagram (RFC 791 section 3.1, RFC 8200 section 3) in which only the
+/// lengths, the protocol and the addresses are set. An IPv4 total length of 0 means that the
+/// datagram extends to the end of the frame.
+fn ip_header(id: &DatagramId, contents_len: usize) -> Vec<u8> {
+    let mut header;
+    match (id.src, id.dst) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => {
+            header = vec![0; 12];
+            header[0] = 0x45;
+            header[9] = id.proto;
+            header.extend(src.octets());
+            header.extend(dst.octets());
+        }
+        (src, dst) => {
+            header = vec![0; 8];
+            header[0] = 0x60;
+            header[4..6].copy_from_slice(&(contents_len as u16).to_be_bytes());
+            header[6] = id.proto;
+            for ip in [src, dst] {
+                match ip {
+                    IpAddr::V4(ip) => header.extend(ip.to_ipv6_mapped().octets()),
+                    IpAddr::V6(ip) => header.extend(ip.octets()),
+                }
+            }
+        }
+    }
+    header
 }
 
 /// Maximum memory of all incomplete datagrams together, in bytes.
@@ -101,8 +122,8 @@ const MAX_DATAGRAM_LEN: u32 = 65_535;
 impl FragmentReassembler {
     /// Adds a fragment; returns the datagram if the fragment completes it.
     pub(super) fn add(&mut self, packet: &Packet, now: i64) -> Option<ReassembledDatagram> {
-        let (fragment, (src, dst)) = (packet.fragment?, packet.addresses()?);
-        let (proto, payload) = decode::fragment_payload(packet)?;
+        let (fragment, (src, dst)) = (packet.fragment()?, packet.addresses()?);
+        let (proto, payload) = (packet.ip_proto()?, packet.ip_payload());
         let id = DatagramId {
             src,
             dst,
@@ -161,14 +182,7 @@ impl FragmentReassembler {
         }
         self.buffered_bytes = self.buffered_bytes - before + datagram.buffered_bytes();
         if datagram.is_complete() {
-            let whole = self.remove(&id)?;
-            return Some(ReassembledDatagram {
-                id,
-                wire_len: whole.wire_len,
-                start_time: whole.start_time,
-                header_len: whole.header_len,
-                contents: whole.into_contents(),
-            });
+            return Some(self.remove(&id)?.into_datagram(&id));
         }
         if self.buffered_bytes > MAX_FRAGMENT_BYTES {
             self.evict_oldest_half();
@@ -266,11 +280,19 @@ impl PartialDatagram {
         }
     }
 
-    fn into_contents(self) -> Vec<u8> {
-        let len = self.total_len.unwrap_or(self.covered_bytes) as usize;
-        let mut contents: Vec<u8> = self.parts.into_values().flatten().collect();
-        contents.truncate(len);
-        contents
+    fn into_datagram(self, id: &DatagramId) -> ReassembledDatagram {
+        let len = self.total_len.unwrap_or(self.covered_bytes);
+        let mut bytes = ip_header(id, len as usize);
+        let header_len = bytes.len();
+        bytes.extend(self.parts.into_values().flatten());
+        bytes.truncate(header_len + len as usize);
+        ReassembledDatagram {
+            bytes,
+            wire_len: self.wire_len,
+            header_len: self.header_len,
+            contents_len: len,
+            start_time: self.start_time,
+        }
     }
 }
 
@@ -303,7 +325,7 @@ mod tests {
         let len = bytes.len() as u32;
         let whole = fragments.add_part(id(n), fragment, Payload { bytes, len }, (60, 20), 0)?;
         assert_eq!((whole.wire_len % 60, whole.header_len), (0, 20));
-        Some(whole.contents)
+        Some(whole.bytes[20..].to_vec())
     }
 
     #[test]

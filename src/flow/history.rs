@@ -9,7 +9,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use super::key::Side;
+use super::side::Side;
 
 /// History of one flow, stored inline while it is short. Dereferences to its text.
 #[derive(Clone, Default)]

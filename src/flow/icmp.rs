@@ -2,59 +2,50 @@
 //! error quotes. The originator's port is the message type. The responder's port is the type of the
 //! reply, or the code if the message has no reply type.
 
-use std::net::{IpAddr, SocketAddr};
-
-use super::key::Directionality;
 use crate::decode;
-use crate::packet::{ICMP, Payload, Tuple};
+use crate::packet::{Endpoints, ICMP, ICMPV6, Packet, Payload};
 
-/// Returns the tuple of a message and its directionality: a request and its reply belong to the
-/// same flow. Returns `None` if the type and code were not captured.
-pub(super) fn tuple(
-    src: IpAddr,
-    dst: IpAddr,
-    proto: u8,
-    payload: Payload,
-) -> Option<(Tuple, Directionality)> {
+/// Returns the endpoints of a message. Returns `None` if the type and code were not captured.
+pub(super) fn endpoints(packet: &Packet, payload: Payload) -> Option<Endpoints> {
     let [kind, code, ..] = *payload.bytes else {
         return None;
     };
-    let reply = if proto == ICMP {
-        match kind {
-            // Echo, timestamp, information and address mask, each with its reply.
-            8 => Some(0),
-            0 => Some(8),
-            13 | 15 | 17 => Some(kind + 1),
-            14 | 16 | 18 => Some(kind - 1),
-            // Router solicitation and advertisement.
-            10 => Some(9),
-            9 => Some(10),
-            _ => None,
-        }
-    } else {
-        match kind {
-            // Echo, router and neighbour discovery, home agent discovery.
-            128 | 133 | 135 | 144 => Some(kind + 1),
-            129 | 134 | 136 | 145 => Some(kind - 1),
-            // Multicast listener query and report, node information query and reply.
-            130 => Some(131),
-            131 => Some(130),
-            139 => Some(140),
-            140 => Some(139),
-            _ => None,
-        }
-    };
-    let tuple = Tuple {
-        src: SocketAddr::new(src, u16::from(kind)),
-        dst: SocketAddr::new(dst, u16::from(reply.unwrap_or(code))),
-        proto,
-    };
-    let directionality = if reply.is_some() {
-        Directionality::TwoWay
-    } else {
-        Directionality::OneWay
-    };
-    Some((tuple, directionality))
+    let reply = reply_kind(packet.ip_proto()?, kind);
+    packet.endpoints_with_ports([u16::from(kind), u16::from(reply.unwrap_or(code))])
+}
+
+/// Returns true if both directions of these endpoints belong to one flow, which is the case for
+/// all protocols except ICMP messages without a reply type.
+#[inline]
+pub(super) fn is_two_way(endpoints: &Endpoints) -> bool {
+    let proto = endpoints.proto();
+    let is_icmp = proto == ICMP || proto == ICMPV6;
+    !is_icmp || reply_kind(proto, endpoints.src_port() as u8).is_some()
+}
+
+/// Returns the type of the reply to a message, or of the message that a reply answers; `None` if
+/// there is none.
+fn reply_kind(proto: u8, kind: u8) -> Option<u8> {
+    match (proto, kind) {
+        // Echo, timestamp, information and address mask, each with its reply.
+        (ICMP, 8) => Some(0),
+        (ICMP, 0) => Some(8),
+        (ICMP, 13 | 15 | 17) => Some(kind + 1),
+        (ICMP, 14 | 16 | 18) => Some(kind - 1),
+        // Router solicitation and advertisement.
+        (ICMP, 10) => Some(9),
+        (ICMP, 9) => Some(10),
+        (ICMP, _) => None,
+        // Echo, router and neighbour discovery, home agent discovery.
+        (_, 128 | 133 | 135 | 144) => Some(kind + 1),
+        (_, 129 | 134 | 136 | 145) => Some(kind - 1),
+        // Multicast listener query and report, node information query and reply.
+        (_, 130) => Some(131),
+        (_, 131) => Some(130),
+        (_, 139) => Some(140),
+        (_, 140) => Some(139),
+        _ => None,
+    }
 }
 
 /// Returns the data after a message's 8-byte header.
@@ -66,8 +57,8 @@ pub(super) fn data(payload: Payload) -> Payload {
     }
 }
 
-/// Returns the tuple of the quoted packet if the message is a "port unreachable" error.
-pub(super) fn unreachable_port(proto: u8, payload: Payload) -> Option<Tuple> {
+/// Returns the endpoints of the quoted packet if the message is a "port unreachable" error.
+pub(super) fn unreachable_port(proto: u8, payload: Payload) -> Option<Endpoints> {
     const PORT_UNREACHABLE_4: [u8; 2] = [3, 3];
     const PORT_UNREACHABLE_6: [u8; 2] = [1, 4];
     let type_and_code = payload.bytes.first_chunk::<2>()?;
@@ -75,5 +66,5 @@ pub(super) fn unreachable_port(proto: u8, payload: Payload) -> Option<Tuple> {
         ICMP => *type_and_code == PORT_UNREACHABLE_4,
         _ => *type_and_code == PORT_UNREACHABLE_6,
     };
-    is_port_unreachable.then(|| decode::quoted_tuple(proto, payload))?
+    is_port_unreachable.then(|| decode::quoted_endpoints(proto, payload))?
 }

@@ -1,74 +1,98 @@
 //! Conversion of packets to the input of the flow table.
 
-use super::icmp;
-use super::key::{Directionality, address_words};
-use super::server_ports;
-use crate::packet::{Body, Brief, Packet, TcpFlags, Tuple, UDP};
+use super::fragments::ReassembledDatagram;
+use super::{icmp, server_ports};
+use crate::packet::{Endpoints, Packet, PacketKind, Payload, Tcp, TcpFlags, UDP};
+use crate::process::Owners;
+
+/// The values of a packet that flows depend on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FlowPacket<'a> {
+    /// Source and destination. The ports of an ICMP message are its type and the type of its reply,
+    /// or its code.
+    pub(super) endpoints: Endpoints,
+    /// Frame number.
+    pub(super) number: u64,
+    /// Length of the packet's frames on the wire, in bytes.
+    pub(super) wire_len: u32,
+    /// Length according to the IP header, header included, in bytes.
+    pub(super) ip_len: u32,
+    /// The header, if the packet is a TCP segment.
+    pub(super) tcp: Option<Tcp<'a>>,
+    /// The data.
+    pub(super) payload: Payload<'a>,
+    /// Owners of the sender (`orig`) and the receiver, if they are identified.
+    pub(super) owners: Option<&'a Owners>,
+}
 
 /// Error for a packet whose transport header is truncated or invalid.
 pub(super) struct UnreadableHeader;
 
-/// Returns the headers of a packet that contains `body`, and the directionality of its flow; `None`
-/// if packets with such a body belong to no flow.
-///
-/// # Errors
-///
-/// [`UnreadableHeader`] if the transport header is truncated or invalid.
-pub(super) fn flow_input<'a>(
-    packet: &Packet<'a>,
-    body: &Body<'a>,
-) -> Result<Option<(Brief<'a>, Directionality)>, UnreadableHeader> {
-    let (tuple, kind, tcp, payload) = match *body {
-        Body::Tcp {
-            tuple,
-            tcp,
+impl<'a> FlowPacket<'a> {
+    /// Returns the values of a packet; `None` if packets of its kind belong to no flow.
+    ///
+    /// # Errors
+    ///
+    /// [`UnreadableHeader`] if the transport header is truncated or invalid.
+    #[inline]
+    pub(super) fn new(packet: &Packet<'a>) -> Result<Option<FlowPacket<'a>>, UnreadableHeader> {
+        let payload = packet.payload();
+        let (endpoints, payload) = match packet.kind() {
+            PacketKind::Tcp | PacketKind::Udp => (packet.endpoints(), payload),
+            PacketKind::Icmp => (icmp::endpoints(packet, payload), icmp::data(payload)),
+            PacketKind::Broken => return Err(UnreadableHeader),
+            PacketKind::Ip | PacketKind::Opaque => return Ok(None),
+        };
+        Ok(Some(FlowPacket {
+            endpoints: endpoints.ok_or(UnreadableHeader)?,
+            number: packet.frame.number,
+            wire_len: packet.frame.plausible_len(),
+            ip_len: packet.ip_len(),
+            tcp: packet.tcp(),
             payload,
-        } => (tuple, Directionality::TwoWay, Some(tcp), payload),
-        Body::Udp { tuple, payload } => (tuple, Directionality::TwoWay, None, payload),
-        Body::Icmp {
-            src,
-            dst,
-            proto,
-            payload,
-        } => {
-            let icmp_tuple = icmp::tuple(src, dst, proto, payload);
-            let (tuple, kind) = icmp_tuple.ok_or(UnreadableHeader)?;
-            (tuple, kind, None, icmp::data(payload))
-        }
-        Body::Broken { .. } => return Err(UnreadableHeader),
-        Body::Ip { .. } | Body::Opaque(_) => return Ok(None),
-    };
-    let Tuple { src, dst, proto } = tuple;
-    let brief = Brief {
-        frame: *packet.frame,
-        version: if src.is_ipv4() { 4 } else { 6 },
-        src: address_words(src.ip()),
-        dst: address_words(dst.ip()),
-        ports: [src.port(), dst.port()],
-        proto,
-        wire_len: packet.frame.plausible_len(),
-        ip_len: packet.ip_len(),
-        tcp,
-        payload,
-    };
-    Ok(Some((brief, kind)))
-}
-
-/// Returns true if a packet that starts a flow is most likely a response (Zeek's `WantConnection`):
-/// its source is a server port, and it is not an initial SYN.
-pub(super) fn is_response(brief: &Brief) -> bool {
-    if brief.opens() {
-        return false;
+            owners: packet.owners,
+        }))
     }
-    let (proto, [src, dst]) = (brief.proto, brief.ports);
-    let [from_server, to_server] = [src, dst].map(|port| server_ports::is_server_port(proto, port));
-    match &brief.tcp {
-        // If both ports are server ports, the lower one is assumed to be the server's. This rule
-        // does not apply to a SYN-ACK, which may belong to a scan.
-        Some(tcp) => {
-            let is_lower = !tcp.flags.contains(TcpFlags::SYN) && src < dst;
-            from_server && (!to_server || is_lower)
+
+    /// Returns the packet with the sizes and owners of a whole datagram, of which it was decoded.
+    pub(super) fn with_sizes_of(
+        self,
+        whole: &ReassembledDatagram,
+        owners: Option<&'a Owners>,
+    ) -> FlowPacket<'a> {
+        FlowPacket {
+            wire_len: whole.wire_len,
+            ip_len: whole.ip_len(),
+            owners,
+            ..self
         }
-        None => proto == UDP && from_server && !to_server,
+    }
+
+    /// Returns true for a SYN without ACK, the client's first segment of a connection.
+    #[inline]
+    pub(super) fn is_initial_syn(&self) -> bool {
+        self.tcp.is_some_and(|tcp| tcp.flags.is_initial_syn())
+    }
+
+    /// Returns true if a packet that starts a flow is most likely a response (Zeek's
+    /// `WantConnection`): its source is a server port, and it is not an initial SYN.
+    pub(super) fn is_response(&self) -> bool {
+        if self.is_initial_syn() {
+            return false;
+        }
+        let (proto, ports) = (
+            self.endpoints.proto(),
+            [self.endpoints.src_port(), self.endpoints.dst_port()],
+        );
+        let [from_server, to_server] = ports.map(|port| server_ports::is_server_port(proto, port));
+        match &self.tcp {
+            // If both ports are server ports, the lower one is assumed to be the server's. This
+            // rule does not apply to a SYN-ACK, which may belong to a scan.
+            Some(tcp) => {
+                let is_lower = !tcp.flags.contains(TcpFlags::SYN) && ports[0] < ports[1];
+                from_server && (!to_server || is_lower)
+            }
+            None => proto == UDP && from_server && !to_server,
+        }
     }
 }

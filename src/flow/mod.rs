@@ -12,6 +12,7 @@
 
 mod apply;
 mod assembler;
+mod clock;
 mod community_id;
 mod condition;
 mod coverage;
@@ -21,11 +22,7 @@ mod history;
 mod icmp;
 mod idle_lists;
 mod input;
-mod key;
 mod outcome;
-mod peaks;
-mod places;
-mod recent;
 mod record;
 mod response_times;
 mod sequence;
@@ -34,19 +31,19 @@ mod side;
 mod table;
 mod tcp;
 mod tracked_flow;
+mod tracked_side;
 
 pub use community_id::community_id;
 pub use condition::{CONDITIONS, FlowCondition};
 pub use history::History;
-pub use key::{FlowKey, Side};
 pub use outcome::{ConnState, Outcome, OutcomeEvidence, OutcomeKind};
-pub use peaks::Peaks;
-pub use recent::Hint;
 pub use record::{FlowEndReason, FlowId, FlowRecord, SideRecord};
 pub use response_times::ResponseTimes;
-pub use side::{EndpointState, TcpAnalysis, Traffic};
-pub use table::{FlowCounts, FlowTable, MAX_CLOCK_JUMP_NS};
+pub use side::Side;
+pub use table::{FlowCounts, FlowTable};
+pub use tracked_side::{EndpointState, TcpAnalysis, Traffic};
 
+use crate::detect::Service;
 use crate::packet::Timestamp;
 use crate::process::Owners;
 
@@ -120,6 +117,8 @@ pub enum FlowEventKind<'a> {
     Opened,
     /// The processes at the two ends were identified, or identified more precisely.
     Owners(&'a Owners),
+    /// The application protocol was detected.
+    Detected(&'a Service),
     /// Data from one side: the next bytes of its stream, or a datagram.
     Data {
         /// Sender.

@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use super::key::Side;
 use super::record::FlowEndReason;
-use super::side::EndpointState;
+use super::side::Side;
+use super::tracked_side::EndpointState;
 use crate::packet::{TCP, TimeDelta, UDP};
 
 /// State of a connection at its end (Zeek's `conn_state`).

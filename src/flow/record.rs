@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use super::history::History;
-use super::key::{FlowKey, KeyEnd, Side};
 use super::outcome::{ConnState, Outcome};
 use super::response_times::ResponseTimes;
-use super::side::{EndpointState, TcpAnalysis, TrackedSide, Traffic};
+use super::side::Side;
+use super::tracked_side::{EndpointState, TcpAnalysis, TrackedSide, Traffic};
 use crate::detect::Service;
-use crate::packet::{ICMP, ICMPV6, TCP, TimeDelta, Timestamp, UDP};
+use crate::packet::{Endpoints, ICMP, ICMPV6, TCP, TimeDelta, Timestamp, UDP};
 use crate::process::Owners;
 
 /// Identity of a flow: its number, its endpoints and its protocol.
@@ -16,9 +16,8 @@ use crate::process::Owners;
 pub struct FlowId {
     /// Number of the flow, from 1, in the order of first packets.
     pub number: u64,
-    pub(super) key: FlowKey,
-    /// End of the key that is the originator.
-    pub(super) orig_end: KeyEnd,
+    /// Endpoints, directed from the originator to the responder.
+    pub endpoints: Endpoints,
 }
 
 /// A finished flow.
@@ -110,18 +109,18 @@ impl FlowRecord {
 impl FlowId {
     /// Returns the originator's endpoint. The port of an ICMP message is its type.
     pub fn orig(&self) -> SocketAddr {
-        self.key.endpoint(self.orig_end)
+        self.endpoints.src()
     }
 
     /// Returns the responder's endpoint. The port of an ICMP message is the type of its reply, or
     /// its code if no reply type exists.
     pub fn resp(&self) -> SocketAddr {
-        self.key.endpoint(self.orig_end.other())
+        self.endpoints.dst()
     }
 
     /// Returns the IANA protocol number.
     pub fn proto(&self) -> u8 {
-        self.key.proto()
+        self.endpoints.proto()
     }
 
     /// Returns the protocol's name as Zeek writes it: `tcp`, `udp`, `icmp`, or `unknown_transport`.

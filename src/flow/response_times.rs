@@ -3,7 +3,7 @@
 //! Requests and responses are recognized by direction alone, which works for every protocol in
 //! which the sides take turns.
 
-use super::key::Side;
+use super::side::Side;
 
 /// Measures the response times of one flow.
 #[derive(Debug, Clone, Default)]

@@ -1,60 +1,34 @@
 //! Flow table: assigns packets to flows, and reports flows that ended or timed out.
 
-mod clock;
-mod closing;
-mod opening;
-mod prefetch;
+use std::collections::HashMap;
 
-use std::hint::black_box;
+use foldhash::fast::RandomState;
 
-pub use clock::MAX_CLOCK_JUMP_NS;
-
+use super::clock::{Clock, ClockStep};
 use super::fragments::FragmentReassembler;
-use super::icmp;
-use super::idle_lists::IdleLists;
-use super::input::{UnreadableHeader, flow_input};
-use super::key::{Directionality, FlowKey, KeyEnd, Side};
-use super::peaks::Peaks;
-use super::places::Places;
-use super::recent::Recent;
+use super::idle_lists::{IdleLists, TimeoutClass};
+use super::input::{FlowPacket, UnreadableHeader};
+use super::record::{FlowEndReason, FlowRecord};
+use super::side::Side;
 use super::tracked_flow::TrackedFlow;
-use super::{Emit, FlowEvent, FlowEventKind, FlowSettings, apply, tcp};
-use crate::packet::{Body, Brief, Lanes, Packet, Timestamp, Tuple};
-use crate::process::comment;
+use super::{Emit, FlowEventKind, FlowSettings, apply, icmp, tcp};
+use crate::packet::{Endpoints, Packet, PacketKind, Timestamp};
+use crate::process::Owners;
 
 /// Table of all tracked flows.
 #[derive(Debug)]
 pub struct FlowTable {
     settings: FlowSettings,
-    /// Slots in `flows`, by key.
-    index: Places,
+    /// Slots in `flows`, by the [key](flow_key) of the flow.
+    index: HashMap<Endpoints, u32, RandomState>,
     flows: Vec<TrackedFlow>,
     /// Unused slots in `flows`.
     free_slots: Vec<u32>,
     idle_lists: IdleLists,
-    /// Latest accepted timestamp; it never goes backwards, although timestamps may.
-    clock: i64,
-    /// Timestamp of a large jump forward that is not confirmed so far.
-    pending_jump: Option<i64>,
-    /// No timeout is due before this time.
-    next_due: i64,
-    /// Packets before this time only advance the clock: no timeout is due, and their timestamps are
-    /// not a large jump.
-    quiet_until: i64,
-    cache: Recent,
-    /// Slot of the flow of the last packet in this table.
+    clock: Clock,
+    /// Slot of the flow of the last packet.
     last_flow: Option<u32>,
-    /// True if the most recent packet, in any table, belonged to `last_flow`.
-    is_last_flow_current: bool,
-    /// Lanes of the flows that this table tracks.
-    lanes: Lanes,
-    /// True once any flow has started, here or in another table.
-    has_seen_flow: bool,
-    /// Highest values since the last [`take_peaks`](Self::take_peaks).
-    peaks: Peaks,
     fragments: FragmentReassembler,
-    /// Key hashes of the flows of [announced](Self::expect) packets.
-    expected: Vec<u32>,
     /// Bytes that all flows buffer: out-of-order data, data kept for comparison, and data kept for
     /// service detection.
     buffered_bytes: u64,
@@ -77,34 +51,37 @@ pub struct FlowCounts {
     pub unreadable: u64,
 }
 
+/// Idle timeouts, in nanoseconds; the timeout of ended flows is the setting `linger_ns`.
+///
+/// A SYN is retransmitted after 1, 2, 4 … 64 s (tcp(7), `tcp_syn_retries`). Zeek's timeouts are
+/// shorter: 5 s, and 5 minutes for established connections. Here an idle connection is kept for the
+/// time after which keep-alives are sent on it by default (`tcp_keepalive_time`).
+const OPENING_TIMEOUT_NS: i64 = 130_000_000_000;
+const OPEN_TIMEOUT_NS: i64 = 7200 * 1_000_000_000;
+const DATAGRAM_TIMEOUT_NS: i64 = 60_000_000_000;
+
+/// Returns the key under which a flow is stored: the same for both directions, except for ICMP
+/// messages without a reply type, whose directions are separate flows.
+#[inline]
+fn flow_key(endpoints: &Endpoints) -> Endpoints {
+    match icmp::is_two_way(endpoints) {
+        true => endpoints.undirected(),
+        false => *endpoints,
+    }
+}
+
 impl FlowTable {
     /// Creates an empty table.
     pub fn new(settings: FlowSettings) -> FlowTable {
-        FlowTable::with_lanes(settings, Lanes::ALL)
-    }
-
-    /// Creates an empty table for a subset of the flows. The table numbers its flows separately,
-    /// and otherwise emits the same events for them as a table for all flows, provided that all
-    /// subsets together stay below the settings' `max_flows` and `max_buffered_bytes`.
-    pub fn with_lanes(settings: FlowSettings, lanes: Lanes) -> FlowTable {
         FlowTable {
             settings,
-            lanes,
-            has_seen_flow: false,
-            is_last_flow_current: false,
-            peaks: Peaks::default(),
-            index: Places::default(),
+            index: HashMap::default(),
             flows: Vec::new(),
             free_slots: Vec::new(),
             idle_lists: IdleLists::default(),
-            clock: i64::MIN,
-            pending_jump: None,
-            next_due: i64::MAX,
-            quiet_until: i64::MIN,
-            cache: Recent::default(),
+            clock: Clock::default(),
             last_flow: None,
             fragments: FragmentReassembler::default(),
-            expected: Vec::new(),
             buffered_bytes: 0,
             counts: FlowCounts::default(),
         }
@@ -114,81 +91,80 @@ impl FlowTable {
     /// time.
     #[inline]
     pub fn push(&mut self, packet: &Packet, emit: Emit) {
-        let now = self.advance_to_packet(packet.frame.time, emit);
-        if packet.fragment.is_some() {
+        let time = packet.frame.time;
+        let now = match time.is_present() {
+            true => time.0,
+            false => self.clock.now().max(0),
+        };
+        self.expire(time, emit);
+        if packet.fragment().is_some() {
             return self.push_fragment(packet, now, emit);
         }
-        if let Body::Icmp { proto, payload, .. } = packet.body
-            && let Some(quoted) = icmp::unreachable_port(proto, payload)
-        {
-            self.mark_unreachable(&quoted);
+        if packet.kind() == PacketKind::Icmp {
+            self.mark_unreachable(packet);
         }
-        match flow_input(packet, &packet.body) {
-            Ok(Some((brief, kind))) => self.apply_if_own(&brief, kind, now, emit),
+        match FlowPacket::new(packet) {
+            Ok(Some(packet)) => self.apply(&packet, now, emit),
             Ok(None) => {}
-            Err(UnreadableHeader) => self.count_unreadable(),
+            Err(UnreadableHeader) => self.counts.unreadable += 1,
         }
-    }
-
-    /// Applies a common packet of a flow in this table's subset, with the same effect as
-    /// [`push`](Self::push).
-    #[inline(always)]
-    pub fn push_brief(&mut self, brief: &Brief, emit: Emit) {
-        let now = self.advance_to_packet(brief.frame.time, emit);
-        self.apply_inline(brief, Directionality::TwoWay, now, emit);
-    }
-
-    /// Skips a packet of a flow that is not in this table's subset: only the clock is advanced.
-    #[inline]
-    pub fn skip_packet_at(&mut self, time: Timestamp, emit: Emit) {
-        self.expire(time, emit);
-        self.skip_packet();
-    }
-
-    /// Skips a packet of a flow that is not in this table's subset, without advancing the clock.
-    /// Use only if the next packet is not earlier, and nothing [is due](Self::is_due) by its time.
-    #[inline]
-    pub fn skip_packet(&mut self) {
-        self.is_last_flow_current = false;
-        self.has_seen_flow = true;
-    }
-
-    /// Returns true if a timeout may be due at this time.
-    #[inline]
-    pub fn is_due(&self, time: Timestamp) -> bool {
-        time.0 >= self.quiet_until
-    }
-
-    /// Returns the highest values since the last call, and starts a new measurement.
-    pub fn take_peaks(&mut self) -> Peaks {
-        let now = Peaks {
-            flows: self.index.len() as u64,
-            buffered_bytes: self.buffered_bytes,
-        };
-        std::mem::replace(&mut self.peaks, now)
     }
 
     /// Emits the timeouts due by this capture time, without a packet.
-    pub fn expire(&mut self, now: Timestamp, emit: Emit) {
-        if now.is_present() {
-            self.advance(now.0, emit);
+    #[inline]
+    pub fn expire(&mut self, time: Timestamp, emit: Emit) {
+        if !time.is_present() {
+            return;
         }
+        let has_flows = self.counts.opened > 0;
+        match self.clock.advance(time.0, has_flows) {
+            ClockStep::Accepted => {}
+            ClockStep::Pending => return,
+            ClockStep::Confirmed(active) => {
+                if let Some(last) = self.last_flow {
+                    let flow = &mut self.flows[last as usize];
+                    flow.last_active = active;
+                    self.idle_lists.touch(flow.timeout_class, last);
+                }
+            }
+        }
+        if self.clock.is_due() {
+            self.close_due(emit);
+        }
+    }
+
+    /// Reports every remaining flow, in the order of flow numbers: the capture has ended.
+    pub fn finish(&mut self, emit: Emit) {
+        self.index.clear();
+        self.last_flow = None;
+        let slots = 0..self.flows.len() as u32;
+        let numbers = slots.map(|at| (self.flows[at as usize].id.number, at));
+        let mut remaining: Vec<(u64, u32)> = numbers.filter(|(number, _)| *number > 0).collect();
+        remaining.sort_unstable();
+        for (_, at) in remaining {
+            self.report(at, FlowEndReason::Capture, None, emit);
+        }
+        self.flows.clear();
+        self.free_slots.clear();
+        self.idle_lists = IdleLists::default();
+        self.clock.reschedule(i64::MAX);
+        self.fragments.drop_all();
     }
 
     /// Returns the current counters.
     #[inline]
     pub fn counts(&self) -> FlowCounts {
-        // Every table processes all fragments, so only the table with the first lane counts them.
-        let is_first = self.lanes.has_first();
         FlowCounts {
             open: self.index.len() as u64,
-            incomplete: if is_first {
-                self.fragments.incomplete
-            } else {
-                0
-            },
+            incomplete: self.fragments.incomplete,
             ..self.counts
         }
+    }
+
+    /// Returns the records of the flows that are open now, in no particular order.
+    pub fn open_flows(&self) -> impl Iterator<Item = FlowRecord> {
+        let open = self.flows.iter().filter(|flow| flow.id.number > 0);
+        open.map(|flow| flow.record(FlowEndReason::Capture))
     }
 
     #[cold]
@@ -196,128 +172,35 @@ impl FlowTable {
         let Some(whole) = self.fragments.add(packet, time) else {
             return;
         };
-        match flow_input(packet, &whole.body()) {
-            Ok(Some((brief, kind))) => {
-                self.apply_if_own(&whole.with_sizes(brief), kind, whole.start_time(), emit);
+        let frame = whole.frame(packet.frame);
+        match FlowPacket::new(&crate::decode::decode(&frame)) {
+            Ok(Some(datagram)) => {
+                let datagram = datagram.with_sizes_of(&whole, packet.owners);
+                self.apply(&datagram, whole.start_time, emit);
             }
             Ok(None) => {}
-            Err(UnreadableHeader) => self.count_unreadable(),
+            Err(UnreadableHeader) => self.counts.unreadable += 1,
         }
     }
 
-    /// Counts a packet with an unreadable transport header.
-    #[cold]
-    fn count_unreadable(&mut self) {
-        self.counts.unreadable += u64::from(self.lanes.has_first());
-    }
-
-    /// Applies a packet, if its flow is in this table's subset.
-    fn apply_if_own(&mut self, brief: &Brief, kind: Directionality, time: i64, emit: Emit) {
-        match self.lanes == Lanes::ALL || self.lanes.has(brief.lane()) {
-            true => self.apply_packet(brief, kind, time, emit),
-            false => self.skip_packet(),
-        }
-    }
-
-    /// Applies a packet of a flow in this table's subset.
-    #[inline(never)]
-    fn apply_packet(&mut self, brief: &Brief, kind: Directionality, time: i64, emit: Emit) {
-        self.apply_inline(brief, kind, time, emit);
-    }
-
-    /// Inlined variant of `apply_packet`. A value passed by reference must be in memory; rarely
-    /// called functions receive a copy from [`apart`](Brief::apart), which keeps the original in
-    /// registers.
-    #[inline(always)]
-    fn apply_inline(&mut self, brief: &Brief, kind: Directionality, time: i64, emit: Emit) {
-        let (key, end) = FlowKey::from_brief(brief, kind);
-        self.has_seen_flow = true;
-        self.is_last_flow_current = true;
-        let at = self.find_or_open(key, end, brief, time, emit);
-        if let Some(tcp) = &brief.tcp
-            && tcp.flags.is_initial_syn()
-        {
-            let flow = &self.flows[at as usize];
-            if tcp::is_port_reuse(flow, flow.side(end), tcp) {
-                self.close_reused(at, emit);
-                self.start_flow(at, black_box((key, end)), &brief.apart(), time, emit);
-            }
-        }
+    /// Applies a packet to its flow, which it may start.
+    #[inline]
+    fn apply(&mut self, packet: &FlowPacket, time: i64, emit: Emit) {
+        let at = self.find_or_open(packet, time, emit);
         self.last_flow = Some(at);
-        if !brief.frame.options.bytes.is_empty() {
-            self.record_owners(at, end, &brief.apart(), time, emit);
+        if let Some(owners) = packet.owners {
+            self.record_owners(at, packet, owners, time, emit);
         }
-        self.update_flow(at, end, brief, time, emit);
-    }
-
-    /// Adopts the processes that a packet's comment records for its two ends.
-    #[cold]
-    fn record_owners(&mut self, at: u32, end: KeyEnd, brief: &Brief, time: i64, emit: Emit) {
-        let Some(owners) = comment::parse_owners(&brief.frame.options) else {
-            return;
-        };
         let flow = &mut self.flows[at as usize];
-        let side = flow.side(end);
-        let (sender, receiver) = flow.own_and_other(side);
-        sender.cold_mut().owner.clone_from(&owners.orig);
-        receiver.cold_mut().owner.clone_from(&owners.resp);
-        let owners = match side {
-            Side::Orig => owners,
-            Side::Resp => owners.swapped(),
-        };
-        emit(FlowEvent {
-            id: &flow.id(),
-            time: Timestamp(time),
-            due: None,
-            kind: FlowEventKind::Owners(&owners),
-        });
-    }
-
-    /// Returns the slot of a packet's flow; starts a flow if the packet belongs to none.
-    #[inline(always)]
-    fn find_or_open(
-        &mut self,
-        key: FlowKey,
-        end: KeyEnd,
-        brief: &Brief,
-        time: i64,
-        emit: Emit,
-    ) -> u32 {
-        let spread = brief.spread();
-        if let Some(at) = self.cache.place(spread)
-            && let Some(flow) = self.flows.get(at as usize)
-            && flow.key == key
-        {
-            return at;
-        }
-        let hash = self.index.hash(&key);
-        let at = match self.index.find(hash, &key, &self.flows) {
-            Some(at) => at,
-            None => self.open(hash, black_box((key, end)), &brief.apart(), time, emit),
-        };
-        self.cache.note(spread, at);
-        at
-    }
-
-    #[inline(always)]
-    fn update_flow(&mut self, at: u32, end: KeyEnd, brief: &Brief, time: i64, emit: Emit) {
-        let flow = &mut self.flows[at as usize];
-        let side = flow.side(end);
-        flow.count_packet(side, brief);
-        let (settings, buffered_bytes) = (&self.settings, self.buffered_bytes);
-        let common = apply::apply_common(flow, side, brief, time, (settings, buffered_bytes), emit);
-        let added_bytes = common.unwrap_or_else(|| {
-            let policy = settings.stream_policy(buffered_bytes);
-            apply::apply_packet(flow, side, &brief.apart(), time, policy, emit)
-        });
-        if added_bytes != 0 {
-            self.buffered_bytes = self.buffered_bytes.wrapping_add_signed(added_bytes);
-            self.peaks.buffered_bytes = self.peaks.buffered_bytes.max(self.buffered_bytes);
-        }
-        flow.last_active = self.clock;
-        if common.is_some() && !brief.opens_or_closes() {
-            // Such a segment does not change the timeout class.
-            return self.idle_lists.touch(flow.timeout_class, at);
+        let side = flow.side(&packet.endpoints);
+        flow.count_packet(side, packet);
+        let was_detected = flow.detection.is_done();
+        let policy = self.settings.stream_policy(self.buffered_bytes);
+        let added_bytes = apply::apply_packet(flow, side, packet, time, policy, emit);
+        self.buffered_bytes = self.buffered_bytes.wrapping_add_signed(added_bytes);
+        flow.last_active = self.clock.now();
+        if !was_detected {
+            emit_detected(flow, time, emit);
         }
         let (before, class) = (flow.timeout_class, flow.current_timeout_class());
         if before == class {
@@ -326,18 +209,194 @@ impl FlowTable {
         flow.timeout_class = class;
         self.idle_lists.remove(before, at);
         self.idle_lists.push(class, at);
-        self.schedule_timeout(class);
+        self.clock.schedule(self.deadline(class, self.clock.now()));
+    }
+
+    /// Returns the slot of a packet's flow; starts a flow if the packet belongs to none.
+    #[inline]
+    fn find_or_open(&mut self, packet: &FlowPacket, time: i64, emit: Emit) -> u32 {
+        let key = flow_key(&packet.endpoints);
+        let Some(&at) = self.index.get(&key) else {
+            return self.open(key, packet, time, emit);
+        };
+        let flow = &self.flows[at as usize];
+        if let Some(tcp) = &packet.tcp
+            && tcp::is_port_reuse(flow, flow.side(&packet.endpoints), tcp)
+        {
+            // The slot is used for the new flow.
+            self.idle_lists.remove(flow.timeout_class, at);
+            self.report(at, FlowEndReason::Reused, None, emit);
+            self.start_flow(at, packet, time, emit);
+        }
+        at
+    }
+
+    /// Starts a flow in a new slot; returns the slot.
+    fn open(&mut self, key: Endpoints, packet: &FlowPacket, time: i64, emit: Emit) -> u32 {
+        if self.index.len() >= self.settings.max_flows as usize {
+            self.evict(emit);
+        }
+        let at = self.free_slots.pop().unwrap_or_else(|| {
+            self.flows.push(TrackedFlow::new(packet.endpoints, 0, 0, 0));
+            self.flows.len() as u32 - 1
+        });
+        self.start_flow(at, packet, time, emit);
+        self.index.insert(key, at);
+        at
+    }
+
+    /// Starts a flow with this packet in an unused slot.
+    fn start_flow(&mut self, at: u32, packet: &FlowPacket, time: i64, emit: Emit) {
+        self.counts.opened += 1;
+        let mut flow = TrackedFlow::new(packet.endpoints, self.counts.opened, packet.number, time);
+        if packet.is_response() {
+            flow.flip();
+        }
+        flow.last_active = self.clock.now();
+        let class = flow.current_timeout_class();
+        flow.timeout_class = class;
+        emit(flow.event(time, None, FlowEventKind::Opened));
+        self.flows[at as usize] = flow;
+        self.idle_lists.push(class, at);
+        self.clock.schedule(self.deadline(class, self.clock.now()));
+    }
+
+    /// Adopts the owners of a packet's two ends, if they changed.
+    fn record_owners(
+        &mut self,
+        at: u32,
+        packet: &FlowPacket,
+        owners: &Owners,
+        time: i64,
+        emit: Emit,
+    ) {
+        let flow = &mut self.flows[at as usize];
+        let is_from_orig = flow.side(&packet.endpoints) == Side::Orig;
+        let ends = match is_from_orig {
+            true => [&owners.orig, &owners.resp],
+            false => [&owners.resp, &owners.orig],
+        };
+        let mut has_changed = false;
+        for (side, owner) in flow.sides.iter_mut().zip(ends) {
+            has_changed |= side.adopt_owner(owner.as_ref());
+        }
+        if has_changed {
+            let owners = flow.owners();
+            emit(flow.event(time, None, FlowEventKind::Owners(&owners)));
+        }
     }
 
     /// Marks the flow that an ICMP error quotes, if it is tracked.
     #[cold]
-    fn mark_unreachable(&mut self, tuple: &Tuple) {
-        let (key, end) = FlowKey::from_tuple(tuple, Directionality::TwoWay);
-        let hash = self.index.hash(&key);
-        if let Some(at) = self.index.find(hash, &key, &self.flows) {
+    fn mark_unreachable(&mut self, packet: &Packet) {
+        let quoted = packet
+            .ip_proto()
+            .and_then(|proto| icmp::unreachable_port(proto, packet.payload()));
+        if let Some(quoted) = quoted
+            && let Some(&at) = self.index.get(&flow_key(&quoted))
+        {
             let flow = &mut self.flows[at as usize];
             // The responder's port is unreachable if the originator sent the quoted packet.
-            flow.is_port_unreachable |= flow.side(end) == Side::Orig;
+            flow.is_port_unreachable |= flow.side(&quoted) == Side::Orig;
         }
+    }
+
+    /// Returns the time at which a flow of this class expires if it was last active at `active`.
+    fn deadline(&self, class: TimeoutClass, active: i64) -> i64 {
+        active.saturating_add(match class {
+            TimeoutClass::Opening => OPENING_TIMEOUT_NS,
+            TimeoutClass::Open => OPEN_TIMEOUT_NS,
+            TimeoutClass::Ended => self.settings.linger_ns,
+            TimeoutClass::Datagram => DATAGRAM_TIMEOUT_NS,
+        })
+    }
+
+    /// Closes expired flows, ordered by expiry time and then by flow number.
+    #[cold]
+    fn close_due(&mut self, emit: Emit) {
+        let (mut due_flows, mut next) = (Vec::new(), i64::MAX);
+        for class in TimeoutClass::ALL {
+            while let Some(at) = self.idle_lists.oldest(class) {
+                let flow = &self.flows[at as usize];
+                let due = self.deadline(class, flow.last_active);
+                if due > self.clock.now() {
+                    next = next.min(due);
+                    break;
+                }
+                due_flows.push((due, flow.id.number, at));
+                self.idle_lists.remove(class, at);
+            }
+        }
+        due_flows.sort_unstable();
+        for (due, _, at) in due_flows {
+            let end = match self.flows[at as usize].timeout_class {
+                TimeoutClass::Ended => FlowEndReason::Closed,
+                _ => FlowEndReason::Idle,
+            };
+            self.remove(at, end, Some(Timestamp(due)), emit);
+        }
+        self.clock.reschedule(next);
+    }
+
+    /// Evicts the least recently active flow.
+    #[cold]
+    fn evict(&mut self, emit: Emit) {
+        let oldest = TimeoutClass::ALL
+            .into_iter()
+            .filter_map(|class| self.idle_lists.oldest(class));
+        let quietest = oldest.min_by_key(|&at| {
+            let flow = &self.flows[at as usize];
+            (flow.last_active, flow.id.number)
+        });
+        if let Some(at) = quietest {
+            let class = self.flows[at as usize].timeout_class;
+            // Ended flows do not count as evicted: they were only kept for late packets.
+            self.counts.evicted += u64::from(class != TimeoutClass::Ended);
+            self.idle_lists.remove(class, at);
+            self.remove(at, FlowEndReason::Evicted, None, emit);
+        }
+    }
+
+    /// Reports a flow and removes it. The caller has already removed it from its idle list.
+    fn remove(&mut self, at: u32, end: FlowEndReason, due: Option<Timestamp>, emit: Emit) {
+        self.index
+            .remove(&flow_key(&self.flows[at as usize].id.endpoints));
+        if self.last_flow == Some(at) {
+            self.last_flow = None;
+        }
+        self.free_slots.push(at);
+        self.report(at, end, due, emit);
+    }
+
+    /// Reports a flow and frees its memory; the slot can then be used for another flow.
+    fn report(&mut self, at: u32, end: FlowEndReason, due: Option<Timestamp>, emit: Emit) {
+        let flow = &mut self.flows[at as usize];
+        self.buffered_bytes -= flow.buffered_bytes();
+        apply::finish_streams(flow, self.settings.stream_policy(0), emit);
+        if !flow.detection.is_done() {
+            flow.detection.finish(flow.id.endpoints.proto());
+            emit_detected(flow, flow.last_active, emit);
+        }
+        let end = match (end, flow.timeout_class) {
+            // The flow had already ended, whatever causes this report.
+            (
+                FlowEndReason::Capture | FlowEndReason::Evicted | FlowEndReason::Reused,
+                TimeoutClass::Ended,
+            ) => FlowEndReason::Closed,
+            (end, _) => end,
+        };
+        let record = flow.record(end);
+        emit(flow.event(flow.last_active, due, FlowEventKind::Closed(&record)));
+        flow.release();
+    }
+}
+
+/// Emits the service of a flow, if its detection has just finished with one.
+#[inline]
+fn emit_detected(flow: &TrackedFlow, time: i64, emit: Emit) {
+    if flow.detection.is_done()
+        && let Some(service) = flow.detection.service()
+    {
+        emit(flow.event(time, None, FlowEventKind::Detected(service)));
     }
 }

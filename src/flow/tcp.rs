@@ -6,20 +6,17 @@
 
 mod analysis;
 mod states;
-mod usual;
-
-pub(super) use usual::{usual_opening, usual_segment};
 
 use std::cell::Cell;
 
 use super::assembler::{Delivery, InsertSummary, ReassemblyOptions};
 use super::history::HistoryEvent;
 use super::idle_lists::TimeoutClass;
-use super::key::Side;
 use super::record::FlowId;
 use super::sequence::{self, SeqOffset};
-use super::side::{EndpointState, TrackedSide};
+use super::side::Side;
 use super::tracked_flow::TrackedFlow;
+use super::tracked_side::{EndpointState, TrackedSide};
 use crate::packet::{Payload, Tcp, TcpFlags};
 
 /// Maximum distance from the expected sequence number for a SYN or RST of the same connection.
@@ -100,6 +97,9 @@ pub(super) fn apply_segment(
     time: i64,
     streams: &mut StreamOutput,
 ) {
+    if is_in_order(flow, side, tcp, payload.len) {
+        return apply_in_order(flow, side, tcp, payload, time, streams);
+    }
     mark_partial(flow, side, tcp.flags);
     let (own, other) = flow.own_and_other(side);
     let segment = locate_segment(own, other, tcp, payload.len);
@@ -115,10 +115,10 @@ pub(super) fn apply_segment(
         false => 0,
     };
     advance(flow, side, &segment);
-    let orig_end = flow.orig_end;
+    let id = flow.id;
     let side = states::update_states(flow, side, &segment, time);
-    if flow.orig_end != orig_end {
-        streams.id.update(|id| id.map(|_| flow.id()));
+    if flow.id != id {
+        streams.id.update(|id| id.map(|_| flow.id));
     }
     analysis::measure_handshake(flow, side, &segment, time, is_repeat);
     if segment.ack {
@@ -133,6 +133,94 @@ pub(super) fn apply_segment(
         let is_over = matches!(tracked.state, EndpointState::Closed | EndpointState::Reset);
         tracked.is_drained |= is_over && !tracked.has_undelivered();
     }
+}
+
+/// Returns true for what nearly all segments of an established connection are: the next data of a
+/// side, its FIN, or an acknowledgement, all of it in order and with nothing to count. Such a
+/// segment takes the short path [`apply_in_order`].
+fn is_in_order(flow: &TrackedFlow, side: Side, tcp: &Tcp, len: u32) -> bool {
+    const OPENS_OR_BREAKS: u16 = TcpFlags::SYN.0 | TcpFlags::RST.0;
+    if tcp.flags.0 & (OPENS_OR_BREAKS | TcpFlags::ACK.0) != TcpFlags::ACK.0 {
+        return false;
+    }
+    let fin = tcp.flags.contains(TcpFlags::FIN);
+    let (own, other) = (
+        &flow.sides[side as usize],
+        &flow.sides[side.other() as usize],
+    );
+    let is_open = |state| matches!(state, EndpointState::Established | EndpointState::Partial);
+    // After its FIN a side only acknowledges.
+    let may_send = is_open(own.state) || (own.state == EndpointState::Closed && len == 0 && !fin);
+    let may_receive = is_open(other.state) || other.state == EndpointState::Closed;
+    // The segment continues the stream, and nothing before it is missing or buffered. FINs occupy
+    // an octet and are not data.
+    let at = own.snd_nxt;
+    let data_at = data_offset(at - SeqOffset::from(own.fin_seen));
+    let is_next = sequence::seq_at(at, own.isn) == tcp.seq && own.assembler.is_next(data_at);
+    // The acknowledgement is new, or the segment is not a duplicate acknowledgement (RFC 5681
+    // section 2): it has data, or everything is acknowledged.
+    let ack = sequence::offset(tcp.ack, other.isn, other.acked);
+    let is_new_ack = ack > other.acked || (ack == other.acked && (len > 0 || ack == other.snd_nxt));
+    // Everything that is acknowledged was captured.
+    let acked_data = ack - SeqOffset::from(other.fin_seen && ack >= other.fin_end);
+    let was_captured = other.assembler.has_delivered(data_offset(acked_data));
+    // Neither a zero window nor a probe of one.
+    let has_window = tcp.window > 0 && (len != 1 || other.window > 0);
+    may_send && may_receive && is_next && is_new_ack && was_captured && has_window
+}
+
+/// Applies a segment that [`is_in_order`]: the steps of [`apply_segment`] that have an effect on
+/// such a segment.
+fn apply_in_order(
+    flow: &mut TrackedFlow,
+    side: Side,
+    tcp: &Tcp,
+    payload: Payload,
+    time: i64,
+    streams: &mut StreamOutput,
+) {
+    #[cfg(test)]
+    tests::IN_ORDER_SEGMENTS.set(tests::IN_ORDER_SEGMENTS.get() + 1);
+    let (own, other) = flow.own_and_other(side);
+    let (start, len) = (own.snd_nxt, SeqOffset::from(payload.len));
+    let fin = tcp.flags.contains(TcpFlags::FIN);
+    let segment = StreamSegment {
+        syn: false,
+        fin,
+        rst: false,
+        ack: true,
+        len,
+        start,
+        end: start + len + SeqOffset::from(fin),
+        expected: start,
+        window: tcp.window,
+        is_keep_alive: false,
+        is_window_probe: false,
+    };
+    let was_closed = own.is_drained && other.is_drained;
+    own.snd_nxt = segment.end;
+    own.window = segment.window;
+    other.acked = sequence::offset(tcp.ack, other.isn, other.acked);
+    if !was_closed {
+        flow.last_time = time;
+    }
+    record_history(flow, side, &segment);
+    analysis::measure_handshake(flow, side, &segment, time, false);
+    if len > 0 {
+        insert_payload(flow, side, start, payload, time, streams);
+    }
+    if fin {
+        record_syn_fin(&mut flow.sides[side as usize], &segment);
+        states::update_states(flow, side, &segment, time);
+        // All data before the FIN was captured.
+        flow.sides[side as usize].is_drained = true;
+    }
+}
+
+/// Returns the offset of a byte of data in its stream; an offset beyond all data if it is not a
+/// byte of data.
+fn data_offset(at: SeqOffset) -> u64 {
+    (at as u64).wrapping_sub(1)
 }
 
 /// Marks a flow as partial if it started before the capture.
@@ -398,3 +486,6 @@ fn insert_payload(
     }
     summary
 }
+
+#[cfg(test)]
+mod tests;

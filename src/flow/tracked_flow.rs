@@ -3,19 +3,21 @@
 use super::detection::ServiceDetection;
 use super::history::History;
 use super::idle_lists::TimeoutClass;
-use super::key::{FlowKey, KeyEnd, Side};
+use super::input::FlowPacket;
 use super::outcome::{OutcomeInput, SideSummary, conn_state, outcome};
 use super::record::{FlowEndReason, FlowId, FlowRecord, SideRecord};
 use super::response_times::ResponseTimer;
-use super::side::{EndpointState, TrackedSide};
-use crate::packet::{Brief, TCP, TimeDelta, Timestamp};
+use super::side::Side;
+use super::tracked_side::{EndpointState, TrackedSide};
+use super::{FlowEvent, FlowEventKind};
+use crate::packet::{Endpoints, TCP, TimeDelta, Timestamp};
 use crate::process::Owners;
 
 /// A tracked flow.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct TrackedFlow {
-    pub(super) key: FlowKey,
-    pub(super) number: u64,
+    /// The flow's identity; its number is 0 if the slot is unused.
+    pub(super) id: FlowId,
     /// Frame number of the first packet.
     pub(super) first_frame: u64,
     /// Timestamp of the first packet, in nanoseconds.
@@ -31,8 +33,6 @@ pub(super) struct TrackedFlow {
     pub(super) handshake: HandshakeTiming,
     pub(super) response_timer: ResponseTimer,
     pub(super) detection: ServiceDetection,
-    /// End of the key that is the originator.
-    pub(super) orig_end: KeyEnd,
     pub(super) timeout_class: TimeoutClass,
     /// True if the start of the flow was not captured.
     pub(super) is_partial: bool,
@@ -56,25 +56,36 @@ pub(super) enum HandshakeTiming {
 }
 
 impl TrackedFlow {
-    /// Starts a flow in an unused or [released](Self::release) slot.
+    /// Returns a flow whose originator is the source of these endpoints.
     #[inline]
-    pub(super) fn start(&mut self, key: FlowKey, orig: KeyEnd, number: u64, time: i64) {
-        *self = TrackedFlow {
-            key,
-            orig_end: orig,
-            number,
+    pub(super) fn new(
+        endpoints: Endpoints,
+        number: u64,
+        first_frame: u64,
+        time: i64,
+    ) -> TrackedFlow {
+        TrackedFlow {
+            id: FlowId { number, endpoints },
+            first_frame,
             first_time: time,
             last_time: time,
             last_active: time,
             end_time: time,
-            ..TrackedFlow::default()
-        };
+            sides: Default::default(),
+            history: History::default(),
+            handshake: HandshakeTiming::Unknown,
+            response_timer: ResponseTimer::default(),
+            detection: ServiceDetection::default(),
+            timeout_class: TimeoutClass::default(),
+            is_partial: false,
+            is_port_unreachable: false,
+        }
     }
 
-    /// Returns the side that sends from this end of the key.
+    /// Returns the side that sent a packet with these endpoints.
     #[inline]
-    pub(super) fn side(&self, end: KeyEnd) -> Side {
-        if end == self.orig_end {
+    pub(super) fn side(&self, packet: &Endpoints) -> Side {
+        if *packet == self.id.endpoints {
             Side::Orig
         } else {
             Side::Resp
@@ -89,31 +100,46 @@ impl TrackedFlow {
 
     /// Swaps originator and responder.
     pub(super) fn flip(&mut self) {
-        self.orig_end = self.orig_end.other();
+        self.id.endpoints = self.id.endpoints.reversed();
         self.sides.swap(0, 1);
         self.history.add_flip();
         self.response_timer.flip();
-        self.detection.finish(self.key.proto());
+        self.detection.finish(self.id.endpoints.proto());
     }
 
-    /// Returns the flow's identity.
+    /// Returns an event of this flow.
     #[inline]
-    pub(super) fn id(&self) -> FlowId {
-        FlowId {
-            number: self.number,
-            key: self.key,
-            orig_end: self.orig_end,
+    pub(super) fn event<'a>(
+        &'a self,
+        time: i64,
+        due: Option<Timestamp>,
+        kind: FlowEventKind<'a>,
+    ) -> FlowEvent<'a> {
+        FlowEvent {
+            id: &self.id,
+            time: Timestamp(time),
+            due,
+            kind,
+        }
+    }
+
+    /// Returns the owners of both ends.
+    pub(super) fn owners(&self) -> Owners {
+        let [orig, resp] = &self.sides;
+        Owners {
+            orig: orig.owner().cloned(),
+            resp: resp.owner().cloned(),
         }
     }
 
     /// Counts a packet that a side sent.
     #[inline]
-    pub(super) fn count_packet(&mut self, side: Side, brief: &Brief) {
+    pub(super) fn count_packet(&mut self, side: Side, packet: &FlowPacket) {
         let traffic = &mut self.sides[side as usize].traffic;
         traffic.pkts += 1;
-        traffic.wire_bytes += u64::from(brief.wire_len);
-        traffic.ip_bytes += u64::from(brief.ip_len);
-        traffic.payload_bytes += u64::from(brief.payload.len);
+        traffic.wire_bytes += u64::from(packet.wire_len);
+        traffic.ip_bytes += u64::from(packet.ip_len);
+        traffic.payload_bytes += u64::from(packet.payload.len);
     }
 
     /// Returns the number of bytes that the flow buffers, not counting the size of this struct.
@@ -129,7 +155,7 @@ impl TrackedFlow {
     #[inline]
     pub(super) fn current_timeout_class(&self) -> TimeoutClass {
         use EndpointState::{Closed, Inactive, Partial, Reset};
-        if self.key.proto() != TCP {
+        if self.id.endpoints.proto() != TCP {
             return TimeoutClass::Datagram;
         }
         match (self.sides[0].state, self.sides[1].state) {
@@ -144,18 +170,17 @@ impl TrackedFlow {
 
     /// Frees the memory of a flow that was reported, and makes the slot unused.
     pub(super) fn release(&mut self) {
-        // No packet has the default key, so a cached number of this slot matches no packet.
-        self.key = FlowKey::default();
-        self.number = 0;
+        self.id.number = 0;
         self.sides.iter_mut().for_each(TrackedSide::release);
+        self.history = History::default();
         self.detection = ServiceDetection::default();
         self.response_timer = ResponseTimer::default();
     }
 
-    /// Returns the final record of the flow. Data is moved out of the flow.
-    pub(super) fn take_record(&mut self, end: FlowEndReason) -> FlowRecord {
+    /// Returns the record of the flow as it is now.
+    pub(super) fn record(&self, end: FlowEndReason) -> FlowRecord {
         let [orig, resp] = &self.sides;
-        let proto = self.key.proto();
+        let proto = self.id.endpoints.proto();
         let sides = [
             SideRecord::new(orig, resp, proto),
             SideRecord::new(resp, orig, proto),
@@ -181,24 +206,21 @@ impl TrackedFlow {
         let state = conn_state(&input);
         let outcome = outcome(&input, state);
         FlowRecord {
-            id: self.id(),
+            id: self.id,
             first_time: Timestamp(self.first_time),
             first_frame: self.first_frame,
             duration: span(self.last_time),
-            service: self.detection.take_service(proto),
+            service: self.detection.service().cloned(),
             sides,
             conn_state: state,
             outcome,
-            history: std::mem::take(&mut self.history),
+            history: self.history.clone(),
             handshake_rtt: match self.handshake {
                 HandshakeTiming::Measured(duration) => Some(TimeDelta(duration)),
                 _ => None,
             },
             response_times: self.response_timer.summary(),
-            owners: Owners {
-                orig: orig.owner(),
-                resp: resp.owner(),
-            },
+            owners: self.owners(),
             end_reason: end,
         }
     }

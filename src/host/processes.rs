@@ -1,16 +1,25 @@
 //! Processes, from /proc (proc(5)).
 
+pub mod capabilities;
+pub mod fork_events;
 mod inspection;
+pub mod priority;
+pub mod users;
 
 pub use inspection::{Executable, ProcessInspection, boot_time};
 
+use std::ffi::CStr;
 use std::io;
 
-use crate::process::{Process, ProcessDetails, ProcessIdentity};
+use crate::process::{Process, ProcessDetails, ProcessIdentity, name_from_bytes, unescape};
 
 /// The environment variable in which `lcap run` passes its PID to the command that it runs.
 pub const RUN_ENV_VAR: &str = "LCAP_RUN";
 
+/// The inode of the initial PID namespace (linux/proc_ns.h).
+pub(super) const INITIAL_PID_NAMESPACE_INODE: u64 = 0xefff_fffc;
+/// The inode of the initial user namespace.
+const INITIAL_USER_NAMESPACE_INODE: u64 = 0xefff_fffd;
 /// Length of the short form of a container ID, in digits.
 const SHORT_CONTAINER_ID_LEN: usize = 12;
 /// The kernel truncates names to this number of bytes.
@@ -41,11 +50,6 @@ impl ProcHandle {
         let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
         let directory = open(format!("/proc/{pid}"), flags, Mode::empty())?;
         Ok(ProcHandle { pid, directory })
-    }
-
-    /// Returns the PID.
-    pub fn pid(&self) -> u32 {
-        self.pid
     }
 
     /// Returns the effective user ID, which is the owner of the directory (proc(5)). The directory
@@ -89,20 +93,17 @@ impl ProcHandle {
 
     fn read_details(&self, identity: &ProcessIdentity) -> ProcessDetails {
         let command_line = self.read_file("cmdline").unwrap_or_default();
-        let mut command_line: Vec<String> = command_line
-            .split(|&byte| byte == 0)
-            .map(|argument| String::from_utf8_lossy(argument).into_owned())
-            .collect();
+        let mut arguments: Vec<&[u8]> = command_line.split(|&byte| byte == 0).collect();
         // A zero byte also follows the last argument.
-        command_line.pop_if(|last| last.is_empty());
-        let exe = rustix::fs::readlinkat(&self.directory, "exe", Vec::new())
-            .ok()
-            .map(|path| path.to_string_lossy().into_owned());
+        arguments.pop_if(|last| last.is_empty());
+        let exe = rustix::fs::readlinkat(&self.directory, "exe", Vec::new()).ok();
+        let exe = exe.as_deref().map(CStr::to_bytes);
+        let to_text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         let container = self.container_id().ok().flatten();
         ProcessDetails {
-            name: full_name(&identity.comm, exe.as_deref(), &command_line),
-            exe,
-            command_line,
+            name: full_name(&identity.comm, exe, arguments.first().copied()),
+            exe: exe.map(to_text),
+            command_line: arguments.into_iter().map(to_text).collect(),
             container: container.map(|id| id[..SHORT_CONTAINER_ID_LEN].to_owned()),
             run_id: self.run_id(identity.parent),
         }
@@ -126,6 +127,11 @@ impl ProcHandle {
     /// The process has exited.
     pub fn container_id(&self) -> io::Result<Option<String>> {
         Ok(parse_container_id(&self.read_file("cgroup")?))
+    }
+
+    fn read_link(&self, name: &str) -> Option<String> {
+        let target = rustix::fs::readlinkat(&self.directory, name, Vec::new()).ok()?;
+        Some(target.to_string_lossy().into_owned())
     }
 
     fn read_file(&self, name: &str) -> io::Result<Vec<u8>> {
@@ -160,6 +166,11 @@ pub fn is_process(pid: u32) -> bool {
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_some_and(|pid| pidfd_open(pid, PidfdFlags::empty()).is_ok())
+}
+
+/// Returns the inode of this thread's namespace of a kind: `pid`, `net`, … (namespaces(7)).
+pub(super) fn namespace_inode(kind: &str) -> io::Result<u64> {
+    Ok(rustix::fs::stat(format!("/proc/thread-self/ns/{kind}"))?.st_ino)
 }
 
 /// An open file that contains the ID that the kernel allocated most recently for a process or a
@@ -209,9 +220,19 @@ fn parse_stat(stat: &[u8], uid: u32) -> Option<ProcessIdentity> {
         pid: str::from_utf8(&stat[..open]).ok()?.trim().parse().ok()?,
         start_time,
         parent,
-        comm: String::from_utf8_lossy(name).into_owned(),
+        comm: name_from_bytes(name),
         uid,
     })
+}
+
+/// Splits a list of strings: a zero byte follows each string.
+fn split_strings(bytes: &[u8]) -> Vec<String> {
+    let strings = bytes.split(|&byte| byte == 0);
+    let mut strings: Vec<String> = strings
+        .map(|string| String::from_utf8_lossy(string).into_owned())
+        .collect();
+    strings.pop_if(|last| last.is_empty());
+    strings
 }
 
 /// Finds the value of `LCAP_RUN=4121` in an environment.
@@ -225,17 +246,17 @@ fn parse_run_id(environ: &[u8]) -> Option<u32> {
 }
 
 /// Completes a truncated name from the path of the executable or from argument 0.
-fn full_name(comm: &str, exe: Option<&str>, command_line: &[String]) -> String {
-    if comm.len() < MAX_COMM_LEN {
+fn full_name(comm: &str, exe: Option<&[u8]>, argument_0: Option<&[u8]>) -> String {
+    let name = unescape(comm);
+    if name.len() < MAX_COMM_LEN {
         return comm.to_owned();
     }
-    let candidates = exe
-        .into_iter()
-        .chain(command_line.first().map(String::as_str));
-    let mut files =
-        candidates.filter_map(|path| path.trim_end_matches(" (deleted)").rsplit('/').next());
-    let full = files.find(|file| file.starts_with(comm));
-    full.unwrap_or(comm).to_owned()
+    let mut files = exe.into_iter().chain(argument_0).filter_map(|path| {
+        let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
+        path.rsplit(|&byte| byte == b'/').next()
+    });
+    let full = files.find(|file| file.starts_with(&name));
+    full.map_or_else(|| comm.to_owned(), name_from_bytes)
 }
 
 /// Finds the container ID, which Docker, Podman, containerd and CRI-O include in the path of the

@@ -1,24 +1,31 @@
-//! The main loop, for live captures and files: frames in, filtering, flow tracking, bytes out.
+//! The main loop, for live captures and files: frames in, attribution, filtering, flow tracking,
+//! bytes out.
 
 mod capture;
+mod flow_owners;
+mod live;
 mod output;
-mod parsing;
-mod shared;
+mod streams;
 mod totals;
 
-pub use capture::{Capture, open};
+pub use capture::{Capture, LIVE_LINGER_NS, live, open};
+pub use live::{AttributionMode, LiveCapture, StartedCapture};
 pub use output::{FlushPolicy, Output};
+pub use streams::FlowStreams;
 pub use totals::{Counts, Totals};
 
-use std::num::NonZero;
 use std::ops::ControlFlow;
 
+use crate::attribution::Attribution;
+use crate::decode::decode;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowSettings, FlowTable};
-use crate::packet::Timestamp;
+use crate::packet::{Frame, Packet, Timestamp};
+use crate::process::ProcessFilter;
+use crate::sink::{Event, Tick};
 use crate::source::{Source, SourceEvent, SourceHandler};
-use parsing::{FrameHandler, ParseLevel, ParsedFrame};
+use flow_owners::FlowOwners;
 
 /// Stop conditions of a run, in addition to the end of the source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,28 +37,23 @@ pub struct Limits {
     pub bytes: Option<u64>,
 }
 
-/// Options of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Settings of a run.
+#[derive(Debug, Default)]
 pub struct RunOptions {
     /// Stop conditions.
     pub limits: Limits,
     /// Settings for flow tracking; `None` disables it.
     pub flows: Option<FlowSettings>,
-    /// Maximum number of threads; the output does not depend on it.
-    pub threads: NonZero<usize>,
+    /// Owners of packets and flows.
+    pub attribution: Attribution,
+    /// Packets of other processes are skipped, and not counted; empty for all processes.
+    pub process_filter: ProcessFilter,
+    /// Interval of [ticks](Event::Tick) in nanoseconds, by the packets' timestamps; `None` emits
+    /// ticks only when no packet is waiting.
+    pub tick_interval: Option<i64>,
 }
 
-impl Default for RunOptions {
-    fn default() -> RunOptions {
-        RunOptions {
-            limits: Limits::default(),
-            flows: None,
-            threads: NonZero::<usize>::MIN,
-        }
-    }
-}
-
-/// Passes every frame of a source through the filter to the output and, if requested, to the flow
+/// Passes every frame of a source through the filters to the output and, if requested, to the flow
 /// table, until the source ends, a limit is reached or the output accepts no more packets. Then the
 /// remaining flows are closed.
 ///
@@ -62,39 +64,45 @@ pub fn run<S: Source>(
     source: &mut S,
     filter: &mut Filter,
     output: &mut Output,
-    options: &RunOptions,
+    options: RunOptions,
     totals: &Totals,
 ) -> Result<()> {
-    if let Some(result) = shared::run(source, filter, output, options, totals) {
-        return result;
-    }
-    let mut frame_loop = FrameLoop {
-        parse_level: ParseLevel::required(filter, output, options.flows.is_some()),
+    let mut main_loop = MainLoop {
         filter,
         output,
         limits: options.limits,
         totals,
+        flow_owners: FlowOwners::new(&options.attribution),
+        attribution: options.attribution,
+        process_filter: options.process_filter,
         flows: options.flows.map(FlowTable::new),
+        tick_interval: options.tick_interval,
+        next_tick: i64::MIN,
         error: None,
     };
-    let result = frame_loop.run(source);
-    result.and(frame_loop.finish_flows())
+    let result = main_loop.run(source);
+    result.and(main_loop.finish_flows())
 }
 
 /// The state of the main loop, which handles the events of a source.
-struct FrameLoop<'r, 's> {
+struct MainLoop<'r, 's> {
     filter: &'r mut Filter,
     output: &'r mut Output<'s>,
     limits: Limits,
     totals: &'r Totals,
+    attribution: Attribution,
+    flow_owners: Option<FlowOwners>,
+    process_filter: ProcessFilter,
     flows: Option<FlowTable>,
-    parse_level: ParseLevel,
+    tick_interval: Option<i64>,
+    /// Time of the next tick, in nanoseconds.
+    next_tick: i64,
     /// Error of the output. It is a field and not a return value, so that no `Result` is moved per
     /// frame.
     error: Option<Error>,
 }
 
-impl FrameLoop<'_, '_> {
+impl MainLoop<'_, '_> {
     fn run(&mut self, source: &mut impl Source) -> Result<()> {
         if !self.should_continue() {
             return Ok(());
@@ -103,20 +111,84 @@ impl FrameLoop<'_, '_> {
         self.error.take().map_or(result, Err)
     }
 
-    #[inline(always)]
+    #[inline]
     fn should_continue(&self) -> bool {
         self.error.is_none() && !self.limits.is_reached(self.totals) && self.output.is_accepting()
     }
 
-    #[cold]
-    fn idle(&mut self, now: Timestamp) {
+    /// Passes a frame to the output and the flow table. Returns false if the frame would exceed a
+    /// limit.
+    #[inline]
+    fn handle_frame(&mut self, frame: &Frame) -> bool {
+        let packet = decode(frame);
+        let packet = Packet {
+            owners: self.attribution.owners(&packet),
+            ..packet
+        };
+        if !self.process_filter.is_empty() {
+            match packet.owners {
+                Some(owners) if self.process_filter.matches(owners) => {}
+                Some(_) => return true,
+                None => {
+                    self.totals.count_unattributed();
+                    return true;
+                }
+            }
+        }
+        self.totals.count_frame(&packet);
+        if !self.filter.matches(&packet) {
+            return true;
+        }
+        if self.limits.is_exceeded_by(frame.bytes.len(), self.totals) {
+            return false;
+        }
+        self.totals.count_packet(frame);
+        if let Err(error) = self.output.packet(&packet) {
+            self.error = Some(error);
+        }
         if let Some(flows) = &mut self.flows {
-            let mut emitter = FlowEmitter(self.output, &mut self.error);
-            flows.expire(now, &mut |event| emitter.emit(&event));
+            let mut emitter = FlowEmitter {
+                owners: self.flow_owners.as_mut(),
+                output: self.output,
+                error: &mut self.error,
+            };
+            flows.push(&packet, &mut |event| emitter.emit(&event));
             self.totals.update_flows(flows);
         }
+        true
+    }
+
+    /// Emits the timeouts that are due, then a tick.
+    #[cold]
+    fn tick(&mut self, time: Timestamp, is_idle: bool) {
+        if let Some(flows) = &mut self.flows {
+            let mut emitter = FlowEmitter {
+                owners: self.flow_owners.as_mut(),
+                output: self.output,
+                error: &mut self.error,
+            };
+            flows.expire(time, &mut |event| emitter.emit(&event));
+            self.totals.update_flows(flows);
+        }
+        let flows = self.flows.as_ref();
+        let tick = Tick {
+            time,
+            is_idle,
+            flows,
+        };
         if self.error.is_none() {
-            self.error = self.output.idle().err();
+            self.error = self.output.handle(Event::Tick(tick)).err();
+        }
+    }
+
+    /// Emits a tick if the interval has passed since the last one.
+    #[inline]
+    fn tick_if_due(&mut self, time: Timestamp) {
+        if let Some(interval) = self.tick_interval
+            && time.0 >= self.next_tick
+        {
+            self.next_tick = time.0.saturating_add(interval);
+            self.tick(time, false);
         }
     }
 
@@ -126,7 +198,11 @@ impl FrameLoop<'_, '_> {
             return Ok(());
         };
         if self.output.is_accepting() {
-            let mut emitter = FlowEmitter(self.output, &mut self.error);
+            let mut emitter = FlowEmitter {
+                owners: self.flow_owners.as_mut(),
+                output: self.output,
+                error: &mut self.error,
+            };
             flows.finish(&mut |event| emitter.emit(&event));
         }
         self.totals.store_flows(flows.counts());
@@ -134,44 +210,16 @@ impl FrameLoop<'_, '_> {
     }
 }
 
-impl FrameHandler for FrameLoop<'_, '_> {
-    /// False if the frame would exceed a limit, or its packet could not be output.
-    type Value = bool;
-
-    /// Passes a frame through the filter to the output and the flow table.
-    #[inline(always)]
-    fn handle<'a>(&mut self, parsed: &impl ParsedFrame<'a>) -> bool {
-        parsed.count(self.totals);
-        if !parsed.is_accepted_by(self.filter) {
-            return true;
-        }
-        let frame = parsed.frame();
-        if self.limits.is_exceeded_by(frame.bytes.len(), self.totals) {
-            return false;
-        }
-        self.totals.count_packet(frame);
-        if self.output.should_handle_packet()
-            && let Err(error) = parsed.with_packet(|packet| self.output.packet(packet))
-        {
-            self.error = Some(error);
-            return false;
-        }
-        if let Some(flows) = &mut self.flows {
-            let mut emitter = FlowEmitter(self.output, &mut self.error);
-            parsed.push_to(flows, &mut |event| emitter.emit(&event));
-            self.totals.update_flows(flows);
-        }
-        true
-    }
-}
-
-impl SourceHandler for FrameLoop<'_, '_> {
-    #[inline(always)]
+impl SourceHandler for MainLoop<'_, '_> {
+    #[inline]
     fn handle(&mut self, event: &SourceEvent<'_>) -> ControlFlow<()> {
         let is_within_limits = match event {
-            SourceEvent::Frame(frame) => self.parse_level.parse(frame, self),
+            SourceEvent::Frame(frame) => {
+                self.tick_if_due(frame.time);
+                self.handle_frame(frame)
+            }
             SourceEvent::Idle(now) => {
-                self.idle(*now);
+                self.tick(*now, true);
                 true
             }
             SourceEvent::End => true,
@@ -184,14 +232,23 @@ impl SourceHandler for FrameLoop<'_, '_> {
 }
 
 /// Passes flow events to an output until it fails, and keeps its error.
-struct FlowEmitter<'t, 's>(&'t mut Output<'s>, &'t mut Option<Error>);
+struct FlowEmitter<'t, 's> {
+    owners: Option<&'t mut FlowOwners>,
+    output: &'t mut Output<'s>,
+    error: &'t mut Option<Error>,
+}
 
 impl FlowEmitter<'_, '_> {
     fn emit(&mut self, event: &FlowEvent) {
-        let FlowEmitter(output, error) = self;
-        if error.is_none() {
-            **error = output.flow(event).err();
+        if self.error.is_some() {
+            return;
         }
+        let output = &mut *self.output;
+        let result = match &mut self.owners {
+            Some(owners) => owners.complete(event, |event| output.handle(Event::Flow(event))),
+            None => output.handle(Event::Flow(event)),
+        };
+        *self.error = result.err();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::flow::{FlowCounts, FlowTable};
-use crate::packet::{Body, DecodeProblem, Frame, Packet};
+use crate::packet::{DecodeProblem, Frame, Packet};
 
 /// The counters of one run. Only the main loop writes them, so a plain load and store is enough;
 /// other threads may read them at any time.
@@ -14,6 +14,7 @@ pub struct Totals {
     bytes: AtomicU64,
     unknown_link: AtomicU64,
     malformed: AtomicU64,
+    unattributed: AtomicU64,
     opened_flows: AtomicU64,
     open_flows: AtomicU64,
     evicted: AtomicU64,
@@ -34,27 +35,11 @@ pub struct Counts {
     pub unknown_link: u64,
     /// Frames with a truncated or invalid header.
     pub malformed: u64,
+    /// Packets that the process filter skipped because their owners are unknown; they are not
+    /// counted as frames.
+    pub unattributed: u64,
     /// Flow counters; `evicted`, `incomplete` and `unreadable` are set only at the end.
     pub flows: FlowCounts,
-}
-
-impl std::iter::Sum for Counts {
-    fn sum<I: Iterator<Item = Counts>>(parts: I) -> Counts {
-        parts.fold(Counts::default(), |total, part| Counts {
-            frames: total.frames + part.frames,
-            packets: total.packets + part.packets,
-            bytes: total.bytes + part.bytes,
-            unknown_link: total.unknown_link + part.unknown_link,
-            malformed: total.malformed + part.malformed,
-            flows: FlowCounts {
-                opened: total.flows.opened + part.flows.opened,
-                open: total.flows.open + part.flows.open,
-                evicted: total.flows.evicted + part.flows.evicted,
-                incomplete: total.flows.incomplete + part.flows.incomplete,
-                unreadable: total.flows.unreadable + part.flows.unreadable,
-            },
-        })
-    }
 }
 
 impl Totals {
@@ -66,6 +51,7 @@ impl Totals {
             bytes: self.bytes.load(Relaxed),
             unknown_link: self.unknown_link.load(Relaxed),
             malformed: self.malformed.load(Relaxed),
+            unattributed: self.unattributed.load(Relaxed),
             flows: FlowCounts {
                 opened: self.opened_flows.load(Relaxed),
                 open: self.open_flows.load(Relaxed),
@@ -79,19 +65,18 @@ impl Totals {
     #[inline]
     pub(super) fn count_frame(&self, packet: &Packet) {
         add(&self.frames, 1);
-        match packet.body {
-            Body::Opaque(DecodeProblem::UnsupportedLinkType(_)) => add(&self.unknown_link, 1),
+        match packet.problem() {
             // ARP and similar frames are valid, only not IP.
-            Body::Opaque(DecodeProblem::NotIp(_) | DecodeProblem::NotDecoded) => {}
-            Body::Opaque(_) | Body::Broken { .. } => add(&self.malformed, 1),
-            _ => {}
+            None | Some(DecodeProblem::NotIp(_)) => {}
+            Some(DecodeProblem::UnsupportedLinkType(_)) => add(&self.unknown_link, 1),
+            Some(_) => add(&self.malformed, 1),
         }
     }
 
-    /// Counts a frame that is valid and of a supported link type.
+    /// Counts a packet that the process filter skipped because its owners are unknown.
     #[inline]
-    pub(super) fn count_valid_frame(&self) {
-        add(&self.frames, 1);
+    pub(super) fn count_unattributed(&self) {
+        add(&self.unattributed, 1);
     }
 
     #[inline]
@@ -114,16 +99,6 @@ impl Totals {
         self.evicted.store(counts.evicted, Relaxed);
         self.incomplete.store(counts.incomplete, Relaxed);
         self.unreadable.store(counts.unreadable, Relaxed);
-    }
-
-    /// Stores counters that were collected elsewhere.
-    pub(super) fn store(&self, counts: &Counts) {
-        self.frames.store(counts.frames, Relaxed);
-        self.packets.store(counts.packets, Relaxed);
-        self.bytes.store(counts.bytes, Relaxed);
-        self.unknown_link.store(counts.unknown_link, Relaxed);
-        self.malformed.store(counts.malformed, Relaxed);
-        self.store_flows(counts.flows);
     }
 
     pub(super) fn packets(&self) -> u64 {

@@ -1,230 +1,262 @@
-//! Codec for owners in the comments of pcapng packets (draft-ietf-opsawg-pcapng section 3.5.1,
-//! `opt_comment`).
+//! Codec for owners as text, in the comments of pcapng packets.
 //!
-//! Every packet has a summary of sender and receiver: `lcap: curl[4121] → node[4100]`. The first
-//! packet of a connection, and the first one after its owners changed, also has a line of details
-//! for each end: the file then contains everything that was available live.
+//! Every comment has a summary of sender and receiver: `lcap: curl[4121] → node[4100]`. The comment
+//! of a connection's first packet, and of the first one after its owners changed, also has a line
+//! of details for each end: the file then contains everything that was available live.
 //!
 //! ```text
-//! src how=socket uid=1000 at=1790000000123456789 pid=4121 start=98765 ppid=4000 euid=1000
+//! src how=opened uid=1000 at=1790000000123456789 pid=4121 start=98765 ppid=4000 euid=1000
 //!     name=curl exe=/usr/bin/curl arg=curl arg=-s
 //! ```
 //!
 //! This is a single line, wrapped here. The fields from a `pid` to the next `pid` describe one
-//! process. Spaces, `%` and control characters in values are escaped: `%20` is a space.
+//! process. Where the comment would be too long, processes are left out, and the field `more` is
+//! their number. `%20` is a space: no name and no value contains a character that has a meaning in
+//! a comment.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::{Match, Owner, Owners, Process, ProcessDetails, ProcessIdentity};
-use crate::packet::{FrameOptions, Timestamp};
+use super::escape::{name_from_bytes, unescape, write_name, write_value};
+use super::{Evidence, Owner, Owners, Process, ProcessDetails, ProcessIdentity, UNKNOWN_UID};
+use crate::time::Timestamp;
 
 /// The prefix of lcap's comments.
 pub const COMMENT_PREFIX: &str = "lcap: ";
-// Option codes: end of options, comment, packet flags, process and thread that sent the packet.
-const OPT_ENDOFOPT: u16 = 0;
-const OPT_COMMENT: u16 = 1;
-const EPB_FLAGS: u16 = 2;
-const EPB_PROCESS_THREAD_ID: u16 = 8;
-/// Length of the flags option, which is the first option, in bytes.
-const FLAGS_OPTION_LEN: usize = 8;
-/// Values are truncated to this number of bytes.
-const MAX_VALUE_LEN: usize = 512;
+/// Maximum length of a comment in bytes: the length of a pcapng option, padded to a multiple of
+/// four bytes, is a 16-bit number.
+pub const MAX_COMMENT_LEN: usize = 65_532;
 /// Maximum number of command-line arguments of a process.
 const MAX_ARGS: usize = 16;
+/// Separates sender and receiver in a summary.
+const SEPARATOR: &str = " → ";
 
 /// The level of detail in a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CommentDetail {
+pub enum CommentDetail {
     /// Only the summary of sender and receiver.
     Names,
     /// The summary, and all details of both owners.
     Full,
 }
 
-/// Packet options that are encoded once for all packets of a connection: flags, and the owners.
-#[derive(Debug, Default)]
-pub(crate) struct EncodedOptions(Vec<u8>);
-
-impl EncodedOptions {
-    /// Returns the options of a packet with these flags, without the flags option if they are 0.
-    pub(crate) fn with_flags(&mut self, flags: u32) -> &[u8] {
-        let (value_start, end) = (FLAGS_OPTION_LEN - size_of::<u32>(), FLAGS_OPTION_LEN);
-        if let Some(value) = self.0.get_mut(value_start..end) {
-            value.copy_from_slice(&flags.to_ne_bytes());
-        }
-        let start = if flags == 0 { end } else { 0 };
-        self.0.get(start..).unwrap_or_default()
-    }
-
-    /// Returns options that contain only the flags.
-    pub(crate) fn flags_only() -> EncodedOptions {
-        let mut options = EncodedOptions::default();
-        push_option(EPB_FLAGS, &0_u32.to_ne_bytes(), &mut options.0);
-        options
-    }
+/// The owners that a comment records: `orig` is the owner of the sender, `resp` of the receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedComment {
+    /// The owners. From a summary alone, a process has a name and a PID, the user ID
+    /// [`UNKNOWN_UID`], and 0 as start time and parent.
+    pub owners: Owners,
+    /// `Full` if the owners come from details, `Names` if they come from the summary.
+    pub detail: CommentDetail,
 }
 
-/// Encodes the options of a packet with this sender (`orig`) and receiver (`resp`), in the byte
-/// order of this machine.
-pub(crate) fn encode(owners: &Owners, detail: CommentDetail) -> EncodedOptions {
-    let mut text = format!("{COMMENT_PREFIX}{owners}");
-    if detail == CommentDetail::Full {
-        for (name, owner) in [("src", &owners.orig), ("dst", &owners.resp)] {
-            if let Some(owner) = owner {
-                text.push('\n');
-                text.push_str(name);
-                push_owner(owner, &mut text);
-            }
+/// Encodes a sender (`orig`) and a receiver (`resp`), in at most [`MAX_COMMENT_LEN`] bytes. A
+/// longer comment is shortened by its arguments first, then by further processes.
+pub fn encode(owners: &Owners, detail: CommentDetail) -> String {
+    let ends = [&owners.orig, &owners.resp].into_iter().flatten();
+    let mut max_processes = ends.map(|owner| owner.processes.len()).max().unwrap_or(0);
+    let mut max_arguments = MAX_ARGS;
+    loop {
+        let comment = encode_part(owners, detail, max_processes, max_arguments);
+        if comment.len() <= MAX_COMMENT_LEN || max_arguments == 0 && max_processes <= 1 {
+            return comment;
+        }
+        if max_arguments > 0 {
+            max_arguments = 0;
+        } else {
+            max_processes -= max_processes.div_ceil(8);
         }
     }
-    let mut options = EncodedOptions::flags_only();
-    push_option(OPT_COMMENT, text.as_bytes(), &mut options.0);
-    if let Some(owner) = &owners.orig
-        && owner.matched == Match::Socket
-        && let [process] = &*owner.processes
-    {
-        // The thread is unknown: 0.
-        let sender = [process.pid, 0].map(u32::to_ne_bytes);
-        push_option(EPB_PROCESS_THREAD_ID, sender.as_flattened(), &mut options.0);
+}
+
+fn encode_part(
+    owners: &Owners,
+    detail: CommentDetail,
+    max_processes: usize,
+    max_arguments: usize,
+) -> String {
+    let mut text = String::from(COMMENT_PREFIX);
+    // Writing to a String cannot fail.
+    let _ = owners.write_summary(max_processes, &mut text);
+    for (end, owner) in [("src", &owners.orig), ("dst", &owners.resp)] {
+        let Some(owner) = owner else {
+            continue;
+        };
+        let left_out = owner.processes.len().saturating_sub(max_processes);
+        if detail == CommentDetail::Names && left_out == 0 {
+            continue;
+        }
+        text.push('\n');
+        text.push_str(end);
+        if detail == CommentDetail::Full {
+            push_owner(owner, max_processes, max_arguments, &mut text);
+        }
+        if left_out > 0 {
+            push_number("more", left_out, &mut text);
+        }
     }
-    push_option(OPT_ENDOFOPT, &[], &mut options.0);
-    options
+    text
 }
 
-fn push_option(code: u16, value: &[u8], out: &mut Vec<u8>) {
-    // The length is a 16-bit number. Comments of lcap are usually far shorter.
-    let len = value.len().min(usize::from(u16::MAX) - 3);
-    out.extend(code.to_ne_bytes());
-    out.extend((len as u16).to_ne_bytes());
-    out.extend_from_slice(&value[..len]);
-    out.extend(std::iter::repeat_n(0, len.wrapping_neg() & 3));
-}
-
-fn push_owner(owner: &Owner, out: &mut String) {
-    push_field("how", &owner.matched.name(), out);
+fn push_owner(owner: &Owner, max_processes: usize, max_arguments: usize, out: &mut String) {
+    push_text("how", owner.evidence.word(), out);
     if let Some(uid) = owner.uid {
-        push_field("uid", &uid, out);
+        push_number("uid", uid, out);
     }
-    push_field("at", &owner.lookup_time.0, out);
-    for process in &owner.processes {
-        push_field("pid", &process.pid, out);
-        push_field("start", &process.start_time, out);
-        push_field("ppid", &process.parent, out);
-        push_field("euid", &process.uid, out);
+    push_number("at", owner.lookup_time.0, out);
+    for process in owner.processes.iter().take(max_processes) {
+        push_number("pid", process.pid, out);
+        push_number("start", process.start_time, out);
+        push_number("ppid", process.parent, out);
+        push_number("euid", process.uid, out);
         let details = process.details();
-        push_field("name", &details.name, out);
+        push_field("name", &unescape(&details.name), out);
         if let Some(exe) = &details.exe {
-            push_field("exe", exe, out);
+            push_text("exe", exe, out);
         }
         if let Some(container) = &details.container {
-            push_field("container", container, out);
+            push_text("container", container, out);
         }
         if let Some(run) = details.run_id {
-            push_field("run", &run, out);
+            push_number("run", run, out);
         }
-        for argument in details.command_line.iter().take(MAX_ARGS) {
-            push_field("arg", argument, out);
+        for argument in details.command_line.iter().take(max_arguments) {
+            push_text("arg", argument, out);
         }
     }
 }
 
-fn push_field(name: &str, value: &dyn std::fmt::Display, out: &mut String) {
-    // Writing to a String cannot fail.
+fn push_number(name: &str, number: impl std::fmt::Display, out: &mut String) {
+    let _ = write!(out, " {name}={number}");
+}
+
+fn push_text(name: &str, value: &str, out: &mut String) {
+    push_field(name, value.as_bytes(), out);
+}
+
+fn push_field(name: &str, value: &[u8], out: &mut String) {
     let _ = write!(out, " {name}=");
-    let value = value.to_string();
-    for character in value.chars().scan(0, |len, character| {
-        *len += character.len_utf8();
-        (*len <= MAX_VALUE_LEN).then_some(character)
-    }) {
-        if character == ' ' || character == '%' || character.is_control() {
-            for octet in character.encode_utf8(&mut [0; 4]).bytes() {
-                let _ = write!(out, "%{octet:02x}");
-            }
-        } else {
-            out.push(character);
-        }
-    }
+    let _ = write_value(value, out);
 }
 
-/// Returns lcap's comment among the options of a packet, without its prefix: a line with the
-/// summary, then the details.
-fn comment_text<'a>(options: &FrameOptions<'a>) -> Option<&'a str> {
-    let mut comments = options.records().filter(|(code, _)| *code == OPT_COMMENT);
-    comments.find_map(|(_, value)| {
-        std::str::from_utf8(value)
-            .ok()?
-            .strip_prefix(COMMENT_PREFIX)
-    })
+/// True if a comment of lcap can have details.
+pub fn has_details(comment: &str) -> bool {
+    comment.starts_with(COMMENT_PREFIX) && comment.contains('\n')
 }
 
-/// Returns the summary of sender and receiver from the options of a packet:
-/// `curl[4121] → node[4100]`. It can contain any character except a newline.
-pub fn summary<'a>(options: &FrameOptions<'a>) -> Option<&'a str> {
-    comment_text(options)?.lines().next()
-}
-
-/// A process in a summary: its name, its PID, and a flag that is true if it is certainly the owner.
-pub type NamedProcess<'a> = (&'a str, u32, bool);
-
-/// Parses the processes of the sender and of the receiver from a summary.
-pub fn parse_summary(summary: &str) -> Option<[Vec<NamedProcess<'_>>; 2]> {
-    let (src, dst) = summary.split_once(" → ")?;
-    Some([src, dst].map(parse_processes))
-}
-
-fn parse_processes(owner: &str) -> Vec<NamedProcess<'_>> {
-    let (owner, is_certain) = match owner.strip_suffix('?') {
-        Some(owner) => (owner, false),
-        None => (owner, true),
-    };
-    let parts = owner.strip_suffix(']').unwrap_or_default().split("]+");
-    let names_and_pids = parts.filter_map(|part| part.rsplit_once('['));
-    names_and_pids
-        .flat_map(|(name, pids)| {
-            let pids = pids.split(',').filter_map(|pid| pid.parse().ok());
-            pids.map(move |pid| (name, pid, is_certain))
-        })
-        .collect()
-}
-
-/// Parses the details of the owners from the options of a packet: `orig` is the owner of the
-/// sender. Returns `None` if there are no details.
-pub fn parse_owners(options: &FrameOptions) -> Option<Owners> {
+/// Parses a comment of lcap. Returns `None` for any other comment, and for a summary that can be
+/// understood in two ways: lcap 0.1 did not escape names in summaries.
+pub fn parse(comment: &str) -> Option<RecordedComment> {
+    let mut lines = comment.strip_prefix(COMMENT_PREFIX)?.split('\n');
+    let summary = lines.next()?;
     let mut owners = Owners::default();
-    for line in comment_text(options)?.lines().skip(1) {
-        let mut fields = line.split(' ');
-        let slot = match fields.next() {
-            Some("src") => &mut owners.orig,
-            Some("dst") => &mut owners.resp,
+    for line in lines {
+        let (slot, fields) = match line.split_once(' ') {
+            Some(("src", fields)) => (&mut owners.orig, fields),
+            Some(("dst", fields)) => (&mut owners.resp, fields),
             _ => continue,
         };
         *slot = parse_owner(fields).map(Arc::new);
     }
-    (!owners.is_empty()).then_some(owners)
+    if !owners.is_empty() {
+        let detail = CommentDetail::Full;
+        return Some(RecordedComment { owners, detail });
+    }
+    let (sender, receiver) = summary.split_once(SEPARATOR)?;
+    if receiver.contains(SEPARATOR) {
+        return None;
+    }
+    let [orig, resp] = [sender, receiver].map(|end| parse_summary_end(end).map(Arc::new));
+    Some(RecordedComment {
+        owners: Owners { orig, resp },
+        detail: CommentDetail::Names,
+    })
 }
 
-fn parse_owner<'a>(fields: impl Iterator<Item = &'a str>) -> Option<Owner> {
-    let mut how = None;
+/// Parses one end in a summary: `curl[4121]`, `nginx[11,12]?`, `nobody`. Returns `None` if the end
+/// is unidentified or its processes are ambiguous.
+fn parse_summary_end(end: &str) -> Option<Owner> {
+    let owner = |evidence, uid, processes| Owner {
+        processes,
+        evidence,
+        uid,
+        lookup_time: Timestamp::ABSENT,
+    };
+    if let "nobody" | "kernel" = end {
+        return Some(owner(Evidence::from_word(end), None, Vec::new()));
+    }
+    if let Some(uid) = end.strip_prefix("?(uid ") {
+        let uid = parse_number(uid.strip_suffix(')')?)?;
+        return Some(owner(Evidence::NotPermitted, Some(uid), Vec::new()));
+    }
+    let (groups, evidence) = match end.strip_suffix('?') {
+        Some(groups) => (groups, Evidence::Listener),
+        None => (end, Evidence::Holds),
+    };
+    let mut processes = Vec::new();
+    for group in groups.strip_suffix(']')?.split("]+") {
+        let (name, pids) = group.split_once('[')?;
+        if name.contains(']') {
+            return None;
+        }
+        let name = parse_name(name);
+        for pid in pids.split(',') {
+            let identity = ProcessIdentity {
+                pid: parse_number(pid)?,
+                uid: UNKNOWN_UID,
+                ..ProcessIdentity::default()
+            };
+            let details = ProcessDetails {
+                name: name.clone(),
+                ..ProcessDetails::default()
+            };
+            processes.push(Arc::new(Process::new(identity, details)));
+        }
+    }
+    Some(owner(evidence, None, processes))
+}
+
+/// Parses a name in a summary. If it is not exactly what [`encode`] writes, it has no escapes: it
+/// was written by lcap 0.1.
+fn parse_name(text: &str) -> String {
+    let name = name_from_bytes(&unescape(text));
+    let mut escaped = String::new();
+    let _ = write_name(&name, &mut escaped);
+    match escaped == text {
+        true => name,
+        false => name_from_bytes(text.as_bytes()),
+    }
+}
+
+/// Parses a number that consists of digits only.
+fn parse_number(digits: &str) -> Option<u32> {
+    let is_number = digits.bytes().all(|octet| octet.is_ascii_digit());
+    digits.parse().ok().filter(|_| is_number)
+}
+
+fn parse_owner(fields: &str) -> Option<Owner> {
+    let mut evidence = None;
     let mut owner = Owner {
         processes: Vec::new(),
-        matched: Match::Exited,
+        evidence: Evidence::Gone,
         uid: None,
         lookup_time: Timestamp::ABSENT,
     };
     let mut processes: Vec<(ProcessIdentity, ProcessDetails)> = Vec::new();
-    for field in fields {
+    for field in fields.split(' ') {
         let (name, value) = field.split_once('=')?;
-        let value = unescape(value);
+        let octets = unescape(value);
+        let value = String::from_utf8_lossy(&octets).into_owned();
         let number = value.parse::<u64>().ok();
         let number_32 = number.and_then(|number| u32::try_from(number).ok());
         match (name, processes.last_mut()) {
-            ("how", _) => how = Match::ALL.into_iter().find(|how| how.name() == value),
+            ("how", _) => evidence = Some(Evidence::from_word(&value)),
             ("uid", None) => owner.uid = number_32,
             ("at", None) => owner.lookup_time = Timestamp(value.parse().ok()?),
             ("pid", _) => {
                 let identity = ProcessIdentity {
                     pid: number_32?,
+                    uid: UNKNOWN_UID,
                     ..ProcessIdentity::default()
                 };
                 processes.push((identity, ProcessDetails::default()));
@@ -232,7 +264,7 @@ fn parse_owner<'a>(fields: impl Iterator<Item = &'a str>) -> Option<Owner> {
             ("start", Some((identity, _))) => identity.start_time = number?,
             ("ppid", Some((identity, _))) => identity.parent = number_32?,
             ("euid", Some((identity, _))) => identity.uid = number_32?,
-            ("name", Some((_, details))) => details.name = value,
+            ("name", Some((_, details))) => details.name = name_from_bytes(&octets),
             ("exe", Some((_, details))) => details.exe = Some(value),
             ("container", Some((_, details))) => details.container = Some(value),
             ("run", Some((_, details))) => details.run_id = Some(number_32?),
@@ -241,32 +273,12 @@ fn parse_owner<'a>(fields: impl Iterator<Item = &'a str>) -> Option<Owner> {
             _ => {}
         }
     }
-    owner.matched = how?;
+    owner.evidence = evidence?;
     owner.processes = processes
         .into_iter()
         .map(|(identity, details)| Arc::new(Process::new(identity, details)))
         .collect();
     Some(owner)
-}
-
-/// Decodes the escapes of a value.
-fn unescape(value: &str) -> String {
-    let mut octets = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let [first, more @ ..] = rest {
-        let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
-        match (first, more) {
-            (b'%', [high, low, after @ ..]) if let Some(octet) = hex(&[*high, *low]) => {
-                octets.push(octet);
-                rest = after;
-            }
-            _ => {
-                octets.push(*first);
-                rest = more;
-            }
-        }
-    }
-    String::from_utf8_lossy(&octets).into_owned()
 }
 
 #[cfg(test)]

@@ -5,11 +5,21 @@
 //! module does no I/O. [`comment`] encodes owners as comments of a pcapng file, and decodes them.
 
 pub mod comment;
+mod escape;
+mod evidence;
+mod filter;
 mod owner;
 
-pub use owner::{Match, Owner, Owners};
+pub(crate) use escape::{name_from_bytes, unescape};
+pub use evidence::{Evidence, MAX_WORD_LEN};
+pub use filter::ProcessFilter;
+pub use owner::{Owner, Owners};
 
+use std::fmt;
 use std::sync::LazyLock;
+
+/// The user ID that the kernel assigns to no user: `(uid_t) -1` (setreuid(2)).
+pub const UNKNOWN_UID: u32 = u32::MAX;
 
 /// A process at the time of its lookup. Details that are slow to read are read on first use.
 #[derive(Debug)]
@@ -21,9 +31,10 @@ pub struct Process {
     pub start_time: u64,
     /// The PID of the parent process.
     pub parent: u32,
-    /// The effective user ID.
+    /// The effective user ID; [`UNKNOWN_UID`] if a file does not contain it.
     pub uid: u32,
-    /// The command name, at most 15 bytes (`comm` in proc(5)).
+    /// The command name, at most 15 bytes (`comm` in proc(5)), with escapes as in
+    /// [`ProcessDetails::name`].
     pub comm: String,
     details: LazyLock<ProcessDetails, Box<dyn FnOnce() -> ProcessDetails + Send>>,
 }
@@ -31,7 +42,9 @@ pub struct Process {
 /// Details of a process that are slow to read: a busy process delays access to its memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessDetails {
-    /// The name: `comm`, or the full name where the kernel truncated it to 15 bytes.
+    /// The name: `comm`, or the full name where the kernel truncated it to 15 bytes. An octet that
+    /// is not UTF-8 is `%` and two hexadecimal digits, and a `%` before two hexadecimal digits is
+    /// `%25`.
     pub name: String,
     /// The path of the executable; `None` if it cannot be read.
     pub exe: Option<String>,
@@ -81,6 +94,14 @@ impl Process {
     }
 }
 
+/// Writes `curl[4121]`, with the same escapes in the name as an [`Owner`].
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        escape::write_name(self.name(), f)?;
+        write!(f, "[{}]", self.pid)
+    }
+}
+
 /// Compares all fields, including the details, except `comm`, which pcapng files do not contain.
 impl PartialEq for Process {
     fn eq(&self, other: &Process) -> bool {
@@ -102,7 +123,8 @@ pub struct ProcessIdentity {
     pub start_time: u64,
     /// The PID of the parent process.
     pub parent: u32,
-    /// The command name, at most 15 bytes (`comm` in proc(5)).
+    /// The command name, at most 15 bytes (`comm` in proc(5)), with escapes as in
+    /// [`ProcessDetails::name`].
     pub comm: String,
     /// The effective user ID.
     pub uid: u32,

@@ -1,10 +1,11 @@
 //! Owners of the two ends of a connection, and the evidence for each.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
-use super::Process;
-use crate::packet::Timestamp;
+use super::escape::write_name;
+use super::{Evidence, Process};
+use crate::time::Timestamp;
 
 /// The owner of one end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,58 +14,11 @@ pub struct Owner {
     /// recently; empty if no process was identified.
     pub processes: Vec<Arc<Process>>,
     /// The evidence for the processes, or the reason why there are none.
-    pub matched: Match,
+    pub evidence: Evidence,
     /// The user ID of the socket.
     pub uid: Option<u32>,
     /// The time of the lookup.
     pub lookup_time: Timestamp,
-}
-
-/// The evidence for an owner, or the reason why no process was identified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Match {
-    /// The processes have the connection's socket open.
-    Socket,
-    /// The processes accepted the connection, or were the last to have its socket open. A child
-    /// process may have had the socket in the meantime.
-    Acceptor,
-    /// The processes have the listening socket open: at the time of the lookup, no process had
-    /// accepted the connection, or the accepting process had already exited.
-    Listener,
-    /// No socket listens on the address and port.
-    NoListener,
-    /// The socket was closed, or its process exited, before the lookup.
-    Exited,
-    /// There was no lookup, because too many connections were waiting for one.
-    NotLookedUp,
-    /// The process belongs to another user and cannot be inspected.
-    NotPermitted,
-}
-
-impl Match {
-    /// All values.
-    pub(super) const ALL: [Match; 7] = [
-        Match::Socket,
-        Match::Acceptor,
-        Match::Listener,
-        Match::NoListener,
-        Match::Exited,
-        Match::NotLookedUp,
-        Match::NotPermitted,
-    ];
-
-    /// Returns the value of `how` in JSON and in pcapng comments.
-    pub fn name(self) -> &'static str {
-        match self {
-            Match::Socket => "socket",
-            Match::Acceptor => "acceptor",
-            Match::Listener => "listener",
-            Match::NoListener => "nobody",
-            Match::Exited => "gone",
-            Match::NotLookedUp => "missed",
-            Match::NotPermitted => "not permitted",
-        }
-    }
 }
 
 /// The owners of both ends of a flow. For a packet, `orig` is the owner of the sender.
@@ -94,44 +48,58 @@ impl Owners {
 /// Writes a summary: `curl[4121] → node[4100]`.
 impl fmt::Display for Owners {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let end = |f: &mut fmt::Formatter, owner: &Option<Arc<Owner>>| match owner {
-            Some(owner) => owner.fmt(f),
-            None => f.write_str("?"),
-        };
-        end(f, &self.orig)?;
-        f.write_str(" → ")?;
-        end(f, &self.resp)
+        self.write_summary(usize::MAX, f)
     }
 }
 
 /// Writes `curl[4121]`, `nginx[11,12]` or `sh[1]+cat[2]`; `nginx[11]?` for a listener; `nobody`,
-/// `?` or `?(uid 33)` if there is no process. Control characters are replaced with `.`.
+/// `kernel`, `?` or `?(uid 33)` if there is no process. In names, characters that have a meaning
+/// here, control characters and invalid UTF-8 are escaped: `%5b` is `[`.
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.write_summary(usize::MAX, f)
+    }
+}
+
+impl Owners {
+    /// Writes the text of [`Display`](fmt::Display) with at most this number of processes per end.
+    pub(super) fn write_summary(&self, max_processes: usize, out: &mut impl Write) -> fmt::Result {
+        let mut end = |separator, owner: &Option<Arc<Owner>>| {
+            out.write_str(separator)?;
+            match owner {
+                Some(owner) => owner.write_summary(max_processes, out),
+                None => out.write_str("?"),
+            }
+        };
+        end("", &self.orig)?;
+        end(" → ", &self.resp)
+    }
+}
+
+impl Owner {
+    fn write_summary(&self, max_processes: usize, out: &mut impl Write) -> fmt::Result {
         if self.processes.is_empty() {
-            return match (self.matched, self.uid) {
-                (Match::NoListener, _) => f.write_str("nobody"),
-                (Match::NotPermitted, Some(uid)) => write!(f, "?(uid {uid})"),
-                _ => f.write_str("?"),
+            return match (&self.evidence, self.uid) {
+                (Evidence::Nobody | Evidence::Kernel, _) => out.write_str(self.evidence.word()),
+                (Evidence::NotPermitted, Some(uid)) => write!(out, "?(uid {uid})"),
+                _ => out.write_str("?"),
             };
         }
         let mut previous: Option<&str> = None;
-        for process in &self.processes {
+        for process in self.processes.iter().take(max_processes) {
             match previous {
-                Some(name) if name == process.name() => f.write_str(",")?,
+                Some(name) if name == process.name() => out.write_str(",")?,
                 _ => {
-                    f.write_str(if previous.is_some() { "]+" } else { "" })?;
-                    for c in process.name().chars() {
-                        write!(f, "{}", if c.is_control() { '.' } else { c })?;
-                    }
-                    f.write_str("[")?;
+                    out.write_str(if previous.is_some() { "]+" } else { "" })?;
+                    write_name(process.name(), out)?;
+                    out.write_str("[")?;
                 }
             }
-            write!(f, "{}", process.pid)?;
+            write!(out, "{}", process.pid)?;
             previous = Some(process.name());
         }
-        let is_listener = self.matched == Match::Listener;
-        f.write_str(if is_listener { "]?" } else { "]" })
+        let is_certain = self.evidence.is_certain();
+        out.write_str(if is_certain { "]" } else { "]?" })
     }
 }
 
@@ -156,34 +124,41 @@ mod tests {
     fn owners_are_displayed_with_names_and_pids() {
         let nginx = || vec![process("nginx", 11), process("nginx", 12)];
         let pipeline = || vec![process("sh", 1), process("cat", 2)];
-        for (processes, matched, uid, expected) in [
+        for (processes, evidence, uid, expected) in [
             (
                 vec![process("curl", 4121)],
-                Match::Socket,
+                Evidence::Holds,
                 None,
                 "curl[4121]",
             ),
-            (nginx(), Match::Socket, None, "nginx[11,12]"),
-            (pipeline(), Match::Socket, None, "sh[1]+cat[2]"),
+            (nginx(), Evidence::Holds, None, "nginx[11,12]"),
+            (pipeline(), Evidence::Holds, None, "sh[1]+cat[2]"),
             (
                 vec![process("nginx", 11)],
-                Match::Listener,
+                Evidence::Listener,
                 Some(0),
                 "nginx[11]?",
             ),
             (
                 vec![process("a\x1b[31m\n", 7)],
-                Match::Socket,
+                Evidence::Holds,
                 None,
-                "a.[31m.[7]",
+                "a%1b%5b31m%0a[7]",
             ),
-            (vec![], Match::NoListener, None, "nobody"),
-            (vec![], Match::Exited, Some(5), "?"),
-            (vec![], Match::NotPermitted, Some(33), "?(uid 33)"),
+            (
+                vec![process("nginx[1] → a", 7)],
+                Evidence::Reads,
+                None,
+                "nginx%5b1%5d %e2%86%92 a[7]",
+            ),
+            (vec![], Evidence::Nobody, None, "nobody"),
+            (vec![], Evidence::Kernel, None, "kernel"),
+            (vec![], Evidence::Gone, Some(5), "?"),
+            (vec![], Evidence::NotPermitted, Some(33), "?(uid 33)"),
         ] {
             let owner = Owner {
                 processes,
-                matched,
+                evidence,
                 uid,
                 lookup_time: Timestamp(0),
             };

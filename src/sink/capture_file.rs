@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{IoSlice, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::background_writer::BackgroundWriter;
 use super::room::Room;
 use super::rotation::{RotatedNames, Rotation};
-use super::{Requirement, Sink};
+use super::{CONTINUE, Event, Requirement, Sink};
 use crate::error::{Error, Result};
 use crate::packet::{Interface, Packet, Resolution, Timestamp};
 
@@ -43,6 +44,9 @@ pub struct CaptureFileOptions<'a> {
     /// input from a file: then the first packet determines the header, and also the file name if
     /// the name depends on the time.
     pub now: Timestamp,
+    /// True if the packets of a live capture get options, in formats that have them: flags, and a
+    /// comment with the owners of both ends.
+    pub annotate: bool,
 }
 
 /// Sink that writes packets to a capture file, or to a sequence of rotated files.
@@ -59,8 +63,6 @@ pub struct CaptureFileSink<E> {
     header_written: bool,
     /// True if a packet arrived since the last idle notification.
     packet_since_idle: bool,
-    /// True after the last file of a limited rotation.
-    finished: bool,
 }
 
 /// Number of buffered bytes at which the buffer is written.
@@ -118,7 +120,6 @@ impl<E: Encoder> CaptureFileSink<E> {
             interface: interface.cloned(),
             header_written: false,
             packet_since_idle: false,
-            finished: false,
         };
         if rotation.seconds.is_none() || now.is_present() {
             sink.open_next(now)?;
@@ -147,48 +148,45 @@ impl<E: Encoder> CaptureFileSink<E> {
             .as_mut()
             .map_or(Ok(()), |out| self.encoder.start_file(interface, out))
     }
-}
 
-impl<E: Encoder> Sink for CaptureFileSink<E> {
     #[inline]
-    fn handle_packet(&mut self, packet: &Packet) -> Result<()> {
+    fn write_packet(&mut self, packet: &Packet) -> Result<ControlFlow<()>> {
         self.packet_since_idle = true;
         let time = packet.frame.time;
         let size = self.file.as_ref().map(CaptureFile::size);
         if size.is_none_or(|size| self.names.check_due(time, size)) {
-            if self.finished || self.names.is_last() {
-                self.finished = true;
-                return Ok(());
+            if self.names.is_last() {
+                return Ok(ControlFlow::Break(()));
             }
             self.open_next(time)?;
         }
         if !self.header_written {
             self.write_header(packet.frame.interface)?;
         }
-        self.file
-            .as_mut()
-            .map_or(Ok(()), |out| self.encoder.encode_packet(packet, out))
-    }
-
-    fn requires(&self) -> Requirement {
-        Requirement::Bytes
-    }
-
-    fn can_finish_early(&self) -> bool {
-        self.names.can_end()
-    }
-
-    fn should_continue(&self) -> bool {
-        !self.finished
-    }
-
-    fn handle_idle(&mut self) -> Result<()> {
-        // The first idle notification after a packet is ignored, so that bursts of packets are
-        // written in large pieces; the second one flushes the file.
-        if std::mem::take(&mut self.packet_since_idle) {
-            return Ok(());
+        if let Some(out) = &mut self.file {
+            self.encoder.encode_packet(packet, out)?;
         }
-        self.flush()
+        CONTINUE
+    }
+}
+
+impl<E: Encoder> Sink for CaptureFileSink<E> {
+    fn requires(&self) -> Requirement {
+        Requirement::Packets
+    }
+
+    #[inline]
+    fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
+        match event {
+            Event::Packet(packet) => return self.write_packet(packet),
+            // The first idle notification after a packet is ignored, so that bursts of packets are
+            // written in large pieces; the second one flushes the file.
+            Event::Tick(tick) if tick.is_idle && !std::mem::take(&mut self.packet_since_idle) => {
+                self.flush()?;
+            }
+            Event::Tick(_) | Event::Flow(_) => {}
+        }
+        CONTINUE
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -13,11 +13,8 @@ use std::net::IpAddr;
 
 use jiff::tz::TimeZone;
 
-use super::{Depends, Format, Lines, Shown, SinkFactory, address, number};
-use crate::packet::{
-    Body, DecodeProblem, Fragment, Packet, Payload, Tcp, TcpOption, Timestamp, Tuple,
-};
-use crate::process::comment;
+use super::{Format, LineFormatter, LineSink, SinkFactory, address, number};
+use crate::packet::{Fragment, Packet, Tcp, TcpOption, Timestamp};
 
 /// The entry of packet JSON in [`FORMATS`](super::FORMATS).
 pub(super) const FORMAT: Format = Format {
@@ -29,7 +26,7 @@ pub(super) const FORMAT: Format = Format {
             show_processes: style.processes,
             ..Json::default()
         };
-        Box::new(Shown::new(writer, json))
+        Box::new(LineSink::new(writer, json))
     }),
 };
 
@@ -37,7 +34,7 @@ pub(super) const FORMAT: Format = Format {
 #[derive(Debug, Default)]
 pub struct Json {
     clock: Rfc3339Clock,
-    /// True if the processes that a packet's comment names are written.
+    /// True if the owners of both ends are written.
     show_processes: bool,
 }
 
@@ -48,26 +45,21 @@ struct Rfc3339Clock {
     text: String,
 }
 
-impl Lines for Json {
-    fn line(&mut self, packet: &Packet, out: &mut Vec<u8>) {
+impl LineFormatter for Json {
+    fn write_line(&mut self, packet: &Packet, out: &mut Vec<u8>) {
         write_packet(packet, &mut self.clock, out);
-        if self.show_processes
-            && let Some(summary) = comment::summary(&packet.frame.options)
-        {
-            process::write_packet_processes(summary, out);
+        if let Some(owners) = packet.owners.filter(|_| self.show_processes) {
+            let ends = [("src_process", &owners.orig), ("dst_process", &owners.resp)];
+            for (name, owner) in ends {
+                if let Some(owner) = owner {
+                    write_text(out, ",\"");
+                    write_text(out, name);
+                    write_text(out, "\":");
+                    write_owner(out, owner);
+                }
+            }
         }
         write_text(out, "}\n");
-    }
-
-    fn fresh(&self) -> Box<dyn Lines> {
-        Box::new(Json {
-            show_processes: self.show_processes,
-            ..Json::default()
-        })
-    }
-
-    fn depends(&self) -> Depends {
-        Depends::Nothing
     }
 }
 
@@ -93,53 +85,28 @@ fn write_packet(packet: &Packet, clock: &mut Rfc3339Clock, out: &mut Vec<u8>) {
     write_text(out, "\"");
     write_field(out, "wire_len", frame.wire_len);
     write_field(out, "cap_len", frame.bytes.len() as u32);
-    match packet.body {
-        Body::Tcp {
-            tuple,
-            tcp,
-            payload,
-        } => {
-            write_endpoints(out, tuple);
-            write_payload_len(out, payload);
-            write_tcp(out, &tcp);
-        }
-        Body::Udp { tuple, payload } => {
-            write_endpoints(out, tuple);
-            write_payload_len(out, payload);
-        }
-        Body::Broken {
-            tuple,
-            tcp,
-            problem,
-        } => {
-            write_endpoints(out, tuple);
-            if let Some(tcp) = tcp {
-                write_tcp(out, &tcp);
-            }
-            write_opaque(out, problem);
-        }
-        Body::Icmp {
-            src,
-            dst,
-            proto,
-            payload,
-        }
-        | Body::Ip {
-            src,
-            dst,
-            proto,
-            payload,
-        } => {
-            write_addresses(out, src, dst, proto);
-            write_payload_len(out, payload);
-        }
-        Body::Opaque(problem) => write_opaque(out, problem),
+    if let Some((src, dst)) = packet.addresses() {
+        write_addresses(out, src, dst, packet.ip_proto().unwrap_or_default());
+    }
+    if let Some((src, dst)) = packet.ports() {
+        write_field(out, "src_port", u32::from(src));
+        write_field(out, "dst_port", u32::from(dst));
+    }
+    if packet.problem().is_none() {
+        write_field(out, "payload_len", packet.payload().len);
+    }
+    if let Some(tcp) = packet.tcp().or_else(|| packet.broken_tcp()) {
+        write_tcp(out, &tcp);
+    }
+    if let Some(problem) = packet.problem() {
+        write_text(out, ",\"opaque\":");
+        write_quoted(out, &problem.to_string());
     }
     if let Some(Fragment {
         id,
         offset,
         more_fragments,
-    }) = packet.fragment
+    }) = packet.fragment()
     {
         write_text(out, ",\"fragment\":{\"id\":");
         number::decimal(out, id);
@@ -167,16 +134,6 @@ fn write_addresses(out: &mut Vec<u8>, src: IpAddr, dst: IpAddr, proto: u8) {
         write_text(out, name);
         write_text(out, "\"");
     }
-}
-
-fn write_endpoints(out: &mut Vec<u8>, Tuple { src, dst, proto }: Tuple) {
-    write_addresses(out, src.ip(), dst.ip(), proto);
-    write_field(out, "src_port", u32::from(src.port()));
-    write_field(out, "dst_port", u32::from(dst.port()));
-}
-
-fn write_payload_len(out: &mut Vec<u8>, payload: Payload) {
-    write_field(out, "payload_len", payload.len);
 }
 
 fn write_tcp(out: &mut Vec<u8>, tcp: &Tcp) {
@@ -240,11 +197,6 @@ fn write_tcp_options(out: &mut Vec<u8>, tcp: &Tcp) {
         number::decimal(out, u32::from(kind));
     }
     write_text(out, "]");
-}
-
-fn write_opaque(out: &mut Vec<u8>, problem: DecodeProblem) {
-    write_text(out, ",\"opaque\":");
-    write_quoted(out, &problem.to_string());
 }
 
 /// Writes `,"name":value`.

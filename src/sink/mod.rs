@@ -1,37 +1,41 @@
 //! Output formats: packets and flows to bytes, one format per file.
 
 mod address;
+mod annotations;
 mod background_writer;
 mod capture_file;
 pub mod flows;
 pub mod follow;
 mod json;
-mod lines;
+mod line_sink;
 mod local_time;
 mod number;
+mod offload;
+mod owner_cache;
+mod packet_options;
 mod pcap;
 mod pcapng;
 mod room;
 mod rotation;
 pub mod text;
-mod with_owners;
 mod word;
 
 pub use capture_file::{
     CaptureFile, CaptureFileOptions, CaptureFileSink, Encoder, create_output_file,
 };
 pub use json::Json;
-pub use lines::{Depends, Lines, Shown};
+pub use line_sink::{LineFormatter, LineSink};
 pub use pcap::PcapEncoder;
 pub use pcapng::PcapngEncoder;
 pub use rotation::Rotation;
-pub use with_owners::WithOwners;
 
 use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
 
 use crate::error::Result;
-use crate::flow::FlowEvent;
-use crate::packet::Packet;
+use crate::flow::{FlowEvent, FlowTable};
+use crate::packet::{Packet, Timestamp};
 use local_time::LocalTimeFormatter;
 use text::Style;
 
@@ -46,6 +50,9 @@ pub const FORMATS: &[Format] = &[
     flows::json::FORMAT,
     flows::csv::FORMAT,
     flows::zeek::FORMAT,
+    follow::conversation::FORMAT,
+    follow::raw_stream::FORMAT,
+    follow::stream_directory::FORMAT,
 ];
 
 /// An output format that the command line offers.
@@ -69,7 +76,7 @@ impl Format {
 }
 
 /// Constructor of a format's sink.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum SinkFactory {
     /// Prints packets to a stream.
     Packets(fn(Box<dyn Write>, &Style) -> Box<dyn Sink>),
@@ -77,17 +84,17 @@ pub enum SinkFactory {
     Flows(fn(Box<dyn Write>, &flows::TableLayout) -> Box<dyn Sink>),
     /// Writes packets to capture files.
     CaptureFile(fn(&CaptureFileOptions) -> Result<Box<dyn Sink>>),
+    /// Writes the contents of streams to a stream.
+    Streams(fn(Box<dyn Write>, &follow::StreamOptions) -> Box<dyn Sink>),
+    /// Writes the contents of streams to files in a directory.
+    Directory(fn(&Path, &follow::StreamOptions) -> Result<Box<dyn Sink>>),
 }
 
-/// Level of parsing that a sink requires. Each level includes the levels before it; the pipeline
-/// parses only up to the highest level that any of its sinks requires.
+/// Events that a sink requires. Each level includes the levels before it, and tracking costs time,
+/// so the pipeline does only what the highest level of its sinks requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Requirement {
-    /// No parsing: the captured bytes are stored unchanged.
-    Bytes,
-    /// Only a check for undecodable frames, which are counted; the sink itself parses the headers.
-    Validity,
-    /// Parsed headers.
+    /// Packets.
     Packets,
     /// Packets grouped into flows.
     Flows,
@@ -97,106 +104,61 @@ pub enum Requirement {
     StreamsWithOverlaps,
 }
 
+/// An event that sinks handle.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// A packet that passed the filter.
+    Packet(&'a Packet<'a>),
+    /// An event of a flow.
+    Flow(&'a FlowEvent<'a>),
+    /// No packet is waiting, or the tick interval has passed.
+    Tick(Tick<'a>),
+}
+
+/// State of the capture at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Tick<'a> {
+    /// Current time of the capture's clock.
+    pub time: Timestamp,
+    /// True if no packet is waiting. During a long pause there are two such ticks, then only those
+    /// of the tick interval of a live source that has one.
+    pub is_idle: bool,
+    /// Table of the open flows, if flows are tracked.
+    pub flows: Option<&'a FlowTable>,
+}
+
+/// Consumer of events that writes them in one format.
+pub trait Sink {
+    /// Returns the events that this sink requires.
+    fn requires(&self) -> Requirement;
+
+    /// Handles an event; events that the sink does not require may also arrive. `Break` means that
+    /// the output is complete and needs no more events.
+    ///
+    /// # Errors
+    /// The output cannot be written, or the format cannot encode the event.
+    fn handle(&mut self, event: Event) -> Result<ControlFlow<()>>;
+
+    /// Writes all buffered output.
+    ///
+    /// # Errors
+    /// The output cannot be written.
+    fn flush(&mut self) -> Result<()>;
+
+    /// Completes the output after the last event.
+    ///
+    /// # Errors
+    /// The output cannot be written.
+    fn finish(&mut self) -> Result<()>;
+}
+
+/// Result of a handled event after which the sink accepts more.
+pub(crate) const CONTINUE: Result<ControlFlow<()>> = Ok(ControlFlow::Continue(()));
+
 /// Writes the buffered bytes and flushes the writer.
 fn write_and_flush(writer: &mut impl Write, out: &mut Vec<u8>) -> Result<()> {
     let written = writer.write_all(out).and_then(|()| writer.flush());
     // A failed write is not retried: the error is final.
     out.clear();
     Ok(written?)
-}
-
-/// Consumer of packets and flow events that writes them in one format.
-pub trait Sink {
-    /// Handles a packet that passed the filter.
-    ///
-    /// # Errors
-    /// The output cannot be written, or the format cannot encode the packet.
-    fn handle_packet(&mut self, _packet: &Packet) -> Result<()> {
-        Ok(())
-    }
-
-    /// Returns a new formatter, in its initial state, of the lines that this sink writes, or `None`
-    /// if the sink does not write packets as lines.
-    fn line_worker(&self) -> Option<Box<dyn Lines>> {
-        None
-    }
-
-    /// Writes lines from formatters that [`line_worker`](Self::line_worker) returned.
-    ///
-    /// # Errors
-    /// The output cannot be written.
-    fn append_lines(&mut self, _lines: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
-    /// Returns a new formatter of the rows that this sink writes, or `None` if the sink does not
-    /// write flows as independent rows.
-    fn row_worker(&self) -> Option<Box<dyn flows::RowFormatter>> {
-        None
-    }
-
-    /// Writes a row from a formatter that [`row_worker`](Self::row_worker) returned.
-    ///
-    /// # Errors
-    /// The output cannot be written.
-    fn append_row(&mut self, _row: &flows::FormattedRow) -> Result<()> {
-        Ok(())
-    }
-
-    /// Handles an event of a flow; called only if [`requires`](Self::requires) returns at least
-    /// [`Requirement::Flows`].
-    ///
-    /// # Errors
-    /// The output cannot be written, or the format cannot encode the flow.
-    fn handle_flow(&mut self, _event: &FlowEvent) -> Result<()> {
-        Ok(())
-    }
-
-    /// Returns the level of parsing that this sink requires.
-    fn requires(&self) -> Requirement {
-        Requirement::Packets
-    }
-
-    /// Returns true if the sink can be complete before the last packet, in which case
-    /// [`should_continue`](Self::should_continue) is called.
-    fn can_finish_early(&self) -> bool {
-        false
-    }
-
-    /// Returns true if the sink must receive all packets even after the reader of another sink's
-    /// output closed the pipe, e.g. to check `--fail-on` conditions.
-    fn is_independent(&self) -> bool {
-        false
-    }
-
-    /// Returns true until the sink is complete; called only if
-    /// [`can_finish_early`](Self::can_finish_early) returns true.
-    fn should_continue(&self) -> bool {
-        true
-    }
-
-    /// Handles a pause in which no packet is waiting. During a long pause, this method is called a
-    /// second time, then only at the tick interval of a live source that has one.
-    ///
-    /// # Errors
-    /// The output cannot be written.
-    fn handle_idle(&mut self) -> Result<()> {
-        self.flush()
-    }
-
-    /// Writes all buffered output.
-    ///
-    /// # Errors
-    /// The output cannot be written.
-    fn flush(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    /// Completes the output after the last packet.
-    ///
-    /// # Errors
-    /// The output cannot be written.
-    fn finish(&mut self) -> Result<()> {
-        self.flush()
-    }
 }

@@ -8,6 +8,7 @@ use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeade
 use pcap_file::pcapng::{PcapNgBlock, PcapNgState};
 use pcap_file::{DataLink, Endianness};
 
+use super::annotations::Annotations;
 use super::capture_file::{CaptureFile, CaptureFileSink, Encoder};
 use super::{Format, SinkFactory};
 use crate::error::Result;
@@ -26,7 +27,7 @@ pub(super) const FORMAT: Format = Format {
     factory: SinkFactory::CaptureFile(|options| {
         Ok(Box::new(CaptureFileSink::create(
             options,
-            PcapngEncoder::default(),
+            PcapngEncoder::new(options.annotate),
         )?))
     }),
 };
@@ -40,6 +41,8 @@ pub struct PcapngEncoder {
     /// State that the crate pcap-file keeps for the current section.
     state: PcapNgState,
     scratch: Vec<u8>,
+    /// Options that are added to packets without options; `None` if none are added.
+    annotations: Option<Annotations>,
 }
 
 impl Encoder for PcapngEncoder {
@@ -70,11 +73,19 @@ impl Encoder for PcapngEncoder {
                 self.interface_ids.len() - 1
             }
         };
-        self.write_enhanced_packet(frame, index as u32, out)
+        self.write_enhanced_packet(packet, index as u32, out)
     }
 }
 
 impl PcapngEncoder {
+    /// Returns an encoder that adds flags and the owners to packets, or copies their options.
+    pub fn new(annotate: bool) -> PcapngEncoder {
+        PcapngEncoder {
+            annotations: annotate.then(Annotations::default),
+            ..PcapngEncoder::default()
+        }
+    }
+
     /// Writes a section header block; interface IDs restart at 0.
     fn write_section_header(&mut self, out: &mut CaptureFile) -> Result<()> {
         let program = concat!("lcap ", env!("CARGO_PKG_VERSION"));
@@ -133,15 +144,19 @@ impl PcapngEncoder {
     // The data is followed by padding to a multiple of 4 bytes and by options.
     fn write_enhanced_packet(
         &mut self,
-        frame: &Frame,
+        packet: &Packet,
         interface: u32,
         out: &mut CaptureFile,
     ) -> Result<()> {
         const FIXED_LEN: usize = 28;
+        let frame = packet.frame;
         let padding = frame.bytes.len().wrapping_neg() & 3;
         self.scratch.clear();
         self.scratch.resize(padding, 0);
-        copy_options(frame.options, &mut self.scratch);
+        match &mut self.annotations {
+            Some(annotations) => self.scratch.extend_from_slice(annotations.options(packet)),
+            None => copy_options(frame.options, &mut self.scratch),
+        }
         let total = (FIXED_LEN + frame.bytes.len() + self.scratch.len() + 4) as u32;
         self.scratch.extend(total.to_ne_bytes());
         let time = frame.time.0 as u64;

@@ -7,7 +7,7 @@ use super::input::FileInput;
 use super::parse_step::{PacketLocation, ParseStep};
 use super::signature::Compression;
 use super::stream::{Blocking, InputStream};
-use super::{FrameIndexReader, Losses, Source, SourceEvent, SourceHandler, Stop};
+use super::{Losses, Source, SourceEvent, SourceHandler, Stop};
 use crate::error::{Error, Result};
 use crate::packet::{Frame, Interface, Timestamp};
 use std::fs::File;
@@ -74,10 +74,10 @@ pub fn read(name: &str, reader: impl Read + Send + 'static) -> Result<FileSource
 /// without a frame in between.
 pub struct FileSource {
     path: PathBuf,
-    pub(super) input: FileInput,
-    pub(super) format: FormatReader,
+    input: FileInput,
+    format: FormatReader,
     /// Number of frames delivered.
-    pub(super) packets: u64,
+    packets: u64,
     /// Capture time of the last frame that has one.
     last_time: Timestamp,
     stage: ReadStage,
@@ -93,15 +93,6 @@ pub struct Progress {
     pub done: Arc<AtomicU64>,
     /// Size of the file in bytes; `None` for pipes.
     pub total: Option<u64>,
-}
-
-/// A position in a file and the reader's state there.
-pub struct FileCheckpoint {
-    format: FormatReader,
-    position: u64,
-    packets: u64,
-    last_time: Timestamp,
-    stage: ReadStage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,37 +126,9 @@ impl FileSource {
         record.into_iter().chain(blocks.into_iter().flatten())
     }
 
-    /// Creates a reader for the frames indexed from now on; `None` if the file is not mapped.
-    pub fn index_reader(&self) -> Option<FrameIndexReader> {
-        self.input.map().map(|map| FrameIndexReader {
-            map: Arc::clone(map),
-            format: self.format.clone(),
-        })
-    }
-
-    /// Returns the current position, for [`restore`](Self::restore).
-    pub fn checkpoint(&self) -> FileCheckpoint {
-        FileCheckpoint {
-            format: self.format.clone(),
-            position: self.input.offset(),
-            packets: self.packets,
-            last_time: self.last_time,
-            stage: self.stage,
-        }
-    }
-
-    /// Moves back to a checkpoint; the file must be mapped.
-    pub fn restore(&mut self, checkpoint: FileCheckpoint) {
-        self.input.seek_back(checkpoint.position);
-        self.format = checkpoint.format;
-        self.packets = checkpoint.packets;
-        self.last_time = checkpoint.last_time;
-        self.stage = checkpoint.stage;
-    }
-
     /// True if no more frames will come: the file has ended, or a stop was requested.
     #[inline]
-    pub(super) fn has_ended(&self) -> bool {
+    fn has_ended(&self) -> bool {
         let stopped = self.stop.as_ref().is_some_and(Stop::is_requested);
         self.stage == ReadStage::Ended || stopped && self.input.is_regular_file()
     }
@@ -177,7 +140,7 @@ impl FileSource {
 
     /// Reads more bytes; returns the event to deliver if there are none.
     #[cold]
-    pub(super) fn read_more(&mut self, needed: usize) -> Result<Option<SourceEvent<'static>>> {
+    fn read_more(&mut self, needed: usize) -> Result<Option<SourceEvent<'static>>> {
         if self.stage == ReadStage::Flowing && self.input.can_block() {
             self.stage = ReadStage::IdleReported;
             return Ok(Some(SourceEvent::Idle(self.last_time)));
@@ -213,7 +176,7 @@ impl FileSource {
     }
 
     #[cold]
-    pub(super) fn damage_error(&mut self, what: String) -> Error {
+    fn damage_error(&mut self, what: String) -> Error {
         self.stage = ReadStage::Ended;
         Error::Damaged {
             file: self.name(),
@@ -221,20 +184,6 @@ impl FileSource {
             packets: self.packets,
             what,
         }
-    }
-
-    /// True if the next 256 KiB, or as many of those bytes as are buffered, contain this text,
-    /// which may be part of a comment. Only pcapng has comments.
-    pub fn contains_near_start(&self, text: &str) -> bool {
-        const SCAN_LEN: usize = 256 << 10;
-        if matches!(self.format, FormatReader::Pcap(_)) {
-            return false;
-        }
-        let bytes = self.input.bytes();
-        let front = bytes.get(..SCAN_LEN).unwrap_or(bytes);
-        front
-            .windows(text.len())
-            .any(|bytes| bytes == text.as_bytes())
     }
 
     /// Returns the next frame, an idle event if no frame is available now, or the end.
@@ -301,10 +250,6 @@ impl Source for FileSource {
         }
         let _ = handler.handle(&SourceEvent::End);
         Ok(())
-    }
-
-    fn as_mapped_file(&mut self) -> Option<&mut FileSource> {
-        self.input.map().is_some().then_some(self)
     }
 
     fn losses(&mut self) -> Losses {

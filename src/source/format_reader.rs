@@ -6,7 +6,7 @@ use super::pcapng_reader::PcapngReader;
 use crate::packet::{Frame, FrameOptions};
 
 /// The reader for a file's format.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum FormatReader {
     Pcap(PcapReader),
     Pcapng(PcapngReader),
@@ -18,12 +18,7 @@ impl FormatReader {
     pub(super) fn parse_next(&mut self, bytes: &[u8]) -> ParseStep {
         match self {
             FormatReader::Pcap(records) => records.parse_next(bytes),
-            // Matched and rebuilt: the result of a call that is not inlined is in memory, which
-            // would force the result of the other arm into memory as well.
-            FormatReader::Pcapng(blocks) => match blocks.parse_next(bytes) {
-                ParseStep::Packet(located) => ParseStep::Packet(located),
-                other => other,
-            },
+            FormatReader::Pcapng(blocks) => blocks.parse_next(bytes),
         }
     }
 

@@ -3,7 +3,6 @@
 
 use super::parse_step::{FileEndianness, ParseStep};
 use byteorder_slice::{BigEndian, ByteOrder, LittleEndian};
-use pcap_file::pcapng::RawBlock;
 use pcap_file::pcapng::blocks::SECTION_HEADER_BLOCK;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -30,22 +29,8 @@ pub(super) struct BlockHeader {
 ///     | type          | length        | body            | length again  |
 ///     +---------------+---------------+- - - - - - - - -+---------------+
 /// ```
+/// A length that is not a multiple of 4 is rounded up, as in Wireshark.
 pub(super) fn parse_block<B: ByteOrder>(bytes: &[u8]) -> Result<BlockHeader, ParseStep> {
-    if let Ok((_, raw)) = RawBlock::from_slice::<B>(bytes)
-        && raw.initial_len <= MAX_BLOCK_LEN
-    {
-        return Ok(BlockHeader {
-            block_type: raw.type_,
-            size: raw.initial_len as usize,
-        });
-    }
-    parse_block_slow::<B>(bytes)
-}
-
-/// Parses a block that is incomplete or damaged, or whose length is not a multiple of 4; such a
-/// length is rounded up, as in Wireshark.
-#[cold]
-fn parse_block_slow<B: ByteOrder>(bytes: &[u8]) -> Result<BlockHeader, ParseStep> {
     let (byte_order, length) = parse_block_len::<B>(bytes)?;
     if !(BLOCK_OVERHEAD as u32..=MAX_BLOCK_LEN).contains(&length) {
         return Err(ParseStep::Damage(format!(

@@ -37,7 +37,6 @@ pub(super) fn read_header(path: &Path, mut input: FileInput) -> Result<(FileInpu
             return Err(format_error(path, what));
         }
     };
-    input.start_prefetching();
     Ok((input, format))
 }
 

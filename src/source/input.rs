@@ -1,11 +1,9 @@
 //! Bytes of a capture file, memory-mapped or streamed: readers see a slice and request more.
 
 use super::Stop;
-use super::map::map_file;
-use super::page_prefetcher::PagePrefetcher;
+use super::map::{map_file, populate_pages, release_pages};
 use super::signature::Compression;
 use super::stream::{Blocking, InputStream};
-use crate::prefetch::{LINE_PAIR_BYTES, prefetch_at};
 use memmap2::Mmap;
 use std::fs::File;
 use std::io::{self, Seek};
@@ -22,26 +20,24 @@ pub(super) enum FileInput {
 
 /// Interval at which the position in a map is published to other threads, in bytes.
 const PROGRESS_STEP_BYTES: usize = 64 << 10;
-/// Distance ahead of the position at which memory is prefetched, in bytes. The next record's offset
-/// is available only once this record's length has been loaded, and the hardware prefetcher does
-/// not run far enough ahead.
-const PREFETCH_DISTANCE: usize = 4 << 10;
-/// Records of at least this many bytes defeat the hardware prefetcher, so the start of the next
-/// record is prefetched explicitly.
-const LARGE_RECORD_LEN: usize = 512;
-/// Number of cache-line pairs that are prefetched from the start of the record after a large one.
-const NEXT_RECORD_PREFETCHES: usize = 5;
+/// Bytes of a map that are populated at once, ahead of the position; a page that is not populated
+/// costs a page fault.
+const POPULATE_STEP_BYTES: usize = 2 << 20;
+/// Bytes of a map that are released at once, after the position has passed them, so that a file of
+/// any size occupies only a few megabytes of memory.
+const RELEASE_STEP_BYTES: usize = 8 << 20;
 
 /// A memory map and the position up to which it was consumed.
 pub(super) struct MappedFile {
-    map: Arc<Mmap>,
+    map: Mmap,
     position: usize,
     /// Position at which `done` is updated next.
     report_at: usize,
-    /// Position that other threads read: the progress display and the page prefetcher.
+    /// Position that the progress display reads.
     done: Arc<AtomicU64>,
-    /// Present once packets are being read from a large file.
-    prefetcher: Option<PagePrefetcher>,
+    /// Ends of the bytes that were populated, and of those that were released.
+    populated: usize,
+    released: usize,
     /// The mapped file, which is read as a stream if the bytes turn out to be compressed.
     file: File,
 }
@@ -65,11 +61,12 @@ impl FileInput {
         {
             done.store(position as u64, Ordering::Relaxed);
             return Ok(FileInput::Mapped(MappedFile {
-                map: Arc::new(map),
+                map,
                 position,
                 report_at: position,
                 done,
-                prefetcher: None,
+                populated: position,
+                released: 0,
                 file,
             }));
         }
@@ -79,22 +76,6 @@ impl FileInput {
             Blocking::Never,
             done,
         )))
-    }
-
-    /// Returns the memory map, if the input is mapped.
-    pub(super) fn map(&self) -> Option<&Arc<Mmap>> {
-        match self {
-            FileInput::Mapped(mapped) => Some(&mapped.map),
-            FileInput::Stream(_) => None,
-        }
-    }
-
-    /// Moves back to `offset`; does nothing for a stream.
-    pub(super) fn seek_back(&mut self, offset: u64) {
-        if let FileInput::Mapped(mapped) = self {
-            mapped.position = mapped.position.min(offset as usize);
-            mapped.report_progress();
-        }
     }
 
     /// Returns the same input, decompressed as it is read. Only valid before anything is consumed.
@@ -109,14 +90,6 @@ impl FileInput {
             FileInput::Stream(stream) => stream,
         };
         stream.decompress(compression).map(FileInput::Stream)
-    }
-
-    /// Starts the page prefetcher; called once the format is detected and the whole file will be
-    /// read.
-    pub(super) fn start_prefetching(&mut self) {
-        if let FileInput::Mapped(mapped) = self {
-            mapped.prefetcher = PagePrefetcher::start(&mapped.map, &mapped.done);
-        }
     }
 
     /// Returns the compression of the input, if any.
@@ -194,35 +167,24 @@ impl FileInput {
 }
 
 impl MappedFile {
-    /// Returns the number of bytes consumed.
-    #[inline(always)]
-    pub(super) fn position(&self) -> usize {
-        self.position
-    }
-
     /// Returns the bytes that are not consumed.
     #[inline(always)]
-    pub(super) fn remaining(&self) -> &[u8] {
+    fn remaining(&self) -> &[u8] {
         &self.map[self.position..]
     }
 
-    /// Consumes bytes as [`FileInput::consume`] does, and prefetches the bytes after them.
+    /// Consumes bytes as [`FileInput::consume`] does.
     #[inline(always)]
-    pub(super) fn consume(&mut self, size: usize) -> &[u8] {
+    fn consume(&mut self, size: usize) -> &[u8] {
         let start = self.position;
         self.position += size;
-        prefetch_at(&self.map, start + PREFETCH_DISTANCE);
-        if size >= LARGE_RECORD_LEN {
-            for pair in 0..NEXT_RECORD_PREFETCHES {
-                prefetch_at(&self.map, self.position + pair * LINE_PAIR_BYTES);
-            }
-        }
         if self.position >= self.report_at {
             self.report_progress();
         }
         &self.map[start..self.position]
     }
 
+    /// Publishes the position, populates the next pages and releases pages that were passed.
     #[cold]
     fn report_progress(&mut self) {
         self.done.store(self.position as u64, Ordering::Relaxed);
@@ -233,5 +195,17 @@ impl MappedFile {
             usize::MAX
         };
         self.report_at = last.min(self.position.saturating_add(PROGRESS_STEP_BYTES));
+        if self.position + PROGRESS_STEP_BYTES > self.populated {
+            let start =
+                self.populated.max(self.position) / POPULATE_STEP_BYTES * POPULATE_STEP_BYTES;
+            populate_pages(&self.map, start, POPULATE_STEP_BYTES);
+            self.populated = start + POPULATE_STEP_BYTES;
+        }
+        // The record that was just consumed is still in use.
+        let passed = self.position.saturating_sub(RELEASE_STEP_BYTES);
+        if passed >= self.released + RELEASE_STEP_BYTES {
+            release_pages(&self.map, self.released, RELEASE_STEP_BYTES);
+            self.released += RELEASE_STEP_BYTES;
+        }
     }
 }

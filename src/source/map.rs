@@ -20,6 +20,16 @@ pub(super) fn map_file(file: &File) -> io::Result<Mmap> {
     Ok(map)
 }
 
+/// Populates pages of a map, up to its end, before they are read (madvise(2): MADV_POPULATE_READ).
+pub(super) fn populate_pages(map: &Mmap, offset: usize, len: usize) {
+    let len = len.min(map.len().saturating_sub(offset));
+    if len > 0 {
+        // An error means that the kernel lacks the advice (before Linux 5.14) or that the file was
+        // truncated meanwhile; the reader notices the latter itself.
+        let _ = map.advise_range(Advice::PopulateRead, offset, len);
+    }
+}
+
 /// Releases pages of a map; a later access reads them from the file again.
 #[allow(unsafe_code)]
 pub(super) fn release_pages(map: &Mmap, offset: usize, len: usize) {

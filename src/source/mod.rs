@@ -5,13 +5,11 @@ pub mod live;
 
 mod decompress;
 mod format_reader;
-mod frame_index;
 mod framing;
 mod header;
 mod input;
 mod interface_clock;
 mod map;
-mod page_prefetcher;
 mod parse_step;
 mod pcap_reader;
 mod pcapng_reader;
@@ -22,7 +20,6 @@ mod stop;
 mod stream;
 
 pub use file::{FileSource, Progress};
-pub use frame_index::{FrameIndex, FrameIndexReader, FrameVisitor, IndexedFrames};
 pub use stop::Stop;
 
 use std::ops::ControlFlow;
@@ -42,12 +39,6 @@ pub trait Source {
     /// # Errors
     /// The device failed or the file is damaged. Every good frame before that was delivered.
     fn for_each(&mut self, handler: &mut impl SourceHandler) -> Result<()>;
-
-    /// Returns the file that this source reads, if the file is memory-mapped as a whole; several
-    /// threads can then process its frames at the same time.
-    fn as_mapped_file(&mut self) -> Option<&mut FileSource> {
-        None
-    }
 
     /// Returns the packets lost and the blocks skipped so far.
     fn losses(&mut self) -> Losses;

@@ -5,18 +5,16 @@ use super::parse_step::{FileEndianness, MAX_PACKET_LEN, PacketLocation, ParseSte
 use crate::packet::{Frame, FrameOptions, Interface, LinkType, Resolution, Timestamp};
 use byteorder_slice::{BigEndian, ByteOrder, LittleEndian};
 use pcap_file::Endianness;
-use pcap_file::pcap::{PcapHeader, PcapTsResolution, RawPcapPacket};
+use pcap_file::pcap::{PcapHeader, PcapTsResolution};
 
 /// Length of the file header in bytes.
 pub(super) const FILE_HEADER_LEN: usize = 24;
 
 /// A reader of the records that follow the header of a pcap file.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct PcapReader {
     byte_order: FileEndianness,
     layout: RecordLayout,
-    /// The byte order if records have the plain layout.
-    plain_byte_order: Option<FileEndianness>,
     /// Nanoseconds per unit of the fraction field.
     nanos_per_fraction: i64,
     /// The file's only interface.
@@ -82,7 +80,6 @@ impl PcapReader {
         Ok(PcapReader {
             byte_order,
             layout,
-            plain_byte_order: (layout == RecordLayout::Plain).then_some(byte_order),
             nanos_per_fraction,
             interface: Interface {
                 link: LinkType(link as u16),
@@ -94,29 +91,16 @@ impl PcapReader {
     }
 
     /// Parses the record at the front of `bytes`.
-    #[inline(always)]
+    #[inline]
     pub(super) fn parse_next(&self, bytes: &[u8]) -> ParseStep {
-        if let Some(located) = self.parse_plain(bytes) {
-            return ParseStep::Packet(located);
-        }
-        // Matched and rebuilt, so that the result of the fast path above stays in registers.
-        match self.parse_slow(bytes) {
-            ParseStep::Packet(located) => ParseStep::Packet(located),
-            other => other,
-        }
-    }
-
-    /// Parses a complete plain record at the front of `bytes`.
-    #[inline(always)]
-    pub(super) fn parse_plain(&self, bytes: &[u8]) -> Option<PacketLocation> {
-        match self.plain_byte_order? {
-            FileEndianness::Little => self.parse_plain_as::<LittleEndian>(bytes),
-            FileEndianness::Big => self.parse_plain_as::<BigEndian>(bytes),
+        match self.byte_order {
+            FileEndianness::Little => self.parse_next_as::<LittleEndian>(bytes),
+            FileEndianness::Big => self.parse_next_as::<BigEndian>(bytes),
         }
     }
 
     /// Returns the frame that was found in `record`.
-    #[inline(always)]
+    #[inline]
     pub(super) fn frame<'a>(
         &'a self,
         number: u64,
@@ -154,30 +138,8 @@ impl PcapReader {
         )
     }
 
-    #[inline(always)]
-    fn parse_plain_as<B: ByteOrder>(&self, bytes: &[u8]) -> Option<PacketLocation> {
-        let (_, raw) = RawPcapPacket::from_slice::<B>(bytes).ok()?;
-        (raw.incl_len <= MAX_PACKET_LEN).then(|| {
-            let fields = RecordHeader {
-                seconds: raw.ts_sec,
-                fraction: raw.ts_frac,
-                captured_len: raw.incl_len,
-                original_len: raw.orig_len,
-            };
-            self.packet_location(fields, RecordLayout::Plain.header_len())
-        })
-    }
-
-    /// Parses a record that is not plain, or is incomplete or damaged.
-    #[cold]
-    fn parse_slow(&self, bytes: &[u8]) -> ParseStep {
-        match self.byte_order {
-            FileEndianness::Little => self.parse_slow_as::<LittleEndian>(bytes),
-            FileEndianness::Big => self.parse_slow_as::<BigEndian>(bytes),
-        }
-    }
-
-    fn parse_slow_as<B: ByteOrder>(&self, bytes: &[u8]) -> ParseStep {
+    #[inline]
+    fn parse_next_as<B: ByteOrder>(&self, bytes: &[u8]) -> ParseStep {
         let header = self.layout.header_len();
         if bytes.len() < header {
             return ParseStep::NeedMore(header);
@@ -206,6 +168,7 @@ impl PcapReader {
     ///     +-----------+-----------+-----------+-----------+-----------+-----+--+--+
     /// ```
     /// The data starts at 16 in plain records and at 24 in Kuznetzov's; `d` is the direction.
+    #[inline]
     fn parse_record_header<B: ByteOrder>(&self, bytes: &[u8]) -> RecordHeader {
         let mut fields = RecordHeader {
             seconds: B::read_u32(&bytes[0..4]),
@@ -228,7 +191,7 @@ impl PcapReader {
         fields
     }
 
-    #[inline(always)]
+    #[inline]
     fn packet_location(&self, fields: RecordHeader, start: usize) -> PacketLocation {
         let end = start + fields.captured_len as usize;
         // The largest sum is 2³² s and 2³² µs, half of the range; a fraction above one second

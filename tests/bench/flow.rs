@@ -186,6 +186,7 @@ fn push_all(table: &mut FlowTable, packets: &[Packet]) -> EventCounts {
             FlowEventKind::Closed(_) => counts.closed += 1,
             FlowEventKind::Data { bytes, .. } => counts.bytes += bytes.len() as u64,
             FlowEventKind::Owners(_)
+            | FlowEventKind::Detected(_)
             | FlowEventKind::Gap { .. }
             | FlowEventKind::Mismatch { .. } => {}
         });

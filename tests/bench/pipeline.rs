@@ -9,17 +9,16 @@ mod measure;
 mod traffic;
 
 use std::io::{self, Write};
-use std::num::NonZero;
 use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lcap::filter::Filter;
 use lcap::flow::FlowSettings;
-use lcap::packet::Body;
+
 use lcap::pipeline::{FlushPolicy, Output, RunOptions, Totals, run};
 use lcap::sink::flows::TableLayout;
 use lcap::sink::text::{Style, Text};
-use lcap::sink::{FORMATS, Json, Shown, Sink, SinkFactory};
+use lcap::sink::{FORMATS, Json, LineSink, Sink, SinkFactory};
 use lcap::source::file;
 use tempfile::NamedTempFile;
 use traffic::mixed;
@@ -35,18 +34,14 @@ fn capture_file() -> NamedTempFile {
 fn capture_api(criterion: &mut Criterion) {
     let file = capture_file();
     let open = || lcap::open(file.path()).unwrap();
-    let each = || {
+    let packets = || {
         let mut payload = 0;
-        let counts = open().each(|packet| {
-            if let Body::Tcp { payload: data, .. } | Body::Udp { payload: data, .. } = packet.body {
-                payload += data.bytes.len();
-            }
-        });
+        let counts = open().packets(|packet| payload += packet.payload().bytes.len());
         (counts.unwrap().packets, payload)
     };
     let flows = || open().flows().unwrap();
-    let (packets, payload) = each();
-    assert_eq!(packets, PACKET_COUNT as u64);
+    let (count, payload) = packets();
+    assert_eq!(count, PACKET_COUNT as u64);
     assert!(payload > PACKET_COUNT, "{payload}");
     let flow_packets: u64 = flows()
         .iter()
@@ -57,59 +52,54 @@ fn capture_api(criterion: &mut Criterion) {
 
     let mut group = measure::group(criterion, "pipeline");
     group.throughput(Throughput::Elements(PACKET_COUNT as u64));
-    group.bench_function("each", |bencher| bencher.iter(each));
+    group.bench_function("packets", |bencher| bencher.iter(packets));
     group.bench_function("flows", |bencher| bencher.iter(flows));
 }
 
-/// Measures every format with one thread and with two.
-fn formats_by_threads(criterion: &mut Criterion) {
+fn formats(criterion: &mut Criterion) {
     let file = capture_file();
     let mut group = measure::group(criterion, "pipeline");
     group.throughput(Throughput::Elements(PACKET_COUNT as u64));
-    for threads in [1, 2] {
-        let mut bench = |name: &str, open: &dyn Fn() -> Box<dyn Sink>, flows| {
-            let name = format!("{name}, threads: {threads}");
-            let options = RunOptions {
-                flows,
-                threads: NonZero::new(threads).unwrap(),
-                ..RunOptions::default()
-            };
-            group.bench_function(name, |bencher| {
-                bencher.iter(|| run_into_sink(file.path(), open(), &options));
-            });
+    let mut bench = |name: &str, open: &dyn Fn() -> Box<dyn Sink>, flows| {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| run_into_sink(file.path(), open(), flows));
+        });
+    };
+    bench(
+        "text",
+        &|| Box::new(LineSink::new(io::sink(), Text::new(Style::default()))),
+        None,
+    );
+    bench(
+        "json",
+        &|| Box::new(LineSink::new(io::sink(), Json::default())),
+        None,
+    );
+    for format in FORMATS {
+        let SinkFactory::Flows(open) = format.factory else {
+            continue;
         };
-        bench(
-            "text",
-            &|| Box::new(Shown::new(io::sink(), Text::new(Style::default()))),
-            None,
-        );
-        bench(
-            "json",
-            &|| Box::new(Shown::new(io::sink(), Json::default())),
-            None,
-        );
-        for format in FORMATS {
-            let SinkFactory::Flows(open) = format.factory else {
-                continue;
-            };
-            let open = || open(Box::new(io::sink()), &TableLayout::default());
-            let name = format!("flows as {}", format.name);
-            bench(&name, &open, Some(FlowSettings::FLOWS));
-        }
+        let open = || open(Box::new(io::sink()), &TableLayout::default());
+        let name = format!("flows as {}", format.name);
+        bench(&name, &open, Some(FlowSettings::FLOWS));
     }
 }
 
-fn run_into_sink(path: &Path, sink: Box<dyn Sink>, options: &RunOptions) {
+fn run_into_sink(path: &Path, sink: Box<dyn Sink>, flows: Option<FlowSettings>) {
     let (mut source, mut filter, totals) = (
         file::open(path).unwrap(),
         Filter::default(),
         Totals::default(),
     );
     let mut output = Output::new(vec![sink], FlushPolicy::WhenFull, None);
+    let options = RunOptions {
+        flows,
+        ..RunOptions::default()
+    };
     run(&mut source, &mut filter, &mut output, options, &totals).unwrap();
     output.finish().unwrap();
     assert_eq!(totals.snapshot().packets, PACKET_COUNT as u64);
 }
 
-criterion_group!(benches, capture_api, formats_by_threads);
+criterion_group!(benches, capture_api, formats);
 criterion_main!(benches);

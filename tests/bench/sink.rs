@@ -14,7 +14,7 @@ use lcap::flow::{FlowEvent, FlowEventKind, FlowRecord, FlowSettings, FlowTable};
 use lcap::packet::{LinkType, Packet, Timestamp};
 use lcap::sink::flows::TableLayout;
 use lcap::sink::text::{Dump, Style, Text, TimestampFormat};
-use lcap::sink::{CaptureFileOptions, FORMATS, Json, Rotation, Shown, Sink, SinkFactory};
+use lcap::sink::{CaptureFileOptions, Event, FORMATS, Json, LineSink, Rotation, Sink, SinkFactory};
 use traffic::{SyntheticConnection, SyntheticTraffic, mixed, packets};
 
 const PACKET_COUNT: usize = 10_000;
@@ -56,12 +56,12 @@ fn packet_formats(criterion: &mut Criterion) {
     let mut group = measure::group(criterion, "sink");
     group.throughput(Throughput::Elements(PACKET_COUNT as u64));
     for (name, style) in styles() {
-        let mut sink = Shown::new(io::sink(), Text::new(style));
+        let mut sink = LineSink::new(io::sink(), Text::new(style));
         group.bench_function(name, |bencher| {
             bencher.iter(|| write_packets(&mut sink, &packets));
         });
     }
-    let mut sink = Shown::new(io::sink(), Json::default());
+    let mut sink = LineSink::new(io::sink(), Json::default());
     group.bench_function("json", |bencher| {
         bencher.iter(|| write_packets(&mut sink, &packets));
     });
@@ -84,6 +84,7 @@ fn capture_formats(criterion: &mut Criterion) {
             resolution: None,
             interface: None,
             now: Timestamp::ABSENT,
+            annotate: false,
         };
         let mut sink = open(&options).unwrap();
         group.bench_function(format.name, |bencher| {
@@ -94,7 +95,7 @@ fn capture_formats(criterion: &mut Criterion) {
 
 fn write_packets(sink: &mut dyn Sink, packets: &[Packet]) {
     for packet in packets {
-        sink.handle_packet(packet).unwrap();
+        let _ = sink.handle(Event::Packet(packet)).unwrap();
     }
     sink.flush().unwrap();
 }
@@ -117,7 +118,7 @@ fn flow_formats(criterion: &mut Criterion) {
                         due: None,
                         kind: FlowEventKind::Closed(record),
                     };
-                    sink.handle_flow(&event).unwrap();
+                    let _ = sink.handle(Event::Flow(&event)).unwrap();
                 }
                 sink.flush().unwrap();
             });

@@ -7,7 +7,7 @@ use lcap::decode::decode;
 use lcap::filter::Filter;
 use lcap::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
 use lcap::sink::text::{Dump, Style, Text, TimestampFormat};
-use lcap::sink::{Json, Shown, Sink};
+use lcap::sink::{Event, Json, LineSink, Sink};
 use lcap::source::{SourceEvent, file};
 use proptest::prelude::*;
 
@@ -117,13 +117,13 @@ proptest! {
         filter.matches(&packet);
         let (mut text, mut json) = (Vec::new(), Vec::new());
         {
-            let mut lines = Shown::new(&mut text, Text::new(style));
-            lines.handle_packet(&packet).unwrap();
+            let mut lines = LineSink::new(&mut text, Text::new(style));
+            let _ = lines.handle(Event::Packet(&packet)).unwrap();
             // A second time, because later packets of a connection are printed by other code.
-            lines.handle_packet(&packet).unwrap();
+            let _ = lines.handle(Event::Packet(&packet)).unwrap();
             lines.finish().unwrap();
-            let mut objects = Shown::new(&mut json, Json::default());
-            objects.handle_packet(&packet).unwrap();
+            let mut objects = LineSink::new(&mut json, Json::default());
+            let _ = objects.handle(Event::Packet(&packet)).unwrap();
             objects.finish().unwrap();
         }
         for byte in &text {

@@ -26,4 +26,3 @@ mod files;
 mod hostile;
 mod live;
 mod pipes;
-mod threads;

@@ -31,7 +31,7 @@ const FLOORS: [&str; 16] = [
 
 /// External crates, and the paths below src that may name each of them.
 const CRATE_USERS: [(&str, &[&str]); 15] = [
-    ("aya", &["host/socket_events"]),
+    ("aya", &["host/sockets/socket_events"]),
     (
         "pcap",
         &["source/live", "filter/bpf", "filter/tests", "host/"],
@@ -50,8 +50,8 @@ const CRATE_USERS: [(&str, &[&str]); 15] = [
         "serde_json",
         &[
             "cli/",
-            "host/containers",
-            "host/firewall",
+            "host/services/containers",
+            "host/network/firewall",
             "sink/json/tests",
         ],
     ),
@@ -71,7 +71,7 @@ const CRATE_USERS: [(&str, &[&str]); 15] = [
 
 /// Files with unsafe code. Each contains a comment with the reason.
 const UNSAFE_FILES: [&str; 4] = [
-    "host/priority.rs",
+    "host/processes/priority.rs",
     "prefetch.rs",
     "source/map.rs",
     "source/socket.rs",

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::{SearchScope, SocketResolver};
 use crate::attribution::proc_cache::SocketHolder;
-use crate::host::listing::Listed;
 use crate::host::processes::{self, ProcHandle};
-use crate::packet::Tuple;
-use crate::process::{Match, Owner, Process};
+use crate::host::sockets::sock_diag::SocketInfo;
+use crate::packet::Endpoints;
+use crate::process::{Evidence, Owner, Process};
 
 /// Number of the most recent holders that are checked before recently forked processes that were
 /// already scanned.
@@ -24,7 +24,7 @@ impl SocketResolver {
     /// earlier holders.
     pub(super) fn holder_among_candidates(
         &mut self,
-        tuple: &Tuple,
+        tuple: &Endpoints,
         inode: u32,
     ) -> Option<SocketHolder> {
         let pinned = self.proc_cache.pinned_holder(inode);
@@ -84,8 +84,8 @@ impl SocketResolver {
     /// Returns the owner of an accepted socket: the processes that have it.
     pub(super) fn acceptor(
         &mut self,
-        tuple: &Tuple,
-        socket: &Listed,
+        tuple: &Endpoints,
+        socket: &SocketInfo,
         listeners: &[Arc<Process>],
         scope: SearchScope,
     ) -> Owner {
@@ -122,7 +122,7 @@ impl SocketResolver {
         }
         // A scan of all descriptors takes long, and is useless after the socket is closed.
         if found.is_empty() && !self.has_socket(&tuple.reversed(), inode) {
-            return Owner::unknown(Match::Exited, Some(socket.uid));
+            return Owner::unknown(Evidence::Gone, Some(socket.uid));
         }
         let mut check = |pid: &u32| self.proc_cache.holder(*pid, inode).ok().flatten();
         if found.is_empty() {
@@ -147,7 +147,7 @@ impl SocketResolver {
         match (found.is_empty(), scope) {
             (false, _) => self.owner_from_holders(found, socket),
             (true, SearchScope::Candidates | SearchScope::ForkedSince(_)) => {
-                Owner::unknown(Match::Exited, Some(socket.uid))
+                Owner::unknown(Evidence::Gone, Some(socket.uid))
             }
             (true, SearchScope::FirstHolder | SearchScope::StartedSince(_)) => {
                 self.scan_all_processes(socket)
@@ -156,7 +156,7 @@ impl SocketResolver {
     }
 
     /// Searches all processes for a socket.
-    pub(super) fn scan_all_processes(&mut self, socket: &Listed) -> Owner {
+    pub(super) fn scan_all_processes(&mut self, socket: &SocketInfo) -> Owner {
         let mut found = Vec::new();
         // True if the socket could belong to a process whose descriptors cannot be read.
         let mut is_hidden = false;
@@ -172,8 +172,8 @@ impl SocketResolver {
             }
         }
         match found.is_empty() {
-            true if is_hidden => Owner::unknown(Match::NotPermitted, Some(socket.uid)),
-            true => Owner::unknown(Match::Exited, Some(socket.uid)),
+            true if is_hidden => Owner::unknown(Evidence::NotPermitted, Some(socket.uid)),
+            true => Owner::unknown(Evidence::Gone, Some(socket.uid)),
             false => self.owner_from_holders(found, socket),
         }
     }
@@ -182,7 +182,7 @@ impl SocketResolver {
     pub(super) fn owner_from_holders(
         &mut self,
         found: Vec<SocketHolder>,
-        socket: &Listed,
+        socket: &SocketInfo,
     ) -> Owner {
         let mut found: Vec<Arc<Process>> = found.into_iter().map(|holder| holder.process).collect();
         found.sort_unstable_by_key(|process| process.pid);
@@ -194,7 +194,7 @@ impl SocketResolver {
         self.recent_holders.truncate(MAX_RECENT_HOLDERS);
         Owner {
             processes: found,
-            ..Owner::unknown(Match::Socket, Some(socket.uid))
+            ..Owner::unknown(Evidence::Holds, Some(socket.uid))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Traces of packets through synthetic chains.
 
 use super::*;
-use crate::host::firewall::Hook;
+use crate::host::network::firewall::Hook;
 
 fn chain(
     name: &str,

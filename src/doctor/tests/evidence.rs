@@ -4,12 +4,12 @@ use super::fixtures::{accepted_facts, facts, listening_socket, process, socket, 
 use super::mention;
 use crate::doctor::facts::{PortFacts, ServerProcess, WatchResult, WatchedFlow, WatchedFlowEnd};
 use crate::doctor::findings;
-use crate::host::config_search::ConfigSearch;
-use crate::host::firewall::Firewall;
-use crate::host::listing::{Listed, SocketState};
-use crate::host::other_netns::NetnsListener;
+use crate::host::network::firewall::Firewall;
+use crate::host::network::resolver::HostsEntry;
 use crate::host::processes::Executable;
-use crate::host::resolver::HostsEntry;
+use crate::host::services::config_search::ConfigSearch;
+use crate::host::sockets::other_netns::NetnsListener;
+use crate::host::sockets::sock_diag::{SocketInfo, SocketState};
 use crate::packet::TCP;
 
 #[test]
@@ -21,9 +21,9 @@ fn findings_contain_the_expected_evidence_and_remedies() {
         }
         facts
     };
-    let time_wait = Listed {
+    let time_wait = SocketInfo {
         inode: 0,
-        expires: 42_000,
+        expires_in_ms: 42_000,
         remote: socket_address("127.0.0.1:40000"),
         ..socket(SocketState::TimeWait, "127.0.0.1:62893", 0)
     };

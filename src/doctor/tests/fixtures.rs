@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::doctor::facts::{ConnectOutcome, EchoOutcome, PortFacts, ProbeResult, ServerProcess};
-use crate::host::addresses::HostInterface;
-use crate::host::firewall::Firewall;
-use crate::host::listing::{Listed, SocketState};
+use crate::host::network::firewall::Firewall;
+use crate::host::network::interfaces::HostInterface;
 use crate::host::processes::ProcessInspection;
+use crate::host::sockets::sock_diag::{SocketInfo, SocketState};
 use crate::packet::TCP;
 use crate::process::{Process, ProcessDetails, ProcessIdentity};
 
@@ -47,8 +47,8 @@ pub(super) fn facts(target: &str) -> PortFacts {
 }
 
 /// A TCP socket with this local address and inode.
-pub(super) fn socket(state: SocketState, local: &str, inode: u32) -> Listed {
-    Listed {
+pub(super) fn socket(state: SocketState, local: &str, inode: u32) -> SocketInfo {
+    SocketInfo {
         proto: TCP,
         local: socket_address(local),
         remote: socket_address("0.0.0.0:0"),
@@ -59,7 +59,7 @@ pub(super) fn socket(state: SocketState, local: &str, inode: u32) -> Listed {
         inode,
         interface: 0,
         only_v6: false,
-        expires: 0,
+        expires_in_ms: 0,
     }
 }
 
@@ -85,7 +85,7 @@ pub(super) fn process(pid: u32) -> Arc<Process> {
 impl PortFacts {
     /// Adds a socket and, unless its inode is 0, a process that has the socket open. The PID of the
     /// process equals the inode.
-    pub(super) fn with_socket(mut self, socket: Listed) -> PortFacts {
+    pub(super) fn with_socket(mut self, socket: SocketInfo) -> PortFacts {
         let pid = socket.inode;
         if pid != 0 {
             let process = process(pid);
@@ -111,7 +111,7 @@ impl PortFacts {
     pub(super) fn with_probe(
         mut self,
         outcome: ConnectOutcome,
-        peer_socket: Option<Listed>,
+        peer_socket: Option<SocketInfo>,
     ) -> PortFacts {
         let address = self.resolved.addresses[self.probes.len()];
         self.probes.push(ProbeResult {
@@ -133,7 +133,7 @@ impl PortFacts {
     }
 }
 
-pub(super) fn listening_socket(local: &str, inode: u32) -> Listed {
+pub(super) fn listening_socket(local: &str, inode: u32) -> SocketInfo {
     socket(SocketState::Listening, local, inode)
 }
 

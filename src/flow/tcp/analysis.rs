@@ -3,10 +3,10 @@
 
 use super::StreamSegment;
 use crate::flow::assembler::InsertSummary;
-use crate::flow::key::Side;
 use crate::flow::sequence::SeqOffset;
-use crate::flow::side::TrackedSide;
+use crate::flow::side::Side;
 use crate::flow::tracked_flow::{HandshakeTiming, TrackedFlow};
+use crate::flow::tracked_side::TrackedSide;
 
 /// Measures the time from the first SYN to the ACK of its SYN-ACK, if neither SYN nor SYN-ACK was
 /// retransmitted.

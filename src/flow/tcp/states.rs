@@ -1,9 +1,9 @@
 //! Endpoint states of a TCP connection, following Zeek (RFC 9293 section 3.3.2 defines more).
 
 use super::StreamSegment;
-use crate::flow::key::Side;
-use crate::flow::side::{EndpointState, TrackedSide};
+use crate::flow::side::Side;
 use crate::flow::tracked_flow::TrackedFlow;
+use crate::flow::tracked_side::{EndpointState, TrackedSide};
 
 /// Updates both sides' states. Returns the sender's side, which changes to the originator if the
 /// segment shows that its sender opened the flow.

@@ -1,6 +1,6 @@
 //! Process details for diagnosis: sockets, working directory, environment and executable.
 
-use super::ProcHandle;
+use super::{ProcHandle, split_strings};
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
@@ -96,17 +96,6 @@ impl ProcHandle {
 
     /// Reads the details; those that cannot be read are `None`.
     pub fn inspect(&self) -> ProcessInspection {
-        let link = |name: &str| {
-            let path = rustix::fs::readlinkat(&self.directory, name, Vec::new()).ok()?;
-            Some(path.to_string_lossy().into_owned())
-        };
-        let environment = self.read_file("environ").ok().map(|bytes| {
-            let variables = bytes.split(|&byte| byte == 0);
-            variables
-                .filter(|variable| !variable.is_empty())
-                .map(|variable| String::from_utf8_lossy(variable).into_owned())
-                .collect()
-        });
         // The state begins with a letter: T means stopped, t means stopped by a debugger.
         let status = self.read_file("status").unwrap_or_default();
         let is_stopped = status
@@ -114,8 +103,11 @@ impl ProcHandle {
             .filter_map(|line| line.strip_prefix(b"State:"))
             .any(|state| matches!(state.trim_ascii_start(), [b'T' | b't', ..]));
         ProcessInspection {
-            working_directory: link("cwd"),
-            environment,
+            working_directory: self.read_link("cwd"),
+            environment: self
+                .read_file("environ")
+                .ok()
+                .map(|bytes| split_strings(&bytes)),
             executable: self.executable(),
             is_stopped,
             systemd_unit: self

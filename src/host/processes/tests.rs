@@ -70,8 +70,18 @@ fn truncated_names_are_completed() {
             "has-another-nam",
         ),
         ("hidden-program-", None, "", "hidden-program-"),
+        // The kernel truncates names inside a character.
+        (
+            "an-uber-long-n%c3",
+            Some("/opt/an-uber-long-nïve"),
+            "",
+            "an-uber-long-nïve",
+        ),
     ] {
-        assert_eq!(full_name(comm, exe, &[argument_0.to_owned()]), full);
+        assert_eq!(
+            full_name(comm, exe.map(str::as_bytes), Some(argument_0.as_bytes())),
+            full
+        );
     }
 }
 

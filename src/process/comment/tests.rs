@@ -16,118 +16,230 @@ fn process(pid: u32, name: &str) -> Arc<Process> {
         ProcessDetails {
             name: name.into(),
             exe: Some(format!("/usr/bin/{name}")),
-            command_line: vec![name.into(), "-s".into(), "a b".into(), String::new()],
+            command_line: vec![name.into(), "-s".into(), "x=y".into(), String::new()],
             container: Some("0123456789ab".into()),
             run_id: Some(77),
         },
     ))
 }
 
-fn owner(processes: Vec<Arc<Process>>, matched: Match) -> Option<Arc<Owner>> {
+fn owner(processes: Vec<Arc<Process>>, evidence: Evidence) -> Option<Arc<Owner>> {
     Some(Arc::new(Owner {
         processes,
-        matched,
+        evidence,
         uid: Some(33),
         lookup_time: Timestamp(1_790_000_000_123_456_789),
     }))
 }
 
-fn options(bytes: &[u8]) -> FrameOptions<'_> {
-    FrameOptions {
-        bytes,
-        big_endian: cfg!(target_endian = "big"),
+fn names_only(owners: Owners) -> Option<RecordedComment> {
+    let detail = CommentDetail::Names;
+    Some(RecordedComment { owners, detail })
+}
+
+/// Returns the name, PID and evidence of each process, by end.
+fn processes(owners: &Owners) -> [Vec<(String, u32, Evidence)>; 2] {
+    [&owners.orig, &owners.resp].map(|owner| {
+        let owner = owner.iter().flat_map(|owner| {
+            let evidence = &owner.evidence;
+            let of =
+                |process: &Arc<Process>| (process.name().to_owned(), process.pid, evidence.clone());
+            owner.processes.iter().map(of)
+        });
+        owner.collect()
+    })
+}
+
+#[test]
+fn comments_have_a_stable_text() {
+    let owners = Owners {
+        orig: owner(vec![process(4121, "a b")], Evidence::NotPermitted),
+        resp: owner(vec![], Evidence::Kernel),
+    };
+    let full = "lcap: a b[4121]? → kernel\n\
+        src how=not-permitted uid=33 at=1790000000123456789 pid=4121 start=98765 ppid=1 euid=1000 \
+        name=a%20b exe=/usr/bin/a%20b container=0123456789ab run=77 arg=a%20b arg=-s arg=x%3dy \
+        arg=\ndst how=kernel uid=33 at=1790000000123456789";
+    assert_eq!(encode(&owners, CommentDetail::Full), full);
+    let names = full.lines().next().expect("a line");
+    assert_eq!(encode(&owners, CommentDetail::Names), names);
+    assert!(has_details(full) && !has_details(names));
+}
+
+#[test]
+fn comments_of_lcap_0_1_are_parsed() {
+    let details = "lcap: nginx[1] → a[7] → b[2]\n\
+        src how=socket at=5 pid=7 start=1 ppid=1 euid=0 name=nginx[1]%20→%20a arg=100%25 arg=a=b\n\
+        dst how=not%20permitted uid=33 at=5";
+    let parsed = parse(details).expect("details");
+    assert_eq!(parsed.detail, CommentDetail::Full);
+    let [sender, receiver] =
+        [parsed.owners.orig, parsed.owners.resp].map(|end| end.expect("an end"));
+    assert_eq!(sender.evidence, Evidence::Holds);
+    assert_eq!(sender.processes[0].name(), "nginx[1] → a");
+    assert_eq!(sender.processes[0].details().command_line, ["100%", "a=b"]);
+    assert_eq!(
+        (&receiver.evidence, receiver.uid),
+        (&Evidence::NotPermitted, Some(33))
+    );
+    let certain = |name: &str, pid| (name.to_owned(), pid, Evidence::Holds);
+    let uncertain = |name: &str, pid| (name.to_owned(), pid, Evidence::Listener);
+    for (summary, sender, receiver) in [
+        (
+            "my app[12] → node[4]",
+            vec![certain("my app", 12)],
+            vec![certain("node", 4)],
+        ),
+        (
+            "a[1,2]+b c[3] → x[5]?",
+            vec![certain("a", 1), certain("a", 2), certain("b c", 3)],
+            vec![uncertain("x", 5)],
+        ),
+        (
+            "100%[1] → a=b+c?[2]",
+            vec![certain("100%", 1)],
+            vec![certain("a=b+c?", 2)],
+        ),
+        // An escape that lcap does not write is part of the name.
+        ("a%20b[1] → ?", vec![certain("a%2520b", 1)], vec![]),
+        // Ambiguous ends have no processes.
+        ("a[[1] → b]c[2]", vec![], vec![]),
+        ("a[1],b[2] → b[+2]", vec![], vec![]),
+        ("a[1 → b[]", vec![], vec![]),
+    ] {
+        let comment = parse(&format!("lcap: {summary}")).expect("a summary");
+        assert_eq!(processes(&comment.owners), [sender, receiver], "{summary}");
+    }
+    for other in [
+        "lcap: nginx[1] → a[7] → b[2]",
+        "lcap: a[1]",
+        "a[1] → b[2]",
+        "lcap: ",
+        "",
+    ] {
+        assert_eq!(parse(other), None, "{other}");
     }
 }
 
 #[test]
-fn owners_round_trip_through_a_comment() {
-    let single = owner(vec![process(4121, "curl")], Match::Socket);
-    let pair = owner(
-        vec![process(7, "a %+]b[c\n"), process(8, "näme")],
-        Match::Socket,
-    );
-    for (orig, resp) in [
-        (
-            single.clone(),
-            owner(vec![process(9, "nginx")], Match::Acceptor),
-        ),
-        (pair, owner(vec![], Match::NoListener)),
-        (owner(vec![], Match::NotPermitted), None),
-        (None, single),
-    ] {
-        let owners = Owners { orig, resp };
-        let (mut full, mut names_only) = (
-            encode(&owners, CommentDetail::Full),
-            encode(&owners, CommentDetail::Names),
-        );
-        let expected = owners.to_string();
-        for flags in [0, 0x200, 0] {
-            let options_in_full = options(full.with_flags(flags));
-            assert_eq!(parse_owners(&options_in_full), Some(owners.clone()));
-            assert_eq!(summary(&options_in_full), Some(&*expected));
-            let short_options = options(names_only.with_flags(flags));
-            assert_eq!(summary(&short_options), Some(&*expected));
-            assert_eq!(parse_owners(&short_options), None);
-            let encoded_flags = short_options.records().find(|(code, _)| *code == EPB_FLAGS);
-            let encoded_flags = encoded_flags
-                .map(|(_, value)| u32::from_ne_bytes(value.try_into().expect("four bytes")));
-            assert_eq!(encoded_flags, Some(flags).filter(|flags| *flags > 0));
+fn ends_without_processes_are_parsed_from_a_summary() {
+    let end = |evidence, uid| {
+        Some(Arc::new(Owner {
+            processes: Vec::new(),
+            evidence,
+            uid,
+            lookup_time: Timestamp::ABSENT,
+        }))
+    };
+    let expected = Owners {
+        orig: end(Evidence::NotPermitted, Some(33)),
+        resp: end(Evidence::Nobody, None),
+    };
+    assert_eq!(parse("lcap: ?(uid 33) → nobody"), names_only(expected));
+    let expected = Owners {
+        orig: None,
+        resp: end(Evidence::Kernel, None),
+    };
+    assert_eq!(parse("lcap: ? → kernel"), names_only(expected));
+}
+
+#[test]
+fn unknown_evidence_is_written_again() {
+    let text = "lcap: a[1]? → ?\nsrc how=foretold%20by at=5 pid=1 start=0 ppid=0 euid=0 name=a";
+    let comment = parse(text).expect("a comment");
+    assert_eq!(encode(&comment.owners, CommentDetail::Full), text);
+}
+
+#[test]
+fn long_comments_lose_arguments_then_processes() {
+    let big = |count: u32, argument: &str, name: &str| {
+        let processes = (0..count).map(|pid| {
+            let identity = ProcessIdentity {
+                pid,
+                ..ProcessIdentity::default()
+            };
+            let details = ProcessDetails {
+                name: name.into(),
+                command_line: vec![argument.into(); MAX_ARGS],
+                ..ProcessDetails::default()
+            };
+            Arc::new(Process::new(identity, details))
+        });
+        owner(processes.collect(), Evidence::Holds)
+    };
+    // The arguments alone are too long.
+    let owners = Owners {
+        orig: big(20, &"é ".repeat(200), "server"),
+        resp: big(1, "-s", "client"),
+    };
+    let text = encode(&owners, CommentDetail::Full);
+    assert!(text.len() <= MAX_COMMENT_LEN && !text.contains(" arg=") && !text.contains("more="));
+    let parsed = parse(&text).expect("a comment");
+    assert_eq!(processes(&parsed.owners), processes(&owners));
+    // The processes are too long, too.
+    for detail in [CommentDetail::Names, CommentDetail::Full] {
+        for name in ["server", &"[".repeat(600)] {
+            let owners = Owners {
+                orig: big(20_000, "-s", name),
+                resp: big(2, "-s", "client"),
+            };
+            let text = encode(&owners, detail);
+            assert!(text.len() <= MAX_COMMENT_LEN, "{}", text.len());
+            let more = text.split_once(" more=").expect("a number").1;
+            let more: usize = more
+                .split_whitespace()
+                .next()
+                .expect("a number")
+                .parse()
+                .expect("a number");
+            let parsed = parse(&text).expect("a comment");
+            assert_eq!(parsed.detail, detail);
+            let sender = parsed.owners.orig.expect("a sender");
+            assert_eq!(sender.processes.len() + more, 20_000);
+            assert!(more < 19_990 && name.starts_with(sender.processes[0].name()));
+            assert_eq!(parsed.owners.resp.expect("a receiver").processes.len(), 2);
         }
     }
 }
 
-#[test]
-fn summary_is_parsed_into_processes() {
-    for (text, src, dst) in [
-        (
-            "curl[4121] → node[4100]",
-            vec![("curl", 4121, true)],
-            vec![("node", 4100, true)],
-        ),
-        (
-            "a[1,2]+b c[3] → x[5]?",
-            vec![("a", 1, true), ("a", 2, true), ("b c", 3, true)],
-            vec![("x", 5, false)],
-        ),
-        ("? → nobody", vec![], vec![]),
-        ("?(uid 33) → a[[1]", vec![], vec![("a[", 1, true)]),
-    ] {
-        assert_eq!(parse_summary(text), Some([src, dst]), "{text}");
-    }
-    assert_eq!(parse_summary("a[1]"), None);
-}
-
-#[test]
-fn comments_of_other_programs_are_ignored() {
-    for (text, is_ours) in [
-        ("lcap: a[1] → b[2]", true),
-        ("a[1] → b[2]", false),
-        ("", false),
-    ] {
-        let mut bytes = Vec::new();
-        push_option(OPT_COMMENT, b"from another program", &mut bytes);
-        push_option(OPT_COMMENT, text.as_bytes(), &mut bytes);
-        push_option(OPT_ENDOFOPT, &[], &mut bytes);
-        assert_eq!(summary(&options(&bytes)).is_some(), is_ours);
-    }
+/// An owner with 1 to 4 processes of arbitrary names.
+fn any_owner() -> impl Strategy<Value = Option<Arc<Owner>>> {
+    let name = prop_oneof![
+        prop::collection::vec(1..=u8::MAX, 1..=15),
+        "([]\\[+,?%= ]|→|nobody|\\[1\\]|%5b|a){1,4}"
+            .prop_map(|name| name.into_bytes()[..].to_vec()),
+    ];
+    let evidence = prop_oneof![Just(Evidence::Holds), Just(Evidence::Listener)];
+    let process = (any::<u32>(), name);
+    (prop::collection::vec(process, 1..=4), evidence).prop_map(|(processes, evidence)| {
+        let processes = processes
+            .into_iter()
+            .map(|(pid, name)| self::process(pid, &name_from_bytes(&name)));
+        owner(processes.collect(), evidence)
+    })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn arbitrary_options_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), big_endian: bool) {
-        let options = FrameOptions { bytes: &bytes, big_endian };
-        let _ = summary(&options);
-        let _ = parse_owners(&options);
+    fn owners_round_trip_through_a_comment(orig in any_owner(), resp in any_owner()) {
+        let owners = Owners { orig, resp };
+        let full = parse(&encode(&owners, CommentDetail::Full)).expect("a comment");
+        prop_assert_eq!(full.detail, CommentDetail::Full);
+        prop_assert_eq!(&full.owners, &owners);
+        let names = parse(&encode(&owners, CommentDetail::Names)).expect("a comment");
+        prop_assert_eq!(names.detail, CommentDetail::Names);
+        prop_assert_eq!(processes(&names.owners), processes(&owners));
+        prop_assert_eq!(names.owners.to_string(), owners.to_string());
     }
 
     #[test]
-    fn arbitrary_details_do_not_panic(text in "(lcap: )?[ -~→\\n%=]{0,100}\n?(src|dst)?( (how|uid|at|pid|name|arg)=[a-z0-9%]{0,5}){0,6}") {
-        let mut bytes = Vec::new();
-        push_option(OPT_COMMENT, text.as_bytes(), &mut bytes);
-        let options = options(&bytes);
-        let _ = parse_owners(&options);
-        let _ = summary(&options).map(parse_summary);
+    fn arbitrary_comments_do_not_panic(
+        text in "lcap: [ -~→\\n%=]{0,100}\n?(src|dst)?( (how|uid|at|pid|name|arg|more)=[a-z0-9%é]{0,5}){0,6}",
+        end in "[a1\\[\\],+?% ]{0,12}",
+    ) {
+        let _ = parse(&text);
+        let _ = parse(&format!("lcap: {end} → {end}"));
     }
 }

@@ -3,7 +3,6 @@
 
 use super::{COLUMNS, ColumnValue, RowFormatter, RowSink, write_epoch_seconds, write_seconds};
 use crate::flow::FlowRecord;
-use crate::packet::Timestamp;
 use crate::sink::{Format, SinkFactory, number};
 
 /// The entry of CSV in [`FORMATS`](crate::sink::FORMATS).
@@ -20,15 +19,7 @@ struct CsvRows;
 const RECORD_CAPACITY: usize = 1 << 10;
 
 impl RowFormatter for CsvRows {
-    fn worker(&self) -> Box<dyn RowFormatter> {
-        Box::new(CsvRows)
-    }
-
-    fn number_prefix(&self) -> Option<&'static [u8]> {
-        Some(b"")
-    }
-
-    fn write_head(&mut self, _first: Option<Timestamp>, out: &mut Vec<u8>) {
+    fn write_head(&mut self, _first: Option<&FlowRecord>, out: &mut Vec<u8>) {
         write_csv_record(out, COLUMNS.len(), |at, field| {
             field.extend_from_slice(COLUMNS[at].name.as_bytes());
         });

@@ -37,14 +37,6 @@ impl JsonRows {
 }
 
 impl RowFormatter for JsonRows {
-    fn worker(&self) -> Box<dyn RowFormatter> {
-        Box::new(JsonRows::new())
-    }
-
-    fn number_prefix(&self) -> Option<&'static [u8]> {
-        Some(b"{\"number\":")
-    }
-
     fn write_row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
         let start = out.len();
         for (column, name) in COLUMNS.iter().zip(&self.names) {

@@ -9,18 +9,18 @@ pub(super) mod table;
 pub(super) mod zeek;
 
 pub use columns::{COLUMNS, ColumnValue, FlowColumn};
-pub use rows::{FormattedRow, RowFormatter, VerdictTally};
+pub use rows::{RowFormatter, VerdictTally};
 pub use sort::{FLOW_ORDERS, FlowOrder, SortedFlows};
-pub use table::{TableLayout, flow_summary};
+pub use table::{ProcessColumn, TableLayout, flow_summary};
 
 use std::io::Write;
+use std::ops::ControlFlow;
 
-use super::Sink;
 use super::number;
+use super::{CONTINUE, Event, Requirement, Sink, write_and_flush};
 use crate::error::Result;
-use crate::flow::{FlowEvent, FlowEventKind};
+use crate::flow::{FlowEvent, FlowEventKind, FlowRecord};
 use crate::packet::{TimeDelta, Timestamp};
-use crate::sink::{Requirement, write_and_flush};
 
 /// Sink that writes the row of each flow when the flow ends.
 struct RowSink<W: Write, R: RowFormatter> {
@@ -45,45 +45,36 @@ impl<W: Write, R: RowFormatter> RowSink<W, R> {
         }
     }
 
-    /// Writes the header before the first row; `first` is the start time of that row's flow.
-    fn write_head_once(&mut self, first: Option<Timestamp>) {
+    /// Writes the header before the first row, which is that of the flow `first`.
+    fn write_head_once(&mut self, first: Option<&FlowRecord>) {
         if self.tally.is_empty() {
             self.formatter.write_head(first, &mut self.out);
-        }
-    }
-
-    fn flush_if_full(&mut self) -> Result<()> {
-        match self.out.len() >= FLUSH_THRESHOLD {
-            true => self.flush(),
-            false => Ok(()),
         }
     }
 }
 
 impl<W: Write, R: RowFormatter> Sink for RowSink<W, R> {
-    fn handle_flow(&mut self, event: &FlowEvent) -> Result<()> {
-        let FlowEventKind::Closed(record) = event.kind else {
-            return Ok(());
-        };
-        self.write_head_once(Some(record.first_time));
-        self.tally.add(record.first_time, record.outcome.kind);
-        self.formatter.write_row(record, &mut self.out);
-        self.flush_if_full()
-    }
-
-    fn row_worker(&self) -> Option<Box<dyn RowFormatter>> {
-        Some(self.formatter.worker())
-    }
-
-    fn append_row(&mut self, row: &FormattedRow) -> Result<()> {
-        self.write_head_once(Some(row.first_time));
-        self.tally.add(row.first_time, row.verdict);
-        row.write(self.formatter.number_prefix(), &mut self.out);
-        self.flush_if_full()
-    }
-
     fn requires(&self) -> Requirement {
         Requirement::Flows
+    }
+
+    fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
+        match event {
+            Event::Flow(&FlowEvent {
+                kind: FlowEventKind::Closed(record),
+                ..
+            }) => {
+                self.write_head_once(Some(record));
+                self.tally.add(record.first_time, record.outcome.kind);
+                self.formatter.write_row(record, &mut self.out);
+                if self.out.len() >= FLUSH_THRESHOLD {
+                    self.flush()?;
+                }
+            }
+            Event::Tick(_) => self.flush()?,
+            Event::Packet(_) | Event::Flow(_) => {}
+        }
+        CONTINUE
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -1,10 +1,11 @@
 //! Sorting of flows, and selection of the first ones (`--sort`, `--top`).
 
 use std::cmp::Reverse;
+use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::flow::{FlowEvent, FlowEventKind, FlowRecord};
-use crate::sink::{Requirement, Sink};
+use crate::sink::{CONTINUE, Event, Requirement, Sink};
 
 /// A sort order of flows.
 #[derive(Debug)]
@@ -92,30 +93,39 @@ impl SortedFlows {
 }
 
 impl Sink for SortedFlows {
-    fn handle_flow(&mut self, event: &FlowEvent) -> Result<()> {
-        if let FlowEventKind::Closed(record) = event.kind {
+    fn requires(&self) -> Requirement {
+        self.inner.requires().max(Requirement::Flows)
+    }
+
+    fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
+        if let Event::Flow(event) = event
+            && let FlowEventKind::Closed(record) = event.kind
+        {
             self.flows.push(record.clone());
             // Limit memory: keep at most twice as many flows as requested, or 1000.
             if self.flows.len() > self.top.saturating_mul(2).max(1000) {
                 self.sort();
             }
         }
-        Ok(())
+        CONTINUE
     }
 
-    fn requires(&self) -> Requirement {
-        self.inner.requires().max(Requirement::Flows)
+    fn flush(&mut self) -> Result<()> {
+        self.inner.flush()
     }
 
     fn finish(&mut self) -> Result<()> {
         self.sort();
         for record in std::mem::take(&mut self.flows) {
-            self.inner.handle_flow(&FlowEvent {
+            let event = FlowEvent {
                 id: &record.id,
                 time: record.first_time,
                 due: None,
                 kind: FlowEventKind::Closed(&record),
-            })?;
+            };
+            if self.inner.handle(Event::Flow(&event))?.is_break() {
+                break;
+            }
         }
         self.inner.finish()
     }

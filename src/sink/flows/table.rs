@@ -7,7 +7,7 @@ use std::io::Write;
 use super::{RowFormatter, RowSink, VerdictTally};
 use crate::error::count_noun;
 use crate::flow::{FlowRecord, OutcomeKind, ResponseTimes, Side};
-use crate::packet::{TimeDelta, Timestamp};
+use crate::packet::TimeDelta;
 use crate::sink::word::Word;
 use crate::sink::{Format, LocalTimeFormatter, SinkFactory, address, number};
 
@@ -30,14 +30,26 @@ pub struct TableLayout {
     pub colour: bool,
     /// True for nanoseconds in times, false for microseconds.
     pub nano: bool,
-    /// True if the column PROCESSES is shown.
-    pub show_processes: bool,
+    /// Condition for the column PROCESSES.
+    pub processes: ProcessColumn,
+}
+
+/// Condition for the column with the owners of both ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ProcessColumn {
+    /// The column is not shown.
+    #[default]
+    Hidden,
+    /// The column is shown if the owners of the first flow are known.
+    IfKnown,
+    /// The column is shown.
+    Shown,
 }
 
 struct FlowTextTable {
     layout: TableLayout,
     clock: LocalTimeFormatter,
-    /// The columns that fit, with their widths.
+    /// The columns that fit, with their widths; set with the header.
     columns: Vec<(&'static TableColumn, usize)>,
 }
 
@@ -94,7 +106,7 @@ impl FlowTextTable {
     fn new(layout: TableLayout) -> FlowTextTable {
         FlowTextTable {
             layout,
-            columns: fit_columns(layout.width.map(usize::from), layout.show_processes),
+            columns: Vec::new(),
             clock: LocalTimeFormatter::new(layout.nano),
         }
     }
@@ -147,12 +159,14 @@ impl FlowTextTable {
 }
 
 impl RowFormatter for FlowTextTable {
-    fn worker(&self) -> Box<dyn RowFormatter> {
-        Box::new(FlowTextTable::new(self.layout))
-    }
-
-    fn write_head(&mut self, first: Option<Timestamp>, out: &mut Vec<u8>) {
-        if first.is_some() {
+    fn write_head(&mut self, first: Option<&FlowRecord>, out: &mut Vec<u8>) {
+        if let Some(first) = first {
+            let show_processes = match self.layout.processes {
+                ProcessColumn::Hidden => false,
+                ProcessColumn::IfKnown => !first.owners.is_empty(),
+                ProcessColumn::Shown => true,
+            };
+            self.columns = fit_columns(self.layout.width.map(usize::from), show_processes);
             self.write_titles(out);
             out.push(b'\n');
         }

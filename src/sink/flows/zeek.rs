@@ -26,15 +26,11 @@ fn zeek_columns() -> impl Iterator<Item = (&'static FlowColumn, &'static str)> {
 }
 
 impl RowFormatter for ConnLog {
-    fn worker(&self) -> Box<dyn RowFormatter> {
-        Box::new(ConnLog)
-    }
-
-    fn write_head(&mut self, first: Option<Timestamp>, out: &mut Vec<u8>) {
+    fn write_head(&mut self, first: Option<&FlowRecord>, out: &mut Vec<u8>) {
         out.extend_from_slice(
             b"#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n",
         );
-        write_time_line(out, b"#open\t", first);
+        write_time_line(out, b"#open\t", first.map(|flow| flow.first_time));
         out.extend_from_slice(b"#fields");
         for (column, _) in zeek_columns() {
             out.push(b'\t');

@@ -4,43 +4,31 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 
+use super::{ContentFormat, StreamOptions};
 use crate::error::{Result, count_noun};
 use crate::flow::{FlowEvent, FlowEventKind, GapCause, Side};
 use crate::packet::{Timestamp, UDP};
 use crate::process::Owners;
-use crate::sink::{LocalTimeFormatter, Requirement, Sink, address, number, write_and_flush};
+use crate::sink::{
+    CONTINUE, Event, Format, LocalTimeFormatter, Requirement, Sink, SinkFactory, address, number,
+    write_and_flush,
+};
 
-/// Format options of conversations.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ConversationStyle {
-    /// Format of the payload.
-    pub content: ContentFormat,
-    /// True if each side is printed in a colour.
-    pub colour: bool,
-    /// Number of the selected flow; `None` selects all flows.
-    pub flow: Option<u64>,
-    /// True for nanoseconds in times, false for microseconds.
-    pub nano: bool,
-    /// True if identified processes are shown.
-    pub show_processes: bool,
-}
-
-/// Format of the payload.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ContentFormat {
-    /// Text as text, and binary data as at most 16 lines of hexadecimal per chunk.
-    #[default]
-    Text,
-    /// All data in hexadecimal.
-    Hex,
-}
+/// The entry of conversations in [`FORMATS`](crate::sink::FORMATS).
+pub(in crate::sink) const FORMAT: Format = Format {
+    name: "text",
+    extension: "txt",
+    about: "what both sides of each flow send, as text or hexadecimal",
+    factory: SinkFactory::Streams(|writer, options| Box::new(Conversation::new(writer, *options))),
+};
 
 /// Sink that prints conversations.
 pub struct Conversation<W: Write> {
     writer: W,
     out: Vec<u8>,
-    style: ConversationStyle,
+    style: StreamOptions,
     clock: LocalTimeFormatter,
     /// Owners of both ends, by flow number.
     owners: HashMap<u64, Owners>,
@@ -63,7 +51,7 @@ const RESET: &str = "\x1b[0m";
 
 impl<W: Write> Conversation<W> {
     /// Returns a sink that prints to `writer`; the sink buffers its output.
-    pub fn new(writer: W, style: ConversationStyle) -> Conversation<W> {
+    pub fn new(writer: W, style: StreamOptions) -> Conversation<W> {
         Conversation {
             writer,
             out: Vec::with_capacity(FLUSH_THRESHOLD * 2),
@@ -173,15 +161,13 @@ impl<W: Write> Conversation<W> {
     fn colour(&self, colour: &'static str) -> &'static str {
         if self.style.colour { colour } else { "" }
     }
-}
 
-impl<W: Write> Sink for Conversation<W> {
-    fn handle_flow(&mut self, event: &FlowEvent) -> Result<()> {
+    fn write_event(&mut self, event: &FlowEvent) {
         if self.style.flow.is_some_and(|flow| flow != event.id.number) {
-            return Ok(());
+            return;
         }
         match event.kind {
-            FlowEventKind::Opened => {}
+            FlowEventKind::Opened | FlowEventKind::Detected(_) => {}
             FlowEventKind::Owners(owners) if self.style.show_processes => {
                 self.owners.insert(event.id.number, owners.clone());
             }
@@ -219,14 +205,26 @@ impl<W: Write> Sink for Conversation<W> {
                 self.write_status_line(event.time, id.number, [id.orig(), id.resp()], &outcome);
             }
         }
-        match self.out.len() >= FLUSH_THRESHOLD {
-            true => self.flush(),
-            false => Ok(()),
-        }
     }
+}
 
+impl<W: Write> Sink for Conversation<W> {
     fn requires(&self) -> Requirement {
         Requirement::StreamsWithOverlaps
+    }
+
+    fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
+        match event {
+            Event::Flow(event) => {
+                self.write_event(event);
+                if self.out.len() >= FLUSH_THRESHOLD {
+                    self.flush()?;
+                }
+            }
+            Event::Tick(_) => self.flush()?,
+            Event::Packet(_) => {}
+        }
+        CONTINUE
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -1,61 +1,66 @@
 //! Raw bytes of one side of one flow, for other programs (`--raw`).
 
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::flow::{FlowEvent, FlowEventKind, Side};
-use crate::sink::{Requirement, Sink};
+use crate::flow::{FlowEventKind, Side};
+use crate::sink::{CONTINUE, Event, Format, Requirement, Sink, SinkFactory};
 
-/// Sink that writes the payload of one side of one flow.
+/// The entry of raw streams in [`FORMATS`](crate::sink::FORMATS).
+pub(in crate::sink) const FORMAT: Format = Format {
+    name: "raw",
+    extension: "bin",
+    about: "raw bytes of one side of one flow",
+    factory: SinkFactory::Streams(|writer, options| {
+        Box::new(RawStream::new(
+            writer,
+            options.flow.unwrap_or_default(),
+            options.side,
+        ))
+    }),
+};
+
+/// Sink that writes the payload of one side of one flow. Complete when the flow ends.
 pub struct RawStream<W: Write> {
     writer: W,
     flow: u64,
     side: Side,
-    /// True after the flow has ended.
-    flow_ended: bool,
 }
 
 impl<W: Write> RawStream<W> {
     /// Returns a sink that writes to `writer` without a buffer, because stream data arrives in
     /// large chunks.
     pub fn new(writer: W, flow: u64, side: Side) -> RawStream<W> {
-        RawStream {
-            writer,
-            flow,
-            side,
-            flow_ended: false,
-        }
+        RawStream { writer, flow, side }
     }
 }
 
 impl<W: Write> Sink for RawStream<W> {
-    fn handle_flow(&mut self, event: &FlowEvent) -> Result<()> {
-        if event.id.number != self.flow {
-            return Ok(());
-        }
-        match event.kind {
-            FlowEventKind::Data { side, bytes, .. } if side == self.side => {
-                self.writer.write_all(bytes)?;
-            }
-            FlowEventKind::Closed(_) => self.flow_ended = true,
-            _ => {}
-        }
-        Ok(())
-    }
-
     fn requires(&self) -> Requirement {
         Requirement::Streams
     }
 
-    fn can_finish_early(&self) -> bool {
-        true
-    }
-
-    fn should_continue(&self) -> bool {
-        !self.flow_ended
+    fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
+        match event {
+            Event::Flow(event) if event.id.number == self.flow => match event.kind {
+                FlowEventKind::Data { side, bytes, .. } if side == self.side => {
+                    self.writer.write_all(bytes)?;
+                }
+                FlowEventKind::Closed(_) => return Ok(ControlFlow::Break(())),
+                _ => {}
+            },
+            Event::Tick(_) => self.flush()?,
+            Event::Packet(_) | Event::Flow(_) => {}
+        }
+        CONTINUE
     }
 
     fn flush(&mut self) -> Result<()> {
         Ok(self.writer.flush()?)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.flush()
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,9 +15,19 @@ use foldhash::fast::RandomState;
 
 use super::file_writers::{FileChunk, FileWriters};
 use crate::error::{Error, Result};
-use crate::flow::{FlowEvent, FlowEventKind, FlowId, Side};
+use crate::flow::{FlowEventKind, FlowId, Side};
 use crate::sink::capture_file::chown_to_invoking_user;
-use crate::sink::{Requirement, Sink};
+use crate::sink::{CONTINUE, Event, Format, Requirement, Sink, SinkFactory};
+
+/// The entry of stream directories in [`FORMATS`](crate::sink::FORMATS).
+pub(in crate::sink) const FORMAT: Format = Format {
+    name: "directory",
+    extension: "",
+    about: "one file per stream, with captured bytes only",
+    factory: SinkFactory::Directory(|path, options| {
+        Ok(Box::new(StreamDirectory::create(path, options.flow)?))
+    }),
+};
 
 /// Sink that writes each stream to a file in one directory.
 pub struct StreamDirectory {
@@ -105,26 +116,34 @@ impl StreamDirectory {
 }
 
 impl Sink for StreamDirectory {
-    fn handle_flow(&mut self, event: &FlowEvent) -> Result<()> {
-        if self.only_flow.is_some_and(|flow| flow != event.id.number) {
-            return Ok(());
-        }
-        match event.kind {
-            FlowEventKind::Data { side, bytes, .. } if !bytes.is_empty() => {
-                self.add(event.id, side, bytes)
-            }
-            FlowEventKind::Closed(_) => self.finish_flow(event.id),
-            _ => Ok(()),
-        }
-    }
-
     fn requires(&self) -> Requirement {
         Requirement::Streams
+    }
+
+    fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
+        match event {
+            Event::Flow(event) if self.only_flow.is_none_or(|flow| flow == event.id.number) => {
+                match event.kind {
+                    FlowEventKind::Data { side, bytes, .. } if !bytes.is_empty() => {
+                        self.add(event.id, side, bytes)?;
+                    }
+                    FlowEventKind::Closed(_) => self.finish_flow(event.id)?,
+                    _ => {}
+                }
+            }
+            Event::Tick(_) => self.flush()?,
+            Event::Packet(_) | Event::Flow(_) => {}
+        }
+        CONTINUE
     }
 
     fn flush(&mut self) -> Result<()> {
         self.write_all_pending()?;
         self.writers.flush()
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.flush()
     }
 }
 

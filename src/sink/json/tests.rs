@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Json, write_quoted};
 use crate::decode::decode;
 use crate::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
-use crate::sink::{Shown, Sink};
+use crate::sink::{Event, LineSink, Sink};
 
 fn packet_json(bytes: &[u8], time: Timestamp, name: Option<&str>) -> Value {
     let interface = Interface {
@@ -23,8 +23,8 @@ fn packet_json(bytes: &[u8], time: Timestamp, name: Option<&str>) -> Value {
         options: FrameOptions::default(),
     };
     let mut out = Vec::new();
-    let mut json = Shown::new(&mut out, Json::default());
-    json.handle_packet(&decode(&frame)).unwrap();
+    let mut json = LineSink::new(&mut out, Json::default());
+    let _ = json.handle(Event::Packet(&decode(&frame))).unwrap();
     json.finish().unwrap();
     drop(json);
     assert_eq!(out.last(), Some(&b'\n'));

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use crate::packet::Tuple;
+use crate::packet::Endpoints;
 
 /// Cyan: from originator to responder.
 const TO_RESPONDER_COLOUR: &[u8] = b"\x1b[36m";
@@ -13,15 +13,20 @@ const RESET_COLOUR: &[u8] = b"\x1b[0m";
 
 /// Colours the first line from `start` on, by direction; does nothing if the packet has no ports,
 /// because the ports determine the direction.
-pub(super) fn paint(out: &mut Vec<u8>, start: usize, tuple: Option<Tuple>, servers: &[u16]) {
-    let Some(tuple) = tuple else {
+pub(super) fn paint(
+    out: &mut Vec<u8>,
+    start: usize,
+    endpoints: Option<Endpoints>,
+    servers: &[u16],
+) {
+    let Some(endpoints) = endpoints else {
         return;
     };
     let rest = out.get(start..).unwrap_or_default();
     let length = rest.iter().position(|&octet| octet == b'\n');
     let end = start + length.unwrap_or(rest.len());
     out.splice(end..end, RESET_COLOUR.iter().copied());
-    let colour = if is_to_responder(tuple, servers) {
+    let colour = if is_to_responder(&endpoints, servers) {
         TO_RESPONDER_COLOUR
     } else {
         FROM_RESPONDER_COLOUR
@@ -32,8 +37,8 @@ pub(super) fn paint(out: &mut Vec<u8>, start: usize, tuple: Option<Tuple>, serve
 /// True if the packet is sent to the responder. The responder is the only side with a port given
 /// with `-p`, otherwise the side with the lower port; if the ports are equal, the side with the
 /// lower address.
-fn is_to_responder(tuple: Tuple, servers: &[u16]) -> bool {
-    let (source, destination) = (tuple.src, tuple.dst);
+fn is_to_responder(endpoints: &Endpoints, servers: &[u16]) -> bool {
+    let (source, destination) = (endpoints.src(), endpoints.dst());
     let is_requested = |port| servers.contains(&port);
     match (
         is_requested(source.port()),
@@ -54,13 +59,10 @@ mod tests {
     use super::*;
 
     fn painted(from: u16, to: u16, servers: &[u16]) -> String {
-        let tuple = Tuple {
-            src: ([127, 0, 0, 1], from).into(),
-            dst: ([127, 0, 0, 1], to).into(),
-            proto: crate::packet::TCP,
-        };
+        let [src, dst] = [from, to].map(|port| ([127, 0, 0, 1], port).into());
+        let endpoints = Endpoints::new(src, dst, crate::packet::TCP);
         let mut out = b"before\nline\nmore".to_vec();
-        paint(&mut out, 7, Some(tuple), servers);
+        paint(&mut out, 7, Some(endpoints), servers);
         String::from_utf8(out).expect("ASCII")
     }
 

@@ -3,8 +3,8 @@
 
 use super::address;
 use super::printer::{Printer, array_at, u8_at};
-use super::sequence::PackedEndpoint;
 use super::{checksum, number};
+use crate::packet::Endpoints;
 
 /// An IP header without options, and the captured bytes of the whole IP packet, header included.
 #[derive(Debug, Clone, Copy)]
@@ -77,17 +77,21 @@ impl EnclosingIp<'_> {
         }
     }
 
-    /// Returns source and destination, packed for the table of sequence numbers.
+    /// Returns source, destination and protocol of the enclosed packet.
     #[inline]
-    pub(super) fn endpoints(&self, ports: [u16; 2]) -> (PackedEndpoint, PackedEndpoint) {
+    pub(super) fn endpoints(&self, proto: u8, ports: [u16; 2]) -> Endpoints {
         match self {
-            EnclosingIp::Ip4(header, _) => (
-                PackedEndpoint::from_ip4(header_bytes(header, 12), ports[0]),
-                PackedEndpoint::from_ip4(header_bytes(header, 16), ports[1]),
+            EnclosingIp::Ip4(header, _) => Endpoints::from_ipv4(
+                header_bytes(header, 12),
+                header_bytes(header, 16),
+                ports,
+                proto,
             ),
-            EnclosingIp::Ip6(header, _) => (
-                PackedEndpoint::from_ip6(header_bytes(header, 8), ports[0]),
-                PackedEndpoint::from_ip6(header_bytes(header, 24), ports[1]),
+            EnclosingIp::Ip6(header, _) => Endpoints::from_ipv6(
+                header_bytes(header, 8),
+                header_bytes(header, 24),
+                ports,
+                proto,
             ),
         }
     }

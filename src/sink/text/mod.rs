@@ -30,9 +30,10 @@ mod udp;
 pub use printer::{Dump, Style, TimestampFormat};
 pub(super) use timestamp::TimestampWriter;
 
-use super::{Depends, Format, Lines, Requirement, Shown, SinkFactory, address, number};
-use crate::packet::{Frame, Lane, Packet};
-use crate::process::comment;
+use super::owner_cache::OwnerCache;
+use super::{Format, LineFormatter, LineSink, SinkFactory, address, number};
+use crate::packet::{Frame, Packet};
+use crate::process::Owners;
 use interface::InterfaceNames;
 use printer::Printer;
 use sequence::SeqBaseTable;
@@ -46,7 +47,7 @@ pub(super) const FORMAT: Format = Format {
     extension: "txt",
     about: "lines as tcpdump prints them",
     factory: SinkFactory::Packets(|writer, style| {
-        Box::new(Shown::new(writer, Text::new(style.clone())))
+        Box::new(LineSink::new(writer, Text::new(style.clone())))
     }),
 };
 
@@ -58,6 +59,7 @@ pub struct Text {
     sequences: SeqBaseTable,
     interfaces: InterfaceNames,
     packets_printed: u64,
+    owners: OwnerCache,
 }
 
 impl Text {
@@ -69,12 +71,15 @@ impl Text {
             sequences: SeqBaseTable::default(),
             interfaces: InterfaceNames::default(),
             packets_printed: 0,
+            owners: OwnerCache::new(|owner, out| {
+                out.extend_from_slice(owner.to_string().as_bytes());
+            }),
         }
     }
 
     /// Prints a frame's line or lines, without the final newline.
     #[inline]
-    fn print_frame(&mut self, frame: &Frame, out: &mut Vec<u8>) {
+    fn print_frame(&mut self, frame: &Frame, owners: Option<&Owners>, out: &mut Vec<u8>) {
         if self.style.packet_numbers {
             let number = self.packets_printed as u32;
             out.extend_from_slice(format!("{number:5}  ").as_bytes());
@@ -103,61 +108,25 @@ impl Text {
                 0
             }
         };
-        if self.style.processes
-            && let Some(summary) = comment::summary(&frame.options)
-        {
+        if let Some(owners) = owners.filter(|_| self.style.processes) {
             out.extend_from_slice(b"  ");
-            push_without_controls(out, summary);
+            self.owners.write(owners.orig.as_ref(), out);
+            out.extend_from_slice(" → ".as_bytes());
+            self.owners.write(owners.resp.as_ref(), out);
         }
         dump::print(out, self.style.dump, frame.bytes, header);
     }
 }
 
-impl Lines for Text {
-    fn line(&mut self, packet: &Packet, out: &mut Vec<u8>) {
+impl LineFormatter for Text {
+    fn write_line(&mut self, packet: &Packet, out: &mut Vec<u8>) {
         self.packets_printed += 1;
-        self.sequences.lane = None;
         let start = out.len();
-        self.print_frame(packet.frame, out);
+        self.print_frame(packet.frame, packet.owners, out);
         if self.style.colour {
-            colour::paint(out, start, packet.tuple(), &self.style.server_ports);
+            colour::paint(out, start, packet.endpoints(), &self.style.server_ports);
         }
         out.push(b'\n');
-    }
-
-    fn fresh(&self) -> Box<dyn Lines> {
-        Box::new(Text::new(self.style.clone()))
-    }
-
-    fn depends(&self) -> Depends {
-        match self.style.timestamp_format {
-            _ if self.style.packet_numbers => Depends::Order,
-            TimestampFormat::Delta | TimestampFormat::SinceFirst => Depends::Order,
-            _ => Depends::Connection,
-        }
-    }
-
-    fn needs(&self) -> Requirement {
-        match self.style.colour {
-            true => Requirement::Packets,
-            false => Requirement::Validity,
-        }
-    }
-
-    fn lane(&self) -> Option<Lane> {
-        self.sequences.lane
-    }
-}
-
-/// Writes text, with control characters replaced by dots.
-fn push_without_controls(out: &mut Vec<u8>, text: &str) {
-    for character in text.chars() {
-        let shown = if character.is_control() {
-            '.'
-        } else {
-            character
-        };
-        out.extend_from_slice(shown.encode_utf8(&mut [0; 4]).as_bytes());
     }
 }
 

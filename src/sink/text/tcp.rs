@@ -64,13 +64,13 @@ pub(super) fn print(
         sack_base: 0,
     };
     if flags & ACK != 0 && !p.style.absolute_seq {
-        let (from, to) = network.endpoints([source, destination]);
         let kind = if flags & SYN != 0 {
             SegmentKind::Syn
         } else {
             SegmentKind::NonSyn
         };
-        numbers = p.sequences.relative(from, to, kind, numbers);
+        let segment = network.endpoints(TCP, [source, destination]);
+        numbers = p.sequences.relative(&segment, kind, numbers);
     }
     if print_if_too_long(p, header_length, length) {
         return Ok(());

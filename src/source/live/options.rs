@@ -26,6 +26,25 @@ pub struct LiveOptions {
     pub tick_interval: Option<Duration>,
 }
 
+/// Size of the kernel's ring by default, in bytes.
+const DEFAULT_RING_BYTES: u32 = 64 << 20;
+
+/// Returns the options of a capture of whole packets on the loopback device, without end.
+impl Default for LiveOptions {
+    fn default() -> LiveOptions {
+        LiveOptions {
+            device: "lo".to_owned(),
+            is_loopback: true,
+            snap_len: MAX_SNAP_LEN,
+            ring_size: DEFAULT_RING_BYTES,
+            link: None,
+            duration: None,
+            delivery: DeliveryMode::default(),
+            tick_interval: None,
+        }
+    }
+}
+
 /// The time within which received packets are delivered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum DeliveryMode {

@@ -1,6 +1,6 @@
 //! Fuzz target: arbitrary bytes as a sequence of frames. The flow table does not panic, each flow
 //! is opened and closed once, no byte of a stream is delivered twice or early, and the records are
-//! the same in every stream mode. See `readers` for the build command.
+//! the same in every stream mode.
 //!
 //! ```text
 //!  | time step (8) | bytes cut off (8) | length (8) | frame | … next frame
@@ -104,7 +104,7 @@ fn observe(flows: &mut BTreeMap<u64, ObservedFlow>, event: &FlowEvent) {
     let flow = flows.get_mut(&number).expect("opened");
     assert!(flow.closed.is_none(), "event after the end");
     match event.kind {
-        FlowEventKind::Opened | FlowEventKind::Owners(_) => {}
+        FlowEventKind::Opened | FlowEventKind::Owners(_) | FlowEventKind::Detected(_) => {}
         FlowEventKind::Data {
             side,
             offset,

@@ -1,15 +1,6 @@
 //! Fuzz target: arbitrary bytes as a capture file. Nothing panics, and a mapped file gives the same
-//! frames and errors as a stream that is read a few bytes at a time. Build and run:
-//!
-//! ```sh
-//! cd tests/fuzz
-//! RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
-//!   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
-//!   -Cllvm-args=-sanitizer-coverage-pc-table \
-//!   -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Clink-dead-code" \
-//!   cargo build --release --target x86_64-unknown-linux-gnu
-//! target/x86_64-unknown-linux-gnu/release/readers -max_len=4096 CORPUS
-//! ```
+//! frames and errors as a stream that is read a few bytes at a time.
+//! `tests/fuzz/run` builds and runs the targets.
 #![no_main]
 
 use lcap::error::{Error, Result};

@@ -183,7 +183,7 @@ fn empty_fragments_are_bounded() {
             options: FrameOptions::default(),
         };
         let packet = decode(&frame);
-        assert!(packet.fragment.is_some());
+        assert!(packet.fragment().is_some());
         table.push(&packet, &mut |_| panic!("unexpected flow event"));
     }
     assert!(table.counts().incomplete > 10_000);

@@ -12,7 +12,7 @@
 //! that pattern. Options: `w=N` is the window, `cut=N` the number of bytes at the end that were cut
 //! off by the snapshot length, and `lost` marks a segment that was not captured.
 
-use lcap::decode::{brief, decode};
+use lcap::decode::decode;
 use lcap::flow::{
     FlowCounts, FlowEvent, FlowEventKind, FlowId, FlowRecord, FlowSettings, FlowTable, Side,
     StreamMode,
@@ -246,7 +246,7 @@ impl FlowLog {
                 let stream = contents.entry((number, side)).or_default();
                 stream.advance(offset, len);
             }
-            FlowEventKind::Owners(_) => {}
+            FlowEventKind::Owners(_) | FlowEventKind::Detected(_) => {}
             FlowEventKind::Mismatch { side, offset, len } => {
                 add_line(side, offset, format!("mismatch {len}"));
             }
@@ -275,7 +275,7 @@ impl FlowLog {
 }
 
 /// Pushes frames through a table, and checks invariants that hold for any input: the flows are the
-/// same with and without streams, and with and without briefs; each flow is opened and closed once.
+/// same with and without streams; each flow is opened and closed once.
 pub(crate) fn run_checked(frames: &[CapturedFrame], settings: FlowSettings) -> FlowLog {
     let log = push(frames, settings);
     let no_streams = FlowSettings {
@@ -284,13 +284,6 @@ pub(crate) fn run_checked(frames: &[CapturedFrame], settings: FlowSettings) -> F
     };
     let no_streams_log = push(frames, no_streams);
     assert_eq!(no_streams_log.stream_events, [""; 0]);
-    for (brief_log, expected) in [
-        (push_as_briefs(frames, settings), &log),
-        (push_as_briefs(frames, no_streams), &no_streams_log),
-    ] {
-        assert_eq!(brief_log.stream_events, expected.stream_events);
-        assert_eq!(comparable_records(&brief_log), comparable_records(expected));
-    }
     assert_eq!(
         comparable_records(&log),
         comparable_records(&no_streams_log)
@@ -307,32 +300,14 @@ pub(crate) fn run_checked(frames: &[CapturedFrame], settings: FlowSettings) -> F
     log
 }
 
-/// Pushes decoded frames through a table.
+/// Pushes frames through a table.
 pub(crate) fn push(frames: &[CapturedFrame], settings: FlowSettings) -> FlowLog {
-    push_with(frames, settings, |table, frame, log| {
-        table.push(&decode(frame), &mut |event| log.push(&event));
-    })
-}
-
-/// Pushes frames through a table: as briefs where possible, decoded otherwise.
-fn push_as_briefs(frames: &[CapturedFrame], settings: FlowSettings) -> FlowLog {
-    push_with(frames, settings, |table, frame, log| match brief(frame) {
-        Some(brief) => table.push_brief(&brief, &mut |event| log.push(&event)),
-        None => table.push(&decode(frame), &mut |event| log.push(&event)),
-    })
-}
-
-fn push_with(
-    frames: &[CapturedFrame],
-    settings: FlowSettings,
-    push: impl Fn(&mut FlowTable, &Frame, &mut FlowLog),
-) -> FlowLog {
     let interface = Interface::default();
     let mut log = FlowLog::default();
     let mut table = FlowTable::new(settings);
     for (n, captured) in frames.iter().enumerate() {
         let frame = captured.frame(n as u64 + 1, &interface);
-        push(&mut table, &frame, &mut log);
+        table.push(&decode(&frame), &mut |event| log.push(&event));
     }
     table.finish(&mut |event| log.push(&event));
     log.counts = table.counts();

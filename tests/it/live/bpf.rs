@@ -55,7 +55,7 @@ fn assert_clients_are_attributed(rows: &[Value], true_pids: &HashMap<SocketAddr,
             .filter(|other| originator_address(other) == originator_address(row))
             .count()
             == 1;
-        if process["how"] != "socket" {
+        if process["how"] != "opened" {
             assert_eq!(process["how"], "gone", "{row}");
             unattributed.push(format!("unique: {is_unique} {row}"));
             continue;
@@ -107,7 +107,7 @@ fn refused_clients_are_attributed() {
     assert_clients_are_attributed(&rows, &true_pids);
     assert!(
         rows.iter()
-            .filter(|row| row["orig_process"]["how"] == "socket")
+            .filter(|row| row["orig_process"]["how"] == "opened")
             .all(|row| row["resp_process"]["how"] == "nobody")
     );
 }
@@ -195,7 +195,7 @@ fn client_in_a_pid_namespace_has_its_outer_pid() {
     let process = &rows[0]["orig_process"];
     assert_eq!(
         (&process["name"], &process["how"]),
-        (&"bash".into(), &"socket".into())
+        (&"bash".into(), &"opened".into())
     );
     assert_eq!(process["ppid"], child.id(), "{process}");
 }
@@ -311,7 +311,7 @@ fn accepting_nginx_worker_is_the_owner() {
         .filter(|row| workers.contains_key(&originator_address(row)))
     {
         let (process, worker) = (&row["resp_process"], workers[&originator_address(row)]);
-        if process["how"] == "acceptor" || process["how"] == "socket" {
+        if ["acceptor", "holds", "reads"].contains(&process["how"].as_str().unwrap()) {
             assert_eq!(process["pid"], worker, "{row}");
             correct += 1;
         }

@@ -3,9 +3,10 @@
 mod link;
 mod network;
 
-use super::{Dump, Frame, Packet, Shown, Style, Text, TimestampFormat};
-use crate::packet::{Body, DecodeProblem, FrameOptions, Interface, LinkType, Timestamp};
-use crate::sink::Sink;
+use super::{Dump, Frame, LineSink, Style, Text, TimestampFormat};
+use crate::decode::decode;
+use crate::packet::{FrameOptions, Interface, LinkType, Timestamp};
+use crate::sink::{Event, Sink};
 
 /// Frames and the expected lines.
 struct Case {
@@ -48,7 +49,7 @@ fn octets(hex: &str) -> Vec<u8> {
 
 fn print_frames(link: LinkType, style: Style, frames: &[(Vec<u8>, u32)]) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut text = Shown::new(&mut out, Text::new(style));
+    let mut text = LineSink::new(&mut out, Text::new(style));
     let interface = Interface::default();
     for (bytes, wire_len) in frames {
         let frame = Frame {
@@ -60,14 +61,8 @@ fn print_frames(link: LinkType, style: Style, frames: &[(Vec<u8>, u32)]) -> Vec<
             bytes,
             options: FrameOptions::default(),
         };
-        let body = Body::Opaque(DecodeProblem::TruncatedIp);
-        let packet = Packet {
-            frame: &frame,
-            network_offset: 0,
-            fragment: None,
-            body,
-        };
-        text.handle_packet(&packet)
+        let _ = text
+            .handle(Event::Packet(&decode(&frame)))
             .expect("writing to memory cannot fail");
     }
     text.finish().expect("writing to memory cannot fail");

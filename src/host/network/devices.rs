@@ -1,0 +1,132 @@
+//! Capture devices, including the loopback device (pcap_findalldevs(3PCAP)).
+
+use std::fmt;
+
+use pcap::{ConnectionStatus, Device as PcapDevice, IfFlags};
+
+use super::interfaces;
+use crate::error::{Error, Result};
+
+/// A capture device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// The name.
+    pub name: String,
+    /// The description, if libpcap provides one.
+    pub description: Option<String>,
+    /// True if the device carries traffic from this machine to itself.
+    pub is_loopback: bool,
+    /// The state flags, named as in tcpdump.
+    pub states: Vec<&'static str>,
+}
+
+/// Returns all devices in libpcap's order: the most likely ones first.
+///
+/// # Errors
+/// libpcap cannot list the devices.
+pub fn list() -> Result<Vec<Device>> {
+    let found = PcapDevice::list().map_err(|error| Error::Device {
+        device: "devices".into(),
+        what: format!("cannot be listed: {error}"),
+    })?;
+    Ok(found.into_iter().map(Device::from).collect())
+}
+
+/// Returns the device with this name, or with this number in the list that `-D` prints; for `None`,
+/// the loopback device, which is usually `lo`.
+///
+/// # Errors
+/// There is no loopback device, or the devices cannot be listed. A name or number that is not
+/// listed is returned as a name, which the kernel rejects later.
+pub fn find(requested: Option<&str>) -> Result<Device> {
+    // Listing with libpcap is avoided: it probes every kind of device, which takes longer than all
+    // other startup work.
+    let name = requested.unwrap_or("lo");
+    let mut interfaces = interfaces::without_addresses()
+        .unwrap_or_default()
+        .into_iter();
+    let interface = interfaces.find(|interface| interface.name == name);
+    if let Some(interface) = interface
+        && (requested.is_some() || interface.is_loopback)
+    {
+        return Ok(Device::without_details(name, interface.is_loopback));
+    }
+    let devices = list()?;
+    let Some(requested) = requested else {
+        return devices
+            .into_iter()
+            .find(|device| device.is_loopback)
+            .ok_or(Error::Device {
+                device: "loopback".into(),
+                what: "no loopback device is up on this machine; choose another device with -i"
+                    .into(),
+            });
+    };
+    let by_number = requested
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| devices.get(number.checked_sub(1)?));
+    let by_name = devices.iter().find(|device| device.name == requested);
+    let found = by_name.or(by_number).cloned();
+    Ok(found.unwrap_or_else(|| Device::without_details(requested, false)))
+}
+
+impl Device {
+    fn without_details(name: &str, is_loopback: bool) -> Device {
+        Device {
+            name: name.to_owned(),
+            description: None,
+            is_loopback,
+            states: Vec::new(),
+        }
+    }
+}
+
+impl From<PcapDevice> for Device {
+    fn from(found: PcapDevice) -> Device {
+        let flags = &found.flags;
+        let mut states = Vec::new();
+        let mut state = |is_set: bool, name| {
+            if is_set {
+                states.push(name);
+            }
+        };
+        state(flags.is_up(), "Up");
+        state(flags.is_running(), "Running");
+        state(flags.is_loopback(), "Loopback");
+        state(flags.contains(IfFlags::WIRELESS), "Wireless");
+        state(
+            flags.connection_status == ConnectionStatus::Connected,
+            "Connected",
+        );
+        state(
+            flags.connection_status == ConnectionStatus::Disconnected,
+            "Disconnected",
+        );
+        Device {
+            is_loopback: flags.is_loopback(),
+            name: found.name,
+            description: found.desc,
+            states,
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(description) = &self.description {
+            write!(f, " ({description})")?;
+        }
+        let is_empty = self.states.is_empty();
+        write!(
+            f,
+            " [{}]",
+            if is_empty {
+                "none".into()
+            } else {
+                self.states.join(", ")
+            }
+        )
+    }
+}

@@ -1,0 +1,88 @@
+//! Processes that have certain sockets open, found in one pass over /proc.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::host::processes::{self, ProcHandle};
+use crate::process::Process;
+
+/// The processes that have certain sockets open.
+#[derive(Debug, Clone, Default)]
+pub struct Holders {
+    /// Processes by the socket's inode, in ascending order of PID.
+    pub by_inode: HashMap<u32, Vec<Arc<Process>>>,
+    /// Number of processes whose descriptors cannot be read.
+    pub hidden_processes: usize,
+}
+
+impl Holders {
+    /// Returns the processes that have the socket with this inode open.
+    pub fn of(&self, inode: u32) -> &[Arc<Process>] {
+        self.by_inode.get(&inode).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Finds the processes that have any of the sockets with these inodes open.
+pub fn find(inodes: &HashSet<u32>) -> Holders {
+    let mut holders = Holders::default();
+    for pid in processes::all_pids().into_iter().rev() {
+        let Ok(handle) = ProcHandle::new(pid) else {
+            continue;
+        };
+        match matching_sockets(&handle, inodes) {
+            Ok(matching) if matching.is_empty() => {}
+            Ok(matching) => {
+                let Ok(process) = handle.describe().map(Arc::new) else {
+                    // The process exited in the meantime.
+                    continue;
+                };
+                for inode in matching {
+                    let processes = holders.by_inode.entry(inode).or_default();
+                    processes.push(Arc::clone(&process));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                holders.hidden_processes += 1;
+            }
+            Err(_) => {}
+        }
+    }
+    holders
+}
+
+/// Returns those of `inodes` whose sockets a process has open.
+fn matching_sockets(handle: &ProcHandle, inodes: &HashSet<u32>) -> io::Result<HashSet<u32>> {
+    let mut matching = HashSet::new();
+    handle.for_each_socket(|_, inode| {
+        if inodes.contains(&inode) {
+            matching.insert(inode);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(matching)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn own_listener_is_found_in_this_process() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let address = listener.local_addr().expect("an address");
+        let sockets = crate::host::sockets::sock_diag::listening().expect("a listing");
+        let socket = sockets.iter().find(|socket| socket.local == address);
+        let inode = socket.expect("the listener").inode;
+        let holders = find(&HashSet::from([inode]));
+        let pids: Vec<u32> = holders
+            .of(inode)
+            .iter()
+            .map(|process| process.pid)
+            .collect();
+        assert!(pids.contains(&std::process::id()), "{pids:?}");
+        assert_eq!(holders.of(inode + 1), []);
+    }
+}

@@ -1,0 +1,273 @@
+//! TCP connection events from BPF programs (bpf(2)): the processes that connect, read and close.
+//!
+//! The programs run at each state change and at each read; `socket_events.bpf.c` describes which of
+//! these events identify a process. Loading the programs requires CAP_BPF and CAP_PERFMON, or root,
+//! and a kernel that provides its type information (BTF). If loading fails, the error contains the
+//! reason, and attribution falls back to lookups. Lookups cannot identify a client whose connection
+//! is refused, or a client that writes and exits.
+//!
+//! The return of accept(2) is not traced: tracing one system call slows down all system calls.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use aya::maps::{Array, MapData, RingBuf};
+use aya::programs::BtfTracePoint;
+use aya::{Btf, Ebpf, EbpfLoader};
+
+use super::decode_ip;
+use crate::host::processes::{INITIAL_PID_NAMESPACE_INODE, namespace_inode};
+use crate::process::name_from_bytes;
+
+/// A process at the time of an event, as described by the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskInfo {
+    /// The PID.
+    pub pid: u32,
+    /// The PID of the parent process.
+    pub parent: u32,
+    /// Start time in clock ticks since boot, as in /proc/PID/stat.
+    pub start_time: u64,
+    /// Start time in nanoseconds since boot: distinguishes processes if a PID is reused
+    /// immediately.
+    pub start_time_ns: u64,
+    /// The user ID.
+    pub uid: u32,
+    /// The name, at most 15 bytes.
+    pub name: String,
+}
+
+/// A connection event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketEvent {
+    /// The kind of the event.
+    pub kind: SocketEventKind,
+    /// The time of the connect(2), in CLOCK_MONOTONIC; for `Read` and `Closed`, the time of the
+    /// read or close.
+    pub requested_at: Duration,
+    /// The time of the event, in CLOCK_MONOTONIC. The SYN of a connect(2) was sent between
+    /// `requested_at` and this time.
+    pub time: Duration,
+    /// The local address of the socket.
+    pub local: SocketAddr,
+    /// The remote address of the socket.
+    pub remote: SocketAddr,
+    /// The process that caused the event.
+    pub task: TaskInfo,
+}
+
+/// The kind of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketEventKind {
+    /// The peer answered a connect(2).
+    Connected,
+    /// A connect(2) was refused or abandoned.
+    ConnectFailed,
+    /// The socket was closed or shut down by the last process that had it open, or that process
+    /// exited.
+    Closed,
+    /// A process read from the socket. It is neither the process that called connect(2) nor the
+    /// previous reader.
+    Read,
+}
+
+/// The length of `struct event`, in bytes.
+const EVENT_LEN: usize = 96;
+/// The clock tick of /proc, 1/100 s, in nanoseconds.
+const CLOCK_TICK_NS: u64 = 10_000_000;
+
+// The fields by offset, in bytes:
+//    0  requested at | time
+//   16  start time
+//   24  pid | parent | uid | –
+//   40  comm
+//   56  local address
+//   72  remote address
+//   88  local port | remote port | family | kind
+fn parse_event(bytes: &[u8]) -> Option<SocketEvent> {
+    let bytes: &[u8; EVENT_LEN] = bytes.try_into().ok()?;
+    let long = |at: usize| u64::from_ne_bytes(std::array::from_fn(|byte| bytes[at + byte]));
+    let word = |at: usize| u32::from_ne_bytes(std::array::from_fn(|byte| bytes[at + byte]));
+    let short = |at: usize| u16::from_ne_bytes(std::array::from_fn(|byte| bytes[at + byte]));
+    let socket_address = |address: usize, port: usize| {
+        let octets: [u8; 16] = std::array::from_fn(|byte| bytes[address + byte]);
+        let ip = decode_ip(short(92) as u8, octets).to_canonical();
+        SocketAddr::new(ip, u16::from_be_bytes([bytes[port], bytes[port + 1]]))
+    };
+    let name = bytes[40..56].split(|&byte| byte == 0).next()?;
+    Some(SocketEvent {
+        kind: match short(94) {
+            1 => SocketEventKind::Connected,
+            2 => SocketEventKind::ConnectFailed,
+            3 => SocketEventKind::Closed,
+            4 => SocketEventKind::Read,
+            _ => return None,
+        },
+        requested_at: Duration::from_nanos(long(0)),
+        time: Duration::from_nanos(long(8)),
+        local: socket_address(56, 88),
+        remote: socket_address(72, 90),
+        task: TaskInfo {
+            pid: word(24),
+            parent: word(28),
+            start_time: long(16) / CLOCK_TICK_NS,
+            start_time_ns: long(16),
+            uid: word(32),
+            name: name_from_bytes(name),
+        },
+    })
+}
+
+/// The object file that tests/bpf compiles from `socket_events.bpf.c`.
+static BPF_OBJECT: &[u8] = aya::include_bytes_aligned!("socket_events/socket_events.bpf.o");
+/// The BPF programs in the object file, each with its tracepoint.
+const PROGRAM_TRACEPOINTS: [(&str, &str); 4] = [
+    ("state_change", "inet_sock_set_state"),
+    ("connect_result", "inet_sock_set_state"),
+    ("connect_nested", "inet_sock_set_state"),
+    ("data_read", "tcp_rcv_space_adjust"),
+];
+/// Attached BPF programs, which report the TCP connections of one network namespace until dropped.
+pub struct SocketEvents {
+    events: RingBuf<MapData>,
+    lost: Array<MapData, u64>,
+    /// Keeps the programs loaded and attached.
+    _programs: Ebpf,
+}
+
+impl std::fmt::Debug for SocketEvents {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("SocketEvents")
+    }
+}
+
+impl SocketEvents {
+    /// Loads and attaches the programs for this thread's network namespace.
+    ///
+    /// # Errors
+    /// The kernel does not support or does not permit the programs, or this process is not in the
+    /// initial PID namespace, which the PIDs in the events refer to.
+    pub fn open() -> io::Result<SocketEvents> {
+        // The events contain PIDs of the initial namespace; in another namespace, these PIDs refer
+        // to different processes.
+        if namespace_inode("pid")? != INITIAL_PID_NAMESPACE_INODE {
+            return Err(io::Error::other(
+                "lcap runs in a PID namespace other than the initial one, e.g. in a container",
+            ));
+        }
+        let namespace = namespace_inode("net")? as u32;
+        let types = Btf::from_sys_fs().map_err(innermost_error)?;
+        let mut programs = EbpfLoader::new()
+            .btf(Some(&types))
+            .override_global("NETNS", &namespace, true)
+            .load(BPF_OBJECT)
+            .map_err(innermost_error)?;
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        for (name, tracepoint) in PROGRAM_TRACEPOINTS {
+            let program = programs.program_mut(name).ok_or_else(missing)?;
+            let program: &mut BtfTracePoint = program.try_into().map_err(innermost_error)?;
+            program.load(tracepoint, &types).map_err(innermost_error)?;
+            program.attach().map_err(innermost_error)?;
+        }
+        let mut map = |name| programs.take_map(name).ok_or_else(missing);
+        Ok(SocketEvents {
+            events: RingBuf::try_from(map("EVENTS")?).map_err(innermost_error)?,
+            lost: Array::try_from(map("LOST")?).map_err(innermost_error)?,
+            _programs: programs,
+        })
+    }
+
+    /// Returns the descriptor, which is readable while an event is pending.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+
+    /// Returns the next pending event, without waiting.
+    pub fn try_recv(&mut self) -> Option<SocketEvent> {
+        loop {
+            if let Some(event) = parse_event(&self.events.next()?) {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Returns the number of events that were lost because a buffer was full.
+    pub fn lost(&self) -> u64 {
+        self.lost.get(&0, 0).unwrap_or_default()
+    }
+}
+
+/// Returns the innermost source of an error: usually the kernel's error.
+fn innermost_error(error: impl std::error::Error + 'static) -> io::Error {
+    let mut innermost: &dyn std::error::Error = &error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    io::Error::other(innermost.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    /// Encodes an event as the BPF programs do.
+    fn encode_event(family: u16, local: &[u8], kind: u16) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend(7_u64.to_ne_bytes());
+        bytes.extend(9_u64.to_ne_bytes());
+        bytes.extend(123_456_789_012_u64.to_ne_bytes());
+        for word in [4121_u32, 4100, 1000, 0] {
+            bytes.extend(word.to_ne_bytes());
+        }
+        bytes.extend(b"curl\0garbage\0\0\0\0");
+        bytes.extend(local);
+        bytes.resize(72, 0);
+        bytes.extend([127, 0, 0, 1]);
+        bytes.resize(88, 0);
+        bytes.extend([0x1f, 0x90, 0, 80]);
+        bytes.extend(family.to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes
+    }
+
+    #[test]
+    fn event_is_parsed_from_the_layout_of_the_bpf_programs() {
+        let event = parse_event(&encode_event(2, &[127, 0, 0, 2], 1)).expect("an event");
+        let task = TaskInfo {
+            pid: 4121,
+            parent: 4100,
+            start_time: 12345,
+            start_time_ns: 123_456_789_012,
+            uid: 1000,
+            name: "curl".into(),
+        };
+        assert_eq!(event.task, task);
+        assert_eq!(
+            (
+                event.kind,
+                event.requested_at.as_nanos(),
+                event.time.as_nanos()
+            ),
+            (SocketEventKind::Connected, 7, 9)
+        );
+        assert_eq!(event.local.to_string(), "127.0.0.2:8080");
+        assert_eq!(event.remote.to_string(), "127.0.0.1:80");
+        // A dual-stack socket uses an IPv4-mapped address.
+        let mapped = Ipv4Addr::new(127, 0, 0, 3).to_ipv6_mapped().octets();
+        let event = parse_event(&encode_event(10, &mapped, 3)).expect("an event");
+        assert_eq!(event.kind, SocketEventKind::Closed);
+        assert_eq!(event.local.to_string(), "127.0.0.3:8080");
+    }
+
+    #[test]
+    fn unknown_and_truncated_events_are_ignored() {
+        assert_eq!(parse_event(&encode_event(2, &[], 9)), None);
+        let whole = encode_event(2, &[], 2);
+        for len in 0..whole.len() {
+            assert_eq!(parse_event(&whole[..len]), None);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Owners of the flows of a live capture, which are final only when a flow ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::attribution::{Attribution, ConnectionTable, PacketPosition};
+use crate::error::Result;
+use crate::flow::{FlowEndReason, FlowEvent, FlowEventKind, FlowRecord, OutcomeKind};
+use crate::process::{Evidence, Owner};
+
+/// Adds the owners of both ends to each flow that ends.
+pub(super) struct FlowOwners {
+    connections: Arc<ConnectionTable>,
+    /// True after the wait for pending lookups at the end of the capture.
+    settled: bool,
+}
+
+/// Maximum wait for pending lookups when a flow ends or the capture ends.
+const LOOKUP_SETTLE_TIMEOUT: Duration = Duration::from_millis(200);
+
+impl FlowOwners {
+    /// Returns the owners of flows of a live capture; `None` for other captures.
+    pub(super) fn new(attribution: &Attribution) -> Option<FlowOwners> {
+        attribution.connections().map(|connections| FlowOwners {
+            connections: Arc::clone(connections),
+            settled: false,
+        })
+    }
+
+    /// Passes on an event; a flow that ends has the owners that are identified by now.
+    pub(super) fn complete(
+        &mut self,
+        event: &FlowEvent,
+        pass_on: impl FnOnce(&FlowEvent) -> Result<()>,
+    ) -> Result<()> {
+        let endpoints = event.id.endpoints;
+        let record = match event.kind {
+            FlowEventKind::Opened => {
+                // Required for UDP flows, and for TCP connections established before the capture.
+                self.connections
+                    .request_lookup(&endpoints, event.time, PacketPosition::First);
+                return pass_on(event);
+            }
+            FlowEventKind::Closed(record) => record,
+            _ => return pass_on(event),
+        };
+        if record.end_reason == FlowEndReason::Capture
+            && !std::mem::replace(&mut self.settled, true)
+        {
+            self.connections.wait_until_settled(LOOKUP_SETTLE_TIMEOUT);
+        }
+        if record.end_reason != FlowEndReason::Capture && event.due.is_none() {
+            // The flow was closed without the usual delay because a new connection reuses its
+            // addresses and ports: events of the old connection may still be queued.
+            self.connections.wait_for_flow_events(
+                &endpoints,
+                record.first_time,
+                LOOKUP_SETTLE_TIMEOUT,
+            );
+        }
+        let owners = self.connections.flow_owners(&endpoints, record.first_time);
+        let Some(mut owners) = owners else {
+            return pass_on(event);
+        };
+        // The lookup found no listener, but the connection was not refused: the responder had
+        // exited before the lookup.
+        if let Some(owner) = &owners.resp
+            && owner.evidence == Evidence::Nobody
+            && record.outcome.kind != OutcomeKind::Refused
+        {
+            owners.resp = Some(Arc::new(Owner {
+                evidence: Evidence::Gone,
+                ..Owner::clone(owner)
+            }));
+        }
+        let record = FlowRecord {
+            owners,
+            ..record.clone()
+        };
+        pass_on(&FlowEvent {
+            kind: FlowEventKind::Closed(&record),
+            ..*event
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! Live capture with attribution: the device, the kernel's filter and the lookups of processes.
+
+use std::sync::{Arc, Mutex};
+
+use crate::attribution::{Attribution, AttributionMethod, Attributor, PendingBpf};
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::packet::Interface;
+use crate::source::live::{LiveOptions, LiveSource};
+use crate::source::{Losses, Stop};
+
+/// Attribution of packets or flows to the processes at both ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttributionMode {
+    /// No attribution.
+    Off,
+    /// Processes are looked up for each flow, and identified when it closes.
+    PerFlow,
+    /// Processes are attached to every packet, e.g. for a process filter or pcapng comments.
+    PerPacket,
+}
+
+/// An open device on which packets are captured once the capture [starts](Self::start).
+pub struct LiveCapture {
+    source: LiveSource,
+    options: LiveOptions,
+    mode: AttributionMode,
+    pending_bpf: Option<PendingBpf>,
+}
+
+/// A live capture that has started.
+pub struct StartedCapture {
+    /// The frames that the kernel's filter accepts.
+    pub source: LiveSource,
+    /// The remaining checks, which the kernel cannot do.
+    pub filter: Filter,
+    /// Looks up processes until it is dropped; `None` without attribution.
+    pub attributor: Option<Attributor>,
+    /// The reason why attribution was requested but is not possible.
+    pub attribution_error: Option<Error>,
+    mode: AttributionMode,
+}
+
+impl LiveCapture {
+    /// Opens a device.
+    ///
+    /// # Errors
+    /// The device does not exist, or permission is missing; the message contains the remedy.
+    pub fn open(options: LiveOptions, mode: AttributionMode, stop: Stop) -> Result<LiveCapture> {
+        // Loading BPF takes longer than opening the device, so both are done at the same time.
+        let pending_bpf = match mode {
+            AttributionMode::Off => None,
+            AttributionMode::PerFlow | AttributionMode::PerPacket => Some(PendingBpf::start()?),
+        };
+        Ok(LiveCapture {
+            source: LiveSource::open(options.clone(), stop)?,
+            options,
+            mode,
+            pending_bpf,
+        })
+    }
+
+    /// Returns the device as an interface, with the link type of its frames.
+    pub fn interface(&self) -> &Interface {
+        self.source.interface()
+    }
+
+    /// Starts the capture of the packets that match a filter, and the attribution of their
+    /// connections.
+    ///
+    /// # Errors
+    /// The filter is not valid for the device.
+    pub fn start(self, filter: Filter) -> Result<StartedCapture> {
+        let LiveCapture {
+            mut source,
+            options,
+            mode,
+            pending_bpf,
+        } = self;
+        let (kernel, filter) = filter.split_for_kernel(source.interface().link)?;
+        source.set_filter(&kernel)?;
+        let attributor = pending_bpf.map(|bpf| Attributor::start(&options, &kernel, bpf));
+        let (attributor, attribution_error) = match attributor {
+            None => (None, None),
+            Some(Ok(attributor)) => (Some(attributor), None),
+            Some(Err(error)) => (None, Some(error)),
+        };
+        Ok(StartedCapture {
+            source,
+            filter,
+            attributor,
+            attribution_error,
+            mode,
+        })
+    }
+}
+
+impl StartedCapture {
+    /// Returns the origin of the owners of packets and flows.
+    pub fn attribution(&self) -> Attribution {
+        let Some(attributor) = &self.attributor else {
+            return Attribution::default();
+        };
+        let table = Arc::clone(attributor.connection_table());
+        match self.mode {
+            AttributionMode::PerPacket => Attribution::per_packet(table),
+            AttributionMode::PerFlow => Attribution::PerFlow(table),
+            AttributionMode::Off => Attribution::default(),
+        }
+    }
+
+    /// Returns the method of attribution, if there is attribution.
+    pub fn method(&self) -> Option<&AttributionMethod> {
+        self.attributor.as_ref().map(Attributor::method)
+    }
+
+    /// Returns the kernel's counters, for other threads to read.
+    pub fn losses(&self) -> Arc<Mutex<Losses>> {
+        self.source.shared_losses()
+    }
+}
