@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 /// An error from any lcap operation.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A file could not be opened, read, written or run.
     #[error("{action} {}: {source}", path.display())]
@@ -106,6 +107,23 @@ pub(crate) fn count_noun<N: Copy + Display + From<u8> + PartialEq>(count: N, nou
         Some(stem) => format!("{count} {stem}ies"),
         None if noun.ends_with('s') => format!("{count} {noun}es"),
         None => format!("{count} {noun}s"),
+    }
+}
+
+/// Returns the message of a libpcap error, without the prefix that the pcap crate adds.
+#[cfg(feature = "live")]
+pub(crate) fn libpcap_message(error: &impl Display) -> String {
+    let text = error.to_string();
+    text.strip_prefix("libpcap error: ").unwrap_or(&text).into()
+}
+
+/// Returns an argument of a command, quoted for a shell if it needs quotes.
+#[cfg(feature = "live")]
+pub fn shell_quote(argument: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=@%,".contains(c);
+    match !argument.is_empty() && argument.chars().all(is_plain) {
+        true => argument.to_owned(),
+        false => format!("'{}'", argument.replace('\'', r"'\''")),
     }
 }
 

@@ -1,20 +1,33 @@
 //! lcap shows, saves and explains the traffic that a machine sends to itself.
 //!
-//! The command line is in [`cli`]; everything below it is a library. A test can replay a capture
-//! and inspect each packet:
+//! It is a command, and a library for tests: [`open`] reads a capture file, `live` captures on a
+//! device, and both return a [`Capture`] with packets, flows and streams:
 //!
 //! ```
-//! use lcap::packet::Body;
-//!
 //! let mut requests = 0;
-//! lcap::open("fixtures/http.pcap")?.only("8080", "tcp")?.each(|packet| {
-//!     if let Body::Tcp { payload, .. } = packet.body {
-//!         requests += usize::from(payload.bytes.starts_with(b"GET "));
-//!     }
+//! lcap::open("fixtures/http.pcap")?.port(8080).packets(|packet| {
+//!     requests += usize::from(packet.payload().bytes.starts_with(b"GET "));
 //! })?;
 //! assert_eq!(requests, 1);
-//! # Ok::<(), lcap::error::Error>(())
+//! let flows = lcap::open("fixtures/http.pcap")?.flows()?;
+//! assert_eq!(flows[0].side(lcap::Side::Orig).bytes, 78);
+//! assert_eq!(flows[0].outcome.kind, lcap::OutcomeKind::Normal);
+//! let streams = lcap::open("fixtures/http.pcap")?.streams()?;
+//! assert!(streams[0].resp.starts_with(b"HTTP/1.0 200 OK\r\n"));
+//! # Ok::<(), lcap::Error>(())
 //! ```
+//!
+//! # Features
+//!
+//! | feature | contents |
+//! |---|---|
+//! | `cli` | the command, its output formats and `lcap doctor`; includes `live` |
+//! | `live` | `live`, [`Capture::filter`](Capture), attribution to processes; requires libpcap |
+//! | `zstd` | capture files compressed with zstd |
+//! | `internals` | the modules, for this project's own tests; no stable interface |
+//!
+//! The first three are the default; the command is built with all of them. A test that only reads
+//! files needs none: `lcap = { version = "0.1", default-features = false }`.
 //!
 //! # Overview
 //!
@@ -25,10 +38,9 @@
 //!         attribution ─── owners of both ends: two processes and the evidence
 //! ```
 //!
-//! Each stage is a folder; [`pipeline`] contains the loop, [`cli`] the command line. A
-//! [`Frame`](packet::Frame) is a captured frame, a [`Packet`](packet::Packet) is a decoded frame;
-//! both borrow the captured bytes, which are never copied. A [`FlowTable`](flow::FlowTable) turns
-//! packets into [`FlowEvent`](flow::FlowEvent)s if a sink [requires](sink::Requirement) them.
+//! Each stage is a folder in `src`; `pipeline` contains the loop, `cli` the command line. A
+//! [`Frame`] is a captured frame, a [`Packet`] is a decoded frame; both borrow the captured bytes,
+//! which are never copied. A `FlowTable` turns packets into [`FlowEvent`]s if a sink requires them.
 //!
 //! # Floors
 //!
@@ -36,27 +48,29 @@
 //!
 //! | floor | contents |
 //! |---|---|
-//! | [`cli`] | command line in, exit code out |
-//! | [`doctor`] | diagnosis of a port: why it cannot be reached, which process has it |
-//! | [`pipeline`] | the loop, its limits, its totals, its outputs |
-//! | [`sink`] | events to bytes: one format per file |
-//! | [`flow`] | packets to flows and streams; pure: no clock, no I/O |
-//! | [`detect`] | opening bytes to protocol: one protocol per file |
-//! | [`attribution`] | connections to the processes at both ends, with the evidence for each |
-//! | [`host`] | queries to this machine: sockets, processes, interfaces, firewall, namespaces |
-//! | [`filter`] | decision for each packet: yes or no |
-//! | [`source`] | origins of frames: libpcap on a device, mapped files, pipes |
-//! | [`decode`] | frame to packet, by etherparse; cannot fail |
-//! | [`process`] | socket ownership as data, and its encoding in pcapng comments; no I/O |
-//! | [`packet`] | core data types; [`error`] and [`prefetch`] are at the same level |
+//! | `cli` | command line in, exit code out |
+//! | `doctor` | diagnosis of a port: why it cannot be reached, which process has it |
+//! | `pipeline` | the loop, its limits, its totals, its outputs; the library's [`Capture`] |
+//! | `sink` | events to bytes: one format per file |
+//! | `event` | events of the loop, and the trait of their consumers |
+//! | `flow` | packets to flows and streams; pure: no clock, no I/O |
+//! | `detect` | opening bytes to protocol: one protocol per file |
+//! | `attribution` | connections to the processes at both ends, with the evidence for each |
+//! | `filter` | decision for each packet: yes or no |
+//! | `source` | origins of frames: libpcap on a device, mapped files, pipes |
+//! | `host` | queries to this machine: sockets, processes, interfaces, firewall, namespaces |
+//! | `decode` | frame to packet, by etherparse; cannot fail |
+//! | `packet` | core data types: frame, headers, endpoints, owners |
+//! | `process` | socket ownership as data, and its encoding in pcapng comments; no I/O |
+//! | `time` | timestamps and the local time zone; `error` is below it |
 //!
 //! # Invariants
 //!
-//! - No clock below [`pipeline`] except the timestamps of [`source`] and the lookups of
-//!   [`attribution`]: a file produces the same result as the live capture did.
-//! - [`decode::decode`] and [`flow::FlowTable::push`] cannot fail or panic on any bytes.
+//! - No clock below `pipeline` except the timestamps of `source` and the lookups of `attribution`:
+//!   a file produces the same result as the live capture did.
+//! - `decode` and `FlowTable::push` cannot fail or panic on any bytes.
 //! - All state is bounded. Evicted state is reported and counted.
-//! - Output bytes never depend on the number of threads or on hash seeds.
+//! - Output bytes never depend on hash seeds.
 //! - No packet is copied, and no memory is allocated for it, on the way to the sinks.
 //! - Only the kernel ring can lose packets. Losses are counted in one place and always printed.
 //! - Damage to a file ends in an error with the byte offset, after every intact packet.
@@ -64,35 +78,73 @@
 //!
 //! # How to add
 //!
-//! - a format: a file in `sink` with a [`Sink`](sink::Sink) (for capture files, an
-//!   [`Encoder`](sink::Encoder)), and its row in [`FORMATS`](sink::FORMATS);
-//! - a detector: a file in `detect`, its row in [`DETECTORS`](detect::DETECTORS), its test cases;
-//! - a flow field: a row in [`COLUMNS`](sink::flows::COLUMNS), and one in `src/doc/formats.md`;
-//! - a doctor check: a file in `doctor` with a function that evaluates
-//!   [`PortFacts`](doctor::PortFacts), and its row in [`CHECKS`](doctor::CHECKS); `host` collects
-//!   all facts once;
-//! - a `--fail-on` condition: a row in [`CONDITIONS`](flow::CONDITIONS);
-//! - a link type: its constant in `packet/link.rs`, its match arm in `decode/link.rs`, its printer
-//!   in `sink/text`;
-//! - a fixture: a row in `fixtures/CASES`, and `LCAP_BLESS=1 cargo test` for its golden file.
-//!
-//! [`doc::internals`] explains the design decisions and the rejected designs, with measurements.
+//! A format, a detector, a flow field, a doctor check, a `--fail-on` condition and a link type are
+//! each one file or one row of a table: [`doc::internals`] lists the places. It also explains the
+//! design decisions and the rejected designs, with measurements.
 
-pub mod attribution;
-pub mod cli;
-pub mod decode;
-pub mod detect;
+#[cfg(feature = "live")]
+mod attribution;
+#[cfg(feature = "cli")]
+mod cli;
+mod decode;
+mod detect;
 pub mod doc;
-pub mod doctor;
-pub mod error;
-pub mod filter;
-pub mod flow;
-pub mod host;
-pub mod packet;
-pub mod pipeline;
-pub mod process;
-pub mod sink;
-pub mod source;
-pub mod time;
+#[cfg(feature = "cli")]
+mod doctor;
+mod error;
+mod event;
+mod filter;
+mod flow;
+#[cfg(feature = "live")]
+mod host;
+mod packet;
+mod pipeline;
+mod process;
+#[cfg(feature = "cli")]
+mod sink;
+mod source;
+mod time;
 
-pub use pipeline::{Capture, open};
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use cli::main;
+pub use detect::{Service, ServiceAttributes};
+pub use error::{Error, Result};
+pub use flow::{
+    ConnState, EndpointState, FlowCounts, FlowEndReason, FlowEvent, FlowEventKind, FlowId,
+    FlowRecord, FlowSettings, GapCause, History, Outcome, OutcomeEvidence, OutcomeKind,
+    ResponseTimes, Side, SideRecord, StreamMode, TcpAnalysis, Traffic,
+};
+pub use packet::{
+    DecodeProblem, Endpoints, Fragment, Frame, FrameOptions, Interface, LinkType, Packet,
+    PacketKind, Payload, Resolution, Tcp, TcpFlags, TcpOption, TcpOptions,
+};
+#[cfg(feature = "live")]
+pub use pipeline::live;
+pub use pipeline::{Capture, Counts, FlowStreams, open, read};
+pub use process::{Evidence, Owner, Owners, Process, ProcessDetails};
+pub use source::Losses;
+#[cfg(feature = "live")]
+pub use source::Stop;
+#[cfg(feature = "live")]
+pub use source::live::{DeliveryMode, LiveOptions, MAX_SNAP_LEN};
+pub use time::{TimeDelta, Timestamp};
+
+/// Modules for this project's own tests and benchmarks; no stable interface.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    #[cfg(feature = "live")]
+    pub use crate::host::processes::fork_events;
+
+    macro_rules! public_modules {
+        ($($name:ident)*) => {$(
+            pub mod $name {
+                pub use crate::$name::*;
+            }
+        )*};
+    }
+    public_modules!(decode detect error filter flow packet pipeline process source time);
+    #[cfg(feature = "cli")]
+    public_modules!(sink);
+}

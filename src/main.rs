@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    lcap::cli::main(std::env::args_os())
+    lcap::main(std::env::args_os())
 }

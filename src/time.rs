@@ -1,5 +1,8 @@
 //! Timestamps and time differences, in nanoseconds; the epoch is 1970-01-01 00:00:00 UTC.
 
+#[cfg(feature = "cli")]
+pub mod zone;
+
 use std::fmt;
 
 /// Nanoseconds since the epoch; negative before it. The range is the years 1677 to 2262.

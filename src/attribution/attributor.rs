@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::connection_table::{ConnectionTable, LookupRequest, LookupTarget};
+use super::connection_table::ConnectionTable;
 use super::cpu_budget::CpuBudget;
+use super::lookup_queue::{LookupRequest, LookupTarget};
 use super::proc_worker::ProcWorker;
 use super::socket_resolver::{SearchScope, SocketResolver};
 use super::syn_filter::SynFilter;
@@ -48,6 +49,10 @@ pub struct Attributor {
     table: Arc<ConnectionTable>,
     stop: Stop,
     threads: Vec<JoinHandle<()>>,
+    #[cfg_attr(
+        not(feature = "cli"),
+        allow(dead_code, reason = "the command reports it")
+    )]
     method: AttributionMethod,
 }
 
@@ -169,6 +174,7 @@ impl Attributor {
 
     /// Stops attribution and returns the number of connection events that were lost because the BPF
     /// ring was full.
+    #[cfg(feature = "cli")]
     pub fn finish(self) -> u64 {
         let table = Arc::clone(&self.table);
         drop(self);
@@ -176,6 +182,7 @@ impl Attributor {
     }
 
     /// Returns the method of identifying originators.
+    #[cfg(feature = "cli")]
     pub fn method(&self) -> &AttributionMethod {
         &self.method
     }
@@ -256,11 +263,11 @@ impl Drop for Attributor {
 /// recorded.
 fn new_connection(table: &ConnectionTable, frame: &Frame) -> Option<LookupRequest> {
     let packet = decode(frame);
-    let (tuple, tcp) = (packet.endpoints()?, packet.tcp()?);
+    let (endpoints, tcp) = (packet.endpoints()?, packet.tcp()?);
     let is_new =
-        !tcp.flags.contains(TcpFlags::ACK) && table.record_syn(&tuple, frame.time, tcp.seq);
+        !tcp.flags.contains(TcpFlags::ACK) && table.record_syn(&endpoints, frame.time, tcp.seq);
     is_new.then_some(LookupRequest {
-        tuple,
+        endpoints,
         time: frame.time,
         target: LookupTarget::Responder,
     })
@@ -270,7 +277,7 @@ fn new_connection(table: &ConnectionTable, frame: &Frame) -> Option<LookupReques
 fn resolve_batch(table: &ConnectionTable, resolver: &mut SocketResolver, batch: &[LookupRequest]) {
     // Another thread looks up the accepting processes, and starts immediately.
     let has_listener = |request: &LookupRequest| {
-        let is_listening = resolver.has_listener(&request.tuple);
+        let is_listening = resolver.has_listener(&request.endpoints);
         if is_listening {
             table.enqueue_lookup(*request);
         }
@@ -278,8 +285,8 @@ fn resolve_batch(table: &ConnectionTable, resolver: &mut SocketResolver, batch: 
     };
     let have_listener: Vec<bool> = batch.iter().map(has_listener).collect();
     // The clients are looked up first, because they can exit first; the servers remain.
-    let tuples: Vec<Endpoints> = batch.iter().map(|request| request.tuple).collect();
-    let owners = resolver.originators_among_candidates(&tuples);
+    let connections: Vec<Endpoints> = batch.iter().map(|request| request.endpoints).collect();
+    let owners = resolver.originators_among_candidates(&connections);
     let results = batch.iter().zip(owners).zip(have_listener);
     for ((request, owner), has_listener) in results {
         // Other clients can exit during a scan of all processes, so it is left to the other thread.
@@ -290,10 +297,10 @@ fn resolve_batch(table: &ConnectionTable, resolver: &mut SocketResolver, batch: 
                 target: LookupTarget::Originator,
                 ..*request
             }),
-            None => table.set_originator(request, resolver.originator(&request.tuple)),
+            None => table.set_originator(request, resolver.originator(&request.endpoints)),
         }
         if !has_listener {
-            let owner = resolver.initial_responder(&request.tuple, SearchScope::Candidates);
+            let owner = resolver.initial_responder(&request.endpoints, SearchScope::Candidates);
             let is_refused = owner.processes.is_empty();
             table.set_responder(request, owner);
             match is_refused {

@@ -67,7 +67,7 @@ pub(super) fn run(
                     recorder.record_evidence(&event, ResponderEvidence::Reader);
                 }
                 SocketEventKind::Connected | SocketEventKind::ConnectFailed
-                    if syn_filter.matches(&connection_tuple(&event)) =>
+                    if syn_filter.matches(&event_endpoints(&event)) =>
                 {
                     recorder.record_connect_result(&event);
                 }
@@ -79,9 +79,9 @@ pub(super) fn run(
     table.set_lost_events(events.lost());
 }
 
-/// Returns the tuple of the event's socket, from its local to its remote end. For a client's
+/// Returns the endpoints of the event's socket, from its local to its remote end. For a client's
 /// socket, that is from the originator to the responder.
-fn connection_tuple(event: &SocketEvent) -> Endpoints {
+fn event_endpoints(event: &SocketEvent) -> Endpoints {
     Endpoints::new(event.local, event.remote, TCP)
 }
 
@@ -113,11 +113,13 @@ struct EventRecorder<'a> {
 impl EventRecorder<'_> {
     /// Records the originator of a connect(2) that was answered or that failed.
     fn record_connect_result(&mut self, event: &SocketEvent) {
-        let tuple = connection_tuple(event);
+        let endpoints = event_endpoints(event);
         let client = self.owner(event);
-        let (request, status) = self.table.record_bpf_originator(&tuple, self.times, client);
+        let (request, status) = self
+            .table
+            .record_bpf_originator(&endpoints, self.times, client);
         if event.kind == SocketEventKind::ConnectFailed
-            && self.sock_diag.listener_for(&tuple).is_none()
+            && self.sock_diag.listener_for(&endpoints).is_none()
         {
             let no_listener = Owner::unknown(Evidence::Nobody, None);
             self.table.set_fallback_responder(&request, no_listener);
@@ -135,7 +137,7 @@ impl EventRecorder<'_> {
         event: &SocketEvent,
         make_evidence: fn(Owner) -> ResponderEvidence,
     ) {
-        let client_side = connection_tuple(event);
+        let client_side = event_endpoints(event);
         if let Some((request, _)) = self.table.last_connection(&client_side.reversed()) {
             let owner = self.owner(event);
             self.table

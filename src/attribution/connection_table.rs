@@ -10,7 +10,7 @@ use super::entries::{
     BPF_TIME_TOLERANCE_NS, ConnectionEntry, ConnectionTableState, EntryVersion, PacketPosition,
     ResponderEvidence,
 };
-use super::lookup_queue::{self, LookupReceiver, LookupSender};
+use super::lookup_queue::{self, LookupReceiver, LookupRequest, LookupSender, LookupTarget};
 use crate::packet::{Endpoints, TCP, Timestamp};
 use crate::process::{Owner, Owners};
 
@@ -24,27 +24,6 @@ pub struct ConnectionTable {
     lost_events: AtomicU64,
     /// Wakes the reader of BPF events; unset if there is no reader.
     drain_waker: OnceLock<PipeWriter>,
-}
-
-/// A request to look up the ends of a connection. The tuple is directed from the originator to the
-/// responder.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LookupRequest {
-    pub(super) tuple: Endpoints,
-    /// The time of the connection's first packet.
-    pub(super) time: Timestamp,
-    pub(super) target: LookupTarget,
-}
-
-/// The ends to look up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LookupTarget {
-    /// The originator, by a scan of all processes: none of the likely candidates has its socket.
-    Originator,
-    /// The responder.
-    Responder,
-    /// Both ends of a connection whose start was not captured.
-    Both,
 }
 
 /// State of a connection's lookup at the time when BPF reports its originator.
@@ -76,30 +55,30 @@ impl ConnectionTable {
     /// Returns the owners of a packet's sender and receiver, as far as they are identified.
     pub(super) fn packet_owners(
         &self,
-        tuple: &Endpoints,
+        endpoints: &Endpoints,
         time: Timestamp,
         position: PacketPosition,
     ) -> Option<(Owners, EntryVersion)> {
-        self.lock().owners(tuple, time, position)
+        self.lock().owners(endpoints, time, position)
     }
 
     /// Returns the owners of a flow that started at this time.
-    pub fn flow_owners(&self, tuple: &Endpoints, first: Timestamp) -> Option<Owners> {
-        let found = self.lock().owners(tuple, first, PacketPosition::First);
+    pub fn flow_owners(&self, endpoints: &Endpoints, first: Timestamp) -> Option<Owners> {
+        let found = self.lock().owners(endpoints, first, PacketPosition::First);
         found.map(|(owners, _)| owners)
     }
 
     /// Requests a lookup of both ends of a connection whose start was not captured, unless the
     /// connection is already recorded.
-    pub fn request_lookup(&self, tuple: &Endpoints, time: Timestamp, position: PacketPosition) {
+    pub fn request_lookup(&self, endpoints: &Endpoints, time: Timestamp, position: PacketPosition) {
         let mut state = self.lock();
-        if state.owners(tuple, time, position).is_some() {
+        if state.owners(endpoints, time, position).is_some() {
             return;
         }
-        state.push(tuple, ConnectionEntry::new(time));
+        state.push(endpoints, ConnectionEntry::new(time));
         drop(state);
         self.enqueue_lookup(LookupRequest {
-            tuple: *tuple,
+            endpoints: *endpoints,
             time,
             target: LookupTarget::Both,
         });
@@ -109,17 +88,17 @@ impl ConnectionTable {
     /// are looked up, or until the timeout.
     pub(super) fn request_and_wait(
         &self,
-        tuple: &Endpoints,
+        endpoints: &Endpoints,
         time: Timestamp,
         position: PacketPosition,
         timeout: Duration,
     ) -> Option<(Owners, EntryVersion)> {
-        self.request_lookup(tuple, time, position);
+        self.request_lookup(endpoints, time, position);
         let state = self.wait_until(self.lock(), timeout, |state| {
-            let owners = state.owners(tuple, time, position);
+            let owners = state.owners(endpoints, time, position);
             owners.is_some_and(|(owners, _)| owners.orig.is_some() && owners.resp.is_some())
         });
-        state.owners(tuple, time, position)
+        state.owners(endpoints, time, position)
     }
 
     /// Waits until a condition is met, or until the timeout.
@@ -177,8 +156,8 @@ impl ConnectionTable {
 
     /// Waits for the BPF events of a flow that ended before they were recorded, or until the
     /// timeout.
-    pub fn wait_for_flow_events(&self, tuple: &Endpoints, first: Timestamp, timeout: Duration) {
-        if tuple.proto() == TCP && !self.lock().is_bpf_up_to_date(tuple, first) {
+    pub fn wait_for_flow_events(&self, endpoints: &Endpoints, first: Timestamp, timeout: Duration) {
+        if endpoints.proto() == TCP && !self.lock().is_bpf_up_to_date(endpoints, first) {
             self.wait_for_bpf_drain(timeout);
         }
     }
@@ -193,10 +172,13 @@ impl ConnectionTable {
 
     /// Records a connection whose SYN has this sequence number. Returns false if the connection is
     /// already recorded.
-    pub(super) fn record_syn(&self, tuple: &Endpoints, time: Timestamp, isn: u32) -> bool {
+    pub(super) fn record_syn(&self, endpoints: &Endpoints, time: Timestamp, isn: u32) -> bool {
         let mut state = self.lock();
         // A retransmitted SYN has the same sequence number.
-        let last = state.entries.get(tuple).and_then(|entries| entries.last());
+        let last = state
+            .entries
+            .get(endpoints)
+            .and_then(|entries| entries.last());
         if last.is_some_and(|last| last.isn == Some(isn)) {
             return false;
         }
@@ -204,7 +186,7 @@ impl ConnectionTable {
             isn: Some(isn),
             ..ConnectionEntry::new(time)
         };
-        state.push(tuple, entry);
+        state.push(endpoints, entry);
         true
     }
 
@@ -213,13 +195,13 @@ impl ConnectionTable {
     /// can enqueue if no lookup was requested so far.
     pub(super) fn record_bpf_originator(
         &self,
-        tuple: &Endpoints,
+        endpoints: &Endpoints,
         [from, to]: [Timestamp; 2],
         originator: Owner,
     ) -> (LookupRequest, LookupStatus) {
         let mut state = self.lock();
         let time_range = from.0 - BPF_TIME_TOLERANCE_NS..=to.0 + BPF_TIME_TOLERANCE_NS;
-        let entries = state.entries.get_mut(tuple).into_iter().flatten();
+        let entries = state.entries.get_mut(endpoints).into_iter().flatten();
         let existing = entries
             .rev()
             .find(|entry| !entry.is_from_bpf && time_range.contains(&entry.time.0));
@@ -234,24 +216,24 @@ impl ConnectionTable {
                 let mut entry = ConnectionEntry::new(to);
                 (entry.is_from_bpf, entry.valid_from) = (true, *time_range.start());
                 entry.owners.orig = Some(Arc::new(originator));
-                state.push(tuple, entry);
+                state.push(endpoints, entry);
                 (to, LookupStatus::NotRequested)
             }
         };
         let request = LookupRequest {
-            tuple: *tuple,
+            endpoints: *endpoints,
             time,
             target: LookupTarget::Responder,
         };
         (request, status)
     }
 
-    /// Returns the last connection that used this tuple, and its owners.
-    pub(super) fn last_connection(&self, tuple: &Endpoints) -> Option<(LookupRequest, Owners)> {
+    /// Returns the last connection with these endpoints, and its owners.
+    pub(super) fn last_connection(&self, endpoints: &Endpoints) -> Option<(LookupRequest, Owners)> {
         let state = self.lock();
-        let entry = state.entries.get(tuple)?.last()?;
+        let entry = state.entries.get(endpoints)?.last()?;
         let request = LookupRequest {
-            tuple: *tuple,
+            endpoints: *endpoints,
             time: entry.time,
             target: LookupTarget::Responder,
         };
@@ -347,6 +329,7 @@ impl ConnectionTable {
     }
 
     /// Returns the number of connection events that were lost because the BPF ring was full.
+    #[cfg(feature = "cli")]
     pub fn lost_events(&self) -> u64 {
         self.lost_events.load(Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Tests of the connection table: an owner belongs to one connection, even if its tuple is reused.
+//! Tests of the connection table: connections with the same endpoints do not share owners.
 
 use super::*;
 use crate::attribution::entries::{MAX_CONNECTIONS, ResponderEvidence};
@@ -7,7 +7,7 @@ use crate::process::{Evidence, Process, ProcessDetails, ProcessIdentity};
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-fn tuple(from: u16, to: u16) -> Endpoints {
+fn endpoints(from: u16, to: u16) -> Endpoints {
     let end = |port| ([127, 0, 0, 1], port).into();
     Endpoints::new(end(from), end(to), TCP)
 }
@@ -24,18 +24,18 @@ fn owner(uid: u32) -> Owner {
 /// Records a connection whose originator and responder have these UIDs.
 fn record_connection(
     table: &ConnectionTable,
-    tuple: Endpoints,
+    endpoints: Endpoints,
     seconds: i64,
     isn: u32,
     uids: [u32; 2],
 ) -> bool {
     let time = Timestamp(seconds * NANOS_PER_SECOND);
     let request = LookupRequest {
-        tuple,
+        endpoints,
         time,
         target: LookupTarget::Responder,
     };
-    let is_new = table.record_syn(&tuple, time, isn);
+    let is_new = table.record_syn(&endpoints, time, isn);
     if is_new {
         table.set_originator(&request, owner(uids[0]));
         table.set_responder(&request, owner(uids[1]));
@@ -57,15 +57,15 @@ fn uids(owners: Option<Owners>) -> Option<[u32; 2]> {
 #[test]
 fn owners_stay_with_their_connection() {
     let (table, _receiver) = ConnectionTable::new().expect("a pipe");
-    let (forward, reverse) = (tuple(40_000, 80), tuple(80, 40_000));
+    let (forward, reverse) = (endpoints(40_000, 80), endpoints(80, 40_000));
     assert!(record_connection(&table, forward, 10, 1, [1, 2]));
-    // A retransmitted SYN, a reuse of the tuple, and a connection in the reverse direction.
+    // A retransmitted SYN, a reuse of the endpoints, and a connection in the reverse direction.
     assert!(!record_connection(&table, forward, 11, 1, [7, 7]));
     assert!(record_connection(&table, forward, 20, 2, [3, 4]));
     assert!(record_connection(&table, reverse, 30, 3, [5, 6]));
-    let packet = |tuple, seconds| {
+    let packet = |endpoints, seconds| {
         packet_uids(table.packet_owners(
-            &tuple,
+            &endpoints,
             Timestamp(seconds * NANOS_PER_SECOND),
             PacketPosition::Any,
         ))
@@ -77,20 +77,20 @@ fn owners_stay_with_their_connection() {
     assert_eq!(packet(forward, 31), Some([6, 5]));
     assert_eq!(packet(reverse, 31), Some([5, 6]));
     let flow =
-        |tuple, seconds| uids(table.flow_owners(&tuple, Timestamp(seconds * NANOS_PER_SECOND)));
+        |ends, seconds| uids(table.flow_owners(&ends, Timestamp(seconds * NANOS_PER_SECOND)));
     assert_eq!(flow(forward, 10), Some([1, 2]));
     assert_eq!(flow(reverse, 10), Some([2, 1]));
     assert_eq!(flow(forward, 20), Some([3, 4]));
     assert_eq!(flow(forward, 15), None);
-    assert_eq!(flow(tuple(1, 2), 10), None);
+    assert_eq!(flow(endpoints(1, 2), 10), None);
 }
 
 #[test]
 fn oldest_connections_are_evicted_at_the_limit() {
     let (table, _receiver) = ConnectionTable::new().expect("a pipe");
     for at in 0..MAX_CONNECTIONS as u32 + 10 {
-        let tuple = tuple((at % 60_000) as u16, (at / 60_000) as u16);
-        assert!(record_connection(&table, tuple, 1, at, [at, at]));
+        let endpoints = endpoints((at % 60_000) as u16, (at / 60_000) as u16);
+        assert!(record_connection(&table, endpoints, 1, at, [at, at]));
     }
     let state = table.lock();
     assert_eq!(state.order.len(), MAX_CONNECTIONS);
@@ -98,15 +98,15 @@ fn oldest_connections_are_evicted_at_the_limit() {
         state.entries.values().map(Vec::len).sum::<usize>(),
         MAX_CONNECTIONS
     );
-    assert!(!state.entries.contains_key(&tuple(9, 0)));
-    assert!(state.entries.contains_key(&tuple(10, 0)));
+    assert!(!state.entries.contains_key(&endpoints(9, 0)));
+    assert!(state.entries.contains_key(&endpoints(10, 0)));
 }
 
 #[test]
 fn requests_rejected_by_a_full_queue_are_not_pending() {
     let (table, receiver) = ConnectionTable::new().expect("a pipe");
     let request_lookup =
-        |port| table.request_lookup(&tuple(port, 80), Timestamp(0), PacketPosition::Any);
+        |port| table.request_lookup(&endpoints(port, 80), Timestamp(0), PacketPosition::Any);
     (0..60_000).for_each(request_lookup);
     assert_eq!(table.lock().pending, lookup_queue::MAX_QUEUED_LOOKUPS);
     assert_eq!(receiver.take().len(), lookup_queue::MAX_QUEUED_LOOKUPS);
@@ -119,13 +119,13 @@ fn requests_rejected_by_a_full_queue_are_not_pending() {
 #[test]
 fn bpf_events_override_lookups() {
     let (table, receiver) = ConnectionTable::new().expect("a pipe");
-    let (tuple, start) = (tuple(1, 2), Timestamp(NANOS_PER_SECOND));
+    let (endpoints, start) = (endpoints(1, 2), Timestamp(NANOS_PER_SECOND));
     let owner = |uid| Owner::unknown(Evidence::Gone, Some(uid));
     let time_range = |second: i64| [second, second + 1].map(|at| Timestamp(at * NANOS_PER_SECOND));
-    table.request_lookup(&tuple, start, PacketPosition::First);
+    table.request_lookup(&endpoints, start, PacketPosition::First);
     let from_packet = receiver.take().pop_front().expect("a request");
     // The answer to a SYN can take any amount of time.
-    let (from_bpf, status) = table.record_bpf_originator(&tuple, time_range(0), owner(1));
+    let (from_bpf, status) = table.record_bpf_originator(&endpoints, time_range(0), owner(1));
     assert_eq!(
         (from_bpf.time, status),
         (from_packet.time, LookupStatus::Requested)
@@ -133,53 +133,53 @@ fn bpf_events_override_lookups() {
     table.set_originator(&from_packet, owner(9));
     table.set_fallback_responder(&from_bpf, owner(2));
     let both =
-        |time| packet_uids(table.packet_owners(&tuple, Timestamp(time), PacketPosition::Any));
+        |time| packet_uids(table.packet_owners(&endpoints, Timestamp(time), PacketPosition::Any));
     assert_eq!(both(start.0), Some([1, 2]));
-    table.request_lookup(&tuple, start, PacketPosition::First);
+    table.request_lookup(&endpoints, start, PacketPosition::First);
     assert!(receiver.take().is_empty());
     // The lookup is completed, and then a check that started earlier ends.
     table.mark_settled(&from_bpf);
     table.set_provisional_responder(&from_bpf, owner(9));
     assert_eq!(table.lock().pending, 0);
     assert_eq!(both(start.0), Some([1, 2]));
-    // The same tuple later is another connection.
-    let (reused, status) = table.record_bpf_originator(&tuple, time_range(3), owner(3));
+    // The same endpoints later are another connection.
+    let (reused, status) = table.record_bpf_originator(&endpoints, time_range(3), owner(3));
     assert_eq!(status, LookupStatus::NotRequested);
     table.set_responder(&reused, owner(4));
     assert_eq!(both(start.0), Some([1, 2]));
     assert_eq!(both(reused.time.0), Some([3, 4]));
-    let (last, _) = table.last_connection(&tuple).expect("a connection");
+    let (last, _) = table.last_connection(&endpoints).expect("a connection");
     assert_eq!(last.time, reused.time);
 }
 
-/// Two processes use the same tuple in quick succession, and BPF events are late: each packet
+/// Two processes use the same endpoints in quick succession, and BPF events are late: each packet
 /// belongs to the connection that was open at its time.
 #[test]
-fn connections_with_the_same_tuple_keep_separate_owners() {
+fn connections_with_the_same_endpoints_keep_separate_owners() {
     let (table, _receiver) = ConnectionTable::new().expect("a pipe");
-    let tuple = tuple(1, 2);
+    let endpoints = endpoints(1, 2);
     let starts = [1, 2].map(|nth| Timestamp(NANOS_PER_SECOND + nth * 20_000_000));
     for (uid, at) in [1, 2].into_iter().zip(starts) {
         let owner = Owner::unknown(Evidence::Gone, Some(uid));
         let (request, status) =
-            table.record_bpf_originator(&tuple, [at, Timestamp(at.0 + 1000)], owner);
+            table.record_bpf_originator(&endpoints, [at, Timestamp(at.0 + 1000)], owner);
         assert_eq!(status, LookupStatus::NotRequested);
         table.set_responder(&request, Owner::unknown(Evidence::Gone, Some(uid * 10)));
     }
     for (expected, at) in [[1, 10], [2, 20]].into_iter().zip(starts) {
         for position in [PacketPosition::First, PacketPosition::Any] {
-            let found = packet_uids(table.packet_owners(&tuple, at, position));
+            let found = packet_uids(table.packet_owners(&endpoints, at, position));
             assert_eq!(found, Some(expected));
         }
         let later = Timestamp(at.0 + 10_000_000);
         assert_eq!(
-            packet_uids(table.packet_owners(&tuple, later, PacketPosition::Any)),
+            packet_uids(table.packet_owners(&endpoints, later, PacketPosition::Any)),
             Some(expected)
         );
     }
     // The next connection belongs to neither of the two processes.
     let next = Timestamp(2 * NANOS_PER_SECOND);
-    let found = table.packet_owners(&tuple, next, PacketPosition::First);
+    let found = table.packet_owners(&endpoints, next, PacketPosition::First);
     assert!(found.is_none());
 }
 
@@ -317,8 +317,8 @@ fn responder_evidence_is_merged_with_the_listener() {
     ] {
         for is_lookup_first in [true, false] {
             let (table, _receiver) = ConnectionTable::new().expect("a pipe");
-            let client = owner_of(Evidence::Holds, &[9]);
-            let (request, _) = table.record_bpf_originator(&tuple(1, 2), [Timestamp(0); 2], client);
+            let (client, times) = (owner_of(Evidence::Holds, &[9]), [Timestamp(0); 2]);
+            let (request, _) = table.record_bpf_originator(&endpoints(1, 2), times, client);
             if is_lookup_first {
                 table.set_fallback_responder(&request, responder.clone());
             }
@@ -339,7 +339,7 @@ fn responder_evidence_is_merged_with_the_listener() {
             );
             assert_eq!(table.is_pending(&request), !is_closed);
             if is_closed {
-                // The tuple is reused by a connection with only a close event.
+                // The endpoints are reused by a connection with only a close event.
                 table.add_responder_evidence(
                     &request,
                     ResponderEvidence::LastCloser(owner_of(Evidence::Holds, &[8])),
@@ -369,7 +369,7 @@ fn process(pid: u32) -> Process {
 #[test]
 fn copies_of_owners_are_outdated_by_changes() {
     let (table, _receiver) = ConnectionTable::new().expect("a pipe");
-    let (forward, reverse) = (tuple(40_000, 80), tuple(80, 40_000));
+    let (forward, reverse) = (endpoints(40_000, 80), endpoints(80, 40_000));
     let start = Timestamp(NANOS_PER_SECOND);
     table.record_syn(&forward, start, 1);
     let copy_at = |seconds| {
@@ -377,11 +377,11 @@ fn copies_of_owners_are_outdated_by_changes() {
         let found = table.packet_owners(&forward, time, PacketPosition::Any);
         found.expect("a connection").1
     };
-    let (first, other) = (copy_at(1), tuple(40_001, 80));
+    let (first, other) = (copy_at(1), endpoints(40_001, 80));
     table.record_syn(&other, start, 1);
     assert!(first.is_current());
     let request = LookupRequest {
-        tuple: forward,
+        endpoints: forward,
         time: start,
         target: LookupTarget::Responder,
     };

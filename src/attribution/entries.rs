@@ -1,18 +1,18 @@
-//! Entries of the connection table, by tuple. If several connections used the same tuple, the times
-//! of the entries determine the connection of a packet.
+//! Entries of the connection table, by endpoints. If several connections used the same endpoints,
+//! the times of the entries determine the connection of a packet.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::connection_table::LookupRequest;
+use super::lookup_queue::LookupRequest;
 use crate::packet::{Endpoints, Timestamp};
 use crate::process::{Owner, Owners};
 
 /// Maximum number of recorded connections; the oldest are evicted first.
 pub(super) const MAX_CONNECTIONS: usize = 1 << 16;
 /// Maximum difference between the timestamps of one packet in two captures, in nanoseconds. No
-/// tuple is reused within this time.
+/// connection reuses its endpoints within this time.
 pub(super) const SAME_PACKET_TOLERANCE_NS: i64 = 100_000_000;
 /// Maximum difference between the times of BPF events and packet timestamps, in nanoseconds.
 pub(super) const BPF_TIME_TOLERANCE_NS: i64 = 1_000_000;
@@ -20,7 +20,7 @@ pub(super) const BPF_TIME_TOLERANCE_NS: i64 = 1_000_000;
 /// Position of a packet in its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketPosition {
-    /// The first packet: earlier owners of the same tuple belong to another connection.
+    /// The first packet: earlier owners of the same endpoints belong to another connection.
     First,
     /// Any packet.
     Any,
@@ -29,10 +29,10 @@ pub enum PacketPosition {
 /// Contents of the connection table.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionTableState {
-    /// The entries by tuple, from the sender of the first packet to its receiver. A reused tuple
-    /// has several entries, the oldest first.
+    /// The entries by endpoints, from the sender of the first packet to its receiver. Reused
+    /// endpoints have several entries, the oldest first.
     pub(super) entries: HashMap<Endpoints, Vec<ConnectionEntry>, foldhash::fast::RandomState>,
-    /// The tuple of each entry, the oldest first.
+    /// The endpoints of each entry, the oldest first.
     pub(super) order: VecDeque<Endpoints>,
     /// Number of entries that are not settled.
     pub(super) pending: usize,
@@ -45,7 +45,7 @@ pub(super) struct ConnectionTableState {
 #[derive(Debug)]
 pub(super) struct ConnectionEntry {
     /// The time of the connection's first packet, or the closest time available. Together with the
-    /// tuple, this time identifies the entry.
+    /// endpoints, this time identifies the entry.
     pub(super) time: Timestamp,
     /// The earliest possible time of the connection's packets, in nanoseconds.
     pub(super) valid_from: i64,
@@ -61,7 +61,7 @@ pub(super) struct ConnectionEntry {
     /// BPF evidence for the processes that had the responder's socket.
     pub(super) evidence: Vec<ResponderEvidence>,
     /// True if the responder's socket was closed by the last process that had it. Later evidence is
-    /// ignored: another connection, not reported by BPF, can reuse the tuple.
+    /// ignored: another connection, not reported by BPF, can reuse the endpoints.
     pub(super) is_closed: bool,
 }
 
@@ -77,7 +77,7 @@ pub(super) enum ResponderEvidence {
 /// Maximum number of pieces of evidence per connection.
 const MAX_RESPONDER_EVIDENCE: usize = 8;
 
-/// Version of a connection's owners, which tells whether a copy of them is current.
+/// Version of a connection's owners, which shows whether a copy of them is current.
 #[derive(Debug)]
 pub(super) struct EntryVersion {
     current: Arc<AtomicU32>,
@@ -199,7 +199,7 @@ impl ConnectionTableState {
             true => entry.owners.clone(),
             false => entry.owners.clone().swapped(),
         };
-        // A packet of an earlier connection, captured late, does not tell the owners of the next.
+        // A late packet of an earlier connection does not identify the owners of the next.
         let is_latest = [*endpoints, endpoints.reversed()].iter().all(|endpoints| {
             let last = self
                 .entries
@@ -215,8 +215,8 @@ impl ConnectionTableState {
     }
 
     /// True if BPF has reported the connection of a flow, or if the connection is not recorded.
-    pub(super) fn is_bpf_up_to_date(&self, tuple: &Endpoints, first: Timestamp) -> bool {
-        let latest = self.entries.get(tuple).and_then(|entries| {
+    pub(super) fn is_bpf_up_to_date(&self, endpoints: &Endpoints, first: Timestamp) -> bool {
+        let latest = self.entries.get(endpoints).and_then(|entries| {
             let found = entries.iter().rfind(|entry| entry.valid_from <= first.0);
             found.filter(|entry| first.0 <= entry.time.0.saturating_add(SAME_PACKET_TOLERANCE_NS))
         });
@@ -225,22 +225,22 @@ impl ConnectionTableState {
 
     /// Returns the entry of the connection in a request.
     pub(super) fn entry(&mut self, request: &LookupRequest) -> Option<&mut ConnectionEntry> {
-        let entries = self.entries.get_mut(&request.tuple)?;
+        let entries = self.entries.get_mut(&request.endpoints)?;
         entries.iter_mut().rfind(|entry| entry.time == request.time)
     }
 
     fn evict_oldest(&mut self) {
-        let Some(tuple) = self.order.pop_front() else {
+        let Some(endpoints) = self.order.pop_front() else {
             return;
         };
-        let Some(entries) = self.entries.get_mut(&tuple) else {
+        let Some(entries) = self.entries.get_mut(&endpoints) else {
             return;
         };
         let oldest = entries.remove(0);
         oldest.outdate_copies();
         self.pending -= usize::from(oldest.is_pending);
         if entries.is_empty() {
-            self.entries.remove(&tuple);
+            self.entries.remove(&endpoints);
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::process::Owners;
 #[derive(Debug)]
 pub struct LiveOwners {
     table: Arc<ConnectionTable>,
-    /// Owners by source and destination.
+    /// Owners by [undirected](Endpoints::undirected) endpoints.
     cache: HashMap<Endpoints, CachedOwners, RandomState>,
     /// The time that may be spent waiting for lookups.
     wait_budget: CpuBudget,
@@ -25,7 +25,9 @@ pub struct LiveOwners {
 /// Owners of a connection, valid until its entry in the table changes.
 #[derive(Debug)]
 struct CachedOwners {
-    owners: Owners,
+    /// The owners for packets in the direction of the undirected endpoints, and in the opposite
+    /// direction.
+    owners: [Owners; 2],
     version: EntryVersion,
 }
 
@@ -35,7 +37,7 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_millis(5);
 const MAX_CACHED_CONNECTIONS: usize = 1 << 15;
 
 impl LiveOwners {
-    pub(super) fn new(table: Arc<ConnectionTable>) -> LiveOwners {
+    pub(crate) fn new(table: Arc<ConnectionTable>) -> LiveOwners {
         LiveOwners {
             table,
             cache: HashMap::default(),
@@ -44,7 +46,7 @@ impl LiveOwners {
     }
 
     /// Returns the table of connections.
-    pub(super) fn connections(&self) -> &Arc<ConnectionTable> {
+    pub(crate) fn connections(&self) -> &Arc<ConnectionTable> {
         &self.table
     }
 
@@ -52,15 +54,17 @@ impl LiveOwners {
     /// identified. Looks them up if the connection has just started, or if its start was not
     /// captured, and waits for them if the budget permits.
     #[inline]
-    pub(super) fn owners(&mut self, packet: &Packet) -> Option<&Owners> {
+    pub(crate) fn owners(&mut self, packet: &Packet) -> Option<&Owners> {
         // Fragments after the first have no ports.
         let endpoints = packet.endpoints()?;
+        let key = endpoints.undirected();
         let is_first = packet.tcp().is_some_and(|tcp| tcp.flags.is_initial_syn());
         let is_current = |cached: &CachedOwners| cached.version.is_current();
-        if is_first || !self.cache.get(&endpoints).is_some_and(is_current) {
+        if is_first || !self.cache.get(&key).is_some_and(is_current) {
             self.look_up(packet, endpoints, is_first);
         }
-        let owners = &self.cache.get(&endpoints)?.owners;
+        let direction = usize::from(endpoints != key);
+        let owners = &self.cache.get(&key)?.owners[direction];
         (!owners.is_empty()).then_some(owners)
     }
 
@@ -72,11 +76,11 @@ impl LiveOwners {
         };
         let has_both =
             |(owners, _): &(Owners, EntryVersion)| owners.orig.is_some() && owners.resp.is_some();
-        let known = self
+        let found = self
             .table
             .packet_owners(&endpoints, time, position)
             .filter(has_both);
-        let found = known.or_else(|| {
+        let found = found.or_else(|| {
             let now = Instant::now();
             let timeout = match self.wait_budget.replenish(now) {
                 true => LOOKUP_TIMEOUT,
@@ -91,14 +95,16 @@ impl LiveOwners {
         if self.cache.len() >= MAX_CACHED_CONNECTIONS {
             self.cache.clear();
         }
-        match found {
-            Some((owners, version)) => {
-                self.cache
-                    .insert(endpoints, CachedOwners { owners, version });
-            }
-            None => {
-                self.cache.remove(&endpoints);
-            }
-        }
+        let key = endpoints.undirected();
+        let Some((owners, version)) = found else {
+            self.cache.remove(&key);
+            return;
+        };
+        let opposite = owners.clone().swapped();
+        let owners = match key == endpoints {
+            true => [owners, opposite],
+            false => [opposite, owners],
+        };
+        self.cache.insert(key, CachedOwners { owners, version });
     }
 }

@@ -8,11 +8,32 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::connection_table::LookupRequest;
+use crate::packet::{Endpoints, Timestamp};
 
 /// Maximum number of queued requests; beyond it, requests are rejected, because their lookup would
 /// be too late.
 pub(super) const MAX_QUEUED_LOOKUPS: usize = 1 << 14;
+
+/// A request to look up the ends of a connection. The endpoints are directed from the
+/// originator to the responder.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LookupRequest {
+    pub(super) endpoints: Endpoints,
+    /// The time of the connection's first packet.
+    pub(super) time: Timestamp,
+    pub(super) target: LookupTarget,
+}
+
+/// The ends to look up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LookupTarget {
+    /// The originator, by a scan of all processes: none of the likely candidates has its socket.
+    Originator,
+    /// The responder.
+    Responder,
+    /// Both ends of a connection whose start was not captured.
+    Both,
+}
 
 /// The sending end of the queue.
 #[derive(Debug)]

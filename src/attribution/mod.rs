@@ -20,68 +20,23 @@ mod pending;
 mod proc_cache;
 mod proc_worker;
 mod recent_forks;
-mod recorded;
 mod scheduler;
 mod socket_resolver;
 mod syn_filter;
 mod task_cache;
 
-pub use attributor::{AttributionMethod, Attributor, PendingBpf};
+#[cfg(feature = "cli")]
+pub use attributor::AttributionMethod;
+pub use attributor::{Attributor, PendingBpf};
 pub use connection_table::ConnectionTable;
 pub use entries::PacketPosition;
 pub use live_owners::LiveOwners;
-pub use recorded::RecordedOwners;
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::packet::{Packet, Timestamp};
-use crate::process::{Evidence, Owner, Owners};
+use crate::packet::Timestamp;
+use crate::process::{Evidence, Owner};
 use entries::ResponderEvidence;
-
-/// Origin of the owners of packets and flows.
-#[derive(Debug)]
-pub enum Attribution {
-    /// The comments of a capture file.
-    Recorded(RecordedOwners),
-    /// Lookups for each packet of a live capture, and for each flow.
-    PerPacket(LiveOwners),
-    /// Lookups for each flow of a live capture; packets have no owners.
-    PerFlow(Arc<ConnectionTable>),
-}
-
-impl Default for Attribution {
-    fn default() -> Attribution {
-        Attribution::Recorded(RecordedOwners::default())
-    }
-}
-
-impl Attribution {
-    /// Returns lookups in this table for each packet of a live capture.
-    pub fn per_packet(table: Arc<ConnectionTable>) -> Attribution {
-        Attribution::PerPacket(LiveOwners::new(table))
-    }
-
-    /// Returns the owners of a packet's sender (`orig`) and receiver, as far as they are
-    /// identified.
-    #[inline]
-    pub(crate) fn owners(&mut self, packet: &Packet) -> Option<&Owners> {
-        match self {
-            Attribution::Recorded(owners) => owners.owners(packet),
-            Attribution::PerPacket(owners) => owners.owners(packet),
-            Attribution::PerFlow(_) => None,
-        }
-    }
-
-    /// Returns the table of connections of a live capture.
-    pub(crate) fn connections(&self) -> Option<&Arc<ConnectionTable>> {
-        match self {
-            Attribution::Recorded(_) => None,
-            Attribution::PerPacket(owners) => Some(owners.connections()),
-            Attribution::PerFlow(table) => Some(table),
-        }
-    }
-}
 
 impl Owner {
     /// Returns an owner without processes: there was no time for a lookup.

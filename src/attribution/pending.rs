@@ -6,7 +6,7 @@ use std::iter::repeat_n;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connection_table::{LookupRequest, LookupTarget};
+use super::lookup_queue::{LookupRequest, LookupTarget};
 use crate::process::Process;
 
 /// Delays between the checks of a lookup.

@@ -7,9 +7,10 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connection_table::{ConnectionTable, LookupTarget};
+use super::connection_table::ConnectionTable;
 use super::cpu_budget::{CpuBudget, WakeupCoalescer};
 use super::lookup_queue::LookupReceiver;
+use super::lookup_queue::LookupTarget;
 use super::now;
 use super::pending::PendingLookup;
 use super::socket_resolver::{ResponderLookup, SearchScope, SocketResolver};
@@ -66,8 +67,8 @@ pub(super) fn run(
         for request in requests {
             budget.record_task(Instant::now());
             if request.target == LookupTarget::Originator {
-                let tuple = &request.tuple;
-                let found = budget.spend(|| resolver.originator(tuple));
+                let endpoints = &request.endpoints;
+                let found = budget.spend(|| resolver.originator(endpoints));
                 table.set_originator(&request, found.unwrap_or_else(Owner::not_looked_up));
                 continue;
             }
@@ -148,7 +149,7 @@ fn unaccepted_sockets(
 ) -> Vec<Option<SocketInfo>> {
     let socket = |lookup: &PendingLookup| match lookup.is_accepted {
         true => None,
-        false => resolver.socket(&lookup.request.tuple.reversed()),
+        false => resolver.socket(&lookup.request.endpoints.reversed()),
     };
     let sockets: Vec<Option<SocketInfo>> = due.iter().map(socket).collect();
     let listeners = due.iter().flat_map(|lookup| &lookup.listeners);
@@ -164,15 +165,15 @@ fn start_lookup(
     resolver: &mut SocketResolver,
     lookup: &mut PendingLookup,
 ) {
-    let (request, tuple) = (&lookup.request, &lookup.request.tuple);
+    let (request, endpoints) = (&lookup.request, &lookup.request.endpoints);
     if request.target == LookupTarget::Both {
-        let owner = resolver.originator(tuple);
+        let owner = resolver.originator(endpoints);
         table.set_originator(request, owner);
-        let owner = resolver.initial_responder(tuple, SearchScope::FirstHolder);
+        let owner = resolver.initial_responder(endpoints, SearchScope::FirstHolder);
         table.set_provisional_responder(request, gone_if_nobody(owner));
     }
     let responder = table.current_responder(request).or_else(|| {
-        let listener = resolver.listening_owner(tuple)?;
+        let listener = resolver.listening_owner(endpoints)?;
         table.set_provisional_responder(request, listener.clone());
         Some(Arc::new(listener))
     });
@@ -188,9 +189,9 @@ fn check_responder(
     is_busy: bool,
 ) -> bool {
     let request = lookup.request;
-    let (request, tuple) = (&request, &request.tuple);
+    let (request, endpoints) = (&request, &request.endpoints);
     if let Some(delay) = lookup.accept_delay.take() {
-        let listener = resolver.listening_owner(tuple);
+        let listener = resolver.listening_owner(endpoints);
         let owner = listener.unwrap_or_else(|| Owner::unknown(Evidence::Gone, None));
         table.set_fallback_responder(request, owner);
         lookup.due = Instant::now() + delay;
@@ -205,11 +206,14 @@ fn check_responder(
         lookup.inode = socket.inode;
     }
     let is_unaccepted = socket.as_ref().is_some_and(|socket| socket.inode == 0);
-    if is_unaccepted && tuple.proto() == TCP && !lookup.listeners.is_empty() {
+    if is_unaccepted && endpoints.proto() == TCP && !lookup.listeners.is_empty() {
         return lookup.schedule_retry();
     }
     // No process was forked since the request, so the connection was not passed on.
-    if lookup.is_accepted && tuple.proto() == TCP && resolver.last_pid() == Some(lookup.last_pid) {
+    if lookup.is_accepted
+        && endpoints.proto() == TCP
+        && resolver.last_pid() == Some(lookup.last_pid)
+    {
         return lookup.schedule_retry();
     }
     let scope = match lookup.is_accepted {
@@ -220,7 +224,7 @@ fn check_responder(
         false if is_busy => SearchScope::Candidates,
         false => SearchScope::FirstHolder,
     };
-    match resolver.responder(tuple, socket, &lookup.listeners, scope) {
+    match resolver.responder(endpoints, socket, &lookup.listeners, scope) {
         ResponderLookup::Owner(mut owner) if !owner.processes.is_empty() => {
             let holders = owner.processes.clone();
             owner.processes.retain(|process| {
@@ -306,7 +310,7 @@ fn check_parent_and_child(
 /// all of them listen, else `Holds`.
 fn responder_evidence(lookup: &PendingLookup, processes: &[Arc<Process>]) -> Evidence {
     let listens = |process: &Arc<Process>| contains_process(&lookup.listeners, process);
-    match lookup.request.tuple.proto() == TCP && processes.iter().all(listens) {
+    match lookup.request.endpoints.proto() == TCP && processes.iter().all(listens) {
         true => Evidence::Acceptor,
         false => Evidence::Holds,
     }

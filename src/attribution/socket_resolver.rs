@@ -70,9 +70,9 @@ impl SocketResolver {
     }
 
     /// Looks up the owner of a connection's originator.
-    pub(super) fn originator(&mut self, tuple: &Endpoints) -> Owner {
-        let found = self.socket(tuple);
-        self.originator_among_candidates(tuple, found)
+    pub(super) fn originator(&mut self, endpoints: &Endpoints) -> Owner {
+        let found = self.socket(endpoints);
+        self.originator_among_candidates(endpoints, found)
             .unwrap_or_else(|socket| {
                 let mut owner = self.scan_all_processes(&socket);
                 let pids: Vec<u32> = owner.processes.iter().map(|process| process.pid).collect();
@@ -88,25 +88,29 @@ impl SocketResolver {
     /// much. The state that can disappear soonest is read first.
     pub(super) fn originators_among_candidates(
         &mut self,
-        tuples: &[Endpoints],
+        connections: &[Endpoints],
     ) -> Vec<Option<Owner>> {
-        let sockets: Vec<Option<SocketInfo>> =
-            tuples.iter().map(|tuple| self.socket(tuple)).collect();
+        let sockets: Vec<Option<SocketInfo>> = connections
+            .iter()
+            .map(|endpoints| self.socket(endpoints))
+            .collect();
         let inodes = sockets.iter().flatten().map(|socket| socket.inode);
         let forks = &mut self.proc_cache.recent_forks;
         forks.update();
         let unscanned: Vec<u32> = forks.pids_by_scan_state(false).collect();
         self.proc_cache.pin_holders(&unscanned, inodes);
-        let owners = tuples.iter().zip(sockets);
+        let owners = connections.iter().zip(sockets);
         owners
-            .map(|(tuple, found)| self.originator_among_candidates(tuple, found).ok())
+            .map(|(endpoints, found)| self.originator_among_candidates(endpoints, found).ok())
             .collect()
     }
 
-    /// Returns the socket at the `tuple.src()` end of a connection.
-    pub(super) fn socket(&self, tuple: &Endpoints) -> Option<SocketInfo> {
-        let found = self.sock_diag.find(tuple.proto(), tuple.src(), tuple.dst());
-        let is_own = |socket: &SocketInfo| socket.has_addresses(tuple.src(), tuple.dst());
+    /// Returns the socket at the `endpoints.src()` end of a connection.
+    pub(super) fn socket(&self, endpoints: &Endpoints) -> Option<SocketInfo> {
+        let found = self
+            .sock_diag
+            .find(endpoints.proto(), endpoints.src(), endpoints.dst());
+        let is_own = |socket: &SocketInfo| socket.has_addresses(endpoints.src(), endpoints.dst());
         found.ok().flatten().filter(is_own)
     }
 
@@ -114,7 +118,7 @@ impl SocketResolver {
     /// exists but none of the candidates has it.
     fn originator_among_candidates(
         &mut self,
-        tuple: &Endpoints,
+        endpoints: &Endpoints,
         found: Option<SocketInfo>,
     ) -> Result<Owner, SocketInfo> {
         let Some(socket) = found.as_ref().filter(|socket| socket.inode != 0) else {
@@ -123,8 +127,8 @@ impl SocketResolver {
                 found.map(|socket| socket.uid),
             ));
         };
-        let Some(mut creator) = self.holder_among_candidates(tuple, socket.inode) else {
-            return match self.has_socket(tuple, socket.inode) {
+        let Some(mut creator) = self.holder_among_candidates(endpoints, socket.inode) else {
+            return match self.has_socket(endpoints, socket.inode) {
                 true => Err(socket.clone()),
                 false => Ok(Owner::unknown(Evidence::Gone, Some(socket.uid))),
             };
@@ -137,20 +141,20 @@ impl SocketResolver {
         Ok(self.owner_from_holders(vec![creator], socket))
     }
 
-    /// True if the socket at `tuple.src()` still exists and has this inode.
-    fn has_socket(&self, tuple: &Endpoints, inode: u32) -> bool {
-        self.socket(tuple)
+    /// True if the socket at `endpoints.src()` still exists and has this inode.
+    fn has_socket(&self, endpoints: &Endpoints, inode: u32) -> bool {
+        self.socket(endpoints)
             .is_some_and(|socket| socket.inode == inode)
     }
 
     /// Looks up the responder of a connection for the first time. The connection can still be
     /// passed on to another process later.
-    pub(super) fn initial_responder(&mut self, tuple: &Endpoints, scope: SearchScope) -> Owner {
-        let listeners = self.listening_owner(tuple).map(|owner| owner.processes);
+    pub(super) fn initial_responder(&mut self, endpoints: &Endpoints, scope: SearchScope) -> Owner {
+        let listeners = self.listening_owner(endpoints).map(|owner| owner.processes);
         let listeners = listeners.unwrap_or_default();
-        match self.responder(tuple, None, &listeners, scope) {
+        match self.responder(endpoints, None, &listeners, scope) {
             ResponderLookup::Owner(owner)
-                if tuple.proto() == TCP && owner.evidence == Evidence::Holds =>
+                if endpoints.proto() == TCP && owner.evidence == Evidence::Holds =>
             {
                 Owner {
                     evidence: Evidence::Acceptor,
@@ -202,12 +206,12 @@ impl SocketResolver {
     /// up.
     pub(super) fn responder(
         &mut self,
-        tuple: &Endpoints,
+        endpoints: &Endpoints,
         socket: Option<SocketInfo>,
         listeners: &[Arc<Process>],
         scope: SearchScope,
     ) -> ResponderLookup {
-        let (proto, local, remote) = (tuple.proto(), tuple.dst(), tuple.src());
+        let (proto, local, remote) = (endpoints.proto(), endpoints.dst(), endpoints.src());
         let find = |local, remote| self.sock_diag.find(proto, local, remote).ok().flatten();
         let Some(socket) = socket.or_else(|| find(local, remote)) else {
             // A refused client has no socket either; after a connection, one of its ends has a
@@ -230,13 +234,13 @@ impl SocketResolver {
             return ResponderLookup::Owner(Owner::unknown(Evidence::Nobody, None));
         }
         if socket.inode != 0 {
-            let owner = self.acceptor(tuple, &socket, listeners, scope);
+            let owner = self.acceptor(endpoints, &socket, listeners, scope);
             if proto != TCP || owner.evidence != Evidence::Gone {
                 return ResponderLookup::Owner(owner);
             }
         }
         // No process has accepted the connection so far, or it is already closed.
-        let listener = self.listening_owner(tuple);
+        let listener = self.listening_owner(endpoints);
         ResponderLookup::NotAccepted(
             listener.unwrap_or_else(|| Owner::unknown(Evidence::Gone, None)),
         )
@@ -258,14 +262,14 @@ impl SocketResolver {
     }
 
     /// Returns the owner of the listening socket for a connection, accepted or not.
-    pub(super) fn listening_owner(&mut self, tuple: &Endpoints) -> Option<Owner> {
-        let socket = self.sock_diag.listener_for(tuple)?;
+    pub(super) fn listening_owner(&mut self, endpoints: &Endpoints) -> Option<Owner> {
+        let socket = self.sock_diag.listener_for(endpoints)?;
         Some(self.listener(&socket))
     }
 
     /// True if there is a listening socket for a connection.
-    pub(super) fn has_listener(&self, tuple: &Endpoints) -> bool {
-        self.sock_diag.listener_for(tuple).is_some()
+    pub(super) fn has_listener(&self, endpoints: &Endpoints) -> bool {
+        self.sock_diag.listener_for(endpoints).is_some()
     }
 
     /// Returns the PID that the kernel assigned last, to a process or a thread.

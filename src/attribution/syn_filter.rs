@@ -36,11 +36,11 @@ impl SynFilter {
 
     /// True if the filter matches the first packet of a connection over Ethernet, the link type of
     /// a loopback device.
-    pub(super) fn matches(&mut self, tuple: &Endpoints) -> bool {
+    pub(super) fn matches(&mut self, endpoints: &Endpoints) -> bool {
         if self.filter.is_empty() {
             return true;
         }
-        write_syn(tuple, &mut self.frame);
+        write_syn(endpoints, &mut self.frame);
         let frame = Frame {
             number: 1,
             time: Timestamp::ABSENT,
@@ -56,10 +56,10 @@ impl SynFilter {
 
 /// Writes an Ethernet frame with a SYN (RFC 791, RFC 8200, RFC 9293), without checksums or
 /// options.
-fn write_syn(tuple: &Endpoints, frame: &mut Vec<u8>) {
+fn write_syn(endpoints: &Endpoints, frame: &mut Vec<u8>) {
     frame.clear();
     frame.resize(ETHERNET_HEADER_LEN - 2, 0);
-    match (tuple.src().ip(), tuple.dst().ip()) {
+    match (endpoints.src().ip(), endpoints.dst().ip()) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
             const IPV4_HEADER_LEN: usize = 20;
             let len = ((IPV4_HEADER_LEN + TCP_HEADER_LEN) as u16).to_be_bytes();
@@ -75,7 +75,7 @@ fn write_syn(tuple: &Endpoints, frame: &mut Vec<u8>) {
                 0x40,
                 0,
                 64,
-                tuple.proto(),
+                endpoints.proto(),
                 0,
                 0,
             ]);
@@ -88,13 +88,24 @@ fn write_syn(tuple: &Endpoints, frame: &mut Vec<u8>) {
                 IpAddr::V6(ip) => ip,
             };
             let len = (TCP_HEADER_LEN as u16).to_be_bytes();
-            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, len[0], len[1], tuple.proto(), 64]);
+            frame.extend([
+                0x86,
+                0xdd,
+                0x60,
+                0,
+                0,
+                0,
+                len[0],
+                len[1],
+                endpoints.proto(),
+                64,
+            ]);
             frame.extend(to_ipv6(src).octets());
             frame.extend(to_ipv6(dst).octets());
         }
     }
-    frame.extend(tuple.src().port().to_be_bytes());
-    frame.extend(tuple.dst().port().to_be_bytes());
+    frame.extend(endpoints.src().port().to_be_bytes());
+    frame.extend(endpoints.dst().port().to_be_bytes());
     frame.extend([
         0, 0, 0, 0, 0, 0, 0, 0, 0x50, SYN_FLAG, 0xff, 0xff, 0, 0, 0, 0,
     ]);
@@ -112,9 +123,9 @@ mod tests {
             ("[::1]:4242", "[::1]:80"),
         ] {
             let [src, dst] = [src, dst].map(|end| end.parse().expect("an address"));
-            let tuple = Endpoints::new(src, dst, TCP);
+            let endpoints = Endpoints::new(src, dst, TCP);
             let mut syn_filter = SynFilter::new(Filter::default());
-            write_syn(&tuple, &mut syn_filter.frame);
+            write_syn(&endpoints, &mut syn_filter.frame);
             let frame = Frame {
                 number: 1,
                 time: Timestamp(0),
@@ -125,7 +136,7 @@ mod tests {
                 options: FrameOptions::default(),
             };
             let packet = decode(&frame);
-            assert_eq!(packet.endpoints(), Some(tuple));
+            assert_eq!(packet.endpoints(), Some(endpoints));
             assert!(packet.tcp().is_some_and(|tcp| tcp.flags == TcpFlags::SYN));
             for (expression, is_match) in [
                 ("", true),
@@ -136,7 +147,7 @@ mod tests {
             ] {
                 let filter = Filter::new(None, expression).expect("a filter");
                 assert_eq!(
-                    SynFilter::new(filter).matches(&tuple),
+                    SynFilter::new(filter).matches(&endpoints),
                     is_match,
                     "{expression}"
                 );

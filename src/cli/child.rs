@@ -6,8 +6,8 @@ use std::process::{Command, ExitStatus};
 use std::thread::JoinHandle;
 
 use super::args::{Cli, RunArgs};
-use super::plan::usage_error;
 use super::report;
+use super::usage_error;
 use crate::error::{Error, Result};
 use crate::host::network::interfaces;
 use crate::host::processes::RUN_ENV_VAR;

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::Value;
-
 use super::args::{self, ReportFormat};
-use super::json::object;
 use super::report::{self, clean_line};
 use super::signals;
 use super::style::{is_coloured, stdout_width};
@@ -15,6 +12,7 @@ use crate::doctor::{
     self_check, watch,
 };
 use crate::error::Result;
+use crate::sink::json::{JsonValue, array, fixed, object};
 use crate::source::Stop;
 
 /// Runs the checks, prints the report and returns the exit code: 0 healthy, 1 a problem, 2 unknown.
@@ -45,13 +43,15 @@ pub(super) fn run(args: &args::DoctorArgs) -> Result<u8> {
     };
     let text = match args.format {
         ReportFormat::Json => report.to_json(),
-        ReportFormat::Text => report.to_text(&DoctorStyle {
-            is_coloured: is_coloured(args.color),
-            is_verbose: args.verbose,
-            width: stdout_width().map(usize::from),
-        }),
+        ReportFormat::Text => report
+            .to_text(&DoctorStyle {
+                is_coloured: is_coloured(args.color),
+                is_verbose: args.verbose,
+                width: stdout_width().map(usize::from),
+            })
+            .into_bytes(),
     };
-    super::print(text.as_bytes())?;
+    super::print(&text)?;
     Ok(match verdict.health {
         Health::Healthy => 0,
         Health::Problem => 1,
@@ -170,36 +170,33 @@ impl DoctorReport<'_> {
         text + &format!("\nchecked in {:.0} ms\n", self.milliseconds)
     }
 
-    fn to_json(&self) -> String {
-        let verdict = object(&[
-            ("health", self.verdict.health.name().into()),
-            ("code", self.verdict.code.into()),
-            ("what", self.verdict.message.clone().into()),
-            (
-                "remedy",
-                self.verdict.remedy.clone().map_or(Value::Null, Value::from),
-            ),
-        ]);
-        let finding = |finding: &Finding| {
-            object(&[
-                ("check", finding.check.into()),
-                ("severity", finding.severity.name().into()),
-                ("code", finding.code.into()),
-                ("what", finding.message.clone().into()),
-                ("evidence", finding.evidence.clone().into()),
-                (
-                    "remedy",
-                    finding.remedy.clone().map_or(Value::Null, Value::from),
-                ),
-            ])
-        };
-        let findings: Vec<String> = self.findings.iter().map(finding).collect();
-        let subject = object(&[("target", self.subject.into())]);
-        format!(
-            "{},\"verdict\":{verdict},\"findings\":[{}],\"milliseconds\":{:.1}}}\n",
-            subject.trim_end_matches('}'),
-            findings.join(","),
-            self.milliseconds
-        )
+    fn to_json(&self) -> Vec<u8> {
+        let verdict = object(|fields| {
+            fields.field("health", self.verdict.health.name());
+            fields.field("code", self.verdict.code);
+            fields.field("what", &self.verdict.message);
+            fields.optional("remedy", self.verdict.remedy.as_ref());
+        });
+        let report = object(|fields| {
+            fields.field("target", self.subject);
+            fields.field("verdict", verdict);
+            fields.field("findings", array(self.findings));
+            fields.field("milliseconds", fixed(self.milliseconds, 1));
+        });
+        report.into_line()
+    }
+}
+
+impl JsonValue for &Finding {
+    fn write(self, out: &mut Vec<u8>) {
+        let finding = object(|fields| {
+            fields.field("check", self.check);
+            fields.field("severity", self.severity.name());
+            fields.field("code", self.code);
+            fields.field("what", &self.message);
+            fields.field("evidence", array(&self.evidence));
+            fields.optional("remedy", self.remedy.as_ref());
+        });
+        finding.write(out);
     }
 }

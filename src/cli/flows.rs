@@ -3,9 +3,10 @@
 use super::args::{self, CommonArgs, FlowLimitArgs, FlowsArgs, FollowArgs, Precision};
 use super::plan::{
     FlowReportOptions, OutputMode, OutputRequest, Plan, StreamReportOptions, build_plan,
-    find_format, usage_error,
+    find_format,
 };
 use super::style::{is_coloured, precision, stdout_width};
+use super::usage_error;
 use crate::error::Result;
 use crate::flow::{CONDITIONS, FlowCondition, FlowSettings, Side};
 use crate::pipeline::{FlushPolicy, LIVE_LINGER_NS};
@@ -36,7 +37,7 @@ pub(super) fn flows_plan(args: &FlowsArgs) -> Result<Plan> {
             nano: precision(&args.common) == Some(Precision::Nano),
             processes: match args.common.input.no_processes {
                 true => ProcessColumn::Hidden,
-                false => ProcessColumn::IfKnown,
+                false => ProcessColumn::IfPresent,
             },
         },
         output: report.output.clone(),

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory};
 use clap_mangen::Man;
 
 use super::args::Cli;
-use super::plan::usage_error;
+use super::usage_error;
 use crate::error::Result;
 use roff::{escape, roff};
 use sections::SECTIONS;

@@ -5,13 +5,13 @@ mod child;
 mod doctor;
 mod fail_on;
 mod flows;
-mod json;
 mod man;
 mod plan;
 mod ports;
 mod process_filter;
 mod report;
 mod run;
+mod save;
 mod signals;
 mod size;
 mod style;
@@ -81,7 +81,7 @@ fn run_capture(cli: &Cli, child: Option<ChildCommand>) -> Result<u8> {
         Some(Command::Flows(args)) => (&args.common, flows::flows_plan(args)),
         Some(Command::Follow(args)) => (&args.common, flows::follow_plan(args)),
         None => (&cli.capture.common, plan::capture_plan(&cli.capture)),
-        Some(_) => return plan::usage_error("lcap run supports only flows and follow"),
+        Some(_) => return usage_error("lcap run supports only flows and follow"),
     };
     if common.input.list_interfaces {
         return list_interfaces().map(|()| 0);
@@ -120,6 +120,11 @@ fn completions(shell: clap_complete::Shell) -> Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "lcap", &mut text);
     print(&text)
+}
+
+/// Returns a usage error.
+fn usage_error<T>(message: impl Into<String>) -> Result<T> {
+    Err(Error::Usage(message.into()))
 }
 
 fn print(text: &[u8]) -> Result<()> {

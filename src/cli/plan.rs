@@ -1,24 +1,25 @@
 //! Conversion of options into a valid [`Plan`]: conflicts are found before any file is created.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{CaptureArgs, CommonArgs, Precision};
+use super::args::{CaptureArgs, CommonArgs};
 use super::child::ChildCommand;
-use super::process_filter::{attribution_mode, enter_namespace, process_filter};
-use super::style::{precision, style};
+use super::process_filter::{enter_namespace, process_filter};
+use super::save::{SaveTarget, check_output_path, is_stdout, save_target};
+use super::style::style;
+use super::usage_error;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::flow::{FlowCondition, FlowSettings};
 use crate::host::network::devices;
-use crate::packet::{LinkType, Resolution};
+use crate::packet::LinkType;
 use crate::pipeline::{AttributionMode, FlushPolicy, Limits};
 use crate::process::ProcessFilter;
 use crate::sink::flows::{FlowOrder, TableLayout};
 use crate::sink::follow::StreamOptions;
 use crate::sink::text::Style;
-use crate::sink::{FORMATS, Format, Rotation, SinkFactory};
+use crate::sink::{FORMATS, Format};
 use crate::source::live;
 
 /// A validated command line that captures or reads packets.
@@ -50,13 +51,13 @@ pub(super) enum InputSource {
     Device(live::LiveOptions),
 }
 
-/// A capture file to write.
-pub(super) struct SaveTarget {
-    pub(super) path: PathBuf,
-    pub(super) format: &'static Format,
-    pub(super) rotation: Rotation,
-    /// Timestamp resolution; `None` keeps the input's. Live default: microseconds, as in tcpdump.
-    pub(super) resolution: Option<Resolution>,
+impl InputSource {
+    fn file(&self) -> Option<&Path> {
+        match self {
+            InputSource::File(path) => Some(path),
+            InputSource::Device(_) => None,
+        }
+    }
 }
 
 /// Content of the output.
@@ -85,6 +86,31 @@ pub(super) struct FlowReportOptions {
     /// Sort order and the number of flows to write; `None` writes each flow when it closes.
     pub(super) order: Option<(&'static FlowOrder, Option<usize>)>,
     pub(super) conditions: Vec<&'static FlowCondition>,
+}
+
+impl Plan {
+    /// Adds a command to run during the capture, and restricts the capture to the packets of the
+    /// command and its descendants.
+    ///
+    /// # Errors
+    /// The input is not the loopback.
+    pub(super) fn attach_child(&mut self, command: ChildCommand) -> Result<()> {
+        match &self.input {
+            InputSource::Device(options) if options.is_loopback => {}
+            _ => {
+                return usage_error(
+                    "lcap run captures live on the loopback device: remove -r or -i",
+                );
+            }
+        }
+        // A private loopback carries no packets of other processes.
+        if !command.is_private {
+            self.processing.process_filter.runs.push(std::process::id());
+        }
+        self.processing.attribution_mode = AttributionMode::PerPacket;
+        self.processing.child = Some(command);
+        Ok(())
+    }
 }
 
 impl OutputMode {
@@ -173,14 +199,14 @@ pub(super) fn build_plan(args: &CommonArgs, request: OutputRequest) -> Result<Pl
         .save
         .write
         .clone()
-        .map(|path| save_target(path, args, &input))
+        .map(|path| save_target(path, args, input.file()))
         .transpose()?;
     if let OutputMode::Flows(FlowReportOptions {
         output: Some(output),
         ..
     }) = &request.output_mode
     {
-        check_output_path(output, &input, save.as_ref())?;
+        check_output_path(output, input.file(), save.as_ref())?;
     }
     let to_stdout = save.as_ref().is_some_and(|save| is_stdout(&save.path));
     if to_stdout && request.output_mode.is_on_stdout() {
@@ -228,9 +254,34 @@ pub(super) fn build_plan(args: &CommonArgs, request: OutputRequest) -> Result<Pl
     })
 }
 
-/// Returns a usage error.
-pub(super) fn usage_error<T>(message: impl Into<String>) -> Result<T> {
-    Err(Error::Usage(message.into()))
+/// Returns the attribution mode of a capture on a device.
+///
+/// # Errors
+/// A process filter on a device other than the loopback.
+fn attribution_mode(
+    args: &CommonArgs,
+    is_loopback: bool,
+    process_filter: &ProcessFilter,
+    output_mode: &OutputMode,
+    save: Option<&SaveTarget>,
+) -> Result<AttributionMode> {
+    let has_comments = save.is_some_and(|save| save.format.has_comments());
+    Ok(match output_mode {
+        _ if !process_filter.is_empty() && !is_loopback => {
+            return usage_error(
+                "--pid, --process and --user work only on the loopback device: remove -i",
+            );
+        }
+        _ if !process_filter.is_empty() => AttributionMode::PerPacket,
+        // On other devices, one end of each connection is usually on another machine.
+        _ if !is_loopback || args.input.no_processes => AttributionMode::Off,
+        _ if has_comments => AttributionMode::PerPacket,
+        OutputMode::Packets(..) => AttributionMode::PerPacket,
+        // Only a conversation shows the processes.
+        OutputMode::Streams(report) if report.options.show_processes => AttributionMode::PerPacket,
+        OutputMode::Flows(_) => AttributionMode::PerFlow,
+        _ => AttributionMode::Off,
+    })
 }
 
 /// Returns the filter expression, from the command line or a `-F` file (`#` starts a comment).
@@ -304,94 +355,7 @@ fn link_type(name: &str) -> Result<LinkType> {
     })
 }
 
-fn save_target(path: PathBuf, args: &CommonArgs, input: &InputSource) -> Result<SaveTarget> {
-    let name = path.to_string_lossy().to_ascii_lowercase();
-    if [".gz", ".zst"].iter().any(|suffix| name.ends_with(suffix)) {
-        return usage_error(format!(
-            "-w {}: lcap does not write compressed files; use -w - and a pipe into gzip or zstd",
-            path.display()
-        ));
-    }
-    if is_stdout(&path) && std::io::stdout().is_terminal() {
-        return usage_error(
-            "-w -: standard output is a terminal, but capture files are binary; use a pipe",
-        );
-    }
-    if let InputSource::File(read) = input
-        && is_same_file(read, &path)
-    {
-        return usage_error(format!(
-            "-w {} is the input file: choose another name",
-            path.display()
-        ));
-    }
-    let rotation = Rotation {
-        size: args
-            .save
-            .rotate_size
-            .map(|megabytes| megabytes.saturating_mul(1_000_000)),
-        seconds: args.save.rotate_seconds,
-        files: args.save.rotate_files,
-    };
-    if rotation.files.is_some() && rotation.size.is_none() && rotation.seconds.is_none() {
-        return usage_error("-W limits the number of files of -C or -G: add one of these options");
-    }
-    if is_stdout(&path) && (rotation.size.is_some() || rotation.seconds.is_some()) {
-        return usage_error("-w - is one stream, but -C and -G start new files: give a file name");
-    }
-    let resolution = match precision(args) {
-        Some(Precision::Nano) => Some(Resolution::Nano),
-        Some(Precision::Micro) => Some(Resolution::Micro),
-        None => matches!(input, InputSource::Device(_)).then_some(Resolution::Micro),
-    };
-    let is_capture = |format: &Format| matches!(format.factory, SinkFactory::CaptureFile(_));
-    let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
-    let has_extension = |format: &Format| {
-        is_capture(format) && extension.as_deref() == Some(format.extension.as_ref())
-    };
-    let Some(format) = find_format(has_extension).or_else(|| find_format(is_capture)) else {
-        return usage_error("-w: no capture file format is available");
-    };
-    Ok(SaveTarget {
-        path,
-        format,
-        rotation,
-        resolution,
-    })
-}
-
-/// Refuses an output file that is also the file being read or saved.
-fn check_output_path(output: &Path, input: &InputSource, save: Option<&SaveTarget>) -> Result<()> {
-    let name = output.display();
-    if let InputSource::File(read) = input
-        && is_same_file(read, output)
-    {
-        return usage_error(format!("-o {name} is the input file: choose another name"));
-    }
-    let is_target = |save: &SaveTarget| save.path == output || is_same_file(&save.path, output);
-    match save {
-        Some(save) if !is_stdout(output) && is_target(save) => usage_error(format!(
-            "-o {name} is also the file of -w: choose another name"
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn is_stdout(path: &Path) -> bool {
-    path == Path::new("-")
-}
-
 /// Returns the first format that matches.
 pub(super) fn find_format(matches: impl Fn(&Format) -> bool) -> Option<&'static Format> {
     FORMATS.iter().find(|format| matches(format))
-}
-
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let identity = |path: &Path| {
-        std::fs::metadata(path)
-            .ok()
-            .map(|meta| (meta.dev(), meta.ino(), meta.is_file()))
-    };
-    identity(a).is_some_and(|a| a.2 && Some(a) == identity(b))
 }

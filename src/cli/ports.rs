@@ -4,10 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use super::args::{self, ListFormat};
-use super::json::object;
 use super::report::{self, clean_line};
 use super::signals;
 use crate::doctor::{ListeningPort, ListeningPorts, Reachability, listening_ports};
@@ -16,7 +13,7 @@ use crate::filter;
 use crate::host::network::settings;
 use crate::host::sockets::free_ports;
 use crate::packet::UDP;
-use crate::process::Process;
+use crate::sink::json::{JsonValue, ProcessFields, array, object, write_evidence};
 use crate::source::Stop;
 
 /// Time between two listings with `--watch`.
@@ -34,7 +31,7 @@ pub(super) fn run(args: &args::PortsArgs) -> Result<u8> {
     let mut previous = list_ports(args)?;
     let rows: Vec<&ListeningPort> = previous.ports.iter().collect();
     super::print(header(args.format, &rows).as_bytes())?;
-    super::print(body(args.format, &rows, None).as_bytes())?;
+    super::print(&body(args.format, &rows, None))?;
     let hidden = rows.iter().filter(|port| port.owner.processes.is_empty());
     report::hidden_processes(hidden.count(), previous.hidden_processes);
     if !args.watch {
@@ -46,7 +43,7 @@ pub(super) fn run(args: &args::PortsArgs) -> Result<u8> {
         let current = list_ports(args)?;
         for (mark, ports, others) in [("+", &current, &previous), ("-", &previous, &current)] {
             let rows = difference(ports, others);
-            super::print(body(args.format, &rows, Some(mark)).as_bytes())?;
+            super::print(&body(args.format, &rows, Some(mark)))?;
         }
         previous = current;
     }
@@ -127,26 +124,23 @@ fn proto(port: &ListeningPort) -> &'static str {
 fn header(format: ListFormat, rows: &[&ListeningPort]) -> String {
     match format {
         ListFormat::Json => String::new(),
-        ListFormat::Csv => csv_record(&FIELD_NAMES.map(str::to_owned)),
+        ListFormat::Csv => csv_record(&CSV_FIELDS.map(str::to_owned)),
         ListFormat::Text => line(&COLUMNS.map(|column| column.name.to_owned()), &widths(rows)),
     }
 }
 
-fn body(format: ListFormat, rows: &[&ListeningPort], mark: Option<&str>) -> String {
+fn body(format: ListFormat, rows: &[&ListeningPort], mark: Option<&str>) -> Vec<u8> {
     let widths = widths(rows);
     let row = |port: &&ListeningPort| match format {
-        ListFormat::Json => format!("{}\n", json(port, mark)),
-        ListFormat::Csv => csv_record(&values(port, mark).map(|(_, value)| match value {
-            Value::Null => String::new(),
-            Value::String(text) => text,
-            value => value.to_string(),
-        })),
+        ListFormat::Json => json_line(port, mark),
+        ListFormat::Csv => csv_record(&csv_values(port, mark)).into_bytes(),
         ListFormat::Text => {
             let text = line(&COLUMNS.map(|column| (column.cell)(port)), &widths);
             mark.map_or(text.clone(), |mark| format!("{mark} {text}"))
+                .into_bytes()
         }
     };
-    rows.iter().map(row).collect()
+    rows.iter().flat_map(row).collect()
 }
 
 fn widths(rows: &[&ListeningPort]) -> [usize; COLUMNS.len()] {
@@ -174,73 +168,85 @@ fn line(cells: &[String; COLUMNS.len()], widths: &[usize; COLUMNS.len()]) -> Str
 }
 
 /// Names of the CSV fields. JSON has the same fields, except `process` and `pids`.
-const FIELD_NAMES: [&str; 13] = [
+const CSV_FIELDS: [&str; 13] = [
     "event", "proto", "address", "port", "class", "service", "process", "pids", "uid", "user",
     "reach", "networks", "only_v6",
 ];
 
-/// Returns the values of a socket in the order of [`FIELD_NAMES`].
-fn values(port: &ListeningPort, mark: Option<&str>) -> [(&'static str, Value); FIELD_NAMES.len()] {
+/// Returns the values of a socket in the order of [`CSV_FIELDS`].
+fn csv_values(port: &ListeningPort, mark: Option<&str>) -> [String; CSV_FIELDS.len()] {
     let processes = &port.owner.processes;
-    let networks = match &port.reachability {
-        Reachability::ThisMachine => Value::Null,
-        Reachability::Networks(networks) => Value::from(networks.join(", ")),
-    };
     let pids: Vec<String> = processes
         .iter()
         .map(|process| process.pid.to_string())
         .collect();
-    let values = [
-        Value::from(match mark {
-            Some("-") => "vanished",
-            Some(_) => "appeared",
-            None => "listens",
-        }),
-        Value::from(proto(port)),
-        Value::from(port.socket.local.ip().to_string()),
-        Value::from(port.socket.local.port()),
-        Value::from(port.class.to_string()),
-        port.service.clone().map_or(Value::Null, Value::from),
-        processes
-            .first()
-            .map_or(Value::Null, |process| Value::from(process.name())),
-        Value::from(pids.join(" ")),
-        Value::from(port.socket.uid),
-        Value::from(port.user.clone()),
-        Value::from(match port.reachability {
-            Reachability::ThisMachine => "this machine",
-            Reachability::Networks(_) => "networks",
-        }),
-        networks,
-        Value::from(port.socket.only_v6),
-    ];
-    let mut names = FIELD_NAMES.iter();
-    values.map(|value| (*names.next().unwrap_or(&""), value))
+    let first = processes.first();
+    [
+        event(mark).to_owned(),
+        proto(port).to_owned(),
+        port.socket.local.ip().to_string(),
+        port.socket.local.port().to_string(),
+        port.class.to_string(),
+        port.service.clone().unwrap_or_default(),
+        first.map_or_else(String::new, |process| process.name().to_owned()),
+        pids.join(" "),
+        port.socket.uid.to_string(),
+        port.user.clone(),
+        reach(port).to_owned(),
+        networks(port).unwrap_or_default().join(", "),
+        port.socket.only_v6.to_string(),
+    ]
 }
 
-/// Returns a JSON object with the CSV fields, but with networks and processes as arrays.
-fn json(port: &ListeningPort, mark: Option<&str>) -> String {
-    let mut fields = values(port, mark).to_vec();
-    fields.retain(|(name, _)| !["process", "pids"].contains(name));
-    for (name, value) in &mut fields {
-        if let ("networks", Reachability::Networks(networks)) = (*name, &port.reachability) {
-            *value = Value::from(networks.clone());
-        }
+/// Returns the event for a mark of `--watch`.
+fn event(mark: Option<&str>) -> &'static str {
+    match mark {
+        Some("-") => "vanished",
+        Some(_) => "appeared",
+        None => "listens",
     }
-    let process = |process: &Arc<Process>| {
-        let mut object = serde_json::Map::new();
-        object.insert("pid".into(), process.pid.into());
-        object.insert("name".into(), process.name().into());
-        object.insert(
-            "command_line".into(),
-            process.details().command_line.clone().into(),
-        );
-        Value::Object(object)
-    };
-    let processes: Vec<Value> = port.owner.processes.iter().map(process).collect();
-    fields.push(("processes", Value::from(processes)));
-    fields.push(("how", Value::from(port.owner.evidence.word())));
-    object(&fields)
+}
+
+fn reach(port: &ListeningPort) -> &'static str {
+    match port.reachability {
+        Reachability::ThisMachine => "this machine",
+        Reachability::Networks(_) => "networks",
+    }
+}
+
+/// Returns the networks from which a socket can be reached; `None` if it cannot be reached from
+/// other machines.
+fn networks(port: &ListeningPort) -> Option<&[String]> {
+    match &port.reachability {
+        Reachability::ThisMachine => None,
+        Reachability::Networks(networks) => Some(networks),
+    }
+}
+
+/// Returns a socket as a line of JSON.
+fn json_line(port: &ListeningPort, mark: Option<&str>) -> Vec<u8> {
+    let processes = port.owner.processes.iter().map(|process| ProcessFields {
+        pid: process.pid,
+        name: process.name(),
+        command_line: Some(&process.details().command_line),
+        ..ProcessFields::default()
+    });
+    let socket = object(|fields| {
+        fields.field("event", event(mark));
+        fields.field("proto", proto(port));
+        fields.field("address", &port.socket.local.ip().to_string());
+        fields.field("port", port.socket.local.port());
+        fields.field("class", &port.class.to_string());
+        fields.optional("service", port.service.as_deref());
+        fields.field("uid", port.socket.uid);
+        fields.field("user", &port.user);
+        fields.field("reach", reach(port));
+        fields.optional("networks", networks(port).map(array));
+        fields.field("only_v6", port.socket.only_v6);
+        fields.field("processes", array(processes));
+        write_evidence(&port.owner.evidence, fields);
+    });
+    socket.into_line()
 }
 
 /// Returns a CSV record (RFC 4180), with the control characters of names replaced.
@@ -265,16 +271,18 @@ fn print_free_ports(range: Option<&filter::Ports>, format: ListFormat) -> Result
             .collect(),
     };
     let mut text = match format {
-        ListFormat::Csv => csv_record(&["port".to_owned()]),
-        _ => String::new(),
+        ListFormat::Csv => csv_record(&["port".to_owned()]).into_bytes(),
+        _ => Vec::new(),
     };
     for port in &free {
-        text += &match format {
-            ListFormat::Json => format!("{}\n", object(&[("port", Value::from(*port))])),
-            ListFormat::Csv | ListFormat::Text => format!("{port}\n"),
-        };
+        match format {
+            ListFormat::Json => {
+                text.extend(object(|fields| fields.field("port", *port)).into_line());
+            }
+            ListFormat::Csv | ListFormat::Text => text.extend(format!("{port}\n").bytes()),
+        }
     }
-    super::print(text.as_bytes())?;
+    super::print(&text)?;
     Ok(u8::from(free.is_empty()))
 }
 

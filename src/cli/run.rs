@@ -14,12 +14,12 @@ use super::plan::{
 use super::terminal::AboveTicker;
 use super::ticker::{ConcurrentOutput, ProgressSource, Ticker};
 use super::{report, signals};
-use crate::attribution::{Attribution, AttributionMethod, Attributor};
+use crate::attribution::{AttributionMethod, Attributor};
 use crate::error::{Error, Result, count_noun};
 use crate::filter::Filter;
 use crate::flow::{FlowCounts, FlowSettings, StreamMode};
 use crate::packet::{Interface, Timestamp};
-use crate::pipeline::{self, Counts, LiveCapture, Output, RunOptions, Totals};
+use crate::pipeline::{self, Attribution, Counts, LiveCapture, Output, RunOptions, Totals};
 use crate::sink::flows::{ProcessColumn, SortedFlows};
 use crate::sink::{CaptureFileOptions, Requirement, Sink, SinkFactory, create_output_file};
 use crate::source::live;
@@ -70,18 +70,17 @@ fn run_device(
     let ring = u64::from(options.ring_size);
     let mode = processing.attribution_mode;
     let capture = LiveCapture::open(options.clone(), mode, stop.clone())?;
-    let interface = capture.interface().clone();
     let mut capture = capture.start(filter)?;
-    match capture.attribution_error.take() {
-        Some(error) if !processing.process_filter.is_empty() => return Err(error),
-        Some(error) => report::attribution_failed(&error),
-        None => {}
+    match capture.attributor {
+        Err(error) if !processing.process_filter.is_empty() => return Err(error),
+        Err(ref error) => report::attribution_failed(error),
+        Ok(_) => {}
     }
     let context = RunContext {
-        interface: Some(interface),
+        interface: Some(capture.source.interface().clone()),
         now: Timestamp(jiff::Timestamp::now().as_nanosecond() as i64),
-        progress: ProgressSource::Device(capture.losses()),
-        losses: Some(capture.losses()),
+        progress: ProgressSource::Device(capture.source.shared_losses()),
+        losses: Some(capture.source.shared_losses()),
         ring_bytes: Some(ring),
         attribution_method: capture.method().cloned(),
         attribution: capture.attribution(),
@@ -95,7 +94,8 @@ fn run_device(
     } = execute(source, filter, processing, context)?;
     let losses = source.losses();
     let method = capture.method().cloned();
-    let lost_events = capture.attributor.map(Attributor::finish);
+    let attributor = capture.attributor.ok().flatten();
+    let lost_events = attributor.map_or(0, Attributor::finish);
     let is_run = !processing.process_filter.runs.is_empty();
     if is_run && counts.frames == 0 && losses.received > 0 {
         report::device_summary(&counts, losses, ring);
@@ -104,7 +104,7 @@ fn run_device(
         report::unattributed(counts.unattributed);
         report::device_summary(&counts, losses, ring);
     }
-    report::lost_events(lost_events.unwrap_or_default());
+    report::lost_events(lost_events);
     report::flow_summary(counts.flows);
     print_count(&processing.output_mode, counts)?;
     result.map(|()| exit_code)
@@ -289,7 +289,7 @@ fn open_rows(
         return Ok(None);
     };
     let mut layout = report.layout;
-    if has_attribution && layout.processes == ProcessColumn::IfKnown {
+    if has_attribution && layout.processes == ProcessColumn::IfPresent {
         layout.processes = ProcessColumn::Shown;
     }
     let rows = open(writer, &layout);

@@ -51,26 +51,9 @@ pub(super) fn format_size(bytes: u64) -> String {
     }
 }
 
-/// Formats a number of bytes in decimal units, as the flow table does: `79 B`, `1.2 kB`, `65 kB`.
-pub(super) fn format_decimal(bytes: u64) -> String {
-    const STEPS: [(&str, u64); 4] = [
-        ("TB", 1_000_000_000_000),
-        ("GB", 1_000_000_000),
-        ("MB", 1_000_000),
-        ("kB", 1_000),
-    ];
-    match STEPS.iter().find(|(_, step)| bytes >= *step) {
-        Some((unit, step)) => match bytes / (step / 10) {
-            tenths @ 0..100 => format!("{}.{} {unit}", tenths / 10, tenths % 10),
-            tenths => format!("{} {unit}", tenths / 10),
-        },
-        None => format!("{bytes} B"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{format_decimal, format_size, parse_bytes, parse_kibibytes};
+    use super::{format_size, parse_bytes, parse_kibibytes};
 
     #[test]
     fn sizes_with_units_are_parsed() {
@@ -98,19 +81,5 @@ mod tests {
             ),
             ("64 MiB".into(), "1.4 MiB".into(), "9 B".into())
         );
-    }
-
-    #[test]
-    fn byte_counts_are_formatted_in_decimal_units() {
-        for (bytes, text) in [
-            (79, "79 B"),
-            (1_250, "1.2 kB"),
-            (65_483, "65 kB"),
-            (9_999_999, "9.9 MB"),
-            (3_400_000_000, "3.4 GB"),
-            (12_000_000_000_000, "12 TB"),
-        ] {
-            assert_eq!(format_decimal(bytes), text);
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 
 use super::args::{CaptureArgs, Color, CommonArgs, Precision};
 use crate::filter::Ports;
+use crate::host::network::interfaces;
 use crate::sink::text::{Dump, Style, TimestampFormat};
 
 /// True if standard output is to be coloured.
@@ -63,6 +64,7 @@ pub(super) fn style(args: &CaptureArgs) -> Style {
             .iter()
             .flat_map(|&(first, last)| first..=last)
             .collect(),
+        interface_names: interfaces::names(),
     }
 }
 

@@ -11,7 +11,7 @@ use rustix::net::{
 };
 
 use super::facts::EchoOutcome;
-use super::probe::wait_until_ready;
+use super::readiness::wait_until_ready;
 
 /// Timeout for the reply. A reply from this machine arrives within microseconds.
 const ECHO_TIMEOUT: Duration = Duration::from_millis(500);

@@ -182,7 +182,6 @@ pub struct WatchedFlow {
 
 /// The way in which a flow ended, as far as the checks distinguish it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are self-explanatory")]
 pub enum WatchedFlowEnd {
     Refused,
     Reset,

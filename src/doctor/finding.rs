@@ -1,7 +1,5 @@
 //! Findings of the checks, from which text and JSON are rendered.
 
-pub(super) use crate::source::live::shell_quote;
-
 /// One result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

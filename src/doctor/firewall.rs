@@ -1,8 +1,9 @@
 //! Firewall rules for connections of this machine to itself.
 
 use super::facts::{ConnectOutcome, PortFacts, ProbeResult};
-use super::finding::{CheckName, Finding, shell_quote};
+use super::finding::{CheckName, Finding};
 use super::nft_eval::{self, TracedRule};
+use crate::error::shell_quote;
 use crate::host::network::firewall::{Firewall, LegacyRule, RuleAction};
 
 const CHECK: CheckName = CheckName("firewall");

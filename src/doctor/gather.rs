@@ -18,9 +18,9 @@ use crate::host::services::{containers, systemd_units};
 use crate::host::sockets::holders::{self, Holders};
 use crate::host::sockets::sock_diag::{self, SocketInfo};
 use crate::host::sockets::{free_ports, other_netns};
-use crate::host::timezone;
 use crate::packet::{TCP, UDP};
 use crate::process::Process;
+use crate::time::zone;
 
 /// The `--talk` setting, which decides if a protocol request is sent to the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,7 +222,7 @@ fn server_process(process: &Arc<Process>, boot: Option<u64>) -> ServerProcess {
 /// Formats seconds since the Unix epoch in the time zone of this machine.
 fn format_local_time(seconds: u64) -> Option<String> {
     let time = jiff::Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
-    let zoned = time.to_zoned(timezone::local());
+    let zoned = time.to_zoned(zone::local());
     Some(zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 

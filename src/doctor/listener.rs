@@ -2,9 +2,9 @@
 //! absence.
 
 use super::facts::{ConnectOutcome, PortFacts, ServerProcess};
-use super::finding::{CheckName, Finding, shell_quote};
+use super::finding::{CheckName, Finding};
 use super::{ports, similar_ports};
-use crate::error::count_noun;
+use crate::error::{count_noun, shell_quote};
 use crate::host::sockets::sock_diag::SocketInfo;
 use crate::packet::UDP;
 use crate::process::Evidence;

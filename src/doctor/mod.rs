@@ -25,6 +25,7 @@ mod port_class;
 mod ports;
 mod probe;
 mod reach;
+mod readiness;
 mod safety;
 pub mod self_check;
 mod service_probe;
@@ -33,14 +34,11 @@ mod target;
 mod verdict;
 mod watch;
 
-pub use facts::{
-    ConnectOutcome, EchoOutcome, NameResolution, PortFacts, ProbeResult, ServerProcess,
-    ServiceReply, WatchResult, WatchedFlow, WatchedFlowEnd,
-};
+pub use facts::{PortFacts, WatchResult};
 pub use finding::{Finding, Severity};
 pub use gather::{ServiceProbing, gather};
 pub use port_class::PortClass;
-pub use ports::{ListeningPort, ListeningPorts, Reachability, listening_ports, reachability};
+pub use ports::{ListeningPort, ListeningPorts, Reachability, listening_ports};
 pub use target::Target;
 pub use verdict::{DoctorVerdict, Health};
 pub use watch::watch;

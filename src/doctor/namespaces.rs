@@ -2,8 +2,8 @@
 //! (network_namespaces(7)).
 
 use super::facts::PortFacts;
-use super::finding::{CheckName, Finding, shell_quote};
-use crate::error::count_noun;
+use super::finding::{CheckName, Finding};
+use crate::error::{count_noun, shell_quote};
 use crate::packet::UDP;
 use crate::process::{Evidence, Owner};
 

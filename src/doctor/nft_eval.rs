@@ -1,7 +1,7 @@
 //! Evaluation of nftables chains (nft(8)) for a packet. The result of an unsupported condition is
 //! unknown.
 
-use super::finding::shell_quote;
+use crate::error::shell_quote;
 use crate::host::network::firewall::{Chain, PacketEnd, Rule, RuleAction, RuleCondition};
 use crate::host::sockets::sock_diag::SocketInfo;
 use crate::packet::UDP;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, connect, getsockname, ipproto, socket_with, sockopt,
@@ -13,6 +13,7 @@ use rustix::net::{
 
 use super::echo;
 use super::facts::{ConnectOutcome, ProbeResult};
+use super::readiness::wait_until_ready;
 use crate::host::sockets::sock_diag::{self, SocketInfo, SocketState};
 
 /// Timeout of a connection attempt.
@@ -88,23 +89,6 @@ fn connect_with_timeout(address: SocketAddr) -> Result<OwnedFd, Errno> {
     }
     sockopt::socket_error(&stream)??;
     Ok(stream)
-}
-
-/// Waits for an event on a socket; returns false after the timeout.
-pub(super) fn wait_until_ready(
-    socket: &OwnedFd,
-    events: PollFlags,
-    timeout: Duration,
-) -> Result<bool, Errno> {
-    let deadline = Instant::now() + timeout;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let left = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
-        match poll(&mut [PollFd::new(socket, events)], Some(&left)) {
-            Err(Errno::INTR) => {}
-            ready => return ready.map(|count| count > 0),
-        }
-    }
 }
 
 /// Returns the socket at the other end of a local connection, once a process has accepted the

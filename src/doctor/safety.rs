@@ -1,7 +1,8 @@
 //! Properties of the listening process that matter for security but are not faults.
 
 use super::facts::{PortFacts, ServerProcess};
-use super::finding::{CheckName, Finding, shell_quote};
+use super::finding::{CheckName, Finding};
+use crate::error::shell_quote;
 use crate::packet::TCP;
 
 const CHECK: CheckName = CheckName("safety");

@@ -4,6 +4,7 @@ use super::finding::{CheckName, Finding};
 use crate::error::count_noun;
 use crate::host::network::interfaces::{self, HostInterface};
 use crate::host::processes::capabilities::{self, Capability, HostCapabilities};
+use crate::host::processes::capture_permission;
 use crate::host::sockets::other_netns;
 use crate::host::sockets::sock_diag;
 use crate::host::sockets::socket_events::SocketEvents;
@@ -41,7 +42,7 @@ pub struct SelfFacts {
 
 /// Collects the facts and starts a short test capture.
 pub fn inspect() -> SelfFacts {
-    let capture_remedy = live::setcap_command();
+    let capture_remedy = capture_permission::setcap_command();
     let interfaces = interfaces::all().unwrap_or_default();
     let lo = interfaces.iter().find(|interface| interface.is_loopback);
     let device = lo.map_or("lo", |lo| lo.name.as_str()).to_owned();
@@ -162,7 +163,7 @@ fn check_processes(facts: &SelfFacts) -> Finding {
             ))
             .with_remedy(format!(
                 "sudo setcap {ALL_CAPABILITIES} {}",
-                live::quoted_program_path()
+                capture_permission::quoted_program_path()
             )),
     }
 }
@@ -188,7 +189,7 @@ fn check_bpf(facts: &SelfFacts) -> Finding {
             .with_evidence("BPF requires CAP_BPF and CAP_PERFMON")
             .with_remedy(format!(
                 "sudo setcap {ALL_CAPABILITIES} {}",
-                live::quoted_program_path()
+                capture_permission::quoted_program_path()
             )),
         (true, true) => finding,
     }

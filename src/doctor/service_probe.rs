@@ -7,7 +7,7 @@ use rustix::event::PollFlags;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::facts::{PortFacts, ServiceReply};
-use super::probe::wait_until_ready;
+use super::readiness::wait_until_ready;
 
 /// Timeout for the reply.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);

@@ -6,10 +6,8 @@
 
 use pcap::{Capture, Linktype};
 
-use super::filter_error;
-use crate::error::Result;
+use crate::error::{Error, Result, libpcap_message};
 use crate::packet::LinkType;
-use crate::source::live::message;
 
 /// A compiled expression for one link type.
 #[derive(Debug, Clone)]
@@ -17,8 +15,9 @@ pub(super) struct BpfProgram {
     instructions: Vec<Instruction>,
 }
 
-/// An instruction of the classic BPF machine.
+/// An instruction of the classic BPF machine, in the layout of `struct bpf_insn` (pcap/bpf.h).
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 struct Instruction {
     code: u16,
     jump_true: u8,
@@ -43,18 +42,8 @@ impl BpfProgram {
         };
         let compiled = Capture::dead(Linktype(number))
             .and_then(|capture| capture.compile(expression, true))
-            .map_err(|error| filter_error(expression, message(&error)))?;
-        let instructions: Option<Vec<Instruction>> = compiled
-            .get_instructions()
-            .iter()
-            .map(Instruction::parse)
-            .collect();
-        let instructions = instructions.ok_or_else(|| {
-            filter_error(
-                expression,
-                "the installed libpcap returned a program that lcap cannot parse",
-            )
-        })?;
+            .map_err(|error| filter_error(expression, libpcap_message(&error)))?;
+        let instructions = instructions(&compiled);
         let reads_metadata = |i: &Instruction| i.code & 0xe7 == BPF_LD_ABS && i.k >= SKF_AD_OFF;
         if instructions.iter().any(reads_metadata) {
             return Err(filter_error(
@@ -150,17 +139,25 @@ fn arithmetic(operation: u16, a: u32, operand: u32) -> Option<u32> {
     })
 }
 
-impl Instruction {
-    /// Parses the text form "code jt jf k": the pcap crate keeps an instruction's fields private.
-    fn parse(instruction: &pcap::BpfInstruction) -> Option<Instruction> {
-        let text = instruction.to_string();
-        let mut fields = text.split(' ');
-        Some(Instruction {
-            code: fields.next()?.parse().ok()?,
-            jump_true: fields.next()?.parse().ok()?,
-            jump_false: fields.next()?.parse().ok()?,
-            k: fields.next()?.parse().ok()?,
-        })
+/// Returns a copy of the instructions of a program, whose fields the pcap crate keeps private.
+#[allow(unsafe_code)]
+fn instructions(program: &pcap::BpfProgram) -> Vec<Instruction> {
+    let compiled = program.get_instructions();
+    const { assert!(size_of::<pcap::BpfInstruction>() == size_of::<Instruction>()) };
+    // SAFETY: `pcap::BpfInstruction` is a transparent wrapper of libpcap's `struct bpf_insn`
+    // (pcap/bpf.h): two bytes, two times one byte and four bytes in C layout, as `Instruction`. All
+    // of its bit patterns are valid, and its alignment is that of the wrapped struct.
+    let instructions = unsafe {
+        std::slice::from_raw_parts(compiled.as_ptr().cast::<Instruction>(), compiled.len())
+    };
+    instructions.to_vec()
+}
+
+/// Returns the error for an expression that cannot be used, with the reason.
+fn filter_error(expression: &str, reason: impl Into<String>) -> Error {
+    Error::Filter {
+        expression: expression.to_owned(),
+        what: reason.into(),
     }
 }
 

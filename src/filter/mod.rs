@@ -1,7 +1,10 @@
 //! Packet filter for live captures and files: a set of ports, and a pcap-filter(7) expression that
 //! is executed as a BPF program.
 
+#[cfg(feature = "live")]
 mod bpf;
+#[cfg(feature = "live")]
+mod expression;
 mod ports;
 
 pub use ports::Ports;
@@ -10,9 +13,13 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use crate::decode::quoted_endpoints;
-use crate::error::{Error, Result};
-use crate::packet::{Fragment, Frame, LinkType, Packet, PacketKind};
-use bpf::BpfProgram;
+#[cfg(feature = "live")]
+use crate::error::Result;
+#[cfg(feature = "live")]
+use crate::packet::LinkType;
+use crate::packet::{Fragment, Packet, PacketKind};
+#[cfg(feature = "live")]
+use expression::Expression;
 
 /// Packets selected by the user: a packet must match both the ports and the expression, if given.
 #[derive(Debug, Clone, Default)]
@@ -20,12 +27,8 @@ pub struct Filter {
     ports: Option<Ports>,
     /// True if the kernel checks the ports of all packets whose headers BPF can parse.
     is_checked_by_kernel: bool,
-    expression: Option<String>,
-    /// Programs compiled from the expression so far, one per link type; `None` if the expression is
-    /// not valid for the link type.
-    programs: Vec<(LinkType, Option<BpfProgram>)>,
-    /// Number of frames for whose link type the expression is not valid.
-    undecided: u64,
+    #[cfg(feature = "live")]
+    expression: Option<Expression>,
     datagrams: MatchedDatagrams,
 }
 
@@ -63,52 +66,52 @@ impl MatchedDatagrams {
     }
 }
 
-/// Link types for which an expression is compiled before the first frame arrives, in this order.
-const COMMON_LINK_TYPES: [LinkType; 4] = [
-    LinkType::ETHERNET,
-    LinkType::LINUX_SLL2,
-    LinkType::NULL,
-    LinkType::RAW,
-];
-
 impl Filter {
     /// Creates a filter for these ports and this pcap-filter(7) expression, which may be empty.
+    ///
+    /// # Errors
+    /// The same as [`set_expression`](Self::set_expression).
+    #[cfg(feature = "live")]
+    pub fn new(ports: Option<Ports>, expression: &str) -> Result<Filter> {
+        let mut filter = Filter {
+            ports,
+            ..Filter::default()
+        };
+        filter.set_expression(expression)?;
+        Ok(filter)
+    }
+
+    /// Adds a port to the set of ports.
+    pub fn add_port(&mut self, port: u16) {
+        self.ports.get_or_insert_with(Ports::empty).add(port, port);
+    }
+
+    /// Replaces the pcap-filter(7) expression, which may be empty.
     ///
     /// # Errors
     /// The expression compiles for none of the common link types. A test of a packet's direction
     /// compiles only for link types that record the direction, e.g. cooked headers; frames of other
     /// link types are then [`undecided`](Self::undecided).
-    pub fn new(ports: Option<Ports>, expression: &str) -> Result<Filter> {
-        let expression = Some(expression.trim()).filter(|text| !text.is_empty());
-        let mut filter = Filter {
-            ports,
-            expression: expression.map(str::to_owned),
-            ..Filter::default()
+    #[cfg(feature = "live")]
+    pub fn set_expression(&mut self, text: &str) -> Result<()> {
+        self.expression = match text.trim() {
+            "" => None,
+            text => Some(Expression::compile(text)?),
         };
-        if let Some(expression) = expression {
-            let (mut found, mut first_error) = (None, None);
-            for link in COMMON_LINK_TYPES {
-                match BpfProgram::compile(link, expression) {
-                    Ok(program) => {
-                        found = Some((link, Some(program)));
-                        break;
-                    }
-                    Err(error) => first_error = first_error.or(Some(error)),
-                }
-            }
-            match (found, first_error) {
-                (Some(program), _) => filter.programs.push(program),
-                (None, Some(error)) => return Err(error),
-                (None, None) => {}
-            }
-        }
-        Ok(filter)
+        Ok(())
     }
 
     /// Returns true if the packet matches.
     #[inline]
     pub fn matches(&mut self, packet: &Packet) -> bool {
-        self.matches_ports(packet) && self.matches_expression(packet.frame)
+        if !self.matches_ports(packet) {
+            return false;
+        }
+        #[cfg(feature = "live")]
+        if let Some(expression) = &mut self.expression {
+            return expression.matches(packet.frame);
+        }
+        true
     }
 
     #[inline]
@@ -127,6 +130,7 @@ impl Filter {
     }
 
     /// Returns true if the filter accepts every packet.
+    #[cfg(feature = "live")]
     pub fn is_empty(&self) -> bool {
         self.ports.is_none() && self.expression.is_none()
     }
@@ -135,25 +139,19 @@ impl Filter {
     ///
     /// # Errors
     /// The expression compiles for none of them; the error is that of the first.
+    #[cfg(feature = "cli")]
     pub fn check_link_types(&self, links: impl IntoIterator<Item = LinkType>) -> Result<()> {
-        let Some(expression) = &self.expression else {
-            return Ok(());
-        };
-        let mut compiled = links
-            .into_iter()
-            .map(|link| BpfProgram::compile(link, expression).map(drop));
-        let first = compiled.next().unwrap_or(Ok(()));
-        if compiled.any(|other| other.is_ok()) {
-            Ok(())
-        } else {
-            first
+        match &self.expression {
+            Some(expression) => expression.check_link_types(links),
+            None => Ok(()),
         }
     }
 
     /// Returns the number of frames rejected because the expression is not valid for their link
     /// type.
+    #[cfg(feature = "cli")]
     pub fn undecided(&self) -> u64 {
-        self.undecided
+        self.expression.as_ref().map_or(0, Expression::undecided)
     }
 
     /// Splits the filter for a live capture on `link` into an expression for the kernel and a
@@ -164,55 +162,25 @@ impl Filter {
     ///
     /// # Errors
     /// The expression does not compile for `link`, or tests a packet's direction.
+    #[cfg(feature = "live")]
     pub fn split_for_kernel(self, link: LinkType) -> Result<(String, Filter)> {
         const RECHECK_EXPRESSION: &str = "icmp or icmp6 or ip[6:2] & 0x1fff != 0 or ip6[6] == 0 or ip6[6] == 43 or ip6[6] == 44 or ip6[6] == 60";
         let ports = self
             .ports
             .as_ref()
             .map(|ports| format!("({} or {RECHECK_EXPRESSION})", ports.to_bpf_expression()));
-        let expression = self
-            .expression
-            .as_ref()
-            .map(|expression| format!("({expression})"));
+        let expression = match &self.expression {
+            Some(expression) => Some(format!("({})", expression.text_for(link)?)),
+            None => None,
+        };
         let parts: Vec<String> = ports.into_iter().chain(expression).collect();
         let kernel_expression = parts.join(" and ");
-        if let Some(expression) = &self.expression {
-            BpfProgram::compile(link, expression)?;
-        }
         let remaining = Filter {
             is_checked_by_kernel: true,
             ports: self.ports,
             ..Filter::default()
         };
         Ok((kernel_expression, remaining))
-    }
-
-    #[inline]
-    fn matches_expression(&mut self, frame: &Frame) -> bool {
-        self.expression.is_none() || self.run_expression(frame)
-    }
-
-    fn run_expression(&mut self, frame: &Frame) -> bool {
-        let at = match self
-            .programs
-            .iter()
-            .position(|(link, _)| *link == frame.link)
-        {
-            Some(at) => at,
-            None => {
-                let expression = self.expression.as_deref().unwrap_or_default();
-                let program = BpfProgram::compile(frame.link, expression).ok();
-                self.programs.push((frame.link, program));
-                self.programs.len() - 1
-            }
-        };
-        match &self.programs[at].1 {
-            Some(program) => program.matches(frame.bytes, frame.wire_len),
-            None => {
-                self.undecided += 1;
-                false
-            }
-        }
     }
 }
 
@@ -239,13 +207,5 @@ fn is_unreadable_in_kernel(packet: &Packet) -> bool {
     packet.kind() == PacketKind::Icmp || packet.has_ipv6_extensions()
 }
 
-/// Returns the error for an expression that cannot be used, with the reason.
-fn filter_error(expression: &str, reason: impl Into<String>) -> Error {
-    Error::Filter {
-        expression: expression.to_owned(),
-        what: reason.into(),
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "live"))]
 mod tests;

@@ -1,6 +1,5 @@
 //! Port sets: `80`, `80,443`, `8000-8100`.
 
-use std::fmt::Write;
 use std::str::FromStr;
 
 /// A set of TCP and UDP ports, 0 to 65535.
@@ -13,7 +12,7 @@ pub struct Ports {
 }
 
 impl Ports {
-    fn empty() -> Ports {
+    pub(super) fn empty() -> Ports {
         Ports {
             ranges: Vec::new(),
             bits: Box::new([0; 1024]),
@@ -21,7 +20,7 @@ impl Ports {
     }
 
     /// Adds the ports from `first` to `last`.
-    fn add(&mut self, first: u16, last: u16) {
+    pub(super) fn add(&mut self, first: u16, last: u16) {
         for port in first..=last {
             self.bits[usize::from(port >> 6)] |= 1 << (port & 63);
         }
@@ -35,13 +34,16 @@ impl Ports {
     }
 
     /// Returns the first and last port of every range, in the order given.
+    #[cfg(feature = "cli")]
     pub fn ranges(&self) -> &[(u16, u16)] {
         &self.ranges
     }
 
     /// Returns a pcap-filter(7) expression that matches TCP and UDP packets with the source or
     /// destination port in the set.
+    #[cfg(feature = "live")]
     pub(super) fn to_bpf_expression(&self) -> String {
+        use std::fmt::Write;
         let mut text = String::from("((tcp or udp) and (");
         for (at, (first, last)) in self.ranges.iter().enumerate() {
             let or = if at == 0 { "" } else { " or " };
@@ -52,14 +54,6 @@ impl Ports {
             };
         }
         text + "))"
-    }
-}
-
-impl From<u16> for Ports {
-    fn from(port: u16) -> Ports {
-        let mut ports = Ports::empty();
-        ports.add(port, port);
-        ports
     }
 }
 

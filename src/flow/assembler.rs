@@ -63,6 +63,14 @@ pub(super) struct ReassemblyOptions {
     pub(super) max_out_of_order_bytes: u64,
 }
 
+impl ReassemblyOptions {
+    /// Returns true if the streams are emitted.
+    #[inline]
+    pub(super) fn emits_streams(&self) -> bool {
+        !matches!(self.retention, Retention::Opening(_))
+    }
+}
+
 /// Reassembly state of one direction.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Assembler {
@@ -98,17 +106,10 @@ const RANGE_OVERHEAD_BYTES: u64 = 64;
 const MAX_UNACKNOWLEDGED_BYTES: usize = 256 << 10;
 
 impl Assembler {
-    /// Returns true if this offset is the next to deliver, and nothing is buffered or compared.
+    /// Returns true if this offset is the next to deliver, and nothing after it is buffered.
     #[inline]
     pub(super) fn is_next(&self, offset: u64) -> bool {
-        self.next == offset && self.buffers.is_none()
-    }
-
-    /// Returns true if everything before this offset was delivered, and nothing is buffered or
-    /// compared.
-    #[inline]
-    pub(super) fn has_delivered(&self, offset: u64) -> bool {
-        offset <= self.next && self.buffers.is_none()
+        self.next == offset && self.out_of_order_bytes() == 0
     }
 
     /// Inserts a segment's data, captured at this time.
@@ -148,7 +149,9 @@ impl Assembler {
         let retention = options.retention;
         let end = offset.saturating_add(u64::from(payload.len));
         let mut summary = InsertSummary::default();
-        self.compare_overlaps(offset, payload.bytes, deliver);
+        if let Some(buffers) = &self.buffers {
+            buffers.compare_overlaps(self.next, offset, payload.bytes, deliver);
+        }
         summary.old_bytes += self.next.min(end).saturating_sub(offset);
         let mut at = offset.max(self.next);
         while at < end {

@@ -99,3 +99,90 @@ impl Clock {
 fn is_jump(time: i64, now: i64) -> bool {
     time > now.saturating_add(MAX_CLOCK_JUMP_NS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ClockStep::{Accepted, Confirmed, Pending};
+    use super::*;
+
+    const HOUR: i64 = MAX_CLOCK_JUMP_NS;
+
+    /// Asserts the step that each timestamp causes, and the time after it. Flows exist, and the
+    /// clock starts at 0.
+    fn assert_steps(steps: &[(i64, ClockStep, i64)]) {
+        let mut clock = Clock::default();
+        clock.advance(0, false);
+        for (at, (time, step, now)) in steps.iter().enumerate() {
+            let found = (clock.advance(*time, true), clock.now());
+            assert_eq!(found, (*step, *now), "step {at} of {steps:?}");
+        }
+    }
+
+    #[test]
+    fn small_steps_are_accepted_and_never_go_backwards() {
+        assert_steps(&[
+            (HOUR, Accepted, HOUR),
+            (5, Accepted, HOUR),
+            (i64::MIN, Accepted, HOUR),
+            (2 * HOUR, Accepted, 2 * HOUR),
+        ]);
+    }
+
+    #[test]
+    fn a_single_jump_is_ignored() {
+        assert_steps(&[
+            (HOUR + 1, Pending, 0),
+            (1, Accepted, 1),
+            // The jump before does not confirm this one.
+            (9 * HOUR, Pending, 1),
+        ]);
+    }
+
+    #[test]
+    fn a_second_jump_to_about_the_same_time_confirms_the_first() {
+        for (first, second) in [(5 * HOUR, 5 * HOUR + 1), (6 * HOUR, 5 * HOUR)] {
+            assert_steps(&[
+                (first, Pending, 0),
+                (second, Confirmed(first.min(second)), second),
+                (second + HOUR, Accepted, second + HOUR),
+            ]);
+        }
+    }
+
+    #[test]
+    fn of_two_different_jumps_the_smaller_is_confirmed() {
+        // The greater one remains unconfirmed, whether it comes second or first.
+        assert_steps(&[
+            (5 * HOUR, Pending, 0),
+            (90 * HOUR, Confirmed(5 * HOUR), 5 * HOUR),
+            (90 * HOUR, Confirmed(90 * HOUR), 90 * HOUR),
+        ]);
+        assert_steps(&[
+            (90 * HOUR, Pending, 0),
+            (5 * HOUR, Confirmed(5 * HOUR), 5 * HOUR),
+            (5 * HOUR, Accepted, 5 * HOUR),
+        ]);
+    }
+
+    #[test]
+    fn without_flows_every_jump_is_accepted() {
+        let mut clock = Clock::default();
+        for time in [-5, 90 * HOUR, i64::MAX] {
+            assert_eq!((clock.advance(time, false), clock.now()), (Accepted, time));
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_due_at_the_earliest_scheduled_time() {
+        let mut clock = Clock::default();
+        clock.advance(10, false);
+        assert!(!clock.is_due());
+        clock.schedule(11);
+        clock.schedule(20);
+        assert!(!clock.is_due());
+        clock.advance(11, true);
+        assert!(clock.is_due());
+        clock.reschedule(20);
+        assert!(!clock.is_due());
+    }
+}

@@ -11,24 +11,17 @@ use std::ops::Deref;
 
 use super::side::Side;
 
-/// History of one flow, stored inline while it is short. Dereferences to its text.
+/// History of one flow. Dereferences to its text.
 #[derive(Clone, Default)]
 pub struct History {
-    inline: [u8; INLINE_LETTERS],
-    /// Number of letters.
-    len: u16,
-    /// All letters, if there are more than [`INLINE_LETTERS`].
-    // Boxed, because an inline `Vec` would enlarge every flow, and few flows use it.
-    #[allow(clippy::box_collection)]
-    heap: Option<Box<Vec<u8>>>,
+    letters: String,
     /// Recorded events: one bit per [`HistoryEvent`]; the responder's bits are in the upper byte.
     seen: u16,
 }
 
-const INLINE_LETTERS: usize = 20;
 /// Maximum number of letters, more than any reasonable conversation needs. A longer history is cut
 /// and ends in `x`, Zeek's mark for a truncated history.
-const MAX_LETTERS: u16 = 1000;
+const MAX_LETTERS: usize = 1000;
 
 /// Events recorded once per side.
 #[derive(Debug, Clone, Copy)]
@@ -97,39 +90,12 @@ impl History {
         self.push(b'^');
     }
 
-    /// Returns all letters so far.
-    #[inline]
-    pub(super) fn letters(&self) -> &[u8] {
-        match &self.heap {
-            Some(letters) => letters,
-            None => &self.inline[..usize::from(self.len)],
-        }
-    }
-
-    #[inline]
     fn push(&mut self, letter: u8) {
-        match self.inline.get_mut(usize::from(self.len)) {
-            Some(slot) => {
-                *slot = letter;
-                self.len += 1;
-            }
-            None => self.push_heap(letter),
+        match self.letters.len() {
+            0..MAX_LETTERS => self.letters.push(char::from(letter)),
+            MAX_LETTERS => self.letters.push('x'),
+            _ => {}
         }
-    }
-
-    #[cold]
-    fn push_heap(&mut self, letter: u8) {
-        if self.len > MAX_LETTERS {
-            return;
-        }
-        let letter = if self.len == MAX_LETTERS {
-            b'x'
-        } else {
-            letter
-        };
-        let copy_inline = || Box::new(self.inline.to_vec());
-        self.heap.get_or_insert_with(copy_inline).push(letter);
-        self.len += 1;
     }
 }
 
@@ -137,8 +103,7 @@ impl Deref for History {
     type Target = str;
 
     fn deref(&self) -> &str {
-        // Only ASCII letters and `^` are pushed.
-        str::from_utf8(self.letters()).unwrap_or_default()
+        &self.letters
     }
 }
 
@@ -183,7 +148,7 @@ mod tests {
             history.add(Side::Orig, b'S');
         }
         let text = history.to_string();
-        assert_eq!(text.len(), usize::from(MAX_LETTERS) + 1);
+        assert_eq!(text.len(), MAX_LETTERS + 1);
         assert!(text.starts_with("SSSS") && text.ends_with("Sx"));
     }
 }

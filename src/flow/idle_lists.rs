@@ -25,6 +25,21 @@ impl TimeoutClass {
         TimeoutClass::Ended,
         TimeoutClass::Datagram,
     ];
+
+    /// Returns the idle timeout of this class in nanoseconds; `linger_ns` is the setting for ended
+    /// flows.
+    ///
+    /// A SYN is retransmitted after 1, 2, 4 … 64 s (tcp(7), `tcp_syn_retries`). Zeek's timeouts are
+    /// shorter: 5 s, and 5 minutes for established connections. Here an idle connection is kept for
+    /// the time after which keep-alives are sent on it by default (`tcp_keepalive_time`).
+    pub(super) fn timeout_ns(self, linger_ns: i64) -> i64 {
+        match self {
+            TimeoutClass::Opening => 130_000_000_000,
+            TimeoutClass::Open => 7200 * 1_000_000_000,
+            TimeoutClass::Ended => linger_ns,
+            TimeoutClass::Datagram => 60_000_000_000,
+        }
+    }
 }
 
 /// LRU lists of flow slots.

@@ -68,24 +68,16 @@ impl<'a> FlowPacket<'a> {
         }
     }
 
-    /// Returns true for a SYN without ACK, the client's first segment of a connection.
-    #[inline]
-    pub(super) fn is_initial_syn(&self) -> bool {
-        self.tcp.is_some_and(|tcp| tcp.flags.is_initial_syn())
-    }
-
     /// Returns true if a packet that starts a flow is most likely a response (Zeek's
     /// `WantConnection`): its source is a server port, and it is not an initial SYN.
     pub(super) fn is_response(&self) -> bool {
-        if self.is_initial_syn() {
-            return false;
-        }
         let (proto, ports) = (
             self.endpoints.proto(),
             [self.endpoints.src_port(), self.endpoints.dst_port()],
         );
         let [from_server, to_server] = ports.map(|port| server_ports::is_server_port(proto, port));
         match &self.tcp {
+            Some(tcp) if tcp.flags.is_initial_syn() => false,
             // If both ports are server ports, the lower one is assumed to be the server's. This
             // rule does not apply to a SYN-ACK, which may belong to a scan.
             Some(tcp) => {

@@ -13,7 +13,9 @@
 mod apply;
 mod assembler;
 mod clock;
+#[cfg(feature = "cli")]
 mod community_id;
+#[cfg(feature = "cli")]
 mod condition;
 mod coverage;
 mod detection;
@@ -28,19 +30,24 @@ mod response_times;
 mod sequence;
 mod server_ports;
 mod side;
+mod stream_events;
 mod table;
 mod tcp;
 mod tracked_flow;
 mod tracked_side;
 
+#[cfg(feature = "cli")]
 pub use community_id::community_id;
+#[cfg(feature = "cli")]
 pub use condition::{CONDITIONS, FlowCondition};
 pub use history::History;
-pub use outcome::{ConnState, Outcome, OutcomeEvidence, OutcomeKind};
-pub use record::{FlowEndReason, FlowId, FlowRecord, SideRecord};
+pub use outcome::{ConnState, FlowEndReason, Outcome, OutcomeEvidence, OutcomeKind};
+pub use record::{FlowId, FlowRecord, SideRecord};
 pub use response_times::ResponseTimes;
 pub use side::Side;
 pub use table::{FlowCounts, FlowTable};
+#[cfg(test)]
+pub(crate) use tcp::tests::segment_counts;
 pub use tracked_side::{EndpointState, TcpAnalysis, Traffic};
 
 use crate::detect::Service;

@@ -5,10 +5,24 @@
 
 use std::fmt;
 
-use super::record::FlowEndReason;
 use super::side::Side;
 use super::tracked_side::EndpointState;
 use crate::packet::{TCP, TimeDelta, UDP};
+
+/// Reason why a flow was reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FlowEndReason {
+    /// Both sides closed the connection, or one reset it.
+    Closed,
+    /// No packet arrived within the idle timeout.
+    Idle,
+    /// Another flow started with the same addresses and ports.
+    Reused,
+    /// The capture ended.
+    Capture,
+    /// The table was full, and this was the least recently active flow.
+    Evicted,
+}
 
 /// State of a connection at its end (Zeek's `conn_state`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

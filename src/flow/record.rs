@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::history::History;
-use super::outcome::{ConnState, Outcome};
+use super::outcome::{ConnState, FlowEndReason, Outcome};
 use super::response_times::ResponseTimes;
 use super::side::Side;
 use super::tracked_side::{EndpointState, TcpAnalysis, TrackedSide, Traffic};
@@ -68,21 +68,6 @@ pub struct SideRecord {
     pub missed_bytes: u64,
     /// TCP state.
     pub state: EndpointState,
-}
-
-/// Reason why a flow was reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FlowEndReason {
-    /// Both sides closed the connection, or one reset it.
-    Closed,
-    /// No packet arrived within the idle timeout.
-    Idle,
-    /// Another flow started with the same addresses and ports.
-    Reused,
-    /// The capture ended.
-    Capture,
-    /// The table was full, and this was the least recently active flow.
-    Evicted,
 }
 
 impl FlowRecord {

@@ -8,12 +8,11 @@ use super::clock::{Clock, ClockStep};
 use super::fragments::FragmentReassembler;
 use super::idle_lists::{IdleLists, TimeoutClass};
 use super::input::{FlowPacket, UnreadableHeader};
-use super::record::{FlowEndReason, FlowRecord};
+use super::record::FlowRecord;
 use super::side::Side;
 use super::tracked_flow::TrackedFlow;
-use super::{Emit, FlowEventKind, FlowSettings, apply, icmp, tcp};
+use super::{Emit, FlowEndReason, FlowEventKind, FlowSettings, apply, icmp, tcp};
 use crate::packet::{Endpoints, Packet, PacketKind, Timestamp};
-use crate::process::Owners;
 
 /// Table of all tracked flows.
 #[derive(Debug)]
@@ -50,15 +49,6 @@ pub struct FlowCounts {
     /// Packets with a truncated or invalid transport header; they belong to no flow.
     pub unreadable: u64,
 }
-
-/// Idle timeouts, in nanoseconds; the timeout of ended flows is the setting `linger_ns`.
-///
-/// A SYN is retransmitted after 1, 2, 4 … 64 s (tcp(7), `tcp_syn_retries`). Zeek's timeouts are
-/// shorter: 5 s, and 5 minutes for established connections. Here an idle connection is kept for the
-/// time after which keep-alives are sent on it by default (`tcp_keepalive_time`).
-const OPENING_TIMEOUT_NS: i64 = 130_000_000_000;
-const OPEN_TIMEOUT_NS: i64 = 7200 * 1_000_000_000;
-const DATAGRAM_TIMEOUT_NS: i64 = 60_000_000_000;
 
 /// Returns the key under which a flow is stored: the same for both directions, except for ICMP
 /// messages without a reply type, whose directions are separate flows.
@@ -162,6 +152,7 @@ impl FlowTable {
     }
 
     /// Returns the records of the flows that are open now, in no particular order.
+    #[allow(dead_code, reason = "for sinks that report open flows")]
     pub fn open_flows(&self) -> impl Iterator<Item = FlowRecord> {
         let open = self.flows.iter().filter(|flow| flow.id.number > 0);
         open.map(|flow| flow.record(FlowEndReason::Capture))
@@ -183,20 +174,37 @@ impl FlowTable {
         }
     }
 
+    /// Marks the flow that an ICMP error quotes, if it is tracked.
+    #[cold]
+    fn mark_unreachable(&mut self, packet: &Packet) {
+        let quoted = packet
+            .ip_proto()
+            .and_then(|proto| icmp::unreachable_port(proto, packet.payload()));
+        if let Some(quoted) = quoted
+            && let Some(&at) = self.index.get(&flow_key(&quoted))
+        {
+            let flow = &mut self.flows[at as usize];
+            // The responder's port is unreachable if the originator sent the quoted packet.
+            flow.is_port_unreachable |= flow.side(&quoted) == Side::Orig;
+        }
+    }
+
     /// Applies a packet to its flow, which it may start.
     #[inline]
     fn apply(&mut self, packet: &FlowPacket, time: i64, emit: Emit) {
         let at = self.find_or_open(packet, time, emit);
         self.last_flow = Some(at);
-        if let Some(owners) = packet.owners {
-            self.record_owners(at, packet, owners, time, emit);
-        }
         let flow = &mut self.flows[at as usize];
         let side = flow.side(&packet.endpoints);
+        if let Some(owners) = packet.owners
+            && flow.adopt_owners(side, owners)
+        {
+            emit(flow.event(time, None, FlowEventKind::Owners(&flow.owners())));
+        }
         flow.count_packet(side, packet);
         let was_detected = flow.detection.is_done();
-        let policy = self.settings.stream_policy(self.buffered_bytes);
-        let added_bytes = apply::apply_packet(flow, side, packet, time, policy, emit);
+        let options = self.settings.reassembly_options(self.buffered_bytes);
+        let added_bytes = apply::apply_packet(flow, side, packet, time, options, emit);
         self.buffered_bytes = self.buffered_bytes.wrapping_add_signed(added_bytes);
         flow.last_active = self.clock.now();
         if !was_detected {
@@ -208,8 +216,7 @@ impl FlowTable {
         }
         flow.timeout_class = class;
         self.idle_lists.remove(before, at);
-        self.idle_lists.push(class, at);
-        self.clock.schedule(self.deadline(class, self.clock.now()));
+        self.add_to_idle_list(at);
     }
 
     /// Returns the slot of a packet's flow; starts a flow if the packet belongs to none.
@@ -253,62 +260,18 @@ impl FlowTable {
             flow.flip();
         }
         flow.last_active = self.clock.now();
-        let class = flow.current_timeout_class();
-        flow.timeout_class = class;
+        flow.timeout_class = flow.current_timeout_class();
         emit(flow.event(time, None, FlowEventKind::Opened));
         self.flows[at as usize] = flow;
-        self.idle_lists.push(class, at);
-        self.clock.schedule(self.deadline(class, self.clock.now()));
+        self.add_to_idle_list(at);
     }
 
-    /// Adopts the owners of a packet's two ends, if they changed.
-    fn record_owners(
-        &mut self,
-        at: u32,
-        packet: &FlowPacket,
-        owners: &Owners,
-        time: i64,
-        emit: Emit,
-    ) {
-        let flow = &mut self.flows[at as usize];
-        let is_from_orig = flow.side(&packet.endpoints) == Side::Orig;
-        let ends = match is_from_orig {
-            true => [&owners.orig, &owners.resp],
-            false => [&owners.resp, &owners.orig],
-        };
-        let mut has_changed = false;
-        for (side, owner) in flow.sides.iter_mut().zip(ends) {
-            has_changed |= side.adopt_owner(owner.as_ref());
-        }
-        if has_changed {
-            let owners = flow.owners();
-            emit(flow.event(time, None, FlowEventKind::Owners(&owners)));
-        }
-    }
-
-    /// Marks the flow that an ICMP error quotes, if it is tracked.
-    #[cold]
-    fn mark_unreachable(&mut self, packet: &Packet) {
-        let quoted = packet
-            .ip_proto()
-            .and_then(|proto| icmp::unreachable_port(proto, packet.payload()));
-        if let Some(quoted) = quoted
-            && let Some(&at) = self.index.get(&flow_key(&quoted))
-        {
-            let flow = &mut self.flows[at as usize];
-            // The responder's port is unreachable if the originator sent the quoted packet.
-            flow.is_port_unreachable |= flow.side(&quoted) == Side::Orig;
-        }
-    }
-
-    /// Returns the time at which a flow of this class expires if it was last active at `active`.
-    fn deadline(&self, class: TimeoutClass, active: i64) -> i64 {
-        active.saturating_add(match class {
-            TimeoutClass::Opening => OPENING_TIMEOUT_NS,
-            TimeoutClass::Open => OPEN_TIMEOUT_NS,
-            TimeoutClass::Ended => self.settings.linger_ns,
-            TimeoutClass::Datagram => DATAGRAM_TIMEOUT_NS,
-        })
+    /// Appends a flow to the idle list of its class, and schedules its timeout.
+    #[inline]
+    fn add_to_idle_list(&mut self, at: u32) {
+        let flow = &self.flows[at as usize];
+        self.idle_lists.push(flow.timeout_class, at);
+        self.clock.schedule(flow.deadline(self.settings.linger_ns));
     }
 
     /// Closes expired flows, ordered by expiry time and then by flow number.
@@ -318,7 +281,7 @@ impl FlowTable {
         for class in TimeoutClass::ALL {
             while let Some(at) = self.idle_lists.oldest(class) {
                 let flow = &self.flows[at as usize];
-                let due = self.deadline(class, flow.last_active);
+                let due = flow.deadline(self.settings.linger_ns);
                 if due > self.clock.now() {
                     next = next.min(due);
                     break;
@@ -372,7 +335,7 @@ impl FlowTable {
     fn report(&mut self, at: u32, end: FlowEndReason, due: Option<Timestamp>, emit: Emit) {
         let flow = &mut self.flows[at as usize];
         self.buffered_bytes -= flow.buffered_bytes();
-        apply::finish_streams(flow, self.settings.stream_policy(0), emit);
+        apply::finish_streams(flow, self.settings.reassembly_options(0), emit);
         if !flow.detection.is_done() {
             flow.detection.finish(flow.id.endpoints.proto());
             emit_detected(flow, flow.last_active, emit);

@@ -5,68 +5,24 @@
 //! Offsets count from the SYN, which is 0; the first byte of data is 1.
 
 mod analysis;
+mod in_order;
+mod segment;
 mod states;
 
-use std::cell::Cell;
-
+use super::Emit;
 use super::assembler::{Delivery, InsertSummary, ReassemblyOptions};
 use super::history::HistoryEvent;
 use super::idle_lists::TimeoutClass;
-use super::record::FlowId;
 use super::sequence::{self, SeqOffset};
 use super::side::Side;
+use super::stream_events::emit_delivery;
 use super::tracked_flow::TrackedFlow;
 use super::tracked_side::{EndpointState, TrackedSide};
 use crate::packet::{Payload, Tcp, TcpFlags};
+use segment::{StreamSegment, locate_segment};
 
 /// Maximum distance from the expected sequence number for a SYN or RST of the same connection.
 const MAX_SEQ_JUMP: SeqOffset = 1 << 20;
-
-/// Receiver of the reassembled streams, and the reassembly options.
-pub(super) struct StreamOutput<'a> {
-    pub(super) options: ReassemblyOptions,
-    /// Callback for the deliveries of a side's stream.
-    pub(super) deliver: &'a mut dyn FnMut(Side, Delivery),
-    /// Flow identity, if streams are emitted; changes if originator and responder are swapped.
-    pub(super) id: &'a Cell<Option<FlowId>>,
-}
-
-/// A segment with its position in its stream.
-#[derive(Debug, Clone, Copy)]
-struct StreamSegment {
-    syn: bool,
-    fin: bool,
-    rst: bool,
-    ack: bool,
-    /// Payload length, in bytes.
-    len: SeqOffset,
-    /// Offset of the first octet.
-    start: SeqOffset,
-    /// Offset after the last octet. SYN and FIN occupy one octet each; the data of a RST (a
-    /// diagnostic text) occupies none.
-    end: SeqOffset,
-    /// Offset at which the stream was expected to continue.
-    expected: SeqOffset,
-    window: u16,
-    /// True for a keep-alive: 0 or 1 octet just before the expected offset.
-    is_keep_alive: bool,
-    /// True for a window probe: one byte for a receiver whose window is zero.
-    is_window_probe: bool,
-}
-
-impl StreamSegment {
-    /// Returns true if the segment has no SYN, FIN or RST.
-    fn is_plain(&self) -> bool {
-        !(self.syn || self.fin || self.rst)
-    }
-
-    /// Returns the offset of the segment's data; `None` if the segment has no data or precedes the
-    /// stream. The data of a RST has an offset, too, although it is not part of the stream.
-    fn data_offset(&self) -> Option<SeqOffset> {
-        let has_offset = self.len > 0 && self.start >= 0;
-        has_offset.then_some(self.start + SeqOffset::from(self.syn))
-    }
-}
 
 /// Returns true if a segment starts another connection with the same addresses and ports: a SYN
 /// whose sequence number differs from the sender's initial one. If no packet from the sender was
@@ -95,10 +51,14 @@ pub(super) fn apply_segment(
     tcp: &Tcp,
     payload: Payload,
     time: i64,
-    streams: &mut StreamOutput,
+    options: ReassemblyOptions,
+    emit: Emit,
 ) {
-    if is_in_order(flow, side, tcp, payload.len) {
-        return apply_in_order(flow, side, tcp, payload, time, streams);
+    let is_in_order = in_order::is_in_order(flow, side, tcp, payload.len);
+    #[cfg(test)]
+    let is_in_order = tests::count_segment(is_in_order);
+    if is_in_order {
+        return in_order::apply(flow, side, tcp, payload, time, options, emit);
     }
     mark_partial(flow, side, tcp.flags);
     let (own, other) = flow.own_and_other(side);
@@ -115,17 +75,13 @@ pub(super) fn apply_segment(
         false => 0,
     };
     advance(flow, side, &segment);
-    let id = flow.id;
     let side = states::update_states(flow, side, &segment, time);
-    if flow.id != id {
-        streams.id.update(|id| id.map(|_| flow.id));
-    }
     analysis::measure_handshake(flow, side, &segment, time, is_repeat);
     if segment.ack {
         count_acked_unseen(flow, side.other(), acknowledged, time);
     }
     let summary = match segment.data_offset() {
-        Some(at) => insert_payload(flow, side, at, payload, time, streams),
+        Some(at) => insert_payload(flow, side, at, payload, time, options, emit),
         None => InsertSummary::default(),
     };
     analysis::count_segment(&mut flow.sides[side as usize], &segment, is_repeat, summary);
@@ -133,94 +89,6 @@ pub(super) fn apply_segment(
         let is_over = matches!(tracked.state, EndpointState::Closed | EndpointState::Reset);
         tracked.is_drained |= is_over && !tracked.has_undelivered();
     }
-}
-
-/// Returns true for what nearly all segments of an established connection are: the next data of a
-/// side, its FIN, or an acknowledgement, all of it in order and with nothing to count. Such a
-/// segment takes the short path [`apply_in_order`].
-fn is_in_order(flow: &TrackedFlow, side: Side, tcp: &Tcp, len: u32) -> bool {
-    const OPENS_OR_BREAKS: u16 = TcpFlags::SYN.0 | TcpFlags::RST.0;
-    if tcp.flags.0 & (OPENS_OR_BREAKS | TcpFlags::ACK.0) != TcpFlags::ACK.0 {
-        return false;
-    }
-    let fin = tcp.flags.contains(TcpFlags::FIN);
-    let (own, other) = (
-        &flow.sides[side as usize],
-        &flow.sides[side.other() as usize],
-    );
-    let is_open = |state| matches!(state, EndpointState::Established | EndpointState::Partial);
-    // After its FIN a side only acknowledges.
-    let may_send = is_open(own.state) || (own.state == EndpointState::Closed && len == 0 && !fin);
-    let may_receive = is_open(other.state) || other.state == EndpointState::Closed;
-    // The segment continues the stream, and nothing before it is missing or buffered. FINs occupy
-    // an octet and are not data.
-    let at = own.snd_nxt;
-    let data_at = data_offset(at - SeqOffset::from(own.fin_seen));
-    let is_next = sequence::seq_at(at, own.isn) == tcp.seq && own.assembler.is_next(data_at);
-    // The acknowledgement is new, or the segment is not a duplicate acknowledgement (RFC 5681
-    // section 2): it has data, or everything is acknowledged.
-    let ack = sequence::offset(tcp.ack, other.isn, other.acked);
-    let is_new_ack = ack > other.acked || (ack == other.acked && (len > 0 || ack == other.snd_nxt));
-    // Everything that is acknowledged was captured.
-    let acked_data = ack - SeqOffset::from(other.fin_seen && ack >= other.fin_end);
-    let was_captured = other.assembler.has_delivered(data_offset(acked_data));
-    // Neither a zero window nor a probe of one.
-    let has_window = tcp.window > 0 && (len != 1 || other.window > 0);
-    may_send && may_receive && is_next && is_new_ack && was_captured && has_window
-}
-
-/// Applies a segment that [`is_in_order`]: the steps of [`apply_segment`] that have an effect on
-/// such a segment.
-fn apply_in_order(
-    flow: &mut TrackedFlow,
-    side: Side,
-    tcp: &Tcp,
-    payload: Payload,
-    time: i64,
-    streams: &mut StreamOutput,
-) {
-    #[cfg(test)]
-    tests::IN_ORDER_SEGMENTS.set(tests::IN_ORDER_SEGMENTS.get() + 1);
-    let (own, other) = flow.own_and_other(side);
-    let (start, len) = (own.snd_nxt, SeqOffset::from(payload.len));
-    let fin = tcp.flags.contains(TcpFlags::FIN);
-    let segment = StreamSegment {
-        syn: false,
-        fin,
-        rst: false,
-        ack: true,
-        len,
-        start,
-        end: start + len + SeqOffset::from(fin),
-        expected: start,
-        window: tcp.window,
-        is_keep_alive: false,
-        is_window_probe: false,
-    };
-    let was_closed = own.is_drained && other.is_drained;
-    own.snd_nxt = segment.end;
-    own.window = segment.window;
-    other.acked = sequence::offset(tcp.ack, other.isn, other.acked);
-    if !was_closed {
-        flow.last_time = time;
-    }
-    record_history(flow, side, &segment);
-    analysis::measure_handshake(flow, side, &segment, time, false);
-    if len > 0 {
-        insert_payload(flow, side, start, payload, time, streams);
-    }
-    if fin {
-        record_syn_fin(&mut flow.sides[side as usize], &segment);
-        states::update_states(flow, side, &segment, time);
-        // All data before the FIN was captured.
-        flow.sides[side as usize].is_drained = true;
-    }
-}
-
-/// Returns the offset of a byte of data in its stream; an offset beyond all data if it is not a
-/// byte of data.
-fn data_offset(at: SeqOffset) -> u64 {
-    (at as u64).wrapping_sub(1)
 }
 
 /// Marks a flow as partial if it started before the capture.
@@ -233,69 +101,6 @@ fn mark_partial(flow: &mut TrackedFlow, side: Side, flags: TcpFlags) {
             Side::Resp => flow.is_partial |= !syn,
         }
     }
-}
-
-/// Locates a segment in its stream. The first segment of a side starts the stream.
-#[inline]
-fn locate_segment(
-    own: &mut TrackedSide,
-    other: &TrackedSide,
-    tcp: &Tcp,
-    len: u32,
-) -> StreamSegment {
-    let flags = tcp.flags;
-    let [syn, fin, rst, ack] = [TcpFlags::SYN, TcpFlags::FIN, TcpFlags::RST, TcpFlags::ACK]
-        .map(|flag| flags.contains(flag));
-    let len = SeqOffset::from(len);
-    let data_len = if rst { 0 } else { len };
-    let octets = data_len + SeqOffset::from(syn) + SeqOffset::from(fin);
-    let is_start = start_stream(own, syn, tcp.seq, octets);
-    let expected = if is_start { 0 } else { own.snd_nxt };
-    let start = sequence::offset(tcp.seq, own.isn, own.snd_nxt);
-    let mut segment = StreamSegment {
-        syn,
-        fin,
-        rst,
-        ack,
-        len,
-        start,
-        end: start + octets,
-        expected,
-        window: tcp.window,
-        is_keep_alive: false,
-        is_window_probe: false,
-    };
-    if len <= 1 && segment.is_plain() {
-        segment.is_keep_alive = start == expected - 1 && expected > 0;
-        let is_zero_window = other.window == 0 && other.traffic.pkts > 0;
-        segment.is_window_probe = len == 1 && start == expected && is_zero_window;
-    }
-    segment
-}
-
-/// Starts a stream at its SYN, or at the first segment if the SYN was not captured. Returns true if
-/// the segment is a SYN that starts the stream.
-#[inline]
-fn start_stream(own: &mut TrackedSide, syn: bool, seq: u32, octets: SeqOffset) -> bool {
-    let is_start = match own.state {
-        EndpointState::Inactive if !syn => {
-            own.start_stream(seq.wrapping_sub(1));
-            // Prevents the first segment from being counted as a retransmission.
-            own.snd_nxt = 1;
-            false
-        }
-        EndpointState::Inactive => true,
-        // Only a RST was captured before this SYN, and it may be forged: the stream restarts.
-        EndpointState::Reset => syn && own.previous_state == EndpointState::Inactive,
-        EndpointState::Closed => false,
-        // The previous SYN was not accepted, or belonged to another connection.
-        _ => syn && seq != own.isn,
-    };
-    if is_start {
-        own.start_stream(seq);
-        own.snd_nxt = octets;
-    }
-    is_start
 }
 
 /// Records SYN and FIN; returns true if the same SYN or FIN was captured before.
@@ -454,7 +259,8 @@ fn insert_payload(
     at: SeqOffset,
     payload: Payload,
     time: i64,
-    streams: &mut StreamOutput,
+    options: ReassemblyOptions,
+    emit: Emit,
 ) -> InsertSummary {
     // A keep-alive may carry one octet from before the first data byte.
     let before = usize::from(at < 1);
@@ -463,17 +269,28 @@ fn insert_payload(
         len: payload.len - before as u32,
     };
     let offset = (at.max(1) - 1) as u64;
-    let mut mismatched = 0;
+    let TrackedFlow {
+        id,
+        sides,
+        detection,
+        ..
+    } = flow;
+    let (own, mut mismatched) = (&mut sides[side as usize], 0);
     let mut deliver = |delivery: Delivery| {
-        if let Delivery::Mismatch { len, .. } = delivery {
-            mismatched += len;
+        match delivery {
+            Delivery::Data { offset, bytes, .. } => {
+                detection.feed(id.proto(), side, offset, bytes);
+            }
+            Delivery::Mismatch { len, .. } => mismatched += len,
+            Delivery::Gap { .. } => {}
         }
-        (streams.deliver)(side, delivery);
+        if options.emits_streams() {
+            emit_delivery(id, side, time, delivery, emit);
+        }
     };
-    let own = &mut flow.sides[side as usize];
     let summary = own
         .assembler
-        .insert(offset, payload, time, streams.options, &mut deliver);
+        .insert(offset, payload, time, options, &mut deliver);
     if mismatched > 0 {
         own.cold_mut().analysis.mismatched_bytes += mismatched;
     }
@@ -488,4 +305,4 @@ fn insert_payload(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

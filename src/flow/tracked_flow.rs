@@ -4,8 +4,9 @@ use super::detection::ServiceDetection;
 use super::history::History;
 use super::idle_lists::TimeoutClass;
 use super::input::FlowPacket;
+use super::outcome::FlowEndReason;
 use super::outcome::{OutcomeInput, SideSummary, conn_state, outcome};
-use super::record::{FlowEndReason, FlowId, FlowRecord, SideRecord};
+use super::record::{FlowId, FlowRecord, SideRecord};
 use super::response_times::ResponseTimer;
 use super::side::Side;
 use super::tracked_side::{EndpointState, TrackedSide};
@@ -132,6 +133,14 @@ impl TrackedFlow {
         }
     }
 
+    /// Adopts the owners of a packet that a side sent; returns true if one of them is another one
+    /// than before.
+    pub(super) fn adopt_owners(&mut self, side: Side, owners: &Owners) -> bool {
+        let (own, other) = self.own_and_other(side);
+        let sender_changed = own.adopt_owner(owners.orig.as_ref());
+        other.adopt_owner(owners.resp.as_ref()) || sender_changed
+    }
+
     /// Counts a packet that a side sent.
     #[inline]
     pub(super) fn count_packet(&mut self, side: Side, packet: &FlowPacket) {
@@ -168,6 +177,13 @@ impl TrackedFlow {
         }
     }
 
+    /// Returns the time at which the flow times out if it remains idle; `linger_ns` is the setting
+    /// for ended flows.
+    pub(super) fn deadline(&self, linger_ns: i64) -> i64 {
+        let timeout = self.timeout_class.timeout_ns(linger_ns);
+        self.last_active.saturating_add(timeout)
+    }
+
     /// Frees the memory of a flow that was reported, and makes the slot unused.
     pub(super) fn release(&mut self) {
         self.id.number = 0;
@@ -197,7 +213,7 @@ impl TrackedFlow {
             proto,
             orig: summarize(orig, &sides[0]),
             resp: summarize(resp, &sides[1]),
-            history: self.history.letters(),
+            history: self.history.as_bytes(),
             ended_after: span(self.end_time),
             duration: span(self.last_time),
             is_port_unreachable: self.is_port_unreachable,

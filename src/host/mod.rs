@@ -1,8 +1,11 @@
 //! Queries to this machine: sockets, processes, interfaces, firewall, names and namespaces.
 
+mod netlink;
+#[cfg(feature = "cli")]
 pub mod network;
 pub mod processes;
+#[cfg(feature = "cli")]
 pub mod services;
 pub mod sockets;
+#[cfg(feature = "cli")]
 mod subprocess;
-pub mod timezone;

@@ -4,6 +4,5 @@ pub mod devices;
 pub mod firewall;
 pub mod interfaces;
 pub mod namespaces;
-pub(super) mod netlink;
 pub mod resolver;
 pub mod settings;

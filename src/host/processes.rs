@@ -1,15 +1,24 @@
 //! Processes, from /proc (proc(5)).
 
+#[cfg(feature = "cli")]
 pub mod capabilities;
+pub mod capture_permission;
 pub mod fork_events;
+#[cfg(feature = "cli")]
 mod inspection;
 pub mod priority;
+#[cfg(feature = "cli")]
 pub mod users;
 
-pub use inspection::{Executable, ProcessInspection, boot_time};
+#[cfg(test)]
+pub use inspection::Executable;
+#[cfg(feature = "cli")]
+pub use inspection::{ProcessInspection, boot_time};
 
 use std::ffi::CStr;
 use std::io;
+use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
 
 use crate::process::{Process, ProcessDetails, ProcessIdentity, name_from_bytes, unescape};
 
@@ -24,6 +33,8 @@ const INITIAL_USER_NAMESPACE_INODE: u64 = 0xefff_fffd;
 const SHORT_CONTAINER_ID_LEN: usize = 12;
 /// The kernel truncates names to this number of bytes.
 const MAX_COMM_LEN: usize = 15;
+/// Standard input, output and error, which are rarely connections.
+const STANDARD_FDS: [&CStr; 3] = [c"0", c"1", c"2"];
 /// Size of the buffer for directory entries, in bytes.
 const DIRENT_BUFFER_BYTES: usize = 2 << 10;
 /// Size of one read from a file in /proc, in bytes: most files are shorter and require only one.
@@ -35,7 +46,6 @@ const MAX_PROC_FILE_BYTES: usize = 64 << 10;
 /// reused. Queries fail after the process has exited.
 #[derive(Debug)]
 pub struct ProcHandle {
-    pid: u32,
     directory: std::os::fd::OwnedFd,
 }
 
@@ -49,7 +59,64 @@ impl ProcHandle {
         use rustix::fs::{Mode, OFlags, open};
         let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
         let directory = open(format!("/proc/{pid}"), flags, Mode::empty())?;
-        Ok(ProcHandle { pid, directory })
+        Ok(ProcHandle { directory })
+    }
+
+    /// Calls `each` with the descriptor number and the inode of every open socket until `each`
+    /// returns `Break`. Standard input, output and error are visited last.
+    ///
+    /// # Errors
+    /// The process has exited, or its descriptors cannot be read.
+    pub fn for_each_socket(
+        &self,
+        mut each: impl FnMut(u32, u32) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        use rustix::fs::{Mode, OFlags, RawDir, openat, readlinkat_raw};
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+        let descriptors = openat(&self.directory, c"fd", flags, Mode::empty())?;
+        let mut target = [MaybeUninit::uninit(); 64];
+        let mut visit = |number: u32, name: &CStr| {
+            match readlinkat_raw(&descriptors, name, &mut target) {
+                Ok((target, _)) => Ok(match parse_socket_link(target) {
+                    Some(inode) => each(number, inode),
+                    None => ControlFlow::Continue(()),
+                }),
+                // The permission is the same for all descriptors of a process.
+                Err(error @ rustix::io::Errno::ACCESS) => Err(error),
+                // The descriptor was closed in the meantime.
+                Err(_) => Ok(ControlFlow::Continue(())),
+            }
+        };
+        let mut standard = [false; STANDARD_FDS.len()];
+        let mut entries = [MaybeUninit::uninit(); DIRENT_BUFFER_BYTES];
+        let mut entries = RawDir::new(&descriptors, &mut entries);
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let name = entry.file_name();
+            // `.` and `..` are not descriptors.
+            let Some(number) = name.to_str().ok().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            match standard.get_mut(number as usize) {
+                Some(is_open) => *is_open = true,
+                None if visit(number, name)?.is_break() => return Ok(()),
+                None => {}
+            }
+        }
+        for (number, name) in STANDARD_FDS.into_iter().enumerate() {
+            if standard[number] && visit(number as u32, name)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the inode of the socket that a descriptor refers to; `None` if it is not a socket.
+    pub fn socket_inode(&self, descriptor: u32) -> Option<u32> {
+        let mut target = [MaybeUninit::uninit(); 64];
+        let name = format!("fd/{descriptor}");
+        let link = rustix::fs::readlinkat_raw(&self.directory, name, &mut target);
+        link.ok().and_then(|(target, _)| parse_socket_link(target))
     }
 
     /// Returns the effective user ID, which is the owner of the directory (proc(5)). The directory
@@ -127,11 +194,6 @@ impl ProcHandle {
     /// The process has exited.
     pub fn container_id(&self) -> io::Result<Option<String>> {
         Ok(parse_container_id(&self.read_file("cgroup")?))
-    }
-
-    fn read_link(&self, name: &str) -> Option<String> {
-        let target = rustix::fs::readlinkat(&self.directory, name, Vec::new()).ok()?;
-        Some(target.to_string_lossy().into_owned())
     }
 
     fn read_file(&self, name: &str) -> io::Result<Vec<u8>> {
@@ -225,7 +287,14 @@ fn parse_stat(stat: &[u8], uid: u32) -> Option<ProcessIdentity> {
     })
 }
 
+/// Parses `socket:[4121]`.
+fn parse_socket_link(target: &[u8]) -> Option<u32> {
+    let digits = target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
 /// Splits a list of strings: a zero byte follows each string.
+#[cfg(feature = "cli")]
 fn split_strings(bytes: &[u8]) -> Vec<String> {
     let strings = bytes.split(|&byte| byte == 0);
     let mut strings: Vec<String> = strings

@@ -1,7 +1,9 @@
 //! Sockets of this machine: their states, the processes that have them open, and free ports.
 
+#[cfg(feature = "cli")]
 pub mod free_ports;
 pub mod holders;
+#[cfg(feature = "cli")]
 pub mod other_netns;
 pub mod sock_diag;
 pub mod socket_events;

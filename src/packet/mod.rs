@@ -8,6 +8,7 @@ mod problem;
 mod tcp;
 
 pub use endpoints::Endpoints;
+#[cfg(feature = "cli")]
 pub(crate) use frame::OPT_COMMENT;
 pub use frame::{Frame, FrameOptions, Interface, Resolution};
 pub use layers::{Fragment, Packet, PacketKind, Payload};

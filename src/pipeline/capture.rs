@@ -1,96 +1,163 @@
 //! Capture API of the library: packets, flows and streams of a file or of a device.
 
+use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
+#[cfg(feature = "live")]
 use std::time::Duration;
 
+#[cfg(feature = "live")]
 use super::live::{AttributionMode, LiveCapture};
 use super::streams::{FlowStreams, StreamCollector};
 use super::{Counts, FlushPolicy, Output, RunOptions, Totals, run};
 use crate::error::Result;
-use crate::filter::{Filter, Ports};
+use crate::event::{CONTINUE, Event, Requirement, Sink};
+use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowEventKind, FlowRecord, FlowSettings, StreamMode};
 use crate::packet::Packet;
-use crate::sink::{CONTINUE, Event, Requirement, Sink};
-use crate::source::live::LiveOptions;
-use crate::source::{FileSource, Stop, file};
+use crate::source::{FileSource, Source, file};
+#[cfg(feature = "live")]
+use crate::source::{Stop, live::LiveOptions};
 
 /// A capture file or a device, of which packets, flows or streams are read.
+///
+/// [`open`], [`read`] and `live` return a capture; [`port`](Self::port) and `filter` select its
+/// packets; [`packets`](Self::packets), [`flows`](Self::flows), [`streams`](Self::streams) and
+/// their variants run it to its end.
+#[must_use = "a capture reads nothing until its packets, flows or streams are requested"]
 pub struct Capture {
     input: CaptureInput,
-    ports: Option<Ports>,
-    expression: String,
+    filter: Filter,
     flow_settings: FlowSettings,
 }
 
 enum CaptureInput {
     File(Box<FileSource>),
+    #[cfg(feature = "live")]
     Device(LiveOptions, Stop),
 }
 
-/// Opens a capture file (pcap or pcapng, plain or compressed with gzip or zstd); `-` is standard
-/// input.
+/// Opens a capture file (pcap or pcapng, plain or compressed with gzip or, with the feature `zstd`,
+/// zstd); `-` is standard input.
 ///
 /// # Errors
-/// The file cannot be opened, or is not a capture file.
+/// [`Error::File`](crate::Error::File) if the file cannot be read,
+/// [`Error::Format`](crate::Error::Format) if it is not a capture file, and
+/// [`Error::Damaged`](crate::Error::Damaged) if it ends inside its header.
+///
+/// # Examples
+/// ```
+/// let counts = lcap::open("fixtures/http.pcap")?.packets(|_| {})?;
+/// assert_eq!(counts.frames, 12);
+/// assert!(matches!(lcap::open("README.md"), Err(lcap::Error::Format { .. })));
+/// # Ok::<(), lcap::Error>(())
+/// ```
 pub fn open(path: impl AsRef<Path>) -> Result<Capture> {
-    let source = Box::new(file::open(path.as_ref())?);
-    Ok(Capture::new(
-        CaptureInput::File(source),
-        FlowSettings::FLOWS,
-    ))
+    Ok(Capture::of_file(file::open(path.as_ref())?))
 }
 
-/// Prepares a live capture on a device, by default on the loopback. The capture starts with
-/// [`packets`](Capture::packets), [`flows`](Capture::flows) or [`streams`](Capture::streams), and
-/// ends after its duration or when `stop` is requested.
+/// Reads a capture from any reader, e.g. from bytes in memory; `name` identifies it in error
+/// messages.
+///
+/// # Errors
+/// The same as [`open`].
+///
+/// # Examples
+/// ```
+/// let bytes: &[u8] = include_bytes!("../../fixtures/http.pcap.gz");
+/// assert_eq!(lcap::read("http", bytes)?.flows()?.len(), 1);
+/// # Ok::<(), lcap::Error>(())
+/// ```
+pub fn read(name: &str, reader: impl Read + Send + 'static) -> Result<Capture> {
+    Ok(Capture::of_file(file::read(name, reader)?))
+}
+
+/// Prepares a live capture on a device, by default on the loopback.
+///
+/// The capture starts with the call that requests its packets, flows or streams, e.g.
+/// [`Capture::packets`], and that call returns after the duration in the options, or when `stop` is
+/// requested from another thread. Its packets and flows have the processes at both ends as
+/// [owners](crate::Owners). It requires the capability CAP_NET_RAW (capabilities(7)); an error of
+/// that call names the missing permission.
+///
+/// # Examples
+/// ```no_run
+/// use std::time::Duration;
+///
+/// let options = lcap::LiveOptions {
+///     duration: Some(Duration::from_secs(2)),
+///     ..lcap::LiveOptions::default()
+/// };
+/// for flow in lcap::live(options, lcap::Stop::new()?).port(8080).flows()? {
+///     println!("{}: {}", flow.owners, flow.outcome);
+/// }
+/// # Ok::<(), lcap::Error>(())
+/// ```
+#[cfg(feature = "live")]
 pub fn live(options: LiveOptions, stop: Stop) -> Capture {
-    let settings = FlowSettings {
-        linger_ns: LIVE_LINGER_NS,
-        ..FlowSettings::FLOWS
-    };
-    Capture::new(CaptureInput::Device(options, stop), settings)
+    Capture {
+        input: CaptureInput::Device(options, stop),
+        filter: Filter::default(),
+        flow_settings: FlowSettings {
+            linger_ns: LIVE_LINGER_NS,
+            ..FlowSettings::FLOWS
+        },
+    }
 }
 
 /// Time for which a closed flow of a live capture waits for late packets before it is reported, in
 /// nanoseconds. It is short, because the flow is awaited.
+#[cfg(feature = "live")]
 pub const LIVE_LINGER_NS: i64 = 1_000_000_000;
 
 /// Interval at which timed-out flows are reported while no packets arrive.
+#[cfg(feature = "live")]
 const FLOW_REPORT_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Capture {
-    fn new(input: CaptureInput, flow_settings: FlowSettings) -> Capture {
+    fn of_file(source: FileSource) -> Capture {
         Capture {
-            input,
-            ports: None,
-            expression: String::new(),
-            flow_settings,
+            input: CaptureInput::File(Box::new(source)),
+            filter: Filter::default(),
+            flow_settings: FlowSettings::FLOWS,
         }
     }
 
     /// Keeps only TCP and UDP packets with this source or destination port, and ICMP errors about
-    /// such packets.
-    #[must_use]
-    pub fn port(self, port: u16) -> Capture {
-        Capture {
-            ports: Some(Ports::from(port)),
-            ..self
-        }
+    /// such packets. After several calls, packets with any of the ports are kept.
+    ///
+    /// # Examples
+    /// ```
+    /// let other = lcap::open("fixtures/http.pcap")?.port(80).packets(|_| {})?;
+    /// let both = lcap::open("fixtures/http.pcap")?.port(80).port(8080).packets(|_| {})?;
+    /// assert_eq!((other.packets, both.packets), (0, 12));
+    /// # Ok::<(), lcap::Error>(())
+    /// ```
+    pub fn port(mut self, port: u16) -> Capture {
+        self.filter.add_port(port);
+        self
     }
 
-    /// Keeps only packets that match this pcap-filter(7) expression.
+    /// Keeps only packets that match this pcap-filter(7) expression, which replaces an earlier one.
+    /// Packets must match the [ports](Self::port) as well.
     ///
     /// # Errors
-    /// The expression does not compile.
+    /// [`Error::Filter`](crate::Error::Filter) if the expression does not compile.
+    ///
+    /// # Examples
+    /// ```
+    /// let syns = lcap::open("fixtures/http.pcap")?.filter("tcp[tcpflags] & tcp-syn != 0")?;
+    /// assert_eq!(syns.packets(|_| {})?.packets, 2);
+    /// # Ok::<(), lcap::Error>(())
+    /// ```
+    #[cfg(feature = "live")]
     pub fn filter(mut self, expression: &str) -> Result<Capture> {
-        Filter::new(None, expression)?;
-        expression.clone_into(&mut self.expression);
+        self.filter.set_expression(expression)?;
         Ok(self)
     }
 
-    /// Sets the limits of flow tracking.
-    #[must_use]
+    /// Sets the limits of flow tracking; the default is [`FlowSettings::FLOWS`], with a shorter
+    /// `linger_ns` for live captures. The stream mode is set by the method that runs the capture.
     pub fn flow_settings(self, flow_settings: FlowSettings) -> Capture {
         Capture {
             flow_settings,
@@ -101,10 +168,25 @@ impl Capture {
     /// Calls `handle` with every packet until the capture ends, and returns the counters.
     ///
     /// # Errors
-    /// The file is damaged, or the device cannot be opened or failed. Every good packet before that
-    /// was handled.
-    pub fn packets(self, handle: impl FnMut(&Packet)) -> Result<Counts> {
-        self.run_into(PacketCallback(handle), None, AttributionMode::PerPacket)
+    /// [`Error::Damaged`](crate::Error::Damaged) if the file is damaged, with the byte offset;
+    /// [`Error::Device`](crate::Error::Device) if the device cannot be opened or failed. Every good
+    /// packet before that was handled.
+    ///
+    /// # Examples
+    /// ```
+    /// let mut bytes = 0;
+    /// let counts = lcap::open("fixtures/http.pcap")?.packets(|packet| {
+    ///     bytes += u64::from(packet.payload().len);
+    /// })?;
+    /// assert_eq!((counts.packets, bytes), (12, 1084));
+    /// # Ok::<(), lcap::Error>(())
+    /// ```
+    pub fn packets(self, mut handle: impl FnMut(&Packet)) -> Result<Counts> {
+        self.run(None, |event| {
+            if let Event::Packet(packet) = event {
+                handle(packet);
+            }
+        })
     }
 
     /// Returns all flows, in the order of their first packets.
@@ -112,6 +194,14 @@ impl Capture {
     /// # Errors
     /// The same as [`packets`](Self::packets); [`each_flow`](Self::each_flow) also reports the
     /// flows before the damage.
+    ///
+    /// # Examples
+    /// ```
+    /// let flows = lcap::open("fixtures/http.pcap")?.flows()?;
+    /// assert_eq!(flows[0].id.resp().port(), 8080);
+    /// assert_eq!(flows[0].outcome.to_string(), "closed normally");
+    /// # Ok::<(), lcap::Error>(())
+    /// ```
     pub fn flows(self) -> Result<Vec<FlowRecord>> {
         let mut flows = Vec::new();
         self.each_flow(|flow| flows.push(flow.clone()))?;
@@ -119,7 +209,8 @@ impl Capture {
         Ok(flows)
     }
 
-    /// Calls `handle` with every flow when it ends, and returns the counters.
+    /// Calls `handle` with every flow when it ends, and returns the counters. Flows that are open
+    /// at the end of the capture end with it.
     ///
     /// # Errors
     /// The same as [`packets`](Self::packets), after all remaining flows.
@@ -139,96 +230,105 @@ impl Capture {
     pub fn flow_events(
         self,
         stream_mode: StreamMode,
-        handle: impl FnMut(&FlowEvent),
+        mut handle: impl FnMut(&FlowEvent),
     ) -> Result<Counts> {
         let settings = FlowSettings {
             stream_mode,
             ..self.flow_settings
         };
-        let sink = FlowEventCallback(handle);
-        self.run_into(sink, Some(settings), AttributionMode::PerFlow)
+        self.run(Some(settings), |event| {
+            if let Event::Flow(event) = event {
+                handle(event);
+            }
+        })
     }
 
-    /// Returns the streams of all flows, in the order of their first packets.
+    /// Returns the streams of all flows, in the order of their first packets. They are kept in
+    /// memory; [`flow_events`](Self::flow_events) passes them on in pieces.
     ///
     /// # Errors
     /// The same as [`packets`](Self::packets).
+    ///
+    /// # Examples
+    /// ```
+    /// let streams = lcap::open("fixtures/http.pcap")?.streams()?;
+    /// assert!(streams[0].orig.starts_with(b"GET / HTTP/1.1\r\n"));
+    /// assert_eq!(streams[0].missing_bytes, [0, 0]);
+    /// # Ok::<(), lcap::Error>(())
+    /// ```
     pub fn streams(self) -> Result<Vec<FlowStreams>> {
         let mut collector = StreamCollector::default();
         self.flow_events(StreamMode::Reassemble, |event| collector.add(event))?;
         Ok(collector.into_streams())
     }
 
-    fn run_into(
-        self,
-        sink: impl Sink,
-        flows: Option<FlowSettings>,
-        attribution_mode: AttributionMode,
-    ) -> Result<Counts> {
-        let filter = Filter::new(self.ports, &self.expression)?;
+    /// Runs the capture to its end, with flows if there are settings for them.
+    fn run(self, flows: Option<FlowSettings>, handle: impl FnMut(Event)) -> Result<Counts> {
+        let mut filter = self.filter;
         let totals = Totals::default();
+        let requirement = match flows.map(|settings| settings.stream_mode) {
+            None => Requirement::Packets,
+            Some(StreamMode::Off) => Requirement::Flows,
+            Some(StreamMode::Reassemble) => Requirement::Streams,
+            Some(StreamMode::CompareOverlaps) => Requirement::StreamsWithOverlaps,
+        };
+        let sink = Callback {
+            requirement,
+            handle,
+        };
         let mut output = Output::new(vec![Box::new(sink)], FlushPolicy::WhenFull, None);
-        let mut options = RunOptions {
+        let options = RunOptions {
             flows,
             ..RunOptions::default()
         };
-        match self.input {
+        let losses = match self.input {
             CaptureInput::File(mut source) => {
-                let mut filter = filter;
                 run(&mut *source, &mut filter, &mut output, options, &totals)?;
+                source.losses()
             }
+            #[cfg(feature = "live")]
             CaptureInput::Device(device, stop) => {
                 let device = LiveOptions {
                     tick_interval: flows.map(|_| FLOW_REPORT_INTERVAL),
                     ..device
                 };
+                let attribution_mode = match flows {
+                    _ if !device.is_loopback => AttributionMode::Off,
+                    Some(_) => AttributionMode::PerFlow,
+                    None => AttributionMode::PerPacket,
+                };
                 let capture = LiveCapture::open(device, attribution_mode, stop)?;
                 let mut capture = capture.start(filter)?;
-                options.attribution = capture.attribution();
+                let options = RunOptions {
+                    attribution: capture.attribution(),
+                    ..options
+                };
                 let (source, filter) = (&mut capture.source, &mut capture.filter);
                 run(source, filter, &mut output, options, &totals)?;
+                source.losses()
             }
-        }
-        Ok(totals.snapshot())
+        };
+        output.finish()?;
+        Ok(Counts {
+            losses,
+            ..totals.snapshot()
+        })
     }
 }
 
-/// A sink that calls a function with every packet.
-struct PacketCallback<F>(F);
-
-impl<F: FnMut(&Packet)> Sink for PacketCallback<F> {
-    fn requires(&self) -> Requirement {
-        Requirement::Packets
-    }
-
-    fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
-        if let Event::Packet(packet) = event {
-            (self.0)(packet);
-        }
-        CONTINUE
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        Ok(())
-    }
+/// A sink that calls a function with every event.
+struct Callback<F> {
+    requirement: Requirement,
+    handle: F,
 }
 
-/// A sink that calls a function with every flow event.
-struct FlowEventCallback<F>(F);
-
-impl<F: FnMut(&FlowEvent)> Sink for FlowEventCallback<F> {
+impl<F: FnMut(Event)> Sink for Callback<F> {
     fn requires(&self) -> Requirement {
-        Requirement::Flows
+        self.requirement
     }
 
     fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
-        if let Event::Flow(event) = event {
-            (self.0)(event);
-        }
+        (self.handle)(event);
         CONTINUE
     }
 

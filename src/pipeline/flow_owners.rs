@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::attribution::{Attribution, ConnectionTable, PacketPosition};
-use crate::error::Result;
+use super::Attribution;
+use crate::attribution::{ConnectionTable, PacketPosition};
 use crate::flow::{FlowEndReason, FlowEvent, FlowEventKind, FlowRecord, OutcomeKind};
 use crate::process::{Evidence, Owner};
 
@@ -27,22 +27,19 @@ impl FlowOwners {
         })
     }
 
-    /// Passes on an event; a flow that ends has the owners that are identified by now.
-    pub(super) fn complete(
-        &mut self,
-        event: &FlowEvent,
-        pass_on: impl FnOnce(&FlowEvent) -> Result<()>,
-    ) -> Result<()> {
+    /// Returns the record of a flow that ends, with the owners that are identified by now; `None`
+    /// if the event is to be passed on as it is.
+    pub(super) fn complete(&mut self, event: &FlowEvent) -> Option<FlowRecord> {
         let endpoints = event.id.endpoints;
         let record = match event.kind {
             FlowEventKind::Opened => {
                 // Required for UDP flows, and for TCP connections established before the capture.
                 self.connections
                     .request_lookup(&endpoints, event.time, PacketPosition::First);
-                return pass_on(event);
+                return None;
             }
             FlowEventKind::Closed(record) => record,
-            _ => return pass_on(event),
+            _ => return None,
         };
         if record.end_reason == FlowEndReason::Capture
             && !std::mem::replace(&mut self.settled, true)
@@ -58,10 +55,9 @@ impl FlowOwners {
                 LOOKUP_SETTLE_TIMEOUT,
             );
         }
-        let owners = self.connections.flow_owners(&endpoints, record.first_time);
-        let Some(mut owners) = owners else {
-            return pass_on(event);
-        };
+        let mut owners = self
+            .connections
+            .flow_owners(&endpoints, record.first_time)?;
         // The lookup found no listener, but the connection was not refused: the responder had
         // exited before the lookup.
         if let Some(owner) = &owners.resp
@@ -73,13 +69,9 @@ impl FlowOwners {
                 ..Owner::clone(owner)
             }));
         }
-        let record = FlowRecord {
+        Some(FlowRecord {
             owners,
             ..record.clone()
-        };
-        pass_on(&FlowEvent {
-            kind: FlowEventKind::Closed(&record),
-            ..*event
         })
     }
 }

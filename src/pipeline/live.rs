@@ -1,13 +1,15 @@
 //! Live capture with attribution: the device, the kernel's filter and the lookups of processes.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use crate::attribution::{Attribution, AttributionMethod, Attributor, PendingBpf};
-use crate::error::{Error, Result};
+use super::Attribution;
+#[cfg(feature = "cli")]
+use crate::attribution::AttributionMethod;
+use crate::attribution::{Attributor, LiveOwners, PendingBpf};
+use crate::error::Result;
 use crate::filter::Filter;
-use crate::packet::Interface;
+use crate::source::Stop;
 use crate::source::live::{LiveOptions, LiveSource};
-use crate::source::{Losses, Stop};
 
 /// Attribution of packets or flows to the processes at both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +36,9 @@ pub struct StartedCapture {
     pub source: LiveSource,
     /// The remaining checks, which the kernel cannot do.
     pub filter: Filter,
-    /// Looks up processes until it is dropped; `None` without attribution.
-    pub attributor: Option<Attributor>,
-    /// The reason why attribution was requested but is not possible.
-    pub attribution_error: Option<Error>,
+    /// Looks up processes until it is dropped; `None` without attribution, and an error if it was
+    /// requested but is not possible.
+    pub attributor: Result<Option<Attributor>>,
     mode: AttributionMode,
 }
 
@@ -60,11 +61,6 @@ impl LiveCapture {
         })
     }
 
-    /// Returns the device as an interface, with the link type of its frames.
-    pub fn interface(&self) -> &Interface {
-        self.source.interface()
-    }
-
     /// Starts the capture of the packets that match a filter, and the attribution of their
     /// connections.
     ///
@@ -79,17 +75,13 @@ impl LiveCapture {
         } = self;
         let (kernel, filter) = filter.split_for_kernel(source.interface().link)?;
         source.set_filter(&kernel)?;
-        let attributor = pending_bpf.map(|bpf| Attributor::start(&options, &kernel, bpf));
-        let (attributor, attribution_error) = match attributor {
-            None => (None, None),
-            Some(Ok(attributor)) => (Some(attributor), None),
-            Some(Err(error)) => (None, Some(error)),
-        };
+        let attributor = pending_bpf
+            .map(|bpf| Attributor::start(&options, &kernel, bpf))
+            .transpose();
         Ok(StartedCapture {
             source,
             filter,
             attributor,
-            attribution_error,
             mode,
         })
     }
@@ -98,24 +90,21 @@ impl LiveCapture {
 impl StartedCapture {
     /// Returns the origin of the owners of packets and flows.
     pub fn attribution(&self) -> Attribution {
-        let Some(attributor) = &self.attributor else {
+        let Ok(Some(attributor)) = &self.attributor else {
             return Attribution::default();
         };
         let table = Arc::clone(attributor.connection_table());
         match self.mode {
-            AttributionMode::PerPacket => Attribution::per_packet(table),
+            AttributionMode::PerPacket => Attribution::PerPacket(LiveOwners::new(table)),
             AttributionMode::PerFlow => Attribution::PerFlow(table),
             AttributionMode::Off => Attribution::default(),
         }
     }
 
     /// Returns the method of attribution, if there is attribution.
+    #[cfg(feature = "cli")]
     pub fn method(&self) -> Option<&AttributionMethod> {
-        self.attributor.as_ref().map(Attributor::method)
-    }
-
-    /// Returns the kernel's counters, for other threads to read.
-    pub fn losses(&self) -> Arc<Mutex<Losses>> {
-        self.source.shared_losses()
+        let attributor = self.attributor.as_ref().ok()?.as_ref()?;
+        Some(attributor.method())
     }
 }

@@ -1,30 +1,45 @@
 //! The main loop, for live captures and files: frames in, attribution, filtering, flow tracking,
 //! bytes out.
 
+mod attribution;
 mod capture;
+#[cfg(feature = "live")]
 mod flow_owners;
+#[cfg(feature = "live")]
 mod live;
 mod output;
+mod recorded_owners;
 mod streams;
 mod totals;
 
-pub use capture::{Capture, LIVE_LINGER_NS, live, open};
-pub use live::{AttributionMode, LiveCapture, StartedCapture};
+#[cfg(test)]
+mod tests;
+
+pub use attribution::Attribution;
+#[cfg(feature = "cli")]
+pub use capture::LIVE_LINGER_NS;
+#[cfg(feature = "live")]
+pub use capture::live;
+pub use capture::{Capture, open, read};
+#[cfg(feature = "cli")]
+pub use live::{AttributionMode, LiveCapture};
 pub use output::{FlushPolicy, Output};
 pub use streams::FlowStreams;
 pub use totals::{Counts, Totals};
 
 use std::ops::ControlFlow;
 
-use crate::attribution::Attribution;
 use crate::decode::decode;
 use crate::error::{Error, Result};
+use crate::event::{Event, Tick};
 use crate::filter::Filter;
+#[cfg(feature = "live")]
+use crate::flow::FlowEventKind;
 use crate::flow::{FlowEvent, FlowSettings, FlowTable};
 use crate::packet::{Frame, Packet, Timestamp};
 use crate::process::ProcessFilter;
-use crate::sink::{Event, Tick};
 use crate::source::{Source, SourceEvent, SourceHandler};
+#[cfg(feature = "live")]
 use flow_owners::FlowOwners;
 
 /// Stop conditions of a run, in addition to the end of the source.
@@ -50,7 +65,7 @@ pub struct RunOptions {
     pub process_filter: ProcessFilter,
     /// Interval of [ticks](Event::Tick) in nanoseconds, by the packets' timestamps; `None` emits
     /// ticks only when no packet is waiting.
-    pub tick_interval: Option<i64>,
+    pub tick_interval: Option<u64>,
 }
 
 /// Passes every frame of a source through the filters to the output and, if requested, to the flow
@@ -69,16 +84,19 @@ pub fn run<S: Source>(
 ) -> Result<()> {
     let mut main_loop = MainLoop {
         filter,
-        output,
         limits: options.limits,
         totals,
-        flow_owners: FlowOwners::new(&options.attribution),
+        events: EventOutput {
+            #[cfg(feature = "live")]
+            flow_owners: FlowOwners::new(&options.attribution),
+            output,
+            error: None,
+        },
         attribution: options.attribution,
         process_filter: options.process_filter,
         flows: options.flows.map(FlowTable::new),
         tick_interval: options.tick_interval,
-        next_tick: i64::MIN,
-        error: None,
+        last_tick: i64::MIN,
     };
     let result = main_loop.run(source);
     result.and(main_loop.finish_flows())
@@ -87,19 +105,15 @@ pub fn run<S: Source>(
 /// The state of the main loop, which handles the events of a source.
 struct MainLoop<'r, 's> {
     filter: &'r mut Filter,
-    output: &'r mut Output<'s>,
     limits: Limits,
     totals: &'r Totals,
     attribution: Attribution,
-    flow_owners: Option<FlowOwners>,
     process_filter: ProcessFilter,
     flows: Option<FlowTable>,
-    tick_interval: Option<i64>,
-    /// Time of the next tick, in nanoseconds.
-    next_tick: i64,
-    /// Error of the output. It is a field and not a return value, so that no `Result` is moved per
-    /// frame.
-    error: Option<Error>,
+    events: EventOutput<'r, 's>,
+    tick_interval: Option<u64>,
+    /// Time of the last tick, in nanoseconds. Timestamps may also go backwards.
+    last_tick: i64,
 }
 
 impl MainLoop<'_, '_> {
@@ -108,12 +122,12 @@ impl MainLoop<'_, '_> {
             return Ok(());
         }
         let result = source.for_each(self);
-        self.error.take().map_or(result, Err)
+        self.events.error.take().map_or(result, Err)
     }
 
     #[inline]
     fn should_continue(&self) -> bool {
-        self.error.is_none() && !self.limits.is_reached(self.totals) && self.output.is_accepting()
+        self.events.is_accepting() && !self.limits.is_reached(self.totals)
     }
 
     /// Passes a frame to the output and the flow table. Returns false if the frame would exceed a
@@ -143,16 +157,9 @@ impl MainLoop<'_, '_> {
             return false;
         }
         self.totals.count_packet(frame);
-        if let Err(error) = self.output.packet(&packet) {
-            self.error = Some(error);
-        }
+        self.events.packet(&packet);
         if let Some(flows) = &mut self.flows {
-            let mut emitter = FlowEmitter {
-                owners: self.flow_owners.as_mut(),
-                output: self.output,
-                error: &mut self.error,
-            };
-            flows.push(&packet, &mut |event| emitter.emit(&event));
+            flows.push(&packet, &mut |event| self.events.flow(&event));
             self.totals.update_flows(flows);
         }
         true
@@ -162,32 +169,23 @@ impl MainLoop<'_, '_> {
     #[cold]
     fn tick(&mut self, time: Timestamp, is_idle: bool) {
         if let Some(flows) = &mut self.flows {
-            let mut emitter = FlowEmitter {
-                owners: self.flow_owners.as_mut(),
-                output: self.output,
-                error: &mut self.error,
-            };
-            flows.expire(time, &mut |event| emitter.emit(&event));
+            flows.expire(time, &mut |event| self.events.flow(&event));
             self.totals.update_flows(flows);
         }
-        let flows = self.flows.as_ref();
-        let tick = Tick {
+        self.events.handle(Event::Tick(Tick {
             time,
             is_idle,
-            flows,
-        };
-        if self.error.is_none() {
-            self.error = self.output.handle(Event::Tick(tick)).err();
-        }
+            flows: self.flows.as_ref(),
+        }));
     }
 
     /// Emits a tick if the interval has passed since the last one.
     #[inline]
     fn tick_if_due(&mut self, time: Timestamp) {
         if let Some(interval) = self.tick_interval
-            && time.0 >= self.next_tick
+            && time.0.abs_diff(self.last_tick) >= interval
         {
-            self.next_tick = time.0.saturating_add(interval);
+            self.last_tick = time.0;
             self.tick(time, false);
         }
     }
@@ -197,16 +195,11 @@ impl MainLoop<'_, '_> {
         let Some(mut flows) = self.flows.take() else {
             return Ok(());
         };
-        if self.output.is_accepting() {
-            let mut emitter = FlowEmitter {
-                owners: self.flow_owners.as_mut(),
-                output: self.output,
-                error: &mut self.error,
-            };
-            flows.finish(&mut |event| emitter.emit(&event));
+        if self.events.is_accepting() {
+            flows.finish(&mut |event| self.events.flow(&event));
         }
         self.totals.store_flows(flows.counts());
-        self.error.take().map_or(Ok(()), Err)
+        self.events.error.take().map_or(Ok(()), Err)
     }
 }
 
@@ -231,24 +224,47 @@ impl SourceHandler for MainLoop<'_, '_> {
     }
 }
 
-/// Passes flow events to an output until it fails, and keeps its error.
-struct FlowEmitter<'t, 's> {
-    owners: Option<&'t mut FlowOwners>,
-    output: &'t mut Output<'s>,
-    error: &'t mut Option<Error>,
+/// Passes events to an output until it fails, and keeps its error. The error is a field and not a
+/// return value, so that no `Result` is moved per frame.
+struct EventOutput<'r, 's> {
+    output: &'r mut Output<'s>,
+    #[cfg(feature = "live")]
+    flow_owners: Option<FlowOwners>,
+    error: Option<Error>,
 }
 
-impl FlowEmitter<'_, '_> {
-    fn emit(&mut self, event: &FlowEvent) {
-        if self.error.is_some() {
-            return;
+impl EventOutput<'_, '_> {
+    #[inline]
+    fn is_accepting(&self) -> bool {
+        self.error.is_none() && self.output.is_accepting()
+    }
+
+    #[inline]
+    fn packet(&mut self, packet: &Packet) {
+        if let Err(error) = self.output.packet(packet) {
+            self.error = Some(error);
         }
-        let output = &mut *self.output;
-        let result = match &mut self.owners {
-            Some(owners) => owners.complete(event, |event| output.handle(Event::Flow(event))),
-            None => output.handle(Event::Flow(event)),
-        };
-        *self.error = result.err();
+    }
+
+    fn flow(&mut self, event: &FlowEvent) {
+        #[cfg(feature = "live")]
+        if let Some(record) = self
+            .flow_owners
+            .as_mut()
+            .and_then(|owners| owners.complete(event))
+        {
+            return self.handle(Event::Flow(&FlowEvent {
+                kind: FlowEventKind::Closed(&record),
+                ..*event
+            }));
+        }
+        self.handle(Event::Flow(event));
+    }
+
+    fn handle(&mut self, event: Event) {
+        if self.error.is_none() {
+            self.error = self.output.handle(event).err();
+        }
     }
 }
 

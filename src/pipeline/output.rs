@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::error::Result;
+use crate::event::{Event, Requirement, Sink};
 use crate::packet::Packet;
-use crate::sink::{Event, Requirement, Sink};
 use crate::source::Stop;
 
 /// The sinks of a run.
@@ -55,17 +55,20 @@ impl<'a> Output<'a> {
     }
 
     /// Adds a sink that receives all events until the end of the run.
+    #[cfg(feature = "cli")]
     #[must_use]
     pub fn with_observer(self, observer: Option<Box<dyn Sink + 'a>>) -> Output<'a> {
         Output { observer, ..self }
     }
 
     /// Returns a flag that causes a flush at the next packet when set.
+    #[cfg(feature = "cli")]
     pub fn flush_handle(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.flush_requested)
     }
 
     /// Returns the highest requirement of the sinks.
+    #[cfg(feature = "cli")]
     pub fn requires(&self) -> Requirement {
         let requirements = self
             .sinks

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::flow::{FlowEvent, FlowEventKind, FlowId, Side};
 
-/// What both sides of a flow sent.
+/// Payload that both sides of a flow sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowStreams {
     /// Flow identity.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::flow::{FlowCounts, FlowTable};
 use crate::packet::{DecodeProblem, Frame, Packet};
+use crate::source::Losses;
 
 /// The counters of one run. Only the main loop writes them, so a plain load and store is enough;
 /// other threads may read them at any time.
@@ -40,6 +41,9 @@ pub struct Counts {
     pub unattributed: u64,
     /// Flow counters; `evicted`, `incomplete` and `unreadable` are set only at the end.
     pub flows: FlowCounts,
+    /// Packets that the kernel or the interface dropped, and skipped blocks of a file; set only at
+    /// the end of a [`Capture`](super::Capture).
+    pub losses: Losses,
 }
 
 impl Totals {
@@ -59,6 +63,7 @@ impl Totals {
                 incomplete: self.incomplete.load(Relaxed),
                 unreadable: self.unreadable.load(Relaxed),
             },
+            losses: Losses::default(),
         }
     }
 

@@ -14,20 +14,20 @@
 //! their number. `%20` is a space: no name and no value contains a character that has a meaning in
 //! a comment.
 
-use std::fmt::Write;
+#[cfg(feature = "cli")]
+mod encode;
+
+#[cfg(feature = "cli")]
+pub use encode::encode;
+
 use std::sync::Arc;
 
-use super::escape::{name_from_bytes, unescape, write_name, write_value};
+use super::escape::{name_from_bytes, unescape, write_name};
 use super::{Evidence, Owner, Owners, Process, ProcessDetails, ProcessIdentity, UNKNOWN_UID};
 use crate::time::Timestamp;
 
 /// The prefix of lcap's comments.
 pub const COMMENT_PREFIX: &str = "lcap: ";
-/// Maximum length of a comment in bytes: the length of a pcapng option, padded to a multiple of
-/// four bytes, is a 16-bit number.
-pub const MAX_COMMENT_LEN: usize = 65_532;
-/// Maximum number of command-line arguments of a process.
-const MAX_ARGS: usize = 16;
 /// Separates sender and receiver in a summary.
 const SEPARATOR: &str = " → ";
 
@@ -48,100 +48,6 @@ pub struct RecordedComment {
     pub owners: Owners,
     /// `Full` if the owners come from details, `Names` if they come from the summary.
     pub detail: CommentDetail,
-}
-
-/// Encodes a sender (`orig`) and a receiver (`resp`), in at most [`MAX_COMMENT_LEN`] bytes. A
-/// longer comment is shortened by its arguments first, then by further processes.
-pub fn encode(owners: &Owners, detail: CommentDetail) -> String {
-    let ends = [&owners.orig, &owners.resp].into_iter().flatten();
-    let mut max_processes = ends.map(|owner| owner.processes.len()).max().unwrap_or(0);
-    let mut max_arguments = MAX_ARGS;
-    loop {
-        let comment = encode_part(owners, detail, max_processes, max_arguments);
-        if comment.len() <= MAX_COMMENT_LEN || max_arguments == 0 && max_processes <= 1 {
-            return comment;
-        }
-        if max_arguments > 0 {
-            max_arguments = 0;
-        } else {
-            max_processes -= max_processes.div_ceil(8);
-        }
-    }
-}
-
-fn encode_part(
-    owners: &Owners,
-    detail: CommentDetail,
-    max_processes: usize,
-    max_arguments: usize,
-) -> String {
-    let mut text = String::from(COMMENT_PREFIX);
-    // Writing to a String cannot fail.
-    let _ = owners.write_summary(max_processes, &mut text);
-    for (end, owner) in [("src", &owners.orig), ("dst", &owners.resp)] {
-        let Some(owner) = owner else {
-            continue;
-        };
-        let left_out = owner.processes.len().saturating_sub(max_processes);
-        if detail == CommentDetail::Names && left_out == 0 {
-            continue;
-        }
-        text.push('\n');
-        text.push_str(end);
-        if detail == CommentDetail::Full {
-            push_owner(owner, max_processes, max_arguments, &mut text);
-        }
-        if left_out > 0 {
-            push_number("more", left_out, &mut text);
-        }
-    }
-    text
-}
-
-fn push_owner(owner: &Owner, max_processes: usize, max_arguments: usize, out: &mut String) {
-    push_text("how", owner.evidence.word(), out);
-    if let Some(uid) = owner.uid {
-        push_number("uid", uid, out);
-    }
-    push_number("at", owner.lookup_time.0, out);
-    for process in owner.processes.iter().take(max_processes) {
-        push_number("pid", process.pid, out);
-        push_number("start", process.start_time, out);
-        push_number("ppid", process.parent, out);
-        push_number("euid", process.uid, out);
-        let details = process.details();
-        push_field("name", &unescape(&details.name), out);
-        if let Some(exe) = &details.exe {
-            push_text("exe", exe, out);
-        }
-        if let Some(container) = &details.container {
-            push_text("container", container, out);
-        }
-        if let Some(run) = details.run_id {
-            push_number("run", run, out);
-        }
-        for argument in details.command_line.iter().take(max_arguments) {
-            push_text("arg", argument, out);
-        }
-    }
-}
-
-fn push_number(name: &str, number: impl std::fmt::Display, out: &mut String) {
-    let _ = write!(out, " {name}={number}");
-}
-
-fn push_text(name: &str, value: &str, out: &mut String) {
-    push_field(name, value.as_bytes(), out);
-}
-
-fn push_field(name: &str, value: &[u8], out: &mut String) {
-    let _ = write!(out, " {name}=");
-    let _ = write_value(value, out);
-}
-
-/// True if a comment of lcap can have details.
-pub fn has_details(comment: &str) -> bool {
-    comment.starts_with(COMMENT_PREFIX) && comment.contains('\n')
 }
 
 /// Parses a comment of lcap. Returns `None` for any other comment, and for a summary that can be
@@ -216,7 +122,7 @@ fn parse_summary_end(end: &str) -> Option<Owner> {
     Some(owner(evidence, None, processes))
 }
 
-/// Parses a name in a summary. If it is not exactly what [`encode`] writes, it has no escapes: it
+/// Parses a name in a summary. If it is not exactly what lcap writes now, it has no escapes: it
 /// was written by lcap 0.1.
 fn parse_name(text: &str) -> String {
     let name = name_from_bytes(&unescape(text));
@@ -281,5 +187,5 @@ fn parse_owner(fields: &str) -> Option<Owner> {
     Some(owner)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests;

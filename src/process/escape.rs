@@ -53,6 +53,7 @@ pub(super) fn write_name(name: &str, out: &mut impl Write) -> fmt::Result {
 }
 
 /// Writes the value of a field. Spaces are escaped, too.
+#[cfg(feature = "cli")]
 pub(super) fn write_value(value: &[u8], out: &mut impl Write) -> fmt::Result {
     write_escaped(value, |c| c == ' ' || is_reserved(c), out)
 }

@@ -29,12 +29,12 @@ pub enum Evidence {
     NotPermitted,
     /// There was no lookup, because too many connections were waiting for one.
     Missed,
-    /// A word from a file that is none of the words above, at most [`MAX_WORD_LEN`] bytes.
+    /// A word from a file that is none of the words above, at most 32 bytes.
     Other(Arc<str>),
 }
 
 /// Maximum length of an unknown word, in bytes; longer words are truncated.
-pub const MAX_WORD_LEN: usize = 32;
+const MAX_WORD_LEN: usize = 32;
 
 impl Evidence {
     /// Returns the value of `how` in JSON and in pcapng comments.

@@ -10,8 +10,9 @@ mod evidence;
 mod filter;
 mod owner;
 
+#[cfg(feature = "live")]
 pub(crate) use escape::{name_from_bytes, unescape};
-pub use evidence::{Evidence, MAX_WORD_LEN};
+pub use evidence::Evidence;
 pub use filter::ProcessFilter;
 pub use owner::{Owner, Owners};
 
@@ -31,7 +32,7 @@ pub struct Process {
     pub start_time: u64,
     /// The PID of the parent process.
     pub parent: u32,
-    /// The effective user ID; [`UNKNOWN_UID`] if a file does not contain it.
+    /// The effective user ID; `u32::MAX` if a file does not contain it.
     pub uid: u32,
     /// The command name, at most 15 bytes (`comm` in proc(5)), with escapes as in
     /// [`ProcessDetails::name`].
@@ -58,7 +59,7 @@ pub struct ProcessDetails {
 
 impl Process {
     /// Returns a process whose details were already read.
-    pub fn new(identity: ProcessIdentity, details: ProcessDetails) -> Process {
+    pub(crate) fn new(identity: ProcessIdentity, details: ProcessDetails) -> Process {
         Process::with_lazy_details(identity, move |_| details)
     }
 

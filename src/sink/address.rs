@@ -1,9 +1,10 @@
 //! Addresses in the format of tcpdump: RFC 5952, with embedded IPv4 addresses as in RFC 4291
 //! section 2.2.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::number;
+use super::digits;
 
 /// Text of each octet (its decimal digits and a dot) as a little-endian integer, and the length of
 /// that text in bits.
@@ -29,61 +30,35 @@ static OCTETS: [(u32, u32); 256] = {
 /// Writes an IPv4 address: `127.0.0.1`.
 #[inline]
 pub(in crate::sink) fn write_ipv4(out: &mut Vec<u8>, octets: [u8; 4]) {
+    // Fast path for the most frequent address in loopback traffic.
+    if octets == Ipv4Addr::LOCALHOST.octets() {
+        return out.extend_from_slice(b"127.0.0.1");
+    }
     let [a, b, c, d] = octets.map(|octet| OCTETS[usize::from(octet)]);
     let front = u64::from(a.0) | u64::from(b.0) << a.1;
     let back = u64::from(c.0) | u64::from(d.0) << c.1;
     let text = u128::from(front) | u128::from(back) << (a.1 + b.1);
     let bits = a.1 + b.1 + c.1 + d.1;
-    number::piece(out, &text.to_le_bytes(), bits as usize / 8 - 1);
+    let start = out.len();
+    out.extend_from_slice(&text.to_le_bytes());
+    out.truncate(start + bits as usize / 8 - 1);
 }
 
 /// Writes an IPv6 address: `::1`.
 pub(in crate::sink) fn write_ipv6(out: &mut Vec<u8>, octets: [u8; 16]) {
-    if octets == LOOPBACK {
+    // Fast path for the most frequent address in loopback traffic.
+    if octets == Ipv6Addr::LOCALHOST.octets() {
         return out.extend_from_slice(b"::1");
     }
-    let (pairs, _) = octets.as_chunks::<2>();
-    let (base, count) = longest_zero_run(pairs);
-    // Bytes that are not overwritten stay colons.
-    let mut text = [b':'; 48];
-    let mut end = 0;
-    for (at, pair) in pairs.iter().enumerate() {
-        if (base..base + count).contains(&at) {
-            end += usize::from(at == base);
-            continue;
+    match octets {
+        // An address without an IPv4 address has at least one more group of zeros: `::5`, `::`.
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] if [a, b] != [0, 0] => {
+            out.extend_from_slice(b"::");
+            write_ipv4(out, [a, b, c, d]);
         }
-        end += usize::from(at != 0);
-        let is_ip4 = at == 6
-            && base == 0
-            && (count == 6 || (count == 5 && pairs.get(5) == Some(&[0xff, 0xff])));
-        if is_ip4 && let Some(last) = octets.last_chunk::<4>() {
-            number::piece(out, &text, end);
-            return write_ipv4(out, *last);
-        }
-        let (digits, length) = number::hex_word(u16::from_be_bytes(*pair), b':');
-        if let Some(target) = text.get_mut(end..end + digits.len()) {
-            target.copy_from_slice(&digits);
-        }
-        end += length;
+        // Writing to a Vec cannot fail.
+        _ => _ = write!(out, "{}", Ipv6Addr::from(octets)),
     }
-    end += usize::from(count > 0 && base + count == 8);
-    number::piece(out, &text, end);
-}
-
-/// The most frequent IPv6 address in loopback traffic, which has a fast path.
-const LOOPBACK: [u8; 16] = std::net::Ipv6Addr::LOCALHOST.octets();
-
-/// Returns the index and length of the longest run of at least two zero 16-bit groups, or of the
-/// first such run if several are equally long. The length is 0 if no such run exists.
-fn longest_zero_run(pairs: &[[u8; 2]]) -> (usize, usize) {
-    let (mut best, mut run) = ((0, 0), 0);
-    for (at, pair) in pairs.iter().enumerate() {
-        run = if *pair == [0, 0] { run + 1 } else { 0 };
-        if run > best.1 {
-            best = (at + 1 - run, run);
-        }
-    }
-    if best.1 < 2 { (0, 0) } else { best }
 }
 
 /// Writes an IPv4 or IPv6 address: `127.0.0.1`, `::1`.
@@ -98,10 +73,6 @@ pub(in crate::sink) fn write_ip(out: &mut Vec<u8>, ip: IpAddr) {
 /// Writes an address and a port: `127.0.0.1:80`, `[::1]:80`.
 pub(in crate::sink) fn write_socket_addr(out: &mut Vec<u8>, socket: SocketAddr) {
     match socket {
-        // Fast path for the most frequent address in loopback traffic.
-        SocketAddr::V4(socket) if *socket.ip() == Ipv4Addr::LOCALHOST => {
-            out.extend_from_slice(b"127.0.0.1:");
-        }
         SocketAddr::V4(socket) => {
             write_ipv4(out, socket.ip().octets());
             out.push(b':');
@@ -112,7 +83,7 @@ pub(in crate::sink) fn write_socket_addr(out: &mut Vec<u8>, socket: SocketAddr) 
             out.extend_from_slice(b"]:");
         }
     }
-    number::port(out, socket.port());
+    digits::decimal(out, socket.port());
 }
 
 /// Writes a link-layer address of any length: `00:00:5e:00:53:01`.
@@ -121,14 +92,13 @@ pub(in crate::sink) fn write_mac(out: &mut Vec<u8>, octets: &[u8]) {
         if at > 0 {
             out.push(b':');
         }
-        number::hex8(out, octet);
+        digits::hex(out, octet);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{Ipv4Addr, Ipv6Addr};
 
     #[test]
     fn ipv4_matches_the_standard_library() {
@@ -145,6 +115,7 @@ mod tests {
         for text in [
             "::",
             "::1",
+            "::5",
             "1::",
             "fe80::1",
             "2001:db8::1:0:0:1",

@@ -59,11 +59,11 @@ impl Annotations {
         if self.connections.len() > MAX_CONNECTIONS {
             self.connections.clear();
         }
-        let has_same = |known: &AnnotatedConnection| is_same(&known.owners, owners);
+        let has_same = |connection: &AnnotatedConnection| is_same(&connection.owners, owners);
         if !self.connections.get(&endpoints).is_some_and(has_same) {
             let reverse = self.connections.get(&endpoints.reversed());
-            let is_described =
-                reverse.is_some_and(|known| is_same(&known.owners.clone().swapped(), owners));
+            let is_described = reverse
+                .is_some_and(|connection| is_same(&connection.owners.clone().swapped(), owners));
             let connection = AnnotatedConnection {
                 owners: owners.clone(),
                 options: EncodedOptions::with_owners(owners, CommentDetail::Names),
@@ -74,8 +74,8 @@ impl Annotations {
                 return self.full_options.with_flags(flags);
             }
         }
-        let known = self.connections.get_mut(&endpoints);
-        known.map_or(&[], |known| known.options.with_flags(flags))
+        let connection = self.connections.get_mut(&endpoints);
+        connection.map_or(&[], |connection| connection.options.with_flags(flags))
     }
 }
 

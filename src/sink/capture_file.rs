@@ -1,4 +1,4 @@
-//! Capture files: buffering, rotation, preallocation, and ownership under sudo.
+//! Capture files: buffering, rotation, and ownership under sudo.
 
 use std::fs::File;
 use std::io::{IoSlice, Write};
@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::background_writer::BackgroundWriter;
-use super::room::Room;
 use super::rotation::{RotatedNames, Rotation};
 use super::{CONTINUE, Event, Requirement, Sink};
 use crate::error::{Error, Result};
@@ -77,7 +76,6 @@ const PAGE_SIZE: usize = 4096;
 pub struct CaptureFile {
     path: std::path::PathBuf,
     file: File,
-    preallocation: Room,
     buffer: Vec<u8>,
     /// Number of bytes written to this file, without buffered bytes.
     written_bytes: u64,
@@ -206,15 +204,9 @@ impl CaptureFile {
     fn create(path: &Path, mode: WriteMode) -> Result<CaptureFile> {
         let file = create_output_file(path)?;
         let buffer = Vec::with_capacity(BUFFER_SIZE + LARGE_PACKET_LEN * 2);
-        let preallocation = match path == Path::new(STDOUT_NAME) {
-            // Standard output can be a file to which other processes write.
-            true => Room::default(),
-            false => Room::of(&file),
-        };
         Ok(CaptureFile {
             path: path.into(),
             file,
-            preallocation,
             buffer,
             written_bytes: 0,
             mode,
@@ -265,7 +257,6 @@ impl CaptureFile {
     fn write_aligned(&mut self) -> Result<()> {
         let size = BUFFER_SIZE - self.written_bytes as usize % BUFFER_SIZE;
         self.written_bytes += size as u64;
-        self.preallocation.reach(&self.file, self.written_bytes);
         let result = self.write_front(size);
         result.map_err(|error| self.write_error(error))
     }
@@ -297,7 +288,6 @@ impl CaptureFile {
         let rest_len = (self.written_bytes as usize + buffer.len() + bytes.len()) % PAGE_SIZE;
         let (bytes, rest) = bytes.split_at(bytes.len() - rest_len);
         self.written_bytes += (buffer.len() + bytes.len()) as u64;
-        self.preallocation.reach(&self.file, self.written_bytes);
         let mut parts = &mut [IoSlice::new(&buffer), IoSlice::new(bytes)][..];
         while !parts.is_empty() {
             match self.file.write_vectored(parts) {
@@ -333,14 +323,6 @@ impl CaptureFile {
             path: self.path.clone(),
             source,
         }
-    }
-}
-
-impl Drop for CaptureFile {
-    fn drop(&mut self) {
-        // The background thread must exit before the blocks after the end of the file are freed.
-        self.background = None;
-        self.preallocation.give_back(&self.file);
     }
 }
 

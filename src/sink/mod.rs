@@ -4,38 +4,33 @@ mod address;
 mod annotations;
 mod background_writer;
 mod capture_file;
+mod digits;
 pub mod flows;
 pub mod follow;
-mod json;
+pub(crate) mod json;
 mod line_sink;
 mod local_time;
-mod number;
 mod offload;
 mod owner_cache;
 mod packet_options;
 mod pcap;
 mod pcapng;
-mod room;
 mod rotation;
 pub mod text;
-mod word;
 
-pub use capture_file::{
-    CaptureFile, CaptureFileOptions, CaptureFileSink, Encoder, create_output_file,
-};
+pub use capture_file::{CaptureFileOptions, create_output_file};
+pub(crate) use digits::format_byte_count;
+#[cfg(feature = "internals")]
 pub use json::Json;
 pub use line_sink::{LineFormatter, LineSink};
-pub use pcap::PcapEncoder;
-pub use pcapng::PcapngEncoder;
 pub use rotation::Rotation;
 
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::error::Result;
-use crate::flow::{FlowEvent, FlowTable};
-use crate::packet::{Packet, Timestamp};
+pub(crate) use crate::event::CONTINUE;
+pub use crate::event::{Event, Requirement, Sink};
 use local_time::LocalTimeFormatter;
 use text::Style;
 
@@ -89,71 +84,6 @@ pub enum SinkFactory {
     /// Writes the contents of streams to files in a directory.
     Directory(fn(&Path, &follow::StreamOptions) -> Result<Box<dyn Sink>>),
 }
-
-/// Events that a sink requires. Each level includes the levels before it, and tracking costs time,
-/// so the pipeline does only what the highest level of its sinks requires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Requirement {
-    /// Packets.
-    Packets,
-    /// Packets grouped into flows.
-    Flows,
-    /// Reassembled streams of the flows.
-    Streams,
-    /// Reassembled streams, with retransmitted bytes compared with the originals.
-    StreamsWithOverlaps,
-}
-
-/// An event that sinks handle.
-#[derive(Debug, Clone, Copy)]
-pub enum Event<'a> {
-    /// A packet that passed the filter.
-    Packet(&'a Packet<'a>),
-    /// An event of a flow.
-    Flow(&'a FlowEvent<'a>),
-    /// No packet is waiting, or the tick interval has passed.
-    Tick(Tick<'a>),
-}
-
-/// State of the capture at one moment.
-#[derive(Debug, Clone, Copy)]
-pub struct Tick<'a> {
-    /// Current time of the capture's clock.
-    pub time: Timestamp,
-    /// True if no packet is waiting. During a long pause there are two such ticks, then only those
-    /// of the tick interval of a live source that has one.
-    pub is_idle: bool,
-    /// Table of the open flows, if flows are tracked.
-    pub flows: Option<&'a FlowTable>,
-}
-
-/// Consumer of events that writes them in one format.
-pub trait Sink {
-    /// Returns the events that this sink requires.
-    fn requires(&self) -> Requirement;
-
-    /// Handles an event; events that the sink does not require may also arrive. `Break` means that
-    /// the output is complete and needs no more events.
-    ///
-    /// # Errors
-    /// The output cannot be written, or the format cannot encode the event.
-    fn handle(&mut self, event: Event) -> Result<ControlFlow<()>>;
-
-    /// Writes all buffered output.
-    ///
-    /// # Errors
-    /// The output cannot be written.
-    fn flush(&mut self) -> Result<()>;
-
-    /// Completes the output after the last event.
-    ///
-    /// # Errors
-    /// The output cannot be written.
-    fn finish(&mut self) -> Result<()>;
-}
-
-/// Result of a handled event after which the sink accepts more.
-pub(crate) const CONTINUE: Result<ControlFlow<()>> = Ok(ControlFlow::Continue(()));
 
 /// Writes the buffered bytes and flushes the writer.
 fn write_and_flush(writer: &mut impl Write, out: &mut Vec<u8>) -> Result<()> {

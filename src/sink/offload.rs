@@ -24,7 +24,7 @@ const DEFAULT_SEND_MSS: u32 = 536;
 /// Detects packets whose checksum or segmentation is left to a device.
 #[derive(Debug, Default)]
 pub(super) struct Offload {
-    /// The MSS that the receiver announced, by the tuple from the sender to the receiver.
+    /// The MSS that the receiver announced, by the endpoints, from sender to receiver.
     receiver_mss: HashMap<Endpoints, u16, RandomState>,
 }
 
@@ -185,7 +185,7 @@ mod tests {
             TCP_SEGMENTATION_OFFLOADED
         );
         assert_eq!(flags(&mut offload, [2, 1], 0, &[], 1025), 0);
-        // The tuple is reused, without an MSS option.
+        // The endpoints are reused, without an MSS option.
         assert_eq!(flags(&mut offload, [2, 1], 0, &[1, 1, 1, 1], 0), 0);
         assert_eq!(flags(&mut offload, [1, 2], 0, &[], 1025), 0);
     }

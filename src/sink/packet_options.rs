@@ -51,7 +51,7 @@ impl EncodedOptions {
         self.0.get(start..).unwrap_or_default()
     }
 
-    /// Appends an option whose value is at most [`comment::MAX_COMMENT_LEN`] bytes long.
+    /// Appends an option whose value is at most 65 532 bytes long.
     fn push(&mut self, code: u16, value: &[u8]) {
         self.0.extend(code.to_ne_bytes());
         self.0.extend((value.len() as u16).to_ne_bytes());

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use crate::error::{Error, Result};
-use crate::host::timezone;
 use crate::packet::Timestamp;
+use crate::time::zone;
 
 /// Conditions for starting the next capture file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(super) struct RotatedNames {
 
 impl RotatedNames {
     pub(super) fn new(path: &Path, rotation: Rotation, now: Timestamp) -> Result<RotatedNames> {
-        let zone = timezone::local();
+        let zone = zone::local();
         let period_start = now.is_present().then(|| now.seconds());
         let pattern = path.to_owned();
         let names = RotatedNames {

@@ -5,11 +5,12 @@ use super::format_reader::FormatReader;
 use super::header;
 use super::input::FileInput;
 use super::parse_step::{PacketLocation, ParseStep};
-use super::signature::Compression;
 use super::stream::{Blocking, InputStream};
 use super::{Losses, Source, SourceEvent, SourceHandler, Stop};
 use crate::error::{Error, Result};
-use crate::packet::{Frame, Interface, Timestamp};
+#[cfg(feature = "cli")]
+use crate::packet::Interface;
+use crate::packet::{Frame, Timestamp};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -81,6 +82,7 @@ pub struct FileSource {
     /// Capture time of the last frame that has one.
     last_time: Timestamp,
     stage: ReadStage,
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "for progress bars"))]
     progress: Progress,
     stop: Option<Stop>,
 }
@@ -92,6 +94,7 @@ pub struct Progress {
     /// any time.
     pub done: Arc<AtomicU64>,
     /// Size of the file in bytes; `None` for pipes.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "for progress bars"))]
     pub total: Option<u64>,
 }
 
@@ -107,17 +110,20 @@ enum ReadStage {
 
 impl FileSource {
     /// Returns the counters for a progress bar.
+    #[cfg(feature = "cli")]
     pub fn progress(&self) -> Progress {
         self.progress.clone()
     }
 
     /// Sets the stop request that ends this source. On a stop, a file ends immediately, and a pipe
     /// when no more data arrives from its writer.
+    #[cfg(feature = "cli")]
     pub fn set_stop(&mut self, stop: Stop) {
         self.stop = Some(stop);
     }
 
     /// Returns the interfaces described so far: one for a pcap file, any number for a pcapng file.
+    #[cfg(feature = "cli")]
     pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
         let (record, blocks) = match &self.format {
             FormatReader::Pcap(records) => (Some(&records.interface), None),
@@ -172,7 +178,7 @@ impl FileSource {
             Err(e) => e,
         };
         self.stage = ReadStage::Ended;
-        Err(read_error(&self.path, &self.input, self.packets, failed))
+        Err(self.input.read_error(&self.path, self.packets, failed))
     }
 
     #[cold]
@@ -190,6 +196,7 @@ impl FileSource {
     ///
     /// # Errors
     /// The file is damaged. Every good frame before the damage was returned.
+    #[cfg(feature = "internals")]
     #[allow(
         clippy::should_implement_trait,
         reason = "the returned frame borrows from the source"
@@ -273,39 +280,4 @@ fn open_input(path: PathBuf, input: FileInput, progress: Progress) -> Result<Fil
         progress,
         stop: None,
     })
-}
-
-/// Builds the error of a failed read. For compressed input, an error without an OS error number
-/// comes from the decoder; any other error comes from reading the input.
-pub(super) fn read_error(path: &Path, input: &FileInput, packets: u64, source: io::Error) -> Error {
-    let decoder = input
-        .compression()
-        .filter(|_| source.raw_os_error().is_none());
-    match decoder {
-        Some(compression) => Error::Damaged {
-            file: path.display().to_string(),
-            offset: input.offset() + input.bytes().len() as u64,
-            packets,
-            what: decompression_damage(compression, &source),
-        },
-        None => Error::File {
-            action: "cannot read",
-            path: path.to_owned(),
-            source,
-        },
-    }
-}
-
-fn decompression_damage(compression: Compression, error: &io::Error) -> String {
-    let name = compression.name();
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        return format!(
-            "the {name} data ends early: \
-             the file was truncated, perhaps while being written or copied"
-        );
-    }
-    format!(
-        "the {name} data is corrupt ({error}): it was changed in transit, \
-         and the last packets before the damage may be wrong as well; obtain a new copy of the file"
-    )
 }

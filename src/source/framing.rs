@@ -1,10 +1,8 @@
-//! Boundaries of pcapng blocks and their options (draft-ietf-opsawg-pcapng, "General Block
-//! Structure" and "Options").
+//! Boundaries of pcapng blocks (draft-ietf-opsawg-pcapng, "General Block Structure").
 
 use super::parse_step::{FileEndianness, ParseStep};
 use byteorder_slice::{BigEndian, ByteOrder, LittleEndian};
 use pcap_file::pcapng::blocks::SECTION_HEADER_BLOCK;
-use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Length of the fields before and after a block's body, together, in bytes.
@@ -82,44 +80,5 @@ pub(super) fn parse_block_len<B: ByteOrder>(
              the file was overwritten or changed in transit; obtain a new copy"
                 .to_owned(),
         )),
-    }
-}
-
-/// An iterator over option records, up to their end or the first malformed one.
-pub(super) struct OptionRecords<'a, B> {
-    rest: &'a [u8],
-    byte_order: PhantomData<B>,
-}
-
-impl<'a, B> OptionRecords<'a, B> {
-    /// Creates an iterator over a block's options.
-    ///
-    /// ```text
-    ///      0       2       4
-    ///     +-------+-------+- - - - -
-    ///     | code  | len   | value, padded to 4
-    ///     +-------+-------+- - - - -
-    /// ```
-    pub(super) fn new(options: &'a [u8]) -> OptionRecords<'a, B> {
-        OptionRecords {
-            rest: options,
-            byte_order: PhantomData,
-        }
-    }
-}
-
-impl<'a, B: ByteOrder> Iterator for OptionRecords<'a, B> {
-    type Item = (u16, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (head, rest) = self.rest.split_first_chunk::<4>()?;
-        let code = B::read_u16(&head[0..2]);
-        let length = usize::from(B::read_u16(&head[2..4]));
-        if code == 0 {
-            return None;
-        }
-        let value = rest.get(..length)?;
-        self.rest = rest.get(length.next_multiple_of(4)..).unwrap_or(&[]);
-        Some((code, value))
     }
 }

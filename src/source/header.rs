@@ -1,6 +1,5 @@
 //! The start of a capture file: format detection, decompression and the file header.
 
-use super::file::read_error;
 use super::format_reader::FormatReader;
 use super::input::FileInput;
 use super::parse_step::ParseStep;
@@ -53,7 +52,7 @@ fn fill_to(path: &Path, input: &mut FileInput, needed: usize) -> Result<()> {
         match input.fill(needed) {
             Ok(0) => break,
             Ok(_) => {}
-            Err(e) => return Err(read_error(path, input, 0, e)),
+            Err(e) => return Err(input.read_error(path, 0, e)),
         }
     }
     Ok(())

@@ -4,9 +4,11 @@ use super::Stop;
 use super::map::{map_file, populate_pages, release_pages};
 use super::signature::Compression;
 use super::stream::{Blocking, InputStream};
+use crate::error::Error;
 use memmap2::Mmap;
 use std::fs::File;
 use std::io::{self, Seek};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -164,6 +166,41 @@ impl FileInput {
             FileInput::Stream(stream) => stream.can_block(),
         }
     }
+
+    /// Builds the error of a failed read. For compressed input, an error without an OS error number
+    /// comes from the decoder; any other error comes from reading the self.
+    pub(super) fn read_error(&self, path: &Path, packets: u64, source: io::Error) -> Error {
+        let decoder = self
+            .compression()
+            .filter(|_| source.raw_os_error().is_none());
+        match decoder {
+            Some(compression) => Error::Damaged {
+                file: path.display().to_string(),
+                offset: self.offset() + self.bytes().len() as u64,
+                packets,
+                what: decompression_damage(compression, &source),
+            },
+            None => Error::File {
+                action: "cannot read",
+                path: path.to_owned(),
+                source,
+            },
+        }
+    }
+}
+
+fn decompression_damage(compression: Compression, error: &io::Error) -> String {
+    let name = compression.name();
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return format!(
+            "the {name} data ends early: \
+             the file was truncated, perhaps while being written or copied"
+        );
+    }
+    format!(
+        "the {name} data is corrupt ({error}): it was changed in transit, \
+         and the last packets before the damage may be wrong as well; obtain a new copy of the file"
+    )
 }
 
 impl MappedFile {

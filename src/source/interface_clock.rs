@@ -62,21 +62,9 @@ impl InterfaceClock {
     }
 
     /// Returns the time of a tick. It saturates at the ends of the range and is never
-    /// [`Timestamp::ABSENT`].
+    /// [`Timestamp::ABSENT`]. Computed in 128 bits: 2⁶⁴ ticks of one second and an offset of 2⁶³
+    /// seconds stay below 2⁹⁵ ns.
     pub(super) fn time(&self, ticks: u64) -> Timestamp {
-        if self.offset == 0
-            && let TickScale::Multiply(nanos) = self.scale
-            && let Some(nanos) = ticks.checked_mul(nanos)
-            && let Ok(nanos) = i64::try_from(nanos)
-        {
-            return Timestamp(nanos);
-        }
-        self.time_wide(ticks)
-    }
-
-    /// Returns the time of a tick, computed in 128 bits: 2⁶⁴ ticks of one second and an offset of
-    /// 2⁶³ seconds stay below 2⁹⁵ ns.
-    fn time_wide(&self, ticks: u64) -> Timestamp {
         let nanos = match self.scale {
             TickScale::Multiply(nanos) => i128::from(ticks) * i128::from(nanos),
             TickScale::Divide(Some(ticks_per_nano)) => i128::from(ticks / ticks_per_nano),

@@ -23,7 +23,9 @@ mod shutdown;
 
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
+#[cfg(feature = "cli")]
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use pcap::{Active, Capture, Linktype, Precision};
@@ -32,13 +34,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use counters::Counters;
 use device_monitor::DeviceMonitor;
 use open_error::open_error_message;
-pub use open_error::{quoted_program_path, setcap_command, shell_quote};
 pub use options::{DeliveryMode, LiveOptions, MAX_SNAP_LEN};
 use poll_policy::PollPolicy;
 use shutdown::{Shutdown, ShutdownStep};
 
 use super::{Losses, Source, SourceEvent, SourceHandler, Stop, socket};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, libpcap_message};
 use crate::packet::{self, Frame, Interface, LinkType, Resolution, Timestamp};
 
 /// Time after a block's first packet at which the kernel passes the block on even if it is not
@@ -105,7 +106,7 @@ impl LiveSource {
             .map_err(|error| failed(open_error_message(&error)))?;
         let mut capture = capture
             .setnonblock()
-            .map_err(|error| failed(message(&error)))?;
+            .map_err(|error| failed(libpcap_message(&error)))?;
         if options.is_loopback {
             // On kernels before 4.20 this fails, and libpcap discards the second copy of each
             // packet.
@@ -118,7 +119,7 @@ impl LiveSource {
         if let Some(LinkType(number)) = requested {
             let set = capture.set_datalink(Linktype(i32::from(number)));
             if options.link.is_some() {
-                set.map_err(|error| failed(message(&error)))?;
+                set.map_err(|error| failed(libpcap_message(&error)))?;
             }
         }
         let device_monitor = if options.is_loopback {
@@ -169,7 +170,7 @@ impl LiveSource {
         let installed = self.capture.filter(expression, true);
         installed.map_err(|error| Error::Filter {
             expression: expression.to_owned(),
-            what: message(&error),
+            what: libpcap_message(&error),
         })?;
         // Packets accepted before the filter was set are neither delivered nor counted.
         if let Ok(stat) = self.capture.stats() {
@@ -181,6 +182,7 @@ impl LiveSource {
     }
 
     /// Returns the counters that [`losses`](Source::losses) updates, for other threads to read.
+    #[cfg(feature = "cli")]
     pub fn shared_losses(&self) -> Arc<Mutex<Losses>> {
         Arc::clone(&self.counters.total)
     }
@@ -238,7 +240,7 @@ impl LiveSource {
             Err(error) => {
                 return Err(Error::Device {
                     device: self.options.device.clone(),
-                    what: format!("capture stopped: {}", message(&error)),
+                    what: format!("capture stopped: {}", libpcap_message(&error)),
                 });
             }
         }
@@ -373,13 +375,5 @@ fn link_type(link: Linktype) -> LinkType {
         Ok(12 | 14) => LinkType::RAW,
         Ok(number) => LinkType(number),
         Err(_) => LinkType(u16::MAX),
-    }
-}
-
-/// Returns libpcap's error message without the text that the crate adds.
-pub(crate) fn message(error: &pcap::Error) -> String {
-    match error {
-        pcap::Error::PcapError(text) => text.clone(),
-        other => other.to_string(),
     }
 }

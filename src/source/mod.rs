@@ -1,6 +1,7 @@
 //! Sources of frames: libpcap on a live device, memory-mapped files, pipes.
 
 pub mod file;
+#[cfg(feature = "live")]
 pub mod live;
 
 mod decompress;
@@ -15,11 +16,14 @@ mod pcap_reader;
 mod pcapng_reader;
 mod read_ahead;
 mod signature;
+#[cfg(feature = "live")]
 mod socket;
 mod stop;
 mod stream;
 
-pub use file::{FileSource, Progress};
+pub use file::FileSource;
+#[cfg(feature = "cli")]
+pub use file::Progress;
 pub use stop::Stop;
 
 use std::ops::ControlFlow;

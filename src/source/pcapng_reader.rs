@@ -1,11 +1,11 @@
 //! Blocks of a pcapng file (draft-ietf-opsawg-pcapng), parsed as leniently as libpcap and Wireshark
 //! do.
 
-use super::framing::{self, BLOCK_OVERHEAD, BlockHeader, OptionRecords};
+use super::framing::{self, BLOCK_OVERHEAD, BlockHeader};
 use super::interface_clock::InterfaceClock;
 use super::parse_step::{FileEndianness, MAX_PACKET_LEN, PacketLocation, ParseStep};
 use crate::error::count_noun;
-use crate::packet::{Interface, LinkType, Timestamp};
+use crate::packet::{FrameOptions, Interface, LinkType, Timestamp};
 use byteorder_slice::{BigEndian, ByteOrder, LittleEndian};
 use pcap_file::pcapng::blocks::{
     ENHANCED_PACKET_BLOCK, INTERFACE_DESCRIPTION_BLOCK, PACKET_BLOCK, SECTION_HEADER_BLOCK,
@@ -16,7 +16,7 @@ use pcap_file::pcapng::blocks::{
 const PACKET_HEADER_LEN: usize = 20;
 
 /// A parser of blocks, section by section.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct PcapngReader {
     /// Byte order of the current section.
     byte_order: FileEndianness,
@@ -29,7 +29,7 @@ pub(super) struct PcapngReader {
 }
 
 /// An interface and its clock.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct InterfaceEntry {
     interface: Interface,
     clock: InterfaceClock,
@@ -63,6 +63,7 @@ impl PcapngReader {
     }
 
     /// Returns all interfaces described so far.
+    #[cfg(feature = "cli")]
     pub(super) fn interfaces(&self) -> impl Iterator<Item = &Interface> {
         self.interfaces.iter().map(|entry| &entry.interface)
     }
@@ -158,7 +159,11 @@ impl PcapngReader {
         };
         let (mut name, mut description) = (None, None);
         let (mut resolution, mut offset) = (None, None);
-        for (code, value) in OptionRecords::<B>::new(options) {
+        let options = FrameOptions {
+            bytes: options,
+            big_endian: self.is_big_endian(),
+        };
+        for (code, value) in options.records() {
             match (code, value) {
                 (2, _) if name.is_none() => name = string_option(value),
                 (3, _) if description.is_none() => description = string_option(value),

@@ -21,6 +21,7 @@ pub(super) enum Compression {
     /// RFC 1952.
     Gzip,
     /// RFC 8878.
+    #[cfg(feature = "zstd")]
     Zstd,
 }
 
@@ -29,6 +30,7 @@ impl Compression {
     pub(super) fn name(self) -> &'static str {
         match self {
             Compression::Gzip => "gzip",
+            #[cfg(feature = "zstd")]
             Compression::Zstd => "zstd",
         }
     }
@@ -56,7 +58,14 @@ pub(super) fn detect(first: &[u8]) -> Result<FileKind, String> {
         [0x1F, 0x8B, ..] => return Ok(FileKind::Compressed(Compression::Gzip)),
         // A zstd frame, or a skippable frame that may come before it.
         [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
+            #[cfg(feature = "zstd")]
             return Ok(FileKind::Compressed(Compression::Zstd));
+            #[cfg(not(feature = "zstd"))]
+            return Err(
+                "compressed with zstd, which this build of lcap cannot read: enable the \
+                 feature `zstd` of the crate lcap, or decompress the file with `zstd -d FILE`"
+                    .to_owned(),
+            );
         }
         _ => {}
     }

@@ -5,8 +5,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::Result;
-
 /// A stop request for a source; clones share it.
 #[derive(Debug, Clone)]
 pub struct Stop {
@@ -26,7 +24,8 @@ impl Stop {
     ///
     /// # Errors
     /// The process has no file descriptors left.
-    pub fn new() -> Result<Stop> {
+    #[cfg(feature = "live")]
+    pub fn new() -> crate::error::Result<Stop> {
         let (reader, writer) = std::io::pipe()?;
         let requested = AtomicBool::new(false);
         Ok(Stop {

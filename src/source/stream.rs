@@ -1,7 +1,9 @@
 //! Streamed input: pipes, terminals and decompressed files.
 
 use super::Stop;
-use super::decompress::{GzipReader, ZstdReader};
+use super::decompress::GzipReader;
+#[cfg(feature = "zstd")]
+use super::decompress::ZstdReader;
 use super::read_ahead::ReadAhead;
 use super::signature::Compression;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -72,6 +74,7 @@ impl InputStream {
         let compressed = Cursor::new(buffered).chain(self.reader);
         let reader: Box<dyn Read + Send> = match compression {
             Compression::Gzip => Box::new(GzipReader::new(compressed)),
+            #[cfg(feature = "zstd")]
             Compression::Zstd => Box::new(ZstdReader::new(compressed)?),
         };
         let reader: Box<dyn Read + Send> = match self.blocking {

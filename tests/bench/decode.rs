@@ -6,8 +6,8 @@ mod traffic;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lcap::decode::decode;
-use lcap::packet::LinkType;
+use lcap::internals::decode::decode;
+use lcap::internals::packet::LinkType;
 use traffic::{REQUEST, Sender, SyntheticConnection, SyntheticTraffic, datagram};
 
 /// Packets of one kind.

@@ -5,8 +5,8 @@ mod measure;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lcap::detect::{DetectionResult, MAX_OPENING_LEN, Opening, detect};
-use lcap::packet::TCP;
+use lcap::internals::detect::{DetectionResult, MAX_OPENING_LEN, Opening, detect};
+use lcap::internals::packet::TCP;
 
 /// The first bytes of both sides, and the expected service.
 struct DetectCase {

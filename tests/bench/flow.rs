@@ -4,8 +4,8 @@ mod measure;
 mod traffic;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use lcap::flow::{FlowEventKind, FlowSettings, FlowTable, StreamMode};
-use lcap::packet::{LinkType, Packet};
+use lcap::internals::flow::{FlowEventKind, FlowSettings, FlowTable, StreamMode};
+use lcap::internals::packet::{LinkType, Packet};
 use traffic::{Sender, SyntheticConnection, SyntheticTraffic, packets};
 
 /// Synthetic traffic and the settings of its flow table.

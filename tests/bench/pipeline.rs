@@ -12,14 +12,14 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lcap::filter::Filter;
-use lcap::flow::FlowSettings;
+use lcap::internals::filter::Filter;
+use lcap::internals::flow::FlowSettings;
 
-use lcap::pipeline::{FlushPolicy, Output, RunOptions, Totals, run};
-use lcap::sink::flows::TableLayout;
-use lcap::sink::text::{Style, Text};
-use lcap::sink::{FORMATS, Json, LineSink, Sink, SinkFactory};
-use lcap::source::file;
+use lcap::internals::pipeline::{FlushPolicy, Output, RunOptions, Totals, run};
+use lcap::internals::sink::flows::TableLayout;
+use lcap::internals::sink::text::{Style, Text};
+use lcap::internals::sink::{FORMATS, Json, LineSink, Sink, SinkFactory};
+use lcap::internals::source::file;
 use tempfile::NamedTempFile;
 use traffic::mixed;
 

@@ -10,11 +10,13 @@ use std::io;
 use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lcap::flow::{FlowEvent, FlowEventKind, FlowRecord, FlowSettings, FlowTable};
-use lcap::packet::{LinkType, Packet, Timestamp};
-use lcap::sink::flows::TableLayout;
-use lcap::sink::text::{Dump, Style, Text, TimestampFormat};
-use lcap::sink::{CaptureFileOptions, Event, FORMATS, Json, LineSink, Rotation, Sink, SinkFactory};
+use lcap::internals::flow::{FlowEvent, FlowEventKind, FlowRecord, FlowSettings, FlowTable};
+use lcap::internals::packet::{LinkType, Packet, Timestamp};
+use lcap::internals::sink::flows::TableLayout;
+use lcap::internals::sink::text::{Dump, Style, Text, TimestampFormat};
+use lcap::internals::sink::{
+    CaptureFileOptions, Event, FORMATS, Json, LineSink, Rotation, Sink, SinkFactory,
+};
 use traffic::{SyntheticConnection, SyntheticTraffic, mixed, packets};
 
 const PACKET_COUNT: usize = 10_000;

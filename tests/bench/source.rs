@@ -13,7 +13,7 @@ use std::sync::Arc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use lcap::source::{FileSource, SourceEvent, file};
+use lcap::internals::source::{FileSource, SourceEvent, file};
 use tempfile::NamedTempFile;
 use traffic::mixed;
 

@@ -6,8 +6,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use lcap::decode::decode;
-use lcap::packet::{Frame, FrameOptions, Interface, LinkType, Packet, Timestamp};
+use lcap::internals::decode::decode;
+use lcap::internals::packet::{Frame, FrameOptions, Interface, LinkType, Packet, Timestamp};
 
 pub(crate) const REQUEST: &[u8] =
     b"GET /items/42 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: */*\r\n\r\n";

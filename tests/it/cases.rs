@@ -3,7 +3,7 @@
 
 use crate::command::{RunOutput, fixture_names, fixture_path, run, run_with_stdin};
 use crate::craft::{ByteOrder, CaptureBuilder, read_all};
-use lcap::source::file;
+use lcap::internals::source::file;
 use std::collections::BTreeSet;
 
 /// One row of fixtures/CASES.

@@ -2,7 +2,7 @@
 
 use crate::command::{RunOutput, fixture_path, lcap, run, run_with_stdin};
 use crate::craft::{ByteOrder, CaptureBuilder, read_all};
-use lcap::source::file;
+use lcap::internals::source::file;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;

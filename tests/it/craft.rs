@@ -1,9 +1,9 @@
 //! Builder of well-formed and malformed capture files (pcap-savefile(5), draft-ietf-opsawg-pcapng),
 //! and functions that read them with lcap.
 
-use lcap::error::Error;
-use lcap::packet::{Interface, LinkType};
-use lcap::source::{FileSource, Losses, Source, SourceEvent, file};
+use lcap::internals::error::Error;
+use lcap::internals::packet::{Interface, LinkType};
+use lcap::internals::source::{FileSource, Losses, Source, SourceEvent, file};
 use std::io::{Read, Write};
 
 /// Byte order of a capture file.
@@ -188,7 +188,7 @@ impl CaptureContents {
 }
 
 /// Reads to the end, and asserts that the source then only returns `End`.
-pub(crate) fn read_all(opened: lcap::error::Result<FileSource>) -> CaptureContents {
+pub(crate) fn read_all(opened: lcap::internals::error::Result<FileSource>) -> CaptureContents {
     let mut contents = CaptureContents {
         frames: Vec::new(),
         error: None,

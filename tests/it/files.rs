@@ -3,9 +3,9 @@
 use crate::craft::{
     BYTE_ORDERS, ByteOrder, CaptureBuilder, gzip, read_mapped, read_streamed, zstd,
 };
-use lcap::error::Error;
-use lcap::packet::{LinkType, Resolution, Timestamp};
-use lcap::source::SourceEvent;
+use lcap::internals::error::Error;
+use lcap::internals::packet::{LinkType, Resolution, Timestamp};
+use lcap::internals::source::SourceEvent;
 use proptest::prelude::*;
 use std::io::Cursor;
 
@@ -170,7 +170,7 @@ fn pcapng_sections_have_their_own_byte_order_and_interfaces() {
 #[test]
 fn interfaces_are_listed_as_they_are_read() {
     let file = CaptureBuilder::pcap(ByteOrder::Big, MAGIC_MICROS, (2, 4), 276);
-    let source = lcap::source::file::read("empty", Cursor::new(file.bytes)).unwrap();
+    let source = lcap::internals::source::file::read("empty", Cursor::new(file.bytes)).unwrap();
     let links: Vec<LinkType> = source
         .interfaces()
         .map(|interface| interface.link)
@@ -179,7 +179,7 @@ fn interfaces_are_listed_as_they_are_read() {
 
     let mut file = CaptureBuilder::pcapng(ByteOrder::Big);
     file.interface(1, 0, &[]).interface(101, 0, &[]);
-    let mut source = lcap::source::file::read("empty", Cursor::new(file.bytes)).unwrap();
+    let mut source = lcap::internals::source::file::read("empty", Cursor::new(file.bytes)).unwrap();
     assert_eq!(source.interfaces().count(), 0);
     assert!(matches!(source.next(), Ok(SourceEvent::End)));
     let links: Vec<LinkType> = source

@@ -3,8 +3,8 @@
 
 use crate::command::{ROOT, fixture_names, fixture_path, run_with_stdin};
 use crate::craft::{ByteOrder, CaptureBuilder, read_all};
-use lcap::sink::flows::COLUMNS;
-use lcap::source::file;
+use lcap::internals::sink::flows::COLUMNS;
+use lcap::internals::source::file;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

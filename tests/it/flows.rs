@@ -6,6 +6,7 @@ mod wire;
 
 mod datagrams;
 mod endings;
+mod events;
 mod fragments;
 mod limits;
 mod mutations;

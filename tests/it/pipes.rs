@@ -1,9 +1,9 @@
 //! Capture files that arrive in pieces through a pipe, or are compressed and damaged.
 
 use crate::craft::{ByteOrder, CaptureBuilder, gzip, read_mapped, read_streamed, zstd};
-use lcap::error::Error;
-use lcap::packet::Timestamp;
-use lcap::source::{FileSource, SourceEvent, file};
+use lcap::internals::error::Error;
+use lcap::internals::packet::Timestamp;
+use lcap::internals::source::{FileSource, SourceEvent, file};
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;

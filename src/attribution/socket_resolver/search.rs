@@ -24,7 +24,7 @@ impl SocketResolver {
     /// earlier holders.
     pub(super) fn holder_among_candidates(
         &mut self,
-        tuple: &Endpoints,
+        endpoints: &Endpoints,
         inode: u32,
     ) -> Option<SocketHolder> {
         let pinned = self.proc_cache.pinned_holder(inode);
@@ -37,7 +37,7 @@ impl SocketResolver {
         }
         // A check of all candidates takes long enough for other clients to exit, and is useless
         // after the socket is closed.
-        if !self.has_socket(tuple, inode) {
+        if !self.has_socket(endpoints, inode) {
             return None;
         }
         let forks = &self.proc_cache.recent_forks;
@@ -65,7 +65,7 @@ impl SocketResolver {
         }
         // A scan of all descriptors takes long, and is useless after the socket is closed.
         candidates.into_iter().find_map(|pid| {
-            let is_open = self.has_socket(tuple, inode);
+            let is_open = self.has_socket(endpoints, inode);
             let check = || self.proc_cache.holder(pid, inode).ok().flatten();
             is_open.then(check).flatten()
         })
@@ -84,7 +84,7 @@ impl SocketResolver {
     /// Returns the owner of an accepted socket: the processes that have it.
     pub(super) fn acceptor(
         &mut self,
-        tuple: &Endpoints,
+        endpoints: &Endpoints,
         socket: &SocketInfo,
         listeners: &[Arc<Process>],
         scope: SearchScope,
@@ -121,7 +121,7 @@ impl SocketResolver {
             }
         }
         // A scan of all descriptors takes long, and is useless after the socket is closed.
-        if found.is_empty() && !self.has_socket(&tuple.reversed(), inode) {
+        if found.is_empty() && !self.has_socket(&endpoints.reversed(), inode) {
             return Owner::unknown(Evidence::Gone, Some(socket.uid));
         }
         let mut check = |pid: &u32| self.proc_cache.holder(*pid, inode).ok().flatten();

@@ -1,31 +1,32 @@
 //! Comparison of retransmitted bytes with the buffered originals.
 
-use super::{Assembler, Delivery, subslice};
+use super::{Delivery, ReassemblyBuffers, subslice};
 
-impl Assembler {
-    /// Reports retransmitted bytes that differ from the buffered originals.
+impl ReassemblyBuffers {
+    /// Reports retransmitted bytes that differ from the buffered originals; `next` is the offset of
+    /// the next byte to deliver.
     pub(super) fn compare_overlaps(
         &self,
+        next: u64,
         offset: u64,
         bytes: &[u8],
         deliver: &mut dyn FnMut(Delivery),
     ) {
-        let Some(buffers) = &self.buffers else { return };
         let end = offset + bytes.len() as u64;
-        let buffered_start = self.next - buffers.unacknowledged.len() as u64;
-        let (from, until) = (offset.max(buffered_start), end.min(self.next));
+        let buffered_start = next - self.unacknowledged.len() as u64;
+        let (from, until) = (offset.max(buffered_start), end.min(next));
         if from < until {
-            let original = buffers
+            let original = self
                 .unacknowledged
                 .iter()
                 .skip((from - buffered_start) as usize);
             let repeated = subslice(bytes, from - offset, until - from);
             report_mismatch(from, original, repeated, deliver);
         }
-        let previous = buffers.out_of_order.range(..offset).next_back();
+        let previous = self.out_of_order.range(..offset).next_back();
         for (&start, range) in previous
             .into_iter()
-            .chain(buffers.out_of_order.range(offset..end))
+            .chain(self.out_of_order.range(offset..end))
         {
             let (from, until) = (
                 start.max(offset),

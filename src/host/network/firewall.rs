@@ -5,7 +5,9 @@ mod legacy;
 mod nftables;
 
 pub use legacy::{LegacyRule, legacy_rules};
-pub use nftables::{Chain, Hook, PacketEnd, Rule, RuleAction, RuleCondition};
+#[cfg(test)]
+pub use nftables::Hook;
+pub use nftables::{Chain, PacketEnd, Rule, RuleAction, RuleCondition};
 
 use std::io;
 use std::process::Command;

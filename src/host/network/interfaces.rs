@@ -2,10 +2,11 @@
 //!
 //! Interfaces are not read from /sys, which can show another namespace.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::netlink::{NLM_F_ACK, NLM_F_DUMP, Netlink, attribute, u32_at};
+use crate::host::netlink::{NLM_F_ACK, NLM_F_DUMP, Netlink, attribute, u32_at};
 
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,6 +54,13 @@ pub(super) fn without_addresses() -> io::Result<Vec<HostInterface>> {
         found.extend(parse_link(body));
     })?;
     Ok(found)
+}
+
+/// Returns the names of the interfaces by index; none if the kernel does not list them.
+pub fn names() -> HashMap<u32, String> {
+    let all = without_addresses().unwrap_or_default().into_iter();
+    all.map(|interface| (interface.index, interface.name))
+        .collect()
 }
 
 /// Brings up the loopback interface of this thread's network namespace.
@@ -119,8 +127,8 @@ fn parse_address(body: &[u8]) -> Option<(u32, (IpAddr, u8))> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::netlink::datagrams;
     use super::*;
+    use crate::host::netlink::datagrams;
     use proptest::prelude::*;
 
     #[test]

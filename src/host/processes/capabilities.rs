@@ -15,7 +15,6 @@ pub struct HostCapabilities {
 
 /// A capability; its value is the number of its bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "capabilities(7) explains them")]
 pub enum Capability {
     DacReadSearch = 2,
     SysPtrace = 19,

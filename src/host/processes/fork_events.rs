@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::net::netlink::{CONNECTOR, SocketAddrNetlink};
 
 use super::{INITIAL_PID_NAMESPACE_INODE, INITIAL_USER_NAMESPACE_INODE, namespace_inode};
-use crate::host::network::netlink::{NLMSG_DONE, Netlink, encode, messages, u32_at};
+use crate::host::netlink::{NLMSG_DONE, Netlink, encode, messages, u32_at};
 
 /// The ID of the process connector, and of its multicast group.
 const CN_IDX_PROC: u32 = 1;
@@ -150,7 +150,7 @@ fn parse_fork(body: &[u8]) -> Option<ForkEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::network::netlink::datagrams;
+    use crate::host::netlink::datagrams;
     use proptest::prelude::*;
 
     proptest! {

@@ -1,11 +1,7 @@
 //! Process details for diagnosis: sockets, working directory, environment and executable.
 
 use super::{ProcHandle, split_strings};
-use std::ffi::CStr;
-use std::io;
-use std::mem::MaybeUninit;
-use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt;
+use rustix::fs::AtFlags;
 
 /// Details that are read only for the processes under diagnosis.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,67 +29,7 @@ pub struct Executable {
     pub uid: u32,
 }
 
-/// Standard input, output and error, which are rarely connections.
-const STANDARD_FDS: [&CStr; 3] = [c"0", c"1", c"2"];
-
 impl ProcHandle {
-    /// Calls `each` with the descriptor number and the inode of every open socket until `each`
-    /// returns `Break`. Standard input, output and error are visited last.
-    ///
-    /// # Errors
-    /// The process has exited, or its descriptors cannot be read.
-    pub fn for_each_socket(
-        &self,
-        mut each: impl FnMut(u32, u32) -> ControlFlow<()>,
-    ) -> io::Result<()> {
-        use rustix::fs::{Mode, OFlags, RawDir, openat, readlinkat_raw};
-        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        let descriptors = openat(&self.directory, c"fd", flags, Mode::empty())?;
-        let mut target = [MaybeUninit::uninit(); 64];
-        let mut visit = |number: u32, name: &CStr| {
-            match readlinkat_raw(&descriptors, name, &mut target) {
-                Ok((target, _)) => Ok(match parse_socket_link(target) {
-                    Some(inode) => each(number, inode),
-                    None => ControlFlow::Continue(()),
-                }),
-                // The permission is the same for all descriptors of a process.
-                Err(error @ rustix::io::Errno::ACCESS) => Err(error),
-                // The descriptor was closed in the meantime.
-                Err(_) => Ok(ControlFlow::Continue(())),
-            }
-        };
-        let mut standard = [false; STANDARD_FDS.len()];
-        let mut entries = [MaybeUninit::uninit(); super::DIRENT_BUFFER_BYTES];
-        let mut entries = RawDir::new(&descriptors, &mut entries);
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let name = entry.file_name();
-            // `.` and `..` are not descriptors.
-            let Some(number) = name.to_str().ok().and_then(|name| name.parse().ok()) else {
-                continue;
-            };
-            match standard.get_mut(number as usize) {
-                Some(is_open) => *is_open = true,
-                None if visit(number, name)?.is_break() => return Ok(()),
-                None => {}
-            }
-        }
-        for (number, name) in STANDARD_FDS.into_iter().enumerate() {
-            if standard[number] && visit(number as u32, name)?.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the inode of the socket that a descriptor refers to; `None` if it is not a socket.
-    pub fn socket_inode(&self, descriptor: u32) -> Option<u32> {
-        let mut target = [MaybeUninit::uninit(); 64];
-        let name = format!("fd/{descriptor}");
-        let link = rustix::fs::readlinkat_raw(&self.directory, name, &mut target);
-        link.ok().and_then(|(target, _)| parse_socket_link(target))
-    }
-
     /// Reads the details; those that cannot be read are `None`.
     pub fn inspect(&self) -> ProcessInspection {
         // The state begins with a letter: T means stopped, t means stopped by a debugger.
@@ -118,15 +54,18 @@ impl ProcHandle {
         }
     }
 
+    fn read_link(&self, name: &str) -> Option<String> {
+        let target = rustix::fs::readlinkat(&self.directory, name, Vec::new()).ok()?;
+        Some(target.to_string_lossy().into_owned())
+    }
+
     fn executable(&self) -> Option<Executable> {
         // The link refers to the file itself, even after the file was unlinked.
-        let meta = std::fs::metadata(format!("/proc/{}/exe", self.pid)).ok()?;
-        // If the handle is still valid, the PID was not reused in the meantime.
-        self.identity().ok()?;
+        let file = rustix::fs::statat(&self.directory, "exe", AtFlags::empty()).ok()?;
         Some(Executable {
-            is_deleted: meta.nlink() == 0,
-            is_world_writable: meta.mode() & 0o002 != 0,
-            uid: meta.uid(),
+            is_deleted: file.st_nlink == 0,
+            is_world_writable: file.st_mode & 0o002 != 0,
+            uid: file.st_uid,
         })
     }
 }
@@ -137,12 +76,6 @@ pub fn boot_time() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/stat").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("btime "))?;
     line.trim().parse().ok()
-}
-
-/// Parses `socket:[4121]`.
-fn parse_socket_link(target: &[u8]) -> Option<u32> {
-    let digits = target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Returns the innermost systemd service in the path of a control group, ignoring user managers
@@ -189,7 +122,5 @@ mod tests {
             Some(false)
         );
         assert!(boot_time() > Some(1_000_000_000));
-        assert_eq!(parse_socket_link(b"socket:[12]"), Some(12));
-        assert_eq!(parse_socket_link(b"pipe:[12]"), None);
     }
 }

@@ -163,7 +163,7 @@ fn has_socket(handle: &ProcHandle, expected: u32) -> io::Result<bool> {
     let mut is_found = false;
     handle.for_each_socket(|_, inode| {
         is_found |= inode == expected;
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     })?;
     Ok(is_found)
 }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 pub use super::socket_info::{SocketInfo, SocketState};
 use super::{AF_INET, AF_INET6, decode_ip};
-use crate::host::network::netlink::{NLM_F_DUMP, Netlink, attribute, u16_at, u32_at};
+use crate::host::netlink::{NLM_F_DUMP, Netlink, attribute, u16_at, u32_at};
 use crate::packet::{Endpoints, TCP, UDP};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -77,10 +77,13 @@ impl SockDiag {
 
     /// Finds the TCP socket that accepts connections from the sender of a packet at the packet's
     /// destination.
-    pub fn listener_for(&self, tuple: &Endpoints) -> Option<SocketInfo> {
+    pub fn listener_for(&self, endpoints: &Endpoints) -> Option<SocketInfo> {
         // No connection has the port 0.
-        let sender = SocketAddr::new(tuple.src().ip(), 0);
-        let found = self.find(tuple.proto(), tuple.dst(), sender).ok().flatten();
+        let sender = SocketAddr::new(endpoints.src().ip(), 0);
+        let found = self
+            .find(endpoints.proto(), endpoints.dst(), sender)
+            .ok()
+            .flatten();
         found.filter(|socket| socket.state == SocketState::Listening)
     }
 
@@ -129,6 +132,7 @@ pub fn listening() -> io::Result<Vec<SocketInfo>> {
 ///
 /// # Errors
 /// The kernel does not list the sockets.
+#[cfg(feature = "cli")]
 pub fn of_port(port: u16) -> io::Result<Vec<SocketInfo>> {
     let sock_diag = SockDiag::open()?;
     let mut found = Vec::new();
@@ -145,6 +149,7 @@ pub fn of_port(port: u16) -> io::Result<Vec<SocketInfo>> {
 ///
 /// # Errors
 /// The kernel does not list the sockets.
+#[cfg(feature = "cli")]
 pub fn connected_to(port: u16) -> io::Result<Vec<SocketInfo>> {
     SockDiag::open()?.list(TCP, ALL_STATES, (0, port))
 }

@@ -1,6 +1,8 @@
 //! Properties of a socket, as sock_diag(7) reports them.
 
-use std::net::{IpAddr, SocketAddr};
+#[cfg(feature = "cli")]
+use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use crate::packet::{TCP, UDP};
 
@@ -35,7 +37,6 @@ pub struct SocketInfo {
 
 /// A state of tcp(7). A UDP socket without a peer is [`Closed`](SocketState::Closed).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "RFC 9293 explains them")]
 pub enum SocketState {
     Established,
     SynSent,
@@ -74,6 +75,7 @@ impl SocketState {
     }
 
     /// Returns the name that netstat(8) prints.
+    #[cfg(feature = "cli")]
     pub fn name(self) -> &'static str {
         match self {
             SocketState::Established => "ESTABLISHED",
@@ -136,6 +138,7 @@ impl SocketInfo {
     }
 
     /// True if the socket receives packets that are sent to this address.
+    #[cfg(feature = "cli")]
     pub fn can_receive_on(&self, address: IpAddr) -> bool {
         let (own, address) = (self.local.ip().to_canonical(), address.to_canonical());
         match own {

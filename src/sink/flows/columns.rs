@@ -13,8 +13,6 @@ use crate::process::Owner;
 pub struct FlowColumn {
     /// Name of the field, as in Zeek's conn.log if the field is in it.
     pub name: &'static str,
-    /// Short description with the unit.
-    pub about: &'static str,
     /// Type in conn.log; `None` if conn.log does not have the field.
     pub zeek_type: Option<&'static str>,
     /// Returns the value of the field in a flow.
@@ -50,24 +48,18 @@ pub enum ColumnValue<'a> {
 const fn zeek_column(
     name: &'static str,
     zeek_type: &'static str,
-    about: &'static str,
     value: fn(&FlowRecord) -> ColumnValue<'_>,
 ) -> FlowColumn {
     FlowColumn {
         zeek_type: Some(zeek_type),
-        ..lcap_column(name, about, value)
+        ..lcap_column(name, value)
     }
 }
 
 /// Returns a column that is not in conn.log.
-const fn lcap_column(
-    name: &'static str,
-    about: &'static str,
-    value: fn(&FlowRecord) -> ColumnValue<'_>,
-) -> FlowColumn {
+const fn lcap_column(name: &'static str, value: fn(&FlowRecord) -> ColumnValue<'_>) -> FlowColumn {
     FlowColumn {
         name,
-        about,
         zeek_type: None,
         value,
     }
@@ -101,62 +93,62 @@ fn response_time(
     optional_span(times.map(|times| TimeDelta(select(times).min(i64::MAX as u64) as i64)))
 }
 
-/// All columns, in output order.
+/// All columns, in output order; src/doc/formats.md describes them.
 #[rustfmt::skip]
 pub const COLUMNS: &[FlowColumn] = &[
-    lcap_column("number", "flow number, from 1, in the order of the first packets", |f| ColumnValue::Count(f.id.number)),
-    zeek_column("ts", "time", "time of the first packet, seconds since 1970-01-01 UTC", |f| ColumnValue::Time(f.first_time)),
-    zeek_column("uid", "string", "Zeek-style identifier, identical each time the same capture is read", |f| ColumnValue::OwnedText(uid(f))),
-    zeek_column("id.orig_h", "addr", "address of the originator", |f| ColumnValue::Address(f.id.orig().ip())),
-    zeek_column("id.orig_p", "port", "port of the originator; ICMP: type of the message", |f| ColumnValue::Count(u64::from(f.id.orig().port()))),
-    zeek_column("id.resp_h", "addr", "address of the responder", |f| ColumnValue::Address(f.id.resp().ip())),
-    zeek_column("id.resp_p", "port", "port of the responder; ICMP: type of the reply, or the code if there is no reply type", |f| ColumnValue::Count(u64::from(f.id.resp().port()))),
-    zeek_column("proto", "enum", "tcp, udp or icmp", |f| ColumnValue::Text(f.id.transport())),
-    zeek_column("service", "string", "application protocol, detected from the payload", |f| f.service.as_ref().map_or(ColumnValue::Absent, |service| ColumnValue::Text(service.name))),
-    zeek_column("duration", "interval", "from the first packet to the last, seconds", |f| ColumnValue::Span(f.duration)),
-    zeek_column("orig_bytes", "count", "originator payload bytes (by sequence number)", |f| ColumnValue::Count(orig(f).bytes)),
-    zeek_column("resp_bytes", "count", "responder payload bytes (by sequence number)", |f| ColumnValue::Count(resp(f).bytes)),
-    zeek_column("conn_state", "string", "state of the connection, as Zeek defines it", |f| ColumnValue::Text(f.conn_state.name())),
-    zeek_column("missed_bytes", "count", "bytes that were acknowledged but not captured", |f| ColumnValue::Count(f.missed_bytes())),
-    zeek_column("history", "string", "events of the connection, as letters that Zeek defines", |f| if f.history.is_empty() { ColumnValue::Absent } else { ColumnValue::Text(&f.history) }),
-    zeek_column("orig_pkts", "count", "originator packets", |f| ColumnValue::Count(orig(f).traffic.pkts)),
-    zeek_column("orig_ip_bytes", "count", "bytes of originator packets, IP headers included", |f| ColumnValue::Count(orig(f).traffic.ip_bytes)),
-    zeek_column("resp_pkts", "count", "responder packets", |f| ColumnValue::Count(resp(f).traffic.pkts)),
-    zeek_column("resp_ip_bytes", "count", "bytes of responder packets, IP headers included", |f| ColumnValue::Count(resp(f).traffic.ip_bytes)),
-    zeek_column("ip_proto", "count", "IANA protocol number", |f| ColumnValue::Count(u64::from(f.id.proto()))),
-    zeek_column("community_id", "string", "Community ID, version 1, seed 0", |f| ColumnValue::OwnedText(community_id(&f.id))),
-    lcap_column("orig_wire_bytes", "bytes of originator frames on the wire", |f| ColumnValue::Count(orig(f).traffic.wire_bytes)),
-    lcap_column("resp_wire_bytes", "bytes of responder frames on the wire", |f| ColumnValue::Count(resp(f).traffic.wire_bytes)),
-    lcap_column("orig_payload_bytes", "originator payload bytes, retransmissions included", |f| ColumnValue::Count(orig(f).traffic.payload_bytes)),
-    lcap_column("resp_payload_bytes", "responder payload bytes, retransmissions included", |f| ColumnValue::Count(resp(f).traffic.payload_bytes)),
-    lcap_column("orig_retrans_pkts", "originator segments that retransmit data, a SYN or a FIN, in whole or in part", |f| count(orig(f).analysis.retrans_pkts)),
-    lcap_column("resp_retrans_pkts", "responder segments that retransmit data, a SYN or a FIN, in whole or in part", |f| count(resp(f).analysis.retrans_pkts)),
-    lcap_column("orig_retrans_bytes", "bytes that the originator retransmitted", |f| ColumnValue::Count(orig(f).analysis.retrans_bytes)),
-    lcap_column("resp_retrans_bytes", "bytes that the responder retransmitted", |f| ColumnValue::Count(resp(f).analysis.retrans_bytes)),
-    lcap_column("orig_spurious_pkts", "originator retransmissions of data that was already acknowledged", |f| count(orig(f).analysis.spurious_pkts)),
-    lcap_column("resp_spurious_pkts", "responder retransmissions of data that was already acknowledged", |f| count(resp(f).analysis.spurious_pkts)),
-    lcap_column("orig_ooo_pkts", "originator segments out of order: new data that arrived after later data", |f| count(orig(f).analysis.ooo_pkts)),
-    lcap_column("resp_ooo_pkts", "responder segments out of order: new data that arrived after later data", |f| count(resp(f).analysis.ooo_pkts)),
-    lcap_column("orig_lost_pkts", "originator segments that follow a gap", |f| count(orig(f).analysis.lost_pkts)),
-    lcap_column("resp_lost_pkts", "responder segments that follow a gap", |f| count(resp(f).analysis.lost_pkts)),
-    lcap_column("orig_dup_acks", "duplicate acknowledgements that the originator sent (RFC 5681)", |f| count(orig(f).analysis.dup_acks)),
-    lcap_column("resp_dup_acks", "duplicate acknowledgements that the responder sent (RFC 5681)", |f| count(resp(f).analysis.dup_acks)),
-    lcap_column("orig_zero_windows", "segments with which the originator closed its receive window", |f| count(orig(f).analysis.zero_windows)),
-    lcap_column("resp_zero_windows", "segments with which the responder closed its receive window", |f| count(resp(f).analysis.zero_windows)),
-    lcap_column("orig_window_probes", "zero-window probes of the originator: segments of one byte to a closed window", |f| count(orig(f).analysis.window_probes)),
-    lcap_column("resp_window_probes", "zero-window probes of the responder: segments of one byte to a closed window", |f| count(resp(f).analysis.window_probes)),
-    lcap_column("orig_keep_alives", "originator keep-alive segments", |f| count(orig(f).analysis.keep_alives)),
-    lcap_column("resp_keep_alives", "responder keep-alive segments", |f| count(resp(f).analysis.keep_alives)),
-    lcap_column("handshake_rtt", "from the SYN to the ACK of the SYN-ACK, seconds", |f| optional_span(f.handshake_rtt)),
-    lcap_column("response_count", "responses: each from the originator's last byte to the responder's first", |f| f.response_times.map_or(ColumnValue::Absent, |times| count(times.count))),
-    lcap_column("response_time", "median response time, seconds", |f| response_time(f, |times| times.median)),
-    lcap_column("response_time_p99", "99th percentile of the response times, seconds", |f| response_time(f, |times| times.p99)),
-    lcap_column("response_time_max", "longest response time, seconds", |f| response_time(f, |times| times.max)),
-    lcap_column("service_info", "attributes of the service, from its first bytes: method, path, status …", |f| f.service.as_ref().filter(|service| !service.attributes.is_empty()).map_or(ColumnValue::Absent, |service| ColumnValue::Attributes(&service.attributes))),
-    lcap_column("orig_process", "process of the originator, with the evidence for it", |f| optional_owner(f.owners.orig.as_deref())),
-    lcap_column("resp_process", "process of the responder, with the evidence for it", |f| optional_owner(f.owners.resp.as_deref())),
-    lcap_column("outcome", "outcome of the flow, in plain language", |f| ColumnValue::Displayed(&f.outcome)),
-    lcap_column("evidence", "packets on which the outcome is based", |f| ColumnValue::OwnedText(f.outcome.evidence().to_string())),
+    lcap_column("number", |f| ColumnValue::Count(f.id.number)),
+    zeek_column("ts", "time", |f| ColumnValue::Time(f.first_time)),
+    zeek_column("uid", "string", |f| ColumnValue::OwnedText(uid(f))),
+    zeek_column("id.orig_h", "addr", |f| ColumnValue::Address(f.id.orig().ip())),
+    zeek_column("id.orig_p", "port", |f| ColumnValue::Count(u64::from(f.id.orig().port()))),
+    zeek_column("id.resp_h", "addr", |f| ColumnValue::Address(f.id.resp().ip())),
+    zeek_column("id.resp_p", "port", |f| ColumnValue::Count(u64::from(f.id.resp().port()))),
+    zeek_column("proto", "enum", |f| ColumnValue::Text(f.id.transport())),
+    zeek_column("service", "string", |f| f.service.as_ref().map_or(ColumnValue::Absent, |service| ColumnValue::Text(service.name))),
+    zeek_column("duration", "interval", |f| ColumnValue::Span(f.duration)),
+    zeek_column("orig_bytes", "count", |f| ColumnValue::Count(orig(f).bytes)),
+    zeek_column("resp_bytes", "count", |f| ColumnValue::Count(resp(f).bytes)),
+    zeek_column("conn_state", "string", |f| ColumnValue::Text(f.conn_state.name())),
+    zeek_column("missed_bytes", "count", |f| ColumnValue::Count(f.missed_bytes())),
+    zeek_column("history", "string", |f| if f.history.is_empty() { ColumnValue::Absent } else { ColumnValue::Text(&f.history) }),
+    zeek_column("orig_pkts", "count", |f| ColumnValue::Count(orig(f).traffic.pkts)),
+    zeek_column("orig_ip_bytes", "count", |f| ColumnValue::Count(orig(f).traffic.ip_bytes)),
+    zeek_column("resp_pkts", "count", |f| ColumnValue::Count(resp(f).traffic.pkts)),
+    zeek_column("resp_ip_bytes", "count", |f| ColumnValue::Count(resp(f).traffic.ip_bytes)),
+    zeek_column("ip_proto", "count", |f| ColumnValue::Count(u64::from(f.id.proto()))),
+    zeek_column("community_id", "string", |f| ColumnValue::OwnedText(community_id(&f.id))),
+    lcap_column("orig_wire_bytes", |f| ColumnValue::Count(orig(f).traffic.wire_bytes)),
+    lcap_column("resp_wire_bytes", |f| ColumnValue::Count(resp(f).traffic.wire_bytes)),
+    lcap_column("orig_payload_bytes", |f| ColumnValue::Count(orig(f).traffic.payload_bytes)),
+    lcap_column("resp_payload_bytes", |f| ColumnValue::Count(resp(f).traffic.payload_bytes)),
+    lcap_column("orig_retrans_pkts", |f| count(orig(f).analysis.retrans_pkts)),
+    lcap_column("resp_retrans_pkts", |f| count(resp(f).analysis.retrans_pkts)),
+    lcap_column("orig_retrans_bytes", |f| ColumnValue::Count(orig(f).analysis.retrans_bytes)),
+    lcap_column("resp_retrans_bytes", |f| ColumnValue::Count(resp(f).analysis.retrans_bytes)),
+    lcap_column("orig_spurious_pkts", |f| count(orig(f).analysis.spurious_pkts)),
+    lcap_column("resp_spurious_pkts", |f| count(resp(f).analysis.spurious_pkts)),
+    lcap_column("orig_ooo_pkts", |f| count(orig(f).analysis.ooo_pkts)),
+    lcap_column("resp_ooo_pkts", |f| count(resp(f).analysis.ooo_pkts)),
+    lcap_column("orig_lost_pkts", |f| count(orig(f).analysis.lost_pkts)),
+    lcap_column("resp_lost_pkts", |f| count(resp(f).analysis.lost_pkts)),
+    lcap_column("orig_dup_acks", |f| count(orig(f).analysis.dup_acks)),
+    lcap_column("resp_dup_acks", |f| count(resp(f).analysis.dup_acks)),
+    lcap_column("orig_zero_windows", |f| count(orig(f).analysis.zero_windows)),
+    lcap_column("resp_zero_windows", |f| count(resp(f).analysis.zero_windows)),
+    lcap_column("orig_window_probes", |f| count(orig(f).analysis.window_probes)),
+    lcap_column("resp_window_probes", |f| count(resp(f).analysis.window_probes)),
+    lcap_column("orig_keep_alives", |f| count(orig(f).analysis.keep_alives)),
+    lcap_column("resp_keep_alives", |f| count(resp(f).analysis.keep_alives)),
+    lcap_column("handshake_rtt", |f| optional_span(f.handshake_rtt)),
+    lcap_column("response_count", |f| f.response_times.map_or(ColumnValue::Absent, |times| count(times.count))),
+    lcap_column("response_time", |f| response_time(f, |times| times.median)),
+    lcap_column("response_time_p99", |f| response_time(f, |times| times.p99)),
+    lcap_column("response_time_max", |f| response_time(f, |times| times.max)),
+    lcap_column("service_info", |f| f.service.as_ref().filter(|service| !service.attributes.is_empty()).map_or(ColumnValue::Absent, |service| ColumnValue::Attributes(&service.attributes))),
+    lcap_column("orig_process", |f| optional_owner(f.owners.orig.as_deref())),
+    lcap_column("resp_process", |f| optional_owner(f.owners.resp.as_deref())),
+    lcap_column("outcome", |f| ColumnValue::Displayed(&f.outcome)),
+    lcap_column("evidence", |f| ColumnValue::OwnedText(f.outcome.evidence().to_string())),
 ];
 
 /// Returns an identifier in the style of Zeek, `C` and 17 letters and digits, derived from the time

@@ -3,7 +3,7 @@
 
 use super::{COLUMNS, ColumnValue, RowFormatter, RowSink, write_epoch_seconds, write_seconds};
 use crate::flow::FlowRecord;
-use crate::sink::{Format, SinkFactory, number};
+use crate::sink::{Format, SinkFactory, digits};
 
 /// The entry of CSV in [`FORMATS`](crate::sink::FORMATS).
 pub(in crate::sink) const FORMAT: Format = Format {
@@ -51,7 +51,7 @@ fn write_csv_record(out: &mut Vec<u8>, count: usize, write: impl Fn(usize, &mut 
 fn write_value(out: &mut Vec<u8>, value: &ColumnValue) {
     match value {
         ColumnValue::Absent => {}
-        ColumnValue::Count(count) => number::decimal64(out, *count),
+        ColumnValue::Count(count) => digits::decimal(out, *count),
         ColumnValue::Time(time) => write_epoch_seconds(out, *time),
         ColumnValue::Span(span) => write_seconds(out, *span),
         ColumnValue::Address(ip) => out.extend_from_slice(ip.to_string().as_bytes()),

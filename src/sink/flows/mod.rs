@@ -16,7 +16,7 @@ pub use table::{ProcessColumn, TableLayout, flow_summary};
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use super::number;
+use super::digits;
 use super::{CONTINUE, Event, Requirement, Sink, write_and_flush};
 use crate::error::Result;
 use crate::flow::{FlowEvent, FlowEventKind, FlowRecord};
@@ -101,7 +101,7 @@ fn write_seconds(out: &mut Vec<u8>, span: TimeDelta) {
         out.push(b'-');
     }
     let nanos = span.0.unsigned_abs();
-    number::decimal64(out, nanos / 1_000_000_000);
+    digits::decimal(out, nanos / 1_000_000_000);
     out.push(b'.');
-    number::digits9(out, (nanos % 1_000_000_000) as u32);
+    digits::padded::<9>(out, (nanos % 1_000_000_000) as u32);
 }

@@ -6,10 +6,9 @@ use std::io::Write;
 
 use super::{RowFormatter, RowSink, VerdictTally};
 use crate::error::count_noun;
-use crate::flow::{FlowRecord, OutcomeKind, ResponseTimes, Side};
+use crate::flow::{FlowRecord, OutcomeKind, Side};
 use crate::packet::TimeDelta;
-use crate::sink::word::Word;
-use crate::sink::{Format, LocalTimeFormatter, SinkFactory, address, number};
+use crate::sink::{Format, LocalTimeFormatter, SinkFactory, address, digits};
 
 /// The entry of the text table in [`FORMATS`](crate::sink::FORMATS).
 pub(in crate::sink) const FORMAT: Format = Format {
@@ -40,8 +39,8 @@ pub enum ProcessColumn {
     /// The column is not shown.
     #[default]
     Hidden,
-    /// The column is shown if the owners of the first flow are known.
-    IfKnown,
+    /// The column is shown if the first flow has owners.
+    IfPresent,
     /// The column is shown.
     Shown,
 }
@@ -62,35 +61,31 @@ struct TableColumn {
     min_width: usize,
     /// Drop order if the table is too wide, highest first; 0 is never dropped.
     drop_priority: u8,
-    writer: CellWriter,
+    align: Align,
+    /// Writes the text of a cell.
+    write: fn(&FlowRecord, &mut LocalTimeFormatter, &mut Vec<u8>),
 }
 
-/// Writer and alignment of a column's cells.
-#[derive(Clone, Copy)]
-enum CellWriter {
-    /// Left-aligned ASCII text.
-    Ascii(fn(&FlowRecord, &mut LocalTimeFormatter, &mut Vec<u8>)),
-    /// Left-aligned text; returns its width, because reading back text that was just written would
-    /// wait for the stores to complete.
-    Text(fn(&FlowRecord, &mut Vec<u8>) -> usize),
-    /// Text that is right-aligned to the width passed, and a space after it; returns the width of
-    /// the text.
-    Number(fn(&FlowRecord, &mut Vec<u8>, usize) -> usize),
+/// Alignment of a column's cells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Align {
+    Left,
+    Right,
 }
 
 /// All columns; the last one is as wide as the remaining space.
 #[rustfmt::skip]
 const TABLE_COLUMNS: [TableColumn; 10] = [
-    TableColumn { title: "START", width: 15, min_width: 15, drop_priority: 5, writer: CellWriter::Ascii(|flow, clock, out| clock.write(out, flow.first_time)) },
-    TableColumn { title: CLIENT_TITLE, width: 21, min_width: 15, drop_priority: 3, writer: CellWriter::Ascii(|flow, _, out| address::write_socket_addr(out, flow.id.orig())) },
-    TableColumn { title: "SERVER", width: 21, min_width: 15, drop_priority: 0, writer: CellWriter::Ascii(|flow, _, out| address::write_socket_addr(out, flow.id.resp())) },
-    TableColumn { title: PROCESSES_TITLE, width: 32, min_width: 28, drop_priority: 0, writer: CellWriter::Text(write_processes) },
-    TableColumn { title: "SERVICE", width: 30, min_width: 14, drop_priority: 0, writer: CellWriter::Text(write_service) },
-    TableColumn { title: "SENT", width: 7, min_width: 7, drop_priority: 1, writer: CellWriter::Number(|flow, out, width| Word::bytes(flow.side(Side::Orig).bytes).right(out, width)) },
-    TableColumn { title: "RECEIVED", width: 8, min_width: 8, drop_priority: 2, writer: CellWriter::Number(|flow, out, width| Word::bytes(flow.side(Side::Resp).bytes).right(out, width)) },
-    TableColumn { title: "DURATION", width: 8, min_width: 8, drop_priority: 4, writer: CellWriter::Number(|flow, out, width| Word::span(flow.duration).right(out, width)) },
-    TableColumn { title: "RESPONSE", width: 8, min_width: 8, drop_priority: 6, writer: CellWriter::Number(|flow, out, width| median_response_time(flow).right(out, width)) },
-    TableColumn { title: "END", width: 30, min_width: 30, drop_priority: 0, writer: CellWriter::Text(write_end) },
+    TableColumn { title: "START", width: 15, min_width: 15, drop_priority: 5, align: Align::Left, write: |flow, clock, out| clock.write(out, flow.first_time) },
+    TableColumn { title: CLIENT_TITLE, width: 21, min_width: 15, drop_priority: 3, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.orig()) },
+    TableColumn { title: "SERVER", width: 21, min_width: 15, drop_priority: 0, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.resp()) },
+    TableColumn { title: PROCESSES_TITLE, width: 32, min_width: 28, drop_priority: 0, align: Align::Left, write: |flow, _, out| write_processes(flow, out) },
+    TableColumn { title: "SERVICE", width: 30, min_width: 14, drop_priority: 0, align: Align::Left, write: |flow, _, out| write_service(flow, out) },
+    TableColumn { title: "SENT", width: 7, min_width: 7, drop_priority: 1, align: Align::Right, write: |flow, _, out| digits::byte_count(out, flow.side(Side::Orig).bytes) },
+    TableColumn { title: "RECEIVED", width: 8, min_width: 8, drop_priority: 2, align: Align::Right, write: |flow, _, out| digits::byte_count(out, flow.side(Side::Resp).bytes) },
+    TableColumn { title: "DURATION", width: 8, min_width: 8, drop_priority: 4, align: Align::Right, write: |flow, _, out| digits::duration(out, flow.duration) },
+    TableColumn { title: "RESPONSE", width: 8, min_width: 8, drop_priority: 6, align: Align::Right, write: |flow, _, out| write_response_time(flow, out) },
+    TableColumn { title: "END", width: 30, min_width: 30, drop_priority: 0, align: Align::Left, write: |flow, _, out| write_end(flow, out) },
 ];
 
 /// Title of the column that is shown only if processes are shown.
@@ -111,49 +106,29 @@ impl FlowTextTable {
         }
     }
 
-    fn write_titles(&self, out: &mut Vec<u8>) {
-        let mut rest = self.columns.iter();
-        while let Some((column, width)) = rest.next() {
-            match column.writer {
-                CellWriter::Number(_) => _ = Word::new(column.title).right(out, *width),
-                _ => out.extend_from_slice(column.title.as_bytes()),
-            }
-            if let (CellWriter::Ascii(_) | CellWriter::Text(_), false) =
-                (column.writer, rest.len() == 0)
-            {
-                number::spaces(out, width.saturating_sub(column.title.len()) + 1);
-            }
-        }
-    }
-
-    fn write_line(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
-        let is_limited = self.layout.width.is_some();
-        let mut rest = self.columns.iter();
-        while let Some((column, width)) = rest.next() {
+    /// Writes the row of a flow, or the header if there is none.
+    fn write_line(&mut self, flow: Option<&FlowRecord>, out: &mut Vec<u8>) {
+        for (at, (column, width)) in self.columns.iter().enumerate() {
             let start = out.len();
-            let mut text_width = match column.writer {
-                CellWriter::Number(write) => {
-                    let text_width = write(flow, out, *width);
-                    if !is_limited || text_width <= *width {
-                        continue;
-                    }
-                    // The text is truncated, then the space is written again.
-                    out.pop();
-                    text_width
-                }
-                CellWriter::Ascii(write) => {
-                    write(flow, &mut self.clock, out);
-                    out.len() - start
-                }
-                CellWriter::Text(write) => write(flow, out),
-            };
-            if is_limited && text_width > *width {
+            match flow {
+                Some(flow) => (column.write)(flow, &mut self.clock, out),
+                None => out.extend_from_slice(column.title.as_bytes()),
+            }
+            let mut text_width = display_width(&out[start..]);
+            if self.layout.width.is_some() && text_width > *width {
                 truncate_with_ellipsis(out, start, *width);
                 text_width = *width;
             }
-            if rest.len() > 0 {
-                number::spaces(out, width.saturating_sub(text_width) + 1);
+            let is_last = at + 1 == self.columns.len();
+            if column.align == Align::Left && is_last {
+                return;
             }
+            let padding = width.saturating_sub(text_width);
+            out.resize(out.len() + padding, b' ');
+            if column.align == Align::Right {
+                out[start..].rotate_right(padding);
+            }
+            out.push(b' ');
         }
     }
 }
@@ -163,11 +138,11 @@ impl RowFormatter for FlowTextTable {
         if let Some(first) = first {
             let show_processes = match self.layout.processes {
                 ProcessColumn::Hidden => false,
-                ProcessColumn::IfKnown => !first.owners.is_empty(),
+                ProcessColumn::IfPresent => !first.owners.is_empty(),
                 ProcessColumn::Shown => true,
             };
             self.columns = fit_columns(self.layout.width.map(usize::from), show_processes);
-            self.write_titles(out);
+            self.write_line(None, out);
             out.push(b'\n');
         }
     }
@@ -182,7 +157,7 @@ impl RowFormatter for FlowTextTable {
             _ => None,
         };
         out.extend_from_slice(colour.unwrap_or_default().as_bytes());
-        self.write_line(flow, out);
+        self.write_line(Some(flow), out);
         if colour.is_some() {
             out.extend_from_slice(RESET.as_bytes());
         }
@@ -300,42 +275,35 @@ fn write_display(out: &mut Vec<u8>, value: &dyn fmt::Display) {
     let _ = write!(out, "{value}");
 }
 
-/// Writes the service with its attributes, or the transport protocol; returns the width.
-fn write_service(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
+/// Writes the service with its attributes, or the transport protocol.
+fn write_service(flow: &FlowRecord, out: &mut Vec<u8>) {
     let Some(service) = &flow.service else {
-        let name = flow.id.transport();
-        out.extend_from_slice(name.as_bytes());
-        return name.len();
+        return out.extend_from_slice(flow.id.transport().as_bytes());
     };
     out.extend_from_slice(service.name.as_bytes());
-    let attributes = service.attributes.text();
-    if attributes.is_empty() {
-        return service.name.len();
+    for (_, value) in service.attributes.iter() {
+        out.push(b' ');
+        out.extend_from_slice(value.as_bytes());
     }
-    out.push(b' ');
-    out.extend_from_slice(attributes);
-    service.name.len() + 1 + display_width(attributes)
 }
 
-/// Writes the processes of both ends; returns the width.
-fn write_processes(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
-    let start = out.len();
+/// Writes the processes of both ends.
+fn write_processes(flow: &FlowRecord, out: &mut Vec<u8>) {
     if !flow.owners.is_empty() {
         write_display(out, &flow.owners);
     }
-    display_width(&out[start..])
 }
 
-fn median_response_time(flow: &FlowRecord) -> Word {
-    let median = |times: ResponseTimes| Word::span(TimeDelta(times.median as i64));
-    flow.response_times.map(median).unwrap_or_default()
+/// Writes the median response time.
+fn write_response_time(flow: &FlowRecord, out: &mut Vec<u8>) {
+    if let Some(times) = &flow.response_times {
+        digits::duration(out, TimeDelta(times.median as i64));
+    }
 }
 
-/// Writes the outcome and notable counters; returns the width.
-fn write_end(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
-    let start = out.len();
-    let fixed_text = flow.outcome.fixed_text();
-    match fixed_text {
+/// Writes the outcome and notable counters.
+fn write_end(flow: &FlowRecord, out: &mut Vec<u8>) {
+    match flow.outcome.fixed_text() {
         Some(text) => out.extend_from_slice(text.as_bytes()),
         None => write_display(out, &flow.outcome),
     }
@@ -351,11 +319,6 @@ fn write_end(flow: &FlowRecord, out: &mut Vec<u8>) -> usize {
             let noun = if count == 1 { singular } else { plural };
             write_display(out, &format_args!(", {count} {noun}"));
         }
-    }
-    match fixed_text {
-        // Fixed texts are ASCII; no remarks follow this one.
-        Some(text) if text.len() == out.len() - start => text.len(),
-        _ => display_width(&out[start..]),
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use super::{COLUMNS, ColumnValue, FlowColumn, RowFormatter, RowSink, VerdictTally, write_seconds};
 use crate::flow::FlowRecord;
 use crate::packet::{TimeDelta, Timestamp};
-use crate::sink::{Format, SinkFactory, number};
+use crate::sink::{Format, SinkFactory, digits};
 
 /// The entry of conn.log in [`FORMATS`](crate::sink::FORMATS).
 pub(in crate::sink) const FORMAT: Format = Format {
@@ -80,7 +80,7 @@ fn write_time_line(out: &mut Vec<u8>, key: &[u8], time: Option<Timestamp>) {
 fn write_value(out: &mut Vec<u8>, value: &ColumnValue) {
     match value {
         ColumnValue::Absent => out.push(b'-'),
-        ColumnValue::Count(count) => number::decimal64(out, *count),
+        ColumnValue::Count(count) => digits::decimal(out, *count),
         ColumnValue::Time(time) => {
             write_micros(out, TimeDelta(if time.is_present() { time.0 } else { 0 }));
         }
@@ -106,7 +106,7 @@ fn write_escaped(out: &mut Vec<u8>, text: &str) {
     for &octet in text.as_bytes() {
         if octet < b' ' || octet == b'\\' || octet == 0x7f {
             out.extend_from_slice(b"\\x");
-            number::hex8(out, octet);
+            digits::hex(out, octet);
         } else {
             out.push(octet);
         }

@@ -12,7 +12,7 @@ use crate::flow::{FlowEvent, FlowEventKind, GapCause, Side};
 use crate::packet::{Timestamp, UDP};
 use crate::process::Owners;
 use crate::sink::{
-    CONTINUE, Event, Format, LocalTimeFormatter, Requirement, Sink, SinkFactory, address, number,
+    CONTINUE, Event, Format, LocalTimeFormatter, Requirement, Sink, SinkFactory, address, digits,
     write_and_flush,
 };
 
@@ -132,7 +132,7 @@ impl<W: Write> Conversation<W> {
         out.extend_from_slice("── ".as_bytes());
         self.clock.write(out, time);
         out.extend_from_slice(b"  ");
-        number::decimal64(out, number);
+        digits::decimal(out, number);
         out.extend_from_slice(b"  ");
         address::write_socket_addr(out, from);
         out.extend_from_slice(" → ".as_bytes());
@@ -307,7 +307,7 @@ fn write_hex(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
     for (at, row) in bytes.chunks(HEX_ROW_LEN).enumerate() {
         let [.., a, b, c, d] = (offset + (at * HEX_ROW_LEN) as u64).to_be_bytes();
         for octet in [a, b, c, d] {
-            number::hex8(out, octet);
+            digits::hex(out, octet);
         }
         out.push(b' ');
         for column in 0..HEX_ROW_LEN {
@@ -316,7 +316,7 @@ fn write_hex(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
             }
             out.push(b' ');
             match row.get(column) {
-                Some(&octet) => number::hex8(out, octet),
+                Some(&octet) => digits::hex(out, octet),
                 None => out.extend_from_slice(b"  "),
             }
         }

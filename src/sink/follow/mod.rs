@@ -6,10 +6,6 @@ mod file_writers;
 pub(super) mod raw_stream;
 pub(super) mod stream_directory;
 
-pub use conversation::Conversation;
-pub use raw_stream::RawStream;
-pub use stream_directory::StreamDirectory;
-
 use crate::flow::Side;
 
 /// Selection and format of stream contents.

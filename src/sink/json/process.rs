@@ -1,79 +1,84 @@
-//! Process objects in the JSON of packets and flows.
+//! Process objects in the JSON of packets, flows and listening ports.
 
-use super::{number, write_field, write_i64, write_quoted, write_text};
+use super::writer::{JsonObject, JsonValue, array, object};
 use crate::process::{Evidence, Owner, Process, UNKNOWN_UID};
 
-fn write_certain(out: &mut Vec<u8>, evidence: &Evidence) {
-    write_text(
-        out,
-        match evidence.is_certain() {
-            true => ",\"certain\":true",
-            false => ",\"certain\":false",
-        },
-    );
+/// Fields of a process object; a field that is `None` is omitted.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ProcessFields<'a> {
+    pub(crate) pid: u32,
+    /// Start time in clock ticks since boot, PID of the parent, effective user ID.
+    pub(crate) identity: Option<(u64, u32, u32)>,
+    pub(crate) name: &'a str,
+    pub(crate) exe: Option<&'a str>,
+    pub(crate) container: Option<&'a str>,
+    pub(crate) command_line: Option<&'a [String]>,
 }
 
-/// Writes the owner of one end of a connection as an object: the fields of the first process, then
+impl<'a> ProcessFields<'a> {
+    fn new(process: &'a Process) -> ProcessFields<'a> {
+        let details = process.details();
+        // The summary of a comment contains only the PID and the name.
+        let is_complete = process.uid != UNKNOWN_UID;
+        ProcessFields {
+            pid: process.pid,
+            identity: is_complete.then_some((process.start_time, process.parent, process.uid)),
+            name: &details.name,
+            exe: details.exe.as_deref(),
+            container: details.container.as_deref(),
+            command_line: is_complete.then_some(&details.command_line),
+        }
+    }
+
+    fn write_fields(self, fields: &mut JsonObject) {
+        fields.field("pid", self.pid);
+        if let Some((start_time, parent, uid)) = self.identity {
+            fields.field("start_time", start_time);
+            fields.field("ppid", parent);
+            fields.field("euid", uid);
+        }
+        fields.field("name", self.name);
+        fields.optional("exe", self.exe);
+        fields.optional("container", self.container);
+        fields.optional("command_line", self.command_line.map(array));
+    }
+}
+
+impl JsonValue for ProcessFields<'_> {
+    fn write(self, out: &mut Vec<u8>) {
+        object(|fields| self.write_fields(fields)).write(out);
+    }
+}
+
+/// Adds the evidence for an owner to an object.
+pub(crate) fn write_evidence(evidence: &Evidence, fields: &mut JsonObject) {
+    fields.field("how", evidence.word());
+    fields.field("certain", evidence.is_certain());
+}
+
+/// Adds the processes that share a socket with the first one to an object.
+fn write_shared_with<'a>(
+    others: impl ExactSizeIterator<Item = ProcessFields<'a>>,
+    fields: &mut JsonObject,
+) {
+    fields.optional("shared_with", (others.len() > 0).then(|| array(others)));
+}
+
+/// Returns the owner of one end of a connection as an object: the fields of the first process, then
 /// further processes that share the socket as the list `shared_with`.
-pub(in crate::sink) fn write_owner(out: &mut Vec<u8>, owner: &Owner) {
-    let first = owner.processes.first();
-    write_text(out, "{\"how\":");
-    write_quoted(out, owner.evidence.word());
-    write_certain(out, &owner.evidence);
-    if let Some(uid) = owner.uid {
-        write_field(out, "uid", uid);
-    }
-    if let Some(process) = first {
-        write_text(out, ",");
-        write_process(out, process);
-    }
-    if owner.processes.len() > 1 {
-        write_text(out, ",\"shared_with\":[");
-        for (at, process) in owner.processes.iter().skip(1).enumerate() {
-            write_text(out, if at == 0 { "{" } else { ",{" });
-            write_process(out, process);
-            write_text(out, "}");
+pub(in crate::sink) fn owner(owner: &Owner) -> impl JsonValue {
+    object(|fields| {
+        write_evidence(&owner.evidence, fields);
+        fields.optional("uid", owner.uid);
+        let mut processes = owner.processes.iter();
+        if let Some(first) = processes.next() {
+            ProcessFields::new(first).write_fields(fields);
+            write_shared_with(processes.map(|other| ProcessFields::new(other)), fields);
         }
-        write_text(out, "]");
-    }
-    if owner.lookup_time.is_present() {
-        write_text(out, ",\"looked_up_ns\":");
-        write_i64(out, owner.lookup_time.0);
-    }
-    write_text(out, "}");
-}
-
-fn write_process(out: &mut Vec<u8>, process: &Process) {
-    write_text(out, "\"pid\":");
-    number::decimal(out, process.pid);
-    // The summary of a comment contains only the PID and the name.
-    let is_complete = process.uid != UNKNOWN_UID;
-    if is_complete {
-        write_text(out, ",\"start_time\":");
-        number::decimal64(out, process.start_time);
-        write_field(out, "ppid", process.parent);
-        write_field(out, "euid", process.uid);
-    }
-    let details = process.details();
-    let texts = [
-        ("name", Some(&details.name)),
-        ("exe", details.exe.as_ref()),
-        ("container", details.container.as_ref()),
-    ];
-    for (name, value) in texts {
-        if let Some(value) = value {
-            write_text(out, ",\"");
-            write_text(out, name);
-            write_text(out, "\":");
-            write_quoted(out, value);
-        }
-    }
-    if is_complete {
-        write_text(out, ",\"command_line\":[");
-        for (at, argument) in details.command_line.iter().enumerate() {
-            write_text(out, if at == 0 { "" } else { "," });
-            write_quoted(out, argument);
-        }
-        write_text(out, "]");
-    }
+        let lookup_time = owner.lookup_time;
+        fields.optional(
+            "looked_up_ns",
+            lookup_time.is_present().then_some(lookup_time.0),
+        );
+    })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Json, write_quoted};
+use super::Json;
 use crate::decode::decode;
 use crate::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
 use crate::sink::{Event, LineSink, Sink};
@@ -78,13 +78,4 @@ fn undecodable_packet_has_a_reason() {
         packet_json(&[0x95], Timestamp(-1), None)["opaque"],
         "IP version 9"
     );
-}
-
-#[test]
-fn control_characters_are_escaped() {
-    let hostile = "a\"\\\u{1b}[2J\u{7f}\u{9b}é\n";
-    let mut out = Vec::new();
-    write_quoted(&mut out, hostile);
-    assert!(!out.contains(&0x1b) && !out.contains(&0x7f));
-    assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), hostile);
 }

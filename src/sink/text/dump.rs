@@ -1,7 +1,28 @@
 //! Dumps of packet bytes, printed below the packet's line (`-A`, `-x`, `-X`, …).
 
-use super::number;
-use super::printer::Dump;
+use std::io::Write;
+
+use super::digits::{self, HEX};
+
+/// Dump of a packet's bytes below its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dump {
+    /// No dump.
+    #[default]
+    None,
+    /// `-A`: ASCII, without the link header.
+    Ascii,
+    /// `-AA`: ASCII, with the link header.
+    AsciiLink,
+    /// `-x`: hexadecimal, without the link header.
+    Hex,
+    /// `-xx`: hexadecimal, with the link header.
+    HexLink,
+    /// `-X`: hexadecimal and ASCII, without the link header.
+    HexAscii,
+    /// `-XX`: hexadecimal and ASCII, with the link header.
+    HexAsciiLink,
+}
 
 const BYTES_PER_ROW: usize = 16;
 /// Width of the hexadecimal column: two digits per byte and a space before each pair of bytes.
@@ -50,12 +71,13 @@ fn write_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Writes an offset, e.g. `\n\t0x0010: `; offsets above 0xffff have more digits.
 fn write_offset(out: &mut Vec<u8>, at: usize) {
     out.extend_from_slice(b"\n\t0x");
-    let [byte3, byte2, byte1, byte0] = (at as u32).to_be_bytes();
+    let [byte1, byte0] = (at as u16).to_be_bytes();
     if at > 0xffff {
-        number::hex16(out, u16::from_be_bytes([byte3, byte2]));
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "{:x}", at >> 16);
     }
-    number::hex8(out, byte1);
-    number::hex8(out, byte0);
+    digits::hex(out, byte1);
+    digits::hex(out, byte0);
     out.extend_from_slice(b": ");
 }
 
@@ -64,7 +86,7 @@ fn hex_column(row: &[u8]) -> ([u8; HEX_COLUMN_WIDTH], usize) {
     let (mut text, mut end) = ([b' '; HEX_COLUMN_WIDTH], 0);
     for (cell, pair) in text.chunks_exact_mut(5).zip(row.chunks(2)) {
         for (digits, &octet) in cell[1..].chunks_exact_mut(2).zip(pair) {
-            digits.copy_from_slice(&number::hex_digits(octet));
+            digits.copy_from_slice(&HEX[usize::from(octet)]);
         }
         end += 1 + pair.len() * 2;
     }
@@ -75,7 +97,8 @@ fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     for (row, bytes) in bytes.chunks(BYTES_PER_ROW).enumerate() {
         write_offset(out, row * BYTES_PER_ROW);
         let (digits, end) = hex_column(bytes);
-        number::piece(out, &digits, end);
+        out.extend_from_slice(&digits);
+        out.truncate(out.len() - (HEX_COLUMN_WIDTH - end));
     }
 }
 
@@ -88,7 +111,8 @@ pub(super) fn write_hex_and_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
         for (cell, &octet) in text.iter_mut().skip(2).zip(bytes) {
             *cell = printable(octet);
         }
-        number::piece(out, &text, bytes.len() + 2);
+        out.extend_from_slice(&text);
+        out.truncate(out.len() - (BYTES_PER_ROW - bytes.len()));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::address;
 use super::printer::{Printer, array_at, u8_at};
-use super::{checksum, number};
+use super::{checksum, digits};
 use crate::packet::Endpoints;
 
 /// An IP header without options, and the captured bytes of the whole IP packet, header included.
@@ -44,13 +44,13 @@ impl EnclosingIp<'_> {
             self.push_source(p.out);
             p.out.push(b'.');
         }
-        number::decimal(p.out, u32::from(ports[0]));
+        digits::decimal(p.out, ports[0]);
         p.push_str(" > ");
         if is_next {
             self.push_destination(p.out);
             p.out.push(b'.');
         }
-        number::decimal(p.out, u32::from(ports[1]));
+        digits::decimal(p.out, ports[1]);
         p.push_str(": ");
     }
 

@@ -1,7 +1,7 @@
 //! Ethernet II and IEEE 802.3 frames, with VLAN tags (IEEE 802.1Q).
 
 use super::printer::{PrintResult, Printer, array_at, first, rest, u16_at};
-use super::{address, ethertype};
+use super::{address, ethertype, network};
 
 /// Length of a header without tags, in octets.
 const HEADER_LEN: usize = 14;
@@ -31,7 +31,7 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult
         return Ok(bytes.len());
     };
     if !p.style.link_header && matches!(kind, ethertype::IP4 | ethertype::IP6) {
-        ethertype::print(p, kind, rest(bytes, HEADER_LEN), length - HEADER_LEN)?;
+        network::print(p, kind, rest(bytes, HEADER_LEN), length - HEADER_LEN)?;
         return Ok(HEADER_LEN);
     }
     print_general(p, bytes, length, kind)
@@ -81,7 +81,7 @@ fn print_general(p: &mut Printer, bytes: &[u8], whole: usize, mut kind: u16) -> 
     if p.style.link_header {
         print_ethertype(p, kind, whole, tagged);
     }
-    if !ethertype::print(p, kind, inner, length)? {
+    if !network::print(p, kind, inner, length)? {
         if !p.style.link_header {
             addresses.print(p);
             p.push_str(", ");

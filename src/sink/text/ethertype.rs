@@ -1,7 +1,6 @@
 //! Payload protocols by EtherType (IEEE 802 numbers).
 
-use super::printer::{PrintResult, Printer};
-use super::{arp, ip4, ip6};
+use super::printer::Printer;
 
 pub(super) const IP4: u16 = 0x0800;
 pub(super) const ARP: u16 = 0x0806;
@@ -15,18 +14,6 @@ pub(super) const JUMBO: u16 = 0x8870;
 
 /// Largest value that is an IEEE 802.3 length instead of an EtherType.
 pub(super) const MAX_802_3_LENGTH: u16 = 1500;
-
-/// Prints the payload of an EtherType; returns false if lcap does not dissect it.
-#[inline]
-pub(super) fn print(p: &mut Printer, kind: u16, bytes: &[u8], length: usize) -> PrintResult<bool> {
-    match kind {
-        IP4 => ip4::print(p, bytes, length)?,
-        IP6 => ip6::print(p, bytes, length)?,
-        ARP | REVERSE_ARP => arp::print(p, bytes, length)?,
-        _ => return Ok(false),
-    }
-    Ok(true)
-}
 
 /// Returns tcpdump's name for an EtherType.
 pub(super) fn name(kind: u16) -> Option<&'static str> {

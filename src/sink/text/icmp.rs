@@ -2,7 +2,6 @@
 //! 950, RFC 1191, RFC 1256).
 
 mod extensions;
-pub(super) mod hexadecimal;
 #[cfg(test)]
 pub(super) mod tests;
 

@@ -10,7 +10,7 @@ mod options;
 mod tests;
 
 use super::enclosing_ip::EnclosingIp;
-use super::icmp::hexadecimal;
+use super::hexadecimal;
 use super::printer::{PrintResult, Printer, Truncated, array_at, u8_at, u16_at};
 use super::{address, checksum};
 use crate::packet::ICMPV6;

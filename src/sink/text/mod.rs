@@ -8,9 +8,9 @@ mod dump;
 mod enclosing_ip;
 mod ethernet;
 mod ethertype;
+mod hexadecimal;
 mod icmp;
 mod icmp6;
-mod interface;
 mod ip4;
 mod ip4_options;
 mod ip6;
@@ -18,6 +18,7 @@ mod ip6_extensions;
 mod ipsec;
 mod link;
 mod mptcp;
+mod network;
 mod printer;
 mod protocol;
 mod sequence;
@@ -27,14 +28,14 @@ mod tcp_options;
 mod timestamp;
 mod udp;
 
-pub use printer::{Dump, Style, TimestampFormat};
+pub use dump::Dump;
+pub use printer::{Style, TimestampFormat};
 pub(super) use timestamp::TimestampWriter;
 
 use super::owner_cache::OwnerCache;
-use super::{Format, LineFormatter, LineSink, SinkFactory, address, number};
+use super::{Format, LineFormatter, LineSink, SinkFactory, address, digits};
 use crate::packet::{Frame, Packet};
 use crate::process::Owners;
-use interface::InterfaceNames;
 use printer::Printer;
 use sequence::SeqBaseTable;
 
@@ -57,7 +58,6 @@ pub struct Text {
     style: Style,
     timestamps: TimestampWriter,
     sequences: SeqBaseTable,
-    interfaces: InterfaceNames,
     packets_printed: u64,
     owners: OwnerCache,
 }
@@ -69,7 +69,6 @@ impl Text {
             style,
             timestamps: TimestampWriter::new(),
             sequences: SeqBaseTable::default(),
-            interfaces: InterfaceNames::default(),
             packets_printed: 0,
             owners: OwnerCache::new(|owner, out| {
                 out.extend_from_slice(owner.to_string().as_bytes());
@@ -93,7 +92,6 @@ impl Text {
             style: &self.style,
             protocol: "",
             sequences: &mut self.sequences,
-            interfaces: &mut self.interfaces,
             ip_depth: 0,
         };
         let header = match link::print(

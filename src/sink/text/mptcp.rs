@@ -1,9 +1,12 @@
 //! Multipath TCP options (RFC 8684; RFC 6824 for version 0).
 
 use super::address;
-use super::number;
+use super::digits;
 use super::printer::{PrintResult, Printer, array_at, rest, u8_at, u16_at, u32_at, u64_at};
-use super::tcp::{ACK, SYN};
+use crate::packet::TcpFlags;
+
+const SYN: u8 = TcpFlags::SYN.0 as u8;
+const ACK: u8 = TcpFlags::ACK.0 as u8;
 
 /// Names of the subtypes, by number.
 const SUBTYPE_NAMES: [&str; 8] = [
@@ -39,7 +42,7 @@ pub(super) fn print(p: &mut Printer, option: &[u8], flags: u8) -> PrintResult<bo
         5 => print_mp_prio(p, option),
         6 if length == 12 => {
             p.push_str(" seq ");
-            number::decimal64(p.out, u64_at(option, 2)?);
+            digits::decimal(p.out, u64_at(option, 2)?);
             Ok(true)
         }
         7 if length == 12 => {
@@ -123,7 +126,7 @@ fn print_u32_or_u64(p: &mut Printer, left: &[u8], long_flag: u8) -> PrintResult<
         8 => u64_at(left, 0)?,
         _ => u64::from(u32_at(left, 0)?),
     };
-    number::decimal64(p.out, value);
+    digits::decimal(p.out, value);
     Ok(Some(length))
 }
 

@@ -6,9 +6,11 @@
 //! by the enclosing header. If a field was not captured, the printer returns [`Truncated`]; the
 //! outermost caller then ends the line with ` [|protocol]`, like tcpdump.
 
-use super::interface::InterfaceNames;
+use std::collections::HashMap;
+
+use super::digits;
+use super::dump::{self, Dump};
 use super::sequence::SeqBaseTable;
-use super::{dump, number};
 
 /// Style of the printed lines, set by tcpdump's options.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,6 +37,8 @@ pub struct Style {
     pub processes: bool,
     /// Ports given with `-p`: the side that has one is the server.
     pub server_ports: Vec<u16>,
+    /// Interface names by index: Linux "cooked" captures contain only indexes.
+    pub interface_names: HashMap<u32, String>,
 }
 
 /// Format of a packet's timestamp.
@@ -55,26 +59,6 @@ pub enum TimestampFormat {
     SinceFirst,
 }
 
-/// Dump of a packet's bytes below its line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Dump {
-    /// No dump.
-    #[default]
-    None,
-    /// `-A`: ASCII, without the link header.
-    Ascii,
-    /// `-AA`: ASCII, with the link header.
-    AsciiLink,
-    /// `-x`: hexadecimal, without the link header.
-    Hex,
-    /// `-xx`: hexadecimal, with the link header.
-    HexLink,
-    /// `-X`: hexadecimal and ASCII, without the link header.
-    HexAscii,
-    /// `-XX`: hexadecimal and ASCII, with the link header.
-    HexAsciiLink,
-}
-
 /// Error: the captured bytes end before a field that is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Truncated;
@@ -91,8 +75,6 @@ pub(super) struct Printer<'a> {
     pub(super) protocol: &'static str,
     /// Initial sequence numbers of TCP connections.
     pub(super) sequences: &'a mut SeqBaseTable,
-    /// Names of this machine's interfaces.
-    pub(super) interfaces: &'a mut InterfaceNames,
     /// Number of IP headers that enclose the current one.
     pub(super) ip_depth: u8,
 }
@@ -168,13 +150,13 @@ impl Printer<'_> {
 
     /// Writes a number in decimal.
     pub(super) fn push_decimal(&mut self, value: u32) {
-        number::decimal(self.out, value);
+        digits::decimal(self.out, value);
     }
 
     /// Writes octets in hexadecimal, two digits each.
     pub(super) fn push_hex(&mut self, octets: &[u8]) {
         for &octet in octets {
-            number::hex8(self.out, octet);
+            digits::hex(self.out, octet);
         }
     }
 

@@ -53,11 +53,11 @@ impl SeqBaseTable {
         let connection = segment.undirected();
         let is_forward = connection == *segment;
         let peer = raw.ack.wrapping_sub(1);
-        let known = match kind {
+        let bases = match kind {
             SegmentKind::NonSyn => self.lookup(connection),
             SegmentKind::Syn => None,
         };
-        let Some([low, high]) = known else {
+        let Some([low, high]) = bases else {
             let bases = match is_forward {
                 true => [raw.seq, peer],
                 false => [peer, raw.seq],

@@ -2,7 +2,7 @@
 //! <https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html>).
 
 use super::printer::{PrintResult, Printer, array_at, rest, u16_at};
-use super::{address, ethertype};
+use super::{address, ethertype, network};
 
 /// Protocol value for an 802.2 header without an Ethernet header.
 const ETH_P_802_2: u16 = 4;
@@ -52,8 +52,11 @@ pub(super) fn print_v2(p: &mut Printer, bytes: &[u8], length: usize) -> PrintRes
         interface_index: Some(index),
     };
     let start = p.out.len();
-    let name = p.interfaces.name(index).unwrap_or("?");
-    p.out.extend_from_slice(name.as_bytes());
+    let name = p.style.interface_names.get(&index);
+    let name = name.map_or("?", |name| name).chars();
+    // The kernel accepts nearly any octet in a name, including terminal control characters.
+    let printable = |c: char| if c.is_ascii_graphic() { c as u8 } else { b'?' };
+    p.out.extend(name.map(printable));
     pad(p.out, start + 5);
     p.push_str(" ");
     let start = p.out.len();
@@ -143,7 +146,7 @@ fn print(p: &mut Printer, bytes: &[u8], length: usize, fields: CookedHeader) -> 
         p.dump_undissected(inner);
         return Ok(header);
     }
-    if !ethertype::print(p, kind, inner, left)? {
+    if !network::print(p, kind, inner, left)? {
         if !p.style.link_header {
             print_link_header(p, fields, left + fields.header_len);
         }

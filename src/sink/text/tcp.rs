@@ -1,7 +1,7 @@
 //! TCP segments (RFC 9293).
 
+use super::digits;
 use super::enclosing_ip::EnclosingIp;
-use super::number;
 use super::printer::{PrintResult, Printer, Truncated, rest, u16_at};
 use super::sequence::{SegmentKind, SeqNumbers};
 use super::{checksum, tcp_options};
@@ -91,18 +91,18 @@ pub(super) fn print(
     }
     if data > 0 || flags & (SYN | FIN | RST) != 0 || p.style.verbose > 1 {
         p.push_str(", seq ");
-        number::decimal(p.out, numbers.seq);
+        digits::decimal(p.out, numbers.seq);
         if data > 0 {
             p.push_str(":");
-            number::decimal(p.out, numbers.seq.wrapping_add(data));
+            digits::decimal(p.out, numbers.seq.wrapping_add(data));
         }
     }
     if flags & ACK != 0 {
         p.push_str(", ack ");
-        number::decimal(p.out, numbers.ack);
+        digits::decimal(p.out, numbers.ack);
     }
     p.push_str(", win ");
-    number::decimal(p.out, u32::from(word(14)));
+    digits::decimal(p.out, u32::from(word(14)));
     if flags & URG != 0 {
         p.push_str(", urg ");
         p.push_decimal(u32::from(word(18)));
@@ -113,7 +113,7 @@ pub(super) fn print(
         return Ok(());
     }
     p.push_str(", length ");
-    number::decimal(p.out, data);
+    digits::decimal(p.out, data);
     if data == 0 {
         return Ok(());
     }

@@ -1,8 +1,8 @@
 //! TCP options (RFC 9293 section 3.2 and
 //! <https://www.iana.org/assignments/tcp-parameters/>).
 
+use super::digits;
 use super::mptcp;
-use super::number;
 use super::printer::{PrintResult, Printer, Truncated, array_at, rest, u8_at, u16_at, u32_at};
 
 const END: u8 = 0;
@@ -103,9 +103,9 @@ pub(super) fn print(
         ) = array_at::<12>(bytes, 20)
     {
         p.push_str(", options [nop,nop,TS val ");
-        number::decimal(p.out, u32::from_be_bytes([a, b, c, d]));
+        digits::decimal(p.out, u32::from_be_bytes([a, b, c, d]));
         p.push_str(" ecr ");
-        number::decimal(p.out, u32::from_be_bytes([e, f, g, h]));
+        digits::decimal(p.out, u32::from_be_bytes([e, f, g, h]));
         p.push_str("]");
         return Ok(true);
     }
@@ -209,7 +209,7 @@ fn print_option(
             p.push_str(" val ");
             p.push_decimal(timestamp);
             p.push_str(" ecr ");
-            number::decimal(p.out, echo);
+            digits::decimal(p.out, echo);
             8
         }
         11 => print_u32(p, "cc", value)?,

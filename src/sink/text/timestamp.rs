@@ -2,10 +2,10 @@
 
 use jiff::tz::TimeZone;
 
-use super::number;
+use super::digits;
 use super::printer::{Style, TimestampFormat};
-use crate::host::timezone;
 use crate::packet::Timestamp;
+use crate::time::zone;
 
 /// Writer of timestamps, with the reference time for differences and the last formatted seconds.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl TimestampWriter {
     /// Returns a writer for the local time zone: `TZ`, or the system's time zone.
     pub(in crate::sink) fn new() -> TimestampWriter {
         TimestampWriter {
-            time_zone: timezone::local(),
+            time_zone: zone::local(),
             recent_seconds: [CachedSecond::default(); 2],
             reference: DisplayTime::default(),
         }
@@ -104,7 +104,7 @@ impl TimestampWriter {
                 out.extend_from_slice(OUT_OF_RANGE_TEXT);
             }
             TimestampFormat::Epoch => {
-                number::decimal(out, moment.seconds as u32);
+                digits::decimal(out, moment.seconds as u32);
                 write_fraction(out, moment.fraction, style);
             }
             TimestampFormat::Delta | TimestampFormat::SinceFirst => {
@@ -123,7 +123,7 @@ impl TimestampWriter {
             Some(nanos) => (before, nanos),
             None => return self.write_uncached(out, time, style),
         };
-        number::piece(out, &second.text, second.len);
+        out.extend_from_slice(&second.text[..second.len]);
         write_fraction_digits(out, displayed_fraction(nanos, style), style);
         out.push(b' ');
     }
@@ -167,11 +167,11 @@ impl TimestampWriter {
         let time = jiff::Timestamp::from_second(seconds).ok()?;
         let local = self.time_zone.to_datetime(time);
         if format == TimestampFormat::DateTime {
-            number::digits2(out, u32::from(local.year().unsigned_abs()) / 100);
-            number::digits2(out, u32::from(local.year().unsigned_abs()));
+            digits::padded::<2>(out, u32::from(local.year().unsigned_abs()) / 100);
+            digits::padded::<2>(out, u32::from(local.year().unsigned_abs()));
             for field in [local.month(), local.day()] {
                 out.push(b'-');
-                number::digits2(out, u32::from(field.unsigned_abs()));
+                digits::padded::<2>(out, u32::from(field.unsigned_abs()));
             }
             out.push(b' ');
         }
@@ -206,11 +206,11 @@ impl TimestampWriter {
 
 /// Writes `HH:MM:SS`.
 fn write_time_of_day(out: &mut Vec<u8>, [hour, minute, second]: [u32; 3]) {
-    number::digits2(out, hour);
+    digits::padded::<2>(out, hour);
     out.push(b':');
-    number::digits2(out, minute);
+    digits::padded::<2>(out, minute);
     out.push(b':');
-    number::digits2(out, second);
+    digits::padded::<2>(out, second);
 }
 
 /// Converts nanoseconds to the display resolution: nanoseconds with `--nano`, otherwise
@@ -231,9 +231,9 @@ fn write_fraction(out: &mut Vec<u8>, fraction: u32, style: &Style) {
 #[inline]
 fn write_fraction_digits(out: &mut Vec<u8>, fraction: u32, style: &Style) {
     if style.nano {
-        number::digits9(out, fraction);
+        digits::padded::<9>(out, fraction);
     } else {
-        number::digits6(out, fraction);
+        digits::padded::<6>(out, fraction);
     }
 }
 

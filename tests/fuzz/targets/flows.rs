@@ -7,9 +7,9 @@
 //! ```
 #![no_main]
 
-use lcap::decode::decode;
-use lcap::flow::{FlowEvent, FlowEventKind, FlowId, FlowSettings, FlowTable, Side, StreamMode};
-use lcap::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
+use lcap::internals::decode::decode;
+use lcap::internals::flow::{FlowEvent, FlowEventKind, FlowId, FlowSettings, FlowTable, Side, StreamMode};
+use lcap::internals::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
 use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeMap;
 

@@ -3,10 +3,10 @@
 //! `tests/fuzz/run`.
 #![no_main]
 
-use lcap::decode::decode;
-use lcap::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
-use lcap::sink::text::{Dump, Style, Text};
-use lcap::sink::{Event, Json, LineSink, Sink};
+use lcap::internals::decode::decode;
+use lcap::internals::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
+use lcap::internals::sink::text::{Dump, Style, Text};
+use lcap::internals::sink::{Event, Json, LineSink, Sink};
 use libfuzzer_sys::fuzz_target;
 
 const LINK_TYPES: [u16; 8] = [1, 0, 108, 101, 113, 276, 228, 229];

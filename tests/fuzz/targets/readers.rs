@@ -3,8 +3,8 @@
 //! `tests/fuzz/run` builds and runs the targets.
 #![no_main]
 
-use lcap::error::{Error, Result};
-use lcap::source::{FileSource, Losses, Source, SourceEvent, file};
+use lcap::internals::error::{Error, Result};
+use lcap::internals::source::{FileSource, Losses, Source, SourceEvent, file};
 use libfuzzer_sys::fuzz_target;
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! UDP and ICMP flows: requests with and without responses, and ICMP errors (RFC 768, RFC 792,
 //! RFC 4443).
 
-use lcap::flow::{FlowRecord, GapCause, OutcomeKind, Side};
+use lcap::internals::flow::{FlowRecord, GapCause, OutcomeKind, Side};
 use std::net::SocketAddr;
 
 use super::script::{

@@ -1,8 +1,8 @@
 //! Connection endings and the outcomes they lead to (Zeek, scripts/base/protocols/conn/main.zeek;
 //! RFC 9293 section 3.6).
 
-use lcap::flow::Side;
-use lcap::packet::TimeDelta;
+use lcap::internals::flow::Side;
+use lcap::internals::packet::TimeDelta;
 
 use super::script::{
     HANDSHAKE, Peers, STREAMS, describe_analysis, outcomes, run_checked, run_script, script_frames,

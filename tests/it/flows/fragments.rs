@@ -1,8 +1,8 @@
 //! IP fragment reassembly (RFC 791 section 3.2, RFC 8200 section 4.5).
 
-use lcap::decode::decode;
-use lcap::flow::{FlowTable, Side};
-use lcap::packet::{Frame, FrameOptions, LinkType, Timestamp};
+use lcap::internals::decode::decode;
+use lcap::internals::flow::{FlowTable, Side};
+use lcap::internals::packet::{Frame, FrameOptions, LinkType, Timestamp};
 use std::ops::Range;
 
 use super::script::{CapturedFrame, PORT, Peers, STREAMS, captured_frame, outcomes, run_checked};
@@ -167,7 +167,7 @@ fn a_datagram_cut_by_the_snap_length_is_counted_once() {
 /// than 100,000 datagrams need.
 #[test]
 fn empty_fragments_are_bounded() {
-    let interface = lcap::packet::Interface::default();
+    let interface = lcap::internals::packet::Interface::default();
     let mut table = FlowTable::new(STREAMS);
     for n in 0..100_000_u32 {
         let [.., a, b] = (n >> 8).to_be_bytes();

@@ -1,8 +1,8 @@
 //! Limits: the number of flows, out-of-order data, segments beyond 64 KB, and frames cut by the
 //! snapshot length.
 
-use lcap::flow::{FlowEndReason, FlowEventKind, FlowSettings, FlowTable, Side};
-use lcap::packet::{FrameOptions, Interface, LinkType, Timestamp};
+use lcap::internals::flow::{FlowEndReason, FlowEventKind, FlowSettings, FlowTable, Side};
+use lcap::internals::packet::{FrameOptions, Interface, LinkType, Timestamp};
 use std::collections::HashSet;
 
 use super::script::{
@@ -238,7 +238,7 @@ fn two_hundred_thousand_flows_are_tracked_at_the_same_time() {
             window: 500,
         };
         let bytes = wire::tcp(&segment, b"");
-        let frame = lcap::packet::Frame {
+        let frame = lcap::internals::packet::Frame {
             number: u64::from(n) + 1,
             time: Timestamp(i64::from(n)),
             interface: &interface,
@@ -247,7 +247,7 @@ fn two_hundred_thousand_flows_are_tracked_at_the_same_time() {
             bytes: &bytes,
             options: FrameOptions::default(),
         };
-        table.push(&lcap::decode::decode(&frame), &mut |event| {
+        table.push(&lcap::internals::decode::decode(&frame), &mut |event| {
             assert!(matches!(event.kind, FlowEventKind::Opened));
             opened += 1;
         });

@@ -1,10 +1,10 @@
 //! Property tests with fixture frames that are modified, truncated, dropped and given arbitrary
 //! timestamps: each flow is opened and closed once, and the packet counts add up.
 
-use lcap::decode::decode;
-use lcap::flow::FlowSettings;
-use lcap::packet::{Interface, PacketKind, Timestamp};
-use lcap::source::{SourceEvent, file};
+use lcap::internals::decode::decode;
+use lcap::internals::flow::FlowSettings;
+use lcap::internals::packet::{Interface, PacketKind, Timestamp};
+use lcap::internals::source::{SourceEvent, file};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::sync::OnceLock;

@@ -1,6 +1,6 @@
 //! Originator detection, and boundaries between successive connections on the same ports.
 
-use lcap::flow::{FlowEndReason, Side};
+use lcap::internals::flow::{FlowEndReason, Side};
 
 use super::script::{
     FlowLog, HANDSHAKE, PORT, Peers, STREAMS, describe_analysis, outcomes, run_checked, run_script,

@@ -12,12 +12,13 @@
 //! that pattern. Options: `w=N` is the window, `cut=N` the number of bytes at the end that were cut
 //! off by the snapshot length, and `lost` marks a segment that was not captured.
 
-use lcap::decode::decode;
-use lcap::flow::{
+use lcap::internals::decode::decode;
+use lcap::internals::detect::Service;
+use lcap::internals::flow::{
     FlowCounts, FlowEvent, FlowEventKind, FlowId, FlowRecord, FlowSettings, FlowTable, Side,
     StreamMode,
 };
-use lcap::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
+use lcap::internals::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -173,6 +174,8 @@ pub(crate) struct FlowLog {
     pub(crate) stream_events: Vec<String>,
     /// Streams by flow number and side.
     pub(crate) contents: HashMap<(u64, Side), RecordedStream>,
+    /// Detected services of the open flows.
+    detected: HashMap<u64, Service>,
     /// Identity of each open flow at its first stream event.
     ids_at_first_data: HashMap<u64, FlowId>,
     pub(crate) counts: FlowCounts,
@@ -246,12 +249,17 @@ impl FlowLog {
                 let stream = contents.entry((number, side)).or_default();
                 stream.advance(offset, len);
             }
-            FlowEventKind::Owners(_) | FlowEventKind::Detected(_) => {}
+            FlowEventKind::Owners(_) => {}
+            FlowEventKind::Detected(service) => {
+                let before = self.detected.insert(number, service.clone());
+                assert_eq!(before, None, "detected twice");
+            }
             FlowEventKind::Mismatch { side, offset, len } => {
                 add_line(side, offset, format!("mismatch {len}"));
             }
             FlowEventKind::Closed(record) => {
                 assert_eq!(*event.id, record.id);
+                assert_eq!(self.detected.remove(&number), record.service);
                 // The originator was decided before the first stream event.
                 let early_id = self.ids_at_first_data.remove(&number);
                 assert!(early_id.is_none_or(|id| id == record.id), "{early_id:?}");
@@ -275,7 +283,8 @@ impl FlowLog {
 }
 
 /// Pushes frames through a table, and checks invariants that hold for any input: the flows are the
-/// same with and without streams; each flow is opened and closed once.
+/// same with and without streams; each flow is opened and closed once, and its service is reported
+/// once before.
 pub(crate) fn run_checked(frames: &[CapturedFrame], settings: FlowSettings) -> FlowLog {
     let log = push(frames, settings);
     let no_streams = FlowSettings {
@@ -289,6 +298,7 @@ pub(crate) fn run_checked(frames: &[CapturedFrame], settings: FlowSettings) -> F
         comparable_records(&no_streams_log)
     );
     assert_eq!(log.counts, no_streams_log.counts);
+    assert!(log.detected.is_empty(), "detected after the end");
     let mut numbers: Vec<u64> = log.records.iter().map(|flow| flow.id.number).collect();
     numbers.sort_unstable();
     let expected: Vec<u64> = (1..=log.opened.len() as u64).collect();

@@ -1,7 +1,7 @@
 //! TCP analysis by sequence numbers: retransmissions, out-of-order and missing segments, duplicate
 //! ACKs, zero windows, keep-alives (Wireshark User's Guide, "TCP Analysis"; tcptrace; RFC 5681).
 
-use lcap::flow::Side;
+use lcap::internals::flow::Side;
 
 use super::script::{
     FlowLog, HANDSHAKE, PORT, Peers, STREAMS, comparable_records, describe_analysis, run_checked,

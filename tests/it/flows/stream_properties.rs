@@ -1,7 +1,7 @@
 //! Property tests of reassembled streams: with split, retransmitted, out-of-order and lost
 //! segments, the delivered bytes are the bytes that were sent.
 
-use lcap::flow::Side;
+use lcap::internals::flow::Side;
 use proptest::prelude::*;
 
 use super::script::{
@@ -133,7 +133,7 @@ proptest! {
     ) {
         let peers = Peers::on_port(PORT);
         let (captured, streams) = conversation(&segments, &peers);
-        let settings = lcap::flow::FlowSettings { max_out_of_order_bytes, ..STREAMS };
+        let settings = lcap::internals::flow::FlowSettings { max_out_of_order_bytes, ..STREAMS };
         let log = run_checked(&captured, settings);
         for ((_, side), stream) in &log.contents {
             let (delivered, sent) = (stream.bytes(), &streams[*side as usize]);

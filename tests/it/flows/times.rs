@@ -1,7 +1,7 @@
 //! Times of flows: handshake and response times, idle timeouts, and wrong or missing timestamps.
 
-use lcap::flow::{FlowEndReason, FlowSettings, FlowTable};
-use lcap::packet::{TimeDelta, Timestamp};
+use lcap::internals::flow::{FlowEndReason, FlowSettings, FlowTable};
+use lcap::internals::packet::{TimeDelta, Timestamp};
 
 use super::script::{
     CapturedFrame, FlowLog, HANDSHAKE, PORT, Peers, STREAMS, captured_frame, outcomes, run_checked,
@@ -232,10 +232,10 @@ fn closed_flows_linger_as_configured() {
 #[test]
 fn the_clock_alone_expires_flows() {
     let mut table = FlowTable::new(STREAMS);
-    let interface = lcap::packet::Interface::default();
+    let interface = lcap::internals::packet::Interface::default();
     let captured = datagram(5 * SECOND_NS, 1);
     let frame = captured.frame(1, &interface);
-    table.push(&lcap::decode::decode(&frame), &mut |_| {});
+    table.push(&lcap::internals::decode::decode(&frame), &mut |_| {});
     let mut closed = 0;
     for (now, expected) in [
         (Timestamp::ABSENT, 0),
@@ -243,8 +243,11 @@ fn the_clock_alone_expires_flows() {
         (Timestamp(65 * SECOND_NS), 1),
         (Timestamp(66 * SECOND_NS), 1),
     ] {
-        let mut emit = |event: lcap::flow::FlowEvent| {
-            closed += u32::from(matches!(event.kind, lcap::flow::FlowEventKind::Closed(_)));
+        let mut emit = |event: lcap::internals::flow::FlowEvent| {
+            closed += u32::from(matches!(
+                event.kind,
+                lcap::internals::flow::FlowEventKind::Closed(_)
+            ));
         };
         table.expire(now, &mut emit);
         assert_eq!(closed, expected, "{now:?}");

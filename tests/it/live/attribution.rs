@@ -218,7 +218,7 @@ fn saved_file_has_the_owners_displayed_live() {
     // The kernel leaves checksums unset on loopback (epb_flags bit 9, checksum not ready). No other
     // flag is set.
     let mut flags = Vec::new();
-    let collect = |packet: &lcap::packet::Packet<'_>| {
+    let collect = |packet: &lcap::internals::packet::Packet<'_>| {
         let mut options = packet.frame.options.records();
         flags.push(options.find_map(|(code, value)| {
             (code == 2).then(|| u32::from_ne_bytes(value.try_into().unwrap()))

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use lcap::host::processes::fork_events::{ForkEvent, ForkEvents};
+use lcap::internals::fork_events::{ForkEvent, ForkEvents};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::session::{TEST_TIMEOUT, skip};

@@ -2,8 +2,8 @@
 //!
 //! The process can receive signals, and is killed when its `Session` is dropped.
 
-use lcap::packet::Timestamp;
-use lcap::source::{SourceEvent, file};
+use lcap::internals::packet::Timestamp;
+use lcap::internals::source::{SourceEvent, file};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -79,7 +79,6 @@ pub enum PacketEnd {
 
 /// The action of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "nft(8) explains them")]
 pub enum RuleAction {
     Accept,
     Drop,

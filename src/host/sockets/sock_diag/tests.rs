@@ -1,7 +1,7 @@
 //! Tests of the queries, with sockets of this process and with arbitrary replies.
 
 use super::*;
-use crate::host::network::netlink::datagrams;
+use crate::host::netlink::datagrams;
 use proptest::prelude::*;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;

@@ -1,9 +1,8 @@
 //! ICMP extensions after the quoted datagram of an error: MPLS labels, interfaces (RFC 4884, RFC
 //! 4950).
 
-use super::super::checksum;
 use super::super::printer::{PrintResult, Printer, rest, u8_at, u16_at, u32_at};
-use super::hexadecimal;
+use super::super::{checksum, hexadecimal};
 
 /// Offset of the extension: after the ICMP header and the quoted datagram, padded to 128 octets.
 const EXTENSION_OFFSET: usize = 8 + 128;

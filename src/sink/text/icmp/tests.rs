@@ -1,6 +1,5 @@
 //! Tests of ICMP messages against the lines that tcpdump 4.99.3 prints.
 
-use super::super::interface::InterfaceNames;
 use super::super::printer::{PrintResult, Printer, Style};
 use super::super::sequence::SeqBaseTable;
 
@@ -19,7 +18,6 @@ pub(in super::super) fn print_to_string(
         style: &style,
         protocol: "",
         sequences: &mut SeqBaseTable::default(),
-        interfaces: &mut InterfaceNames::default(),
         ip_depth: 1,
     };
     if print(&mut printer).is_err() {

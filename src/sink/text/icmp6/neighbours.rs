@@ -44,19 +44,9 @@ pub(super) fn print_router_advertisement(p: &mut Printer, message: &Icmp6Message
     print_flags(p, &ROUTER_FLAGS, u32::from(flags));
     p.format(format_args!(
         "], pref {}, router lifetime {lifetime}s, reachable time {reachable}ms, retrans timer {retransmit}ms",
-        preference(flags)
+        options::preference(flags)
     ));
     options::print(p, bytes, 16)
-}
-
-/// Returns the name of the preference of a router or a route (RFC 4191 section 2.1).
-pub(super) fn preference(flags: u8) -> &'static str {
-    match flags >> 3 & 3 {
-        0 => "medium",
-        1 => "high",
-        2 => "rsv",
-        _ => "low",
-    }
 }
 
 /// Prints a neighbour solicitation.

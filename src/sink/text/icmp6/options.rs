@@ -3,8 +3,8 @@
 use super::super::printer::{
     PrintResult, Printer, Truncated, array_at, first, rest, u8_at, u16_at, u32_at,
 };
-use super::super::{address, icmp::hexadecimal};
-use super::{domain_name, neighbours, print_address, print_flags};
+use super::super::{address, hexadecimal};
+use super::{domain_name, print_address, print_flags};
 
 /// An option, including all captured bytes after it: if an option is too short, tcpdump reads the
 /// option's fixed fields from those bytes.
@@ -169,12 +169,22 @@ fn print_route(p: &mut Printer, option: &NeighbourOption) -> PrintResult {
         _ => return Err(Truncated),
     }
     let bits = u8_at(bytes, 2)?;
-    let preference = neighbours::preference(u8_at(bytes, 3)?);
+    let preference = preference(u8_at(bytes, 3)?);
     p.push_str(" ");
     address::write_ipv6(p.out, prefix);
     p.format(format_args!("/{bits}, pref={preference}, lifetime="));
     print_lifetime(p, u32_at(bytes, 4)?);
     Ok(())
+}
+
+/// Returns the name of the preference of a router or a route (RFC 4191 section 2.1).
+pub(super) fn preference(flags: u8) -> &'static str {
+    match flags >> 3 & 3 {
+        0 => "medium",
+        1 => "high",
+        2 => "rsv",
+        _ => "low",
+    }
 }
 
 fn print_dns_servers(p: &mut Printer, option: &NeighbourOption) -> PrintResult {

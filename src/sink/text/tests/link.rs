@@ -98,6 +98,16 @@ pub(super) const CASES: &[Case] = &[
         lines: "?     Out ifindex 2147483647 00:00:00:00:00:01 ethertype IPv4 (0x0800), length 49: 127.0.0.1.40000 > 127.0.0.1.5000: UDP, length 1\n",
     },
     Case {
+        name: "cooked, version 2, interface name with a control character",
+        link: LinkType(276),
+        options: &["-e"],
+        frames: &[(
+            "08000000000000070304040600000000000100004500001d0001400040113ccd7f0000017f0000019c4013880009000078",
+            49,
+        )],
+        lines: "e?0   Out ifindex 7 00:00:00:00:00:01 ethertype IPv4 (0x0800), length 49: 127.0.0.1.40000 > 127.0.0.1.5000: UDP, length 1\n",
+    },
+    Case {
         name: "unsupported link type",
         link: LinkType(160),
         options: &[],

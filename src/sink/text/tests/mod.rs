@@ -22,6 +22,7 @@ struct Case {
 fn style(options: &[&str]) -> Style {
     let mut style = Style {
         timestamp_format: TimestampFormat::None,
+        interface_names: [(7, "e\u{1b}0".into())].into(),
         ..Style::default()
     };
     for option in options {

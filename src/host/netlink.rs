@@ -8,15 +8,16 @@ use std::time::Duration;
 use rustix::net::{Protocol, RecvFlags};
 
 /// Requests all objects of a kind; the reply has one message for each.
-pub(in crate::host) const NLM_F_DUMP: u16 = 0x300;
+pub(super) const NLM_F_DUMP: u16 = 0x300;
 /// Requests a reply without objects, which reports success or an error.
-pub(in crate::host) const NLM_F_ACK: u16 = 4;
+#[cfg(feature = "cli")]
+pub(super) const NLM_F_ACK: u16 = 4;
 const NLM_F_REQUEST: u16 = 1;
 /// More messages follow, up to one of type [`NLMSG_DONE`].
 const NLM_F_MULTI: u16 = 2;
 const NLMSG_ERROR: u16 = 2;
 /// The end of a reply; also the type of the messages of a connector.
-pub(in crate::host) const NLMSG_DONE: u16 = 3;
+pub(super) const NLMSG_DONE: u16 = 3;
 /// Length of the header of a message, in bytes.
 const HEADER_LEN: usize = 16;
 /// Length of the header of an attribute, in bytes.
@@ -30,14 +31,14 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A netlink socket.
 #[derive(Debug)]
-pub(in crate::host) struct Netlink(OwnedFd);
+pub(super) struct Netlink(OwnedFd);
 
 impl Netlink {
     /// Opens a socket in this thread's network namespace; without a protocol, one of rtnetlink(7).
     ///
     /// # Errors
     /// The kernel does not support the protocol.
-    pub(in crate::host) fn open(protocol: Option<Protocol>) -> io::Result<Netlink> {
+    pub(super) fn open(protocol: Option<Protocol>) -> io::Result<Netlink> {
         use rustix::net::sockopt::{Timeout, set_socket_timeout};
         use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
         let (family, flags) = (AddressFamily::NETLINK, SocketFlags::CLOEXEC);
@@ -50,7 +51,7 @@ impl Netlink {
     ///
     /// # Errors
     /// The kernel does not accept the message.
-    pub(in crate::host) fn send(&self, message: &[u8]) -> io::Result<()> {
+    pub(super) fn send(&self, message: &[u8]) -> io::Result<()> {
         rustix::net::send(&self.0, message, rustix::net::SendFlags::empty())?;
         Ok(())
     }
@@ -59,7 +60,7 @@ impl Netlink {
     ///
     /// # Errors
     /// The kernel reports an error, sends a truncated reply, or does not reply.
-    pub(in crate::host) fn request(
+    pub(super) fn request(
         &self,
         kind: u16,
         flags: u16,
@@ -117,17 +118,17 @@ fn truncated() -> io::Error {
 
 /// A received message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::host) struct Message<'a> {
+pub(super) struct Message<'a> {
     kind: u16,
     flags: u16,
-    pub(in crate::host) body: &'a [u8],
+    pub(super) body: &'a [u8],
 }
 
 //   0        4      6       8          12    16
 //   | length | type | flags | sequence | pid | body
 /// Encodes a message. The sequence number and the PID are 0: every socket has one request at a
 /// time, and the kernel fills in the address of the sender.
-pub(in crate::host) fn encode(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
+pub(super) fn encode(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
     let len = HEADER_LEN + body.len();
     let mut bytes = Vec::with_capacity(len);
     bytes.extend((len as u32).to_ne_bytes());
@@ -139,7 +140,7 @@ pub(in crate::host) fn encode(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the messages in a datagram. The last item is an error if the datagram is truncated.
-pub(in crate::host) fn messages(datagram: &[u8]) -> impl Iterator<Item = io::Result<Message<'_>>> {
+pub(super) fn messages(datagram: &[u8]) -> impl Iterator<Item = io::Result<Message<'_>>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
         let message = match rest {
@@ -164,7 +165,7 @@ fn first_message(bytes: &[u8]) -> Option<Message<'_>> {
 
 /// Returns the value of the first attribute of a type (`struct nlattr`). `body` is the body of a
 /// message; its attributes begin at `start`.
-pub(in crate::host) fn attribute(body: &[u8], start: usize, kind: u16) -> Option<&[u8]> {
+pub(super) fn attribute(body: &[u8], start: usize, kind: u16) -> Option<&[u8]> {
     let mut attributes = attributes(body.get(start..)?);
     attributes.find_map(|(found, value)| (found == kind).then_some(value))
 }
@@ -192,13 +193,13 @@ fn after(bytes: &[u8], len: usize) -> &[u8] {
 }
 
 /// Returns the 32-bit number at an offset, in this machine's byte order.
-pub(in crate::host) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     let bytes = bytes.get(at..)?.first_chunk()?;
     Some(u32::from_ne_bytes(*bytes))
 }
 
 /// Returns the 16-bit number at an offset, in this machine's byte order.
-pub(in crate::host) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     let bytes = bytes.get(at..)?.first_chunk()?;
     Some(u16::from_ne_bytes(*bytes))
 }
@@ -207,4 +208,4 @@ pub(in crate::host) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 #[path = "netlink/tests.rs"]
 mod tests;
 #[cfg(test)]
-pub(in crate::host) use tests::datagrams;
+pub(super) use tests::datagrams;

@@ -1,0 +1,54 @@
+//! Origins of the owners of packets and flows.
+
+#[cfg(feature = "live")]
+use std::sync::Arc;
+
+use super::recorded_owners::RecordedOwners;
+#[cfg(feature = "live")]
+use crate::attribution::{ConnectionTable, LiveOwners};
+use crate::packet::Packet;
+use crate::process::Owners;
+
+/// Origin of the owners of packets and flows.
+#[derive(Debug)]
+pub enum Attribution {
+    /// The comments of a capture file.
+    Recorded(RecordedOwners),
+    /// Lookups for each packet of a live capture, and for each flow.
+    #[cfg(feature = "live")]
+    PerPacket(LiveOwners),
+    /// Lookups for each flow of a live capture; packets have no owners.
+    #[cfg(feature = "live")]
+    PerFlow(Arc<ConnectionTable>),
+}
+
+impl Default for Attribution {
+    fn default() -> Attribution {
+        Attribution::Recorded(RecordedOwners::default())
+    }
+}
+
+impl Attribution {
+    /// Returns the owners of a packet's sender (`orig`) and receiver, as far as they are
+    /// identified.
+    #[inline]
+    pub(super) fn owners(&mut self, packet: &Packet) -> Option<&Owners> {
+        match self {
+            Attribution::Recorded(owners) => owners.owners(packet),
+            #[cfg(feature = "live")]
+            Attribution::PerPacket(owners) => owners.owners(packet),
+            #[cfg(feature = "live")]
+            Attribution::PerFlow(_) => None,
+        }
+    }
+
+    /// Returns the table of connections of a live capture.
+    #[cfg(feature = "live")]
+    pub(super) fn connections(&self) -> Option<&Arc<ConnectionTable>> {
+        match self {
+            Attribution::Recorded(_) => None,
+            Attribution::PerPacket(owners) => Some(owners.connections()),
+            Attribution::PerFlow(table) => Some(table),
+        }
+    }
+}
