@@ -72,12 +72,9 @@ impl PendingBpf {
     }
 
     fn finish(self) -> io::Result<SocketEvents> {
-        let panicked = |_| {
-            Err(io::Error::other(
-                "the thread that loads the BPF programs panicked",
-            ))
-        };
-        self.0.join().unwrap_or_else(panicked)
+        let message = "the thread that loads the BPF programs panicked";
+        let loaded = self.0.join();
+        loaded.unwrap_or_else(|_| Err(io::Error::other(message)))
     }
 }
 
@@ -107,46 +104,32 @@ impl Attributor {
         let (table, receiver) = ConnectionTable::new()?;
         let (worker, worker_thread) = ProcWorker::start(stop.clone())?;
         let (thread_table, thread_stop) = (Arc::clone(&table), stop.clone());
-        let builder = |name: &str| std::thread::Builder::new().name(name.into());
-        let (method, reader_thread, fork_events) = match bpf.finish() {
+        let (method, fork_events, read): (_, _, Box<dyn FnOnce() + Send>) = match bpf.finish() {
             Ok(events) => {
                 let syn_filter = SynFilter::new(Filter::new(None, filter)?);
-                let wake_pipe = table.open_wake_pipe()?;
-                let sock_diag = SockDiag::open()?;
-                let read_events = move || {
-                    bpf_reader::run(
-                        &thread_table,
-                        events,
-                        &sock_diag,
-                        syn_filter,
-                        &wake_pipe,
-                        &thread_stop,
-                    );
+                let (drain_waker, sock_diag) = (table.open_drain_waker()?, SockDiag::open()?);
+                let read = move || {
+                    let (table, stop) = (&thread_table, &thread_stop);
+                    bpf_reader::run(table, events, &sock_diag, syn_filter, &drain_waker, stop);
                 };
                 // With BPF events, there is no need to detect forks.
-                (
-                    AttributionMethod::Bpf,
-                    builder("attribution").spawn(read_events)?,
-                    None,
-                )
+                (AttributionMethod::Bpf, None, Box::new(read))
             }
             Err(error) => {
                 worker.prefetch_listeners();
                 let live = open_syn_capture(capture, filter, stop.clone())?;
                 let resolver = SocketResolver::new(worker.clone(), None)?;
-                let look_up = move || process_syns(&thread_table, live, resolver);
                 let fork_events = ForkEvents::listen();
                 let method = AttributionMethod::Lookup {
                     bpf_error: error.to_string(),
                     fork_events_error: fork_events.as_ref().err().map(ToString::to_string),
                 };
-                (
-                    method,
-                    builder("attribution").spawn(look_up)?,
-                    fork_events.ok(),
-                )
+                let read = move || process_syns(&thread_table, live, resolver);
+                (method, fork_events.ok(), Box::new(read))
             }
         };
+        let builder = |name: &str| std::thread::Builder::new().name(name.into());
+        let reader_thread = builder("attribution").spawn(read)?;
         let (initial_delay, time_slice) = match method {
             AttributionMethod::Bpf => (BPF_REPORT_DELAY, TimeSlice::Default),
             AttributionMethod::Lookup { .. } => (Duration::ZERO, TimeSlice::Short),
@@ -236,9 +219,8 @@ fn process_syns(table: &ConnectionTable, mut live: LiveSource, mut resolver: Soc
         if !batch.is_empty() && (is_batch_end || batch.len() == LOOKUP_BATCH_LEN) {
             let done = budget.spend(|| resolve_batch(table, &mut resolver, &batch));
             if done.is_none() {
-                batch
-                    .iter()
-                    .for_each(|request| table.mark_not_looked_up(request));
+                let requests = batch.iter();
+                requests.for_each(|request| table.mark_not_looked_up(request));
                 // A wake-up for each SYN would cost CPU time beyond the budget. SYNs that arrive
                 // during the pause are late.
                 std::thread::sleep(THROTTLE_PAUSE);
@@ -266,11 +248,7 @@ fn new_connection(table: &ConnectionTable, frame: &Frame) -> Option<LookupReques
     let (endpoints, tcp) = (packet.endpoints()?, packet.tcp()?);
     let is_new =
         !tcp.flags.contains(TcpFlags::ACK) && table.record_syn(&endpoints, frame.time, tcp.seq);
-    is_new.then_some(LookupRequest {
-        endpoints,
-        time: frame.time,
-        target: LookupTarget::Responder,
-    })
+    is_new.then(|| LookupRequest::new(&endpoints, frame.time, LookupTarget::Responder))
 }
 
 /// Looks up the senders of SYNs, and the listeners for their connections.

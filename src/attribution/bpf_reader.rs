@@ -1,6 +1,5 @@
 //! Reader of BPF socket events, which identify the processes at the ends of connections.
 
-use std::io::PipeReader;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::connection_table::{ConnectionTable, LookupStatus};
 use super::cpu_budget::{CpuBudget, WakeupCoalescer};
 use super::entries::ResponderEvidence;
+use super::lookup_queue::Waker;
 use super::now;
 use super::syn_filter::SynFilter;
 use super::task_cache::TaskCache;
@@ -26,7 +26,7 @@ pub(super) fn run(
     mut events: SocketEvents,
     sock_diag: &SockDiag,
     mut syn_filter: SynFilter,
-    wake_pipe: &PipeReader,
+    drain_waker: &Waker,
     stop: &Stop,
 ) {
     raise_priority(TimeSlice::Default);
@@ -38,13 +38,13 @@ pub(super) fn run(
         let mut poll_fds = [
             PollFd::from_borrowed_fd(events.fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(stop_fd.as_fd(), PollFlags::IN),
-            PollFd::new(wake_pipe, PollFlags::IN),
+            PollFd::new(drain_waker, PollFlags::IN),
         ];
         let _ = poll(&mut poll_fds, None);
         coalescer.wait();
         // A drain request that arrives after this point wakes the thread again. The events that
         // precede earlier requests are read now.
-        while rustix::io::read(wake_pipe, &mut [0; 64]).is_ok_and(|count| count > 0) {}
+        drain_waker.reset();
         let drains = table.drains_requested();
         let clock_offset = realtime_offset();
         while let Some(event) = events.try_recv() {
@@ -67,7 +67,7 @@ pub(super) fn run(
                     recorder.record_evidence(&event, ResponderEvidence::Reader);
                 }
                 SocketEventKind::Connected | SocketEventKind::ConnectFailed
-                    if syn_filter.matches(&event_endpoints(&event)) =>
+                    if syn_filter.matches(&connection_tuple(&event)) =>
                 {
                     recorder.record_connect_result(&event);
                 }
@@ -81,7 +81,7 @@ pub(super) fn run(
 
 /// Returns the endpoints of the event's socket, from its local to its remote end. For a client's
 /// socket, that is from the originator to the responder.
-fn event_endpoints(event: &SocketEvent) -> Endpoints {
+fn connection_tuple(event: &SocketEvent) -> Endpoints {
     Endpoints::new(event.local, event.remote, TCP)
 }
 
@@ -113,7 +113,7 @@ struct EventRecorder<'a> {
 impl EventRecorder<'_> {
     /// Records the originator of a connect(2) that was answered or that failed.
     fn record_connect_result(&mut self, event: &SocketEvent) {
-        let endpoints = event_endpoints(event);
+        let endpoints = connection_tuple(event);
         let client = self.owner(event);
         let (request, status) = self
             .table
@@ -137,7 +137,7 @@ impl EventRecorder<'_> {
         event: &SocketEvent,
         make_evidence: fn(Owner) -> ResponderEvidence,
     ) {
-        let client_side = event_endpoints(event);
+        let client_side = connection_tuple(event);
         if let Some((request, _)) = self.table.last_connection(&client_side.reversed()) {
             let owner = self.owner(event);
             self.table

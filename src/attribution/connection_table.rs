@@ -1,7 +1,6 @@
 //! Owners of connections, shared between the threads that look them up and the packet loop.
 
-use std::io::{self, PipeReader, PipeWriter, Write};
-use std::os::fd::AsFd;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use super::entries::{
     BPF_TIME_TOLERANCE_NS, ConnectionEntry, ConnectionTableState, EntryVersion, PacketPosition,
     ResponderEvidence,
 };
-use super::lookup_queue::{self, LookupReceiver, LookupRequest, LookupSender, LookupTarget};
+use super::lookup_queue::{LookupQueue, LookupRequest, LookupTarget, Waker};
 use crate::packet::{Endpoints, TCP, Timestamp};
 use crate::process::{Owner, Owners};
 
@@ -19,11 +18,11 @@ use crate::process::{Owner, Owners};
 pub struct ConnectionTable {
     state: Mutex<ConnectionTableState>,
     changed: Condvar,
-    lookups: LookupSender,
+    lookups: Arc<LookupQueue>,
     /// Number of connection events that were lost because the BPF ring was full.
     lost_events: AtomicU64,
     /// Wakes the reader of BPF events; unset if there is no reader.
-    drain_waker: OnceLock<PipeWriter>,
+    drain_waker: OnceLock<Arc<Waker>>,
 }
 
 /// State of a connection's lookup at the time when BPF reports its originator.
@@ -36,20 +35,20 @@ pub(super) enum LookupStatus {
 }
 
 impl ConnectionTable {
-    /// Returns an empty table, and the receiver of its lookup requests.
+    /// Returns an empty table, and the queue from which its lookup requests are received.
     ///
     /// # Errors
     /// The limit on file descriptors is reached.
-    pub(super) fn new() -> io::Result<(Arc<ConnectionTable>, LookupReceiver)> {
-        let (sender, receiver) = lookup_queue::channel()?;
+    pub(super) fn new() -> io::Result<(Arc<ConnectionTable>, Arc<LookupQueue>)> {
+        let lookups = LookupQueue::new()?;
         let table = ConnectionTable {
             state: Mutex::default(),
             changed: Condvar::new(),
-            lookups: sender,
+            lookups: Arc::clone(&lookups),
             lost_events: AtomicU64::new(0),
             drain_waker: OnceLock::new(),
         };
-        Ok((Arc::new(table), receiver))
+        Ok((Arc::new(table), lookups))
     }
 
     /// Returns the owners of a packet's sender and receiver, as far as they are identified.
@@ -77,11 +76,7 @@ impl ConnectionTable {
         }
         state.push(endpoints, ConnectionEntry::new(time));
         drop(state);
-        self.enqueue_lookup(LookupRequest {
-            endpoints: *endpoints,
-            time,
-            target: LookupTarget::Both,
-        });
+        self.enqueue_lookup(LookupRequest::new(endpoints, time, LookupTarget::Both));
     }
 
     /// Returns the owners of a packet's ends, after requesting them if necessary. Waits until both
@@ -116,29 +111,23 @@ impl ConnectionTable {
 
     /// Waits until all BPF events so far are recorded, or until the timeout.
     fn wait_for_bpf_drain(&self, timeout: Duration) {
-        let Some(mut wake_pipe) = self.drain_waker.get() else {
+        let Some(waker) = self.drain_waker.get() else {
             return;
         };
         let mut state = self.lock();
         state.drains_requested += 1;
         let requested = state.drains_requested;
-        // If the pipe is full, a wake-up is already pending.
-        let _ = wake_pipe.write(&[0]);
+        waker.wake();
         drop(self.wait_until(state, timeout, |state| state.drains_completed >= requested));
     }
 
-    /// Opens a pipe, and returns the end that becomes readable when a drain of the BPF events is
-    /// requested.
+    /// Returns the waker that is used when a drain of the BPF events is requested.
     ///
     /// # Errors
     /// The limit on file descriptors is reached.
-    pub(super) fn open_wake_pipe(&self) -> io::Result<PipeReader> {
-        let (reader, writer) = io::pipe()?;
-        for end in [reader.as_fd(), writer.as_fd()] {
-            rustix::io::ioctl_fionbio(end, true)?;
-        }
-        let _ = self.drain_waker.set(writer);
-        Ok(reader)
+    pub(super) fn open_drain_waker(&self) -> io::Result<Arc<Waker>> {
+        let waker = Arc::new(Waker::new()?);
+        Ok(Arc::clone(self.drain_waker.get_or_init(|| waker)))
     }
 
     /// Returns the number of drains requested so far.
@@ -175,10 +164,7 @@ impl ConnectionTable {
     pub(super) fn record_syn(&self, endpoints: &Endpoints, time: Timestamp, isn: u32) -> bool {
         let mut state = self.lock();
         // A retransmitted SYN has the same sequence number.
-        let last = state
-            .entries
-            .get(endpoints)
-            .and_then(|entries| entries.last());
+        let last = state.last_entry(endpoints);
         if last.is_some_and(|last| last.isn == Some(isn)) {
             return false;
         }
@@ -205,38 +191,27 @@ impl ConnectionTable {
         let existing = entries
             .rev()
             .find(|entry| !entry.is_from_bpf && time_range.contains(&entry.time.0));
-        let (time, status) = match existing {
-            Some(entry) => {
-                (entry.is_from_bpf, entry.valid_from) = (true, *time_range.start());
-                entry.owners.orig = Some(Arc::new(originator));
-                entry.outdate_copies();
-                (entry.time, LookupStatus::Requested)
-            }
-            None => {
-                let mut entry = ConnectionEntry::new(to);
-                (entry.is_from_bpf, entry.valid_from) = (true, *time_range.start());
-                entry.owners.orig = Some(Arc::new(originator));
-                state.push(endpoints, entry);
-                (to, LookupStatus::NotRequested)
-            }
+        let mut new = ConnectionEntry::new(to);
+        let status = match existing {
+            Some(_) => LookupStatus::Requested,
+            None => LookupStatus::NotRequested,
         };
-        let request = LookupRequest {
-            endpoints: *endpoints,
-            time,
-            target: LookupTarget::Responder,
-        };
+        let entry = existing.unwrap_or(&mut new);
+        (entry.is_from_bpf, entry.valid_from) = (true, *time_range.start());
+        entry.owners.orig = Some(Arc::new(originator));
+        entry.outdate_copies();
+        let request = LookupRequest::new(endpoints, entry.time, LookupTarget::Responder);
+        if status == LookupStatus::NotRequested {
+            state.push(endpoints, new);
+        }
         (request, status)
     }
 
-    /// Returns the last connection with these endpoints, and its owners.
+    /// Returns the last connection that used this endpoints, and its owners.
     pub(super) fn last_connection(&self, endpoints: &Endpoints) -> Option<(LookupRequest, Owners)> {
         let state = self.lock();
-        let entry = state.entries.get(endpoints)?.last()?;
-        let request = LookupRequest {
-            endpoints: *endpoints,
-            time: entry.time,
-            target: LookupTarget::Responder,
-        };
+        let entry = state.last_entry(endpoints)?;
+        let request = LookupRequest::new(endpoints, entry.time, LookupTarget::Responder);
         Some((request, entry.owners.clone()))
     }
 
@@ -256,12 +231,6 @@ impl ConnectionTable {
         });
     }
 
-    /// Sets the responder of a connection.
-    pub(super) fn set_responder(&self, request: &LookupRequest, owner: Owner) {
-        self.update_entry(request, |entry| entry.set_responder(owner));
-        self.changed.notify_all();
-    }
-
     /// True if the lookup of a connection can still improve its owners.
     pub(super) fn is_pending(&self, request: &LookupRequest) -> bool {
         let mut state = self.lock();
@@ -274,13 +243,12 @@ impl ConnectionTable {
     }
 
     /// Sets the responder of a connection, unless its lookup has been completed in the meantime.
-    pub(super) fn set_provisional_responder(&self, request: &LookupRequest, owner: Owner) {
+    pub(super) fn set_responder(&self, request: &LookupRequest, owner: Owner) {
         self.update_entry(request, |entry| {
             if entry.is_pending {
                 entry.set_responder(owner);
             }
         });
-        self.changed.notify_all();
     }
 
     /// Sets the responder of a connection, unless its processes are already identified.
@@ -291,7 +259,6 @@ impl ConnectionTable {
                 entry.set_responder(owner);
             }
         });
-        self.settle_if_closed(request);
     }
 
     /// Adds BPF evidence for a process that has, or had, the responder's socket.
@@ -301,20 +268,6 @@ impl ConnectionTable {
         evidence: ResponderEvidence,
     ) {
         self.update_entry(request, |entry| entry.add_evidence(evidence));
-        self.settle_if_closed(request);
-    }
-
-    /// Completes the lookup if there is a result for the responder and its socket is closed: no
-    /// better result can follow.
-    fn settle_if_closed(&self, request: &LookupRequest) {
-        let mut is_settled = false;
-        self.update_entry(request, |entry| {
-            is_settled = entry.is_closed && entry.owners.resp.is_some();
-        });
-        if is_settled {
-            self.mark_settled(request);
-        }
-        self.changed.notify_all();
     }
 
     /// Returns the owner recorded so far for the responder.
@@ -336,36 +289,35 @@ impl ConnectionTable {
 
     /// Completes the lookup of a connection: no better result will follow.
     pub(super) fn mark_settled(&self, request: &LookupRequest) {
-        let mut state = self.lock();
-        let was_pending = state
-            .entry(request)
-            .map(|entry| std::mem::take(&mut entry.is_pending));
-        if was_pending == Some(true) {
-            state.pending -= 1;
-            self.changed.notify_all();
-        }
+        self.update_entry(request, |entry| entry.is_pending = false);
     }
 
     /// Marks a connection as not looked up, because there was no time for it.
     pub(super) fn mark_not_looked_up(&self, request: &LookupRequest) {
         self.update_entry(request, |entry| {
-            entry
-                .owners
-                .orig
-                .get_or_insert_with(|| Arc::new(Owner::not_looked_up()));
+            let originator = &mut entry.owners.orig;
+            originator.get_or_insert_with(|| Arc::new(Owner::not_looked_up()));
             if entry.owners.resp.is_none() {
                 entry.set_responder(Owner::not_looked_up());
             }
+            entry.is_pending = false;
         });
-        self.settle_if_closed(request);
-        self.mark_settled(request);
     }
 
+    /// Updates the entry of a connection. Completes its lookup if there is a result for the
+    /// responder and its socket is closed: no better result can follow.
     fn update_entry(&self, request: &LookupRequest, update: impl FnOnce(&mut ConnectionEntry)) {
-        if let Some(entry) = self.lock().entry(request) {
-            update(entry);
-            entry.outdate_copies();
-        }
+        let mut state = self.lock();
+        let Some(entry) = state.entry(request) else {
+            return;
+        };
+        let was_pending = entry.is_pending;
+        update(entry);
+        entry.is_pending &= !entry.is_closed || entry.owners.resp.is_none();
+        entry.outdate_copies();
+        let is_completed = was_pending && !entry.is_pending;
+        state.pending -= usize::from(is_completed);
+        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, ConnectionTableState> {

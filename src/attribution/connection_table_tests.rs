@@ -1,7 +1,9 @@
-//! Tests of the connection table: connections with the same endpoints do not share owners.
+//! Tests of the connection table: an owner belongs to one connection, even if its endpoints are
+//! reused.
 
 use super::*;
 use crate::attribution::entries::{MAX_CONNECTIONS, ResponderEvidence};
+use crate::attribution::lookup_queue::MAX_QUEUED_LOOKUPS;
 use crate::packet::TCP;
 use crate::process::{Evidence, Process, ProcessDetails, ProcessIdentity};
 
@@ -76,8 +78,9 @@ fn owners_stay_with_their_connection() {
     assert_eq!(packet(forward, 29), Some([3, 4]));
     assert_eq!(packet(forward, 31), Some([6, 5]));
     assert_eq!(packet(reverse, 31), Some([5, 6]));
-    let flow =
-        |ends, seconds| uids(table.flow_owners(&ends, Timestamp(seconds * NANOS_PER_SECOND)));
+    let flow = |endpoints, seconds| {
+        uids(table.flow_owners(&endpoints, Timestamp(seconds * NANOS_PER_SECOND)))
+    };
     assert_eq!(flow(forward, 10), Some([1, 2]));
     assert_eq!(flow(reverse, 10), Some([2, 1]));
     assert_eq!(flow(forward, 20), Some([3, 4]));
@@ -108,11 +111,11 @@ fn requests_rejected_by_a_full_queue_are_not_pending() {
     let request_lookup =
         |port| table.request_lookup(&endpoints(port, 80), Timestamp(0), PacketPosition::Any);
     (0..60_000).for_each(request_lookup);
-    assert_eq!(table.lock().pending, lookup_queue::MAX_QUEUED_LOOKUPS);
-    assert_eq!(receiver.take().len(), lookup_queue::MAX_QUEUED_LOOKUPS);
+    assert_eq!(table.lock().pending, MAX_QUEUED_LOOKUPS);
+    assert_eq!(receiver.take().len(), MAX_QUEUED_LOOKUPS);
     drop(receiver);
     request_lookup(60_001);
-    assert_eq!(table.lock().pending, lookup_queue::MAX_QUEUED_LOOKUPS);
+    assert_eq!(table.lock().pending, MAX_QUEUED_LOOKUPS);
 }
 
 /// A packet requests a lookup and the BPF event follows a moment later, or the other way round.
@@ -139,10 +142,10 @@ fn bpf_events_override_lookups() {
     assert!(receiver.take().is_empty());
     // The lookup is completed, and then a check that started earlier ends.
     table.mark_settled(&from_bpf);
-    table.set_provisional_responder(&from_bpf, owner(9));
+    table.set_responder(&from_bpf, owner(9));
     assert_eq!(table.lock().pending, 0);
     assert_eq!(both(start.0), Some([1, 2]));
-    // The same endpoints later are another connection.
+    // The same endpoints later is another connection.
     let (reused, status) = table.record_bpf_originator(&endpoints, time_range(3), owner(3));
     assert_eq!(status, LookupStatus::NotRequested);
     table.set_responder(&reused, owner(4));
@@ -155,7 +158,7 @@ fn bpf_events_override_lookups() {
 /// Two processes use the same endpoints in quick succession, and BPF events are late: each packet
 /// belongs to the connection that was open at its time.
 #[test]
-fn connections_with_the_same_endpoints_keep_separate_owners() {
+fn connections_with_the_same_tuple_keep_separate_owners() {
     let (table, _receiver) = ConnectionTable::new().expect("a pipe");
     let endpoints = endpoints(1, 2);
     let starts = [1, 2].map(|nth| Timestamp(NANOS_PER_SECOND + nth * 20_000_000));
@@ -317,8 +320,9 @@ fn responder_evidence_is_merged_with_the_listener() {
     ] {
         for is_lookup_first in [true, false] {
             let (table, _receiver) = ConnectionTable::new().expect("a pipe");
-            let (client, times) = (owner_of(Evidence::Holds, &[9]), [Timestamp(0); 2]);
-            let (request, _) = table.record_bpf_originator(&endpoints(1, 2), times, client);
+            let client = owner_of(Evidence::Holds, &[9]);
+            let (request, _) =
+                table.record_bpf_originator(&endpoints(1, 2), [Timestamp(0); 2], client);
             if is_lookup_first {
                 table.set_fallback_responder(&request, responder.clone());
             }
@@ -333,10 +337,8 @@ fn responder_evidence_is_merged_with_the_listener() {
                 (found.evidence.clone(), pids)
             };
             assert_eq!(found(), (evidence.clone(), pids.clone()), "{responder:?}");
-            let is_closed = matches!(
-                make_evidence(responder.clone()),
-                ResponderEvidence::LastCloser(_)
-            );
+            let example = make_evidence(responder.clone());
+            let is_closed = matches!(example, ResponderEvidence::LastCloser(_));
             assert_eq!(table.is_pending(&request), !is_closed);
             if is_closed {
                 // The endpoints are reused by a connection with only a close event.
@@ -346,7 +348,7 @@ fn responder_evidence_is_merged_with_the_listener() {
                 );
             } else {
                 // A later lookup does not override the evidence.
-                table.set_provisional_responder(&request, responder.clone());
+                table.set_responder(&request, responder.clone());
             }
             assert_eq!(found(), (evidence.clone(), pids.clone()), "{responder:?}");
         }
@@ -380,11 +382,7 @@ fn copies_of_owners_are_outdated_by_changes() {
     let (first, other) = (copy_at(1), endpoints(40_001, 80));
     table.record_syn(&other, start, 1);
     assert!(first.is_current());
-    let request = LookupRequest {
-        endpoints: forward,
-        time: start,
-        target: LookupTarget::Responder,
-    };
+    let request = LookupRequest::new(&forward, start, LookupTarget::Responder);
     table.set_originator(&request, owner(1));
     assert!(!first.is_current());
     for (endpoints, seconds) in [(forward, 2), (reverse, 3)] {

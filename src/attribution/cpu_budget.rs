@@ -15,9 +15,8 @@ const SMOOTHING_FACTOR: u32 = 16;
 /// CPU time that a thread may spend. It grows as time elapses.
 #[derive(Debug)]
 pub(super) struct CpuBudget {
-    available: Duration,
-    /// CPU time spent beyond the budget.
-    debt: Duration,
+    /// CPU time that is available, in nanoseconds; negative after more was spent.
+    available_ns: i64,
     /// CPU time of this thread that is accounted for.
     counted_cpu_time: Duration,
     /// Time of the last replenishment.
@@ -30,8 +29,7 @@ pub(super) struct CpuBudget {
 impl CpuBudget {
     pub(super) fn new(now: Instant) -> CpuBudget {
         CpuBudget {
-            available: MAX_BURST,
-            debt: Duration::ZERO,
+            available_ns: nanos(MAX_BURST),
             counted_cpu_time: thread_cpu_time(),
             replenished_at: now,
             mean_interval: BUSY_INTERVAL * 2,
@@ -71,17 +69,19 @@ impl CpuBudget {
         let elapsed = now.saturating_duration_since(self.replenished_at);
         self.replenished_at = now;
         let divisor = CPU_SHARE_DIVISORS[usize::from(self.is_busy())];
-        let earned = elapsed / divisor;
-        self.available = (self.available + earned.saturating_sub(self.debt)).min(MAX_BURST);
-        self.debt = self.debt.saturating_sub(earned);
-        !self.available.is_zero()
+        let available_ns = self.available_ns.saturating_add(nanos(elapsed / divisor));
+        self.available_ns = available_ns.min(nanos(MAX_BURST));
+        self.available_ns > 0
     }
 
     /// Charges time that was spent.
     pub(super) fn charge(&mut self, spent: Duration) {
-        self.debt += spent.saturating_sub(self.available);
-        self.available = self.available.saturating_sub(spent);
+        self.available_ns = self.available_ns.saturating_sub(nanos(spent));
     }
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Returns the CPU time of this thread. Time spent waiting for a processor does not count.
@@ -140,7 +140,7 @@ mod tests {
             "{served} {expected}"
         );
         assert!(budget.replenish(now + Duration::from_secs(60)));
-        assert_eq!(budget.available, MAX_BURST);
+        assert_eq!(budget.available_ns, nanos(MAX_BURST));
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
             budget.charge(MAX_BURST);
             now += MAX_BURST;
             assert!(budget.replenish(now));
-            assert_eq!(budget.available, MAX_BURST / divisor);
+            assert_eq!(budget.available_ns, nanos(MAX_BURST / divisor));
         }
     }
 
@@ -169,7 +169,10 @@ mod tests {
         let mut budget = CpuBudget::new(Instant::now());
         let pause = Duration::from_millis(30);
         assert!(budget.spend(|| std::thread::sleep(pause)).is_some());
-        assert!(budget.available > MAX_BURST - pause / 3, "{budget:?}");
+        assert!(
+            budget.available_ns > nanos(MAX_BURST - pause / 3),
+            "{budget:?}"
+        );
         budget.charge(MAX_BURST * 2);
         assert!(budget.spend(|| panic!("the budget is exhausted")).is_none());
     }

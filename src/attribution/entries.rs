@@ -12,7 +12,7 @@ use crate::process::{Owner, Owners};
 /// Maximum number of recorded connections; the oldest are evicted first.
 pub(super) const MAX_CONNECTIONS: usize = 1 << 16;
 /// Maximum difference between the timestamps of one packet in two captures, in nanoseconds. No
-/// connection reuses its endpoints within this time.
+/// endpoints are reused within this time.
 pub(super) const SAME_PACKET_TOLERANCE_NS: i64 = 100_000_000;
 /// Maximum difference between the times of BPF events and packet timestamps, in nanoseconds.
 pub(super) const BPF_TIME_TOLERANCE_NS: i64 = 1_000_000;
@@ -29,8 +29,8 @@ pub enum PacketPosition {
 /// Contents of the connection table.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionTableState {
-    /// The entries by endpoints, from the sender of the first packet to its receiver. Reused
-    /// endpoints have several entries, the oldest first.
+    /// The entries by endpoints, from the sender of the first packet to its receiver; several if
+    /// the endpoints were reused, the oldest first.
     pub(super) entries: HashMap<Endpoints, Vec<ConnectionEntry>, foldhash::fast::RandomState>,
     /// The endpoints of each entry, the oldest first.
     pub(super) order: VecDeque<Endpoints>,
@@ -93,20 +93,11 @@ impl EntryVersion {
 }
 
 impl ConnectionEntry {
-    /// Returns the current version of the owners.
-    fn version(&self) -> EntryVersion {
+    /// Returns the version of a copy of the owners; `age` is 0 if the copy is current.
+    fn version(&self, age: u32) -> EntryVersion {
         EntryVersion {
             current: Arc::clone(&self.version),
-            seen: self.version.load(Relaxed),
-        }
-    }
-
-    /// Returns a version that is already outdated.
-    fn outdated_version(&self) -> EntryVersion {
-        let version = self.version();
-        EntryVersion {
-            seen: version.seen.wrapping_sub(1),
-            ..version
+            seen: self.version.load(Relaxed).wrapping_sub(age),
         }
     }
 
@@ -132,10 +123,8 @@ impl ConnectionEntry {
 
     /// Sets the responder found by a lookup, updated with the evidence so far.
     pub(super) fn set_responder(&mut self, found: Owner) {
-        let owner = self
-            .evidence
-            .iter()
-            .fold(found, |owner, evidence| owner.merge_evidence(evidence));
+        let evidence = self.evidence.iter();
+        let owner = evidence.fold(found, |owner, evidence| owner.merge_evidence(evidence));
         self.owners.resp = Some(Arc::new(owner));
     }
 
@@ -158,11 +147,7 @@ impl ConnectionTableState {
     pub(super) fn push(&mut self, endpoints: &Endpoints, entry: ConnectionEntry) {
         // The new connection replaces an earlier one with the same endpoints.
         for endpoints in [*endpoints, endpoints.reversed()] {
-            let earlier = self
-                .entries
-                .get(&endpoints)
-                .and_then(|entries| entries.last());
-            if let Some(earlier) = earlier {
+            if let Some(earlier) = self.last_entry(&endpoints) {
                 earlier.outdate_copies();
             }
         }
@@ -181,14 +166,7 @@ impl ConnectionTableState {
         time: Timestamp,
         position: PacketPosition,
     ) -> Option<(Owners, EntryVersion)> {
-        let find = |endpoints: &Endpoints| {
-            let entries = self.entries.get(endpoints)?;
-            // The last connection that had started by the time of the packet.
-            let latest = entries.iter().rfind(|entry| entry.valid_from <= time.0)?;
-            let is_match = position == PacketPosition::Any
-                || time.0 <= latest.time.0.saturating_add(SAME_PACKET_TOLERANCE_NS);
-            is_match.then_some(latest)
-        };
+        let find = |endpoints: &Endpoints| self.entry_at(endpoints, time, position);
         let (entry, is_forward) = match (find(endpoints), find(&endpoints.reversed())) {
             (Some(forward), Some(reverse)) if forward.time < reverse.time => (reverse, false),
             (Some(forward), _) => (forward, true),
@@ -199,28 +177,37 @@ impl ConnectionTableState {
             true => entry.owners.clone(),
             false => entry.owners.clone().swapped(),
         };
-        // A late packet of an earlier connection does not identify the owners of the next.
+        // A packet of an earlier connection, captured late, does not identify later owners.
         let is_latest = [*endpoints, endpoints.reversed()].iter().all(|endpoints| {
-            let last = self
-                .entries
-                .get(endpoints)
-                .and_then(|entries| entries.last());
+            let last = self.last_entry(endpoints);
             last.is_none_or(|last| last.time <= entry.time)
         });
-        let version = match is_latest {
-            true => entry.version(),
-            false => entry.outdated_version(),
-        };
-        Some((owners, version))
+        Some((owners, entry.version(u32::from(!is_latest))))
+    }
+
+    /// Returns the last connection that had started by the time of a packet at this position.
+    fn entry_at(
+        &self,
+        endpoints: &Endpoints,
+        time: Timestamp,
+        position: PacketPosition,
+    ) -> Option<&ConnectionEntry> {
+        let mut entries = self.entries.get(endpoints)?.iter();
+        let latest = entries.rfind(|entry| entry.valid_from <= time.0)?;
+        let is_match = position == PacketPosition::Any
+            || time.0 <= latest.time.0.saturating_add(SAME_PACKET_TOLERANCE_NS);
+        is_match.then_some(latest)
+    }
+
+    /// Returns the last connection from this source to this destination.
+    pub(super) fn last_entry(&self, endpoints: &Endpoints) -> Option<&ConnectionEntry> {
+        self.entries.get(endpoints)?.last()
     }
 
     /// True if BPF has reported the connection of a flow, or if the connection is not recorded.
     pub(super) fn is_bpf_up_to_date(&self, endpoints: &Endpoints, first: Timestamp) -> bool {
-        let latest = self.entries.get(endpoints).and_then(|entries| {
-            let found = entries.iter().rfind(|entry| entry.valid_from <= first.0);
-            found.filter(|entry| first.0 <= entry.time.0.saturating_add(SAME_PACKET_TOLERANCE_NS))
-        });
-        latest.is_none_or(|entry| entry.is_from_bpf)
+        let entry = self.entry_at(endpoints, first, PacketPosition::First);
+        entry.is_none_or(|entry| entry.is_from_bpf)
     }
 
     /// Returns the entry of the connection in a request.

@@ -1,12 +1,12 @@
 //! Queue of lookup requests whose receiver can wait for another file descriptor at the same time.
 
 use std::collections::VecDeque;
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use crate::packet::{Endpoints, Timestamp};
 
@@ -24,6 +24,20 @@ pub(super) struct LookupRequest {
     pub(super) target: LookupTarget,
 }
 
+impl LookupRequest {
+    pub(super) fn new(
+        endpoints: &Endpoints,
+        time: Timestamp,
+        target: LookupTarget,
+    ) -> LookupRequest {
+        LookupRequest {
+            endpoints: *endpoints,
+            time,
+            target,
+        }
+    }
+}
+
 /// The ends to look up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LookupTarget {
@@ -35,89 +49,86 @@ pub(super) enum LookupTarget {
     Both,
 }
 
-/// The sending end of the queue.
+/// A counter that wakes a thread from poll(2): its descriptor is readable unless it is 0.
 #[derive(Debug)]
-pub(super) struct LookupSender {
-    backlog: LookupBacklog,
-    wake_pipe: PipeWriter,
-}
+pub(super) struct Waker(OwnedFd);
 
-/// The receiving end of the queue.
-#[derive(Debug)]
-pub(super) struct LookupReceiver {
-    backlog: LookupBacklog,
-    wake_pipe: PipeReader,
-}
+impl Waker {
+    /// # Errors
+    /// The limit on file descriptors is reached.
+    pub(super) fn new() -> io::Result<Waker> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        Ok(Waker(eventfd(0, flags)?))
+    }
 
-/// The requests that are queued and not received so far.
-#[derive(Debug, Clone, Default)]
-struct LookupBacklog(Arc<Mutex<VecDeque<LookupRequest>>>);
+    pub(super) fn wake(&self) {
+        // At the maximum, a wake-up is already pending.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
 
-impl LookupBacklog {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<LookupRequest>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Resets the counter: later wake-ups make the descriptor readable again.
+    pub(super) fn reset(&self) {
+        let _ = rustix::io::read(&self.0, &mut [0; 8]);
     }
 }
 
-/// Creates a queue and returns both ends.
-///
-/// # Errors
-/// The limit on file descriptors is reached.
-pub(super) fn channel() -> io::Result<(LookupSender, LookupReceiver)> {
-    let (wake_reader, wake_writer) = io::pipe()?;
-    for fd in [wake_reader.as_fd(), wake_writer.as_fd()] {
-        rustix::io::ioctl_fionbio(fd, true)?;
+impl AsFd for Waker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
-    let backlog = LookupBacklog::default();
-    let sender = LookupSender {
-        backlog: backlog.clone(),
-        wake_pipe: wake_writer,
-    };
-    let receiver = LookupReceiver {
-        backlog,
-        wake_pipe: wake_reader,
-    };
-    Ok((sender, receiver))
 }
 
-impl LookupSender {
+/// The queue, shared by the senders and one receiver.
+#[derive(Debug)]
+pub(super) struct LookupQueue {
+    requests: Mutex<VecDeque<LookupRequest>>,
+    waker: Waker,
+}
+
+impl LookupQueue {
+    /// Creates an empty queue.
+    ///
+    /// # Errors
+    /// The limit on file descriptors is reached.
+    pub(super) fn new() -> io::Result<Arc<LookupQueue>> {
+        Ok(Arc::new(LookupQueue {
+            requests: Mutex::default(),
+            waker: Waker::new()?,
+        }))
+    }
+
     /// Enqueues a request. Returns false if the queue is full or the receiver was dropped.
-    pub(super) fn send(&self, request: LookupRequest) -> bool {
-        let is_receiver_gone = Arc::strong_count(&self.backlog.0) == 1;
-        let mut backlog = self.backlog.lock();
-        if is_receiver_gone || backlog.len() >= MAX_QUEUED_LOOKUPS {
+    pub(super) fn send(self: &Arc<LookupQueue>, request: LookupRequest) -> bool {
+        let is_receiver_gone = Arc::strong_count(self) == 1;
+        let mut requests = self.lock();
+        if is_receiver_gone || requests.len() >= MAX_QUEUED_LOOKUPS {
             return false;
         }
-        backlog.push_back(request);
-        let is_first = backlog.len() == 1;
-        drop(backlog);
+        requests.push_back(request);
         // The receiver takes all requests after one wake-up.
-        if is_first {
-            // If the pipe is full, a wake-up is already pending.
-            let _ = (&self.wake_pipe).write(&[0]);
+        if requests.len() == 1 {
+            self.waker.wake();
         }
         true
     }
-}
 
-impl LookupReceiver {
     /// Waits until there is a request, the other file descriptor is readable, or the timeout
     /// expires.
     pub(super) fn wait(&self, other: Option<BorrowedFd>, timeout: Duration) {
-        let fds = [Some(self.wake_pipe.as_fd()), other];
-        let mut poll_fds = fds.map(|fd| {
-            PollFd::from_borrowed_fd(fd.unwrap_or(self.wake_pipe.as_fd()), PollFlags::IN)
-        });
+        let own = self.waker.as_fd();
+        let mut poll_fds =
+            [own, other.unwrap_or(own)].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         let _ = poll(&mut poll_fds, Timespec::try_from(timeout).ok().as_ref());
     }
 
     /// Removes and returns all queued requests.
     pub(super) fn take(&self) -> VecDeque<LookupRequest> {
         // A request that is sent after this point wakes the receiver again, or is taken below.
-        while (&self.wake_pipe)
-            .read(&mut [0; 64])
-            .is_ok_and(|count| count > 0)
-        {}
-        std::mem::take(&mut self.backlog.lock())
+        self.waker.reset();
+        std::mem::take(&mut self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<LookupRequest>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

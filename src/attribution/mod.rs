@@ -64,20 +64,17 @@ impl Owner {
             ResponderEvidence::LastCloser(owner) => (owner, false),
         };
         let contains_pid = |pid: u32| self.processes.iter().any(|process| process.pid == pid);
-        let is_subset = last
-            .processes
-            .iter()
-            .all(|process| contains_pid(process.pid));
-        let is_child = last
-            .processes
-            .iter()
-            .all(|process| contains_pid(process.parent));
+        let mut processes = last.processes.iter();
+        let is_subset = processes.all(|process| contains_pid(process.pid));
+        let mut processes = last.processes.iter();
+        let is_child = processes.all(|process| contains_pid(process.parent));
+        let last_with = |evidence| Owner {
+            evidence,
+            ..last.clone()
+        };
         match self.evidence {
             // One of the listening processes accepted the connection.
-            Evidence::Listener if is_subset => Owner {
-                evidence: Evidence::Acceptor,
-                ..last.clone()
-            },
+            Evidence::Listener if is_subset => last_with(Evidence::Acceptor),
             Evidence::Acceptor | Evidence::Holds | Evidence::Reads if is_subset => self.clone(),
             // The last closer is probably another tool that scans /proc.
             Evidence::Listener | Evidence::Acceptor | Evidence::Holds | Evidence::Reads
@@ -89,9 +86,8 @@ impl Owner {
             Evidence::Acceptor | Evidence::Holds | Evidence::Reads => {
                 let processes = last.processes.iter().chain(&self.processes);
                 Owner {
-                    evidence: Evidence::Holds,
                     processes: processes.cloned().collect(),
-                    ..last.clone()
+                    ..last_with(Evidence::Holds)
                 }
             }
             // The process is not one of the listeners: the connection was passed on to it.
@@ -99,10 +95,7 @@ impl Owner {
             // The listener is unknown, but a process that reads from the socket has it.
             _ if is_reader => last.clone(),
             // The listener is unknown, but the process was the last to close the socket.
-            _ => Owner {
-                evidence: Evidence::Acceptor,
-                ..last.clone()
-            },
+            _ => last_with(Evidence::Acceptor),
         }
     }
 }

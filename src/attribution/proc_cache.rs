@@ -26,47 +26,21 @@ pub(super) struct ProcCache {
     /// Descriptor of the last socket that was found: similar processes usually have their sockets
     /// at the same descriptor.
     usual_descriptor: u32,
-    /// Processes pinned by the last scan.
-    pinned: Vec<PinnedProcess>,
-    /// Processes scanned immediately after fork(2), the most recent first.
-    fork_snapshots: VecDeque<ForkSnapshot>,
+    /// Holders pinned by the last scan.
+    pinned: Vec<SocketHolder>,
+    /// Holders found by scans immediately after fork(2), the most recent first.
+    fork_snapshots: VecDeque<SocketHolder>,
     pub(super) worker: ProcWorker,
 }
 
-/// A process that was scanned immediately after fork(2).
+/// A process that has, or had, a socket. Its /proc directory is open until its details are read, so
+/// that it can exit in the meantime.
 #[derive(Debug)]
-struct ForkSnapshot {
-    process: Arc<Process>,
-    /// Descriptors and inodes of its sockets at that time.
-    sockets: Vec<(u32, u32)>,
-}
-
-/// A process that has a socket, pinned because it can exit before it is described.
-#[derive(Debug)]
-struct PinnedProcess {
-    handle: ProcHandle,
-    identity: ProcessIdentity,
-    descriptor: u32,
-    inode: u32,
-}
-
-impl PinnedProcess {
-    /// Pins a process that has just been seen with a socket at this descriptor.
-    fn new(handle: ProcHandle, descriptor: u32, inode: u32) -> io::Result<PinnedProcess> {
-        Ok(PinnedProcess {
-            identity: handle.identity()?,
-            handle,
-            descriptor,
-            inode,
-        })
-    }
-}
-
-/// A process that has a socket.
 pub(super) struct SocketHolder {
     pub(super) process: Arc<Process>,
-    /// The descriptor of the socket.
+    /// The descriptor and the inode of the socket.
     pub(super) descriptor: u32,
+    inode: u32,
 }
 
 /// The first descriptor after the standard ones.
@@ -76,8 +50,8 @@ const MAX_SEEN_SOCKETS: usize = 4096;
 /// Maximum number of other sockets that a scan of one process caches; beyond it, the scan stops
 /// once it has found the socket.
 const MAX_SCANNED_SOCKETS: usize = 16;
-/// Maximum number of snapshots after fork(2).
-const MAX_FORK_SNAPSHOTS: usize = 64;
+/// Maximum number of holders found after fork(2).
+const MAX_FORK_SNAPSHOTS: usize = 256;
 /// Maximum number of cached descriptions.
 const MAX_CACHED_PROCESSES: usize = 4096;
 
@@ -118,20 +92,17 @@ impl ProcCache {
                 false => ControlFlow::Continue(()),
             }
         })?;
-        let Some(descriptor) = found else {
-            return Ok(None);
-        };
-        let pinned = PinnedProcess::new(handle, descriptor, inode)?;
-        Ok(Some(self.describe_holder(pinned)))
+        let pin = |descriptor| self.pin(handle, descriptor, inode);
+        let holder = found.map(pin).transpose()?;
+        Ok(holder.map(|holder| self.cache_descriptor(holder)))
     }
 
     /// Returns the first of these processes that has the socket at the usual descriptor.
     pub(super) fn usual_holder(&mut self, pids: &[u32], inode: u32) -> Option<SocketHolder> {
         self.clear_if_full();
-        let pinned = pids
-            .iter()
-            .find_map(|&pid| self.pin_if_holder(pid, &[inode]));
-        pinned.map(|pinned| self.describe_holder(pinned))
+        let mut pids = pids.iter();
+        let holder = pids.find_map(|&pid| self.pin_if_holder(pid, &[inode]))?;
+        Some(self.cache_descriptor(holder))
     }
 
     /// Pins those of the processes `pids` that have any of the sockets `inodes` at the usual
@@ -151,7 +122,7 @@ impl ProcCache {
 
     /// Pins a process if it has one of these sockets at the usual descriptor. Caches any other
     /// socket at that descriptor.
-    fn pin_if_holder(&mut self, pid: u32, inodes: &[u32]) -> Option<PinnedProcess> {
+    fn pin_if_holder(&mut self, pid: u32, inodes: &[u32]) -> Option<SocketHolder> {
         let descriptor = self.usual_descriptor;
         let Ok(handle) = ProcHandle::new(pid) else {
             self.recent_forks.remove(pid);
@@ -163,7 +134,7 @@ impl ProcCache {
             self.recent_forks.mark_scanned(pid);
             return None;
         }
-        PinnedProcess::new(handle, descriptor, inode).ok()
+        self.pin(handle, descriptor, inode).ok()
     }
 
     /// Scans a process immediately after fork(2). Returns false if it has exited, has no sockets,
@@ -192,30 +163,28 @@ impl ProcCache {
             return false;
         }
         let process = self.describe(handle, identity);
-        self.fork_snapshots
-            .push_front(ForkSnapshot { process, sockets });
+        for (descriptor, inode) in sockets {
+            self.fork_snapshots.push_front(SocketHolder {
+                process: Arc::clone(&process),
+                descriptor,
+                inode,
+            });
+        }
         self.fork_snapshots.truncate(MAX_FORK_SNAPSHOTS);
         true
     }
 
     /// Returns the process that was pinned with this socket, or had it immediately after fork(2).
     pub(super) fn pinned_holder(&mut self, inode: u32) -> Option<SocketHolder> {
-        if let Some(index) = self.pinned.iter().position(|pinned| pinned.inode == inode) {
-            let pinned = self.pinned.swap_remove(index);
-            return Some(self.describe_holder(pinned));
-        }
-        let (process, descriptor) = self.fork_snapshots.iter_mut().find_map(|snapshot| {
-            let mut sockets = snapshot.sockets.iter();
-            let index = sockets.position(|(_, other)| *other == inode)?;
-            // Each socket in a snapshot is used once: later checks inspect the process again.
-            let (descriptor, _) = snapshot.sockets.swap_remove(index);
-            Some((Arc::clone(&snapshot.process), descriptor))
-        })?;
-        self.descriptors.insert(inode, descriptor);
-        Some(SocketHolder {
-            process,
-            descriptor,
-        })
+        let is_holder = |holder: &SocketHolder| holder.inode == inode;
+        let holder = if let Some(at) = self.pinned.iter().position(is_holder) {
+            self.pinned.swap_remove(at)
+        } else {
+            // Each socket of a snapshot is used once: later checks inspect the process again.
+            let at = self.fork_snapshots.iter().position(is_holder)?;
+            self.fork_snapshots.remove(at)?
+        };
+        Some(self.cache_descriptor(holder))
     }
 
     fn clear_if_full(&mut self) {
@@ -239,8 +208,8 @@ impl ProcCache {
         if handle.socket_inode(descriptor)? != inode {
             return None;
         }
-        let pinned = PinnedProcess::new(handle, descriptor, inode).ok()?;
-        Some(self.describe_holder(pinned))
+        let holder = self.pin(handle, descriptor, inode).ok()?;
+        Some(self.cache_descriptor(holder))
     }
 
     /// Sets the descriptor at which the last socket was found; similar processes are likely to use
@@ -254,12 +223,19 @@ impl ProcCache {
         self.descriptors.get(&inode).copied()
     }
 
-    fn describe_holder(&mut self, pinned: PinnedProcess) -> SocketHolder {
-        self.descriptors.insert(pinned.inode, pinned.descriptor);
-        SocketHolder {
-            process: self.describe(pinned.handle, pinned.identity),
-            descriptor: pinned.descriptor,
-        }
+    /// Pins a process that has just been seen with a socket at this descriptor.
+    fn pin(&mut self, handle: ProcHandle, descriptor: u32, inode: u32) -> io::Result<SocketHolder> {
+        let identity = handle.identity()?;
+        Ok(SocketHolder {
+            process: self.describe(handle, identity),
+            descriptor,
+            inode,
+        })
+    }
+
+    fn cache_descriptor(&mut self, holder: SocketHolder) -> SocketHolder {
+        self.descriptors.insert(holder.inode, holder.descriptor);
+        holder
     }
 
     /// Returns the process in which a scan for another socket found this socket, if it still has

@@ -76,10 +76,8 @@ impl RecentForks {
     /// Returns the PIDs of the processes that were scanned for sockets, or of those that were not.
     pub(super) fn pids_by_scan_state(&self, is_scanned: bool) -> impl Iterator<Item = u32> {
         let has_state = move |process: &&RecentProcess| process.is_scanned == is_scanned;
-        self.processes
-            .iter()
-            .filter(has_state)
-            .map(|process| process.pid)
+        let processes = self.processes.iter().filter(has_state);
+        processes.map(|process| process.pid)
     }
 
     /// Returns the PIDs of those children of `parents` that were forked after the PID `since` was
@@ -157,12 +155,9 @@ impl RecentForks {
             return;
         }
         // After the highest PID, the kernel assigns low numbers again.
-        let first = previous
-            .filter(|previous| *previous < last)
-            .map_or(last.saturating_sub(MAX_PIDS_PER_SCAN), |previous| {
-                previous + 1
-            });
-        let first = first.max(last.saturating_sub(MAX_PIDS_PER_SCAN));
+        let previous = previous.filter(|previous| *previous < last);
+        let oldest = last.saturating_sub(MAX_PIDS_PER_SCAN);
+        let first = previous.map_or(oldest, |previous| oldest.max(previous + 1));
         for pid in first..=last {
             match is_process(pid) {
                 true => self.processes.push_front(RecentProcess::new(pid)),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::connection_table::ConnectionTable;
 use super::cpu_budget::{CpuBudget, WakeupCoalescer};
-use super::lookup_queue::LookupReceiver;
+use super::lookup_queue::LookupQueue;
 use super::lookup_queue::LookupTarget;
 use super::now;
 use super::pending::PendingLookup;
@@ -32,8 +32,8 @@ const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// an accepting process, and the first check of a connection whose start was not captured: in the
 /// meantime, BPF events for the connection can arrive. Without BPF, the delay is zero.
 pub(super) fn run(
-    table: &Arc<ConnectionTable>,
-    receiver: &LookupReceiver,
+    table: &ConnectionTable,
+    receiver: &LookupQueue,
     mut resolver: SocketResolver,
     initial_delay: Duration,
     is_over: impl Fn() -> bool,
@@ -60,10 +60,9 @@ pub(super) fn run(
         if requests.is_empty() && is_over() {
             return;
         }
-        let last_pid = match requests.is_empty() {
-            true => None,
-            false => resolver.last_pid(),
-        };
+        let last_pid = (!requests.is_empty())
+            .then(|| resolver.last_pid())
+            .flatten();
         for request in requests {
             budget.record_task(Instant::now());
             if request.target == LookupTarget::Originator {
@@ -72,24 +71,18 @@ pub(super) fn run(
                 table.set_originator(&request, found.unwrap_or_else(Owner::not_looked_up));
                 continue;
             }
-            queue.push(PendingLookup::new(
-                request,
-                initial_delay,
-                last_pid.unwrap_or(u32::MAX),
-            ));
+            let last_pid = last_pid.unwrap_or(u32::MAX);
+            queue.push(PendingLookup::new(request, initial_delay, last_pid));
         }
         loop {
             if resolver.fork_events().is_some() {
                 budget.spend(|| snapshot_forks(&mut resolver, &mut queue));
             }
-            let due = take_due(&mut queue);
+            let mut due = take_due(&mut queue);
             if due.is_empty() {
                 break;
             }
-            let mut due: Vec<PendingLookup> = due
-                .into_iter()
-                .filter(|lookup| table.is_pending(&lookup.request))
-                .collect();
+            due.retain(|lookup| table.is_pending(&lookup.request));
             let is_busy = budget.is_busy();
             // The state that can disappear soonest is read first, for all lookups.
             budget.spend(|| {
@@ -170,11 +163,11 @@ fn start_lookup(
         let owner = resolver.originator(endpoints);
         table.set_originator(request, owner);
         let owner = resolver.initial_responder(endpoints, SearchScope::FirstHolder);
-        table.set_provisional_responder(request, gone_if_nobody(owner));
+        table.set_responder(request, gone_if_nobody(owner));
     }
     let responder = table.current_responder(request).or_else(|| {
         let listener = resolver.listening_owner(endpoints)?;
-        table.set_provisional_responder(request, listener.clone());
+        table.set_responder(request, listener.clone());
         Some(Arc::new(listener))
     });
     lookup.listeners = responder.map_or_else(Vec::new, |responder| responder.processes.clone());
@@ -243,7 +236,7 @@ fn check_responder(
             }
             lookup.is_accepted = true;
             let evidence = responder_evidence(lookup, &owner.processes);
-            table.set_provisional_responder(request, Owner { evidence, ..owner });
+            table.set_responder(request, Owner { evidence, ..owner });
         }
         // The connection was closed: an earlier result remains.
         ResponderLookup::Owner(owner) if lookup.listeners.is_empty() => {
@@ -260,7 +253,7 @@ fn check_responder(
             if lookup.listeners.is_empty() =>
         {
             lookup.listeners.clone_from(&owner.processes);
-            table.set_provisional_responder(request, owner);
+            table.set_responder(request, owner);
         }
         ResponderLookup::NotAccepted(_) => {}
         // The kernel would have a socket for an open connection by now: this one is closed.
@@ -290,18 +283,14 @@ fn check_parent_and_child(
         return Some(true);
     }
     let is_closed = holders.is_empty();
-    let mut processes = if is_closed {
-        previous.clone()
-    } else {
-        holders.clone()
-    };
+    let mut processes = if is_closed { &previous } else { &holders }.clone();
     processes.sort_by_key(|process| !is_child(process));
     let owner = Owner {
         evidence: responder_evidence(lookup, &processes),
         processes,
         ..Owner::unknown(Evidence::Holds, lookup.uid)
     };
-    table.set_provisional_responder(&lookup.request, owner);
+    table.set_responder(&lookup.request, owner);
     lookup.holders = holders;
     Some(!is_closed && lookup.schedule_retry())
 }
@@ -322,12 +311,9 @@ fn contains_process(processes: &[Arc<Process>], process: &Process) -> bool {
 }
 
 /// Replaces `Nobody` with `Gone`: a connection in progress had a process at its end.
-fn gone_if_nobody(owner: Owner) -> Owner {
-    match owner.evidence {
-        Evidence::Nobody => Owner {
-            evidence: Evidence::Gone,
-            ..owner
-        },
-        _ => owner,
+fn gone_if_nobody(mut owner: Owner) -> Owner {
+    if owner.evidence == Evidence::Nobody {
+        owner.evidence = Evidence::Gone;
     }
+    owner
 }

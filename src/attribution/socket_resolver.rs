@@ -72,15 +72,14 @@ impl SocketResolver {
     /// Looks up the owner of a connection's originator.
     pub(super) fn originator(&mut self, endpoints: &Endpoints) -> Owner {
         let found = self.socket(endpoints);
-        self.originator_among_candidates(endpoints, found)
-            .unwrap_or_else(|socket| {
-                let mut owner = self.scan_all_processes(&socket);
-                let pids: Vec<u32> = owner.processes.iter().map(|process| process.pid).collect();
-                owner
-                    .processes
-                    .retain(|process| !pids.contains(&process.parent));
-                owner
-            })
+        let found = self.originator_among_candidates(endpoints, found);
+        found.unwrap_or_else(|socket| {
+            let mut owner = self.scan_all_processes(&socket);
+            let processes = &mut owner.processes;
+            let pids: Vec<u32> = processes.iter().map(|process| process.pid).collect();
+            processes.retain(|process| !pids.contains(&process.parent));
+            owner
+        })
     }
 
     /// Looks up the originators of several connections among the likely candidates. Returns `None`
@@ -90,19 +89,17 @@ impl SocketResolver {
         &mut self,
         connections: &[Endpoints],
     ) -> Vec<Option<Owner>> {
-        let sockets: Vec<Option<SocketInfo>> = connections
-            .iter()
-            .map(|endpoints| self.socket(endpoints))
-            .collect();
+        let sockets = connections.iter().map(|endpoints| self.socket(endpoints));
+        let sockets: Vec<Option<SocketInfo>> = sockets.collect();
         let inodes = sockets.iter().flatten().map(|socket| socket.inode);
         let forks = &mut self.proc_cache.recent_forks;
         forks.update();
         let unscanned: Vec<u32> = forks.pids_by_scan_state(false).collect();
         self.proc_cache.pin_holders(&unscanned, inodes);
-        let owners = connections.iter().zip(sockets);
-        owners
-            .map(|(endpoints, found)| self.originator_among_candidates(endpoints, found).ok())
-            .collect()
+        let lookups = connections.iter().zip(sockets);
+        let owners =
+            lookups.map(|(endpoints, found)| self.originator_among_candidates(endpoints, found));
+        owners.map(Result::ok).collect()
     }
 
     /// Returns the socket at the `endpoints.src()` end of a connection.
@@ -121,16 +118,17 @@ impl SocketResolver {
         endpoints: &Endpoints,
         found: Option<SocketInfo>,
     ) -> Result<Owner, SocketInfo> {
-        let Some(socket) = found.as_ref().filter(|socket| socket.inode != 0) else {
-            return Ok(Owner::unknown(
-                Evidence::Gone,
-                found.map(|socket| socket.uid),
-            ));
+        let gone = Ok(Owner::unknown(
+            Evidence::Gone,
+            found.as_ref().map(|socket| socket.uid),
+        ));
+        let Some(socket) = found.filter(|socket| socket.inode != 0) else {
+            return gone;
         };
         let Some(mut creator) = self.holder_among_candidates(endpoints, socket.inode) else {
             return match self.has_socket(endpoints, socket.inode) {
-                true => Err(socket.clone()),
-                false => Ok(Owner::unknown(Evidence::Gone, Some(socket.uid))),
+                true => Err(socket),
+                false => gone,
             };
         };
         self.proc_cache.set_usual_descriptor(creator.descriptor);
@@ -138,13 +136,13 @@ impl SocketResolver {
         while let Some(parent) = self.parent_holder(&creator, socket.inode) {
             creator = parent;
         }
-        Ok(self.owner_from_holders(vec![creator], socket))
+        Ok(self.owner_from_holders(vec![creator], &socket))
     }
 
     /// True if the socket at `endpoints.src()` still exists and has this inode.
     fn has_socket(&self, endpoints: &Endpoints, inode: u32) -> bool {
-        self.socket(endpoints)
-            .is_some_and(|socket| socket.inode == inode)
+        let socket = self.socket(endpoints);
+        socket.is_some_and(|socket| socket.inode == inode)
     }
 
     /// Looks up the responder of a connection for the first time. The connection can still be
@@ -153,17 +151,13 @@ impl SocketResolver {
         let listeners = self.listening_owner(endpoints).map(|owner| owner.processes);
         let listeners = listeners.unwrap_or_default();
         match self.responder(endpoints, None, &listeners, scope) {
-            ResponderLookup::Owner(owner)
-                if endpoints.proto() == TCP && owner.evidence == Evidence::Holds =>
-            {
-                Owner {
-                    evidence: Evidence::Acceptor,
-                    ..owner
+            ResponderLookup::Owner(mut owner) => {
+                if endpoints.proto() == TCP && owner.evidence == Evidence::Holds {
+                    owner.evidence = Evidence::Acceptor;
                 }
+                owner
             }
-            ResponderLookup::Owner(owner)
-            | ResponderLookup::NotAccepted(owner)
-            | ResponderLookup::NoConnection(owner) => owner,
+            ResponderLookup::NotAccepted(owner) | ResponderLookup::NoConnection(owner) => owner,
         }
     }
 

@@ -59,25 +59,13 @@ impl SynFilter {
 fn write_syn(endpoints: &Endpoints, frame: &mut Vec<u8>) {
     frame.clear();
     frame.resize(ETHERNET_HEADER_LEN - 2, 0);
+    let proto = endpoints.proto();
     match (endpoints.src().ip(), endpoints.dst().ip()) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
             const IPV4_HEADER_LEN: usize = 20;
-            let len = ((IPV4_HEADER_LEN + TCP_HEADER_LEN) as u16).to_be_bytes();
+            let [high, low] = ((IPV4_HEADER_LEN + TCP_HEADER_LEN) as u16).to_be_bytes();
             frame.extend([
-                0x08,
-                0x00,
-                0x45,
-                0,
-                len[0],
-                len[1],
-                0,
-                0,
-                0x40,
-                0,
-                64,
-                endpoints.proto(),
-                0,
-                0,
+                0x08, 0x00, 0x45, 0, high, low, 0, 0, 0x40, 0, 64, proto, 0, 0,
             ]);
             frame.extend(src.octets());
             frame.extend(dst.octets());
@@ -87,19 +75,8 @@ fn write_syn(endpoints: &Endpoints, frame: &mut Vec<u8>) {
                 IpAddr::V4(ip) => ip.to_ipv6_mapped(),
                 IpAddr::V6(ip) => ip,
             };
-            let len = (TCP_HEADER_LEN as u16).to_be_bytes();
-            frame.extend([
-                0x86,
-                0xdd,
-                0x60,
-                0,
-                0,
-                0,
-                len[0],
-                len[1],
-                endpoints.proto(),
-                64,
-            ]);
+            let [high, low] = (TCP_HEADER_LEN as u16).to_be_bytes();
+            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, high, low, proto, 64]);
             frame.extend(to_ipv6(src).octets());
             frame.extend(to_ipv6(dst).octets());
         }

@@ -2,7 +2,7 @@
 
 use super::PortClass;
 use super::facts::PortFacts;
-use super::finding::{CheckName, Finding};
+use super::finding::{CheckName, Finding, Severity};
 
 const CHECK: CheckName = CheckName("address");
 
@@ -17,11 +17,7 @@ fn check_address(facts: &PortFacts) -> Finding {
     let host = &facts.target.host;
     let resolved = &facts.resolved;
     let Some(first) = resolved.addresses.first() else {
-        let reason = resolved
-            .error
-            .as_deref()
-            .unwrap_or("the lookup returned no addresses");
-        let message = format!("{host} has no address: {reason}");
+        let message = format!("{host} has no address: {}", resolved.error_text());
         return CHECK.problem("name-not-resolved", message);
     };
     let kind = |address: &std::net::IpAddr| {
@@ -42,28 +38,25 @@ fn check_address(facts: &PortFacts) -> Finding {
         .map(|address| format!("{address}: {}", kind(address)));
     if facts.target.address().is_some() {
         let message = format!("{first} is {}", kind(first));
-        return match facts.is_local_address(*first) {
-            true => CHECK.ok("own-address", message),
-            false => CHECK.note("foreign-address", message),
-        };
+        return address_finding(facts.is_local_address(*first), message);
     }
-    let all: Vec<String> = resolved.addresses.iter().map(ToString::to_string).collect();
-    let message = format!("{host} resolves to {}", all.join(", then "));
-    match resolved
-        .addresses
-        .iter()
-        .all(|address| facts.is_local_address(*address))
-    {
-        true => CHECK.ok("own-address", message).with_evidence_lines(lines),
-        false => CHECK
-            .note("foreign-address", message)
-            .with_evidence_lines(lines),
+    let message = format!("{host} resolves to {}", resolved.joined());
+    let mut addresses = resolved.addresses.iter();
+    let are_local = addresses.all(|address| facts.is_local_address(*address));
+    address_finding(are_local, message).with_evidence_lines(lines)
+}
+
+fn address_finding(is_local: bool, message: String) -> Finding {
+    match is_local {
+        true => CHECK.ok("own-address", message),
+        false => CHECK.note("foreign-address", message),
     }
 }
 
 fn check_port_class(facts: &PortFacts) -> Finding {
     let port = facts.target.port;
-    let range = match PortClass::of(port) {
+    let class = PortClass::of(port);
+    let range = match class {
         PortClass::WellKnown => "0-1023",
         PortClass::Registered => "1024-49151",
         PortClass::Dynamic => "49152-65535",
@@ -73,11 +66,8 @@ fn check_port_class(facts: &PortFacts) -> Finding {
         [None, Some(udp)] => format!("IANA service name: {udp} (UDP)"),
         [None, None] => "no service name in /etc/services".to_owned(),
     };
-    let class = PortClass::of(port);
-    CHECK.ok(
-        "port-class",
-        format!("{port} is a {class} port ({range}); {service}"),
-    )
+    let message = format!("{port} is a {class} port ({range}); {service}");
+    CHECK.ok("port-class", message)
 }
 
 fn check_ephemeral_port(facts: &PortFacts) -> Option<Finding> {
@@ -109,14 +99,12 @@ fn check_privileged_port(facts: &PortFacts) -> Option<Finding> {
          {start}"
     );
     let evidence = format!("net.ipv4.ip_unprivileged_port_start is {start}");
-    let finding = match facts.euid {
-        0 => CHECK.ok("privileged-port", message),
-        _ => CHECK.note("privileged-port", message),
-    };
+    let is_root = facts.euid == 0;
+    let finding = CHECK.finding(Severity::note_unless(is_root), "privileged-port", message);
     let command = "sudo setcap cap_net_bind_service=ep PROGRAM";
-    let finding = finding.with_evidence(evidence);
-    Some(match facts.euid {
-        0 => finding,
-        _ => finding.with_remedy(command),
-    })
+    Some(
+        finding
+            .with_evidence(evidence)
+            .with_remedy_if(!is_root, command),
+    )
 }

@@ -2,7 +2,7 @@
 //! below the server's working directory.
 
 use super::facts::PortFacts;
-use super::finding::{CheckName, Finding};
+use super::finding::{CheckName, Finding, Severity};
 use crate::error::count_noun;
 use crate::host::services::config_search::PortMention;
 
@@ -12,61 +12,42 @@ const MAX_SHOWN_MENTIONS: usize = 8;
 
 pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
     let port = facts.target.port;
-    let in_files = facts
-        .config_searches
-        .iter()
-        .flat_map(|(_, found)| &found.mentions);
+    let searches = facts.config_searches.iter();
+    let in_files = searches.flat_map(|(_, found)| &found.mentions);
     let in_units = facts.units.iter().map(|unit| &unit.mention);
-    let mentions: Vec<&PortMention> = facts
+    let mentions = facts
         .process_mentions
         .iter()
         .chain(in_units)
-        .chain(in_files)
-        .collect();
-    let (named, others): (Vec<&PortMention>, Vec<&PortMention>) = mentions
-        .into_iter()
-        .partition(|mention| mention.ports.contains(&port));
+        .chain(in_files);
+    let (named, others): (Vec<&PortMention>, Vec<&PortMention>) =
+        mentions.partition(|mention| mention.ports.contains(&port));
     let mut found = Vec::new();
-    let is_served = facts
-        .tcp_listeners()
-        .chain(facts.udp_listeners())
-        .next()
-        .is_some();
+    let is_served = facts.port_listeners().next().is_some();
     if !named.is_empty() {
-        let finding = match is_served {
-            true => {
-                let places = count_noun(named.len(), "place");
-                CHECK.ok("named", format!("port {port} is named in {places}"))
-            }
-            false => CHECK.note(
-                "named",
-                format!(
-                    "port {port} is named in {}, but nothing listens on it",
-                    count_noun(named.len(), "place")
-                ),
-            ),
+        let places = count_noun(named.len(), "place");
+        let suffix = if is_served {
+            ""
+        } else {
+            ", but nothing listens on it"
         };
+        let message = format!("port {port} is named in {places}{suffix}");
+        let finding = CHECK.finding(Severity::note_unless(is_served), "named", message);
         found.push(finding.with_evidence_lines(mention_lines(&named)));
     }
     // Other ports in files may belong to other programs, so they matter only if no file names the
     // port of the target.
-    let in_file = |mention: &&&PortMention| mention.line > 0;
-    let is_in_file = named.iter().any(|mention| in_file(&mention));
-    let certain: Vec<&PortMention> = others
-        .into_iter()
-        .filter(|mention| {
-            mention.line > 0 && mention.is_certain && is_in_config_directory(facts, mention)
-        })
-        .collect();
+    let is_in_file = named.iter().any(|mention| mention.line > 0);
+    let mut certain = others;
+    certain.retain(|mention| {
+        mention.line > 0 && mention.is_certain && is_in_config_directory(facts, mention)
+    });
     if is_served && !is_in_file && !certain.is_empty() {
         let message = format!(
             "files in the server's working directory name other ports, but none names port {port}"
         );
-        found.push(
-            CHECK
-                .note("other-port-named", message)
-                .with_evidence_lines(mention_lines(&certain)),
-        );
+        let finding = CHECK.note("other-port-named", message);
+        found.push(finding.with_evidence_lines(mention_lines(&certain)));
     }
     found.extend(check_skipped_files(facts));
     found
@@ -75,16 +56,14 @@ pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
 /// True if a file is directly in the working directory or in one of its configuration
 /// subdirectories. Other subdirectories may belong to other programs.
 fn is_in_config_directory(facts: &PortFacts, mention: &PortMention) -> bool {
-    let relative_path = |directory: &str| {
-        let rest = mention.location.strip_prefix(directory)?;
-        Some(rest.trim_start_matches('/').to_owned())
+    let is_config_path = |path: &str| match path.trim_start_matches('/').split_once('/') {
+        None => true,
+        Some((first, _)) => first.starts_with("conf") || first == "etc",
     };
     let mut directories = facts.config_searches.iter().map(|(directory, _)| directory);
     directories.any(|directory| {
-        relative_path(directory).is_some_and(|rest| match rest.split_once('/') {
-            None => true,
-            Some((first, _)) => first.starts_with("conf") || first == "etc",
-        })
+        let path = mention.location.strip_prefix(directory.as_str());
+        path.is_some_and(is_config_path)
     })
 }
 
@@ -103,21 +82,22 @@ fn mention_lines(mentions: &[&PortMention]) -> Vec<String> {
 
 /// Reports files and directories that were not searched.
 fn check_skipped_files(facts: &PortFacts) -> Option<Finding> {
-    let searches = facts.config_searches.iter().map(|(_, search)| search);
-    let (files, directories) = searches.fold((0, 0), |(files, directories), search| {
+    let searches = || facts.config_searches.iter().map(|(_, search)| search);
+    let counts: [(usize, &str); 2] = [
+        (searches().map(|search| search.skipped_files).sum(), "file"),
         (
-            files + search.skipped_files,
-            directories + search.skipped_directories,
-        )
-    });
-    let file_count = count_noun(files, "file");
-    let directory_count = count_noun(directories, "directory");
-    let skipped = match (files, directories) {
-        (0, 0) => return None,
-        (_, 0) => file_count,
-        (0, _) => directory_count,
-        _ => format!("{file_count} and {directory_count}"),
-    };
+            searches().map(|search| search.skipped_directories).sum(),
+            "directory",
+        ),
+    ];
+    let skipped = counts.into_iter().filter(|(count, _)| *count > 0);
+    let skipped: Vec<String> = skipped
+        .map(|(count, noun)| count_noun(count, noun))
+        .collect();
+    if skipped.is_empty() {
+        return None;
+    }
+    let skipped = skipped.join(" and ");
     let message = format!(
         "not searched: {skipped} below the server's working directory (too deep, too many, too \
          large or unreadable)"

@@ -1,7 +1,7 @@
 //! Sockets that keep another server from binding the port (bind(2), socket(7)).
 
 use super::facts::PortFacts;
-use super::finding::{CheckName, Finding};
+use super::finding::{CheckName, Finding, Severity};
 use crate::error::count_noun;
 use crate::host::sockets::sock_diag::{SocketInfo, SocketState};
 use crate::packet::{TCP, UDP};
@@ -22,7 +22,7 @@ pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
 /// SO_REUSEADDR.
 fn check_shared_address(facts: &PortFacts) -> Vec<Finding> {
     let mut groups: BTreeMap<_, Vec<&SocketInfo>> = BTreeMap::new();
-    for socket in facts.tcp_listeners().chain(facts.udp_listeners()) {
+    for socket in facts.port_listeners() {
         let key = (socket.proto, socket.local, socket.interface);
         groups.entry(key).or_default().push(socket);
     }
@@ -55,7 +55,7 @@ fn check_held_by_client(facts: &PortFacts) -> Option<Finding> {
         let mut servers = facts.tcp_listeners();
         servers.any(|server| server.can_receive_on(socket.local.ip()))
     };
-    let held = facts.sockets().iter().find(|socket| {
+    let held = facts.sockets.iter().find(|socket| {
         socket.proto == TCP
             && socket.local.port() == port
             && socket.remote.port() != 0
@@ -69,12 +69,10 @@ fn check_held_by_client(facts: &PortFacts) -> Option<Finding> {
         "{owner} uses port {port} as the local port of a connection: a server that binds the port \
          fails with \"address already in use\""
     );
-    let finding = match has_listener {
-        true => CHECK.note("held-by-client", message),
-        false => CHECK.problem("held-by-client", message),
-    };
+    let severity = Severity::problem_unless(has_listener);
     Some(
-        finding
+        CHECK
+            .finding(severity, "held-by-client", message)
             .with_evidence(format!("{} → {}, {state}", held.local, held.remote))
             .with_remedy(format!("sudo ss -K sport = :{port}")),
     )
@@ -83,42 +81,36 @@ fn check_held_by_client(facts: &PortFacts) -> Option<Finding> {
 /// Reports a socket that is bound to the port but does not listen.
 fn check_bound_socket(facts: &PortFacts) -> Option<Finding> {
     let port = facts.target.port;
-    let bound = facts
-        .sockets()
-        .iter()
-        .find(|socket| socket.state == SocketState::Bound && socket.local.port() == port)?;
+    let mut sockets = facts.sockets.iter();
+    let bound =
+        sockets.find(|socket| socket.state == SocketState::Bound && socket.local.port() == port)?;
     let owner = facts.owner(bound);
     let message = format!(
         "{owner} has bound {} but does not listen: connections are refused, and no other server \
          can bind this address",
         bound.local
     );
-    Some(match facts.tcp_listeners().next() {
-        None => CHECK.problem("held-unlistening", message),
-        Some(_) => CHECK.note("held-unlistening", message),
-    })
+    let severity = Severity::problem_unless(facts.tcp_listeners().next().is_some());
+    Some(CHECK.finding(severity, "held-unlistening", message))
 }
 
 /// Reports closed connections that still occupy the port.
 fn check_time_wait(facts: &PortFacts) -> Option<Finding> {
     let port = facts.target.port;
-    let closing: Vec<&SocketInfo> = facts
-        .sockets()
-        .iter()
-        .filter(|socket| {
-            socket.proto == TCP && socket.local.port() == port && socket.inode == 0 && {
-                let state = socket.state;
-                matches!(
-                    state,
-                    SocketState::TimeWait
-                        | SocketState::FinWait1
-                        | SocketState::FinWait2
-                        | SocketState::Closing
-                        | SocketState::LastAck
-                )
-            }
-        })
-        .collect();
+    const CLOSING_STATES: [SocketState; 5] = [
+        SocketState::TimeWait,
+        SocketState::FinWait1,
+        SocketState::FinWait2,
+        SocketState::Closing,
+        SocketState::LastAck,
+    ];
+    let is_closing = |socket: &&SocketInfo| {
+        socket.proto == TCP
+            && socket.local.port() == port
+            && socket.inode == 0
+            && CLOSING_STATES.contains(&socket.state)
+    };
+    let closing: Vec<&SocketInfo> = facts.sockets.iter().filter(is_closing).collect();
     let longest = closing.iter().map(|socket| socket.expires_in_ms).max()?;
     let count = count_noun(closing.len(), "connection");
     let verb = if closing.len() == 1 { "is" } else { "are" };
@@ -132,10 +124,10 @@ fn check_time_wait(facts: &PortFacts) -> Option<Finding> {
         format!("{local} → {remote}, {state}, {seconds:.0} s left")
     });
     let seconds = longest.div_ceil(1000);
-    let alternative = match facts.next_free_port {
-        Some(next) => format!(" or use port {next}"),
-        None => String::new(),
-    };
+    let alternative = facts
+        .next_free_port
+        .map(|next| format!(" or use port {next}"));
+    let alternative = alternative.unwrap_or_default();
     Some(
         CHECK
             .note("time-wait", message)
@@ -150,7 +142,7 @@ fn check_time_wait(facts: &PortFacts) -> Option<Finding> {
 }
 
 fn check_in_use(facts: &PortFacts) -> Option<Finding> {
-    let server = facts.tcp_listeners().chain(facts.udp_listeners()).next()?;
+    let server = facts.port_listeners().next()?;
     let next = facts.next_free_port?;
     let (owner, port) = (facts.owner(server), facts.target.port);
     let message = format!(

@@ -16,26 +16,11 @@ use super::readiness::wait_until_ready;
 /// Timeout for the reply. A reply from this machine arrives within microseconds.
 const ECHO_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Socket parameters and message types of ICMP for one IP version.
-struct IcmpVersion {
-    family: AddressFamily,
-    protocol: Protocol,
-    request_type: u8,
-    reply_type: u8,
-}
+/// Socket parameters of ICMP, the type of a request and the type of a reply.
+type IcmpVersion = (AddressFamily, Protocol, u8, u8);
 
-const ICMP_V4: IcmpVersion = IcmpVersion {
-    family: AddressFamily::INET,
-    protocol: ipproto::ICMP,
-    request_type: 8,
-    reply_type: 0,
-};
-const ICMP_V6: IcmpVersion = IcmpVersion {
-    family: AddressFamily::INET6,
-    protocol: ipproto::ICMPV6,
-    request_type: 128,
-    reply_type: 129,
-};
+const ICMP_V4: IcmpVersion = (AddressFamily::INET, ipproto::ICMP, 8, 0);
+const ICMP_V6: IcmpVersion = (AddressFamily::INET6, ipproto::ICMPV6, 128, 129);
 
 /// Sends an ICMP echo request to an address and waits for the reply.
 pub(super) fn ping(address: IpAddr) -> EchoOutcome {
@@ -43,11 +28,11 @@ pub(super) fn ping(address: IpAddr) -> EchoOutcome {
     static NEXT_SEQUENCE: AtomicU16 = AtomicU16::new(1);
 
     let version = match address {
-        IpAddr::V4(_) => &ICMP_V4,
-        IpAddr::V6(_) => &ICMP_V6,
+        IpAddr::V4(_) => ICMP_V4,
+        IpAddr::V6(_) => ICMP_V6,
     };
     let open = |kind| {
-        let (family, protocol) = (version.family, version.protocol);
+        let (family, protocol, ..) = version;
         socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol)).map(|socket| (socket, kind))
     };
     // net.ipv4.ping_group_range restricts ping sockets even for root (icmp(7)). Root can open a raw
@@ -90,32 +75,29 @@ pub(super) fn ping(address: IpAddr) -> EchoOutcome {
 ///
 /// For a ping socket, the kernel fills in the identifier and the checksum; for a raw ICMPv6 socket,
 /// only the checksum (RFC 3542, 3.1).
-fn echo_request(version: &IcmpVersion, id: u16, sequence: u16) -> [u8; 8] {
-    let kind = u16::from(version.request_type) << 8;
+fn echo_request((_, _, kind, _): IcmpVersion, id: u16, sequence: u16) -> [u8; 8] {
+    let kind = u16::from(kind) << 8;
     // RFC 1071: the complement of the ones' complement sum. Adding the carries can produce one more
     // carry.
     let fold = |sum: u32| (sum & 0xffff) + (sum >> 16);
     let sum = u32::from(kind) + u32::from(id) + u32::from(sequence);
     let checksum = !(fold(fold(sum)) as u16);
-    let mut request = [0; 8];
-    for (bytes, value) in request
-        .chunks_exact_mut(2)
-        .zip([kind, checksum, id, sequence])
-    {
-        bytes.copy_from_slice(&value.to_be_bytes());
-    }
-    request
+    let fields = [kind, checksum, id, sequence].map(u64::from);
+    let request = fields
+        .into_iter()
+        .fold(0, |request, field| request << 16 | field);
+    request.to_be_bytes()
 }
 
 /// True if a message from a raw socket is the reply to this request. IPv4 raw sockets return the
 /// IP header before the ICMP message (raw(7)); IPv6 raw sockets do not (RFC 3542, 3).
-fn is_reply(version: &IcmpVersion, request: &[u8; 8], received: &[u8]) -> bool {
+fn is_reply((family, _, _, kind): IcmpVersion, request: &[u8; 8], received: &[u8]) -> bool {
     let header_len = match received {
-        [first, ..] if version.family == AddressFamily::INET => usize::from(first & 0x0f) * 4,
+        [first, ..] if family == AddressFamily::INET => usize::from(first & 0x0f) * 4,
         _ => 0,
     };
     received.get(header_len..).is_some_and(|message| {
-        message.first() == Some(&version.reply_type) && message.get(4..8) == Some(&request[4..])
+        message.first() == Some(&kind) && message.get(4..8) == Some(&request[4..])
     })
 }
 
@@ -126,7 +108,7 @@ mod tests {
     #[test]
     fn echo_request_has_a_valid_checksum() {
         for (id, sequence) in [(0x1234, 1), (0, 0), (0xffff, 0xffff), (0xf800, 0xffff)] {
-            let request = echo_request(&ICMP_V4, id, sequence);
+            let request = echo_request(ICMP_V4, id, sequence);
             let values = request
                 .chunks(2)
                 .map(|pair| u32::from_be_bytes([0, 0, pair[0], pair[1]]));
@@ -137,7 +119,7 @@ mod tests {
 
     #[test]
     fn raw_socket_reply_is_matched_after_the_ip_header() {
-        let request = echo_request(&ICMP_V4, 7, 9);
+        let request = echo_request(ICMP_V4, 7, 9);
         let reply = |kind: u8, id: u8| [kind, 0, 0, 0, 0, id, 0, 9];
         let v4 = |header_units: u8, message: [u8; 8]| {
             let mut packet = vec![0; usize::from(header_units) * 4];
@@ -153,13 +135,9 @@ mod tests {
             (vec![0x45; 10], false),
             (vec![], false),
         ] {
-            assert_eq!(
-                is_reply(&ICMP_V4, &request, &packet),
-                expected,
-                "{packet:?}"
-            );
+            assert_eq!(is_reply(ICMP_V4, &request, &packet), expected, "{packet:?}");
         }
-        assert!(is_reply(&ICMP_V6, &request, &reply(129, 7)));
-        assert!(!is_reply(&ICMP_V6, &request, &reply(128, 7)));
+        assert!(is_reply(ICMP_V6, &request, &reply(129, 7)));
+        assert!(!is_reply(ICMP_V6, &request, &reply(128, 7)));
     }
 }

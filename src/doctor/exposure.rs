@@ -2,7 +2,7 @@
 
 use super::facts::PortFacts;
 use super::finding::{CheckName, Finding};
-use super::nft_eval::{self, FirewallTrace};
+use super::nft_eval::{self, TracedRule};
 use super::ports::{Reachability, reachability};
 use crate::host::network::firewall::{Firewall, PacketEnd, RuleAction, RuleCondition};
 use crate::host::sockets::sock_diag::SocketInfo;
@@ -11,18 +11,16 @@ const CHECK: CheckName = CheckName("exposure");
 
 pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
-    let servers: Vec<&SocketInfo> = facts.tcp_listeners().chain(facts.udp_listeners()).collect();
-    for server in &servers {
-        let finding = check_exposed(facts, server);
+    for finding in facts
+        .port_listeners()
+        .filter_map(|server| check_exposed(facts, server))
+    {
         // Sockets that share an address produce the same finding.
-        if !found
-            .iter()
-            .any(|other| Some(&other.message) == finding.as_ref().map(|new| &new.message))
-        {
-            found.extend(finding);
+        if !found.iter().any(|other| other.message == finding.message) {
+            found.push(finding);
         }
     }
-    if found.is_empty() && !servers.is_empty() {
+    if found.is_empty() && facts.port_listeners().next().is_some() {
         found.push(CHECK.ok("this-machine-only", "only this machine can reach the port"));
     }
     found.extend(check_published(facts));
@@ -52,33 +50,23 @@ fn check_exposed(facts: &PortFacts, server: &SocketInfo) -> Option<Finding> {
         server.local
     );
     let mut finding = CHECK.note("exposed", message);
-    let others = facts
-        .interfaces
-        .iter()
-        .filter(|interface| interface.is_up && !interface.is_loopback);
-    for interface in others {
+    let interfaces = facts.interfaces.iter();
+    for interface in interfaces.filter(|interface| interface.is_up && !interface.is_loopback) {
+        let name = &interface.name;
         for (address, _) in &interface.addresses {
             if !server.can_receive_on(*address) {
                 continue;
             }
-            finding = finding.with_evidence(match &facts.firewall {
+            let result = match &facts.firewall {
                 Firewall::Chains(chains) => {
-                    let trace = nft_eval::trace_inbound(chains, &interface.name, *address, server);
-                    format!(
-                        "from {} to {address}: {}",
-                        interface.name,
-                        describe_trace(&trace)
-                    )
+                    describe_trace(&nft_eval::trace_inbound(chains, name, *address, server))
                 }
-                Firewall::Absent => format!(
-                    "from {} to {address}: firewall rules unknown, because nft is not installed",
-                    interface.name
-                ),
-                _ => format!(
-                    "from {} to {address}: the firewall rules could not be read",
-                    interface.name
-                ),
-            });
+                Firewall::Absent => {
+                    "firewall rules unknown, because nft is not installed".to_owned()
+                }
+                _ => "the firewall rules could not be read".to_owned(),
+            };
+            finding = finding.with_evidence(format!("from {name} to {address}: {result}"));
         }
     }
     Some(finding.with_evidence(format!(
@@ -86,12 +74,10 @@ fn check_exposed(facts: &PortFacts, server: &SocketInfo) -> Option<Finding> {
     )))
 }
 
-fn describe_trace(trace: &FirewallTrace) -> String {
-    let certain = trace
-        .rules
-        .iter()
-        .find(|hit| hit.is_certain && hit.action != RuleAction::Accept);
-    let has_uncertain = trace.rules.iter().any(|hit| !hit.is_certain);
+fn describe_trace(rules: &[TracedRule]) -> String {
+    let blocks = |hit: &&TracedRule| hit.is_certain && hit.action != RuleAction::Accept;
+    let certain = rules.iter().find(blocks);
+    let has_uncertain = rules.iter().any(|hit| !hit.is_certain);
     match certain {
         Some(hit) => format!("{} ({})", nft_eval::action_verb(&hit.action), hit.text),
         None if has_uncertain => {
@@ -103,32 +89,29 @@ fn describe_trace(trace: &FirewallTrace) -> String {
 
 /// Reports a port that a container engine publishes through a proxy process or DNAT rules.
 fn check_published(facts: &PortFacts) -> Vec<Finding> {
-    let mut found = Vec::new();
+    let (mut found, rules) = (Vec::new(), dnat_rules(facts));
+    let target_port = facts.target.port;
     for server in facts.server_processes.values() {
         let args = &server.process.details().command_line;
         let (pid, name) = (server.process.pid, server.process.name());
         let option = |name: &str| {
-            let at = args
-                .iter()
-                .position(|arg| arg.trim_start_matches('-') == name)?;
-            args.get(at + 1)
+            let mut args = args.iter();
+            args.find(|arg| arg.trim_start_matches('-') == name)?;
+            args.next()
         };
         if name.starts_with("docker-proxy")
             && let (Some(address), Some(port)) = (option("container-ip"), option("container-port"))
         {
             let host = option("host-ip").map_or("?", String::as_str);
             let message = format!(
-                "Docker publishes the port: {host}:{} is forwarded to {address}:{port} in a \
-                 container",
-                facts.target.port
+                "Docker publishes the port: {host}:{target_port} is forwarded to {address}:{port} \
+                 in a container"
             );
-            found.push(
-                CHECK
-                    .note("published", message)
-                    .with_evidence(format!("{name}[{pid}]: {}", args.join(" ")))
-                    .with_evidence_lines(dnat_rules(facts))
-                    .with_remedy(format!("docker ps --filter publish={}", facts.target.port)),
-            );
+            let finding = CHECK
+                .note("published", message)
+                .with_evidence(format!("{name}[{pid}]: {}", args.join(" ")))
+                .with_remedy(format!("docker ps --filter publish={target_port}"));
+            found.push(finding.with_evidence_lines(rules.clone()));
         } else if ["rootlessport", "conmon", "slirp4netns", "pasta"]
             .iter()
             .any(|program| name.starts_with(program))
@@ -137,19 +120,13 @@ fn check_published(facts: &PortFacts) -> Vec<Finding> {
             found.push(
                 CHECK
                     .note("published", message)
-                    .with_evidence_lines(dnat_rules(facts)),
+                    .with_evidence_lines(rules.clone()),
             );
         }
     }
-    if found.is_empty() {
-        let lines = dnat_rules(facts);
-        if !lines.is_empty() {
-            let message = format!(
-                "a firewall rule forwards port {} to another address",
-                facts.target.port
-            );
-            found.push(CHECK.note("published", message).with_evidence_lines(lines));
-        }
+    if found.is_empty() && !rules.is_empty() {
+        let message = format!("a firewall rule forwards port {target_port} to another address");
+        found.push(CHECK.note("published", message).with_evidence_lines(rules));
     }
     found
 }

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Target;
-use super::ports;
+use super::{Target, ports};
+use crate::error::shell_quote;
 use crate::host::network::firewall::{Firewall, LegacyRule};
 use crate::host::network::interfaces::HostInterface;
 use crate::host::network::resolver::HostsEntry;
@@ -23,7 +23,7 @@ use crate::process::Owner;
 use crate::process::Process;
 
 /// The facts about a target, gathered once.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct PortFacts {
     /// The host and the port to diagnose.
     pub target: Target,
@@ -35,8 +35,10 @@ pub struct PortFacts {
     pub resolved: NameResolution,
     /// The addresses of `localhost`, in the order in which programs try them.
     pub localhost: NameResolution,
-    /// The entries of the hosts file, or the reason why it cannot be read.
-    pub hosts_file: Result<Vec<HostsEntry>, String>,
+    /// The entries of the hosts file.
+    pub hosts_file: Vec<HostsEntry>,
+    /// The reason why the hosts file cannot be read.
+    pub hosts_file_error: Option<String>,
     /// The `hosts` line of nsswitch.conf(5): the sources of names, in order.
     pub nss_sources: Option<String>,
     /// The interfaces of this network namespace.
@@ -45,9 +47,10 @@ pub struct PortFacts {
     pub settings: NetworkSettings,
     /// The service names of the port in /etc/services, for TCP and for UDP.
     pub service_names: [Option<String>; 2],
-    /// Every socket with the port at either end, listed before the probes; or the reason why the
-    /// kernel does not list sockets.
-    pub sockets: Result<Vec<SocketInfo>, String>,
+    /// Every socket with the port at either end, listed before the probes.
+    pub sockets: Vec<SocketInfo>,
+    /// The reason why the kernel does not list sockets.
+    pub sockets_error: Option<String>,
     /// All listening sockets, on any port.
     pub all_listeners: Vec<SocketInfo>,
     /// The processes that have any of the sockets above open.
@@ -86,6 +89,21 @@ pub struct NameResolution {
     pub addresses: Vec<IpAddr>,
     /// The reason why there are no addresses.
     pub error: Option<String>,
+}
+
+impl NameResolution {
+    /// Returns the addresses as text: `::1, then 127.0.0.1`.
+    pub(super) fn joined(&self) -> String {
+        let all: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
+        all.join(", then ")
+    }
+
+    /// Returns the reason why there are no addresses.
+    pub(super) fn error_text(&self) -> &str {
+        self.error
+            .as_deref()
+            .unwrap_or("the lookup returned no addresses")
+    }
 }
 
 /// A process that uses the port.
@@ -194,36 +212,8 @@ impl PortFacts {
     pub fn new(target: Target) -> PortFacts {
         PortFacts {
             target,
-            euid: 0,
-            invoking_uid: 0,
-            resolved: NameResolution::default(),
-            localhost: NameResolution::default(),
-            hosts_file: Ok(Vec::new()),
-            nss_sources: None,
-            interfaces: Vec::new(),
-            settings: NetworkSettings::default(),
-            service_names: [None, None],
-            sockets: Ok(Vec::new()),
-            all_listeners: Vec::new(),
-            holders: Holders::default(),
-            server_processes: BTreeMap::new(),
-            probes: Vec::new(),
-            listen_overflows: 0,
-            next_free_port: None,
-            firewall: Firewall::NotQueried,
-            legacy_rules: Vec::new(),
-            units: Vec::new(),
-            containers: Vec::new(),
-            config_searches: Vec::new(),
-            process_mentions: Vec::new(),
-            other_netns: OtherNamespaces::default(),
-            watch_result: None,
+            ..PortFacts::default()
         }
-    }
-
-    /// Every socket with the port at either end; empty if the kernel does not list sockets.
-    pub fn sockets(&self) -> &[SocketInfo] {
-        self.sockets.as_deref().unwrap_or_default()
     }
 
     /// The TCP sockets that listen on the port.
@@ -236,9 +226,14 @@ impl PortFacts {
         self.listeners(UDP)
     }
 
+    /// The sockets that listen or receive on the port, those of TCP first.
+    pub fn port_listeners(&self) -> impl Iterator<Item = &SocketInfo> {
+        self.tcp_listeners().chain(self.udp_listeners())
+    }
+
     fn listeners(&self, proto: u8) -> impl Iterator<Item = &SocketInfo> {
         let port = self.target.port;
-        self.sockets().iter().filter(move |socket| {
+        self.sockets.iter().filter(move |socket| {
             socket.proto == proto && socket.is_listener() && socket.local.port() == port
         })
     }
@@ -274,15 +269,26 @@ impl PortFacts {
 
     /// True if any address accepted a connection.
     pub fn is_reachable(&self) -> bool {
-        self.probes
-            .iter()
-            .any(|probe| probe.outcome == ConnectOutcome::Accepted)
+        let mut probes = self.probes.iter();
+        probes.any(|probe| probe.outcome == ConnectOutcome::Accepted)
+    }
+
+    /// The command that runs the checks as root.
+    pub(super) fn command_as_root(&self) -> String {
+        format!("sudo lcap doctor {}", shell_quote(&self.target.to_string()))
     }
 
     /// True if packets to the address stay on this machine.
     pub fn is_local_address(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         address.is_loopback() || address.is_unspecified() || self.interface_of(address).is_some()
+    }
+
+    /// The loopback interface.
+    pub fn loopback(&self) -> Option<&HostInterface> {
+        self.interfaces
+            .iter()
+            .find(|interface| interface.is_loopback)
     }
 
     /// The interface that has the address.

@@ -1,7 +1,7 @@
 //! IPv4 and IPv6 servers for the same host name, and the server that answers (RFC 6724, ipv6(7)).
 
 use super::facts::PortFacts;
-use super::finding::{CheckName, Finding};
+use super::finding::{CheckName, Finding, Severity};
 use crate::host::sockets::sock_diag::SocketInfo;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,11 +10,12 @@ const LOCALHOST_V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const LOCALHOST_V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
 pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
-    let mut found = Vec::new();
-    found.extend(check_single_family(facts));
-    found.extend(check_two_servers(facts));
-    found.extend(check_wildcard_and_specific(facts));
-    found
+    let checks = [
+        check_single_family,
+        check_two_servers,
+        check_wildcard_and_specific,
+    ];
+    checks.iter().filter_map(|check| check(facts)).collect()
 }
 
 /// True if the socket accepts IPv4 connections.
@@ -64,11 +65,9 @@ fn check_single_family(facts: &PortFacts) -> Option<Finding> {
             "{owner} serves {served} only: clients that use localhost's {other} address are refused"
         ),
     };
-    let finding = match is_served {
-        true => CHECK.note(code, message),
-        false => CHECK.problem(code, message),
-    };
-    let mut finding = finding.with_evidence(format!("{owner} listens on {}", first.local));
+    let mut finding = CHECK
+        .finding(Severity::problem_unless(is_served), code, message)
+        .with_evidence(format!("{owner} listens on {}", first.local));
     if first.local.ip().is_unspecified() && first.only_v6 {
         finding =
             finding.with_evidence("IPV6_V6ONLY is set on the socket, or net.ipv6.bindv6only is 1");
@@ -88,13 +87,11 @@ fn check_single_family(facts: &PortFacts) -> Option<Finding> {
             "echo '::1 localhost' | sudo tee -a /etc/hosts",
         ),
     };
+    let evidence = "a server that listens on :: without IPV6_V6ONLY serves both IPv4 and IPv6";
     let finding = finding
-        .with_evidence("a server that listens on :: without IPV6_V6ONLY serves both IPv4 and IPv6")
+        .with_evidence(evidence)
         .with_evidence(format!("clients can connect to {endpoint} instead"));
-    Some(match facts.target.is_localhost() {
-        true => finding.with_remedy(remedy),
-        false => finding,
-    })
+    Some(finding.with_remedy_if(facts.target.is_localhost(), remedy))
 }
 
 /// Reports different servers on 127.0.0.1 and ::1, both of which are addresses of localhost.
@@ -110,23 +107,14 @@ fn check_two_servers(facts: &PortFacts) -> Option<Finding> {
     let [first, second] =
         [v4, v6].map(|socket| format!("{} on {}", facts.owner(socket), socket.local));
     let message = format!("two servers share the name localhost: {first}, and {second}");
-    let order = &facts.localhost.addresses;
-    let answering = order
-        .first()
-        .map(|address| if address.is_ipv4() { v4 } else { v6 });
-    let mut finding = CHECK.problem("two-servers", message);
-    if let Some(answering) = answering {
-        let owner = facts.owner(answering);
-        finding = finding.with_evidence(format!(
-            "localhost resolves to {} first, so {owner} answers",
-            order[0]
-        ));
-    }
+    let answering = facts.localhost.addresses.first().map(|address| {
+        let owner = facts.owner(if address.is_ipv4() { v4 } else { v6 });
+        format!("localhost resolves to {address} first, so {owner} answers")
+    });
     // A client that connects to an address does not depend on the name.
-    if facts.target.address().is_some() {
-        finding.severity = super::Severity::Note;
-    }
-    Some(finding)
+    let severity = Severity::problem_unless(facts.target.address().is_some());
+    let finding = CHECK.finding(severity, "two-servers", message);
+    Some(finding.with_evidence_lines(answering))
 }
 
 /// Reports a server on the wildcard address and a different server on a specific address.

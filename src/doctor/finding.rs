@@ -31,6 +31,22 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Returns `Note` if a condition reduces a problem to a note.
+    pub(super) fn problem_unless(condition: bool) -> Severity {
+        match condition {
+            true => Severity::Note,
+            false => Severity::Problem,
+        }
+    }
+
+    /// Returns `Ok` if a condition is met, else `Note`.
+    pub(super) fn note_unless(condition: bool) -> Severity {
+        match condition {
+            true => Severity::Ok,
+            false => Severity::Note,
+        }
+    }
+
     /// The name in text and JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -48,32 +64,32 @@ pub(super) struct CheckName(pub(super) &'static str);
 
 impl CheckName {
     pub(super) fn ok(self, code: &'static str, message: impl Into<String>) -> Finding {
-        self.finding(Severity::Ok, code, message.into())
+        self.finding(Severity::Ok, code, message)
     }
 
     pub(super) fn note(self, code: &'static str, message: impl Into<String>) -> Finding {
-        self.finding(Severity::Note, code, message.into())
+        self.finding(Severity::Note, code, message)
     }
 
     pub(super) fn unknown(self, code: &'static str, message: impl Into<String>) -> Finding {
-        self.finding(Severity::Unknown, code, message.into())
+        self.finding(Severity::Unknown, code, message)
     }
 
     pub(super) fn problem(self, code: &'static str, message: impl Into<String>) -> Finding {
-        self.finding(Severity::Problem, code, message.into())
+        self.finding(Severity::Problem, code, message)
     }
 
     pub(super) fn finding(
         self,
         severity: Severity,
         code: &'static str,
-        message: String,
+        message: impl Into<String>,
     ) -> Finding {
         Finding {
             check: self.0,
             severity,
             code,
-            message,
+            message: message.into(),
             evidence: Vec::new(),
             remedy: None,
         }
@@ -97,8 +113,13 @@ impl Finding {
     }
 
     /// Sets the command that fixes the problem.
-    pub(super) fn with_remedy(mut self, command: impl Into<String>) -> Finding {
-        self.remedy = Some(command.into());
+    pub(super) fn with_remedy(self, command: impl Into<String>) -> Finding {
+        self.with_remedy_if(true, command)
+    }
+
+    /// Sets the command that fixes the problem, if a condition is met.
+    pub(super) fn with_remedy_if(mut self, condition: bool, command: impl Into<String>) -> Finding {
+        self.remedy = condition.then(|| command.into());
         self
     }
 }

@@ -1,9 +1,8 @@
 //! Firewall rules for connections of this machine to itself.
 
 use super::facts::{ConnectOutcome, PortFacts, ProbeResult};
-use super::finding::{CheckName, Finding};
+use super::finding::{CheckName, Finding, Severity};
 use super::nft_eval::{self, TracedRule};
-use crate::error::shell_quote;
 use crate::host::network::firewall::{Firewall, LegacyRule, RuleAction};
 
 const CHECK: CheckName = CheckName("firewall");
@@ -25,16 +24,15 @@ fn check_legacy_rules(facts: &PortFacts) -> Option<Finding> {
         .iter()
         .map(|rule| format!("{} -t {} {}", rule.program, rule.table, rule.text));
     let message = format!("legacy iptables rules, which nft does not list, name port {port}");
-    let finding = match facts.is_reachable() {
-        true => CHECK.ok("legacy-rules", message),
-        false => CHECK.note("legacy-rules", message),
-    };
     let args = first.text.trim_start_matches("-A ");
     let removal = format!("sudo {} -t {} -D {args}", first.program, first.table);
-    Some(match facts.is_reachable() {
-        true => finding.with_evidence_lines(lines),
-        false => finding.with_evidence_lines(lines).with_remedy(removal),
-    })
+    let is_reachable = facts.is_reachable();
+    Some(
+        CHECK
+            .finding(Severity::note_unless(is_reachable), "legacy-rules", message)
+            .with_evidence_lines(lines)
+            .with_remedy_if(!is_reachable, removal),
+    )
 }
 
 /// Evaluates the nftables rules for each probed address.
@@ -49,10 +47,7 @@ fn check_nft_chains(facts: &PortFacts) -> Vec<Finding> {
         Firewall::NotPermitted => {
             let message = "this user is not permitted to read the firewall rules";
             let finding = CHECK.unknown("firewall-hidden", message);
-            return vec![finding.with_remedy(format!(
-                "sudo lcap doctor {}",
-                shell_quote(&facts.target.to_string())
-            ))];
+            return vec![finding.with_remedy(facts.command_as_root())];
         }
         Firewall::Failed(error) => {
             let message = format!("nft could not list the firewall rules: {error}");
@@ -60,48 +55,38 @@ fn check_nft_chains(facts: &PortFacts) -> Vec<Finding> {
         }
         Firewall::Chains(chains) => chains,
     };
-    let lo = facts
-        .interfaces
-        .iter()
-        .find(|interface| interface.is_loopback);
-    let lo = lo.map_or("lo", |lo| lo.name.as_str());
+    let lo = facts.loopback().map_or("lo", |lo| lo.name.as_str());
     let (mut found, mut is_clear) = (Vec::<Finding>::new(), true);
-    let local_probes = facts
-        .probes
-        .iter()
-        .filter(|probe| facts.is_local_address(probe.address.ip()));
-    for probe in local_probes {
-        let trace = nft_eval::trace_loopback(chains, lo, probe.address.ip(), facts.target.port);
-        is_clear &= trace.rules.is_empty();
-        for hit in trace.rules {
-            let finding = rule_finding(facts, probe, &hit);
+    let probes = facts.probes.iter();
+    for probe in probes.filter(|probe| facts.is_local_address(probe.address.ip())) {
+        let rules = nft_eval::trace_loopback(chains, lo, probe.address.ip(), facts.target.port);
+        is_clear &= rules.is_empty();
+        for finding in rules
+            .iter()
+            .filter_map(|hit| rule_finding(facts, probe, hit))
+        {
             // The same rule may match packets to several addresses.
-            let is_duplicate = |other: &Finding| {
-                finding
-                    .as_ref()
-                    .is_some_and(|finding| finding.evidence == other.evidence)
-            };
-            if !found.iter().any(is_duplicate) {
-                found.extend(finding);
+            if !found.iter().any(|other| other.evidence == finding.evidence) {
+                found.push(finding);
             }
         }
     }
     if found.is_empty() {
         let rules: usize = chains.iter().map(|chain| chain.rules.len()).sum();
-        found.push(match rules {
-            0 => CHECK.ok("no-rule", "the firewall has no rules"),
-            rules if is_clear => CHECK.ok(
-                "no-rule",
-                match rules {
-                    1 => "the only rule of the firewall does not block the port".to_owned(),
-                    rules => format!("none of the {rules} rules of the firewall blocks the port"),
-                },
-            ),
-            _ => CHECK.ok(
-                "let-pass",
-                "the firewall lets the connection pass; lcap cannot fully evaluate its rules",
-            ),
-        });
+        let message = match rules {
+            0 => "the firewall has no rules".to_owned(),
+            _ if !is_clear => {
+                "the firewall lets the connection pass; lcap cannot fully evaluate its rules".into()
+            }
+            1 => "the only rule of the firewall does not block the port".into(),
+            rules => format!("none of the {rules} rules of the firewall blocks the port"),
+        };
+        let code = if rules == 0 || is_clear {
+            "no-rule"
+        } else {
+            "let-pass"
+        };
+        found.push(CHECK.ok(code, message));
     }
     found
 }
@@ -134,12 +119,9 @@ fn rule_finding(facts: &PortFacts, probe: &ProbeResult, hit: &TracedRule) -> Opt
             ),
         _ => return None,
     };
+    let is_fault = finding.severity != Severity::Ok;
     let finding = finding.with_evidence(hit.text.clone());
-    let is_ok = finding.severity == super::Severity::Ok;
-    Some(match &hit.removal_command {
-        Some(removal) if !is_ok => finding.with_remedy(removal.clone()),
-        _ => finding,
-    })
+    Some(finding.with_remedy_if(is_fault, hit.removal_command.clone()))
 }
 
 /// Reports a redirect: a problem if it bypasses a listening server, or if no server answers.
@@ -153,8 +135,6 @@ fn redirect_finding(facts: &PortFacts, probe: &ProbeResult, hit: &TracedRule) ->
     };
     let message = format!("the firewall redirects packets for {endpoint} to {to}");
     let is_shadowed = facts.listener_for(endpoint.ip()).is_some();
-    match probe.outcome == ConnectOutcome::Accepted && !is_shadowed {
-        true => CHECK.note("redirected", message),
-        false => CHECK.problem("redirected", message),
-    }
+    let is_answered = probe.outcome == ConnectOutcome::Accepted && !is_shadowed;
+    CHECK.finding(Severity::problem_unless(is_answered), "redirected", message)
 }

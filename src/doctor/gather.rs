@@ -1,14 +1,15 @@
 //! Collection of the facts; slow queries run concurrently.
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use super::facts::{NameResolution, PortFacts, ServerProcess};
-use super::probe::{self, AcceptQueue, OpenProbe};
+use super::facts::{NameResolution, PortFacts, ProbeResult, ServerProcess};
+use super::probe::{self, OpenProbe};
 use super::{Target, service_probe, similar_ports};
 use crate::host::network::{firewall, interfaces, resolver, settings};
 use crate::host::processes::{self, ProcHandle, users};
@@ -53,17 +54,17 @@ pub fn gather(target: &Target, probing: ServiceProbing) -> PortFacts {
         let localhost = scope.spawn(|| resolve("localhost"));
         facts.resolved = resolve(&target.host);
         let settings = settings::read();
-        facts.sockets = sock_diag::of_port(port).map_err(|error| error.to_string());
+        (facts.sockets, facts.sockets_error) = split_error(sock_diag::of_port(port));
         facts.all_listeners = sock_diag::listening().unwrap_or_default();
         facts.interfaces = interfaces::all().unwrap_or_default();
-        facts.hosts_file = resolver::read_hosts().map_err(|error| error.to_string());
+        (facts.hosts_file, facts.hosts_file_error) = split_error(resolver::read_hosts());
         facts.nss_sources = resolver::nss_sources();
         let services = Services::read();
         facts.service_names = [TCP, UDP].map(|proto| services.name(proto, port).map(str::to_owned));
         facts.containers = containers::publishing(port);
         let probes = probe_addresses(&facts);
-        facts.listen_overflows =
-            overflow_delta(settings.listen_overflows, settings::read().listen_overflows);
+        let overflows = settings::read().listen_overflows.unwrap_or(0);
+        facts.listen_overflows = overflows.saturating_sub(settings.listen_overflows.unwrap_or(0));
         facts.settings = settings;
         facts.next_free_port = next_free_port(port);
         add_process_facts(&mut facts, &probes);
@@ -82,33 +83,43 @@ fn invoking_uid(euid: u32) -> u32 {
     sudo_uid.and_then(|uid| uid.parse().ok()).unwrap_or(euid)
 }
 
-/// Resolves a host name within [`RESOLVE_TIMEOUT`], because a name server may be slow.
-fn resolve(name: &str) -> NameResolution {
-    if let Ok(address) = name.parse() {
-        return NameResolution {
-            addresses: vec![address],
-            error: None,
-        };
-    }
-    let (sender, receiver) = mpsc::channel();
-    let host = name.to_owned();
-    // The thread is detached, because getaddrinfo(3) cannot be interrupted.
-    thread::spawn(move || sender.send(resolver::resolve(&host)));
-    match receiver.recv_timeout(RESOLVE_TIMEOUT) {
-        Ok(Ok(addresses)) => NameResolution {
-            addresses,
-            error: None,
-        },
-        Ok(Err(error)) => failed_resolution(error.to_string()),
-        Err(_) => failed_resolution(format!("no answer within {} s", RESOLVE_TIMEOUT.as_secs())),
+/// Returns the list, or an empty list and the error.
+fn split_error<T>(result: io::Result<Vec<T>>) -> (Vec<T>, Option<String>) {
+    match result {
+        Ok(list) => (list, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
     }
 }
 
-fn failed_resolution(error: String) -> NameResolution {
-    NameResolution {
-        addresses: Vec::new(),
-        error: Some(error),
-    }
+/// Resolves a host name within [`RESOLVE_TIMEOUT`], because a name server may be slow.
+fn resolve(name: &str) -> NameResolution {
+    let look_up = || {
+        let (sender, receiver) = mpsc::channel();
+        let host = name.to_owned();
+        // The thread is detached, because getaddrinfo(3) cannot be interrupted.
+        thread::spawn(move || sender.send(resolver::resolve(&host)));
+        receiver.recv_timeout(RESOLVE_TIMEOUT).unwrap_or_else(|_| {
+            let seconds = RESOLVE_TIMEOUT.as_secs();
+            Err(io::Error::other(format!("no answer within {seconds} s")))
+        })
+    };
+    let resolved = name
+        .parse()
+        .map(|address| vec![address])
+        .or_else(|_| look_up());
+    let (addresses, error) = split_error(resolved);
+    NameResolution { addresses, error }
+}
+
+/// Processes all items concurrently; omits the results of threads that panicked.
+fn concurrently<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    thread::scope(|scope| {
+        let work = &work;
+        let start = |item| scope.spawn(move || work(item));
+        let threads: Vec<_> = items.into_iter().map(start).collect();
+        let results = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        results.filter_map(Result::ok).collect()
+    })
 }
 
 /// Probes all addresses of the target concurrently.
@@ -119,37 +130,22 @@ fn probe_addresses(facts: &PortFacts) -> Vec<OpenProbe> {
         addresses = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     }
     addresses.truncate(MAX_PROBED_ADDRESSES);
-    thread::scope(|scope| {
-        let start = |address: IpAddr| {
-            let has_pending = facts
-                .listener_for(address)
-                .is_some_and(|server| server.receive_queue > 0);
-            let queue = if has_pending {
-                AcceptQueue::Pending
-            } else {
-                AcceptQueue::Empty
-            };
-            let endpoint = SocketAddr::new(address, facts.target.port);
-            scope.spawn(move || probe::probe_address(endpoint, queue))
+    concurrently(addresses, |address| {
+        let server = facts.listener_for(address);
+        let accept_timeout = match server.is_some_and(|server| server.receive_queue > 0) {
+            true => probe::BUSY_ACCEPT_TIMEOUT,
+            false => probe::ACCEPT_TIMEOUT,
         };
-        let threads: Vec<_> = addresses.into_iter().map(start).collect();
-        let results = threads.into_iter().map(thread::ScopedJoinHandle::join);
-        results.filter_map(Result::ok).collect()
+        probe::probe_address(SocketAddr::new(address, facts.target.port), accept_timeout)
     })
-}
-
-fn overflow_delta(before: Option<u64>, after: Option<u64>) -> u64 {
-    after.unwrap_or(0).saturating_sub(before.unwrap_or(0))
 }
 
 /// Returns the next free port after `port`.
 fn next_free_port(port: u16) -> Option<u16> {
     /// Maximum number of ports to try. A free port further away is not a useful substitute.
     const MAX_TRIED_PORTS: usize = 1000;
-    let next_ports = (port..u16::MAX).map(|port| port + 1).take(MAX_TRIED_PORTS);
-    next_ports
-        .into_iter()
-        .find(|&port| free_ports::try_bind(port).is_ok())
+    let mut next_ports = (port..=u16::MAX).skip(1).take(MAX_TRIED_PORTS);
+    next_ports.find(|&port| free_ports::try_bind(port).is_ok())
 }
 
 /// Adds the processes that have the sockets open, with details of the servers.
@@ -158,32 +154,24 @@ fn add_process_facts(facts: &mut PortFacts, probes: &[OpenProbe]) {
         .iter()
         .filter_map(|probe| probe.result.peer_socket.as_ref())
         .collect();
-    let listed = facts.sockets().iter().chain(&facts.all_listeners);
+    let listed = facts.sockets.iter().chain(&facts.all_listeners);
     let inodes: HashSet<u32> = listed
         .chain(answering.iter().copied())
         .map(|socket| socket.inode)
         .filter(|inode| *inode != 0)
         .collect();
     facts.holders = holders::find(&inodes);
-    let serving = facts
-        .tcp_listeners()
-        .chain(facts.udp_listeners())
-        .chain(answering);
+    let serving = facts.port_listeners().chain(answering);
     let mut servers = server_processes(serving, &facts.holders);
-    if servers.is_empty() {
+    let mut searched = servers.clone();
+    if searched.is_empty() {
         // No process listens on the port; the user may have meant a similar one.
         let similar = similar_ports::listeners(&facts.all_listeners, facts.target.port);
-        let others = server_processes(similar.into_iter(), &facts.holders);
-        facts.config_searches = search_configs(&others);
-        facts.process_mentions = process_mentions(&others);
-    } else {
-        facts.config_searches = search_configs(&servers);
-        facts.process_mentions = process_mentions(&servers);
+        searched = server_processes(similar.into_iter(), &facts.holders);
     }
-    let bound = facts
-        .sockets()
-        .iter()
-        .filter(|socket| !socket.is_listener());
+    facts.config_searches = search_configs(&searched);
+    facts.process_mentions = process_mentions(&searched);
+    let bound = facts.sockets.iter().filter(|socket| !socket.is_listener());
     servers.extend(server_processes(bound, &facts.holders));
     facts.server_processes = servers;
 }
@@ -250,15 +238,12 @@ fn process_mentions(servers: &BTreeMap<u32, ServerProcess>) -> Vec<PortMention> 
         let command = server.process.details().command_line.join(" ");
         found.extend(config_search::find_in_text("command line", &command));
         let variables = server.details.environment.iter().flatten();
-        // Other variables may contain secrets and are not shown.
-        let port_variables = variables.filter(|variable| {
-            let name = variable.split('=').next().unwrap_or("");
-            name.to_ascii_uppercase().contains("PORT")
-        });
-        found.extend(
-            port_variables
-                .filter_map(|variable| config_search::find_in_text("environment", variable)),
-        );
+        found.extend(variables.filter_map(|variable| {
+            let name = variable.split('=').next()?;
+            // Other variables may contain secrets and are not shown.
+            let is_port = name.to_ascii_uppercase().contains("PORT");
+            is_port.then(|| config_search::find_in_text("environment", variable))?
+        }));
     }
     found.dedup();
     found
@@ -269,18 +254,11 @@ fn finish_probes(
     facts: &PortFacts,
     probes: Vec<OpenProbe>,
     probing: ServiceProbing,
-) -> Vec<super::facts::ProbeResult> {
-    thread::scope(|scope| {
-        let finish = |mut probe: OpenProbe| {
-            scope.spawn(move || {
-                if let (ServiceProbing::Enabled, Some(stream)) = (probing, &probe.stream) {
-                    probe.result.service_reply = service_probe::probe_service(facts, stream);
-                }
-                probe.result
-            })
-        };
-        let threads: Vec<_> = probes.into_iter().map(finish).collect();
-        let results = threads.into_iter().map(thread::ScopedJoinHandle::join);
-        results.filter_map(Result::ok).collect()
+) -> Vec<ProbeResult> {
+    concurrently(probes, |mut probe| {
+        if let (ServiceProbing::Enabled, Some(stream)) = (probing, &probe.stream) {
+            probe.result.service_reply = service_probe::probe_service(facts, stream);
+        }
+        probe.result
     })
 }

@@ -1,10 +1,14 @@
 //! The listening process with its user, start time and directory, or likely reasons for its
 //! absence.
 
-use super::facts::{ConnectOutcome, PortFacts, ServerProcess};
+use std::net::IpAddr;
+
+use super::facts::{PortFacts, ServerProcess};
 use super::finding::{CheckName, Finding};
 use super::{ports, similar_ports};
 use crate::error::{count_noun, shell_quote};
+use crate::host::services::containers::Container;
+use crate::host::services::systemd_units::SystemdUnit;
 use crate::host::sockets::sock_diag::SocketInfo;
 use crate::packet::UDP;
 use crate::process::Evidence;
@@ -12,13 +16,12 @@ use crate::process::Evidence;
 const CHECK: CheckName = CheckName("listener");
 
 pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
-    if let Err(error) = &facts.sockets {
+    if let Some(error) = &facts.sockets_error {
         let message = format!("the kernel does not list its sockets (sock_diag): {error}");
         return vec![CHECK.unknown("sockets-unknown", message)];
     }
-    let mut found: Vec<Finding> = facts
-        .tcp_listeners()
-        .chain(facts.udp_listeners())
+    let sockets = facts.port_listeners();
+    let mut found: Vec<Finding> = sockets
         .map(|socket| check_listening_socket(facts, socket))
         .collect();
     found.extend(check_stopped(facts));
@@ -48,14 +51,13 @@ fn check_listening_socket(facts: &PortFacts, socket: &SocketInfo) -> Finding {
         }
     };
     if owner.evidence == Evidence::NotPermitted {
-        let target = shell_quote(&facts.target.to_string());
         return CHECK
             .unknown("listener-hidden", message)
             .with_evidence(format!(
                 "{} of other users cannot be inspected",
                 count_noun(facts.holders.hidden_processes, "process")
             ))
-            .with_remedy(format!("sudo lcap doctor {target}"));
+            .with_remedy(facts.command_as_root());
     }
     /// Maximum number of processes described per socket.
     const MAX_SHOWN_PROCESSES: usize = 3;
@@ -65,11 +67,10 @@ fn check_listening_socket(facts: &PortFacts, socket: &SocketInfo) -> Finding {
         .filter_map(|process| facts.server_processes.get(&process.pid));
     let lines = servers.take(MAX_SHOWN_PROCESSES).flat_map(describe_process);
     let more = owner.processes.len().saturating_sub(MAX_SHOWN_PROCESSES);
-    let finding = CHECK.ok("listens", message).with_evidence_lines(lines);
-    match more {
-        0 => finding,
-        more => finding.with_evidence(format!("and {}", count_noun(more, "more process"))),
-    }
+    let more = (more > 0).then(|| format!("and {}", count_noun(more, "more process")));
+    CHECK
+        .ok("listens", message)
+        .with_evidence_lines(lines.chain(more))
 }
 
 /// Describes a process, one fact per line.
@@ -92,11 +93,8 @@ pub(super) fn describe_process(server: &ServerProcess) -> Vec<String> {
         ("systemd unit", &details.systemd_unit),
     ];
     for (name, value) in properties {
-        lines.extend(
-            value
-                .iter()
-                .map(|value| format!("{name} of PID {pid}: {value}")),
-        );
+        let value = value.as_ref();
+        lines.extend(value.map(|value| format!("{name} of PID {pid}: {value}")));
     }
     lines
 }
@@ -129,11 +127,11 @@ fn check_stopped(facts: &PortFacts) -> Option<Finding> {
     )
 }
 
-fn check_no_listener(facts: &PortFacts) -> Vec<Finding> {
-    let (port, mut found) = (facts.target.port, Vec::new());
+fn check_no_listener(facts: &PortFacts) -> Option<Finding> {
+    let port = facts.target.port;
     // Another server answers, on another machine or through a redirect of the firewall.
     if facts.is_reachable() {
-        return found;
+        return None;
     }
     if let Some(socket) = facts.udp_listeners().next() {
         let owner = facts.owner(socket);
@@ -141,43 +139,35 @@ fn check_no_listener(facts: &PortFacts) -> Vec<Finding> {
             "{owner} receives UDP datagrams on {}, but no process listens for TCP connections",
             socket.local
         );
-        found.push(CHECK.problem("udp-only", message));
-        return found;
+        return Some(CHECK.problem("udp-only", message));
     }
     // A server on another machine has no socket here.
-    let is_local = facts
-        .resolved
-        .addresses
-        .iter()
-        .any(|address| facts.is_local_address(*address))
-        || facts.resolved.addresses.is_empty();
-    if !is_local {
-        return found;
+    let addresses = &facts.resolved.addresses;
+    let is_local = |address: &IpAddr| facts.is_local_address(*address);
+    if !addresses.is_empty() && !addresses.iter().any(is_local) {
+        return None;
     }
-    let message = format!("nothing listens on port {port}");
-    let mut finding = CHECK.problem("nothing-listens", message);
-    for socket in similar_ports::listeners(&facts.all_listeners, port) {
-        let owner = facts.owner(socket);
-        finding = finding.with_evidence(format!(
-            "{owner} listens on {}, a similar port number",
-            socket.local
-        ));
-    }
+    let similar = similar_ports::listeners(&facts.all_listeners, port);
+    let lines = similar.into_iter().map(|socket| {
+        let (owner, endpoint) = (facts.owner(socket), socket.local);
+        format!("{owner} listens on {endpoint}, a similar port number")
+    });
     let closing = facts
-        .sockets()
+        .sockets
         .iter()
         .filter(|socket| socket.local.port() == port && socket.inode == 0 && !socket.is_listener());
     let count = closing.count();
-    if count > 0 {
-        finding = finding.with_evidence(format!(
+    let closing = (count > 0).then(|| {
+        format!(
             "the port was used recently: {} {} still closing (the kernel no longer records the \
              process)",
             count_noun(count, "connection"),
             if count == 1 { "is" } else { "are" }
-        ));
-    }
-    found.push(finding);
-    found
+        )
+    });
+    let message = format!("nothing listens on port {port}");
+    let finding = CHECK.problem("nothing-listens", message);
+    Some(finding.with_evidence_lines(lines.chain(closing)))
 }
 
 /// Reports a server that listens on an address different from the target's. The `family` check
@@ -213,22 +203,22 @@ fn check_other_address(facts: &PortFacts) -> Option<Finding> {
 /// Reports containers that publish the port but are not running.
 fn check_containers(facts: &PortFacts) -> Vec<Finding> {
     let port = facts.target.port;
-    let down = facts
-        .containers
-        .iter()
-        .filter(|container| container.is_running == Some(false) && !facts.is_reachable());
+    let containers = facts.containers.iter();
+    let is_down =
+        |container: &&Container| container.is_running == Some(false) && !facts.is_reachable();
+    let down = containers.filter(is_down);
     down.map(|container| {
         let (name, inside) = (&container.name, &container.container_port);
         let message = format!(
             "the container {name} publishes its port {inside} as port {port} but is not running"
         );
-        let finding = CHECK
+        let exit_code = container.exit_code;
+        CHECK
             .problem("container-down", message)
-            .with_remedy(format!("docker start {}", shell_quote(name)));
-        match container.exit_code {
-            Some(code) => finding.with_evidence(format!("the container exited with code {code}")),
-            None => finding,
-        }
+            .with_remedy(format!("docker start {}", shell_quote(name)))
+            .with_evidence_lines(
+                exit_code.map(|code| format!("the container exited with code {code}")),
+            )
     })
     .collect()
 }
@@ -236,43 +226,33 @@ fn check_containers(facts: &PortFacts) -> Vec<Finding> {
 /// Reports systemd units that name the port, if the port accepts no connection.
 fn check_units(facts: &PortFacts) -> Vec<Finding> {
     let port = facts.target.port;
-    let is_reachable = facts
-        .probes
-        .iter()
-        .any(|probe| probe.outcome == ConnectOutcome::Accepted);
-    let check_unit = |unit: &crate::host::services::systemd_units::SystemdUnit| {
-        let mention = &unit.mention;
-        let (name, place) = (&unit.name, &mention.location);
-        let line = format!("{place}:{}: {}", mention.line, mention.text);
-        let state = unit.state.as_deref();
-        Some(
-            match state {
-                _ if is_reachable => return None,
-                Some("active") => CHECK.note(
-                    "unit-active",
-                    format!(
-                        "the systemd unit {name} names port {port} and is active, but the port \
-                         accepts no connection"
-                    ),
-                ),
-                Some(state) => CHECK
-                    .problem(
-                        "unit-down",
-                        format!(
-                            "the systemd unit {name} names port {port} but is not active ({state})"
-                        ),
-                    )
-                    .with_remedy(format!("sudo systemctl start {}", shell_quote(name))),
-                None => CHECK.unknown(
-                    "unit-unknown",
-                    format!(
-                        "the systemd unit {name} names port {port}, but systemctl does not report \
-                         its state"
-                    ),
-                ),
-            }
-            .with_evidence(line),
-        )
+    let check_unit = |unit: &SystemdUnit| {
+        let (name, mention) = (&unit.name, &unit.mention);
+        let subject = format!("the systemd unit {name} names port {port}");
+        let start = format!("sudo systemctl start {}", shell_quote(name));
+        let finding = match unit.state.as_deref() {
+            Some("active") => CHECK.note(
+                "unit-active",
+                format!("{subject} and is active, but the port accepts no connection"),
+            ),
+            Some(state) => CHECK
+                .problem(
+                    "unit-down",
+                    format!("{subject} but is not active ({state})"),
+                )
+                .with_remedy(start),
+            None => CHECK.unknown(
+                "unit-unknown",
+                format!("{subject}, but systemctl does not report its state"),
+            ),
+        };
+        finding.with_evidence(format!(
+            "{}:{}: {}",
+            mention.location, mention.line, mention.text
+        ))
     };
-    facts.units.iter().filter_map(check_unit).collect()
+    match facts.is_reachable() {
+        true => Vec::new(),
+        false => facts.units.iter().map(check_unit).collect(),
+    }
 }

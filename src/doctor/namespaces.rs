@@ -2,8 +2,8 @@
 //! (network_namespaces(7)).
 
 use super::facts::PortFacts;
-use super::finding::{CheckName, Finding};
-use crate::error::{count_noun, shell_quote};
+use super::finding::{CheckName, Finding, Severity};
+use crate::error::count_noun;
 use crate::packet::UDP;
 use crate::process::{Evidence, Owner};
 
@@ -22,33 +22,24 @@ pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
             let proto = if socket.proto == UDP { "UDP" } else { "TCP" };
             let name = socket
                 .namespace_name
-                .as_deref()
+                .as_ref()
                 .map(|name| format!(" ({name})"));
-            let pid = socket
-                .processes
-                .first()
-                .map_or(socket.namespace_pid, |process| process.pid);
-            let endpoint = socket.local;
-            let name = name.unwrap_or_default();
             format!(
-                "{owner} listens on {endpoint} ({proto}) in the network namespace of process \
-                 {pid}{name}"
+                "{owner} listens on {} ({proto}) in the network namespace of process {}{}",
+                socket.local,
+                socket.pid(),
+                name.unwrap_or_default()
             )
         });
         let message = format!(
             "a process listens on port {port} in another network namespace, which has a separate \
              loopback"
         );
-        let finding = match is_here {
-            true => CHECK.note("other-namespace", message),
-            false => CHECK.problem("other-namespace", message),
-        };
-        let pid = first
-            .processes
-            .first()
-            .map_or(first.namespace_pid, |process| process.pid);
+        let severity = Severity::problem_unless(is_here);
+        let finding = CHECK.finding(severity, "other-namespace", message);
         return vec![finding.with_evidence_lines(lines).with_remedy(format!(
-            "sudo nsenter --net=/proc/{pid}/ns/net lcap doctor {port}"
+            "sudo nsenter --net=/proc/{}/ns/net lcap doctor {port}",
+            first.pid()
         ))];
     }
     let hidden = others.hidden_processes;
@@ -58,13 +49,7 @@ pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
             count_noun(hidden, "process")
         );
         let finding = CHECK.unknown("namespaces-hidden", message);
-        return vec![match facts.euid {
-            0 => finding,
-            _ => finding.with_remedy(format!(
-                "sudo lcap doctor {}",
-                shell_quote(&facts.target.to_string())
-            )),
-        }];
+        return vec![finding.with_remedy_if(facts.euid != 0, facts.command_as_root())];
     }
     Vec::new()
 }

@@ -2,17 +2,10 @@
 //! unknown.
 
 use crate::error::shell_quote;
-use crate::host::network::firewall::{Chain, PacketEnd, Rule, RuleAction, RuleCondition};
+use crate::host::network::firewall::{Chain, Hook, PacketEnd, Rule, RuleAction, RuleCondition};
 use crate::host::sockets::sock_diag::SocketInfo;
 use crate::packet::UDP;
 use std::net::IpAddr;
-
-/// The path of a packet through the chains.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct FirewallTrace {
-    /// The rules that match the packet, or may match it.
-    pub(super) rules: Vec<TracedRule>,
-}
 
 /// A rule that matches a packet, or may match it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +16,7 @@ pub(super) struct TracedRule {
     /// True if all conditions are certain to match.
     pub(super) is_certain: bool,
     /// The command that removes the rule; for a drop policy, the command that adds an exception.
-    pub(super) removal_command: Option<String>,
+    pub(super) removal_command: String,
 }
 
 /// The first packet of a connection.
@@ -37,19 +30,12 @@ struct FirstPacket<'a> {
     interfaces: [Option<&'a str>; 2],
 }
 
-/// The result of evaluating a condition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ConditionMatch {
-    Yes,
-    No,
-    Unknown,
-}
-
 /// Maximum depth of nested jumps, the same as in the kernel (`NFT_JUMP_STACK_SIZE`).
 const MAX_JUMP_DEPTH: usize = 16;
 
-/// Traces a TCP connection of this machine to itself: out on the loopback and in again.
-pub(super) fn trace_loopback(chains: &[Chain], lo: &str, to: IpAddr, port: u16) -> FirewallTrace {
+/// Traces a TCP connection of this machine to itself: out on the loopback and in again. Returns the
+/// rules that match the packet, or may match it.
+pub(super) fn trace_loopback(chains: &[Chain], lo: &str, to: IpAddr, port: u16) -> Vec<TracedRule> {
     let mut packet = FirstPacket {
         proto: "tcp",
         // The kernel selects the destination address as the source of a local connection.
@@ -58,14 +44,12 @@ pub(super) fn trace_loopback(chains: &[Chain], lo: &str, to: IpAddr, port: u16) 
         dst_port: port,
         interfaces: [None, Some(lo)],
     };
-    let mut trace = FirewallTrace::default();
-    if !traverse_hook(chains, "output", &mut packet, &mut trace) {
-        return trace;
+    let mut trace = Vec::new();
+    if traverse_hook(chains, "output", &mut packet, &mut trace) {
+        // The loopback returns the packet as an incoming packet.
+        packet.interfaces = [Some(lo), None];
+        traverse_input(chains, &mut packet, &mut trace);
     }
-    // The loopback returns the packet as an incoming packet.
-    packet.interfaces = [Some(lo), None];
-    let _ = traverse_hook(chains, "prerouting", &mut packet, &mut trace)
-        && traverse_hook(chains, "input", &mut packet, &mut trace);
     trace
 }
 
@@ -75,7 +59,7 @@ pub(super) fn trace_inbound(
     interface: &str,
     to: IpAddr,
     server: &SocketInfo,
-) -> FirewallTrace {
+) -> Vec<TracedRule> {
     let mut packet = FirstPacket {
         proto: if server.proto == UDP { "udp" } else { "tcp" },
         src: None,
@@ -83,10 +67,14 @@ pub(super) fn trace_inbound(
         dst_port: server.local.port(),
         interfaces: [Some(interface), None],
     };
-    let mut trace = FirewallTrace::default();
-    let _ = traverse_hook(chains, "prerouting", &mut packet, &mut trace)
-        && traverse_hook(chains, "input", &mut packet, &mut trace);
+    let mut trace = Vec::new();
+    traverse_input(chains, &mut packet, &mut trace);
     trace
+}
+
+fn traverse_input(chains: &[Chain], packet: &mut FirstPacket, trace: &mut Vec<TracedRule>) {
+    let _ = traverse_hook(chains, "prerouting", packet, trace)
+        && traverse_hook(chains, "input", packet, trace);
 }
 
 /// Returns the past participle of an action.
@@ -102,16 +90,23 @@ pub(super) fn action_verb(action: &RuleAction) -> &'static str {
 
 /// Returns the table, the chain and the rule, with its handle.
 pub(super) fn describe_rule(chain: &Chain, rule: &Rule) -> String {
-    let Chain {
-        family,
-        table,
-        name,
-        ..
-    } = chain;
     format!(
-        "{family} {table} {name}: {} # handle {}",
-        rule.text, rule.handle
+        "{}: {} # handle {}",
+        chain_name(chain),
+        rule.text,
+        rule.handle
     )
+}
+
+/// Returns the family, the table and the name of a chain.
+fn chain_name(chain: &Chain) -> String {
+    format!("{} {} {}", chain.family, chain.table, chain.name)
+}
+
+/// Returns the name of a chain as arguments of nft.
+fn chain_args(chain: &Chain) -> String {
+    let (table, name) = (shell_quote(&chain.table), shell_quote(&chain.name));
+    format!("{} {table} {name}", chain.family)
 }
 
 /// Passes the packet through the base chains of a hook. Returns false if a chain drops or rejects
@@ -120,18 +115,15 @@ fn traverse_hook(
     chains: &[Chain],
     hook: &str,
     packet: &mut FirstPacket,
-    trace: &mut FirewallTrace,
+    trace: &mut Vec<TracedRule>,
 ) -> bool {
-    let mut base_chains: Vec<&Chain> = chains
-        .iter()
-        .filter(|chain| is_of_family(chain, packet.dst))
-        .filter(|chain| chain.hook.as_ref().is_some_and(|base| base.name == hook))
-        .collect();
-    base_chains.sort_by_key(|chain| chain.hook.as_ref().map(|base| base.priority));
-    for chain in base_chains {
-        let Some(base) = &chain.hook else {
-            continue;
-        };
+    let base_chains = chains.iter().filter_map(|chain| {
+        let base = chain.hook.as_ref().filter(|base| base.name == hook)?;
+        is_of_family(chain, packet.dst).then_some((chain, base))
+    });
+    let mut base_chains: Vec<(&Chain, &Hook)> = base_chains.collect();
+    base_chains.sort_by_key(|(_, base)| base.priority);
+    for (chain, base) in base_chains {
         // The addresses of a connection are translated only once. For a local connection, this
         // happens in the output hook.
         let is_translated = base.kind == "nat" && hook == "prerouting" && packet.src.is_some();
@@ -140,26 +132,21 @@ fn traverse_hook(
         }
         match evaluate_chain(chain, chains, packet, trace, MAX_JUMP_DEPTH) {
             Some(RuleAction::Drop | RuleAction::Reject) => return false,
-            Some(RuleAction::Redirect(port)) => packet.dst_port = port.unwrap_or(packet.dst_port),
-            Some(RuleAction::Dnat(_, port)) => packet.dst_port = port.unwrap_or(packet.dst_port),
+            Some(RuleAction::Redirect(port) | RuleAction::Dnat(_, port)) => {
+                packet.dst_port = port.unwrap_or(packet.dst_port);
+            }
             None if base.drops_by_default => {
-                let Chain {
-                    family,
-                    table,
-                    name,
-                    ..
-                } = chain;
-                trace.rules.push(TracedRule {
+                trace.push(TracedRule {
                     text: format!(
-                        "{family} {table} {name}: policy drop, and no rule accepts the packet"
+                        "{}: policy drop, and no rule accepts the packet",
+                        chain_name(chain)
                     ),
                     action: RuleAction::Drop,
-                    is_certain: trace.rules.iter().all(|hit| hit.is_certain),
-                    removal_command: Some(format!(
-                        "sudo nft insert rule {family} {} {} iifname lo accept",
-                        shell_quote(table),
-                        shell_quote(name)
-                    )),
+                    is_certain: trace.iter().all(|hit| hit.is_certain),
+                    removal_command: format!(
+                        "sudo nft insert rule {} iifname lo accept",
+                        chain_args(chain)
+                    ),
                 });
                 return false;
             }
@@ -174,7 +161,7 @@ fn evaluate_chain(
     chain: &Chain,
     chains: &[Chain],
     packet: &FirstPacket,
-    trace: &mut FirewallTrace,
+    trace: &mut Vec<TracedRule>,
     depth: usize,
 ) -> Option<RuleAction> {
     for rule in &chain.rules {
@@ -183,17 +170,15 @@ fn evaluate_chain(
             text: describe_rule(chain, rule),
             action: rule.action.clone(),
             is_certain,
-            removal_command: Some(format!(
-                "sudo nft delete rule {} {} {} handle {}",
-                chain.family,
-                shell_quote(&chain.table),
-                shell_quote(&chain.name),
+            removal_command: format!(
+                "sudo nft delete rule {} handle {}",
+                chain_args(chain),
                 rule.handle
-            )),
+            ),
         };
         match (matched, &rule.action) {
-            (ConditionMatch::No, _) | (_, RuleAction::Continue) => {}
-            (ConditionMatch::Yes, RuleAction::Return) => return None,
+            (Some(false), _) | (_, RuleAction::Continue) | (None, RuleAction::Return) => {}
+            (Some(true), RuleAction::Return) => return None,
             (_, RuleAction::Jump(name) | RuleAction::Goto(name)) => {
                 let called = chains.iter().find(|other| {
                     (&other.family, &other.table, &other.name)
@@ -202,23 +187,21 @@ fn evaluate_chain(
                 let Some(target) = called.filter(|_| depth > 0) else {
                     continue;
                 };
-                let before = trace.rules.len();
+                let before = trace.len();
                 let decided = evaluate_chain(target, chains, packet, trace, depth - 1);
-                if matched == ConditionMatch::Unknown {
-                    for hit in &mut trace.rules[before..] {
-                        hit.is_certain = false;
-                    }
+                if matched.is_none() {
+                    trace[before..]
+                        .iter_mut()
+                        .for_each(|hit| hit.is_certain = false);
                 } else if decided.is_some() || matches!(rule.action, RuleAction::Goto(_)) {
                     return decided;
                 }
             }
-            (_, RuleAction::Unknown) => trace.rules.push(hit(false)),
-            (ConditionMatch::Yes, action) => {
-                trace.rules.push(hit(true));
+            (None, _) | (_, RuleAction::Unknown) => trace.push(hit(false)),
+            (Some(true), action) => {
+                trace.push(hit(true));
                 return Some(action.clone());
             }
-            (ConditionMatch::Unknown, RuleAction::Return) => {}
-            (ConditionMatch::Unknown, _) => trace.rules.push(hit(false)),
         }
     }
     None
@@ -233,27 +216,22 @@ fn is_of_family(chain: &Chain, to: IpAddr) -> bool {
     }
 }
 
-fn match_all(conditions: &[RuleCondition], packet: &FirstPacket) -> ConditionMatch {
-    let mut result = ConditionMatch::Yes;
-    for condition in conditions {
-        match match_condition(condition, packet) {
-            ConditionMatch::No => return ConditionMatch::No,
-            ConditionMatch::Unknown => result = ConditionMatch::Unknown,
-            ConditionMatch::Yes => {}
-        }
-    }
-    result
+/// True if all conditions match, false if any does not; `None` if this is unknown.
+fn match_all(conditions: &[RuleCondition], packet: &FirstPacket) -> Option<bool> {
+    let mut results = conditions
+        .iter()
+        .map(|condition| match_condition(condition, packet));
+    let mut is_certain = true;
+    let has_mismatch = results.any(|result| {
+        is_certain &= result.is_some();
+        result == Some(false)
+    });
+    (has_mismatch || is_certain).then_some(!has_mismatch)
 }
 
-fn match_condition(condition: &RuleCondition, packet: &FirstPacket) -> ConditionMatch {
-    let certain = |matches: bool| {
-        if matches {
-            ConditionMatch::Yes
-        } else {
-            ConditionMatch::No
-        }
-    };
-    match condition {
+/// True if a condition matches; `None` if this is unknown.
+fn match_condition(condition: &RuleCondition, packet: &FirstPacket) -> Option<bool> {
+    Some(match condition {
         RuleCondition::Interface(side, names) => {
             let [input, output] = packet.interfaces;
             let interface = if *side == PacketEnd::Source {
@@ -261,40 +239,28 @@ fn match_condition(condition: &RuleCondition, packet: &FirstPacket) -> Condition
             } else {
                 output
             };
-            certain(interface.is_some_and(|interface| {
-                names.iter().any(|name| is_interface_match(interface, name))
-            }))
+            let matches = |interface| names.iter().any(|name| is_interface_match(interface, name));
+            interface.is_some_and(matches)
         }
-        RuleCondition::Protocol(names) => certain(names.iter().any(|name| name == packet.proto)),
-        RuleCondition::Port(PacketEnd::Destination, ranges) => certain(
-            ranges
-                .iter()
-                .any(|(first, last)| (*first..=*last).contains(&packet.dst_port)),
-        ),
+        RuleCondition::Protocol(names) => names.iter().any(|name| name == packet.proto),
+        RuleCondition::Port(PacketEnd::Destination, ranges) => {
+            let mut ranges = ranges.iter();
+            ranges.any(|(first, last)| (*first..=*last).contains(&packet.dst_port))
+        }
         // The kernel selects the source port when the client connects.
-        RuleCondition::Port(PacketEnd::Source, _) => ConditionMatch::Unknown,
+        RuleCondition::Port(PacketEnd::Source, _) | RuleCondition::Unknown => return None,
         RuleCondition::Address(side, networks) => {
             let address = match side {
-                PacketEnd::Source => packet.src,
-                PacketEnd::Destination => Some(packet.dst),
+                PacketEnd::Source => packet.src?,
+                PacketEnd::Destination => packet.dst,
             };
-            match address {
-                Some(address) => certain(
-                    networks
-                        .iter()
-                        .any(|network| is_in_network(address, *network)),
-                ),
-                None => ConditionMatch::Unknown,
-            }
+            networks
+                .iter()
+                .any(|network| is_in_network(address, *network))
         }
-        RuleCondition::State(states) => certain(states.iter().any(|state| state == "new")),
-        RuleCondition::Not(negated) => match match_condition(negated, packet) {
-            ConditionMatch::Yes => ConditionMatch::No,
-            ConditionMatch::No => ConditionMatch::Yes,
-            ConditionMatch::Unknown => ConditionMatch::Unknown,
-        },
-        RuleCondition::Unknown => ConditionMatch::Unknown,
-    }
+        RuleCondition::State(states) => states.iter().any(|state| state == "new"),
+        RuleCondition::Not(negated) => !match_condition(negated, packet)?,
+    })
 }
 
 /// True if the pattern matches the name: `eth*` matches all names that start with `eth`.

@@ -14,15 +14,15 @@ use rustix::net::{
 use super::echo;
 use super::facts::{ConnectOutcome, ProbeResult};
 use super::readiness::wait_until_ready;
-use crate::host::sockets::sock_diag::{self, SocketInfo, SocketState};
+use crate::host::sockets::sock_diag::{self, SocketInfo, SocketState, canonical};
 
 /// Timeout of a connection attempt.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Timeout for a process to accept a connection that the kernel has established.
-const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Timeout for a process to accept a connection if other connections were already pending: the
 /// server is slow or never accepts.
-const BUSY_ACCEPT_TIMEOUT: Duration = Duration::from_millis(200);
+pub(super) const BUSY_ACCEPT_TIMEOUT: Duration = Duration::from_millis(200);
 const ACCEPT_POLL_INTERVAL: Duration = Duration::from_millis(4);
 
 /// A probe whose connection stays open until the value is dropped.
@@ -31,16 +31,9 @@ pub(super) struct OpenProbe {
     pub(super) stream: Option<OwnedFd>,
 }
 
-/// State of the server's accept queue before the probe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AcceptQueue {
-    Empty,
-    Pending,
-}
-
 /// Connects to an address, finds the answering socket, and sends an ICMP echo request to the
 /// address.
-pub(super) fn probe_address(address: SocketAddr, queue: AcceptQueue) -> OpenProbe {
+pub(super) fn probe_address(address: SocketAddr, accept_timeout: Duration) -> OpenProbe {
     let start = Instant::now();
     let (outcome, stream) = match connect_with_timeout(address) {
         Ok(stream) => (ConnectOutcome::Accepted, Some(stream)),
@@ -52,11 +45,7 @@ pub(super) fn probe_address(address: SocketAddr, queue: AcceptQueue) -> OpenProb
         ),
     };
     let connect_time = start.elapsed();
-    let accept_timeout = match queue {
-        AcceptQueue::Empty => ACCEPT_TIMEOUT,
-        AcceptQueue::Pending => BUSY_ACCEPT_TIMEOUT,
-    };
-    let peer = stream
+    let peer_socket = stream
         .as_ref()
         .and_then(|stream| peer_socket(stream, accept_timeout));
     OpenProbe {
@@ -64,7 +53,7 @@ pub(super) fn probe_address(address: SocketAddr, queue: AcceptQueue) -> OpenProb
             address,
             outcome,
             connect_time,
-            peer_socket: peer,
+            peer_socket,
             accept_wait: start.elapsed().saturating_sub(connect_time),
             echo: echo::ping(address.ip()),
             service_reply: None,
@@ -94,14 +83,12 @@ fn connect_with_timeout(address: SocketAddr) -> Result<OwnedFd, Errno> {
 /// Returns the socket at the other end of a local connection, once a process has accepted the
 /// connection or the timeout has expired.
 fn peer_socket(stream: &OwnedFd, timeout: Duration) -> Option<SocketInfo> {
-    let local = SocketAddr::try_from(getsockname(stream).ok()?).ok()?;
-    let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+    let local = canonical(SocketAddr::try_from(getsockname(stream).ok()?).ok()?);
     let deadline = Instant::now() + timeout;
     loop {
         let connected = sock_diag::connected_to(local.port()).unwrap_or_default();
-        let peer = connected.into_iter().find(|socket| {
-            SocketAddr::new(socket.remote.ip().to_canonical(), socket.remote.port()) == local
-        })?;
+        let mut connected = connected.into_iter();
+        let peer = connected.find(|socket| canonical(socket.remote) == local)?;
         // With TCP_DEFER_ACCEPT the socket is in SYN-RECEIVED, and there is nothing to accept
         // until the client sends data.
         let is_pending = peer.inode == 0 && peer.state == SocketState::Established;

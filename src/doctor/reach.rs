@@ -1,7 +1,7 @@
 //! Outcomes of the connection attempts: accepted, refused or unanswered (RFC 9293, listen(2)).
 
 use super::facts::{ConnectOutcome, PortFacts, ProbeResult};
-use super::finding::{CheckName, Finding};
+use super::finding::{CheckName, Finding, Severity};
 use crate::error::count_noun;
 use crate::host::sockets::sock_diag::{SocketInfo, SocketState};
 use crate::process::Evidence;
@@ -11,15 +11,11 @@ const CHECK: CheckName = CheckName("reach");
 const INIT_PID: u32 = 1;
 
 pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
-    let mut found: Vec<Finding> = facts
-        .probes
-        .iter()
-        .flat_map(|probe| {
-            let mut found = vec![probe_finding(facts, probe)];
-            found.extend(service_reply_finding(probe));
-            found
-        })
-        .collect();
+    let mut found = Vec::new();
+    for probe in &facts.probes {
+        found.push(probe_finding(facts, probe));
+        found.extend(service_reply_finding(probe));
+    }
     found.extend(watch_findings(facts));
     found
 }
@@ -61,16 +57,13 @@ fn accepted_finding(facts: &PortFacts, probe: &ProbeResult, elapsed: &str) -> Fi
             "{endpoint}: the kernel completes connections, but {} accepts none of them",
             owner.as_deref().unwrap_or("the server")
         );
-        let mut finding = CHECK
+        return CHECK
             .problem("never-accepts", message)
             .with_evidence(format!(
                 "the connection was established, but no process accepted it within {:.1} s",
                 probe.accept_wait.as_secs_f64()
-            ));
-        if let Some(server) = server {
-            finding = finding.with_evidence(describe_accept_queue(server));
-        }
-        return finding;
+            ))
+            .with_evidence_lines(server.map(describe_accept_queue));
     }
     let owner = facts.owner(peer);
     let mut message = match owner.evidence {
@@ -80,18 +73,17 @@ fn accepted_finding(facts: &PortFacts, probe: &ProbeResult, elapsed: &str) -> Fi
     if peer.local.port() != endpoint.port() {
         message += &format!("; the answering socket is {}", peer.local);
     }
-    let mut finding = CHECK.ok("accepted", message);
-    if let Some(server) = facts.listener_for(endpoint.ip())
-        && server.receive_queue > 0
-    {
-        finding = finding.with_evidence(describe_accept_queue(server));
-    }
-    if peer.inode == 0 && peer.state == SocketState::SynReceived {
-        finding = finding.with_evidence(
-            "the server accepts a connection once the client has sent data (TCP_DEFER_ACCEPT)",
-        );
-    }
-    finding
+    let server = facts.listener_for(endpoint.ip());
+    let queue = server
+        .filter(|server| server.receive_queue > 0)
+        .map(describe_accept_queue);
+    let is_deferred = peer.inode == 0 && peer.state == SocketState::SynReceived;
+    let deferred = is_deferred.then(|| {
+        "the server accepts a connection once the client has sent data (TCP_DEFER_ACCEPT)".into()
+    });
+    CHECK
+        .ok("accepted", message)
+        .with_evidence_lines(queue.into_iter().chain(deferred))
 }
 
 /// Describes the accept queue as it was before the probe.
@@ -122,11 +114,13 @@ fn refused_finding(facts: &PortFacts, probe: &ProbeResult, elapsed: &str) -> Fin
     }
     let message =
         format!("{endpoint} refused the connection after {elapsed}: no process listens there");
-    match facts.is_reachable() {
-        true => CHECK.note("refused", message),
-        false => CHECK.problem("refused", message),
-    }
-    .with_evidence("RST received: packets arrive, no firewall drops them")
+    CHECK
+        .finding(
+            Severity::problem_unless(facts.is_reachable()),
+            "refused",
+            message,
+        )
+        .with_evidence("RST received: packets arrive, no firewall drops them")
 }
 
 fn timeout_finding(facts: &PortFacts, probe: &ProbeResult) -> Finding {
@@ -140,10 +134,8 @@ fn timeout_finding(facts: &PortFacts, probe: &ProbeResult) -> Finding {
              that the machine is down",
         );
     };
-    let owner = facts.owner(server);
-    let is_full = server.receive_queue > server.send_queue;
-    let backlog = describe_backlog(server);
-    if !is_full {
+    let (owner, backlog) = (facts.owner(server), describe_backlog(server));
+    if server.receive_queue <= server.send_queue {
         let message = format!(
             "{endpoint} did not answer within {seconds} s, although {owner} listens on {}: \
              packets are dropped on the way",
@@ -153,15 +145,14 @@ fn timeout_finding(facts: &PortFacts, probe: &ProbeResult) -> Finding {
     }
     let message =
         format!("{endpoint} did not answer within {seconds} s: the backlog of {owner} is full");
-    let mut finding = CHECK
+    let overflows = facts.listen_overflows;
+    let overflows = (overflows > 0).then(|| {
+        format!("ListenOverflows in /proc/net/netstat rose by {overflows} during the probes")
+    });
+    let finding = CHECK
         .problem("backlog-full", message)
-        .with_evidence(backlog);
-    if facts.listen_overflows > 0 {
-        finding = finding.with_evidence(format!(
-            "ListenOverflows in /proc/net/netstat rose by {} during the probes",
-            facts.listen_overflows
-        ));
-    }
+        .with_evidence(backlog)
+        .with_evidence_lines(overflows);
     // The kernel caps the backlog requested by the server at net.core.somaxconn.
     match facts.settings.max_backlog {
         Some(max) if max == server.send_queue => finding
@@ -210,32 +201,44 @@ fn watch_findings(facts: &PortFacts) -> Vec<Finding> {
         let message = format!("no traffic on port {port} in {seconds} s");
         return vec![CHECK.note("seen-nothing", message)];
     }
-    let with_end = |ending, code, label: &str| {
-        let lines: Vec<String> = watch
-            .flows
-            .iter()
-            .filter(|flow| flow.ending == ending)
-            .map(|flow| flow.summary.clone())
-            .collect();
+    let endings = [
+        (
+            WatchedFlowEnd::Refused,
+            Severity::Problem,
+            "seen-refused",
+            "refused",
+        ),
+        (
+            WatchedFlowEnd::Reset,
+            Severity::Problem,
+            "seen-reset",
+            "reset",
+        ),
+        // One-way UDP protocols, such as statsd or syslog, have no answers.
+        (
+            WatchedFlowEnd::NoAnswer,
+            Severity::Note,
+            "seen-silence",
+            "unanswered",
+        ),
+        (
+            WatchedFlowEnd::Other,
+            Severity::Ok,
+            "seen-connections",
+            "without errors",
+        ),
+    ];
+    let with_end = |(ending, severity, code, label)| {
+        let flows = watch.flows.iter().filter(|flow| flow.ending == ending);
+        let lines: Vec<String> = flows.map(|flow| flow.summary.clone()).collect();
         let omitted = watch.omitted_flows[ending as usize];
         let count = count_noun(lines.len() + omitted, "connection");
         let message = format!("in {seconds} s on port {port}: {count} {label}");
-        let finding = match ending {
-            WatchedFlowEnd::Other => CHECK.ok(code, message),
-            // One-way UDP protocols, such as statsd or syslog, have no answers.
-            WatchedFlowEnd::NoAnswer => CHECK.note(code, message),
-            WatchedFlowEnd::Refused | WatchedFlowEnd::Reset => CHECK.problem(code, message),
-        };
         let more = (omitted > 0).then(|| format!("and {}", count_noun(omitted, "more connection")));
-        (!lines.is_empty()).then(|| finding.with_evidence_lines(lines.into_iter().chain(more)))
+        (!lines.is_empty()).then(|| {
+            let finding = CHECK.finding(severity, code, message);
+            finding.with_evidence_lines(lines.into_iter().chain(more))
+        })
     };
-    [
-        with_end(WatchedFlowEnd::Refused, "seen-refused", "refused"),
-        with_end(WatchedFlowEnd::Reset, "seen-reset", "reset"),
-        with_end(WatchedFlowEnd::NoAnswer, "seen-silence", "unanswered"),
-        with_end(WatchedFlowEnd::Other, "seen-connections", "without errors"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    endings.into_iter().filter_map(with_end).collect()
 }

@@ -10,16 +10,15 @@ const CHECK: CheckName = CheckName("safety");
 const INIT_PID: u32 = 1;
 
 pub(super) fn check(facts: &PortFacts) -> Vec<Finding> {
-    let listeners = facts.tcp_listeners().chain(facts.udp_listeners());
+    let listeners = facts.port_listeners();
     let mut pids: Vec<u32> = listeners.flat_map(|socket| facts.pids(socket)).collect();
     pids.sort_unstable();
     pids.dedup();
-    let servers: Vec<&ServerProcess> = pids
+    let mut found: Vec<Finding> = Vec::new();
+    for server in pids
         .iter()
         .filter_map(|pid| facts.server_processes.get(pid))
-        .collect();
-    let mut found: Vec<Finding> = Vec::new();
-    for server in servers {
+    {
         let findings = [
             check_deleted_program(server),
             check_writable_program(server),

@@ -9,7 +9,7 @@ use crate::host::sockets::other_netns;
 use crate::host::sockets::sock_diag;
 use crate::host::sockets::socket_events::SocketEvents;
 use crate::source::Stop;
-use crate::source::live::{self, DeliveryMode, LiveOptions, LiveSource};
+use crate::source::live::{LiveOptions, LiveSource};
 
 const CHECK: CheckName = CheckName("lcap");
 /// Default ring size of a capture in bytes.
@@ -50,21 +50,15 @@ pub fn inspect() -> SelfFacts {
     let open_capture = || {
         let options = LiveOptions {
             device,
-            is_loopback: true,
-            snap_len: live::MAX_SNAP_LEN,
             ring_size: RING_BYTES,
-            link: None,
-            duration: None,
-            delivery: DeliveryMode::Interactive,
-            tick_interval: None,
+            ..LiveOptions::default()
         };
-        let capture = Stop::new().map_err(|error| error.to_string());
-        capture.and_then(|stop| LiveSource::open(options, stop).map_err(|error| error.to_string()))
+        LiveSource::open(options, Stop::new()?)
     };
     SelfFacts {
         capabilities: capabilities::read(),
         capture_error: match capture_remedy {
-            None => open_capture().err(),
+            None => open_capture().err().map(|error| error.to_string()),
             Some(_) => None,
         },
         capture_remedy,
@@ -78,15 +72,16 @@ pub fn inspect() -> SelfFacts {
 
 /// Returns the findings of all self-checks.
 pub fn findings(facts: &SelfFacts) -> Vec<Finding> {
-    let mut found = vec![check_capture(facts), check_libpcap(facts)];
-    found.extend([
-        check_loopback(facts),
-        check_sockets(facts),
-        check_processes(facts),
-        check_bpf(facts),
-        check_namespaces(facts),
-    ]);
-    found
+    let checks = [
+        check_capture,
+        check_libpcap,
+        check_loopback,
+        check_sockets,
+        check_processes,
+        check_bpf,
+        check_namespaces,
+    ];
+    checks.iter().map(|check| check(facts)).collect()
 }
 
 fn check_capture(facts: &SelfFacts) -> Finding {
@@ -98,19 +93,15 @@ fn check_capture(facts: &SelfFacts) -> Finding {
             .with_evidence("reading files, lcap ports and lcap doctor PORT work without it")
             .with_remedy(command.clone());
     }
-    let ring = RING_BYTES >> 20;
-    match &facts.capture_error {
-        None => CHECK.ok(
-            "may-capture",
-            format!("lcap can capture on the loopback, with a {ring} MiB ring"),
-        ),
-        Some(error) => CHECK
-            .problem(
-                "cannot-capture",
-                "lcap is permitted to capture, but the capture does not start",
-            )
-            .with_evidence(error.clone()),
+    if let Some(error) = &facts.capture_error {
+        let message = "lcap is permitted to capture, but the capture does not start";
+        return CHECK
+            .problem("cannot-capture", message)
+            .with_evidence(error.clone());
     }
+    let ring = RING_BYTES >> 20;
+    let message = format!("lcap can capture on the loopback, with a {ring} MiB ring");
+    CHECK.ok("may-capture", message)
 }
 
 fn check_libpcap(facts: &SelfFacts) -> Finding {
@@ -147,25 +138,26 @@ fn check_sockets(facts: &SelfFacts) -> Finding {
 }
 
 fn check_processes(facts: &SelfFacts) -> Finding {
-    let sees_all = [Capability::SysPtrace, Capability::DacReadSearch]
-        .iter()
-        .all(|capability| facts.capabilities.has(*capability));
-    match sees_all {
-        true => CHECK.ok("processes", "the processes of all users can be named"),
-        false => CHECK
-            .note(
-                "processes-hidden",
-                "only this user's processes can be named",
-            )
-            .with_evidence(format!(
-                "{} of other users cannot be inspected",
-                count_noun(facts.hidden_processes, "process")
-            ))
-            .with_remedy(format!(
-                "sudo setcap {ALL_CAPABILITIES} {}",
-                capture_permission::quoted_program_path()
-            )),
+    let capabilities = &facts.capabilities;
+    if capabilities.has(Capability::SysPtrace) && capabilities.has(Capability::DacReadSearch) {
+        return CHECK.ok("processes", "the processes of all users can be named");
     }
+    let count = count_noun(facts.hidden_processes, "process");
+    CHECK
+        .note(
+            "processes-hidden",
+            "only this user's processes can be named",
+        )
+        .with_evidence(format!("{count} of other users cannot be inspected"))
+        .with_remedy(setcap_command())
+}
+
+/// Returns the command that grants all capabilities to lcap.
+fn setcap_command() -> String {
+    format!(
+        "sudo setcap {ALL_CAPABILITIES} {}",
+        capture_permission::quoted_program_path()
+    )
 }
 
 fn check_bpf(facts: &SelfFacts) -> Finding {
@@ -175,46 +167,35 @@ fn check_bpf(facts: &SelfFacts) -> Finding {
             "the kernel reports which process opens a connection (BPF)",
         );
     };
-    let is_permitted = [Capability::Bpf, Capability::Perfmon]
-        .iter()
-        .all(|capability| facts.capabilities.has(*capability));
+    let capabilities = &facts.capabilities;
+    let is_permitted = capabilities.has(Capability::Bpf) && capabilities.has(Capability::Perfmon);
     let message = "the kernel does not report which process opens a connection (BPF); lcap looks \
                    up the process instead";
     let finding = CHECK
         .note("bpf-absent", message)
         .with_evidence(error.clone());
-    match (facts.capabilities.has_btf, is_permitted) {
+    match (capabilities.has_btf, is_permitted) {
         (false, _) => finding.with_evidence("/sys/kernel/btf/vmlinux does not exist"),
         (true, false) => finding
             .with_evidence("BPF requires CAP_BPF and CAP_PERFMON")
-            .with_remedy(format!(
-                "sudo setcap {ALL_CAPABILITIES} {}",
-                capture_permission::quoted_program_path()
-            )),
+            .with_remedy(setcap_command()),
         (true, true) => finding,
     }
 }
 
 fn check_namespaces(facts: &SelfFacts) -> Finding {
-    let count = facts.other_netns_count;
-    match facts.capabilities.has(Capability::SysAdmin) {
-        true => CHECK.ok(
-            "namespaces",
-            match count {
-                0 => {
-                    "lcap can enter other network namespaces (--netns), but none exists".to_owned()
-                }
-                count => format!(
-                    "lcap can enter {} (--netns)",
-                    count_noun(count, "other network namespace")
-                ),
-            },
-        ),
-        false => CHECK.note(
-            "namespaces-not-permitted",
-            "entering other network namespaces requires root",
-        ),
+    if !facts.capabilities.has(Capability::SysAdmin) {
+        let message = "entering other network namespaces requires root";
+        return CHECK.note("namespaces-not-permitted", message);
     }
+    let message = match facts.other_netns_count {
+        0 => "lcap can enter other network namespaces (--netns), but none exists".to_owned(),
+        count => format!(
+            "lcap can enter {} (--netns)",
+            count_noun(count, "other network namespace")
+        ),
+    };
+    CHECK.ok("namespaces", message)
 }
 
 #[cfg(test)]

@@ -80,13 +80,13 @@ fn verdict_names_the_main_problem() {
         (facts("62893"), "problem", "nothing-listens"),
         (
             facts("62893")
-                .with_change(|facts| facts.sockets = Err("no".into()))
+                .with_change(|facts| facts.sockets_error = Some("no".into()))
                 .with_probe(ConnectOutcome::TimedOut, None),
             "problem",
             "silent",
         ),
         (
-            facts("62893").with_change(|facts| facts.sockets = Err("no".into())),
+            facts("62893").with_change(|facts| facts.sockets_error = Some("no".into())),
             "unknown",
             "sockets-unknown",
         ),

@@ -160,17 +160,14 @@ impl ProcHandle {
 
     fn read_details(&self, identity: &ProcessIdentity) -> ProcessDetails {
         let command_line = self.read_file("cmdline").unwrap_or_default();
-        let mut arguments: Vec<&[u8]> = command_line.split(|&byte| byte == 0).collect();
-        // A zero byte also follows the last argument.
-        arguments.pop_if(|last| last.is_empty());
+        let argument_0 = command_line.split(|&byte| byte == 0).next();
         let exe = rustix::fs::readlinkat(&self.directory, "exe", Vec::new()).ok();
         let exe = exe.as_deref().map(CStr::to_bytes);
-        let to_text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         let container = self.container_id().ok().flatten();
         ProcessDetails {
-            name: full_name(&identity.comm, exe, arguments.first().copied()),
-            exe: exe.map(to_text),
-            command_line: arguments.into_iter().map(to_text).collect(),
+            name: full_name(&identity.comm, exe, argument_0),
+            exe: exe.map(|path| String::from_utf8_lossy(path).into_owned()),
+            command_line: split_strings(&command_line),
             container: container.map(|id| id[..SHORT_CONTAINER_ID_LEN].to_owned()),
             run_id: self.run_id(identity.parent),
         }
@@ -267,9 +264,8 @@ fn parse_stat(stat: &[u8], uid: u32) -> Option<ProcessIdentity> {
     let close = stat.iter().rposition(|&byte| byte == b')')?;
     let name = stat.get(open + 1..close)?;
     // Field 3, the state, follows the name. The parent is field 4, the start time is field 22.
-    let mut fields = str::from_utf8(&stat[close + 1..])
-        .ok()?
-        .split_ascii_whitespace();
+    let fields = str::from_utf8(&stat[close + 1..]).ok()?;
+    let mut fields = fields.split_ascii_whitespace();
     let parent = fields.nth(1)?.parse().ok()?;
     let start_time = fields.nth(17)?.parse().ok()?;
     // Field 38 is the signal that the parent receives on exit; -1 for a thread. The PID may have
@@ -294,7 +290,6 @@ fn parse_socket_link(target: &[u8]) -> Option<u32> {
 }
 
 /// Splits a list of strings: a zero byte follows each string.
-#[cfg(feature = "cli")]
 fn split_strings(bytes: &[u8]) -> Vec<String> {
     let strings = bytes.split(|&byte| byte == 0);
     let mut strings: Vec<String> = strings
@@ -332,15 +327,10 @@ fn full_name(comm: &str, exe: Option<&[u8]>, argument_0: Option<&[u8]>) -> Strin
 /// control group.
 fn parse_container_id(cgroup: &[u8]) -> Option<String> {
     const CONTAINER_ID_LEN: usize = 64;
-    let parts = cgroup.split(|byte| !byte.is_ascii_alphanumeric());
-    let mut ids = parts.filter(|part| {
-        part.len() == CONTAINER_ID_LEN
-            && part
-                .iter()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
-    });
-    let id = ids.next()?;
-    std::str::from_utf8(id).ok().map(str::to_owned)
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let mut parts = cgroup.split(|byte| !byte.is_ascii_alphanumeric());
+    let id = parts.find(|part| part.len() == CONTAINER_ID_LEN && part.iter().all(is_digit))?;
+    String::from_utf8(id.to_vec()).ok()
 }
 
 #[cfg(test)]

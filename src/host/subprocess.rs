@@ -54,16 +54,15 @@ impl RunningCommand {
     /// # Errors
     /// The command exceeded the time limit, or its output could not be collected.
     pub(super) fn wait(self) -> io::Result<CommandOutput> {
-        match self.result.recv_timeout(COMMAND_TIMEOUT) {
-            Ok(output) => output,
-            Err(_) => {
+        self.result
+            .recv_timeout(COMMAND_TIMEOUT)
+            .unwrap_or_else(|_| {
                 // A pidfd never refers to another process, even if the PID was reused.
                 if let Some(process) = self.process {
                     let _ = pidfd_send_signal(process, Signal::KILL);
                 }
                 Err(io::ErrorKind::TimedOut.into())
-            }
-        }
+            })
     }
 }
 

@@ -281,10 +281,10 @@ impl Capture {
             flows,
             ..RunOptions::default()
         };
-        let losses = match self.input {
+        let (losses, attribution_failed) = match self.input {
             CaptureInput::File(mut source) => {
                 run(&mut *source, &mut filter, &mut output, options, &totals)?;
-                source.losses()
+                (source.losses(), false)
             }
             #[cfg(feature = "live")]
             CaptureInput::Device(device, stop) => {
@@ -305,12 +305,13 @@ impl Capture {
                 };
                 let (source, filter) = (&mut capture.source, &mut capture.filter);
                 run(source, filter, &mut output, options, &totals)?;
-                source.losses()
+                (source.losses(), capture.attributor.is_err())
             }
         };
         output.finish()?;
         Ok(Counts {
             losses,
+            attribution_failed,
             ..totals.snapshot()
         })
     }

@@ -44,6 +44,9 @@ pub struct Counts {
     /// Packets that the kernel or the interface dropped, and skipped blocks of a file; set only at
     /// the end of a [`Capture`](super::Capture).
     pub losses: Losses,
+    /// True if a live [`Capture`](super::Capture) on the loopback could not look up processes, e.g.
+    /// for lack of privileges: packets and flows then have no owners. Set only at its end.
+    pub attribution_failed: bool,
 }
 
 impl Totals {
@@ -64,6 +67,7 @@ impl Totals {
                 unreadable: self.unreadable.load(Relaxed),
             },
             losses: Losses::default(),
+            attribution_failed: false,
         }
     }
 

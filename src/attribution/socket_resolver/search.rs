@@ -40,26 +40,13 @@ impl SocketResolver {
         if !self.has_socket(endpoints, inode) {
             return None;
         }
-        let forks = &self.proc_cache.recent_forks;
-        let frequent = self
-            .recent_holders
-            .iter()
-            .take(PRIORITY_HOLDER_COUNT)
-            .copied();
-        let earlier = self
-            .recent_holders
-            .iter()
-            .skip(PRIORITY_HOLDER_COUNT)
-            .copied();
-        let scanned = forks
-            .pids_by_scan_state(true)
-            .filter(|pid| !self.recent_holders.contains(pid));
-        let candidates = forks
-            .pids_by_scan_state(false)
-            .chain(frequent)
-            .chain(scanned)
-            .chain(earlier);
-        let candidates: Vec<u32> = candidates.collect();
+        let (forks, holders) = (&self.proc_cache.recent_forks, &self.recent_holders);
+        let holder_pids = || holders.iter().copied();
+        let scanned = forks.pids_by_scan_state(true);
+        let mut candidates: Vec<u32> = forks.pids_by_scan_state(false).collect();
+        candidates.extend(holder_pids().take(PRIORITY_HOLDER_COUNT));
+        candidates.extend(scanned.filter(|pid| !holders.contains(pid)));
+        candidates.extend(holder_pids().skip(PRIORITY_HOLDER_COUNT));
         if let Some(holder) = self.proc_cache.usual_holder(&candidates, inode) {
             return Some(holder);
         }
@@ -112,12 +99,11 @@ impl SocketResolver {
             }
             (SearchScope::StartedSince(_), _) => {}
             _ => {
-                let candidate = self.proc_cache.pinned_holder(inode);
-                let candidate = candidate.or_else(|| self.proc_cache.seen_holder(inode));
-                let candidate =
-                    candidate.or_else(|| self.proc_cache.usual_holder(&listeners, inode));
-                let candidate = candidate.or_else(|| self.proc_cache.usual_holder(&forks, inode));
-                found.extend(candidate);
+                let cache = &mut self.proc_cache;
+                let candidate = cache.pinned_holder(inode);
+                let candidate = candidate.or_else(|| cache.seen_holder(inode));
+                let candidate = candidate.or_else(|| cache.usual_holder(&listeners, inode));
+                found.extend(candidate.or_else(|| cache.usual_holder(&forks, inode)));
             }
         }
         // A scan of all descriptors takes long, and is useless after the socket is closed.
@@ -138,18 +124,18 @@ impl SocketResolver {
         let mut at = 0;
         while let Some(child) = found.get(at) {
             let parent = child.process.parent;
-            let is_found = found.iter().any(|holder| holder.process.pid == parent);
-            if !is_found && let Some(parent) = self.parent_holder(&found[at], socket.inode) {
-                found.push(parent);
+            if !found.iter().any(|holder| holder.process.pid == parent) {
+                let parent = self.parent_holder(&found[at], socket.inode);
+                found.extend(parent);
             }
             at += 1;
         }
-        match (found.is_empty(), scope) {
-            (false, _) => self.owner_from_holders(found, socket),
-            (true, SearchScope::Candidates | SearchScope::ForkedSince(_)) => {
+        match scope {
+            _ if !found.is_empty() => self.owner_from_holders(found, socket),
+            SearchScope::Candidates | SearchScope::ForkedSince(_) => {
                 Owner::unknown(Evidence::Gone, Some(socket.uid))
             }
-            (true, SearchScope::FirstHolder | SearchScope::StartedSince(_)) => {
+            SearchScope::FirstHolder | SearchScope::StartedSince(_) => {
                 self.scan_all_processes(socket)
             }
         }

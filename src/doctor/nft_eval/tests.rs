@@ -1,7 +1,6 @@
 //! Traces of packets through synthetic chains.
 
 use super::*;
-use crate::host::network::firewall::Hook;
 
 fn chain(
     name: &str,
@@ -264,7 +263,6 @@ fn loopback_trace_lists_the_matched_rules() {
     ] {
         let trace = trace_loopback(&chains, "lo", "127.0.0.1".parse().expect("an address"), 80);
         let listed: Vec<String> = trace
-            .rules
             .iter()
             .map(|hit| {
                 let rule = hit.text.split(": ").nth(1).unwrap_or("");

@@ -167,12 +167,12 @@ fn findings_contain_the_expected_evidence_and_remedies() {
         ),
         (
             healthy().with_change(|facts| {
-                facts.hosts_file = Ok(vec![HostsEntry {
+                facts.hosts_file = vec![HostsEntry {
                     line_number: 2,
                     text: "1.2.3 localhost".into(),
                     address: None,
                     names: vec!["localhost".into()],
-                }]);
+                }];
             }),
             "hosts-broken",
             "/etc/hosts:2: 1.2.3 localhost",

@@ -101,9 +101,7 @@ impl PortFacts {
             };
             self.server_processes.insert(pid, server);
         }
-        if let Ok(sockets) = &mut self.sockets {
-            sockets.push(socket);
-        }
+        self.sockets.push(socket);
         self
     }
 

@@ -42,10 +42,8 @@ pub fn find(requested: Option<&str>) -> Result<Device> {
     // Listing with libpcap is avoided: it probes every kind of device, which takes longer than all
     // other startup work.
     let name = requested.unwrap_or("lo");
-    let mut interfaces = interfaces::without_addresses()
-        .unwrap_or_default()
-        .into_iter();
-    let interface = interfaces.find(|interface| interface.name == name);
+    let interfaces = interfaces::without_addresses().unwrap_or_default();
+    let interface = interfaces.iter().find(|interface| interface.name == name);
     if let Some(interface) = interface
         && (requested.is_some() || interface.is_loopback)
     {
@@ -53,19 +51,14 @@ pub fn find(requested: Option<&str>) -> Result<Device> {
     }
     let devices = list()?;
     let Some(requested) = requested else {
-        return devices
-            .into_iter()
-            .find(|device| device.is_loopback)
-            .ok_or(Error::Device {
-                device: "loopback".into(),
-                what: "no loopback device is up on this machine; choose another device with -i"
-                    .into(),
-            });
+        let loopback = devices.into_iter().find(|device| device.is_loopback);
+        return loopback.ok_or(Error::Device {
+            device: "loopback".into(),
+            what: "no loopback device is up on this machine; choose another device with -i".into(),
+        });
     };
-    let by_number = requested
-        .parse::<usize>()
-        .ok()
-        .and_then(|number| devices.get(number.checked_sub(1)?));
+    let number = requested.parse::<usize>().ok();
+    let by_number = number.and_then(|number| devices.get(number.checked_sub(1)?));
     let by_name = devices.iter().find(|device| device.name == requested);
     let found = by_name.or(by_number).cloned();
     Ok(found.unwrap_or_else(|| Device::without_details(requested, false)))
@@ -85,29 +78,21 @@ impl Device {
 impl From<PcapDevice> for Device {
     fn from(found: PcapDevice) -> Device {
         let flags = &found.flags;
-        let mut states = Vec::new();
-        let mut state = |is_set: bool, name| {
-            if is_set {
-                states.push(name);
-            }
-        };
-        state(flags.is_up(), "Up");
-        state(flags.is_running(), "Running");
-        state(flags.is_loopback(), "Loopback");
-        state(flags.contains(IfFlags::WIRELESS), "Wireless");
-        state(
-            flags.connection_status == ConnectionStatus::Connected,
-            "Connected",
-        );
-        state(
-            flags.connection_status == ConnectionStatus::Disconnected,
-            "Disconnected",
-        );
+        let status = &flags.connection_status;
+        let states = [
+            (flags.is_up(), "Up"),
+            (flags.is_running(), "Running"),
+            (flags.is_loopback(), "Loopback"),
+            (flags.contains(IfFlags::WIRELESS), "Wireless"),
+            (*status == ConnectionStatus::Connected, "Connected"),
+            (*status == ConnectionStatus::Disconnected, "Disconnected"),
+        ];
+        let states = states.into_iter().filter(|(is_set, _)| *is_set);
         Device {
             is_loopback: flags.is_loopback(),
             name: found.name,
             description: found.desc,
-            states,
+            states: states.map(|(_, name)| name).collect(),
         }
     }
 }
@@ -118,15 +103,10 @@ impl fmt::Display for Device {
         if let Some(description) = &self.description {
             write!(f, " ({description})")?;
         }
-        let is_empty = self.states.is_empty();
-        write!(
-            f,
-            " [{}]",
-            if is_empty {
-                "none".into()
-            } else {
-                self.states.join(", ")
-            }
-        )
+        let states = match self.states.is_empty() {
+            true => "none".to_owned(),
+            false => self.states.join(", "),
+        };
+        write!(f, " [{states}]")
     }
 }

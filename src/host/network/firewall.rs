@@ -5,9 +5,7 @@ mod legacy;
 mod nftables;
 
 pub use legacy::{LegacyRule, legacy_rules};
-#[cfg(test)]
-pub use nftables::Hook;
-pub use nftables::{Chain, PacketEnd, Rule, RuleAction, RuleCondition};
+pub use nftables::{Chain, Hook, PacketEnd, Rule, RuleAction, RuleCondition};
 
 use std::io;
 use std::process::Command;
@@ -38,22 +36,16 @@ pub fn read() -> Firewall {
         subprocess::spawn(command.args([option, "list", "ruleset"]))
     });
     let [json, text] = [json, text].map(|running| running.and_then(RunningCommand::wait));
-    let (json, text) = match (json, text) {
-        (Ok(json), Ok(text)) => (json, text),
-        (Err(error), _) | (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => {
-            return Firewall::Absent;
-        }
-        (Err(error), _) | (_, Err(error)) => return Firewall::Failed(error.to_string()),
+    let (json, text) = match json.and_then(|json| Ok((json, text?))) {
+        Ok(outputs) => outputs,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Firewall::Absent,
+        Err(error) => return Firewall::Failed(error.to_string()),
     };
     if let Some(failed) = [&json, &text].into_iter().find(|output| !output.is_success) {
-        let reason = failed
-            .stderr
-            .lines()
-            .next()
-            .unwrap_or("it printed no error message");
-        return match reason.contains("not permitted") {
-            true => Firewall::NotPermitted,
-            false => Firewall::Failed(reason.to_owned()),
+        let reason = failed.stderr.lines().next();
+        return match reason.unwrap_or("it printed no error message") {
+            reason if reason.contains("not permitted") => Firewall::NotPermitted,
+            reason => Firewall::Failed(reason.to_owned()),
         };
     }
     match nftables::parse_chains(&json.stdout, &text.stdout) {

@@ -78,18 +78,15 @@ pub fn bring_up_loopback() -> io::Result<()> {
 
 /// Returns the network of an address with this prefix length: `192.0.2.0/24`.
 pub fn network((address, bits): (IpAddr, u8)) -> String {
-    let masked = match address {
+    let host_bits = |len: u32| len.saturating_sub(bits.into());
+    let masked: IpAddr = match address {
         IpAddr::V4(address) => {
-            let mask = u32::MAX
-                .checked_shl(32_u32.saturating_sub(bits.into()))
-                .unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & mask))
+            let mask = u32::MAX.checked_shl(host_bits(32)).unwrap_or(0);
+            Ipv4Addr::from_bits(address.to_bits() & mask).into()
         }
         IpAddr::V6(address) => {
-            let mask = u128::MAX
-                .checked_shl(128_u32.saturating_sub(bits.into()))
-                .unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
+            let mask = u128::MAX.checked_shl(host_bits(128)).unwrap_or(0);
+            Ipv6Addr::from_bits(address.to_bits() & mask).into()
         }
     };
     format!("{masked}/{bits}")
@@ -117,12 +114,16 @@ fn parse_address(body: &[u8]) -> Option<(u32, (IpAddr, u8))> {
     const IFA_ADDRESS: u16 = 1;
     const IFA_LOCAL: u16 = 2;
     let value = attribute(body, 8, IFA_LOCAL).or_else(|| attribute(body, 8, IFA_ADDRESS))?;
-    let ip = match value.len() {
-        4 => IpAddr::V4(Ipv4Addr::from(*value.first_chunk()?)),
-        16 => IpAddr::V6(Ipv6Addr::from(*value.first_chunk()?)),
-        _ => return None,
-    };
-    Some((u32_at(body, 4)?, (ip, *body.get(1)?)))
+    Some((u32_at(body, 4)?, (ip_from_bytes(value)?, *body.get(1)?)))
+}
+
+/// Decodes an address of 4 or 16 bytes.
+pub(in crate::host) fn ip_from_bytes(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => Some(IpAddr::V4(Ipv4Addr::from(*bytes.first_chunk()?))),
+        16 => Some(IpAddr::V6(Ipv6Addr::from(*bytes.first_chunk()?))),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::host::processes::{self, ProcHandle};
 use crate::host::services::containers;
@@ -47,7 +50,9 @@ impl Namespace {
                 format!("/proc/{pid}/ns/net").into()
             }
         };
-        join(&File::open(path)?)
+        let namespace = File::open(path)?;
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+        Ok(())
     }
 }
 
@@ -58,13 +63,6 @@ fn container_pid(id: &str) -> Option<u32> {
         container.is_ok_and(|container| container.is_some_and(|full| full.starts_with(id)))
     };
     processes::all_pids().into_iter().rev().find(is_in)
-}
-
-fn join(namespace: &File) -> io::Result<()> {
-    use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-    use std::os::fd::AsFd;
-    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -23,9 +23,8 @@ pub struct HostsEntry {
 impl HostsEntry {
     /// True if the line assigns this name; upper and lower case are equivalent.
     pub fn has_name(&self, name: &str) -> bool {
-        self.names
-            .iter()
-            .any(|candidate| candidate.eq_ignore_ascii_case(name))
+        let mut names = self.names.iter();
+        names.any(|candidate| candidate.eq_ignore_ascii_case(name))
     }
 }
 
@@ -60,12 +59,7 @@ pub fn nss_sources() -> Option<String> {
     let text = std::fs::read_to_string("/etc/nsswitch.conf").ok()?;
     let mut lines = text.lines();
     let line = lines.find_map(|line| line.trim_start().strip_prefix("hosts:"))?;
-    let sources: Vec<&str> = line
-        .split('#')
-        .next()
-        .unwrap_or("")
-        .split_whitespace()
-        .collect();
+    let sources: Vec<&str> = line.split('#').next()?.split_whitespace().collect();
     Some(sources.join(" "))
 }
 

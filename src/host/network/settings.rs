@@ -24,11 +24,8 @@ pub fn read() -> NetworkSettings {
         ephemeral_ports: text("ipv4/ip_local_port_range").and_then(|text| parse_port_range(&text)),
         unprivileged_port_start: number("ipv4/ip_unprivileged_port_start")
             .and_then(|port| u16::try_from(port).ok()),
-        is_ipv6_disabled: Some(match number("ipv6/conf/lo/disable_ipv6") {
-            Some(value) => value != 0,
-            // A kernel without IPv6 does not have this file.
-            None => true,
-        }),
+        // A kernel without IPv6 does not have this file.
+        is_ipv6_disabled: Some(number("ipv6/conf/lo/disable_ipv6") != Some(0)),
         max_backlog: number("core/somaxconn"),
         listen_overflows: std::fs::read_to_string("/proc/thread-self/net/netstat")
             .ok()
@@ -48,10 +45,9 @@ fn netstat_counter(text: &str, group: &str, name: &str) -> Option<u64> {
         .lines()
         .filter_map(|line| line.strip_prefix(group)?.strip_prefix(':'));
     let (names, values) = (lines.next()?, lines.next()?);
-    let at = names
-        .split_whitespace()
-        .position(|counter| counter == name)?;
-    values.split_whitespace().nth(at)?.parse().ok()
+    let mut counters = names.split_whitespace().zip(values.split_whitespace());
+    let (_, value) = counters.find(|(counter, _)| *counter == name)?;
+    value.parse().ok()
 }
 
 #[cfg(test)]

@@ -125,14 +125,9 @@ impl Drop for ForkEvents {
 fn encode_control(operation: u32, kind: Option<u32>) -> Vec<u8> {
     let fields = [Some(operation), kind].into_iter().flatten();
     let data: Vec<u8> = fields.flat_map(u32::to_ne_bytes).collect();
-    let mut body = Vec::new();
-    for field in [CN_IDX_PROC, CN_VAL_PROC, 0, 0] {
-        body.extend(field.to_ne_bytes());
-    }
-    for field in [data.len() as u16, 0] {
-        body.extend(field.to_ne_bytes());
-    }
-    body.extend(data);
+    let header = [CN_IDX_PROC, CN_VAL_PROC, 0, 0].map(u32::to_ne_bytes);
+    let lengths = [data.len() as u16, 0].map(u16::to_ne_bytes);
+    let body = [header.as_flattened(), lengths.as_flattened(), &data].concat();
     encode(NLMSG_DONE, 0, &body)
 }
 

@@ -40,17 +40,10 @@ impl ProcHandle {
             .any(|state| matches!(state.trim_ascii_start(), [b'T' | b't', ..]));
         ProcessInspection {
             working_directory: self.read_link("cwd"),
-            environment: self
-                .read_file("environ")
-                .ok()
-                .map(|bytes| split_strings(&bytes)),
+            environment: self.read_file("environ").ok().as_deref().map(split_strings),
             executable: self.executable(),
             is_stopped,
-            systemd_unit: self
-                .read_file("cgroup")
-                .ok()
-                .as_deref()
-                .and_then(parse_systemd_unit),
+            systemd_unit: parse_systemd_unit(&self.read_file("cgroup").unwrap_or_default()),
         }
     }
 

@@ -76,40 +76,35 @@ pub fn search(directory: &Path) -> ConfigSearch {
     let (mut files, mut entries, mut directories, mut bytes) = (0, 0, 0, 0);
     while let Some((path, depth)) = pending.pop() {
         directories += 1;
-        if depth > MAX_DEPTH || directories > MAX_DIRECTORIES {
-            found.skipped_directories += 1;
-            continue;
-        }
-        let Ok(children) = std::fs::read_dir(&path) else {
+        let is_within_limits = depth <= MAX_DEPTH && directories <= MAX_DIRECTORIES;
+        let (true, Ok(children)) = (is_within_limits, std::fs::read_dir(&path)) else {
             found.skipped_directories += 1;
             continue;
         };
-        let mut children: Vec<_> = children
-            .flatten()
-            .take(MAX_DIRECTORY_ENTRIES - entries)
-            .collect();
+        let children = children.flatten().take(MAX_DIRECTORY_ENTRIES - entries);
+        let mut children: Vec<_> = children.collect();
         entries += children.len();
         children.sort_by_key(std::fs::DirEntry::file_name);
         for entry in children {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let kind = entry.file_type();
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
             // The type of a symbolic link is neither directory nor file.
-            if kind.as_ref().is_ok_and(std::fs::FileType::is_dir) {
+            if kind.is_dir() {
                 if !name.starts_with('.') && !IGNORED_DIRECTORIES.contains(&name.as_str()) {
                     pending.push((entry.path(), depth + 1));
                 }
-            } else if kind.is_ok_and(|kind| kind.is_file()) && is_config_file(&name) {
+            } else if kind.is_file() && is_config_file(&name) {
                 files += 1;
-                let is_within_limits = files <= MAX_FILES && bytes < MAX_TOTAL_BYTES;
-                match is_within_limits
-                    .then(|| read_small_file(&entry.path()))
-                    .flatten()
+                if files <= MAX_FILES
+                    && bytes < MAX_TOTAL_BYTES
+                    && let Some(text) = read_small_file(&entry.path())
                 {
-                    Some(text) => {
-                        bytes += text.len() as u64;
-                        collect_mentions(&entry.path(), &text, &mut found.mentions);
-                    }
-                    None => found.skipped_files += 1,
+                    bytes += text.len() as u64;
+                    collect_mentions(&entry.path(), &text, &mut found.mentions);
+                } else {
+                    found.skipped_files += 1;
                 }
             }
         }
@@ -122,13 +117,11 @@ pub fn search(directory: &Path) -> ConfigSearch {
 pub fn find_in_text(location: &str, text: &str) -> Option<PortMention> {
     let ports = find_ports(text);
     let lower = text.to_ascii_lowercase();
+    let masked = mask_credentials(text);
     (!ports.is_empty()).then(|| PortMention {
         location: location.to_owned(),
         line: 0,
-        text: mask_credentials(text)
-            .chars()
-            .take(MAX_LINE_CHARS)
-            .collect(),
+        text: masked.chars().take(MAX_LINE_CHARS).collect(),
         ports,
         is_certain: text.len() <= MAX_LINE_CHARS
             && CERTAIN_PORT_HINTS.iter().any(|hint| lower.contains(hint)),
@@ -165,11 +158,8 @@ fn read_small_file(path: &Path) -> Option<String> {
     use rustix::fs::OFlags;
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = File::options();
-    let file = options
-        .read(true)
-        .custom_flags(flags.bits() as i32)
-        .open(path)
-        .ok()?;
+    let options = options.read(true).custom_flags(flags.bits() as i32);
+    let file = options.open(path).ok()?;
     let meta = file.metadata().ok()?;
     if !meta.is_file() || meta.len() > MAX_FILE_BYTES {
         return None;
@@ -180,33 +170,22 @@ fn read_small_file(path: &Path) -> Option<String> {
 }
 
 fn collect_mentions(path: &Path, text: &str, found: &mut Vec<PortMention>) {
-    for (at, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if found.len() >= MAX_MENTIONS {
-            return;
-        }
-        if line.starts_with(['#', ';']) || line.starts_with("//") {
-            continue;
-        }
-        if let Some(mention) = find_in_text(&path.to_string_lossy(), line) {
-            found.push(PortMention {
-                line: at + 1,
-                ..mention
-            });
-        }
-    }
-}
-
-/// True if a keyword in the line suggests that the line's numbers are ports.
-fn has_port_hint(line: &str) -> bool {
-    let lower = line.to_ascii_lowercase();
-    PORT_HINTS.iter().any(|hint| lower.contains(hint))
+    let location = path.to_string_lossy();
+    let mentions = text.lines().zip(1..).filter_map(|(text, line)| {
+        let text = text.trim();
+        let is_comment = text.starts_with(['#', ';']) || text.starts_with("//");
+        let mention = find_in_text(&location, text).filter(|_| !is_comment)?;
+        Some(PortMention { line, ..mention })
+    });
+    let free = MAX_MENTIONS.saturating_sub(found.len());
+    found.extend(mentions.take(free));
 }
 
 /// Returns the numbers in a line that are ports, judging by the context: they follow a host and a
 /// colon, are followed by a colon and another number, or a keyword in the line suggests ports.
 fn find_ports(line: &str) -> Vec<u16> {
-    let is_hinted = has_port_hint(line);
+    let lower = line.to_ascii_lowercase();
+    let is_hinted = PORT_HINTS.iter().any(|hint| lower.contains(hint));
     let bytes = line.as_bytes();
     let mut found = Vec::new();
     let mut at = 0;

@@ -35,11 +35,10 @@ pub fn id_of(name: &str) -> Option<String> {
 
 fn id_in(directory: &Path, name: &str) -> Option<String> {
     let entries = std::fs::read_dir(directory).ok()?.flatten();
+    let path = format!("/{name}");
     let is_named = |entry: &std::fs::DirEntry| {
-        let config = read_json(&entry.path().join("config.v2.json"));
-        config.is_some_and(|config| {
-            config.get("Name").and_then(Value::as_str) == Some(&format!("/{name}"))
-        })
+        let config = read_json(&entry.path().join("config.v2.json")).unwrap_or_default();
+        config.get("Name").and_then(Value::as_str) == Some(&path)
     };
     let found = entries.take(MAX_CONTAINERS).find(is_named)?;
     found.file_name().into_string().ok()
@@ -72,14 +71,12 @@ fn publishing_in(directory: &Path, port: u16) -> Vec<Container> {
 fn find_container_port(host_config: &Value, port: u16) -> Option<String> {
     let expected = port.to_string();
     let bindings = host_config.get("PortBindings")?.as_object()?;
-    let publishes = |host_ends: &Value| {
+    let publishes = |(_, host_ends): &(&String, &Value)| {
         let mut host_ends = host_ends.as_array().into_iter().flatten();
         host_ends.any(|end| end.get("HostPort").and_then(Value::as_str) == Some(&expected))
     };
-    let mut bindings = bindings.iter();
-    bindings.find_map(|(container_port, host_ends)| {
-        publishes(host_ends).then(|| container_port.clone())
-    })
+    let (container_port, _) = bindings.iter().find(publishes)?;
+    Some(container_port.clone())
 }
 
 #[cfg(test)]

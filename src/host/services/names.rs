@@ -16,28 +16,19 @@ impl Services {
 
     /// Parses lines of the form `name  port/protocol  aliases  # comment`.
     pub fn parse(text: &str) -> Services {
-        let mut names = HashMap::new();
-        for line in text.lines() {
-            let mut fields = line.split('#').next().unwrap_or("").split_whitespace();
-            let (Some(name), Some(port_and_proto)) = (fields.next(), fields.next()) else {
-                continue;
-            };
-            let Some((port, proto)) = port_and_proto.split_once('/') else {
-                continue;
-            };
+        let parse_line = |line: &str| {
+            let mut fields = line.split('#').next()?.split_whitespace();
+            let (name, port_and_proto) = (fields.next()?, fields.next()?);
+            let (port, proto) = port_and_proto.split_once('/')?;
             let proto = match proto {
                 "tcp" => TCP,
                 "udp" => UDP,
-                _ => continue,
+                _ => return None,
             };
-            if let Ok(port) = port.parse() {
-                // The first entry counts, as for getservbyport(3).
-                names
-                    .entry((proto, port))
-                    .or_insert_with(|| name.to_owned());
-            }
-        }
-        Services(names)
+            Some(((proto, port.parse().ok()?), name.to_owned()))
+        };
+        // The first entry counts, as for getservbyport(3), so it is inserted last.
+        Services(text.lines().rev().filter_map(parse_line).collect())
     }
 
     /// Returns the service name of a port, if it has one.

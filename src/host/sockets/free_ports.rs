@@ -12,10 +12,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, socket_
 pub fn try_bind(port: u16) -> io::Result<()> {
     let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    for (kind, proto) in [
+    let protocols = [
         (SocketType::STREAM, ipproto::TCP),
         (SocketType::DGRAM, ipproto::UDP),
-    ] {
+    ];
+    for (kind, proto) in protocols {
         for (family, address) in [(AddressFamily::INET, v4), (AddressFamily::INET6, v6)] {
             let socket = match socket_with(family, kind, SocketFlags::CLOEXEC, Some(proto)) {
                 Ok(socket) => socket,

@@ -31,37 +31,27 @@ pub fn find(inodes: &HashSet<u32>) -> Holders {
         let Ok(handle) = ProcHandle::new(pid) else {
             continue;
         };
-        match matching_sockets(&handle, inodes) {
-            Ok(matching) if matching.is_empty() => {}
-            Ok(matching) => {
-                let Ok(process) = handle.describe().map(Arc::new) else {
-                    // The process exited in the meantime.
-                    continue;
-                };
+        let mut matching = HashSet::new();
+        let scanned = handle.for_each_socket(|_, inode| {
+            matching.extend(inodes.get(&inode));
+            ControlFlow::Continue(())
+        });
+        match scanned {
+            // If this fails, the process exited in the meantime.
+            Ok(()) if !matching.is_empty() => {
+                let process = handle.describe().map(Arc::new);
                 for inode in matching {
                     let processes = holders.by_inode.entry(inode).or_default();
-                    processes.push(Arc::clone(&process));
+                    processes.extend(process.as_ref().ok().cloned());
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 holders.hidden_processes += 1;
             }
-            Err(_) => {}
+            _ => {}
         }
     }
     holders
-}
-
-/// Returns those of `inodes` whose sockets a process has open.
-fn matching_sockets(handle: &ProcHandle, inodes: &HashSet<u32>) -> io::Result<HashSet<u32>> {
-    let mut matching = HashSet::new();
-    handle.for_each_socket(|_, inode| {
-        if inodes.contains(&inode) {
-            matching.insert(inode);
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(matching)
 }
 
 #[cfg(test)]

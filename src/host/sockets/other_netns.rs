@@ -3,11 +3,12 @@
 //! /proc/PID/net shows the sockets of a process's network namespace to all users (proc(5)).
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use super::holders;
+use crate::host::network::interfaces::ip_from_bytes;
 use crate::host::network::namespaces::NETNS_DIR;
 use crate::host::processes;
 use crate::packet::{TCP, UDP};
@@ -28,6 +29,14 @@ pub struct NetnsListener {
     pub processes: Vec<Arc<Process>>,
 }
 
+impl NetnsListener {
+    /// Returns the PID of a process that has the socket open, or else of one in its namespace.
+    pub fn pid(&self) -> u32 {
+        let process = self.processes.first();
+        process.map_or(self.namespace_pid, |process| process.pid)
+    }
+}
+
 /// The result of a search in other namespaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OtherNamespaces {
@@ -45,21 +54,20 @@ const MAX_NAMESPACES: usize = 256;
 /// Returns the sockets that listen on this port in other namespaces.
 pub fn listeners(port: u16) -> OtherNamespaces {
     let mut found = OtherNamespaces::default();
-    let own_namespace = std::fs::read_link("/proc/thread-self/ns/net").ok();
     let mut namespaces = HashMap::new();
     for pid in processes::all_pids() {
         match std::fs::read_link(format!("/proc/{pid}/ns/net")) {
-            Ok(namespace) if Some(&namespace) == own_namespace.as_ref() => {}
-            Ok(namespace) => {
-                // Kernel threads also have this link; their /proc/PID/net is that of the initial
-                // namespace.
-                namespaces.insert(namespace, pid);
-            }
+            // Kernel threads also have this link; their /proc/PID/net is that of the initial
+            // namespace.
+            Ok(namespace) => _ = namespaces.insert(namespace, pid),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 found.hidden_processes += 1;
             }
             Err(_) => {}
         }
+    }
+    if let Ok(own) = std::fs::read_link("/proc/thread-self/ns/net") {
+        namespaces.remove(&own);
     }
     found.namespace_count = namespaces.len();
     let mut inodes = Vec::new();
@@ -88,19 +96,15 @@ pub fn listeners(port: u16) -> OtherNamespaces {
     for (listener, inode) in found.listeners.iter_mut().zip(inodes) {
         listener.processes = holders.of(inode).to_vec();
     }
-    found
-        .listeners
-        .sort_by_key(|socket| (socket.namespace_pid, socket.local));
+    let listeners = &mut found.listeners;
+    listeners.sort_by_key(|socket| (socket.namespace_pid, socket.local));
     found
 }
 
 /// Returns the name of the namespace that has this link: `net:[4026531840]`.
 fn netns_name(link: &str) -> Option<String> {
-    let number: u64 = link
-        .strip_prefix("net:[")?
-        .strip_suffix(']')?
-        .parse()
-        .ok()?;
+    let number = link.strip_prefix("net:[")?.strip_suffix(']')?;
+    let number: u64 = number.parse().ok()?;
     let mut entries = std::fs::read_dir(NETNS_DIR).ok()?.flatten();
     let found = entries.find(|entry| {
         // The namespace is mounted on this file, so the file has the namespace's inode.
@@ -134,11 +138,7 @@ fn parse_ip(text: &str) -> Option<IpAddr> {
         let word = u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?;
         bytes.extend_from_slice(&word.to_ne_bytes());
     }
-    match bytes.len() {
-        4 => Some(IpAddr::V4(Ipv4Addr::from(*bytes.first_chunk()?))),
-        16 => Some(IpAddr::V6(Ipv6Addr::from(*bytes.first_chunk()?))),
-        _ => None,
-    }
+    ip_from_bytes(&bytes)
 }
 
 #[cfg(test)]

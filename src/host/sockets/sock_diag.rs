@@ -55,24 +55,20 @@ impl SockDiag {
             _ => encode_request(proto, ALL_STATES, local, remote),
         };
         let mut found = None;
-        let reply = self
-            .netlink
-            .request(SOCK_DIAG_BY_FAMILY, 0, &request, |body| {
-                found = parse_socket(proto, body);
-            });
-        match (reply, found) {
-            (Ok(()), Some(socket)) => Ok(Some(SocketInfo {
-                local: canonical(socket.local),
-                remote: canonical(socket.remote),
-                ..socket
-            })),
-            (Ok(()), None) => {
-                let message = "sock_diag: not a description of a socket";
-                Err(io::Error::new(io::ErrorKind::InvalidData, message))
-            }
-            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            (Err(error), _) => Err(error),
+        let each = |body: &[u8]| found = parse_socket(proto, body);
+        match self.netlink.request(SOCK_DIAG_BY_FAMILY, 0, &request, each) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            reply => reply?,
         }
+        let socket = found.ok_or_else(|| {
+            let message = "sock_diag: not a description of a socket";
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        })?;
+        Ok(Some(SocketInfo {
+            local: canonical(socket.local),
+            remote: canonical(socket.remote),
+            ..socket
+        }))
     }
 
     /// Finds the TCP socket that accepts connections from the sender of a packet at the packet's
@@ -214,7 +210,7 @@ fn parse_socket(proto: u8, body: &[u8]) -> Option<SocketInfo> {
 }
 
 /// Returns an IPv4-mapped address as an IPv4 address.
-fn canonical(end: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(end: SocketAddr) -> SocketAddr {
     SocketAddr::new(end.ip().to_canonical(), end.port())
 }
 

@@ -35,10 +35,11 @@ pub struct SocketInfo {
     pub expires_in_ms: u32,
 }
 
-/// A state of tcp(7). A UDP socket without a peer is [`Closed`](SocketState::Closed).
+/// A state of tcp(7), numbered as in the kernel (net/tcp_states.h). A UDP socket without a peer is
+/// [`Closed`](SocketState::Closed).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SocketState {
-    Established,
+    Established = 1,
     SynSent,
     SynReceived,
     FinWait1,
@@ -50,47 +51,40 @@ pub enum SocketState {
     Listening,
     Closing,
     /// The socket has a port, but neither listens nor is connected: reported since Linux 6.8.
-    Bound,
+    Bound = 13,
 }
+
+/// The states and the names that netstat(8) prints.
+const STATE_NAMES: [(SocketState, &str); 12] = [
+    (SocketState::Established, "ESTABLISHED"),
+    (SocketState::SynSent, "SYN_SENT"),
+    (SocketState::SynReceived, "SYN_RECV"),
+    (SocketState::FinWait1, "FIN_WAIT1"),
+    (SocketState::FinWait2, "FIN_WAIT2"),
+    (SocketState::TimeWait, "TIME_WAIT"),
+    (SocketState::Closed, "CLOSE"),
+    (SocketState::CloseWait, "CLOSE_WAIT"),
+    (SocketState::LastAck, "LAST_ACK"),
+    (SocketState::Listening, "LISTEN"),
+    (SocketState::Closing, "CLOSING"),
+    (SocketState::Bound, "BOUND"),
+];
 
 impl SocketState {
     /// Returns the state with this number in the kernel (net/tcp_states.h).
     pub(super) fn from_number(number: u8) -> Option<SocketState> {
-        Some(match number {
-            1 => SocketState::Established,
-            2 => SocketState::SynSent,
-            // TCP_NEW_SYN_RECV is a SYN_RECV without a full socket.
-            3 | 12 => SocketState::SynReceived,
-            4 => SocketState::FinWait1,
-            5 => SocketState::FinWait2,
-            6 => SocketState::TimeWait,
-            7 => SocketState::Closed,
-            8 => SocketState::CloseWait,
-            9 => SocketState::LastAck,
-            10 => SocketState::Listening,
-            11 => SocketState::Closing,
-            13 => SocketState::Bound,
-            _ => return None,
-        })
+        // TCP_NEW_SYN_RECV, 12, is a SYN_RECV without a full socket.
+        let number = if number == 12 { 3 } else { number };
+        let mut states = STATE_NAMES.iter().map(|(state, _)| *state);
+        states.find(|state| *state as u8 == number)
     }
 
     /// Returns the name that netstat(8) prints.
     #[cfg(feature = "cli")]
     pub fn name(self) -> &'static str {
-        match self {
-            SocketState::Established => "ESTABLISHED",
-            SocketState::SynSent => "SYN_SENT",
-            SocketState::SynReceived => "SYN_RECV",
-            SocketState::FinWait1 => "FIN_WAIT1",
-            SocketState::FinWait2 => "FIN_WAIT2",
-            SocketState::TimeWait => "TIME_WAIT",
-            SocketState::Closed => "CLOSE",
-            SocketState::CloseWait => "CLOSE_WAIT",
-            SocketState::LastAck => "LAST_ACK",
-            SocketState::Listening => "LISTEN",
-            SocketState::Closing => "CLOSING",
-            SocketState::Bound => "BOUND",
-        }
+        let mut names = STATE_NAMES.iter();
+        let found = names.find(|(state, _)| *state == self);
+        found.map_or("", |(_, name)| name)
     }
 }
 

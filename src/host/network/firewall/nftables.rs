@@ -126,10 +126,9 @@ pub(super) fn parse_chains(json: &str, listing: &str) -> Option<Vec<Chain>> {
             let expressions = rule.get("expr").and_then(Value::as_array);
             let (conditions, mut action) =
                 parse_expressions(expressions.map_or(&[], Vec::as_slice));
-            let chain = found.iter_mut().find(|chain| {
-                [&chain.family, &chain.table, &chain.name]
-                    == [&chain_key[0], &chain_key[1], &chain_key[2]]
-            })?;
+            let chain = found
+                .iter_mut()
+                .find(|chain| [&chain.family, &chain.table, &chain.name] == chain_key.each_ref())?;
             let text = texts.remove(&(chain_key, handle)).unwrap_or_default();
             if action == RuleAction::Redirect(None) {
                 // For an iptables extension, only the text output contains the port.
@@ -171,19 +170,15 @@ fn rule_texts(listing: &str) -> HashMap<([String; 3], u64), String> {
 /// Parses the port in `… redirect to :8080`.
 fn redirect_port(text: &str) -> Option<u16> {
     let (_, port) = text.rsplit_once("redirect to :")?;
-    port.split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    let mut numbers = port.split(|c: char| !c.is_ascii_digit());
+    numbers.next()?.parse().ok()
 }
 
 fn parse_expressions(expressions: &[Value]) -> (Vec<RuleCondition>, RuleAction) {
     let mut conditions = Vec::new();
     for expression in expressions {
-        let Some((name, value)) = expression
-            .as_object()
-            .and_then(|object| object.iter().next())
-        else {
+        let object = expression.as_object();
+        let Some((name, value)) = object.and_then(|object| object.iter().next()) else {
             continue;
         };
         let text = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
@@ -250,25 +245,20 @@ fn parse_condition(value: &Value) -> Option<RuleCondition> {
             _ => return None,
         }
     } else if let Some(payload) = left.get("payload") {
-        let (protocol, field) = (
-            payload.get("protocol")?.as_str()?,
-            payload.get("field")?.as_str()?,
-        );
-        let side = if ["sport", "saddr"].contains(&field) {
-            PacketEnd::Source
-        } else {
-            PacketEnd::Destination
+        let text = |name: &str| payload.get(name)?.as_str();
+        let (protocol, field) = (text("protocol")?, text("field")?);
+        let side = match field {
+            "sport" | "saddr" => PacketEnd::Source,
+            _ => PacketEnd::Destination,
         };
         match (protocol, field) {
             ("tcp" | "udp" | "th", "sport" | "dport") => {
-                let ranges: Option<Vec<_>> =
-                    values.iter().map(|value| parse_port_range(value)).collect();
-                RuleCondition::Port(side, ranges?)
+                let ranges = values.into_iter().map(parse_port_range);
+                RuleCondition::Port(side, ranges.collect::<Option<_>>()?)
             }
             ("ip" | "ip6", "saddr" | "daddr") => {
-                let networks: Option<Vec<_>> =
-                    values.iter().map(|value| parse_network(value)).collect();
-                RuleCondition::Address(side, networks?)
+                let networks = values.into_iter().map(parse_network);
+                RuleCondition::Address(side, networks.collect::<Option<_>>()?)
             }
             ("ip", "protocol") | ("ip6", "nexthdr") => RuleCondition::Protocol(texts()?),
             _ => return None,
@@ -278,11 +268,10 @@ fn parse_condition(value: &Value) -> Option<RuleCondition> {
             Some(states) => states.iter().collect(),
             None => values,
         };
-        let states: Option<Vec<String>> = states
-            .iter()
-            .map(|state| Some(state.as_str()?.to_owned()))
-            .collect();
-        RuleCondition::State(states?)
+        let states = states
+            .into_iter()
+            .map(|state| Some(state.as_str()?.to_owned()));
+        RuleCondition::State(states.collect::<Option<_>>()?)
     } else {
         return None;
     };
