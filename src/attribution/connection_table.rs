@@ -317,6 +317,7 @@ impl ConnectionTable {
         entry.outdate_copies();
         let is_completed = was_pending && !entry.is_pending;
         state.pending -= usize::from(is_completed);
+        drop(state);
         self.changed.notify_all();
     }
 

@@ -6,27 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::digits;
 
-/// Text of each octet (its decimal digits and a dot) as a little-endian integer, and the length of
-/// that text in bits.
-static OCTETS: [(u32, u32); 256] = {
-    let mut octets = [(0, 0); 256];
-    let mut i = 0;
-    while i < 256 {
-        let (a, b, c) = (
-            b'0' + (i / 100) as u8,
-            b'0' + (i / 10 % 10) as u8,
-            b'0' + (i % 10) as u8,
-        );
-        octets[i] = match i {
-            0..10 => (u32::from_le_bytes([c, b'.', 0, 0]), 16),
-            10..100 => (u32::from_le_bytes([b, c, b'.', 0]), 24),
-            _ => (u32::from_le_bytes([a, b, c, b'.']), 32),
-        };
-        i += 1;
-    }
-    octets
-};
-
 /// Writes an IPv4 address: `127.0.0.1`.
 #[inline]
 pub(in crate::sink) fn write_ipv4(out: &mut Vec<u8>, octets: [u8; 4]) {
@@ -34,14 +13,12 @@ pub(in crate::sink) fn write_ipv4(out: &mut Vec<u8>, octets: [u8; 4]) {
     if octets == Ipv4Addr::LOCALHOST.octets() {
         return out.extend_from_slice(b"127.0.0.1");
     }
-    let [a, b, c, d] = octets.map(|octet| OCTETS[usize::from(octet)]);
-    let front = u64::from(a.0) | u64::from(b.0) << a.1;
-    let back = u64::from(c.0) | u64::from(d.0) << c.1;
-    let text = u128::from(front) | u128::from(back) << (a.1 + b.1);
-    let bits = a.1 + b.1 + c.1 + d.1;
-    let start = out.len();
-    out.extend_from_slice(&text.to_le_bytes());
-    out.truncate(start + bits as usize / 8 - 1);
+    for (at, octet) in octets.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b'.');
+        }
+        digits::decimal(out, octet);
+    }
 }
 
 /// Writes an IPv6 address: `::1`.
@@ -72,17 +49,13 @@ pub(in crate::sink) fn write_ip(out: &mut Vec<u8>, ip: IpAddr) {
 
 /// Writes an address and a port: `127.0.0.1:80`, `[::1]:80`.
 pub(in crate::sink) fn write_socket_addr(out: &mut Vec<u8>, socket: SocketAddr) {
-    match socket {
-        SocketAddr::V4(socket) => {
-            write_ipv4(out, socket.ip().octets());
-            out.push(b':');
-        }
-        SocketAddr::V6(socket) => {
-            out.push(b'[');
-            write_ipv6(out, socket.ip().octets());
-            out.extend_from_slice(b"]:");
-        }
-    }
+    let (before, after) = match socket {
+        SocketAddr::V4(_) => ("", ":"),
+        SocketAddr::V6(_) => ("[", "]:"),
+    };
+    out.extend_from_slice(before.as_bytes());
+    write_ip(out, socket.ip());
+    out.extend_from_slice(after.as_bytes());
     digits::decimal(out, socket.port());
 }
 

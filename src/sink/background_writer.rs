@@ -5,19 +5,15 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// Limit for buffers in the write queue. With half as many, the two threads often wait for each
-/// other.
-const MAX_QUEUED_BUFFERS: usize = 8;
+/// Number of buffers in use. With half as many, the two threads often wait for each other.
+const BUFFER_COUNT: usize = 9;
 
 /// Writer of buffers to one file, in order, on a background thread.
 pub(super) struct BackgroundWriter {
-    /// `None` after the thread was stopped.
-    queue: Option<SyncSender<Vec<u8>>>,
-    /// Empty buffers that the thread returns after writing them.
+    queue: SyncSender<Vec<u8>>,
+    /// Empty buffers: unused ones, and those that were written.
     recycled: Receiver<Vec<u8>>,
-    /// Number of buffers that were sent and have not been returned.
-    in_flight: usize,
-    thread: Option<JoinHandle<io::Result<()>>>,
+    thread: JoinHandle<io::Result<()>>,
 }
 
 impl BackgroundWriter {
@@ -27,11 +23,14 @@ impl BackgroundWriter {
     /// The file descriptor cannot be duplicated, or the thread cannot be started.
     pub(super) fn start(file: &File) -> io::Result<BackgroundWriter> {
         let mut file = file.try_clone()?;
-        let (queue, queued) = sync_channel::<Vec<u8>>(MAX_QUEUED_BUFFERS);
-        // Never full: at most MAX_QUEUED_BUFFERS are queued, and one is being written.
-        let (written, recycled) = sync_channel(MAX_QUEUED_BUFFERS + 1);
+        let (queue, queued) = sync_channel::<Vec<u8>>(BUFFER_COUNT);
+        // Never full: there are no other buffers.
+        let (written, recycled) = sync_channel(BUFFER_COUNT);
+        for _ in 1..BUFFER_COUNT {
+            let _ = written.send(Vec::new());
+        }
         let thread = std::thread::Builder::new().name("write".into());
-        let handle = thread.spawn(move || {
+        let thread = thread.spawn(move || {
             for mut buffer in queued {
                 file.write_all(&buffer)?;
                 buffer.clear();
@@ -41,81 +40,30 @@ impl BackgroundWriter {
             Ok(())
         })?;
         Ok(BackgroundWriter {
-            queue: Some(queue),
+            queue,
             recycled,
-            in_flight: 0,
-            thread: Some(handle),
+            thread,
         })
     }
 
-    /// Queues a buffer for writing and returns an empty one; waits while too many are in flight.
-    ///
-    /// # Errors
-    /// This buffer or an earlier one cannot be written.
-    pub(super) fn write(&mut self, buffer: Vec<u8>) -> io::Result<Vec<u8>> {
-        let capacity = buffer.capacity();
-        let sent = self.queue.as_ref().map(|queue| queue.send(buffer));
-        let Some(Ok(())) = sent else {
-            self.stop()?;
-            return Ok(Vec::new());
-        };
-        self.in_flight += 1;
-        if let Ok(buffer) = self.recycled.try_recv() {
-            self.in_flight -= 1;
-            return Ok(buffer);
-        }
-        match self.in_flight > MAX_QUEUED_BUFFERS {
-            true => self.reclaim(),
-            false => Ok(Vec::with_capacity(capacity)),
-        }
+    /// Queues a buffer for writing and returns an empty one; waits while all others are queued.
+    /// Returns `None` if the thread ended because it could not write a buffer.
+    pub(super) fn write(&mut self, buffer: Vec<u8>) -> Option<Vec<u8>> {
+        self.queue.send(buffer).ok()?;
+        self.recycled.recv().ok()
     }
 
     /// Waits until all queued buffers are written.
     ///
     /// # Errors
     /// A buffer cannot be written.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        while self.in_flight > 0 {
-            self.reclaim()?;
-        }
-        Ok(())
-    }
-
-    /// Waits for a written buffer and returns it.
-    fn reclaim(&mut self) -> io::Result<Vec<u8>> {
-        let Ok(buffer) = self.recycled.recv() else {
-            self.in_flight = 0;
-            self.stop()?;
-            return Ok(Vec::new());
-        };
-        self.in_flight -= 1;
-        Ok(buffer)
-    }
-
-    /// Stops the thread and returns its result.
-    fn stop(&mut self) -> io::Result<()> {
-        self.queue = None;
-        join_once(&mut self.thread)
-    }
-}
-
-/// Waits for a thread to exit and returns its result; later calls return `Ok`.
-///
-/// # Panics
-/// The thread panicked.
-pub(super) fn join_once<E>(handle: &mut Option<JoinHandle<Result<(), E>>>) -> Result<(), E> {
-    match handle.take().map(JoinHandle::join) {
-        None => Ok(()),
-        Some(Ok(result)) => result,
-        Some(Err(panic)) => std::panic::resume_unwind(panic),
-    }
-}
-
-impl Drop for BackgroundWriter {
-    /// Waits until the queued buffers are written; errors are ignored.
-    fn drop(&mut self) {
-        self.queue = None;
-        let _ = self.thread.take().map(JoinHandle::join);
+    ///
+    /// # Panics
+    /// The thread panicked.
+    pub(super) fn finish(self) -> io::Result<()> {
+        drop(self.queue);
+        let result = self.thread.join();
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
@@ -132,9 +80,9 @@ mod tests {
         for number in 0..500_u32 {
             let buffer = number.to_be_bytes().repeat(number as usize);
             expected.extend_from_slice(&buffer);
-            assert!(writer.write(buffer).expect("write a buffer").is_empty());
+            assert!(writer.write(buffer).expect("an empty buffer").is_empty());
         }
-        writer.flush().expect("flush");
+        writer.finish().expect("write all buffers");
         let mut written = Vec::new();
         file.rewind().expect("rewind");
         file.read_to_end(&mut written).expect("read the file");
@@ -142,12 +90,11 @@ mod tests {
     }
 
     #[test]
-    fn write_error_is_reported_once() {
+    fn write_error_is_reported() {
         let full = File::options().write(true).open("/dev/full");
         let full = full.expect("open /dev/full");
         let mut writer = BackgroundWriter::start(&full).expect("start a thread");
-        let errors = (0..20).filter(|_| writer.write(vec![0; 10]).is_err());
-        let errors = errors.count() + usize::from(writer.flush().is_err());
-        assert_eq!(errors, 1);
+        assert!((0..20).any(|_| writer.write(vec![0; 10]).is_none()));
+        assert!(writer.finish().is_err());
     }
 }

@@ -1,9 +1,9 @@
 //! Capture files: buffering, rotation, and ownership under sudo.
 
 use std::fs::File;
-use std::io::{IoSlice, Write};
+use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::background_writer::BackgroundWriter;
 use super::rotation::{RotatedNames, Rotation};
@@ -55,7 +55,9 @@ pub struct CaptureFileSink<E> {
     /// `None` before the first file, which is created on the first packet if its name depends on
     /// the time.
     file: Option<CaptureFile>,
-    mode: WriteMode,
+    /// True for input from a file: a background thread writes while the calling thread reads. In a
+    /// live capture, the calling thread writes, which requires the least CPU time.
+    in_background: bool,
     /// Interface in the header of a file without packets.
     interface: Option<Interface>,
     /// True if the header of the open file was written.
@@ -66,31 +68,20 @@ pub struct CaptureFileSink<E> {
 
 /// Number of buffered bytes at which the buffer is written.
 const BUFFER_SIZE: usize = 256 << 10;
-/// Minimum size, in bytes, of captured packets that are written without a copy into the buffer.
+/// Minimum size, in bytes, of captured packets that a live capture writes without a copy into the
+/// buffer.
 const LARGE_PACKET_LEN: usize = 8 << 10;
-/// Page size of the page cache, in bytes; it must be smaller than [`LARGE_PACKET_LEN`]. Writing a
-/// page in parts costs the kernel more time.
-const PAGE_SIZE: usize = 4096;
 
 /// A capture file that is being written, with its buffer.
 pub struct CaptureFile {
-    path: std::path::PathBuf,
+    path: PathBuf,
     file: File,
     buffer: Vec<u8>,
     /// Number of bytes written to this file, without buffered bytes.
     written_bytes: u64,
-    mode: WriteMode,
+    in_background: bool,
     /// Background thread, started with the first full buffer.
     background: Option<BackgroundWriter>,
-}
-
-/// Strategy for writing, by the kind of source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum WriteMode {
-    /// Live capture: the calling thread writes, which requires the least CPU time.
-    Direct,
-    /// Input from a file: a background thread writes while the calling thread reads.
-    Background,
 }
 
 impl<E: Encoder> CaptureFileSink<E> {
@@ -111,10 +102,7 @@ impl<E: Encoder> CaptureFileSink<E> {
             encoder,
             names,
             file: None,
-            mode: match now.is_present() {
-                true => WriteMode::Direct,
-                false => WriteMode::Background,
-            },
+            in_background: !now.is_present(),
             interface: interface.cloned(),
             header_written: false,
             packet_since_idle: false,
@@ -133,10 +121,8 @@ impl<E: Encoder> CaptureFileSink<E> {
     fn open_next(&mut self, time: Timestamp) -> Result<()> {
         self.flush()?;
         self.header_written = false;
-        self.file = Some(CaptureFile::create(
-            &self.names.next_path(time)?,
-            self.mode,
-        )?);
+        let path = self.names.next_path(time)?;
+        self.file = Some(CaptureFile::create(path, self.in_background)?);
         Ok(())
     }
 
@@ -201,15 +187,13 @@ impl<E: Encoder> Sink for CaptureFileSink<E> {
 }
 
 impl CaptureFile {
-    fn create(path: &Path, mode: WriteMode) -> Result<CaptureFile> {
-        let file = create_output_file(path)?;
-        let buffer = Vec::with_capacity(BUFFER_SIZE + LARGE_PACKET_LEN * 2);
+    fn create(path: PathBuf, in_background: bool) -> Result<CaptureFile> {
         Ok(CaptureFile {
-            path: path.into(),
-            file,
-            buffer,
+            file: create_output_file(&path)?,
+            path,
+            buffer: Vec::with_capacity(BUFFER_SIZE + LARGE_PACKET_LEN),
             written_bytes: 0,
-            mode,
+            in_background,
             background: None,
         })
     }
@@ -238,79 +222,45 @@ impl CaptureFile {
     ) -> Result<()> {
         let header = header.map(u32::to_ne_bytes);
         self.buffer.extend_from_slice(header.as_flattened());
-        if bytes.len() < LARGE_PACKET_LEN || self.mode == WriteMode::Background {
+        if bytes.len() < LARGE_PACKET_LEN || self.in_background {
             self.buffer.extend_from_slice(bytes);
         } else {
-            self.write_large(bytes)?;
+            self.flush()?;
+            self.written_bytes += bytes.len() as u64;
+            let written = self.file.write_all(bytes);
+            written.map_err(|error| self.write_error(error))?;
         }
         self.buffer.extend_from_slice(trailer);
-        if self.buffer.len() >= BUFFER_SIZE {
-            self.write_aligned()
-        } else {
-            Ok(())
+        match self.buffer.len() >= BUFFER_SIZE {
+            true => self.write_full_buffer(),
+            false => Ok(()),
         }
     }
 
-    /// Writes the buffer up to a file offset that is a multiple of [`BUFFER_SIZE`], because whole
-    /// pages cost the kernel the least time.
     #[cold]
-    fn write_aligned(&mut self) -> Result<()> {
-        let size = BUFFER_SIZE - self.written_bytes as usize % BUFFER_SIZE;
-        self.written_bytes += size as u64;
-        let result = self.write_front(size);
-        result.map_err(|error| self.write_error(error))
-    }
-
-    /// Writes the first `size` bytes of the buffer.
-    fn write_front(&mut self, size: usize) -> std::io::Result<()> {
-        if self.mode == WriteMode::Background && self.background.is_none() {
-            // If the thread cannot be started, the calling thread continues to write.
-            self.background = BackgroundWriter::start(&self.file).ok();
+    fn write_full_buffer(&mut self) -> Result<()> {
+        if !self.in_background {
+            return self.flush();
         }
-        let Some(background) = &mut self.background else {
-            let result = self.file.write_all(&self.buffer[..size]);
-            // A failed write is not retried: the error is final.
-            self.buffer.drain(..size);
-            return result;
+        let mut background = match self.background.take() {
+            Some(background) => background,
+            None => BackgroundWriter::start(&self.file).map_err(|error| self.write_error(error))?,
         };
-        let rest = self.buffer[size..].to_vec();
-        self.buffer.truncate(size);
-        self.buffer = background.write(std::mem::take(&mut self.buffer))?;
-        self.buffer.extend_from_slice(&rest);
-        Ok(())
-    }
-
-    /// Writes the buffer and `bytes` in one call and without a copy, up to the last page boundary
-    /// in the file; the remaining bytes are buffered.
-    #[cold]
-    fn write_large(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let rest_len = (self.written_bytes as usize + buffer.len() + bytes.len()) % PAGE_SIZE;
-        let (bytes, rest) = bytes.split_at(bytes.len() - rest_len);
-        self.written_bytes += (buffer.len() + bytes.len()) as u64;
-        let mut parts = &mut [IoSlice::new(&buffer), IoSlice::new(bytes)][..];
-        while !parts.is_empty() {
-            match self.file.write_vectored(parts) {
-                Ok(0) => return Err(self.write_error(std::io::ErrorKind::WriteZero.into())),
-                Ok(written) => IoSlice::advance_slices(&mut parts, written),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.write_error(error)),
+        self.written_bytes += self.buffer.len() as u64;
+        match background.write(std::mem::take(&mut self.buffer)) {
+            Some(buffer) => {
+                self.buffer = buffer;
+                self.background = Some(background);
+                Ok(())
             }
+            None => background.finish().map_err(|error| self.write_error(error)),
         }
-        buffer.clear();
-        buffer.extend_from_slice(rest);
-        self.buffer = buffer;
-        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
-        let mut result = self
-            .background
-            .as_mut()
-            .map_or(Ok(()), BackgroundWriter::flush);
-        if !self.buffer.is_empty() {
-            result = result.and(self.file.write_all(&self.buffer));
-        }
+        let background = self.background.take();
+        let result = background.map_or(Ok(()), BackgroundWriter::finish);
+        let result = result.and_then(|()| self.file.write_all(&self.buffer));
         self.written_bytes += self.buffer.len() as u64;
         // A failed write is not retried: the error is final.
         self.buffer.clear();
@@ -323,6 +273,13 @@ impl CaptureFile {
             path: self.path.clone(),
             source,
         }
+    }
+}
+
+impl Drop for CaptureFile {
+    /// Writes what is buffered, also after an error elsewhere.
+    fn drop(&mut self) {
+        let _ = self.flush();
     }
 }
 
@@ -358,14 +315,12 @@ pub(super) fn chown_to_invoking_user(file: &File) {
             .ok()
             .and_then(|text: String| text.parse::<u32>().ok())
     };
-    if !rustix::process::geteuid().is_root()
-        || !file
+    if let (Some(user), Some(group)) = (id_variable("SUDO_UID"), id_variable("SUDO_GID"))
+        && rustix::process::geteuid().is_root()
+        && file
             .metadata()
             .is_ok_and(|meta| meta.is_file() || meta.is_dir())
     {
-        return;
-    }
-    if let (Some(user), Some(group)) = (id_variable("SUDO_UID"), id_variable("SUDO_GID")) {
         // Fails on a file system without owners, where the file remains unchanged.
         let _ = fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
     }

@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use super::clock::{Clock, write_fraction};
 use super::owner_cache::OwnerCache;
 use super::{Format, LineFormatter, LineSink, SinkFactory, address, digits};
-use crate::packet::{Packet, Tcp, TcpOption, Timestamp};
+use crate::packet::{Packet, Tcp, TcpOption};
 use crate::process::Owner;
 
 /// The entry of packet JSON in [`FORMATS`](super::FORMATS).
@@ -36,7 +37,8 @@ pub(super) const FORMAT: Format = Format {
 /// Formatter of packets as JSON objects.
 #[derive(Debug)]
 pub struct Json {
-    clock: Rfc3339Clock,
+    /// RFC 3339 times, in UTC.
+    clock: Clock,
     owners: OwnerCache,
     /// True if the owners of both ends are written.
     show_processes: bool,
@@ -45,18 +47,11 @@ pub struct Json {
 impl Default for Json {
     fn default() -> Json {
         Json {
-            clock: Rfc3339Clock::default(),
+            clock: Clock::new(TimeZone::UTC, "%Y-%m-%dT%H:%M:%S", true),
             owners: OwnerCache::new(|owner, out| process::owner(owner).write(out)),
             show_processes: false,
         }
     }
-}
-
-/// RFC 3339 formatter that caches the text of the last second, because most packets share it.
-#[derive(Debug, Default)]
-struct Rfc3339Clock {
-    second: Option<i64>,
-    text: String,
 }
 
 impl LineFormatter for Json {
@@ -68,7 +63,7 @@ impl LineFormatter for Json {
                 let cache = &mut self.owners;
                 let mut write = |name, owner: &Option<Arc<Owner>>| {
                     if let Some(owner) = owner {
-                        fields.named(name, written(|out| cache.write(Some(owner), out)));
+                        fields.field(name, written(|out| cache.write(Some(owner), out)));
                     }
                 };
                 write("src_process", &owners.orig);
@@ -80,11 +75,16 @@ impl LineFormatter for Json {
     }
 }
 
-fn write_packet(packet: &Packet, clock: &mut Rfc3339Clock, fields: &mut JsonObject) {
+fn write_packet(packet: &Packet, clock: &mut Clock, fields: &mut JsonObject) {
     let frame = packet.frame;
     fields.field("number", frame.number);
     if frame.time.is_present() {
-        fields.field("time", plain_string(|out| clock.write(frame.time, out)));
+        let time = plain_string(|out| {
+            let nanos = clock.write_second(out, frame.time);
+            write_fraction(out, nanos, true);
+            out.push(b'Z');
+        });
+        fields.field("time", time);
         fields.field("time_ns", frame.time.0);
     }
     fields.optional("interface", frame.interface.name.as_ref());
@@ -151,14 +151,10 @@ fn write_tcp_options(tcp: &Tcp, fields: &mut JsonObject) {
             TcpOption::WindowScale(shift) => fields.field("wscale", shift),
             TcpOption::SackPermitted => fields.field("sack_permitted", true),
             TcpOption::Sack(edges) => {
-                let (blocks, _) = edges.as_chunks::<8>();
-                let block = |block: &[u8; 8]| {
-                    let (left, right) = (block.first_chunk(), block.last_chunk());
-                    array(
-                        [left, right].map(|edge| edge.map_or(0, |edge| u32::from_be_bytes(*edge))),
-                    )
-                };
-                fields.field("sack", array(blocks.iter().map(block)));
+                let (edges, _) = edges.as_chunks::<4>();
+                let (blocks, _) = edges.as_chunks::<2>();
+                let blocks = blocks.iter().map(|edges| edges.map(u32::from_be_bytes));
+                fields.field("sack", array(blocks.map(array)));
             }
             TcpOption::Timestamps { value, echo } => {
                 let timestamps = object(|fields| {
@@ -172,24 +168,6 @@ fn write_tcp_options(tcp: &Tcp, fields: &mut JsonObject) {
     }
     if !others.is_empty() {
         fields.field("others", array(others));
-    }
-}
-
-impl Rfc3339Clock {
-    /// Writes a time as RFC 3339, in UTC, with nine decimals.
-    fn write(&mut self, time: Timestamp, out: &mut Vec<u8>) {
-        if self.second != Some(time.seconds()) {
-            self.second = Some(time.seconds());
-            // Any i64 in nanoseconds is within the range of jiff (years -9999 to 9999).
-            let second = jiff::Timestamp::from_second(time.seconds()).unwrap_or_default();
-            self.text = second
-                .to_zoned(TimeZone::UTC)
-                .strftime("%Y-%m-%dT%H:%M:%S.")
-                .to_string();
-        }
-        out.extend_from_slice(self.text.as_bytes());
-        digits::padded::<9>(out, time.subsec_nanos());
-        out.push(b'Z');
     }
 }
 

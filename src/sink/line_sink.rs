@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use super::{CONTINUE, Event, Requirement, Sink, write_and_flush};
+use super::{BufferedOutput, CONTINUE, Event, Requirement, Sink};
 use crate::error::Result;
 use crate::packet::Packet;
 
@@ -15,21 +15,16 @@ pub trait LineFormatter {
 
 /// Sink that writes the lines of a formatter.
 pub struct LineSink<W: Write, F> {
-    writer: W,
+    out: BufferedOutput<W>,
     formatter: F,
-    out: Vec<u8>,
 }
-
-/// Number of buffered bytes at which the buffer is written.
-const FLUSH_THRESHOLD: usize = 64 << 10;
 
 impl<W: Write, F: LineFormatter> LineSink<W, F> {
     /// Returns a sink that writes to `writer`; the sink buffers its output.
     pub fn new(writer: W, formatter: F) -> LineSink<W, F> {
         LineSink {
-            writer,
+            out: BufferedOutput::new(writer),
             formatter,
-            out: Vec::with_capacity(FLUSH_THRESHOLD + FLUSH_THRESHOLD / 4),
         }
     }
 }
@@ -42,13 +37,8 @@ impl<W: Write, F: LineFormatter> Sink for LineSink<W, F> {
     fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
         match event {
             Event::Packet(packet) => {
-                self.formatter.write_line(packet, &mut self.out);
-                if self.out.len() > FLUSH_THRESHOLD {
-                    let written = self.writer.write_all(&self.out);
-                    // A failed write is not retried: the error is final.
-                    self.out.clear();
-                    written?;
-                }
+                self.formatter.write_line(packet, &mut self.out.bytes);
+                self.out.write_if_full()?;
             }
             Event::Tick(_) => self.flush()?,
             Event::Flow(_) => {}
@@ -57,10 +47,10 @@ impl<W: Write, F: LineFormatter> Sink for LineSink<W, F> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        write_and_flush(&mut self.writer, &mut self.out)
+        self.out.flush()
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.flush()
+        self.out.flush()
     }
 }

@@ -4,15 +4,14 @@ mod address;
 mod annotations;
 mod background_writer;
 mod capture_file;
+mod clock;
 mod digits;
 pub mod flows;
 pub mod follow;
 pub(crate) mod json;
 mod line_sink;
-mod local_time;
 mod offload;
 mod owner_cache;
-mod packet_options;
 mod pcap;
 mod pcapng;
 mod rotation;
@@ -31,7 +30,6 @@ use std::path::Path;
 use crate::error::Result;
 pub(crate) use crate::event::CONTINUE;
 pub use crate::event::{Event, Requirement, Sink};
-use local_time::LocalTimeFormatter;
 use text::Style;
 
 /// All formats, in the order in which `--help` lists them. The first format for packets, the first
@@ -85,10 +83,36 @@ pub enum SinkFactory {
     Directory(fn(&Path, &follow::StreamOptions) -> Result<Box<dyn Sink>>),
 }
 
-/// Writes the buffered bytes and flushes the writer.
-fn write_and_flush(writer: &mut impl Write, out: &mut Vec<u8>) -> Result<()> {
-    let written = writer.write_all(out).and_then(|()| writer.flush());
-    // A failed write is not retried: the error is final.
-    out.clear();
-    Ok(written?)
+/// Buffered output of a sink to a stream. After a failed write, the buffered bytes are lost: the
+/// error is final.
+struct BufferedOutput<W> {
+    writer: W,
+    bytes: Vec<u8>,
+}
+
+/// Number of buffered bytes at which the buffer is written.
+const FLUSH_THRESHOLD: usize = 64 << 10;
+
+impl<W: Write> BufferedOutput<W> {
+    fn new(writer: W) -> BufferedOutput<W> {
+        let bytes = Vec::with_capacity(FLUSH_THRESHOLD + FLUSH_THRESHOLD / 4);
+        BufferedOutput { writer, bytes }
+    }
+
+    /// Writes the buffer if it is full.
+    #[inline]
+    fn write_if_full(&mut self) -> Result<()> {
+        if self.bytes.len() < FLUSH_THRESHOLD {
+            return Ok(());
+        }
+        let written = self.writer.write_all(&self.bytes);
+        self.bytes.clear();
+        Ok(written?)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let written = self.writer.write_all(&self.bytes);
+        self.bytes.clear();
+        Ok(written.and_then(|()| self.writer.flush())?)
+    }
 }

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
+use super::text::checksum;
 use crate::packet::{Endpoints, Packet, TCP, TcpFlags, TcpOption};
 
 /// Bits of `epb_flags`.
@@ -83,23 +84,16 @@ fn has_partial_checksum(packet: &Packet, endpoints: &Endpoints) -> Option<bool> 
     if packet.fragment().is_some() {
         return None;
     }
-    let checksum = transport.bytes.get(offset..)?.first_chunk().copied()?;
+    let found = transport.bytes.get(offset..)?.first_chunk().copied()?;
     let (src, dst) = packet.addresses()?;
-    let sum = [src, dst].map(|ip| match ip {
-        IpAddr::V4(ip) => sum_of_words(&ip.octets()),
-        IpAddr::V6(ip) => sum_of_words(&ip.octets()),
-    });
-    let sum = sum.iter().sum::<u32>() + u32::from(endpoints.proto()) + transport.len;
-    let fold = |sum: u32| (sum & 0xffff) + (sum >> 16);
-    Some(u32::from(u16::from_be_bytes(checksum)) == fold(fold(sum)))
-}
-
-fn sum_of_words(octets: &[u8]) -> u32 {
-    let (words, _) = octets.as_chunks::<2>();
-    words
-        .iter()
-        .map(|word| u32::from(u16::from_be_bytes(*word)))
-        .sum()
+    // Zeros before an IPv4 address do not change the sum.
+    let octets = |ip| match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_compatible().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    };
+    let (proto, len) = ([0, endpoints.proto()], transport.len.to_be_bytes());
+    let sum = checksum::sum(&[&octets(src), &octets(dst), &proto, &len]);
+    Some(u16::from_be_bytes(found) == !sum)
 }
 
 #[cfg(test)]

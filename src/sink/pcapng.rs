@@ -154,7 +154,7 @@ impl PcapngEncoder {
         self.scratch.clear();
         self.scratch.resize(padding, 0);
         match &mut self.annotations {
-            Some(annotations) => self.scratch.extend_from_slice(annotations.options(packet)),
+            Some(annotations) => annotations.push_options(packet, &mut self.scratch),
             None => copy_options(frame.options, &mut self.scratch),
         }
         let total = (FIXED_LEN + frame.bytes.len() + self.scratch.len() + 4) as u32;

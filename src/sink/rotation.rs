@@ -44,14 +44,11 @@ pub(super) struct RotatedNames {
 
 impl RotatedNames {
     pub(super) fn new(path: &Path, rotation: Rotation, now: Timestamp) -> Result<RotatedNames> {
-        let zone = zone::local();
-        let period_start = now.is_present().then(|| now.seconds());
-        let pattern = path.to_owned();
         let names = RotatedNames {
-            pattern,
+            pattern: path.to_owned(),
             rotation,
-            zone,
-            period_start,
+            zone: zone::local(),
+            period_start: now.is_present().then(|| now.seconds()),
             size_index: 0,
             period_index: 0,
             is_first: true,
@@ -75,15 +72,9 @@ impl RotatedNames {
         self.rotation.size.is_some_and(|limit| size > limit)
     }
 
-    /// Returns true if writing ends after a limited number of files.
-    pub(super) fn can_end(&self) -> bool {
-        let rotation = self.rotation;
-        rotation.files.is_some() && rotation.seconds.is_some() && rotation.size.is_none()
-    }
-
     /// Returns true if the next file is due and would exceed the limit.
     pub(super) fn is_last(&self) -> bool {
-        let files = self.rotation.files.filter(|_| self.can_end());
+        let files = self.rotation.files.filter(|_| self.rotation.size.is_none());
         self.period_over && files.is_some_and(|files| self.period_index + 1 >= files)
     }
 

@@ -241,6 +241,29 @@ fn is_same_value(field: &str, unset: &str, json: &Value) -> bool {
 }
 
 #[test]
+fn values_have_the_types_of_their_columns() {
+    let mut found = BTreeSet::new();
+    for name in fixture_names() {
+        let Ok(capture) = lcap::open(fixture_path(&name)) else {
+            continue;
+        };
+        // The flows before a fault in the file are also checked.
+        let _ = capture.each_flow(|flow| {
+            for column in COLUMNS {
+                if let Some(kind) = (column.value)(flow).kind() {
+                    assert_eq!(kind, column.kind, "{name}: {}", column.name);
+                    found.insert(column.name);
+                }
+            }
+        });
+    }
+    // The fixtures have a value in every column except those of a live capture.
+    for column in COLUMNS {
+        assert!(found.contains(column.name), "{}", column.name);
+    }
+}
+
+#[test]
 fn every_field_is_documented() {
     let page = fs::read_to_string(Path::new(ROOT).join("src/doc/formats.md")).unwrap();
     let heading = "\n### Flow fields in JSON and CSV\n";

@@ -1,11 +1,11 @@
 //! Columns of flows: each entry is a field in JSON and CSV and, if Zeek has it, a field in
 //! conn.log.
 
-use std::fmt::Display;
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::detect::ServiceAttributes;
-use crate::flow::{FlowRecord, Side, SideRecord, community_id};
+use crate::flow::{FlowRecord, ResponseTimes, Side, SideRecord, community_id};
 use crate::packet::{TimeDelta, Timestamp};
 use crate::process::Owner;
 
@@ -13,10 +13,33 @@ use crate::process::Owner;
 pub struct FlowColumn {
     /// Name of the field, as in Zeek's conn.log if the field is in it.
     pub name: &'static str,
-    /// Type in conn.log; `None` if conn.log does not have the field.
-    pub zeek_type: Option<&'static str>,
+    /// Type of the values.
+    pub kind: ColumnType,
+    /// True if the field is also in Zeek's conn.log.
+    pub in_conn_log: bool,
     /// Returns the value of the field in a flow.
     pub value: fn(&FlowRecord) -> ColumnValue<'_>,
+}
+
+/// Type of a column's values, except [`ColumnValue::Absent`], which any column can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    /// Non-negative integer of up to 64 bits.
+    Count,
+    /// Point in time, in nanoseconds since 1970-01-01 UTC.
+    Time,
+    /// Signed duration in nanoseconds.
+    Duration,
+    /// IPv4 or IPv6 address.
+    Address,
+    /// Port of TCP or UDP; ICMP: message type or code.
+    Port,
+    /// UTF-8 text.
+    Text,
+    /// Attributes of a service: names and values, both text.
+    Attributes,
+    /// Processes at one end, with the evidence for them.
+    Process,
 }
 
 /// Value of a field.
@@ -29,38 +52,58 @@ pub enum ColumnValue<'a> {
     /// Point in time.
     Time(Timestamp),
     /// Duration.
-    Span(TimeDelta),
+    Duration(TimeDelta),
     /// IP address.
     Address(IpAddr),
-    /// Borrowed text.
-    Text(&'a str),
-    /// Owned text.
-    OwnedText(String),
-    /// Text that is formatted when it is written.
-    Displayed(&'a dyn Display),
+    /// Port.
+    Port(u16),
+    /// Text.
+    Text(Cow<'a, str>),
     /// Attributes of a service: names and values.
     Attributes(&'a ServiceAttributes),
     /// Processes at one end.
-    Owner(&'a Owner),
+    Process(&'a Owner),
+}
+
+impl ColumnValue<'_> {
+    /// Returns the type; `None` for an absent value.
+    pub fn kind(&self) -> Option<ColumnType> {
+        Some(match self {
+            ColumnValue::Absent => return None,
+            ColumnValue::Count(_) => ColumnType::Count,
+            ColumnValue::Time(_) => ColumnType::Time,
+            ColumnValue::Duration(_) => ColumnType::Duration,
+            ColumnValue::Address(_) => ColumnType::Address,
+            ColumnValue::Port(_) => ColumnType::Port,
+            ColumnValue::Text(_) => ColumnType::Text,
+            ColumnValue::Attributes(_) => ColumnType::Attributes,
+            ColumnValue::Process(_) => ColumnType::Process,
+        })
+    }
 }
 
 /// Returns a column that is also in conn.log.
 const fn zeek_column(
     name: &'static str,
-    zeek_type: &'static str,
+    kind: ColumnType,
     value: fn(&FlowRecord) -> ColumnValue<'_>,
 ) -> FlowColumn {
     FlowColumn {
-        zeek_type: Some(zeek_type),
-        ..lcap_column(name, value)
+        in_conn_log: true,
+        ..lcap_column(name, kind, value)
     }
 }
 
 /// Returns a column that is not in conn.log.
-const fn lcap_column(name: &'static str, value: fn(&FlowRecord) -> ColumnValue<'_>) -> FlowColumn {
+const fn lcap_column(
+    name: &'static str,
+    kind: ColumnType,
+    value: fn(&FlowRecord) -> ColumnValue<'_>,
+) -> FlowColumn {
     FlowColumn {
         name,
-        zeek_type: None,
+        kind,
+        in_conn_log: false,
         value,
     }
 }
@@ -77,78 +120,77 @@ fn count(count: u32) -> ColumnValue<'static> {
     ColumnValue::Count(u64::from(count))
 }
 
-fn optional_span(span: Option<TimeDelta>) -> ColumnValue<'static> {
-    span.map_or(ColumnValue::Absent, ColumnValue::Span)
+fn text<'a>(text: impl Into<Cow<'a, str>>) -> ColumnValue<'a> {
+    ColumnValue::Text(text.into())
 }
 
-fn optional_owner(owner: Option<&Owner>) -> ColumnValue<'_> {
-    owner.map_or(ColumnValue::Absent, ColumnValue::Owner)
+fn optional<'a, T>(value: Option<T>, wrap: fn(T) -> ColumnValue<'a>) -> ColumnValue<'a> {
+    value.map_or(ColumnValue::Absent, wrap)
 }
 
-fn response_time(
-    flow: &FlowRecord,
-    select: fn(&crate::flow::ResponseTimes) -> u64,
-) -> ColumnValue<'static> {
-    let times = flow.response_times.as_ref();
-    optional_span(times.map(|times| TimeDelta(select(times).min(i64::MAX as u64) as i64)))
+fn response_time(flow: &FlowRecord, select: fn(&ResponseTimes) -> u64) -> ColumnValue<'static> {
+    let nanos = flow.response_times.as_ref().map(select);
+    optional(nanos, |nanos| {
+        ColumnValue::Duration(TimeDelta(nanos.min(i64::MAX as u64) as i64))
+    })
 }
 
-/// All columns, in output order; src/doc/formats.md describes them.
+/// All columns, in output order.
 #[rustfmt::skip]
 pub const COLUMNS: &[FlowColumn] = &[
-    lcap_column("number", |f| ColumnValue::Count(f.id.number)),
-    zeek_column("ts", "time", |f| ColumnValue::Time(f.first_time)),
-    zeek_column("uid", "string", |f| ColumnValue::OwnedText(uid(f))),
-    zeek_column("id.orig_h", "addr", |f| ColumnValue::Address(f.id.orig().ip())),
-    zeek_column("id.orig_p", "port", |f| ColumnValue::Count(u64::from(f.id.orig().port()))),
-    zeek_column("id.resp_h", "addr", |f| ColumnValue::Address(f.id.resp().ip())),
-    zeek_column("id.resp_p", "port", |f| ColumnValue::Count(u64::from(f.id.resp().port()))),
-    zeek_column("proto", "enum", |f| ColumnValue::Text(f.id.transport())),
-    zeek_column("service", "string", |f| f.service.as_ref().map_or(ColumnValue::Absent, |service| ColumnValue::Text(service.name))),
-    zeek_column("duration", "interval", |f| ColumnValue::Span(f.duration)),
-    zeek_column("orig_bytes", "count", |f| ColumnValue::Count(orig(f).bytes)),
-    zeek_column("resp_bytes", "count", |f| ColumnValue::Count(resp(f).bytes)),
-    zeek_column("conn_state", "string", |f| ColumnValue::Text(f.conn_state.name())),
-    zeek_column("missed_bytes", "count", |f| ColumnValue::Count(f.missed_bytes())),
-    zeek_column("history", "string", |f| if f.history.is_empty() { ColumnValue::Absent } else { ColumnValue::Text(&f.history) }),
-    zeek_column("orig_pkts", "count", |f| ColumnValue::Count(orig(f).traffic.pkts)),
-    zeek_column("orig_ip_bytes", "count", |f| ColumnValue::Count(orig(f).traffic.ip_bytes)),
-    zeek_column("resp_pkts", "count", |f| ColumnValue::Count(resp(f).traffic.pkts)),
-    zeek_column("resp_ip_bytes", "count", |f| ColumnValue::Count(resp(f).traffic.ip_bytes)),
-    zeek_column("ip_proto", "count", |f| ColumnValue::Count(u64::from(f.id.proto()))),
-    zeek_column("community_id", "string", |f| ColumnValue::OwnedText(community_id(&f.id))),
-    lcap_column("orig_wire_bytes", |f| ColumnValue::Count(orig(f).traffic.wire_bytes)),
-    lcap_column("resp_wire_bytes", |f| ColumnValue::Count(resp(f).traffic.wire_bytes)),
-    lcap_column("orig_payload_bytes", |f| ColumnValue::Count(orig(f).traffic.payload_bytes)),
-    lcap_column("resp_payload_bytes", |f| ColumnValue::Count(resp(f).traffic.payload_bytes)),
-    lcap_column("orig_retrans_pkts", |f| count(orig(f).analysis.retrans_pkts)),
-    lcap_column("resp_retrans_pkts", |f| count(resp(f).analysis.retrans_pkts)),
-    lcap_column("orig_retrans_bytes", |f| ColumnValue::Count(orig(f).analysis.retrans_bytes)),
-    lcap_column("resp_retrans_bytes", |f| ColumnValue::Count(resp(f).analysis.retrans_bytes)),
-    lcap_column("orig_spurious_pkts", |f| count(orig(f).analysis.spurious_pkts)),
-    lcap_column("resp_spurious_pkts", |f| count(resp(f).analysis.spurious_pkts)),
-    lcap_column("orig_ooo_pkts", |f| count(orig(f).analysis.ooo_pkts)),
-    lcap_column("resp_ooo_pkts", |f| count(resp(f).analysis.ooo_pkts)),
-    lcap_column("orig_lost_pkts", |f| count(orig(f).analysis.lost_pkts)),
-    lcap_column("resp_lost_pkts", |f| count(resp(f).analysis.lost_pkts)),
-    lcap_column("orig_dup_acks", |f| count(orig(f).analysis.dup_acks)),
-    lcap_column("resp_dup_acks", |f| count(resp(f).analysis.dup_acks)),
-    lcap_column("orig_zero_windows", |f| count(orig(f).analysis.zero_windows)),
-    lcap_column("resp_zero_windows", |f| count(resp(f).analysis.zero_windows)),
-    lcap_column("orig_window_probes", |f| count(orig(f).analysis.window_probes)),
-    lcap_column("resp_window_probes", |f| count(resp(f).analysis.window_probes)),
-    lcap_column("orig_keep_alives", |f| count(orig(f).analysis.keep_alives)),
-    lcap_column("resp_keep_alives", |f| count(resp(f).analysis.keep_alives)),
-    lcap_column("handshake_rtt", |f| optional_span(f.handshake_rtt)),
-    lcap_column("response_count", |f| f.response_times.map_or(ColumnValue::Absent, |times| count(times.count))),
-    lcap_column("response_time", |f| response_time(f, |times| times.median)),
-    lcap_column("response_time_p99", |f| response_time(f, |times| times.p99)),
-    lcap_column("response_time_max", |f| response_time(f, |times| times.max)),
-    lcap_column("service_info", |f| f.service.as_ref().filter(|service| !service.attributes.is_empty()).map_or(ColumnValue::Absent, |service| ColumnValue::Attributes(&service.attributes))),
-    lcap_column("orig_process", |f| optional_owner(f.owners.orig.as_deref())),
-    lcap_column("resp_process", |f| optional_owner(f.owners.resp.as_deref())),
-    lcap_column("outcome", |f| ColumnValue::Displayed(&f.outcome)),
-    lcap_column("evidence", |f| ColumnValue::OwnedText(f.outcome.evidence().to_string())),
+    lcap_column("number", ColumnType::Count, |f| ColumnValue::Count(f.id.number)),
+    zeek_column("ts", ColumnType::Time, |f| ColumnValue::Time(f.first_time)),
+    zeek_column("uid", ColumnType::Text, |f| text(uid(f))),
+    zeek_column("id.orig_h", ColumnType::Address, |f| ColumnValue::Address(f.id.orig().ip())),
+    zeek_column("id.orig_p", ColumnType::Port, |f| ColumnValue::Port(f.id.orig().port())),
+    zeek_column("id.resp_h", ColumnType::Address, |f| ColumnValue::Address(f.id.resp().ip())),
+    zeek_column("id.resp_p", ColumnType::Port, |f| ColumnValue::Port(f.id.resp().port())),
+    zeek_column("proto", ColumnType::Text, |f| text(f.id.transport())),
+    zeek_column("service", ColumnType::Text, |f| optional(f.service.as_ref(), |service| text(service.name))),
+    zeek_column("duration", ColumnType::Duration, |f| ColumnValue::Duration(f.duration)),
+    zeek_column("orig_bytes", ColumnType::Count, |f| ColumnValue::Count(orig(f).bytes)),
+    zeek_column("resp_bytes", ColumnType::Count, |f| ColumnValue::Count(resp(f).bytes)),
+    zeek_column("conn_state", ColumnType::Text, |f| text(f.conn_state.name())),
+    zeek_column("missed_bytes", ColumnType::Count, |f| ColumnValue::Count(f.missed_bytes())),
+    zeek_column("history", ColumnType::Text, |f| if f.history.is_empty() { ColumnValue::Absent } else { text(&*f.history) }),
+    zeek_column("orig_pkts", ColumnType::Count, |f| ColumnValue::Count(orig(f).traffic.pkts)),
+    zeek_column("orig_ip_bytes", ColumnType::Count, |f| ColumnValue::Count(orig(f).traffic.ip_bytes)),
+    zeek_column("resp_pkts", ColumnType::Count, |f| ColumnValue::Count(resp(f).traffic.pkts)),
+    zeek_column("resp_ip_bytes", ColumnType::Count, |f| ColumnValue::Count(resp(f).traffic.ip_bytes)),
+    zeek_column("ip_proto", ColumnType::Count, |f| ColumnValue::Count(u64::from(f.id.proto()))),
+    zeek_column("community_id", ColumnType::Text, |f| text(community_id(&f.id))),
+    lcap_column("orig_wire_bytes", ColumnType::Count, |f| ColumnValue::Count(orig(f).traffic.wire_bytes)),
+    lcap_column("resp_wire_bytes", ColumnType::Count, |f| ColumnValue::Count(resp(f).traffic.wire_bytes)),
+    lcap_column("orig_payload_bytes", ColumnType::Count, |f| ColumnValue::Count(orig(f).traffic.payload_bytes)),
+    lcap_column("resp_payload_bytes", ColumnType::Count, |f| ColumnValue::Count(resp(f).traffic.payload_bytes)),
+    lcap_column("orig_retrans_pkts", ColumnType::Count, |f| count(orig(f).analysis.retrans_pkts)),
+    lcap_column("resp_retrans_pkts", ColumnType::Count, |f| count(resp(f).analysis.retrans_pkts)),
+    lcap_column("orig_retrans_bytes", ColumnType::Count, |f| ColumnValue::Count(orig(f).analysis.retrans_bytes)),
+    lcap_column("resp_retrans_bytes", ColumnType::Count, |f| ColumnValue::Count(resp(f).analysis.retrans_bytes)),
+    lcap_column("orig_spurious_pkts", ColumnType::Count, |f| count(orig(f).analysis.spurious_pkts)),
+    lcap_column("resp_spurious_pkts", ColumnType::Count, |f| count(resp(f).analysis.spurious_pkts)),
+    lcap_column("orig_ooo_pkts", ColumnType::Count, |f| count(orig(f).analysis.ooo_pkts)),
+    lcap_column("resp_ooo_pkts", ColumnType::Count, |f| count(resp(f).analysis.ooo_pkts)),
+    lcap_column("orig_lost_pkts", ColumnType::Count, |f| count(orig(f).analysis.lost_pkts)),
+    lcap_column("resp_lost_pkts", ColumnType::Count, |f| count(resp(f).analysis.lost_pkts)),
+    lcap_column("orig_dup_acks", ColumnType::Count, |f| count(orig(f).analysis.dup_acks)),
+    lcap_column("resp_dup_acks", ColumnType::Count, |f| count(resp(f).analysis.dup_acks)),
+    lcap_column("orig_zero_windows", ColumnType::Count, |f| count(orig(f).analysis.zero_windows)),
+    lcap_column("resp_zero_windows", ColumnType::Count, |f| count(resp(f).analysis.zero_windows)),
+    lcap_column("orig_window_probes", ColumnType::Count, |f| count(orig(f).analysis.window_probes)),
+    lcap_column("resp_window_probes", ColumnType::Count, |f| count(resp(f).analysis.window_probes)),
+    lcap_column("orig_keep_alives", ColumnType::Count, |f| count(orig(f).analysis.keep_alives)),
+    lcap_column("resp_keep_alives", ColumnType::Count, |f| count(resp(f).analysis.keep_alives)),
+    lcap_column("handshake_rtt", ColumnType::Duration, |f| optional(f.handshake_rtt, ColumnValue::Duration)),
+    lcap_column("response_count", ColumnType::Count, |f| optional(f.response_times, |times| count(times.count))),
+    lcap_column("response_time", ColumnType::Duration, |f| response_time(f, |times| times.median)),
+    lcap_column("response_time_p99", ColumnType::Duration, |f| response_time(f, |times| times.p99)),
+    lcap_column("response_time_max", ColumnType::Duration, |f| response_time(f, |times| times.max)),
+    lcap_column("service_info", ColumnType::Attributes, |f| optional(f.service.as_ref().map(|service| &service.attributes).filter(|attributes| !attributes.is_empty()), ColumnValue::Attributes)),
+    lcap_column("orig_process", ColumnType::Process, |f| optional(f.owners.orig.as_deref(), ColumnValue::Process)),
+    lcap_column("resp_process", ColumnType::Process, |f| optional(f.owners.resp.as_deref(), ColumnValue::Process)),
+    lcap_column("outcome", ColumnType::Text, |f| text(f.outcome.to_string())),
+    lcap_column("evidence", ColumnType::Text, |f| text(f.outcome.evidence().to_string())),
 ];
 
 /// Returns an identifier in the style of Zeek, `C` and 17 letters and digits, derived from the time

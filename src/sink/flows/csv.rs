@@ -1,9 +1,9 @@
 //! Flows as comma-separated values with a header line (RFC 4180): all columns; values that do not
 //! apply to a flow are empty.
 
-use super::{COLUMNS, ColumnValue, RowFormatter, RowSink, write_epoch_seconds, write_seconds};
+use super::{COLUMNS, RowFormatter, RowSink, write_text};
 use crate::flow::FlowRecord;
-use crate::sink::{Format, SinkFactory, digits};
+use crate::sink::{Format, SinkFactory};
 
 /// The entry of CSV in [`FORMATS`](crate::sink::FORMATS).
 pub(in crate::sink) const FORMAT: Format = Format {
@@ -15,52 +15,25 @@ pub(in crate::sink) const FORMAT: Format = Format {
 
 struct CsvRows;
 
-/// Buffer size in bytes, enough for most records.
-const RECORD_CAPACITY: usize = 1 << 10;
-
 impl RowFormatter for CsvRows {
     fn write_head(&mut self, _first: Option<&FlowRecord>, out: &mut Vec<u8>) {
-        write_csv_record(out, COLUMNS.len(), |at, field| {
-            field.extend_from_slice(COLUMNS[at].name.as_bytes());
-        });
+        write_record(out, COLUMNS.iter().map(|column| column.name.into()));
     }
 
     fn write_row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
-        write_csv_record(out, COLUMNS.len(), |at, field| {
-            write_value(field, &(COLUMNS[at].value)(flow));
+        let fields = COLUMNS.iter().map(|column| {
+            let mut field = Vec::new();
+            write_text(&mut field, &(column.value)(flow));
+            field
         });
+        write_record(out, fields);
     }
 }
 
-/// Writes a record of `count` fields; `write` appends the field at an index.
-fn write_csv_record(out: &mut Vec<u8>, count: usize, write: impl Fn(usize, &mut Vec<u8>)) {
+fn write_record(out: &mut Vec<u8>, fields: impl Iterator<Item = Vec<u8>>) {
     // A small buffer, because it is allocated for each record.
-    let mut records = csv::WriterBuilder::new()
-        .buffer_capacity(RECORD_CAPACITY)
-        .from_writer(out);
-    let mut field = Vec::new();
-    for at in 0..count {
-        field.clear();
-        write(at, &mut field);
-        // Writing to a Vec cannot fail.
-        let _ = records.write_field(&field);
-    }
-    let _ = records.write_record(None::<&[u8]>);
-}
-
-fn write_value(out: &mut Vec<u8>, value: &ColumnValue) {
-    match value {
-        ColumnValue::Absent => {}
-        ColumnValue::Count(count) => digits::decimal(out, *count),
-        ColumnValue::Time(time) => write_epoch_seconds(out, *time),
-        ColumnValue::Span(span) => write_seconds(out, *span),
-        ColumnValue::Address(ip) => out.extend_from_slice(ip.to_string().as_bytes()),
-        ColumnValue::Text(text) => out.extend_from_slice(text.as_bytes()),
-        ColumnValue::OwnedText(text) => out.extend_from_slice(text.as_bytes()),
-        ColumnValue::Displayed(text) => out.extend_from_slice(text.to_string().as_bytes()),
-        ColumnValue::Attributes(attributes) => {
-            out.extend_from_slice(attributes.to_string().as_bytes());
-        }
-        ColumnValue::Owner(owner) => out.extend_from_slice(owner.to_string().as_bytes()),
-    }
+    let mut writer = csv::WriterBuilder::new();
+    let mut writer = writer.buffer_capacity(1 << 10).from_writer(out);
+    // Writing to a Vec cannot fail.
+    let _ = writer.write_record(fields);
 }

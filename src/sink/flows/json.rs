@@ -1,7 +1,7 @@
 //! Flows as JSON Lines: one object per line with all columns that apply to the flow (RFC 8259,
 //! <https://jsonlines.org>).
 
-use super::{COLUMNS, ColumnValue, RowFormatter, RowSink, write_epoch_seconds, write_seconds};
+use super::{COLUMNS, ColumnValue, RowFormatter, RowSink, write_text};
 use crate::flow::FlowRecord;
 use crate::sink::json::{JsonValue, object, owner, plain_string};
 use crate::sink::{Format, SinkFactory, address};
@@ -23,7 +23,7 @@ impl RowFormatter for JsonRows {
             for column in COLUMNS {
                 let value = (column.value)(flow);
                 if !matches!(value, ColumnValue::Absent) {
-                    fields.named(column.name, value);
+                    fields.field(column.name, value);
                 }
             }
         });
@@ -37,21 +37,18 @@ impl JsonValue for ColumnValue<'_> {
         match self {
             ColumnValue::Absent => out.extend_from_slice(b"null"),
             ColumnValue::Count(count) => count.write(out),
-            ColumnValue::Time(time) => write_epoch_seconds(out, time),
-            ColumnValue::Span(span) => write_seconds(out, span),
             ColumnValue::Address(ip) => plain_string(|out| address::write_ip(out, ip)).write(out),
-            ColumnValue::Text(text) => text.write(out),
-            ColumnValue::OwnedText(text) => text.as_str().write(out),
-            ColumnValue::Displayed(text) => text.to_string().as_str().write(out),
+            ColumnValue::Text(text) => (&*text).write(out),
             ColumnValue::Attributes(attributes) => {
                 let attributes = object(|fields| {
                     for (name, value) in attributes.iter() {
-                        fields.named(name, value);
+                        fields.field(name, value);
                     }
                 });
                 attributes.write(out);
             }
-            ColumnValue::Owner(end) => owner(end).write(out),
+            ColumnValue::Process(end) => owner(end).write(out),
+            number => write_text(out, &number),
         }
     }
 }

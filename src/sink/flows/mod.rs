@@ -8,7 +8,7 @@ mod sort;
 pub(super) mod table;
 pub(super) mod zeek;
 
-pub use columns::{COLUMNS, ColumnValue, FlowColumn};
+pub use columns::{COLUMNS, ColumnType, ColumnValue, FlowColumn};
 pub use rows::{RowFormatter, VerdictTally};
 pub use sort::{FLOW_ORDERS, FlowOrder, SortedFlows};
 pub use table::{ProcessColumn, TableLayout, flow_summary};
@@ -16,30 +16,23 @@ pub use table::{ProcessColumn, TableLayout, flow_summary};
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use super::digits;
-use super::{CONTINUE, Event, Requirement, Sink, write_and_flush};
+use super::{BufferedOutput, CONTINUE, Event, Requirement, Sink};
 use crate::error::Result;
 use crate::flow::{FlowEvent, FlowEventKind, FlowRecord};
-use crate::packet::{TimeDelta, Timestamp};
 
 /// Sink that writes the row of each flow when the flow ends.
 struct RowSink<W: Write, R: RowFormatter> {
-    writer: W,
+    out: BufferedOutput<W>,
     formatter: R,
-    out: Vec<u8>,
     tally: VerdictTally,
     finished: bool,
 }
 
-/// Number of buffered bytes at which the buffer is written.
-const FLUSH_THRESHOLD: usize = 64 << 10;
-
 impl<W: Write, R: RowFormatter> RowSink<W, R> {
     fn new(writer: W, formatter: R) -> RowSink<W, R> {
         RowSink {
-            writer,
+            out: BufferedOutput::new(writer),
             formatter,
-            out: Vec::with_capacity(FLUSH_THRESHOLD + FLUSH_THRESHOLD / 4),
             tally: VerdictTally::default(),
             finished: false,
         }
@@ -48,7 +41,7 @@ impl<W: Write, R: RowFormatter> RowSink<W, R> {
     /// Writes the header before the first row, which is that of the flow `first`.
     fn write_head_once(&mut self, first: Option<&FlowRecord>) {
         if self.tally.is_empty() {
-            self.formatter.write_head(first, &mut self.out);
+            self.formatter.write_head(first, &mut self.out.bytes);
         }
     }
 }
@@ -66,10 +59,8 @@ impl<W: Write, R: RowFormatter> Sink for RowSink<W, R> {
             }) => {
                 self.write_head_once(Some(record));
                 self.tally.add(record.first_time, record.outcome.kind);
-                self.formatter.write_row(record, &mut self.out);
-                if self.out.len() >= FLUSH_THRESHOLD {
-                    self.flush()?;
-                }
+                self.formatter.write_row(record, &mut self.out.bytes);
+                self.out.write_if_full()?;
             }
             Event::Tick(_) => self.flush()?,
             Event::Packet(_) | Event::Flow(_) => {}
@@ -78,30 +69,40 @@ impl<W: Write, R: RowFormatter> Sink for RowSink<W, R> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        write_and_flush(&mut self.writer, &mut self.out)
+        self.out.flush()
     }
 
     fn finish(&mut self) -> Result<()> {
         if !std::mem::replace(&mut self.finished, true) {
             self.write_head_once(None);
-            self.formatter.write_tail(&self.tally, &mut self.out);
+            self.formatter.write_tail(&self.tally, &mut self.out.bytes);
         }
         self.flush()
     }
 }
 
-/// Writes a time in seconds since 1970: `1790000000.123456789`; 0 if it is absent.
-fn write_epoch_seconds(out: &mut Vec<u8>, time: Timestamp) {
-    write_seconds(out, TimeDelta(if time.is_present() { time.0 } else { 0 }));
+/// Writes a value as text without escapes: times and durations in seconds with nine decimals, and
+/// nothing for an absent value.
+fn write_text(out: &mut Vec<u8>, value: &ColumnValue) {
+    // Writing to a Vec cannot fail.
+    let _ = match value {
+        ColumnValue::Absent => Ok(()),
+        ColumnValue::Count(count) => write!(out, "{count}"),
+        ColumnValue::Time(time) if !time.is_present() => write_seconds(out, 0),
+        ColumnValue::Time(time) => write_seconds(out, time.0),
+        ColumnValue::Duration(span) => write_seconds(out, span.0),
+        ColumnValue::Address(ip) => write!(out, "{ip}"),
+        ColumnValue::Port(port) => write!(out, "{port}"),
+        ColumnValue::Text(text) => out.write_all(text.as_bytes()),
+        ColumnValue::Attributes(attributes) => write!(out, "{attributes}"),
+        ColumnValue::Process(owner) => write!(out, "{owner}"),
+    };
 }
 
-/// Writes a duration in seconds: `0.000014000`.
-fn write_seconds(out: &mut Vec<u8>, span: TimeDelta) {
-    if span.0 < 0 {
-        out.push(b'-');
-    }
-    let nanos = span.0.unsigned_abs();
-    digits::decimal(out, nanos / 1_000_000_000);
-    out.push(b'.');
-    digits::padded::<9>(out, (nanos % 1_000_000_000) as u32);
+/// Writes nanoseconds as seconds: `0.000014000`.
+fn write_seconds(out: &mut Vec<u8>, nanos: i64) -> std::io::Result<()> {
+    let sign = if nanos < 0 { "-" } else { "" };
+    let nanos = nanos.unsigned_abs();
+    let (seconds, nanos) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+    write!(out, "{sign}{seconds}.{nanos:09}")
 }

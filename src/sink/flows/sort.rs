@@ -14,56 +14,43 @@ pub struct FlowOrder {
     pub name: &'static str,
     /// Short description for `--help`.
     pub about: &'static str,
-    /// Sort key, in ascending order.
-    key: fn(&FlowRecord) -> SortKey,
+    /// Sort key, in descending order; flows with the same key are in the order of their numbers.
+    key: fn(&FlowRecord) -> u64,
 }
-
-/// Primary key, largest first, then secondary key, smallest first.
-type SortKey = (Reverse<u64>, i64);
 
 /// All sort orders; the first is the default of `--top`.
 pub const FLOW_ORDERS: &[FlowOrder] = &[
     FlowOrder {
         name: "bytes",
         about: "most bytes first",
-        key: |flow| descending(flow, flow.sum_sides(|side| side.bytes)),
+        key: |flow| flow.sum_sides(|side| side.bytes),
     },
     FlowOrder {
         name: "packets",
         about: "most packets first",
-        key: |flow| descending(flow, flow.sum_sides(|side| side.traffic.pkts)),
+        key: |flow| flow.sum_sides(|side| side.traffic.pkts),
     },
     FlowOrder {
         name: "duration",
         about: "longest first",
-        key: |flow| descending(flow, flow.duration.0.max(0) as u64),
+        key: |flow| flow.duration.0.max(0) as u64,
     },
     FlowOrder {
         name: "response",
         about: "slowest median response first",
-        key: |flow| descending(flow, flow.response_times.map_or(0, |times| times.median)),
+        key: |flow| flow.response_times.map_or(0, |times| times.median),
     },
     FlowOrder {
         name: "retransmissions",
         about: "most retransmissions first",
-        key: |flow| {
-            descending(
-                flow,
-                flow.sum_sides(|side| u64::from(side.analysis.retrans_pkts)),
-            )
-        },
+        key: |flow| flow.sum_sides(|side| u64::from(side.analysis.retrans_pkts)),
     },
     FlowOrder {
         name: "start",
         about: "earliest first",
-        key: |flow| (Reverse(0), flow.id.number as i64),
+        key: |_| 0,
     },
 ];
-
-/// Returns a key that sorts by descending value, and equal values by ascending flow number.
-fn descending(flow: &FlowRecord, value: u64) -> SortKey {
-    (Reverse(value), flow.id.number as i64)
-}
 
 /// Sink that collects flows, and passes them on in sorted order at the end.
 pub struct SortedFlows {
@@ -87,7 +74,8 @@ impl SortedFlows {
 
     fn sort(&mut self) {
         let key = self.order.key;
-        self.flows.sort_by_cached_key(key);
+        self.flows
+            .sort_by_cached_key(|flow| (Reverse(key(flow)), flow.id.number));
         self.flows.truncate(self.top);
     }
 }

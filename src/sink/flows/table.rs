@@ -1,14 +1,14 @@
 //! Flows as a text table that fits the terminal: one line per flow when it ends, and a summary line
 //! at the end.
 
-use std::fmt;
-use std::io::Write;
+use std::net::SocketAddr;
 
 use super::{RowFormatter, RowSink, VerdictTally};
 use crate::error::count_noun;
 use crate::flow::{FlowRecord, OutcomeKind, Side};
 use crate::packet::TimeDelta;
-use crate::sink::{Format, LocalTimeFormatter, SinkFactory, address, digits};
+use crate::sink::clock::{Clock, TIME_OF_DAY};
+use crate::sink::{Format, SinkFactory, address, format_byte_count};
 
 /// The entry of the text table in [`FORMATS`](crate::sink::FORMATS).
 pub(in crate::sink) const FORMAT: Format = Format {
@@ -47,7 +47,7 @@ pub enum ProcessColumn {
 
 struct FlowTextTable {
     layout: TableLayout,
-    clock: LocalTimeFormatter,
+    clock: Clock,
     /// The columns that fit, with their widths; set with the header.
     columns: Vec<(&'static TableColumn, usize)>,
 }
@@ -62,8 +62,8 @@ struct TableColumn {
     /// Drop order if the table is too wide, highest first; 0 is never dropped.
     drop_priority: u8,
     align: Align,
-    /// Writes the text of a cell.
-    write: fn(&FlowRecord, &mut LocalTimeFormatter, &mut Vec<u8>),
+    /// Returns the text of a cell.
+    cell: fn(&FlowRecord, &mut Clock) -> String,
 }
 
 /// Alignment of a column's cells.
@@ -76,16 +76,16 @@ enum Align {
 /// All columns; the last one is as wide as the remaining space.
 #[rustfmt::skip]
 const TABLE_COLUMNS: [TableColumn; 10] = [
-    TableColumn { title: "START", width: 15, min_width: 15, drop_priority: 5, align: Align::Left, write: |flow, clock, out| clock.write(out, flow.first_time) },
-    TableColumn { title: CLIENT_TITLE, width: 21, min_width: 15, drop_priority: 3, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.orig()) },
-    TableColumn { title: "SERVER", width: 21, min_width: 15, drop_priority: 0, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.resp()) },
-    TableColumn { title: PROCESSES_TITLE, width: 32, min_width: 28, drop_priority: 0, align: Align::Left, write: |flow, _, out| write_processes(flow, out) },
-    TableColumn { title: "SERVICE", width: 30, min_width: 14, drop_priority: 0, align: Align::Left, write: |flow, _, out| write_service(flow, out) },
-    TableColumn { title: "SENT", width: 7, min_width: 7, drop_priority: 1, align: Align::Right, write: |flow, _, out| digits::byte_count(out, flow.side(Side::Orig).bytes) },
-    TableColumn { title: "RECEIVED", width: 8, min_width: 8, drop_priority: 2, align: Align::Right, write: |flow, _, out| digits::byte_count(out, flow.side(Side::Resp).bytes) },
-    TableColumn { title: "DURATION", width: 8, min_width: 8, drop_priority: 4, align: Align::Right, write: |flow, _, out| digits::duration(out, flow.duration) },
-    TableColumn { title: "RESPONSE", width: 8, min_width: 8, drop_priority: 6, align: Align::Right, write: |flow, _, out| write_response_time(flow, out) },
-    TableColumn { title: "END", width: 30, min_width: 30, drop_priority: 0, align: Align::Left, write: |flow, _, out| write_end(flow, out) },
+    TableColumn { title: "START", width: 15, min_width: 15, drop_priority: 5, align: Align::Left, cell: |flow, clock| written(|out| clock.write(out, flow.first_time)) },
+    TableColumn { title: CLIENT_TITLE, width: 21, min_width: 15, drop_priority: 3, align: Align::Left, cell: |flow, _| socket(flow.id.orig()) },
+    TableColumn { title: "SERVER", width: 21, min_width: 15, drop_priority: 0, align: Align::Left, cell: |flow, _| socket(flow.id.resp()) },
+    TableColumn { title: PROCESSES_TITLE, width: 32, min_width: 28, drop_priority: 0, align: Align::Left, cell: |flow, _| if flow.owners.is_empty() { String::new() } else { flow.owners.to_string() } },
+    TableColumn { title: "SERVICE", width: 30, min_width: 14, drop_priority: 0, align: Align::Left, cell: |flow, _| service(flow) },
+    TableColumn { title: "SENT", width: 7, min_width: 7, drop_priority: 1, align: Align::Right, cell: |flow, _| format_byte_count(flow.side(Side::Orig).bytes) },
+    TableColumn { title: "RECEIVED", width: 8, min_width: 8, drop_priority: 2, align: Align::Right, cell: |flow, _| format_byte_count(flow.side(Side::Resp).bytes) },
+    TableColumn { title: "DURATION", width: 8, min_width: 8, drop_priority: 4, align: Align::Right, cell: |flow, _| flow.duration.to_string() },
+    TableColumn { title: "RESPONSE", width: 8, min_width: 8, drop_priority: 6, align: Align::Right, cell: |flow, _| flow.response_times.map_or_else(String::new, |times| TimeDelta(times.median as i64).to_string()) },
+    TableColumn { title: "END", width: 30, min_width: 30, drop_priority: 0, align: Align::Left, cell: |flow, _| end(flow) },
 ];
 
 /// Title of the column that is shown only if processes are shown.
@@ -102,33 +102,28 @@ impl FlowTextTable {
         FlowTextTable {
             layout,
             columns: Vec::new(),
-            clock: LocalTimeFormatter::new(layout.nano),
+            clock: Clock::local(TIME_OF_DAY, layout.nano),
         }
     }
 
     /// Writes the row of a flow, or the header if there is none.
     fn write_line(&mut self, flow: Option<&FlowRecord>, out: &mut Vec<u8>) {
         for (at, (column, width)) in self.columns.iter().enumerate() {
-            let start = out.len();
-            match flow {
-                Some(flow) => (column.write)(flow, &mut self.clock, out),
-                None => out.extend_from_slice(column.title.as_bytes()),
-            }
-            let mut text_width = display_width(&out[start..]);
-            if self.layout.width.is_some() && text_width > *width {
-                truncate_with_ellipsis(out, start, *width);
-                text_width = *width;
+            let mut text = match flow {
+                Some(flow) => (column.cell)(flow, &mut self.clock),
+                None => column.title.into(),
+            };
+            if self.layout.width.is_some() && text.chars().count() > *width {
+                let kept = text.chars().take(width.saturating_sub(1));
+                text = kept.chain(['…']).collect();
             }
             let is_last = at + 1 == self.columns.len();
-            if column.align == Align::Left && is_last {
-                return;
-            }
-            let padding = width.saturating_sub(text_width);
-            out.resize(out.len() + padding, b' ');
-            if column.align == Align::Right {
-                out[start..].rotate_right(padding);
-            }
-            out.push(b' ');
+            let cell = match column.align {
+                Align::Left if is_last => text,
+                Align::Left => format!("{text:<width$} "),
+                Align::Right => format!("{text:>width$} "),
+            };
+            out.extend_from_slice(cell.as_bytes());
         }
     }
 }
@@ -169,10 +164,8 @@ impl RowFormatter for FlowTextTable {
         out.extend_from_slice(count_noun(total, "flow").as_bytes());
         for (at, (verdict, count)) in tally.verdicts.iter().enumerate() {
             let separator = if at == 0 { ": " } else { ", " };
-            write_display(
-                out,
-                &format_args!("{separator}{count} {}", verdict_summary(*verdict)),
-            );
+            let text = format!("{separator}{count} {}", verdict_summary(*verdict));
+            out.extend_from_slice(text.as_bytes());
         }
         out.push(b'\n');
     }
@@ -180,15 +173,20 @@ impl RowFormatter for FlowTextTable {
 
 /// Returns a one-line summary of a flow for messages, without a width limit.
 pub fn flow_summary(flow: &FlowRecord) -> String {
+    let [orig, resp] = [flow.id.orig(), flow.id.resp()].map(socket);
+    let (service, end) = (service(flow), end(flow));
+    format!("flow {}: {orig} → {resp}  {service}  {end}", flow.id.number)
+}
+
+/// Returns an address and a port.
+fn socket(socket: SocketAddr) -> String {
+    written(|out| address::write_socket_addr(out, socket))
+}
+
+/// Returns the UTF-8 text that `write` appends.
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
-    write_display(&mut out, &format_args!("flow {}: ", flow.id.number));
-    address::write_socket_addr(&mut out, flow.id.orig());
-    out.extend_from_slice(" → ".as_bytes());
-    address::write_socket_addr(&mut out, flow.id.resp());
-    out.extend_from_slice(b"  ");
-    write_service(flow, &mut out);
-    out.extend_from_slice(b"  ");
-    write_end(flow, &mut out);
+    write(&mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 
@@ -200,32 +198,26 @@ fn fit_columns(width: Option<usize>, processes: bool) -> Vec<(&'static TableColu
     let Some(width) = width else {
         return columns.map(|column| (column, column.width)).collect();
     };
-    let min_total = |columns: &[&TableColumn]| {
-        columns
+    let mut fitted: Vec<_> = columns.map(|column| (column, column.min_width)).collect();
+    // The last column has no space after it.
+    let total = |fitted: &[(&TableColumn, usize)]| {
+        fitted
             .iter()
-            .map(|column| column.min_width + 1)
+            .map(|(_, width)| width + 1)
             .sum::<usize>()
+            .saturating_sub(1)
     };
-    let mut columns: Vec<&'static TableColumn> = columns.collect();
     let drop_priority = |column: &TableColumn| match column.title {
         CLIENT_TITLE if !processes => 0,
         _ => column.drop_priority,
     };
-    // The last column has no space after it.
-    while min_total(&columns) > width + 1
-        && let Some(highest) = columns
-            .iter()
-            .map(|column| drop_priority(column))
-            .max()
-            .filter(|&priority| priority > 0)
+    while total(&fitted) > width
+        && let Some(highest) = fitted.iter().map(|(column, _)| drop_priority(column)).max()
+        && highest > 0
     {
-        columns.retain(|column| drop_priority(column) != highest);
+        fitted.retain(|(column, _)| drop_priority(column) != highest);
     }
-    let mut spare = (width + 1).saturating_sub(min_total(&columns));
-    let mut fitted: Vec<_> = columns
-        .iter()
-        .map(|column| (*column, column.min_width))
-        .collect();
+    let mut spare = width.saturating_sub(total(&fitted));
     // Spare width is given to processes and services first, which are more informative than
     // addresses, then to all columns (empty title).
     for title in [PROCESSES_TITLE, "SERVICE", ""] {
@@ -239,74 +231,25 @@ fn fit_columns(width: Option<usize>, processes: bool) -> Vec<(&'static TableColu
     }
     // The last column is as wide as the remaining space. If even the minimum widths are too wide,
     // this column is narrower than its minimum width.
-    let others: usize = fitted
-        .iter()
-        .rev()
-        .skip(1)
-        .map(|(_, width)| width + 1)
-        .sum();
+    let total = total(&fitted);
     if let Some((_, last)) = fitted.last_mut() {
-        *last = width.saturating_sub(others).max(10);
+        *last = (*last + width).saturating_sub(total).max(10);
     }
     fitted
 }
 
-/// Returns the width of UTF-8 text in terminal columns, one per character.
-fn display_width(text: &[u8]) -> usize {
-    if text.is_ascii() {
-        return text.len();
-    }
-    // Each character has exactly one byte that is not a continuation byte.
-    text.iter().filter(|&&octet| octet & 0xc0 != 0x80).count()
-}
-
-/// Truncates the text from `start` on to `width` columns, the last of which is `…`.
-fn truncate_with_ellipsis(out: &mut Vec<u8>, start: usize, width: usize) {
-    let text = String::from_utf8_lossy(&out[start..]);
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    out.truncate(start);
-    out.extend_from_slice(kept.as_bytes());
-    out.extend_from_slice("…".as_bytes());
-}
-
-/// Writes a displayable value.
-fn write_display(out: &mut Vec<u8>, value: &dyn fmt::Display) {
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "{value}");
-}
-
-/// Writes the service with its attributes, or the transport protocol.
-fn write_service(flow: &FlowRecord, out: &mut Vec<u8>) {
-    let Some(service) = &flow.service else {
-        return out.extend_from_slice(flow.id.transport().as_bytes());
-    };
-    out.extend_from_slice(service.name.as_bytes());
-    for (_, value) in service.attributes.iter() {
-        out.push(b' ');
-        out.extend_from_slice(value.as_bytes());
+/// Returns the service with its attributes, or the transport protocol.
+fn service(flow: &FlowRecord) -> String {
+    match &flow.service {
+        None => flow.id.transport().into(),
+        Some(service) if service.attributes.is_empty() => service.name.into(),
+        Some(service) => format!("{} {}", service.name, service.attributes),
     }
 }
 
-/// Writes the processes of both ends.
-fn write_processes(flow: &FlowRecord, out: &mut Vec<u8>) {
-    if !flow.owners.is_empty() {
-        write_display(out, &flow.owners);
-    }
-}
-
-/// Writes the median response time.
-fn write_response_time(flow: &FlowRecord, out: &mut Vec<u8>) {
-    if let Some(times) = &flow.response_times {
-        digits::duration(out, TimeDelta(times.median as i64));
-    }
-}
-
-/// Writes the outcome and notable counters.
-fn write_end(flow: &FlowRecord, out: &mut Vec<u8>) {
-    match flow.outcome.fixed_text() {
-        Some(text) => out.extend_from_slice(text.as_bytes()),
-        None => write_display(out, &flow.outcome),
-    }
+/// Returns the outcome and notable counters.
+fn end(flow: &FlowRecord) -> String {
+    let mut text = flow.outcome.to_string();
     let retransmissions = flow.sum_sides(|side| u64::from(side.analysis.retrans_pkts));
     let zero_windows = flow.sum_sides(|side| u64::from(side.analysis.zero_windows));
     let remarks = [
@@ -317,9 +260,10 @@ fn write_end(flow: &FlowRecord, out: &mut Vec<u8>) {
     for (count, singular, plural) in remarks {
         if count > 0 {
             let noun = if count == 1 { singular } else { plural };
-            write_display(out, &format_args!(", {count} {noun}"));
+            text += &format!(", {count} {noun}");
         }
     }
+    text
 }
 
 /// Returns the text of an outcome in the summary line.
@@ -368,9 +312,20 @@ mod tests {
 
     #[test]
     fn long_text_is_truncated() {
-        let mut out = "before abcdäf".as_bytes().to_vec();
-        assert_eq!(display_width(&out), 13);
-        truncate_with_ellipsis(&mut out, 7, 4);
-        assert_eq!(String::from_utf8_lossy(&out), "before abc…");
+        let mut table = FlowTextTable::new(TableLayout {
+            width: Some(9),
+            ..TableLayout::default()
+        });
+        let column = |title, align| TableColumn {
+            title,
+            align,
+            ..TABLE_COLUMNS[0]
+        };
+        let columns = [column("abcdäf", Align::Left), column("ä", Align::Right)];
+        let columns: &'static [TableColumn; 2] = Box::leak(Box::new(columns));
+        table.columns = columns.iter().map(|column| (column, 4)).collect();
+        let mut out = Vec::new();
+        table.write_line(None, &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), "abc…    ä ");
     }
 }

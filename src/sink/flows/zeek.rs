@@ -3,9 +3,12 @@
 
 use jiff::tz::TimeZone;
 
-use super::{COLUMNS, ColumnValue, FlowColumn, RowFormatter, RowSink, VerdictTally, write_seconds};
+use super::{
+    COLUMNS, ColumnType, ColumnValue, FlowColumn, RowFormatter, RowSink, VerdictTally, write_text,
+};
 use crate::flow::FlowRecord;
-use crate::packet::{TimeDelta, Timestamp};
+use crate::packet::Timestamp;
+use crate::sink::clock::Clock;
 use crate::sink::{Format, SinkFactory, digits};
 
 /// The entry of conn.log in [`FORMATS`](crate::sink::FORMATS).
@@ -18,11 +21,21 @@ pub(in crate::sink) const FORMAT: Format = Format {
 
 struct ConnLog;
 
-/// Returns the columns of conn.log with their Zeek types.
-fn zeek_columns() -> impl Iterator<Item = (&'static FlowColumn, &'static str)> {
-    COLUMNS
-        .iter()
-        .filter_map(|column| column.zeek_type.map(|kind| (column, kind)))
+fn conn_log_columns() -> impl Iterator<Item = &'static FlowColumn> {
+    COLUMNS.iter().filter(|column| column.in_conn_log)
+}
+
+/// Returns Zeek's name for the type of a column.
+fn zeek_type(column: &FlowColumn) -> &'static str {
+    match column.kind {
+        _ if column.name == "proto" => "enum",
+        ColumnType::Count => "count",
+        ColumnType::Time => "time",
+        ColumnType::Duration => "interval",
+        ColumnType::Address => "addr",
+        ColumnType::Port => "port",
+        ColumnType::Text | ColumnType::Attributes | ColumnType::Process => "string",
+    }
 }
 
 impl RowFormatter for ConnLog {
@@ -32,20 +45,20 @@ impl RowFormatter for ConnLog {
         );
         write_time_line(out, b"#open\t", first.map(|flow| flow.first_time));
         out.extend_from_slice(b"#fields");
-        for (column, _) in zeek_columns() {
+        for column in conn_log_columns() {
             out.push(b'\t');
             out.extend_from_slice(column.name.as_bytes());
         }
         out.extend_from_slice(b"\n#types");
-        for (_, kind) in zeek_columns() {
+        for column in conn_log_columns() {
             out.push(b'\t');
-            out.extend_from_slice(kind.as_bytes());
+            out.extend_from_slice(zeek_type(column).as_bytes());
         }
         out.push(b'\n');
     }
 
     fn write_row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
-        for (at, (column, _)) in zeek_columns().enumerate() {
+        for (at, column) in conn_log_columns().enumerate() {
             if at > 0 {
                 out.push(b'\t');
             }
@@ -70,40 +83,26 @@ impl RowFormatter for ConnLog {
 /// that the output for a capture is always the same.
 fn write_time_line(out: &mut Vec<u8>, key: &[u8], time: Option<Timestamp>) {
     let Some(time) = time else { return };
-    let second = jiff::Timestamp::from_second(time.seconds());
-    let second = second.unwrap_or_default().to_zoned(TimeZone::UTC);
+    let mut clock = Clock::new(TimeZone::UTC, "%Y-%m-%d-%H-%M-%S", false);
     out.extend_from_slice(key);
-    out.extend_from_slice(second.strftime("%Y-%m-%d-%H-%M-%S").to_string().as_bytes());
+    clock.write_second(out, time);
     out.push(b'\n');
 }
 
+/// Writes a value, with control characters and backslashes escaped as `\xNN`. Zeek writes seconds
+/// with six decimals.
 fn write_value(out: &mut Vec<u8>, value: &ColumnValue) {
-    match value {
-        ColumnValue::Absent => out.push(b'-'),
-        ColumnValue::Count(count) => digits::decimal(out, *count),
-        ColumnValue::Time(time) => {
-            write_micros(out, TimeDelta(if time.is_present() { time.0 } else { 0 }));
-        }
-        ColumnValue::Span(span) => write_micros(out, *span),
-        ColumnValue::Address(ip) => out.extend_from_slice(ip.to_string().as_bytes()),
-        ColumnValue::Text(text) => write_escaped(out, text),
-        ColumnValue::OwnedText(text) => write_escaped(out, text),
-        ColumnValue::Displayed(text) => write_escaped(out, &text.to_string()),
-        ColumnValue::Attributes(attributes) => write_escaped(out, &attributes.to_string()),
-        ColumnValue::Owner(owner) => write_escaped(out, &owner.to_string()),
-    }
-}
-
-/// Writes seconds with six decimals, as Zeek does.
-fn write_micros(out: &mut Vec<u8>, span: TimeDelta) {
     const DROPPED_DIGITS: usize = 3;
-    write_seconds(out, span);
-    out.truncate(out.len() - DROPPED_DIGITS);
-}
-
-/// Writes text with control characters and backslashes escaped as `\xNN`.
-fn write_escaped(out: &mut Vec<u8>, text: &str) {
-    for &octet in text.as_bytes() {
+    let mut text = Vec::new();
+    write_text(&mut text, value);
+    match value {
+        ColumnValue::Absent => text.push(b'-'),
+        ColumnValue::Time(_) | ColumnValue::Duration(_) => {
+            text.truncate(text.len() - DROPPED_DIGITS);
+        }
+        _ => {}
+    }
+    for octet in text {
         if octet < b' ' || octet == b'\\' || octet == 0x7f {
             out.extend_from_slice(b"\\x");
             digits::hex(out, octet);

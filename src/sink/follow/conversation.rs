@@ -11,9 +11,9 @@ use crate::error::{Result, count_noun};
 use crate::flow::{FlowEvent, FlowEventKind, GapCause, Side};
 use crate::packet::{Timestamp, UDP};
 use crate::process::Owners;
+use crate::sink::clock::{Clock, TIME_OF_DAY};
 use crate::sink::{
-    CONTINUE, Event, Format, LocalTimeFormatter, Requirement, Sink, SinkFactory, address, digits,
-    write_and_flush,
+    BufferedOutput, CONTINUE, Event, Format, Requirement, Sink, SinkFactory, address, digits,
 };
 
 /// The entry of conversations in [`FORMATS`](crate::sink::FORMATS).
@@ -26,10 +26,9 @@ pub(in crate::sink) const FORMAT: Format = Format {
 
 /// Sink that prints conversations.
 pub struct Conversation<W: Write> {
-    writer: W,
-    out: Vec<u8>,
+    out: BufferedOutput<W>,
     style: StreamOptions,
-    clock: LocalTimeFormatter,
+    clock: Clock,
     /// Owners of both ends, by flow number.
     owners: HashMap<u64, Owners>,
     /// Flow number and side of the last data printed.
@@ -38,8 +37,6 @@ pub struct Conversation<W: Write> {
     mid_line: bool,
 }
 
-/// Number of buffered bytes at which the buffer is written.
-const FLUSH_THRESHOLD: usize = 64 << 10;
 /// Bytes per line of hexadecimal.
 const HEX_ROW_LEN: usize = 16;
 /// Maximum number of hexadecimal lines per chunk of binary data.
@@ -53,10 +50,9 @@ impl<W: Write> Conversation<W> {
     /// Returns a sink that prints to `writer`; the sink buffers its output.
     pub fn new(writer: W, style: StreamOptions) -> Conversation<W> {
         Conversation {
-            writer,
-            out: Vec::with_capacity(FLUSH_THRESHOLD * 2),
+            out: BufferedOutput::new(writer),
             style,
-            clock: LocalTimeFormatter::new(style.nano),
+            clock: Clock::local(TIME_OF_DAY, style.nano),
             owners: HashMap::new(),
             last_sender: None,
             mid_line: false,
@@ -70,14 +66,12 @@ impl<W: Write> Conversation<W> {
         }
         self.switch_sender(event, side);
         if bytes.is_empty() {
-            self.out.extend_from_slice(b"[empty datagram]\n");
-            return;
+            return self.push("[empty datagram]\n");
         }
-        let colour = self.colour(SIDE_COLOURS[side as usize]);
-        self.out.extend_from_slice(colour.as_bytes());
+        self.push_colour(SIDE_COLOURS[side as usize]);
         let is_text = self.style.content == ContentFormat::Text && is_text(bytes);
         if is_text {
-            write_text(&mut self.out, bytes);
+            write_text(&mut self.out.bytes, bytes);
             self.mid_line = bytes.last() != Some(&b'\n');
         } else {
             self.end_line();
@@ -85,15 +79,17 @@ impl<W: Write> Conversation<W> {
                 ContentFormat::Text => MAX_HEX_ROWS * HEX_ROW_LEN,
                 ContentFormat::Hex => bytes.len(),
             };
-            write_hex(&mut self.out, offset, bytes.get(..max_len).unwrap_or(bytes));
+            write_hex(
+                &mut self.out.bytes,
+                offset,
+                bytes.get(..max_len).unwrap_or(bytes),
+            );
             if bytes.len() > max_len {
                 let hidden = count_noun(bytes.len() - max_len, "more byte");
-                let note = format!("[{hidden}; --hex shows all]\n");
-                self.out.extend_from_slice(note.as_bytes());
+                self.push(&format!("[{hidden}; --hex shows all]\n"));
             }
         }
-        let plain = self.colour(RESET);
-        self.out.extend_from_slice(plain.as_bytes());
+        self.push_colour(RESET);
     }
 
     /// Prints a line with the time, the flow and both ends unless this side also sent the last
@@ -126,10 +122,9 @@ impl<W: Write> Conversation<W> {
         text: &str,
     ) {
         self.end_line();
-        let (dim, plain) = (self.colour(DIM), self.colour(RESET));
-        let out = &mut self.out;
-        out.extend_from_slice(dim.as_bytes());
-        out.extend_from_slice("── ".as_bytes());
+        self.push_colour(DIM);
+        self.push("── ");
+        let out = &mut self.out.bytes;
         self.clock.write(out, time);
         out.extend_from_slice(b"  ");
         digits::decimal(out, number);
@@ -137,29 +132,35 @@ impl<W: Write> Conversation<W> {
         address::write_socket_addr(out, from);
         out.extend_from_slice(" → ".as_bytes());
         address::write_socket_addr(out, to);
-        out.extend_from_slice(text.as_bytes());
-        out.extend_from_slice(plain.as_bytes());
-        out.push(b'\n');
+        self.push(text);
+        self.push_colour(RESET);
+        self.push("\n");
     }
 
     /// Prints a note in place of data: `[gap 238 bytes]`.
     fn write_note(&mut self, event: &FlowEvent, side: Side, text: &str) {
         self.switch_sender(event, side);
         self.end_line();
-        self.out.extend_from_slice(text.as_bytes());
-        self.out.push(b'\n');
+        self.push(text);
+        self.push("\n");
     }
 
     /// Ends the current line if it is not empty.
     fn end_line(&mut self) {
         if std::mem::take(&mut self.mid_line) {
-            self.out.push(b'\n');
+            self.push("\n");
         }
     }
 
-    /// Returns the escape sequence, or an empty string if colours are off.
-    fn colour(&self, colour: &'static str) -> &'static str {
-        if self.style.colour { colour } else { "" }
+    fn push(&mut self, text: &str) {
+        self.out.bytes.extend_from_slice(text.as_bytes());
+    }
+
+    /// Writes an escape sequence if colours are on.
+    fn push_colour(&mut self, colour: &str) {
+        if self.style.colour {
+            self.push(colour);
+        }
     }
 
     fn write_event(&mut self, event: &FlowEvent) {
@@ -217,9 +218,7 @@ impl<W: Write> Sink for Conversation<W> {
         match event {
             Event::Flow(event) => {
                 self.write_event(event);
-                if self.out.len() >= FLUSH_THRESHOLD {
-                    self.flush()?;
-                }
+                self.out.write_if_full()?;
             }
             Event::Tick(_) => self.flush()?,
             Event::Packet(_) => {}
@@ -228,7 +227,7 @@ impl<W: Write> Sink for Conversation<W> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        write_and_flush(&mut self.writer, &mut self.out)
+        self.out.flush()
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -240,59 +239,34 @@ impl<W: Write> Sink for Conversation<W> {
 /// Returns true if the bytes are readable text: no control characters except tab, CR, LF and ESC,
 /// and at most 6 bytes of invalid UTF-8.
 fn is_text(bytes: &[u8]) -> bool {
-    if bytes.iter().all(|&octet| is_plain(octet) || octet == b'\r') {
-        return true;
-    }
     let is_control = |&octet: &u8| octet < b' ' && !matches!(octet, b'\t' | b'\n' | b'\r' | 0x1b);
-    if bytes.iter().any(is_control) {
-        return false;
-    }
     // A multi-byte character can be split at both ends of a chunk.
-    let invalid: usize = bytes.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
-    invalid <= 6
+    let invalid = |bytes: &[u8]| bytes.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
+    let invalid: usize = if bytes.is_ascii() { 0 } else { invalid(bytes) };
+    invalid <= 6 && !bytes.iter().any(is_control)
 }
 
-/// Writes text with control characters replaced by `.`, and CR LF by LF.
+/// Writes text with control characters and invalid bytes replaced by `.`, and CR LF by LF.
 fn write_text(out: &mut Vec<u8>, bytes: &[u8]) {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        // Usually, almost all of the text is plain.
-        let (plain, tail) = rest.split_at(leading_count(rest, is_plain));
-        out.extend_from_slice(plain);
-        rest = match tail {
-            [b'\r', b'\n', ..] => &tail[1..],
-            [b'\r', ..] => {
-                out.push(b'.');
-                &tail[1..]
-            }
-            _ => {
-                let (other, tail) = tail.split_at(leading_count(tail, |octet| {
-                    !is_plain(octet) && octet != b'\r'
-                }));
-                write_unusual(out, other);
-                tail
-            }
+    let is_plain = |octet: &u8| matches!(octet, b' '..=b'~' | b'\n' | b'\t');
+    for line in bytes.split_inclusive(|&octet| octet == b'\n') {
+        let (text, end) = match line.strip_suffix(b"\r\n") {
+            Some(text) => (text, "\n"),
+            None => (line, ""),
         };
+        // Nearly all lines are plain, and faster to copy as a whole.
+        match text.iter().all(is_plain) {
+            true => out.extend_from_slice(text),
+            false => write_unusual(out, text),
+        }
+        out.extend_from_slice(end.as_bytes());
     }
 }
 
-/// Returns true for printable ASCII, LF and tab.
-fn is_plain(octet: u8) -> bool {
-    matches!(octet, b' '..=b'~' | b'\n' | b'\t')
-}
-
-/// Returns the number of leading bytes that match a predicate.
-fn leading_count(bytes: &[u8], matches: impl Fn(u8) -> bool) -> usize {
-    let mismatch = bytes.iter().position(|&octet| !matches(octet));
-    mismatch.unwrap_or(bytes.len())
-}
-
-/// Writes bytes that are not plain: UTF-8 characters unchanged, control characters and invalid
-/// bytes as `.`.
 fn write_unusual(out: &mut Vec<u8>, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
-            match character.is_control() {
+            match character.is_control() && !matches!(character, '\n' | '\t') {
                 true => out.push(b'.'),
                 false => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
             }
@@ -305,28 +279,20 @@ fn write_unusual(out: &mut Vec<u8>, bytes: &[u8]) {
 /// `00000010  48 6f 73 74 3a 20 31 32  37 2e 30 2e 30 2e 31 3a  |Host: 127.0.0.1:|`.
 fn write_hex(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
     for (at, row) in bytes.chunks(HEX_ROW_LEN).enumerate() {
-        let [.., a, b, c, d] = (offset + (at * HEX_ROW_LEN) as u64).to_be_bytes();
-        for octet in [a, b, c, d] {
-            digits::hex(out, octet);
-        }
-        out.push(b' ');
-        for column in 0..HEX_ROW_LEN {
-            if column == HEX_ROW_LEN / 2 {
-                out.push(b' ');
-            }
-            out.push(b' ');
-            match row.get(column) {
-                Some(&octet) => digits::hex(out, octet),
-                None => out.extend_from_slice(b"  "),
-            }
-        }
-        out.extend_from_slice(b"  |");
+        let offset = (offset + (at * HEX_ROW_LEN) as u64) as u32;
+        let (left, right) = row.split_at(row.len().min(HEX_ROW_LEN / 2));
+        let [left, right] = [left, right].map(|octets| {
+            let digits = octets.iter().map(|&octet| digits::HEX[usize::from(octet)]);
+            let cells = digits.flat_map(|[high, low]| [high, low, b' ']);
+            cells.map(char::from).collect::<String>()
+        });
         let visible = |&octet: &u8| match octet {
-            b' '..=b'~' => octet,
-            _ => b'.',
+            b' '..=b'~' => char::from(octet),
+            _ => '.',
         };
-        out.extend(row.iter().map(visible));
-        out.extend_from_slice(b"|\n");
+        let text: String = row.iter().map(visible).collect();
+        // Writing to a Vec cannot fail.
+        let _ = writeln!(out, "{offset:08x}  {left:24} {right:24} |{text}|");
     }
 }
 

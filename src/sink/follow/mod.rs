@@ -2,7 +2,6 @@
 //! per stream.
 
 pub(super) mod conversation;
-mod file_writers;
 pub(super) mod raw_stream;
 pub(super) mod stream_directory;
 

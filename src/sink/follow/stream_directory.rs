@@ -2,18 +2,17 @@
 //! `.resp`.
 //!
 //! Files are not kept open, because there can be more flows than file descriptors. The bytes of a
-//! stream are buffered until the buffer is large enough or the flow ends; then
-//! [threads](super::file_writers) append them to the file.
+//! stream are buffered until the buffer is large enough or the flow ends; then they are appended to
+//! the file.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use foldhash::fast::RandomState;
 
-use super::file_writers::{FileChunk, FileWriters};
 use crate::error::{Error, Result};
 use crate::flow::{FlowEventKind, FlowId, Side};
 use crate::sink::capture_file::chown_to_invoking_user;
@@ -31,7 +30,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
 
 /// Sink that writes each stream to a file in one directory.
 pub struct StreamDirectory {
-    writers: FileWriters,
+    directory: PathBuf,
     /// Number of the selected flow; `None` selects all flows.
     only_flow: Option<u64>,
     streams: HashMap<(u64, Side), BufferedStream, RandomState>,
@@ -41,7 +40,7 @@ pub struct StreamDirectory {
 
 /// An open stream.
 struct BufferedStream {
-    name: Arc<str>,
+    path: PathBuf,
     pending: Vec<u8>,
     /// True if the first chunk was written.
     file_created: bool,
@@ -57,7 +56,7 @@ impl StreamDirectory {
     /// Creates the directory if it does not exist. `only_flow` selects one flow by number.
     ///
     /// # Errors
-    /// The directory cannot be created, or a thread cannot be started.
+    /// The directory cannot be created.
     pub fn create(path: &Path, only_flow: Option<u64>) -> Result<StreamDirectory> {
         std::fs::create_dir_all(path).map_err(|source| Error::File {
             action: "cannot create",
@@ -68,7 +67,7 @@ impl StreamDirectory {
             chown_to_invoking_user(&directory);
         }
         Ok(StreamDirectory {
-            writers: FileWriters::start(path)?,
+            directory: path.into(),
             only_flow,
             streams: HashMap::default(),
             pending_bytes: 0,
@@ -76,22 +75,20 @@ impl StreamDirectory {
     }
 
     fn add(&mut self, id: &FlowId, side: Side, bytes: &[u8]) -> Result<()> {
-        let stream = self
-            .streams
-            .entry((id.number, side))
-            .or_insert_with(|| BufferedStream {
-                name: file_name(id, side).into(),
-                pending: Vec::new(),
-                file_created: false,
-            });
+        let stream = self.streams.entry((id.number, side));
+        let stream = stream.or_insert_with(|| BufferedStream {
+            path: self.directory.join(file_name(id, side)),
+            pending: Vec::new(),
+            file_created: false,
+        });
         stream.pending.extend_from_slice(bytes);
         self.pending_bytes += bytes.len();
         if stream.pending.len() >= MAX_STREAM_BYTES {
             self.pending_bytes -= stream.pending.len();
-            return stream.write(id.number, &mut self.writers);
+            return stream.write();
         }
         match self.pending_bytes > MAX_PENDING_BYTES {
-            true => self.write_all_pending(),
+            true => self.flush(),
             false => Ok(()),
         }
     }
@@ -100,18 +97,10 @@ impl StreamDirectory {
         for side in Side::BOTH {
             if let Some(mut stream) = self.streams.remove(&(id.number, side)) {
                 self.pending_bytes -= stream.pending.len();
-                stream.write(id.number, &mut self.writers)?;
+                stream.write()?;
             }
         }
         Ok(())
-    }
-
-    /// Passes all buffered bytes on to the writer threads.
-    fn write_all_pending(&mut self) -> Result<()> {
-        self.pending_bytes = 0;
-        let writers = &mut self.writers;
-        let mut streams = self.streams.iter_mut();
-        streams.try_for_each(|((number, _), stream)| stream.write(*number, writers))
     }
 }
 
@@ -138,8 +127,10 @@ impl Sink for StreamDirectory {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.write_all_pending()?;
-        self.writers.flush()
+        self.pending_bytes = 0;
+        self.streams
+            .values_mut()
+            .try_for_each(BufferedStream::write)
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -148,16 +139,26 @@ impl Sink for StreamDirectory {
 }
 
 impl BufferedStream {
-    fn write(&mut self, number: u64, writers: &mut FileWriters) -> Result<()> {
+    /// Appends the buffered bytes to the file.
+    fn write(&mut self) -> Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let chunk = FileChunk {
-            name: Arc::clone(&self.name),
-            is_first: !std::mem::replace(&mut self.file_created, true),
-            bytes: std::mem::take(&mut self.pending),
+        let pending = std::mem::take(&mut self.pending);
+        let mut action = "cannot create";
+        let opened = match self.file_created {
+            true => OpenOptions::new().append(true).open(&self.path),
+            false => File::create(&self.path).inspect(chown_to_invoking_user),
         };
-        writers.write(number, chunk)
+        let written = opened.and_then(|mut file| {
+            (action, self.file_created) = ("cannot write", true);
+            file.write_all(&pending)
+        });
+        written.map_err(|source| Error::File {
+            action,
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 

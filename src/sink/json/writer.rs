@@ -29,33 +29,17 @@ pub(crate) struct JsonObject<'a> {
 }
 
 impl JsonObject<'_> {
-    /// Adds a field with a constant name.
-    #[inline(always)]
+    /// Adds a field.
+    #[inline]
     pub(crate) fn field(&mut self, name: &str, value: impl JsonValue) {
-        // The compiler turns this into one copy of constant length.
-        let mut key = [b'"'; 32];
-        let name_end = 2 + name.len();
-        let key_end = name_end + 2;
-        if key_end > key.len() {
-            return self.named(name, value);
-        }
-        key[0] = b',';
-        key[2..name_end].copy_from_slice(name.as_bytes());
-        key[key_end - 1] = b':';
-        self.out.extend_from_slice(&key[..key_end]);
-        value.write(self.out);
-    }
-
-    /// Adds a field with any name.
-    pub(crate) fn named(&mut self, name: &str, value: impl JsonValue) {
         self.out.extend_from_slice(b",\"");
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
         value.write(self.out);
     }
 
-    /// Adds a field with a constant name if it has a value.
-    #[inline(always)]
+    /// Adds a field if it has a value.
+    #[inline]
     pub(crate) fn optional(&mut self, name: &str, value: Option<impl JsonValue>) {
         if let Some(value) = value {
             self.field(name, value);
@@ -201,7 +185,7 @@ mod tests {
             fields.field("z", object(|_| {}));
             fields.field("numbers", array([i64::MIN, -1, i64::MAX]));
             fields.optional("b", Some(array([true, false])));
-            fields.named("c", "d");
+            fields.field("c", "d");
             fields.field("time", plain_string(|out| out.extend_from_slice(b"12:00")));
             fields.field("milliseconds", fixed(2.04, 1));
         });

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::printer::{PrintResult, Printer, Truncated, array_at, rest, u8_at, u16_at};
+use super::printer::{PrintResult, Printer, Truncated, array_at, rest, u16_at};
 use super::{address, dump, ethertype};
 
 const REQUEST: u16 = 1;
@@ -19,13 +19,9 @@ const IP4: u16 = 0x0800;
 /// EtherType of trailer encapsulation, whose addresses are also printed as IPv4 addresses.
 const TRAILER: u16 = 0x1000;
 
-/// Layout of an ARP packet, and format of its hardware addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ArpFamily {
-    Ethernet,
-    FrameRelay,
-    Atm,
-}
+/// Hardware types with their own layout or format of addresses.
+const FRAME_RELAY: u16 = 15;
+const ATM: u16 = 19;
 
 /// Addresses of the sender or of the target.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +34,6 @@ struct ArpParty<'a> {
 
 #[derive(Debug, Clone, Copy)]
 struct Arp<'a> {
-    family: ArpFamily,
     hardware_type: u16,
     protocol_type: u16,
     operation: u16,
@@ -61,12 +56,12 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult
     if verbose || arp.has_default_formats() {
         p.push_str(if verbose { ", " } else { "" });
         print_operation(p, arp.operation);
-        if !print_request_or_reply(p, &arp)? {
+        if !print_request_or_reply(p, &arp) {
             dump::write_hex_and_ascii(p.out, bytes);
             return Ok(());
         }
     }
-    p.format(format_args!(", length {length}"));
+    write!(p, ", length {length}");
     Ok(())
 }
 
@@ -77,7 +72,7 @@ impl Arp<'_> {
         self.is_ip4()
             && self.sender.protocol_address.len() == 4
             && self.target.protocol_address.len() == 4
-            && (self.family == ArpFamily::Atm || !self.sender.hardware_address.is_empty())
+            && (self.hardware_type == ATM || !self.sender.hardware_address.is_empty())
     }
 
     fn is_ip4(&self) -> bool {
@@ -85,72 +80,46 @@ impl Arp<'_> {
     }
 }
 
-/// Removes `count` octets from the front of `bytes` and returns them.
-fn split_off_front<'a>(bytes: &mut &'a [u8], count: usize) -> PrintResult<&'a [u8]> {
-    let (taken, left) = bytes.split_at_checked(count).ok_or(Truncated)?;
-    *bytes = left;
-    Ok(taken)
-}
-
-fn parse(bytes: &[u8]) -> PrintResult<Arp<'_>> {
-    // Both layouts have at least 8 octets.
-    array_at::<8>(bytes, 0)?;
-    let family = match u16_at(bytes, 0)? {
-        15 => ArpFamily::FrameRelay,
-        19 => ArpFamily::Atm,
-        _ => ArpFamily::Ethernet,
-    };
-    let (sender, target) = match family {
-        ArpFamily::Atm => parse_atm_parties(bytes)?,
-        ArpFamily::Ethernet | ArpFamily::FrameRelay => parse_parties(bytes)?,
-    };
-    Ok(Arp {
-        family,
-        hardware_type: u16_at(bytes, 0)?,
-        protocol_type: u16_at(bytes, 2)?,
-        operation: u16_at(bytes, 6)?,
-        sender,
-        target,
-    })
-}
-
-/// Parses the addresses of the ordinary layout:
+/// Parses an ARP packet.
 ///
 /// | hardware type (2) | protocol type (2) | hardware length | protocol length | operation (2) |
 /// | sender addresses | target addresses |
-fn parse_parties(bytes: &[u8]) -> PrintResult<(ArpParty<'_>, ArpParty<'_>)> {
-    let hardware = usize::from(u8_at(bytes, 4)?);
-    let protocol = usize::from(u8_at(bytes, 5)?);
-    let mut left = rest(bytes, 8);
-    let mut party = || {
-        Ok(ArpParty {
-            hardware_address: split_off_front(&mut left, hardware)?,
-            subaddress: &[],
-            protocol_address: split_off_front(&mut left, protocol)?,
-        })
-    };
-    Ok((party()?, party()?))
-}
-
-/// Parses the addresses of the ATM layout. The upper two bits of a number length or subaddress
-/// length contain a type.
+///
+/// An ATM address has a number and a subaddress; the upper two bits of each length contain a type:
 ///
 /// | hardware type (2) | protocol type (2) | sender number length | sender subaddress length |
 /// | operation (2) | sender protocol length | target number length | target subaddress length |
 /// | target protocol length | sender addresses | target addresses |
-fn parse_atm_parties(bytes: &[u8]) -> PrintResult<(ArpParty<'_>, ArpParty<'_>)> {
-    let mut left = bytes.get(12..).ok_or(Truncated)?;
-    let mut party = |hardware, subaddress, protocol| {
+fn parse(bytes: &[u8]) -> PrintResult<Arp<'_>> {
+    let header: [u8; 8] = array_at(bytes, 0)?;
+    let hardware_type = u16_at(bytes, 0)?;
+    let (lengths, mut left) = match hardware_type {
+        ATM => {
+            let [a, b, c, d] = array_at(bytes, 8)?;
+            let sender = [header[4] & 0x3f, header[5] & 0x3f, a];
+            ([sender, [b & 0x3f, c & 0x3f, d]], rest(bytes, 12))
+        }
+        _ => ([[header[4], 0, header[5]]; 2], rest(bytes, 8)),
+    };
+    let mut address = |length: u8| {
+        let (taken, rest) = left.split_at_checked(length.into()).ok_or(Truncated)?;
+        left = rest;
+        Ok(taken)
+    };
+    let mut party = |[hardware, subaddress, protocol]: [u8; 3]| {
         Ok(ArpParty {
-            hardware_address: split_off_front(
-                &mut left,
-                usize::from(u8_at(bytes, hardware)? & 0x3f),
-            )?,
-            subaddress: split_off_front(&mut left, usize::from(u8_at(bytes, subaddress)? & 0x3f))?,
-            protocol_address: split_off_front(&mut left, usize::from(u8_at(bytes, protocol)?))?,
+            hardware_address: address(hardware)?,
+            subaddress: address(subaddress)?,
+            protocol_address: address(protocol)?,
         })
     };
-    Ok((party(4, 5, 8)?, party(9, 10, 11)?))
+    Ok(Arp {
+        hardware_type,
+        protocol_type: u16_at(bytes, 2)?,
+        operation: u16_at(bytes, 6)?,
+        sender: party(lengths[0])?,
+        target: party(lengths[1])?,
+    })
 }
 
 fn print_address_formats(p: &mut Printer, arp: &Arp) {
@@ -158,26 +127,23 @@ fn print_address_formats(p: &mut Printer, arp: &Arp) {
         1 => p.push_str("Ethernet"),
         6 => p.push_str("TokenRing"),
         7 => p.push_str("ArcNet"),
-        15 => p.push_str("FrameRelay"),
-        19 => p.push_str("ATM"),
+        FRAME_RELAY => p.push_str("FrameRelay"),
+        ATM => p.push_str("ATM"),
         23 => p.push_str("Strip"),
         24 => p.push_str("IEEE 1394"),
         32 => p.push_str("InfiniBand"),
-        other => p.format(format_args!("Unknown Hardware ({other})")),
+        other => write!(p, "Unknown Hardware ({other})"),
     }
-    if arp.family != ArpFamily::Atm {
-        p.format(format_args!(" (len {})", arp.sender.hardware_address.len()));
+    if arp.hardware_type != ATM {
+        write!(p, " (len {})", arp.sender.hardware_address.len());
     }
     match ethertype::name(arp.protocol_type) {
-        Some(name) => p.format(format_args!(", {name}")),
-        None => p.format(format_args!(
-            ", Unknown Protocol (0x{:04x})",
-            arp.protocol_type
-        )),
+        Some(name) => write!(p, ", {name}"),
+        None => write!(p, ", Unknown Protocol (0x{:04x})", arp.protocol_type),
     }
-    p.format(format_args!(" (len {}", arp.sender.protocol_address.len()));
-    if arp.family == ArpFamily::Atm {
-        p.format(format_args!("/{}", arp.target.protocol_address.len()));
+    write!(p, " (len {}", arp.sender.protocol_address.len());
+    if arp.hardware_type == ATM {
+        write!(p, "/{}", arp.target.protocol_address.len());
     }
     p.push_str(")");
 }
@@ -191,66 +157,58 @@ fn print_operation(p: &mut Printer, operation: u16) {
         INVERSE_REQUEST => "Inverse Request ",
         INVERSE_REPLY => "Inverse Reply ",
         NAK => "NACK Reply ",
-        other => return p.format(format_args!("Unknown ({other}) ")),
+        other => return write!(p, "Unknown ({other}) "),
     });
 }
 
-/// Prints the request or reply; returns false if the operation does not exist in this family.
-fn print_request_or_reply(p: &mut Printer, arp: &Arp) -> PrintResult<bool> {
+/// Prints the request or reply; returns false if the operation does not exist for this hardware.
+fn print_request_or_reply(p: &mut Printer, arp: &Arp) -> bool {
     let (sender, target) = (&arp.sender, &arp.target);
-    match (arp.operation, arp.family) {
-        (REQUEST, family) => {
+    match (arp.operation, arp.hardware_type == ATM) {
+        (REQUEST, is_atm) => {
             p.push_str("who-has ");
             print_protocol_address(p, arp, target, "<wrong tplen>");
-            if has_address(family, target.hardware_address) {
+            // A request usually does not contain the hardware address that it requests.
+            if target
+                .hardware_address
+                .iter()
+                .any(|&octet| is_atm || octet != 0)
+            {
                 p.push_str(" (");
-                print_hardware_address(p, family, target);
+                print_hardware_address(p, arp, target);
                 p.push_str(")");
             }
             p.push_str(" tell ");
             print_protocol_address(p, arp, sender, "<wrong splen>");
         }
-        (REPLY, family) => {
+        (REPLY, _) => {
             print_protocol_address(p, arp, sender, "<wrong splen>");
             p.push_str(" is-at ");
-            print_hardware_address(p, family, sender);
+            print_hardware_address(p, arp, sender);
         }
-        (REVERSE_REPLY, family @ (ArpFamily::Ethernet | ArpFamily::FrameRelay)) => {
-            print_hardware_address(p, family, target);
+        (REVERSE_REPLY, false) => {
+            print_hardware_address(p, arp, target);
             p.push_str(" at ");
             print_protocol_address(p, arp, target, "<wrong tplen>");
         }
-        (REVERSE_REQUEST, family @ (ArpFamily::Ethernet | ArpFamily::FrameRelay))
-        | (INVERSE_REQUEST, family) => {
+        (REVERSE_REQUEST, false) | (INVERSE_REQUEST, _) => {
             p.push_str("who-is ");
-            print_hardware_address(p, family, target);
+            print_hardware_address(p, arp, target);
             p.push_str(" tell ");
-            print_hardware_address(p, family, sender);
+            print_hardware_address(p, arp, sender);
         }
-        (INVERSE_REPLY, family) => {
-            print_hardware_address(p, family, sender);
-            p.push_str(if family == ArpFamily::Atm {
-                "at "
-            } else {
-                " at "
-            });
+        (INVERSE_REPLY, is_atm) => {
+            print_hardware_address(p, arp, sender);
+            p.push_str(if is_atm { "at " } else { " at " });
             print_protocol_address(p, arp, sender, "<wrong splen>");
         }
-        (NAK, ArpFamily::Atm) => {
+        (NAK, true) => {
             p.push_str("for ");
             print_protocol_address(p, arp, sender, "<wrong splen>");
         }
-        _ => return Ok(false),
+        _ => return false,
     }
-    Ok(true)
-}
-
-/// True if a request already contains the hardware address that it requests, which is unusual.
-fn has_address(family: ArpFamily, hardware: &[u8]) -> bool {
-    match family {
-        ArpFamily::Atm => !hardware.is_empty(),
-        ArpFamily::Ethernet | ArpFamily::FrameRelay => hardware.iter().any(|octet| *octet != 0),
-    }
+    true
 }
 
 fn print_protocol_address(p: &mut Printer, arp: &Arp, party: &ArpParty, wrong_length: &str) {
@@ -258,18 +216,18 @@ fn print_protocol_address(p: &mut Printer, arp: &Arp, party: &ArpParty, wrong_le
         p.push_str("<wrong proto type>");
     } else if let Ok(octets) = <[u8; 4]>::try_from(party.protocol_address) {
         address::write_ipv4(p.out, octets);
-    } else if arp.family == ArpFamily::Atm {
+    } else if arp.hardware_type == ATM {
         p.push_str(wrong_length);
     } else {
         p.push_str("<wrong len>");
     }
 }
 
-fn print_hardware_address(p: &mut Printer, family: ArpFamily, party: &ArpParty) {
-    match (family, party.hardware_address) {
-        (ArpFamily::Atm, []) => p.push_str("<No address>"),
+fn print_hardware_address(p: &mut Printer, arp: &Arp, party: &ArpParty) {
+    match (arp.hardware_type, party.hardware_address) {
+        (ATM, []) => p.push_str("<No address>"),
         (_, []) => p.push_str("<empty>"),
-        (ArpFamily::FrameRelay, octets) => print_dlci(p, octets),
+        (FRAME_RELAY, octets) => print_dlci(p, octets),
         (_, octets) => address::write_mac(p.out, octets),
     }
     if !party.subaddress.is_empty() && !party.hardware_address.is_empty() {
@@ -293,7 +251,7 @@ fn print_dlci(p: &mut Printer, octets: &[u8]) {
         _ => return p.push_str("<Truncated>"),
     };
     match dlci {
-        Some(dlci) => p.format(format_args!("DLCI {dlci}")),
+        Some(dlci) => write!(p, "DLCI {dlci}"),
         None => p.push_str("<Invalid DLCI>"),
     }
 }

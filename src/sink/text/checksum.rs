@@ -1,7 +1,9 @@
 //! The Internet checksum (RFC 1071).
 
+use super::printer::Printer;
+
 /// Returns the checksum of the concatenated parts: 0 if they include a correct checksum.
-pub(super) fn sum(parts: &[&[u8]]) -> u16 {
+pub(in crate::sink) fn sum(parts: &[&[u8]]) -> u16 {
     let (mut total, mut odd) = (0_u64, false);
     for part in parts {
         let folded = fold(unfolded_sum(part));
@@ -22,19 +24,26 @@ pub(super) fn expected(found: u16, computed: u16) -> u16 {
 /// One's-complement addition depends neither on the byte order nor on the width of the words (RFC
 /// 1071 section 2), and a 64-bit sum of 32-bit words cannot overflow below 16 GiB.
 fn unfolded_sum(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let (mut low, mut high) = (0_u64, 0_u64);
-    for word in words {
-        let word = u64::from_ne_bytes(*word);
-        low += word & 0xffff_ffff;
-        high += word >> 32;
+    let (words, rest) = bytes.as_chunks::<4>();
+    let mut last = [0; 4];
+    last[..rest.len()].copy_from_slice(rest);
+    let words = words.iter().chain([&last]);
+    words.map(|word| u64::from(u32::from_ne_bytes(*word))).sum()
+}
+
+/// Prints whether the checksum `found` of a message is correct, where `computed` is the [`sum`] of
+/// the message.
+pub(super) fn print_verdict(p: &mut Printer, protocol: &str, found: u16, computed: u16) {
+    match computed {
+        0 => write!(p, "[{protocol} sum ok] "),
+        _ => {
+            let expected = expected(found, computed);
+            write!(
+                p,
+                "[bad {protocol} cksum 0x{found:04x} -> 0x{expected:04x}!] "
+            );
+        }
     }
-    let mut last = [0; 8];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    let last = u64::from_ne_bytes(last);
-    u64::from(fold(low)) + u64::from(fold(high)) + u64::from(fold(last))
 }
 
 /// Folds a sum to 16 bits with end-around carry.

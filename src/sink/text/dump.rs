@@ -36,8 +36,8 @@ pub(super) fn print(out: &mut Vec<u8>, dump: Dump, bytes: &[u8], header: usize) 
         Dump::Ascii if payload.is_empty() => {}
         Dump::Ascii => write_ascii(out, payload),
         Dump::AsciiLink => write_ascii(out, bytes),
-        Dump::Hex => write_hex(out, payload),
-        Dump::HexLink => write_hex(out, bytes),
+        Dump::Hex => write_hex(out, INDENT, payload),
+        Dump::HexLink => write_hex(out, INDENT, bytes),
         Dump::HexAscii => write_hex_and_ascii(out, payload),
         Dump::HexAsciiLink => write_hex_and_ascii(out, bytes),
     }
@@ -68,9 +68,13 @@ fn write_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
+/// Start of a dump's line.
+const INDENT: &str = "\n\t";
+
 /// Writes an offset, e.g. `\n\t0x0010: `; offsets above 0xffff have more digits.
-fn write_offset(out: &mut Vec<u8>, at: usize) {
-    out.extend_from_slice(b"\n\t0x");
+fn write_offset(out: &mut Vec<u8>, indent: &str, at: usize) {
+    out.extend_from_slice(indent.as_bytes());
+    out.extend_from_slice(b"0x");
     let [byte1, byte0] = (at as u16).to_be_bytes();
     if at > 0xffff {
         // Writing to a Vec cannot fail.
@@ -93,9 +97,11 @@ fn hex_column(row: &[u8]) -> ([u8; HEX_COLUMN_WIDTH], usize) {
     (text, end)
 }
 
-fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Writes a dump in hexadecimal, also of octets that are not dissected; each line begins with
+/// `indent`.
+pub(super) fn write_hex(out: &mut Vec<u8>, indent: &str, bytes: &[u8]) {
     for (row, bytes) in bytes.chunks(BYTES_PER_ROW).enumerate() {
-        write_offset(out, row * BYTES_PER_ROW);
+        write_offset(out, indent, row * BYTES_PER_ROW);
         let (digits, end) = hex_column(bytes);
         out.extend_from_slice(&digits);
         out.truncate(out.len() - (HEX_COLUMN_WIDTH - end));
@@ -105,7 +111,7 @@ fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Writes a dump in hexadecimal and ASCII; also used for undissected protocols.
 pub(super) fn write_hex_and_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
     for (row, bytes) in bytes.chunks(BYTES_PER_ROW).enumerate() {
-        write_offset(out, row * BYTES_PER_ROW);
+        write_offset(out, INDENT, row * BYTES_PER_ROW);
         out.extend_from_slice(&hex_column(bytes).0);
         let mut text = [b' '; BYTES_PER_ROW + 2];
         for (cell, &octet) in text.iter_mut().skip(2).zip(bytes) {

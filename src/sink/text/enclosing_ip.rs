@@ -1,6 +1,8 @@
 //! The IP header that encloses an upper-layer header: addresses, and the pseudo-header of checksums
 //! (RFC 9293 section 3.1, RFC 8200 section 8.1).
 
+use std::net::IpAddr;
+
 use super::address;
 use super::printer::{Printer, array_at, u8_at};
 use super::{checksum, digits};
@@ -35,65 +37,48 @@ impl EnclosingIp<'_> {
         }
     }
 
+    /// Returns the source and the destination.
+    #[inline]
+    fn addresses(&self) -> [IpAddr; 2] {
+        match self {
+            EnclosingIp::Ip4(header, _) => {
+                [12, 16].map(|at| IpAddr::from(header_bytes::<20, 4>(header, at)))
+            }
+            EnclosingIp::Ip6(header, _) => {
+                [8, 24].map(|at| IpAddr::from(header_bytes::<40, 16>(header, at)))
+            }
+        }
+    }
+
     /// Prints `src.port > dst.port: `, without the addresses if extension headers precede
     /// `protocol`: the line then already contains the addresses.
     #[inline]
     pub(super) fn print_endpoints(&self, p: &mut Printer, protocol: u8, ports: [u16; 2]) {
         let is_next = self.protocol() == protocol;
-        if is_next {
-            self.push_source(p.out);
-            p.out.push(b'.');
+        let [source, destination] = self.addresses();
+        for (ip, port, after) in [(source, ports[0], " > "), (destination, ports[1], ": ")] {
+            if is_next {
+                address::write_ip(p.out, ip);
+                p.out.push(b'.');
+            }
+            digits::decimal(p.out, port);
+            p.push_str(after);
         }
-        digits::decimal(p.out, ports[0]);
-        p.push_str(" > ");
-        if is_next {
-            self.push_destination(p.out);
-            p.out.push(b'.');
-        }
-        digits::decimal(p.out, ports[1]);
-        p.push_str(": ");
     }
 
     /// Prints `src > dst`.
     pub(super) fn print_addresses(&self, p: &mut Printer) {
-        self.push_source(p.out);
+        let [source, destination] = self.addresses();
+        address::write_ip(p.out, source);
         p.push_str(" > ");
-        self.push_destination(p.out);
-    }
-
-    #[inline]
-    fn push_source(&self, out: &mut Vec<u8>) {
-        match self {
-            EnclosingIp::Ip4(header, _) => address::write_ipv4(out, header_bytes(header, 12)),
-            EnclosingIp::Ip6(header, _) => address::write_ipv6(out, header_bytes(header, 8)),
-        }
-    }
-
-    #[inline]
-    fn push_destination(&self, out: &mut Vec<u8>) {
-        match self {
-            EnclosingIp::Ip4(header, _) => address::write_ipv4(out, header_bytes(header, 16)),
-            EnclosingIp::Ip6(header, _) => address::write_ipv6(out, header_bytes(header, 24)),
-        }
+        address::write_ip(p.out, destination);
     }
 
     /// Returns source, destination and protocol of the enclosed packet.
     #[inline]
     pub(super) fn endpoints(&self, proto: u8, ports: [u16; 2]) -> Endpoints {
-        match self {
-            EnclosingIp::Ip4(header, _) => Endpoints::from_ipv4(
-                header_bytes(header, 12),
-                header_bytes(header, 16),
-                ports,
-                proto,
-            ),
-            EnclosingIp::Ip6(header, _) => Endpoints::from_ipv6(
-                header_bytes(header, 8),
-                header_bytes(header, 24),
-                ports,
-                proto,
-            ),
-        }
+        let [source, destination] = self.addresses();
+        Endpoints::from_ips(source, destination, ports, proto)
     }
 
     /// Returns the checksum over the pseudo-header and a segment or datagram; 0 if it is correct.

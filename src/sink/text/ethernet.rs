@@ -72,7 +72,7 @@ fn print_general(p: &mut Printer, bytes: &[u8], whole: usize, mut kind: u16) -> 
         }
         p.push_str("802.3");
         if !tagged {
-            p.format(format_args!(", length {length}: "));
+            write!(p, ", length {length}: ");
         }
         // Logical link control (IEEE 802.2) is not dissected: loopback traffic does not contain it.
         p.dump_undissected(inner);
@@ -104,15 +104,15 @@ fn is_vlan_tag(kind: u16) -> bool {
 fn print_ethertype(p: &mut Printer, kind: u16, length: usize, has_length: bool) {
     match (p.style.quiet, ethertype::name(kind)) {
         (true, Some(name)) => p.push_str(name),
-        (true, None) => p.format(format_args!("Unknown Ethertype (0x{kind:04x})")),
+        (true, None) => write!(p, "Unknown Ethertype (0x{kind:04x})"),
         (false, name) => {
             let name = name.unwrap_or("Unknown");
-            p.format(format_args!("ethertype {name} (0x{kind:04x})"));
+            write!(p, "ethertype {name} (0x{kind:04x})");
         }
     }
     if has_length {
         p.push_str(", ");
     } else {
-        p.format(format_args!(", length {length}: "));
+        write!(p, ", length {length}: ");
     }
 }

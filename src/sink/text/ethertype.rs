@@ -84,5 +84,5 @@ pub(super) fn name_or_unknown(kind: u16) -> &'static str {
 pub(super) fn print_vlan_tag(p: &mut Printer, tag: u16) {
     let (vlan, priority) = (tag & 0x0fff, tag >> 13);
     let drop_eligible = if tag & 0x1000 != 0 { ", DEI" } else { "" };
-    p.format(format_args!("vlan {vlan}, p {priority}{drop_eligible}, "));
+    write!(p, "vlan {vlan}, p {priority}{drop_eligible}, ");
 }

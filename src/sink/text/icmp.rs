@@ -73,8 +73,7 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize, fragmented: bo
     let kind = u8_at(bytes, 0)?;
     let code = u8_at(bytes, 1)?;
     if bytes.len() < required_len(bytes, kind, code) {
-        p.push_truncated();
-        return Ok(());
+        return p.end_truncated();
     }
 
     let start = p.out.len();
@@ -86,8 +85,7 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize, fragmented: bo
         return Err(truncated);
     }
     p.out.truncate(message + MAX_MESSAGE_LEN);
-    p.push_str(", length ");
-    p.push_decimal(length as u32);
+    write!(p, ", length {}", length as u32);
 
     if p.style.verbose == 0 {
         return Ok(());
@@ -128,50 +126,28 @@ fn has_quoted_datagram(kind: u8) -> bool {
 }
 
 fn print_message(p: &mut Printer, bytes: &[u8], kind: u8, code: u8) -> PrintResult {
-    match kind {
-        ECHO_REQUEST => print_id_and_sequence(p, bytes, "echo request, id ", ", seq "),
-        ECHO_REPLY => print_id_and_sequence(p, bytes, "echo reply, id ", ", seq "),
-        UNREACHABLE => print_unreachable(p, bytes, code),
-        SOURCE_QUENCH => print_text(p, "source quench"),
-        REDIRECT => print_redirect(p, bytes, code),
-        ROUTER_ADVERTISEMENT => print_router_advertisement(p, bytes),
-        ROUTER_SOLICITATION => print_text(p, "router solicitation"),
-        TIME_EXCEEDED => {
-            match code {
-                0 => p.push_str("time exceeded in-transit"),
-                1 => p.push_str("ip reassembly time exceeded"),
-                _ => p.format(format_args!("time exceeded-#{code}")),
-            }
-            Ok(())
-        }
-        PARAMETER_PROBLEM if code == 0 => {
-            let octet = u8_at(bytes, 4)?;
-            p.format(format_args!("parameter problem - octet {octet}"));
-            Ok(())
-        }
-        PARAMETER_PROBLEM => {
-            p.format(format_args!("parameter problem - code {code}"));
-            Ok(())
-        }
-        TIMESTAMP => print_id_and_sequence(p, bytes, "time stamp query id ", " seq "),
-        TIMESTAMP_REPLY => print_timestamp_reply(p, bytes),
-        INFORMATION_REQUEST => print_text(p, "information request"),
-        INFORMATION_REPLY => print_text(p, "information reply"),
-        ADDRESS_MASK_REQUEST => print_text(p, "address mask request"),
-        ADDRESS_MASK_REPLY => {
-            let mask = u32_at(bytes, 8)?;
-            p.format(format_args!("address mask is 0x{mask:08x}"));
-            Ok(())
-        }
-        _ => {
-            p.format(format_args!("type-#{kind}"));
-            Ok(())
-        }
+    match (kind, code) {
+        (ECHO_REQUEST, _) => print_id_and_sequence(p, bytes, "echo request, id ", ", seq ")?,
+        (ECHO_REPLY, _) => print_id_and_sequence(p, bytes, "echo reply, id ", ", seq ")?,
+        (UNREACHABLE, PORT_UNREACHABLE) => print_unreachable_port(p, bytes)?,
+        (UNREACHABLE, _) => print_unreachable(p, bytes, code)?,
+        (SOURCE_QUENCH, _) => p.push_str("source quench"),
+        (REDIRECT, _) => print_redirect(p, bytes, code)?,
+        (ROUTER_ADVERTISEMENT, _) => print_router_advertisement(p, bytes)?,
+        (ROUTER_SOLICITATION, _) => p.push_str("router solicitation"),
+        (TIME_EXCEEDED, 0) => p.push_str("time exceeded in-transit"),
+        (TIME_EXCEEDED, 1) => p.push_str("ip reassembly time exceeded"),
+        (TIME_EXCEEDED, _) => write!(p, "time exceeded-#{code}"),
+        (PARAMETER_PROBLEM, 0) => write!(p, "parameter problem - octet {}", u8_at(bytes, 4)?),
+        (PARAMETER_PROBLEM, _) => write!(p, "parameter problem - code {code}"),
+        (TIMESTAMP, _) => print_id_and_sequence(p, bytes, "time stamp query id ", " seq ")?,
+        (TIMESTAMP_REPLY, _) => print_timestamp_reply(p, bytes)?,
+        (INFORMATION_REQUEST, _) => p.push_str("information request"),
+        (INFORMATION_REPLY, _) => p.push_str("information reply"),
+        (ADDRESS_MASK_REQUEST, _) => p.push_str("address mask request"),
+        (ADDRESS_MASK_REPLY, _) => write!(p, "address mask is 0x{:08x}", u32_at(bytes, 8)?),
+        _ => write!(p, "type-#{kind}"),
     }
-}
-
-fn print_text(p: &mut Printer, text: &str) -> PrintResult {
-    p.push_str(text);
     Ok(())
 }
 
@@ -182,12 +158,8 @@ fn print_id_and_sequence(
     before: &str,
     between: &str,
 ) -> PrintResult {
-    let identifier = u16_at(bytes, 4)?;
-    let sequence = u16_at(bytes, 6)?;
-    p.push_str(before);
-    p.push_decimal(u32::from(identifier));
-    p.push_str(between);
-    p.push_decimal(u32::from(sequence));
+    let (identifier, sequence) = (u16_at(bytes, 4)?, u16_at(bytes, 6)?);
+    write!(p, "{before}{identifier}{between}{sequence}");
     Ok(())
 }
 
@@ -197,15 +169,12 @@ fn print_address(p: &mut Printer, bytes: &[u8], at: usize) -> PrintResult {
 }
 
 fn print_unreachable(p: &mut Printer, bytes: &[u8], code: u8) -> PrintResult {
-    if code == PORT_UNREACHABLE {
-        return print_unreachable_port(p, bytes);
-    }
     let texts = UNREACHABLE_TEXTS.get(usize::from(code));
     p.push_str(texts.map_or("", |texts| texts.0));
     print_address(p, bytes, QUOTED_DESTINATION_OFFSET)?;
     if code == PROTOCOL_UNREACHABLE {
         let protocol = u8_at(bytes, QUOTED_PROTOCOL_OFFSET)?;
-        p.format(format_args!(" protocol {protocol}"));
+        write!(p, " protocol {protocol}");
     }
     p.push_str(" unreachable");
     match (code, texts) {
@@ -213,11 +182,11 @@ fn print_unreachable(p: &mut Printer, bytes: &[u8], code: u8) -> PrintResult {
             p.push_str(" - need to frag");
             let mtu = u16_at(bytes, 6)?;
             if mtu != 0 {
-                p.format(format_args!(" (mtu {mtu})"));
+                write!(p, " (mtu {mtu})");
             }
         }
         (_, Some(texts)) => p.push_str(texts.1),
-        (_, None) => p.format(format_args!(" - #{code}")),
+        (_, None) => write!(p, " - #{code}"),
     }
     Ok(())
 }
@@ -229,9 +198,9 @@ fn print_unreachable_port(p: &mut Printer, bytes: &[u8]) -> PrintResult {
     match u8_at(bytes, QUOTED_PROTOCOL_OFFSET)? {
         6 => p.push_str(" tcp"),
         17 => p.push_str(" udp"),
-        protocol => p.format(format_args!(" protocol {protocol}")),
+        protocol => write!(p, " protocol {protocol}"),
     }
-    p.format(format_args!(" port {port} unreachable"));
+    write!(p, " port {port} unreachable");
     Ok(())
 }
 
@@ -239,7 +208,7 @@ fn print_redirect(p: &mut Printer, bytes: &[u8], code: u8) -> PrintResult {
     let texts = REDIRECT_TEXTS.get(usize::from(code));
     match texts {
         Some(texts) => p.push_str(texts.0),
-        None => p.format(format_args!("redirect-#{code} ")),
+        None => write!(p, "redirect-#{code} "),
     }
     print_address(p, bytes, QUOTED_DESTINATION_OFFSET)?;
     p.push_str(texts.map_or(" to ", |texts| texts.1));
@@ -250,23 +219,23 @@ fn print_router_advertisement(p: &mut Printer, bytes: &[u8]) -> PrintResult {
     let count = u8_at(bytes, 4)?;
     let size = u8_at(bytes, 5)?;
     let lifetime = u16_at(bytes, 6)?;
-    let (hours, minutes, seconds) = (lifetime / 3600, lifetime / 60 % 60, lifetime % 60);
+    let (minutes, seconds) = (lifetime / 60 % 60, lifetime % 60);
     p.push_str("router advertisement lifetime ");
     match lifetime {
-        0..60 => p.format(format_args!("{seconds}")),
-        60..3600 => p.format(format_args!("{minutes}:{seconds:02}")),
-        _ => p.format(format_args!("{hours}:{minutes:02}:{seconds:02}")),
+        0..60 => write!(p, "{seconds}"),
+        60..3600 => write!(p, "{minutes}:{seconds:02}"),
+        _ => write!(p, "{}:{minutes:02}:{seconds:02}", lifetime / 3600),
     }
-    p.format(format_args!(" {count}:"));
+    write!(p, " {count}:");
     if size != 2 {
-        p.format(format_args!(" [size {size}]"));
+        write!(p, " [size {size}]");
         return Ok(());
     }
     for router in 0..usize::from(count) {
         p.push_str(" {");
         print_address(p, bytes, 8 + router * 8)?;
         let preference = u32_at(bytes, 12 + router * 8)?;
-        p.format(format_args!(" {preference}}}"));
+        write!(p, " {preference}}}");
     }
     Ok(())
 }
@@ -278,9 +247,10 @@ fn print_timestamp_reply(p: &mut Printer, bytes: &[u8]) -> PrintResult {
         let (seconds, milliseconds) = (since_midnight / 1000, since_midnight % 1000);
         let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
         let seconds = seconds % 60;
-        p.format(format_args!(
+        write!(
+            p,
             "{label}{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}"
-        ));
+        );
     }
     Ok(())
 }
@@ -292,9 +262,7 @@ fn print_checksum(p: &mut Printer, whole: &[u8]) -> PrintResult {
     }
     let found = u16_at(whole, 2)?;
     let expected = checksum::expected(found, computed);
-    p.format(format_args!(
-        " (wrong icmp cksum {found:x} (->{expected:x})!)"
-    ));
+    write!(p, " (wrong icmp cksum {found:x} (->{expected:x})!)");
     Ok(())
 }
 

@@ -10,9 +10,8 @@ mod options;
 mod tests;
 
 use super::enclosing_ip::EnclosingIp;
-use super::hexadecimal;
 use super::printer::{PrintResult, Printer, Truncated, array_at, u8_at, u16_at};
-use super::{address, checksum};
+use super::{address, checksum, dump};
 use crate::packet::ICMPV6;
 
 const UNREACHABLE: u8 = 1;
@@ -76,11 +75,12 @@ struct Icmp6Message<'a> {
 }
 
 /// Text that is still missing at the end of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum LineEnd {
     /// The length, except with `-v`: the length is then printed earlier in the line or omitted.
     Length,
     /// No text: tcpdump ends the line here.
+    #[default]
     Nothing,
 }
 
@@ -96,8 +96,7 @@ pub(super) fn print(
     p.protocol = "icmp6";
     if length == 0 {
         p.push_str("ICMP6, length 0");
-        p.push_invalid();
-        return Ok(());
+        return p.end_invalid();
     }
     let verbose = p.style.verbose > 0;
     if verbose
@@ -111,10 +110,10 @@ pub(super) fn print(
     p.push_str("ICMP6, ");
     match TYPE_NAMES.iter().find(|(number, _)| *number == kind) {
         Some((_, name)) => p.push_str(name),
-        None => p.format(format_args!("unknown icmp6 type ({kind})")),
+        None => write!(p, "unknown icmp6 type ({kind})"),
     }
     if verbose && has_length_first(kind) {
-        p.format(format_args!(", length {length}"));
+        write!(p, ", length {length}");
     }
     let code = u8_at(bytes, 1)?;
     let message = Icmp6Message {
@@ -124,7 +123,7 @@ pub(super) fn print(
         code,
     };
     if print_body(p, &message)? == LineEnd::Length && !verbose {
-        p.format(format_args!(", length {length}"));
+        write!(p, ", length {length}");
     }
     Ok(())
 }
@@ -158,17 +157,13 @@ fn print_body(p: &mut Printer, message: &Icmp6Message) -> PrintResult<LineEnd> {
 }
 
 fn print_echo(p: &mut Printer, message: &Icmp6Message) -> PrintResult {
-    let identifier = u16_at(message.bytes, 4)?;
-    let sequence = u16_at(message.bytes, 6)?;
-    p.push_str(", id ");
-    p.push_decimal(u32::from(identifier));
-    p.push_str(", seq ");
-    p.push_decimal(u32::from(sequence));
+    let (identifier, sequence) = (u16_at(message.bytes, 4)?, u16_at(message.bytes, 6)?);
+    write!(p, ", id {identifier}, seq {sequence}");
     Ok(())
 }
 
 fn print_unknown(p: &mut Printer, message: &Icmp6Message) -> PrintResult<LineEnd> {
-    p.format(format_args!(", length {}", message.length));
+    write!(p, ", length {}", message.length);
     dump_message(p, message);
     Ok(LineEnd::Nothing)
 }
@@ -176,7 +171,7 @@ fn print_unknown(p: &mut Printer, message: &Icmp6Message) -> PrintResult<LineEnd
 /// Prints the whole message in hexadecimal, except with `-vv`.
 fn dump_message(p: &mut Printer, message: &Icmp6Message) {
     if p.style.verbose <= 1 {
-        hexadecimal::print(p, "\n\t", message.bytes);
+        dump::write_hex(p.out, "\n\t", message.bytes);
     }
 }
 
@@ -184,31 +179,11 @@ fn print_checksum(p: &mut Printer, whole: &[u8], ip6: &[u8]) -> PrintResult {
     let found = u16_at(whole, 2)?;
     let header = ip6.first_chunk().ok_or(Truncated)?;
     let computed = EnclosingIp::Ip6(header, ip6).checksum(ICMPV6, whole);
-    if computed == 0 {
-        p.push_str("[icmp6 sum ok] ");
-        return Ok(());
-    }
-    let expected = checksum::expected(found, computed);
-    p.format(format_args!(
-        "[bad icmp6 cksum 0x{found:04x} -> 0x{expected:04x}!] "
-    ));
+    checksum::print_verdict(p, "icmp6", found, computed);
     Ok(())
 }
 
 fn print_address(p: &mut Printer, bytes: &[u8], at: usize) -> PrintResult {
     address::write_ipv6(p.out, array_at(bytes, at)?);
     Ok(())
-}
-
-/// Prints the names of the flags that are set, or `none`.
-fn print_flags(p: &mut Printer, names: &[(u32, &str)], flags: u32) {
-    let mut separator = "";
-    for (_, name) in names.iter().filter(|(flag, _)| flags & flag != 0) {
-        p.push_str(separator);
-        p.push_str(name);
-        separator = ", ";
-    }
-    if separator.is_empty() {
-        p.push_str("none");
-    }
 }

@@ -8,53 +8,43 @@ use crate::packet::{TCP, UDP};
 
 /// Length of a header without options, in octets.
 const HEADER_LEN: usize = 20;
-const RESERVED_FLAG: u16 = 0x8000;
-const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
+const FLAG_NAMES: [(u32, &str); 3] = [(0x2000, "+"), (0x4000, "DF"), (0x8000, "rsvd")];
 /// Mask of the fragment offset, which is in units of 8 octets.
 const FRAGMENT_OFFSET_MASK: u16 = 0x1fff;
 
 /// Prints an IPv4 packet: the frame's, a tunnelled one, or one quoted in an ICMP error.
 pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult {
     p.protocol = "ip";
-    match u8_at(bytes, 0)? >> 4 {
-        4 => {}
-        version => {
-            match version {
-                6 => p.push_str("IP6, wrong link-layer encapsulation"),
-                _ => p.format(format_args!("IP{version}")),
-            }
-            p.push_invalid();
-            return Ok(());
+    let version = u8_at(bytes, 0)? >> 4;
+    if version != 4 {
+        match version {
+            6 => p.push_str("IP6, wrong link-layer encapsulation"),
+            _ => write!(p, "IP{version}"),
         }
+        return p.end_invalid();
     }
     if !p.style.link_header {
         p.push_str("IP ");
     }
     let Some(header) = bytes.first_chunk::<HEADER_LEN>() else {
-        p.push_truncated();
-        return Ok(());
+        return p.end_truncated();
     };
     if length < HEADER_LEN {
-        p.push_str("truncated-ip ");
-        p.push_decimal(length as u32);
+        write!(p, "truncated-ip {length}");
         return Ok(());
     }
     let header_length = usize::from(header[0] & 0x0f) * 4;
     if header_length < HEADER_LEN {
-        p.push_str("bad-hlen ");
-        p.push_decimal(header_length as u32);
+        write!(p, "bad-hlen {header_length}");
         return Ok(());
     }
     let claimed = usize::from(u16::from_be_bytes([header[2], header[3]]));
     if length < claimed {
-        p.push_str("truncated-ip - ");
-        p.push_decimal((claimed - length) as u32);
-        p.push_str(" bytes missing! ");
+        write!(p, "truncated-ip - {} bytes missing! ", claimed - length);
     }
     if claimed < header_length {
-        p.push_str("bad-len ");
-        p.push_decimal(claimed as u32);
+        write!(p, "bad-len {claimed}");
         return Ok(());
     }
     let bytes = first(bytes, claimed);
@@ -63,14 +53,12 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult
     if p.style.verbose > 0 && !print_verbose(p, header, bytes, header_length)? {
         network.print_addresses(p);
         p.push_str(": ");
-        p.push_truncated();
-        return Ok(());
+        return p.end_truncated();
     }
     let protocol = header[9];
     if fragment & FRAGMENT_OFFSET_MASK != 0 {
         network.print_addresses(p);
-        p.push_str(": ip-proto-");
-        p.push_decimal(u32::from(protocol));
+        write!(p, ": ip-proto-{protocol}");
         return Ok(());
     }
     if protocol != TCP && protocol != UDP {
@@ -79,9 +67,10 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult
     }
     if bytes.len() < header_length {
         let captured = bytes.len();
-        p.format(format_args!(
+        write!(
+            p,
             " [remaining caplen({captured}) < header length({header_length})]"
-        ));
+        );
         return Err(Truncated);
     }
     if p.ip_depth >= MAX_IP_DEPTH {
@@ -112,23 +101,21 @@ fn print_verbose(
     header_length: usize,
 ) -> PrintResult<bool> {
     let [_, service, length_high, length_low, id_high, id_low, ..] = *header;
-    p.format(format_args!("(tos 0x{service:x}"));
+    write!(p, "(tos 0x{service:x}");
     // Explicit congestion notification (RFC 3168 section 5).
     p.push_str(["", ",ECT(1)", ",ECT(0)", ",CE"][usize::from(service & 3)]);
     let time_to_live = header[8];
     if time_to_live > 0 {
-        p.format(format_args!(", ttl {time_to_live}"));
+        write!(p, ", ttl {time_to_live}");
     }
     let id = u16::from_be_bytes([id_high, id_low]);
     let fragment = u16::from_be_bytes([header[6], header[7]]);
     let offset = u32::from(fragment & FRAGMENT_OFFSET_MASK) * 8;
-    p.format(format_args!(", id {id}, offset {offset}, flags ["));
-    print_flags(p, fragment);
+    write!(p, ", id {id}, offset {offset}, flags [");
+    p.push_flags(&FLAG_NAMES, u32::from(fragment));
     let (name, protocol) = (protocol::name(header[9]), header[9]);
     let length = u16::from_be_bytes([length_high, length_low]);
-    p.format(format_args!(
-        "], proto {name} ({protocol}), length {length}"
-    ));
+    write!(p, "], proto {name} ({protocol}), length {length}");
 
     let mut whole = true;
     if header_length > HEADER_LEN {
@@ -144,27 +131,9 @@ fn print_verbose(
         if computed != 0 {
             let found = u16::from_be_bytes([header[10], header[11]]);
             let expected = checksum::expected(found, computed);
-            p.format(format_args!(", bad cksum {found:x} (->{expected:x})!"));
+            write!(p, ", bad cksum {found:x} (->{expected:x})!");
         }
     }
     p.push_str(")\n    ");
     Ok(whole)
-}
-
-fn print_flags(p: &mut Printer, fragment: u16) {
-    let mut separator = "";
-    for (flag, name) in [
-        (MORE_FRAGMENTS, "+"),
-        (DONT_FRAGMENT, "DF"),
-        (RESERVED_FLAG, "rsvd"),
-    ] {
-        if fragment & flag != 0 {
-            p.push_str(separator);
-            p.push_str(name);
-            separator = ", ";
-        }
-    }
-    if separator.is_empty() {
-        p.push_str("none");
-    }
 }

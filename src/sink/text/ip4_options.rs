@@ -64,12 +64,12 @@ fn print_name(p: &mut Printer, kind: u8) {
         LOOSE_SOURCE_ROUTE => "LSRR",
         ROUTER_ALERT => "RA",
         82 => "traceroute",
-        _ => return p.format(format_args!("unknown {kind}")),
+        _ => return write!(p, "unknown {kind}"),
     });
 }
 
 fn print_bad_length(p: &mut Printer, length: usize) {
-    p.format(format_args!(" [bad length {length}]"));
+    write!(p, " [bad length {length}]");
 }
 
 fn print_router_alert(p: &mut Printer, option: &[u8], length: usize) -> PrintResult {
@@ -79,7 +79,7 @@ fn print_router_alert(p: &mut Printer, option: &[u8], length: usize) -> PrintRes
     }
     match u16_at(option, 2)? {
         0 => {}
-        value => p.format(format_args!(" value {value}")),
+        value => write!(p, " value {value}"),
     }
     Ok(())
 }
@@ -98,7 +98,7 @@ fn print_route(p: &mut Printer, option: &[u8], length: usize) -> PrintResult {
     // Pointers are 1-based; a pointer of 0 wraps around to a large, invalid value.
     let pointer = u32::from(found).wrapping_sub(1);
     if pointer < 3 || !pointer.wrapping_add(1).is_multiple_of(4) || pointer > length as u32 + 1 {
-        p.format(format_args!(" [bad ptr {found}]"));
+        write!(p, " [bad ptr {found}]");
     }
     for at in (3..length).step_by(4) {
         let octets = array_at(option, at)?;
@@ -113,20 +113,20 @@ fn print_route(p: &mut Printer, option: &[u8], length: usize) -> PrintResult {
 
 fn print_timestamps(p: &mut Printer, option: &[u8], length: usize) -> PrintResult {
     if length < 4 {
-        p.format(format_args!("[bad length {length}]"));
+        write!(p, "[bad length {length}]");
         return Ok(());
     }
     p.push_str(" TS{");
     let flags = u8_at(option, 3)?;
     let entry = if flags & 0x0f == 0 { 4 } else { 8 };
     if !(length - 4).is_multiple_of(entry) {
-        p.format(format_args!("[bad length {length}]"));
+        write!(p, "[bad length {length}]");
     }
     let found = u8_at(option, 2)?;
     let pointer = u32::from(found).wrapping_sub(1);
     let misaligned = !pointer.wrapping_sub(4).is_multiple_of(entry as u32);
     if pointer < 4 || misaligned || pointer > length as u32 + 1 {
-        p.format(format_args!("[bad ptr {found}]"));
+        write!(p, "[bad ptr {found}]");
     }
     let end = match flags & 0x0f {
         kind @ (0 | 1 | 3) => {
@@ -134,7 +134,7 @@ fn print_timestamps(p: &mut Printer, option: &[u8], length: usize) -> PrintResul
             print_timestamp_entries(p, option, length, entry, pointer)?
         }
         kind => {
-            p.format(format_args!("[bad ts type {kind}]"));
+            write!(p, "[bad ts type {kind}]");
             0
         }
     };
@@ -143,7 +143,7 @@ fn print_timestamps(p: &mut Printer, option: &[u8], length: usize) -> PrintResul
     }
     match flags >> 4 {
         0 => p.push_str("}"),
-        hops => p.format(format_args!(" [{hops} hops not recorded]}} ")),
+        hops => write!(p, " [{hops} hops not recorded]}} "),
     }
     Ok(())
 }
@@ -160,7 +160,7 @@ fn print_timestamp_entries(
     while at < length {
         let time = u32_at(option, at + entry - 4)?;
         p.push_str(if pointer == at as u32 { " ^ " } else { " " });
-        p.format(format_args!("{time}@"));
+        write!(p, "{time}@");
         if entry == 8 {
             address::write_ipv4(p.out, array_at(option, at)?);
         }

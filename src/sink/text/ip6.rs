@@ -1,7 +1,7 @@
 //! IPv6 packets (RFC 8200), including jumbograms (RFC 2675).
 
 use super::enclosing_ip::EnclosingIp;
-use super::ip6_extensions::{self, JumboPayload};
+use super::ip6_extensions::{self, PayloadLength};
 use super::printer::{MAX_IP_DEPTH, PrintResult, Printer, first, rest, u8_at};
 use super::protocol::{self, UpperLayerContext};
 use crate::packet::{TCP, UDP};
@@ -23,9 +23,7 @@ struct ExtensionChain {
     offset: usize,
     /// Number of octets from `offset` on, according to the claimed length of the packet.
     remaining: usize,
-    /// Payload length from the IPv6 header or the jumbo option.
-    payload_len: u32,
-    jumbo: JumboPayload,
+    payload: PayloadLength,
     /// True after the first extension header.
     has_extensions: bool,
     fragmented: bool,
@@ -35,12 +33,10 @@ struct ExtensionChain {
 pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult {
     p.protocol = "ip6";
     let Some(header) = bytes.first_chunk::<HEADER_LEN>() else {
-        p.push_truncated();
-        return Ok(());
+        return p.end_truncated();
     };
     if length < HEADER_LEN {
-        p.push_str("truncated-ip6 ");
-        p.push_decimal(length as u32);
+        write!(p, "truncated-ip6 {length}");
         return Ok(());
     }
     if !p.style.link_header {
@@ -48,7 +44,7 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult
     }
     let version = header[0] >> 4;
     if version != 6 {
-        p.format(format_args!("version error: {version} != 6"));
+        write!(p, "version error: {version} != 6");
         return Ok(());
     }
     let payload = u16::from_be_bytes([header[4], header[5]]);
@@ -72,8 +68,10 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult
         next_header: header[6],
         offset: HEADER_LEN,
         remaining: claimed - HEADER_LEN,
-        payload_len: u32::from(payload),
-        jumbo: JumboPayload::None,
+        payload: PayloadLength {
+            len: u32::from(payload),
+            is_jumbo: false,
+        },
         has_extensions: false,
         fragmented: false,
     };
@@ -100,30 +98,21 @@ fn print_chain(
         let here = rest(bytes, chain.offset);
         let advance = match chain.next_header {
             HOP_BY_HOP if chain.has_extensions => {
-                p.push_str("[The Hop-by-Hop Options header ");
-                p.push_str(if header[6] == HOP_BY_HOP {
-                    "was already found]"
-                } else {
-                    "don't follow the IPv6 header]"
+                p.push_str(match header[6] {
+                    HOP_BY_HOP => "[The Hop-by-Hop Options header was already found]",
+                    _ => "[The Hop-by-Hop Options header don't follow the IPv6 header]",
                 });
-                p.push_invalid();
-                return Ok(());
+                return p.end_invalid();
             }
             HOP_BY_HOP => {
-                let advance = ip6_extensions::print_hop_by_hop(
-                    p,
-                    here,
-                    &mut chain.jumbo,
-                    &mut chain.payload_len,
-                )?;
-                if chain.payload_len == 0 && chain.jumbo == JumboPayload::None {
+                let advance = ip6_extensions::print_options(p, here, Some(&mut chain.payload))?;
+                if chain.payload.len == 0 {
                     p.push_str("[No valid Jumbo Payload Hop-by-Hop option found]");
-                    p.push_invalid();
-                    return Ok(());
+                    return p.end_invalid();
                 }
                 advance
             }
-            DESTINATION_OPTIONS => ip6_extensions::print_destination_options(p, here)?,
+            DESTINATION_OPTIONS => ip6_extensions::print_options(p, here, None)?,
             FRAGMENT => {
                 chain.fragmented = true;
                 let advance = ip6_extensions::print_fragment(p, here, header, chain.offset)?;
@@ -143,8 +132,7 @@ fn print_chain(
             return Ok(());
         }
         if chain.remaining < advance {
-            p.push_truncated();
-            return Ok(());
+            return p.end_truncated();
         }
         chain.offset += advance;
         chain.remaining -= advance;
@@ -160,23 +148,19 @@ fn print_payload(
     claimed: usize,
     chain: ExtensionChain,
 ) -> PrintResult {
-    let (bytes, left) = match chain.jumbo {
-        JumboPayload::Valid => {
-            let claimed = chain.payload_len as usize + HEADER_LEN;
+    let (bytes, left) = match chain.payload.len {
+        len if chain.payload.is_jumbo => {
+            let claimed = len as usize + HEADER_LEN;
             if claimed < chain.offset {
-                p.push_truncated();
-                return Ok(());
+                return p.end_truncated();
             }
             print_missing_bytes(p, length, claimed);
             (first(all, claimed), claimed - chain.offset)
         }
-        JumboPayload::None if chain.payload_len > 0 => (first(all, claimed), chain.remaining),
+        1.. => (first(all, claimed), chain.remaining),
         // The payload length 0 contradicts the extension headers that were found.
-        JumboPayload::None if chain.has_extensions => {
-            p.push_truncated();
-            return Ok(());
-        }
-        JumboPayload::None => (first(all, HEADER_LEN), 0),
+        0 if chain.has_extensions => return p.end_truncated(),
+        0 => (first(all, HEADER_LEN), 0),
     };
     let context = UpperLayerContext {
         ip: EnclosingIp::Ip6(header, bytes),
@@ -193,9 +177,7 @@ fn print_payload(
 
 fn print_missing_bytes(p: &mut Printer, length: usize, claimed: usize) {
     if length < claimed {
-        p.push_str("truncated-ip6 - ");
-        p.push_decimal((claimed - length) as u32);
-        p.push_str(" bytes missing!");
+        write!(p, "truncated-ip6 - {} bytes missing!", claimed - length);
     }
 }
 
@@ -205,14 +187,15 @@ fn print_verbose(p: &mut Printer, header: &[u8; HEADER_LEN], payload: u16) {
     p.push_str("(");
     let (class, label) = (flow >> 20 & 0xff, flow & 0x000f_ffff);
     if class != 0 {
-        p.format(format_args!("class 0x{class:02x}, "));
+        write!(p, "class 0x{class:02x}, ");
     }
     if label != 0 {
-        p.format(format_args!("flowlabel 0x{label:05x}, "));
+        write!(p, "flowlabel 0x{label:05x}, ");
     }
     let (next, hop_limit) = (header[6], header[7]);
     let name = protocol::name(next);
-    p.format(format_args!(
+    write!(
+        p,
         "hlim {hop_limit}, next-header {name} ({next}) payload length: {payload}) "
-    ));
+    );
 }

@@ -12,51 +12,35 @@ const ROUTER_ALERT: u8 = 0x05;
 const JUMBO: u8 = 0xc2;
 const HOME_ADDRESS: u8 = 0xc9;
 
-/// Source of the payload's length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum JumboPayload {
-    /// No valid jumbo option was found so far: the length in the IPv6 header applies.
-    None,
-    /// A jumbo option contained the length.
-    Valid,
+/// Length of an IPv6 payload, in octets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PayloadLength {
+    /// Length in the IPv6 header or the jumbo option.
+    pub(super) len: u32,
+    /// True if a jumbo option contained the length.
+    pub(super) is_jumbo: bool,
 }
 
-/// Prints the hop-by-hop options header; a valid jumbo option sets `payload`.
-pub(super) fn print_hop_by_hop(
+/// Prints a hop-by-hop options header, whose jumbo option can set `payload`, or a destination
+/// options header, for which `payload` is `None`.
+pub(super) fn print_options(
     p: &mut Printer,
     bytes: &[u8],
-    jumbo: &mut JumboPayload,
-    payload: &mut u32,
+    payload: Option<&mut PayloadLength>,
 ) -> PrintResult<Option<usize>> {
-    p.protocol = "hbhopt";
+    let (protocol, name) = match payload {
+        Some(_) => ("hbhopt", "HBH "),
+        None => ("dstopt", "DSTOPT "),
+    };
+    p.protocol = protocol;
     let length = (usize::from(u8_at(bytes, 1)?) + 1) * 8;
     let Some(options) = bytes.get(2..length) else {
-        p.push_truncated();
-        return Ok(None);
+        return p.end_truncated();
     };
-    p.push_str("HBH ");
-    if print_options(p, options, Some((jumbo, payload))).is_err() {
-        p.push_truncated();
-        return Ok(None);
-    }
-    Ok(Some(length))
-}
-
-/// Prints the destination options header.
-pub(super) fn print_destination_options(
-    p: &mut Printer,
-    bytes: &[u8],
-) -> PrintResult<Option<usize>> {
-    p.protocol = "dstopt";
-    let length = (usize::from(u8_at(bytes, 1)?) + 1) * 8;
-    let Some(options) = bytes.get(2..length) else {
-        p.push_truncated();
-        return Ok(None);
-    };
-    p.push_str("DSTOPT ");
-    if p.style.verbose > 0 && print_options(p, options, None).is_err() {
-        p.push_truncated();
-        return Ok(None);
+    p.push_str(name);
+    let is_printed = payload.is_some() || p.style.verbose > 0;
+    if is_printed && print_option_list(p, options, payload).is_err() {
+        return p.end_truncated();
     }
     Ok(Some(length))
 }
@@ -74,10 +58,10 @@ fn option_at(options: &[u8], at: usize) -> PrintResult<(u8, usize)> {
     Ok((kind, length))
 }
 
-fn print_options(
+fn print_option_list(
     p: &mut Printer,
     options: &[u8],
-    mut hop_by_hop: Option<(&mut JumboPayload, &mut u32)>,
+    mut payload: Option<&mut PayloadLength>,
 ) -> PrintResult {
     let verbose = p.style.verbose > 0;
     let (mut at, mut seen) = (0, false);
@@ -91,7 +75,7 @@ fn print_options(
                 check_option_len(p, options, at, "rtalert", 4)?;
                 let value = u16_at(options, at + 2)?;
                 if verbose {
-                    p.format(format_args!("(rtalert: 0x{value:04x}) "));
+                    write!(p, "(rtalert: 0x{value:04x}) ");
                 }
             }
             JUMBO => {
@@ -100,17 +84,17 @@ fn print_options(
                 let verdict = if seen {
                     " - already seen"
                 } else {
-                    apply_jumbo(value, &mut hop_by_hop)
+                    apply_jumbo(value, payload.as_deref_mut())
                 };
                 seen = true;
                 if verbose {
-                    p.format(format_args!("(jumbo: {value}{verdict}) "));
+                    write!(p, "(jumbo: {value}{verdict}) ");
                 }
             }
             HOME_ADDRESS => print_home_address(p, options, at, length)?,
             _ if verbose => {
                 let length = length - 2;
-                p.format(format_args!("(opt_type 0x{kind:02x}: len={length})"));
+                write!(p, "(opt_type 0x{kind:02x}: len={length})");
             }
             _ => {}
         }
@@ -131,12 +115,12 @@ fn check_option_len(
     length: usize,
 ) -> PrintResult {
     if options.len() - at < length {
-        p.format(format_args!("({name}: trunc)"));
+        write!(p, "({name}: trunc)");
         return Err(Truncated);
     }
     match u8_at(options, at + 1)? {
         found if usize::from(found) + 2 != length => {
-            p.format(format_args!("({name}: invalid len {found})"));
+            write!(p, "({name}: invalid len {found})");
             Err(Truncated)
         }
         _ => Ok(()),
@@ -144,14 +128,13 @@ fn check_option_len(
 }
 
 /// Applies a valid jumbo option and returns an empty text, or returns the error to print.
-fn apply_jumbo(value: u32, hop_by_hop: &mut Option<(&mut JumboPayload, &mut u32)>) -> &'static str {
-    match hop_by_hop {
+fn apply_jumbo(value: u32, payload: Option<&mut PayloadLength>) -> &'static str {
+    match payload {
         None => " - not a hop-by-hop option",
-        Some((_, payload)) if **payload != 0 => " - payload len != 0",
+        Some(payload) if payload.len != 0 => " - payload len != 0",
         Some(_) if value < 65536 => " - < 65536",
-        Some((jumbo, payload)) => {
-            **jumbo = JumboPayload::Valid;
-            **payload = value;
+        Some(payload) => {
+            (payload.len, payload.is_jumbo) = (value, true);
             ""
         }
     }
@@ -165,7 +148,7 @@ fn print_home_address(p: &mut Printer, options: &[u8], at: usize, length: usize)
     }
     if length < LENGTH {
         let found = length - 2;
-        p.format(format_args!("(homeaddr: invalid len {found})"));
+        write!(p, "(homeaddr: invalid len {found})");
         return Err(Truncated);
     }
     if p.style.verbose == 0 {
@@ -183,7 +166,7 @@ fn print_home_address(p: &mut Printer, options: &[u8], at: usize, length: usize)
             PAD_N => p.push_str(", padn"),
             _ => {
                 let length = length - 2;
-                p.format(format_args!(", sopt_type 0x{kind:02x}: len={length}"));
+                write!(p, ", sopt_type 0x{kind:02x}: len={length}");
             }
         }
         at += length;
@@ -213,9 +196,9 @@ pub(super) fn print_fragment(
     let length = payload.wrapping_sub((at + LENGTH) as u64);
     p.push_str("frag (");
     if p.style.verbose > 0 {
-        p.format(format_args!("0x{id:08x}:"));
+        write!(p, "0x{id:08x}:");
     }
-    p.format(format_args!("{offset}|{length})"));
+    write!(p, "{offset}|{length})");
     if offset != 0 {
         return Ok(None);
     }
@@ -226,51 +209,48 @@ pub(super) fn print_fragment(
 /// Prints a routing header.
 pub(super) fn print_routing(p: &mut Printer, bytes: &[u8]) -> PrintResult<Option<usize>> {
     if bytes.is_empty() {
-        p.push_truncated();
-        return Ok(None);
+        return p.end_truncated();
     }
     p.protocol = "rt6";
     p.push_str("RT6");
     let length = u8_at(bytes, 1)?;
-    p.format(format_args!(" (len={length}"));
+    write!(p, " (len={length}");
     let kind = u8_at(bytes, 2)?;
-    p.format(format_args!(", type={kind}"));
+    write!(p, ", type={kind}");
     if kind == 0 {
         p.push_str(" [Deprecated]");
     }
     let left = u8_at(bytes, 3)?;
-    p.format(format_args!(", segleft={left}"));
+    write!(p, ", segleft={left}");
     match kind {
         0 | 2 => {
             let reserved = u32_at(bytes, 4)?;
             if reserved != 0 || p.style.verbose > 0 {
-                p.format(format_args!(", rsv=0x{reserved:x}"));
+                write!(p, ", rsv=0x{reserved:x}");
             }
         }
         4 => {
             let last = u8_at(bytes, 4)?;
-            p.format(format_args!(", last-entry={last}"));
+            write!(p, ", last-entry={last}");
             let flags = u8_at(bytes, 5)?;
             if flags != 0 || p.style.verbose > 0 {
-                p.format(format_args!(", flags=0x{flags:x}"));
+                write!(p, ", flags=0x{flags:x}");
             }
             let tag = u16_at(bytes, 6)?;
-            p.format(format_args!(", tag={tag:x}"));
+            write!(p, ", tag={tag:x}");
         }
         _ => {
             p.push_str(" (unknown type)");
-            p.push_invalid();
-            return Ok(None);
+            return p.end_invalid();
         }
     }
     if length % 2 == 1 {
-        p.format(format_args!(" (invalid length {length})"));
-        p.push_invalid();
-        return Ok(None);
+        write!(p, " (invalid length {length})");
+        return p.end_invalid();
     }
     for segment in 0..usize::from(length / 2) {
         let octets = array_at(bytes, 8 + segment * 16)?;
-        p.format(format_args!(", [{segment}]"));
+        write!(p, ", [{segment}]");
         address::write_ipv6(p.out, octets);
     }
     p.push_str(") ");

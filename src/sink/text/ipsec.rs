@@ -9,16 +9,16 @@ pub(super) fn print_ah(p: &mut Printer, bytes: &[u8]) -> PrintResult<usize> {
     let length = (usize::from(payload_len) + 2) * 4;
     p.push_str("(");
     if p.style.verbose > 0 {
-        p.format(format_args!("length={payload_len}({length}-bytes),"));
+        write!(p, "length={payload_len}({length}-bytes),");
     }
     let reserved = u16_at(bytes, 2)?;
     if reserved != 0 {
-        p.format(format_args!("reserved=0x{reserved:x}[MustBeZero],"));
+        write!(p, "reserved=0x{reserved:x}[MustBeZero],");
     }
     let index = u32_at(bytes, 4)?;
-    p.format(format_args!("spi=0x{index:08x},"));
+    write!(p, "spi=0x{index:08x},");
     let sequence = u32_at(bytes, 8)?;
-    p.format(format_args!("seq=0x{sequence:x},icv=0x"));
+    write!(p, "seq=0x{sequence:x},icv=0x");
     for at in 12..length {
         let octet = u8_at(bytes, at)?;
         p.push_hex(&[octet]);
@@ -31,13 +31,13 @@ pub(super) fn print_ah(p: &mut Printer, bytes: &[u8]) -> PrintResult<usize> {
 pub(super) fn print_esp(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult {
     p.protocol = "esp";
     if bytes.len() <= 8 {
-        p.push_truncated();
-        return Ok(());
+        return p.end_truncated();
     }
     let (index, sequence) = (u32_at(bytes, 0)?, u32_at(bytes, 4)?);
-    p.format(format_args!(
+    write!(
+        p,
         "ESP(spi=0x{index:08x},seq=0x{sequence:x}), length {length}"
-    ));
+    );
     Ok(())
 }
 
@@ -45,6 +45,6 @@ pub(super) fn print_esp(p: &mut Printer, bytes: &[u8], length: usize) -> PrintRe
 pub(super) fn print_ipcomp(p: &mut Printer, bytes: &[u8]) -> PrintResult {
     p.protocol = "ipcomp";
     let index = u16_at(bytes, 2)?;
-    p.format(format_args!("IPComp(cpi=0x{index:04x})"));
+    write!(p, "IPComp(cpi=0x{index:04x})");
     Ok(())
 }

@@ -69,13 +69,13 @@ fn print_null_header(p: &mut Printer, family: u32, length: usize) {
     };
     match (p.style.quiet, name) {
         (true, Some(name)) => p.push_str(name),
-        (true, None) => p.format(format_args!("Unknown AF {family}")),
+        (true, None) => write!(p, "Unknown AF {family}"),
         (false, name) => {
             let name = name.unwrap_or("Unknown");
-            p.format(format_args!("AF {name} ({family})"));
+            write!(p, "AF {name} ({family})");
         }
     }
-    p.format(format_args!(", length {length}: "));
+    write!(p, ", length {length}: ");
 }
 
 /// Prints an IP packet without a link header; its first four bits are the IP version.
@@ -88,7 +88,7 @@ fn print_raw(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult<usize>
     match u8_at(bytes, 0)? >> 4 {
         4 => ip4::print(p, bytes, length)?,
         6 => ip6::print(p, bytes, length)?,
-        version => p.format(format_args!("unknown ip {version}")),
+        version => write!(p, "unknown ip {version}"),
     }
     Ok(0)
 }

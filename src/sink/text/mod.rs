@@ -2,13 +2,12 @@
 //! application protocols.
 
 mod arp;
-mod checksum;
+pub(super) mod checksum;
 mod colour;
 mod dump;
 mod enclosing_ip;
 mod ethernet;
 mod ethertype;
-mod hexadecimal;
 mod icmp;
 mod icmp6;
 mod ip4;
@@ -30,7 +29,6 @@ mod udp;
 
 pub use dump::Dump;
 pub use printer::{Style, TimestampFormat};
-pub(super) use timestamp::TimestampWriter;
 
 use super::owner_cache::OwnerCache;
 use super::{Format, LineFormatter, LineSink, SinkFactory, address, digits};
@@ -38,6 +36,7 @@ use crate::packet::{Frame, Packet};
 use crate::process::Owners;
 use printer::Printer;
 use sequence::SeqBaseTable;
+use timestamp::TimestampWriter;
 
 /// Largest frame length that libpcap accepts, in bytes.
 const MAX_FRAME_LEN: u32 = 262_144;
@@ -66,8 +65,8 @@ impl Text {
     /// Returns a formatter for lines in this style, in the local time zone.
     pub fn new(style: Style) -> Text {
         Text {
+            timestamps: TimestampWriter::new(&style),
             style,
-            timestamps: TimestampWriter::new(),
             sequences: SeqBaseTable::default(),
             packets_printed: 0,
             owners: OwnerCache::new(|owner, out| {

@@ -129,8 +129,9 @@ impl Printer<'_> {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    /// Writes formatted text; slower than [`Printer::push_str`], so not for the hot path.
-    pub(super) fn format(&mut self, arguments: std::fmt::Arguments) {
+    /// Writes formatted text with `write!`; slower than [`Printer::push_str`], so not for the hot
+    /// path.
+    pub(super) fn write_fmt(&mut self, arguments: std::fmt::Arguments) {
         use std::io::Write;
         // Writing to a Vec cannot fail.
         let _ = self.out.write_fmt(arguments);
@@ -141,6 +142,18 @@ impl Printer<'_> {
         self.push_str(" [|");
         self.push_str(self.protocol);
         self.push_str("]");
+    }
+
+    /// Writes the truncation marker at the end of this header's text.
+    pub(super) fn end_truncated<T: Default>(&mut self) -> PrintResult<T> {
+        self.push_truncated();
+        Ok(T::default())
+    }
+
+    /// Writes tcpdump's ` (invalid)` at the end of this header's text.
+    pub(super) fn end_invalid<T: Default>(&mut self) -> PrintResult<T> {
+        self.push_invalid();
+        Ok(T::default())
     }
 
     /// Writes tcpdump's ` (invalid)`.
@@ -157,6 +170,29 @@ impl Printer<'_> {
     pub(super) fn push_hex(&mut self, octets: &[u8]) {
         for &octet in octets {
             digits::hex(self.out, octet);
+        }
+    }
+
+    /// Writes an octet as visible characters, like `cat -v`.
+    pub(super) fn push_visible(&mut self, octet: u8) {
+        if !octet.is_ascii() {
+            self.push_str("M-");
+        }
+        match octet & 0x7f {
+            octet @ b' '..=b'~' => self.out.push(octet),
+            control => self.out.extend_from_slice(&[b'^', control ^ 0x40]),
+        }
+    }
+
+    /// Writes the names of the flags that are set, or `none`.
+    pub(super) fn push_flags(&mut self, names: &[(u32, &str)], flags: u32) {
+        let mut separator = "";
+        for (_, name) in names.iter().filter(|(flag, _)| flags & flag != 0) {
+            write!(self, "{separator}{name}");
+            separator = ", ";
+        }
+        if separator.is_empty() {
+            self.push_str("none");
         }
     }
 

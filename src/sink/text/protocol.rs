@@ -57,8 +57,7 @@ fn print_ah_chain(
         let bytes = rest(bytes, at);
         p.protocol = "ah";
         let Ok(found) = u8_at(bytes, 0) else {
-            p.push_truncated();
-            return Ok(());
+            return p.end_truncated();
         };
         next = found;
         at += ipsec::print_ah(p, bytes)?;
@@ -75,49 +74,31 @@ fn print_other(
     context: UpperLayerContext,
 ) -> PrintResult {
     match (protocol, context.ip) {
-        (ICMP, EnclosingIp::Ip4(..)) => icmp::print(p, bytes, length, context.fragmented),
+        (ICMP, EnclosingIp::Ip4(..)) => icmp::print(p, bytes, length, context.fragmented)?,
         (ICMPV6, EnclosingIp::Ip6(_, whole)) => {
-            icmp6::print(p, bytes, length, whole, context.fragmented)
+            icmp6::print(p, bytes, length, whole, context.fragmented)?;
         }
-        (ICMP | IGMP, EnclosingIp::Ip6(..)) => {
-            print_wrong_ip_version(p, protocol, "IPv4");
-            Ok(())
-        }
-        (ICMPV6 | ETHERNET, EnclosingIp::Ip4(..)) => {
-            print_wrong_ip_version(p, protocol, "IPv6");
-            Ok(())
-        }
-        (IP4, _) => ip4::print(p, bytes, length),
-        (IP6, _) => ip6::print(p, bytes, length),
-        (ESP, _) => ipsec::print_esp(p, bytes, length),
-        (IPCOMP, _) => ipsec::print_ipcomp(p, bytes),
-        (SUN_ND, _) => {
-            p.push_str(" nd ");
-            p.push_decimal(length as u32);
-            Ok(())
-        }
-        (NO_NEXT_HEADER, _) => {
-            p.push_str("no next header");
-            Ok(())
-        }
-        _ => {
-            print_unknown(p, protocol, length);
-            Ok(())
-        }
+        (ICMP | IGMP, EnclosingIp::Ip6(..)) => print_wrong_ip_version(p, protocol, "IPv4"),
+        (ICMPV6 | ETHERNET, EnclosingIp::Ip4(..)) => print_wrong_ip_version(p, protocol, "IPv6"),
+        (IP4, _) => ip4::print(p, bytes, length)?,
+        (IP6, _) => ip6::print(p, bytes, length)?,
+        (ESP, _) => ipsec::print_esp(p, bytes, length)?,
+        (IPCOMP, _) => ipsec::print_ipcomp(p, bytes)?,
+        (SUN_ND, _) => write!(p, " nd {}", length as u32),
+        (NO_NEXT_HEADER, _) => p.push_str("no next header"),
+        _ => print_unknown(p, protocol, length),
     }
+    Ok(())
 }
 
 /// Prints the number and the length of a protocol that is not dissected.
 pub(super) fn print_unknown(p: &mut Printer, protocol: u8, length: usize) {
-    p.push_str(" ip-proto-");
-    p.push_decimal(u32::from(protocol));
-    p.push_str(" ");
-    p.push_decimal(length as u32);
+    write!(p, " ip-proto-{protocol} {}", length as u32);
 }
 
 fn print_wrong_ip_version(p: &mut Printer, protocol: u8, version: &str) {
     let name = name(protocol);
-    p.format(format_args!("[{name} requires {version}]"));
+    write!(p, "[{name} requires {version}]");
     p.push_invalid();
 }
 

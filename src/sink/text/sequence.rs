@@ -31,31 +31,24 @@ pub(super) struct SeqBaseTable {
     older: HashMap<Endpoints, BaseNumbers, RandomState>,
 }
 
-/// Kind of a segment: a SYN starts a new connection even if its endpoints are in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SegmentKind {
-    /// The segment has SYN.
-    Syn,
-    /// The segment does not have SYN.
-    NonSyn,
-}
-
 impl SeqBaseTable {
     /// Returns the numbers to print for a segment with ACK: absolute numbers for the first segment
-    /// of a connection, relative numbers for later segments.
+    /// of a connection, relative numbers for later segments. A SYN starts a new connection even if
+    /// its endpoints are in the table.
     #[inline]
     pub(super) fn relative(
         &mut self,
         segment: &Endpoints,
-        kind: SegmentKind,
+        is_syn: bool,
         raw: SeqNumbers,
     ) -> SeqNumbers {
         let connection = segment.undirected();
         let is_forward = connection == *segment;
         let peer = raw.ack.wrapping_sub(1);
-        let bases = match kind {
-            SegmentKind::NonSyn => self.lookup(connection),
-            SegmentKind::Syn => None,
+        let bases = if is_syn {
+            None
+        } else {
+            self.lookup(connection)
         };
         let Some([low, high]) = bases else {
             let bases = match is_forward {
@@ -116,30 +109,21 @@ mod tests {
         let mut sequences = SeqBaseTable::default();
         let (to_client, to_server) = (segment(80, 40000), segment(40000, 80));
         let mut show =
-            |segment, kind, seq, ack| sequences.relative(&segment, kind, numbers(seq, ack, 0));
-        assert_eq!(
-            show(to_client, SegmentKind::Syn, 1000, 501),
-            numbers(1000, 501, 500)
-        );
-        assert_eq!(
-            show(to_server, SegmentKind::NonSyn, 501, 1001),
-            numbers(1, 1, 1000)
-        );
-        assert_eq!(
-            show(to_client, SegmentKind::NonSyn, 1001, 511),
-            numbers(1, 11, 500)
-        );
+            |segment, is_syn, seq, ack| sequences.relative(&segment, is_syn, numbers(seq, ack, 0));
+        assert_eq!(show(to_client, true, 1000, 501), numbers(1000, 501, 500));
+        assert_eq!(show(to_server, false, 501, 1001), numbers(1, 1, 1000));
+        assert_eq!(show(to_client, false, 1001, 511), numbers(1, 11, 500));
         // A SYN starts a new connection.
-        assert_eq!(show(to_client, SegmentKind::Syn, 7, 9), numbers(7, 9, 8));
-        assert_eq!(show(to_server, SegmentKind::NonSyn, 9, 8), numbers(1, 1, 7));
+        assert_eq!(show(to_client, true, 7, 9), numbers(7, 9, 8));
+        assert_eq!(show(to_server, false, 9, 8), numbers(1, 1, 7));
     }
 
     #[test]
     fn a_connection_in_use_survives_a_generation_change() {
         let mut sequences = SeqBaseTable::default();
-        sequences.relative(&segment(1, 2), SegmentKind::NonSyn, numbers(10, 20, 0));
+        sequences.relative(&segment(1, 2), false, numbers(10, 20, 0));
         sequences.older = std::mem::take(&mut sequences.newer);
-        let shown = sequences.relative(&segment(2, 1), SegmentKind::NonSyn, numbers(20, 11, 0));
+        let shown = sequences.relative(&segment(2, 1), false, numbers(20, 11, 0));
         assert_eq!(shown, numbers(1, 1, 10));
         assert_eq!(sequences.newer.len(), 1);
     }

@@ -90,8 +90,8 @@ fn print_link_header(p: &mut Printer, fields: CookedHeader, length: usize) {
         "sll"
     };
     match fields.interface_index {
-        Some(index) => p.format(format_args!("ifindex {index} ")),
-        None => p.format(format_args!("{:>3} ", direction_name(fields.packet_type))),
+        Some(index) => write!(p, "ifindex {index} "),
+        None => write!(p, "{:>3} ", direction_name(fields.packet_type)),
     }
     if fields.address_length == 6 {
         address::write_mac(p.out, &fields.address);
@@ -105,14 +105,14 @@ fn print_link_header(p: &mut Printer, fields: CookedHeader, length: usize) {
         ETH_P_802_3 => p.push_str("802.3"),
         ETH_P_802_2 => p.push_str("802.2"),
         0..=ethertype::MAX_802_3_LENGTH => {
-            p.format(format_args!("ethertype Unknown (0x{protocol:04x})"));
+            write!(p, "ethertype Unknown (0x{protocol:04x})");
         }
         _ => {
             let name = ethertype::name_or_unknown(protocol);
-            p.format(format_args!("ethertype {name} (0x{protocol:04x})"));
+            write!(p, "ethertype {name} (0x{protocol:04x})");
         }
     }
-    p.format(format_args!(", length {length}: "));
+    write!(p, ", length {length}: ");
 }
 
 fn print(p: &mut Printer, bytes: &[u8], length: usize, fields: CookedHeader) -> PrintResult<usize> {

@@ -3,7 +3,7 @@
 use super::digits;
 use super::enclosing_ip::EnclosingIp;
 use super::printer::{PrintResult, Printer, Truncated, rest, u16_at};
-use super::sequence::{SegmentKind, SeqNumbers};
+use super::sequence::SeqNumbers;
 use super::{checksum, tcp_options};
 use crate::packet::TCP;
 
@@ -30,20 +30,19 @@ pub(super) fn print(
     let (Ok(source), Ok(destination)) = (u16_at(bytes, 0), u16_at(bytes, 2)) else {
         network.print_addresses(p);
         p.push_str(":");
-        p.push_truncated();
-        return Ok(());
+        return p.end_truncated();
     };
     network.print_endpoints(p, TCP, [source, destination]);
     let Some(header) = bytes.first_chunk::<HEADER_LEN>() else {
-        p.push_truncated();
-        return Ok(());
+        return p.end_truncated();
     };
     let header_length = usize::from(header[12] >> 4) * 4;
     let data = (length as u32).wrapping_sub(header_length as u32);
     if header_length < HEADER_LEN {
-        p.format(format_args!(
+        write!(
+            p,
             " tcp {data} [bad hdr length {header_length} - too short, < {HEADER_LEN}]"
-        ));
+        );
         return Ok(());
     }
     if p.style.quiet {
@@ -64,13 +63,8 @@ pub(super) fn print(
         sack_base: 0,
     };
     if flags & ACK != 0 && !p.style.absolute_seq {
-        let kind = if flags & SYN != 0 {
-            SegmentKind::Syn
-        } else {
-            SegmentKind::NonSyn
-        };
         let segment = network.endpoints(TCP, [source, destination]);
-        numbers = p.sequences.relative(&segment, kind, numbers);
+        numbers = p.sequences.relative(&segment, flags & SYN != 0, numbers);
     }
     if print_if_too_long(p, header_length, length) {
         return Ok(());
@@ -80,12 +74,12 @@ pub(super) fn print(
         && let Some(segment) = bytes.get(..length)
     {
         let found = word(16);
-        p.format(format_args!(", cksum 0x{found:04x}"));
+        write!(p, ", cksum 0x{found:04x}");
         match network.checksum(TCP, segment) {
             0 => p.push_str(" (correct)"),
             computed => {
                 let expected = checksum::expected(found, computed);
-                p.format(format_args!(" (incorrect -> 0x{expected:04x})"));
+                write!(p, " (incorrect -> 0x{expected:04x})");
             }
         }
     }
@@ -119,9 +113,10 @@ pub(super) fn print(
     }
     if bytes.len() < header_length {
         let captured = bytes.len();
-        p.format(format_args!(
+        write!(
+            p,
             " [remaining caplen({captured}) < header length({header_length})]"
-        ));
+        );
         return Err(Truncated);
     }
     if flags & RST != 0 && p.style.verbose > 0 {
@@ -134,9 +129,10 @@ pub(super) fn print(
 fn print_if_too_long(p: &mut Printer, header_length: usize, length: usize) -> bool {
     let is_too_long = header_length > length;
     if is_too_long {
-        p.format(format_args!(
+        write!(
+            p,
             " [bad hdr length {header_length} - too long, > {length}]"
-        ));
+        );
     }
     is_too_long
 }
@@ -170,13 +166,7 @@ fn print_reset_text(p: &mut Printer, data: &[u8], length: usize) {
     }
     p.push_str(" ");
     for &octet in data.iter().take(length.min(MAX_RESET_TEXT_LEN)) {
-        if !octet.is_ascii() {
-            p.push_str("M-");
-        }
-        match octet & 0x7f {
-            octet @ b' '..=b'~' => p.out.push(octet),
-            control => p.out.extend_from_slice(&[b'^', control ^ 0x40]),
-        }
+        p.push_visible(octet);
     }
     p.push_str("]");
 }

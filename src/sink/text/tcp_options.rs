@@ -2,22 +2,30 @@
 //! <https://www.iana.org/assignments/tcp-parameters/>).
 
 use super::digits;
-use super::mptcp;
+use super::mptcp::{self, TcpOptionError};
 use super::printer::{PrintResult, Printer, Truncated, array_at, rest, u8_at, u16_at, u32_at};
 
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
 const TIMESTAMPS: u8 = 8;
 
-/// Reason why the list of options ends early.
-enum TcpOptionError {
-    /// An option does not fit into the header or is malformed.
-    Malformed,
-    /// An option was not captured completely.
-    Truncated,
-    /// Octets that the printer cannot continue without were not captured.
-    NotCaptured,
-}
+/// Names of the options that contain at most one number, with the number's length in octets.
+const NUMBER_OPTIONS: [(u8, &str, usize); 10] = [
+    (END, "eol", 0),
+    (NO_OPERATION, "nop", 0),
+    (2, "mss", 2),
+    (3, "wscale", 1),
+    (4, "sackOK", 0),
+    (6, "echo", 4),
+    (7, "echoreply", 4),
+    (11, "cc", 4),
+    (12, "ccnew", 4),
+    (13, "", 4),
+];
+
+/// Result of the printer of an option: the number of octets that were used after its kind and
+/// length.
+type OptionResult = Result<usize, TcpOptionError>;
 
 /// An option while it is being printed.
 struct OptionValue<'a> {
@@ -29,39 +37,27 @@ struct OptionValue<'a> {
     length: usize,
 }
 
-impl OptionValue<'_> {
-    /// Checks that the header contains `count` octets after kind and length, and that they were
-    /// captured.
+impl<'a> OptionValue<'a> {
+    /// Returns the first `count` octets after kind and length.
     #[inline]
-    fn require(&self, count: usize) -> Result<(), TcpOptionError> {
+    fn first(&self, count: usize) -> Result<&'a [u8], TcpOptionError> {
         if count > self.header_remaining {
             return Err(TcpOptionError::Malformed);
         }
-        if count > self.bytes.len() {
-            return Err(TcpOptionError::Truncated);
-        }
-        Ok(())
+        self.bytes.get(..count).ok_or(TcpOptionError::Truncated)
     }
 
     fn u8_at(&self, at: usize) -> Result<u8, TcpOptionError> {
-        self.require(at + 1)?;
-        u8_at(self.bytes, at).map_err(not_captured)
+        Ok(u8_at(self.first(at + 1)?, at)?)
     }
 
     fn u16_at(&self, at: usize) -> Result<u16, TcpOptionError> {
-        self.require(at + 2)?;
-        u16_at(self.bytes, at).map_err(not_captured)
+        Ok(u16_at(self.first(at + 2)?, at)?)
     }
 
-    #[inline]
     fn u32_at(&self, at: usize) -> Result<u32, TcpOptionError> {
-        self.require(at + 4)?;
-        u32_at(self.bytes, at).map_err(not_captured)
+        Ok(u32_at(self.first(at + 4)?, at)?)
     }
-}
-
-fn not_captured(_: Truncated) -> TcpOptionError {
-    TcpOptionError::NotCaptured
 }
 
 /// The segment that contains the options, from its TCP header on, with its claimed lengths.
@@ -148,11 +144,11 @@ fn print_options(
         if *count > 0 {
             p.push_str(",");
         }
-        let kind = u8_at(segment.bytes, at).map_err(not_captured)?;
+        let kind = u8_at(segment.bytes, at)?;
         let head = if kind > NO_OPERATION { 2 } else { 1 };
         let whole = match kind {
             END | NO_OPERATION => 1,
-            _ => usize::from(u8_at(segment.bytes, at + 1).map_err(not_captured)?),
+            _ => usize::from(u8_at(segment.bytes, at + 1)?),
         };
         if whole < head || whole > segment.header_length - at {
             return Err(TcpOptionError::Malformed);
@@ -165,9 +161,7 @@ fn print_options(
         };
         let printed = print_option(p, kind, &value, segment)?;
         if printed + head != whole {
-            p.push_str("[len ");
-            p.push_decimal(whole as u32);
-            p.push_str("]");
+            write!(p, "[len {whole}]");
         }
         at += printed;
         *count += 1;
@@ -178,101 +172,59 @@ fn print_options(
     Ok(())
 }
 
-/// Prints an option; returns the number of octets that were used after its kind and length.
 fn print_option(
     p: &mut Printer,
     kind: u8,
     value: &OptionValue,
     segment: EnclosingSegment,
-) -> Result<usize, TcpOptionError> {
-    let printed = match kind {
-        END => print_name(p, "eol", 0),
-        NO_OPERATION => print_name(p, "nop", 0),
-        2 => {
-            p.push_str("mss");
-            let size = value.u16_at(0)?;
-            print_number(p, u32::from(size), 2)
+) -> OptionResult {
+    if let Some(&(_, name, size)) = NUMBER_OPTIONS.iter().find(|(number, ..)| *number == kind) {
+        p.push_str(name);
+        let octets = value.first(size)?.iter();
+        if size > 0 {
+            p.push_str(" ");
+            p.push_decimal(octets.fold(0, |number, octet| number << 8 | u32::from(*octet)));
         }
-        3 => {
-            p.push_str("wscale");
-            let shift = value.u8_at(0)?;
-            print_number(p, u32::from(shift), 1)
-        }
-        4 => print_name(p, "sackOK", 0),
-        5 => print_sack(p, value, segment.sack_base)?,
-        6 => print_u32(p, "echo", value)?,
-        7 => print_u32(p, "echoreply", value)?,
+        return Ok(size);
+    }
+    match kind {
+        5 => return print_sack(p, value, segment.sack_base),
         TIMESTAMPS => {
             p.push_str("TS");
-            value.require(8)?;
-            let (timestamp, echo) = (value.u32_at(0)?, value.u32_at(4)?);
-            p.push_str(" val ");
-            p.push_decimal(timestamp);
-            p.push_str(" ecr ");
-            digits::decimal(p.out, echo);
-            8
+            let (echo, timestamp) = (value.u32_at(4)?, value.u32_at(0)?);
+            write!(p, " val {timestamp} ecr {echo}");
+            return Ok(8);
         }
-        11 => print_u32(p, "cc", value)?,
-        12 => print_u32(p, "ccnew", value)?,
-        13 => print_u32(p, "", value)?,
-        19 => print_md5_signature(p, value, segment)?,
+        19 => return print_md5_signature(p, value, segment),
         20 => {
             p.push_str("scps");
-            value.require(2)?;
-            let (capabilities, id) = (value.u8_at(0)?, value.u8_at(1)?);
-            p.format(format_args!(" cap {capabilities:02x} id {id}"));
-            2
+            let (id, capabilities) = (value.u8_at(1)?, value.u8_at(0)?);
+            write!(p, " cap {capabilities:02x} id {id}");
+            return Ok(2);
         }
-        28 => print_user_timeout(p, value)?,
+        28 => return print_user_timeout(p, value),
         29 => print_tcp_ao(p, value)?,
         30 => {
             p.push_str("mptcp");
-            value.require(value.length)?;
-            let flags = u8_at(segment.bytes, 13).map_err(not_captured)?;
-            let option = value.bytes.get(..value.length).unwrap_or_default();
-            match mptcp::print(p, option, flags) {
-                Ok(true) => value.length,
-                Ok(false) => return Err(TcpOptionError::Malformed),
-                Err(Truncated) => return Err(TcpOptionError::NotCaptured),
-            }
+            let option = value.first(value.length)?;
+            mptcp::print(p, option, u8_at(segment.bytes, 13)?)?;
         }
         34 => {
             p.push_str("tfo");
-            value.require(value.length)?;
+            let cookie = value.first(value.length)?;
             p.push_str(" ");
-            print_fast_open(p, value.bytes.get(..value.length).unwrap_or_default());
-            value.length
+            print_fast_open(p, cookie);
         }
         254 => print_experiment(p, value)?,
         _ => {
-            p.format(format_args!("unknown-{kind}"));
+            write!(p, "unknown-{kind}");
             if value.length > 0 {
                 p.push_str(" 0x");
             }
             print_octets(p, value, 0)?;
-            value.length
         }
-    };
-    Ok(printed)
-}
-
-/// Prints a name; returns `used`, the number of octets used after the option's kind and length.
-fn print_name(p: &mut Printer, name: &str, used: usize) -> usize {
-    p.push_str(name);
-    used
-}
-
-/// Prints a number; returns `used`, the number of octets that encode the number.
-fn print_number(p: &mut Printer, number: u32, used: usize) -> usize {
-    p.push_str(" ");
-    p.push_decimal(number);
-    used
-}
-
-fn print_u32(p: &mut Printer, name: &str, value: &OptionValue) -> Result<usize, TcpOptionError> {
-    p.push_str(name);
-    let found = value.u32_at(0)?;
-    Ok(print_number(p, found, 4))
+    }
+    Ok(value.length)
 }
 
 /// Prints the option's octets from `from` on in hexadecimal.
@@ -285,22 +237,17 @@ fn print_octets(p: &mut Printer, value: &OptionValue, from: usize) -> Result<(),
 }
 
 /// Prints selective acknowledgements (RFC 2018).
-fn print_sack(p: &mut Printer, value: &OptionValue, base: u32) -> Result<usize, TcpOptionError> {
+fn print_sack(p: &mut Printer, value: &OptionValue, base: u32) -> OptionResult {
     p.push_str("sack");
     if !value.length.is_multiple_of(8) {
         p.push_str(" invalid sack");
         return Ok(value.length);
     }
-    p.push_str(" ");
-    p.push_decimal((value.length / 8) as u32);
-    p.push_str(" ");
+    write!(p, " {} ", value.length / 8);
     for at in (0..value.length).step_by(8) {
         let (start, end) = (value.u32_at(at)?, value.u32_at(at + 4)?);
-        p.push_str("{");
-        p.push_decimal(start.wrapping_sub(base));
-        p.push_str(":");
-        p.push_decimal(end.wrapping_sub(base));
-        p.push_str("}");
+        let (start, end) = (start.wrapping_sub(base), end.wrapping_sub(base));
+        write!(p, "{{{start}:{end}}}");
     }
     Ok(value.length)
 }
@@ -310,65 +257,61 @@ fn print_md5_signature(
     p: &mut Printer,
     value: &OptionValue,
     segment: EnclosingSegment,
-) -> Result<usize, TcpOptionError> {
+) -> OptionResult {
     const LENGTH: usize = 16;
     p.push_str("md5");
-    value.require(LENGTH)?;
+    let signature = value.first(LENGTH)?;
     p.push_str(if segment.bytes.len() < segment.length {
         " snaplen too short, "
     } else {
         " shared secret not supplied with -M, "
     });
     p.push_str("can't check - ");
-    p.push_hex(value.bytes.get(..LENGTH).unwrap_or_default());
+    p.push_hex(signature);
     Ok(LENGTH)
 }
 
 /// Prints the user timeout (RFC 5482), in seconds.
-fn print_user_timeout(p: &mut Printer, value: &OptionValue) -> Result<usize, TcpOptionError> {
+fn print_user_timeout(p: &mut Printer, value: &OptionValue) -> OptionResult {
     p.push_str("uto");
     let found = value.u16_at(0)?;
     let seconds = match found & 1 {
         0 => u32::from(found >> 1),
         _ => u32::from(found >> 1) * 60,
     };
-    p.format(format_args!(" 0x{found:x} {seconds}"));
+    write!(p, " 0x{found:x} {seconds}");
     Ok(2)
 }
 
 /// Prints the authentication option, TCP-AO (RFC 5925).
-fn print_tcp_ao(p: &mut Printer, value: &OptionValue) -> Result<usize, TcpOptionError> {
+fn print_tcp_ao(p: &mut Printer, value: &OptionValue) -> Result<(), TcpOptionError> {
     p.push_str("tcp-ao");
     if value.length < 2 {
         p.push_invalid();
-        return Ok(value.length);
+        return Ok(());
     }
-    let key = value.u8_at(0)?;
-    p.format(format_args!(" keyid {key}"));
-    let next = value.u8_at(1)?;
-    p.format(format_args!(" rnextkeyid {next}"));
+    write!(p, " keyid {}", value.u8_at(0)?);
+    write!(p, " rnextkeyid {}", value.u8_at(1)?);
     if value.length > 2 {
         p.push_str(" mac 0x");
-        print_octets(p, value, 2)?;
     }
-    Ok(value.length)
+    print_octets(p, value, 2)
 }
 
 /// Prints an experimental option with its identifier (RFC 6994).
-fn print_experiment(p: &mut Printer, value: &OptionValue) -> Result<usize, TcpOptionError> {
+fn print_experiment(p: &mut Printer, value: &OptionValue) -> Result<(), TcpOptionError> {
     p.push_str("exp");
-    value.require(value.length)?;
-    if value.length < 2 {
+    let Some((identifier, rest)) = value.first(value.length)?.split_first_chunk() else {
         return Err(TcpOptionError::Malformed);
+    };
+    match u16::from_be_bytes(*identifier) {
+        0xf989 => {
+            p.push_str("-tfo");
+            print_fast_open(p, rest);
+        }
+        identifier => write!(p, "-{identifier:04x}"),
     }
-    let identifier = value.u16_at(0)?;
-    if identifier == 0xf989 {
-        p.push_str("-tfo");
-        print_fast_open(p, value.bytes.get(2..value.length).unwrap_or_default());
-    } else {
-        p.format(format_args!("-{identifier:04x}"));
-    }
-    Ok(value.length)
+    Ok(())
 }
 
 /// Prints a TCP Fast Open option (RFC 7413): a cookie or a cookie request.

@@ -1,239 +1,77 @@
 //! Timestamps at the start of each line (`-t` to `-ttttt`).
 
-use jiff::tz::TimeZone;
+use std::io::Write;
 
 use super::digits;
 use super::printer::{Style, TimestampFormat};
 use crate::packet::Timestamp;
-use crate::time::zone;
+use crate::sink::clock::{Clock, OUT_OF_RANGE_TEXT, TIME_OF_DAY, is_out_of_range, write_fraction};
 
-/// Writer of timestamps, with the reference time for differences and the last formatted seconds.
+/// Writer of timestamps, with the reference time for differences.
 #[derive(Debug)]
-pub(in crate::sink) struct TimestampWriter {
-    time_zone: TimeZone,
-    /// The last two formatted seconds: the start times of flows that end together often alternate
-    /// between two seconds.
-    recent_seconds: [CachedSecond; 2],
-    /// Reference for time differences: the time of the first or the previous packet. As in tcpdump,
-    /// 0 means that there was no packet so far.
-    reference: DisplayTime,
+pub(super) struct TimestampWriter {
+    clock: Clock,
+    /// Reference for time differences: the time of the first or the previous packet in nanoseconds
+    /// since 1970. As in tcpdump, 0 means that there was no packet so far.
+    reference: i128,
 }
-
-/// A formatted second.
-#[derive(Debug, Clone, Copy, Default)]
-struct CachedSecond {
-    /// Start of the second, in nanoseconds since 1970; `None` if the entry is unused.
-    start: Option<i64>,
-    /// Optional date, time of day, and a decimal point.
-    text: [u8; 32],
-    len: usize,
-}
-
-impl CachedSecond {
-    /// Returns the nanoseconds from the start of this second to `time`, if `time` is within it.
-    #[inline]
-    fn subsecond_nanos(&self, time: Timestamp) -> Option<u32> {
-        let since = time.0.wrapping_sub(self.start?) as u64;
-        (since < 1_000_000_000).then_some(since as u32)
-    }
-}
-
-/// A time at display resolution: seconds and a fraction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct DisplayTime {
-    seconds: i64,
-    /// Microseconds, or nanoseconds with `--nano`.
-    fraction: u32,
-}
-
-impl DisplayTime {
-    fn new(time: Timestamp, style: &Style) -> DisplayTime {
-        DisplayTime {
-            seconds: time.seconds(),
-            fraction: displayed_fraction(time.subsec_nanos(), style),
-        }
-    }
-
-    /// Returns the time from `other` to `self`, which must not be earlier.
-    fn since(self, other: DisplayTime, per_second: u32) -> DisplayTime {
-        let borrow = self.fraction < other.fraction;
-        DisplayTime {
-            seconds: self.seconds.saturating_sub(other.seconds) - i64::from(borrow),
-            fraction: if borrow {
-                self.fraction + per_second
-            } else {
-                self.fraction
-            } - other.fraction,
-        }
-    }
-
-    /// True if tcpdump cannot convert the time: it uses the low 32 bits of the seconds as a signed
-    /// number, which overflows in 2038.
-    fn is_out_of_range(self) -> bool {
-        self.seconds as u32 & 0x8000_0000 != 0
-    }
-}
-
-const OUT_OF_RANGE_TEXT: &[u8] = b"[Error converting time]";
 
 impl TimestampWriter {
-    /// Returns a writer for the local time zone: `TZ`, or the system's time zone.
-    pub(in crate::sink) fn new() -> TimestampWriter {
+    pub(super) fn new(style: &Style) -> TimestampWriter {
         TimestampWriter {
-            time_zone: zone::local(),
-            recent_seconds: [CachedSecond::default(); 2],
-            reference: DisplayTime::default(),
+            clock: Clock::local(clock_format(style), style.nano),
+            reference: 0,
         }
     }
 
     /// Writes the timestamp and a space, or nothing with `-t`.
     #[inline]
-    pub(in crate::sink) fn write(&mut self, out: &mut Vec<u8>, time: Timestamp, style: &Style) {
-        if matches!(
-            style.timestamp_format,
-            TimestampFormat::TimeOfDay | TimestampFormat::DateTime
-        ) {
-            return self.write_local(out, time, style);
-        }
-        let moment = DisplayTime::new(time, style);
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, time: Timestamp, style: &Style) {
         match style.timestamp_format {
-            TimestampFormat::None | TimestampFormat::TimeOfDay | TimestampFormat::DateTime => {
-                return;
-            }
-            TimestampFormat::Epoch if moment.is_out_of_range() => {
+            TimestampFormat::None => return,
+            TimestampFormat::TimeOfDay | TimestampFormat::DateTime => self.clock.write(out, time),
+            TimestampFormat::Epoch if is_out_of_range(time.seconds()) => {
                 out.extend_from_slice(OUT_OF_RANGE_TEXT);
             }
             TimestampFormat::Epoch => {
-                digits::decimal(out, moment.seconds as u32);
-                write_fraction(out, moment.fraction, style);
+                digits::decimal(out, time.seconds() as u32);
+                write_fraction(out, time.subsec_nanos(), style.nano);
             }
             TimestampFormat::Delta | TimestampFormat::SinceFirst => {
-                self.write_difference(out, moment, style);
+                self.write_difference(out, time, style);
             }
         }
         out.push(b' ');
     }
 
-    #[inline]
-    fn write_local(&mut self, out: &mut Vec<u8>, time: Timestamp, style: &Style) {
-        let [last, before] = &self.recent_seconds;
-        let part = last.subsecond_nanos(time);
-        let (second, nanos) = match part.or_else(|| before.subsecond_nanos(time)) {
-            Some(nanos) if part.is_some() => (last, nanos),
-            Some(nanos) => (before, nanos),
-            None => return self.write_uncached(out, time, style),
-        };
-        out.extend_from_slice(&second.text[..second.len]);
-        write_fraction_digits(out, displayed_fraction(nanos, style), style);
-        out.push(b' ');
-    }
-
-    /// Writes a local time whose second is not cached, and caches it.
-    #[cold]
-    fn write_uncached(&mut self, out: &mut Vec<u8>, time: Timestamp, style: &Style) {
-        let moment = DisplayTime::new(time, style);
-        let start = out.len();
-        if moment.is_out_of_range()
-            || self
-                .write_date_time(out, moment.seconds, style.timestamp_format)
-                .is_none()
-        {
-            out.truncate(start);
-            out.extend_from_slice(OUT_OF_RANGE_TEXT);
-            return out.push(b' ');
+    fn write_difference(&mut self, out: &mut Vec<u8>, time: Timestamp, style: &Style) {
+        // The difference of the displayed times.
+        let hidden = if style.nano { 1 } else { 1000 };
+        let time = i128::from(time.0).div_euclid(hidden) * hidden;
+        if self.reference == 0 {
+            self.reference = time;
         }
-        out.push(b'.');
-        let mut second = CachedSecond {
-            start: moment.seconds.checked_mul(1_000_000_000),
-            ..CachedSecond::default()
-        };
-        if let Some(text) = second.text.get_mut(..out.len() - start) {
-            text.copy_from_slice(&out[start..]);
-            second.len = text.len();
-            self.recent_seconds = [second, self.recent_seconds[0]];
-        }
-        write_fraction_digits(out, displayed_fraction(time.subsec_nanos(), style), style);
-        out.push(b' ');
-    }
-
-    /// Writes the time of day, preceded by the date for `DateTime`; returns `None` if the time is
-    /// out of range.
-    fn write_date_time(
-        &self,
-        out: &mut Vec<u8>,
-        seconds: i64,
-        format: TimestampFormat,
-    ) -> Option<()> {
-        let time = jiff::Timestamp::from_second(seconds).ok()?;
-        let local = self.time_zone.to_datetime(time);
-        if format == TimestampFormat::DateTime {
-            digits::padded::<2>(out, u32::from(local.year().unsigned_abs()) / 100);
-            digits::padded::<2>(out, u32::from(local.year().unsigned_abs()));
-            for field in [local.month(), local.day()] {
-                out.push(b'-');
-                digits::padded::<2>(out, u32::from(field.unsigned_abs()));
-            }
-            out.push(b' ');
-        }
-        let fields = [local.hour(), local.minute(), local.second()];
-        write_time_of_day(out, fields.map(|field| u32::from(field.unsigned_abs())));
-        Some(())
-    }
-
-    fn write_difference(&mut self, out: &mut Vec<u8>, moment: DisplayTime, style: &Style) {
-        let per_second = if style.nano { 1_000_000_000 } else { 1_000_000 };
-        if self.reference == DisplayTime::default() {
-            self.reference = moment;
-        }
-        let (sign, difference) = if moment < self.reference {
-            (b'-', self.reference.since(moment, per_second))
-        } else {
-            (b' ', moment.since(self.reference, per_second))
-        };
-        out.push(sign);
-        if difference.is_out_of_range() {
+        out.push(if time < self.reference { b'-' } else { b' ' });
+        let difference = time.abs_diff(self.reference);
+        let (seconds, nanos) = (difference / 1_000_000_000, difference % 1_000_000_000);
+        if is_out_of_range(seconds as i64) {
             out.extend_from_slice(OUT_OF_RANGE_TEXT);
         } else {
-            let second = difference.seconds.rem_euclid(86_400) as u32;
-            write_time_of_day(out, [second / 3600, second / 60 % 60, second % 60]);
-            write_fraction(out, difference.fraction, style);
+            let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, "{hour:02}:{minute:02}:{second:02}");
+            write_fraction(out, nanos as u32, style.nano);
         }
         if style.timestamp_format == TimestampFormat::Delta {
-            self.reference = moment;
+            self.reference = time;
         }
     }
 }
 
-/// Writes `HH:MM:SS`.
-fn write_time_of_day(out: &mut Vec<u8>, [hour, minute, second]: [u32; 3]) {
-    digits::padded::<2>(out, hour);
-    out.push(b':');
-    digits::padded::<2>(out, minute);
-    out.push(b':');
-    digits::padded::<2>(out, second);
-}
-
-/// Converts nanoseconds to the display resolution: nanoseconds with `--nano`, otherwise
-/// microseconds.
-#[inline]
-fn displayed_fraction(nanos: u32, style: &Style) -> u32 {
-    match style.nano {
-        true => nanos,
-        false => nanos / 1000,
-    }
-}
-
-fn write_fraction(out: &mut Vec<u8>, fraction: u32, style: &Style) {
-    out.push(b'.');
-    write_fraction_digits(out, fraction, style);
-}
-
-#[inline]
-fn write_fraction_digits(out: &mut Vec<u8>, fraction: u32, style: &Style) {
-    if style.nano {
-        digits::padded::<9>(out, fraction);
-    } else {
-        digits::padded::<6>(out, fraction);
+fn clock_format(style: &Style) -> &'static str {
+    match style.timestamp_format {
+        TimestampFormat::DateTime => "%Y-%m-%d %H:%M:%S",
+        _ => TIME_OF_DAY,
     }
 }
 
@@ -252,8 +90,9 @@ mod tests {
             nano,
             ..Style::default()
         };
-        let mut writer = TimestampWriter::new();
-        writer.time_zone = TimeZone::get(zone).expect("a zone");
+        let mut writer = TimestampWriter::new(&style);
+        let zone = jiff::tz::TimeZone::get(zone).expect("a zone");
+        writer.clock = Clock::new(zone, clock_format(&style), nano);
         let show = |&(seconds, nanos): &(i64, u32)| {
             let mut out = Vec::new();
             writer.write(&mut out, Timestamp::new(seconds, nanos), &style);

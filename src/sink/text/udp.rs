@@ -21,19 +21,16 @@ pub(super) fn print(
             network.print_addresses(p);
             p.push_str(": ");
         }
-        p.push_truncated();
-        return Ok(());
+        return p.end_truncated();
     };
     network.print_endpoints(p, UDP, [source, destination]);
     let length = length as u32;
     if length < HEADER_LEN {
-        p.push_str("truncated-udp ");
-        p.push_decimal(length);
+        write!(p, "truncated-udp {length}");
         return Ok(());
     }
     let Ok(claimed) = u16_at(bytes, 4) else {
-        p.push_truncated();
-        return Ok(());
+        return p.end_truncated();
     };
     // A jumbogram has length 0 (RFC 2675 section 4).
     let claimed = match u32::from(claimed) {
@@ -41,22 +38,18 @@ pub(super) fn print(
         claimed => claimed,
     };
     if claimed < HEADER_LEN {
-        p.push_str("truncated-udplength ");
-        p.push_decimal(claimed);
+        write!(p, "truncated-udplength {claimed}");
         return Ok(());
     }
     if bytes.len() < HEADER_LEN as usize {
-        p.push_truncated();
-        return Ok(());
+        return p.end_truncated();
     }
     if p.style.verbose > 0 && !fragmented {
         print_checksum(p, bytes, claimed.min(length) as usize, network)?;
     }
     if claimed > length && !fragmented {
-        p.push_str("UDP, bad length ");
-        p.push_decimal(claimed - HEADER_LEN);
-        p.push_str(" > ");
-        p.push_decimal(length - HEADER_LEN);
+        let (found, actual) = (claimed - HEADER_LEN, length - HEADER_LEN);
+        write!(p, "UDP, bad length {found} > {actual}");
     } else {
         p.push_str("UDP, length ");
         p.push_decimal(claimed - HEADER_LEN);
@@ -85,14 +78,6 @@ fn print_checksum(
     let Some(datagram) = bytes.get(..length) else {
         return Ok(());
     };
-    match network.checksum(UDP, datagram) {
-        0 => p.push_str("[udp sum ok] "),
-        computed => {
-            let expected = checksum::expected(found, computed);
-            p.format(format_args!(
-                "[bad udp cksum 0x{found:04x} -> 0x{expected:04x}!] "
-            ));
-        }
-    }
+    checksum::print_verdict(p, "udp", found, network.checksum(UDP, datagram));
     Ok(())
 }

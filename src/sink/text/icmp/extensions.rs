@@ -2,7 +2,7 @@
 //! 4950).
 
 use super::super::printer::{PrintResult, Printer, rest, u8_at, u16_at, u32_at};
-use super::super::{checksum, hexadecimal};
+use super::super::{checksum, dump};
 
 /// Offset of the extension: after the ICMP header and the quoted datagram, padded to 128 octets.
 const EXTENSION_OFFSET: usize = 8 + 128;
@@ -21,8 +21,7 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult
     };
     let extension = rest(bytes, EXTENSION_OFFSET);
     if extension.len() <= HEADER_LEN {
-        p.push_truncated();
-        return Ok(());
+        return p.end_truncated();
     }
     let intact = extension
         .get(..claimed)
@@ -34,7 +33,7 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult
     }
 
     let version = u8_at(extension, 0)? >> 4;
-    p.format(format_args!("\n\tICMP Multi-Part extension v{version}"));
+    write!(p, "\n\tICMP Multi-Part extension v{version}");
     if version != VERSION {
         p.push_str(" packet not supported");
         return Ok(());
@@ -42,9 +41,7 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult
     if let Some(intact) = intact {
         let found = u16_at(extension, 2)?;
         let verdict = if intact { "correct" } else { "incorrect" };
-        p.format(format_args!(
-            ", checksum 0x{found:04x} ({verdict}), length {claimed}"
-        ));
+        write!(p, ", checksum 0x{found:04x} ({verdict}), length {claimed}");
     }
     print_objects(
         p,
@@ -56,15 +53,15 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], length: usize) -> PrintResult
 fn print_objects(p: &mut Printer, mut bytes: &[u8], mut length: usize) -> PrintResult {
     while length > OBJECT_HEADER_LEN {
         let Some((&[high, low, class, kind], contents)) = bytes.split_first_chunk() else {
-            p.push_truncated();
-            return Ok(());
+            return p.end_truncated();
         };
         length -= OBJECT_HEADER_LEN;
         let size = usize::from(u16::from_be_bytes([high, low]));
         let name = class_name(class);
-        p.format(format_args!(
+        write!(
+            p,
             "\n\t  {name} Object ({class}), Class-Type: {kind}, length {size}"
-        ));
+        );
         let Some(size) = size.checked_sub(OBJECT_HEADER_LEN).filter(|_| class != 0) else {
             return Ok(());
         };
@@ -72,7 +69,7 @@ fn print_objects(p: &mut Printer, mut bytes: &[u8], mut length: usize) -> PrintR
             print_mpls_label(p, contents)?;
         } else {
             let shown = contents.get(..size).unwrap_or(contents);
-            hexadecimal::print(p, "\n\t    ", shown);
+            dump::write_hex(p.out, "\n\t    ", shown);
         }
         if length < size {
             break;
@@ -98,8 +95,9 @@ fn print_mpls_label(p: &mut Printer, bytes: &[u8]) -> PrintResult {
     let entry = u32_at(bytes, 0)?;
     let (label, class, time_to_live) = (entry >> 12, entry >> 9 & 7, entry & 0xff);
     let bottom = if entry & 0x100 == 0 { "" } else { ", [S]" };
-    p.format(format_args!(
+    write!(
+        p,
         "\n\t    label {label}, tc {class}{bottom}, ttl {time_to_live}"
-    ));
+    );
     Ok(())
 }

@@ -21,19 +21,6 @@ enum NameLabel {
     Pointer(u8),
 }
 
-/// Prints one octet as visible characters, like `cat -v`.
-fn print_character(p: &mut Printer, octet: u8) {
-    if octet >= 0x80 {
-        p.push_str("M-");
-    }
-    let octet = octet & 0x7f;
-    if (0x20..0x7f).contains(&octet) {
-        p.out.push(octet);
-    } else {
-        p.out.extend_from_slice(&[b'^', octet ^ 0x40]);
-    }
-}
-
 /// Prints the name at `start`; returns the offset after the name, or after its first pointer.
 pub(super) fn print(p: &mut Printer, bytes: &[u8], start: usize) -> PrintResult<usize> {
     let (mut at, mut shown) = (start, 0);
@@ -97,7 +84,7 @@ fn read_label(p: &mut Printer, bytes: &[u8], at: usize) -> PrintResult<NameLabel
             NameLabel::Bits
         }
         0x40..0x80 => {
-            p.format(format_args!("<ELT {}>", octet & 0x3f));
+            write!(p, "<ELT {}>", octet & 0x3f);
             return Err(Truncated);
         }
         0x80..0xc0 => {
@@ -113,7 +100,7 @@ fn print_label(p: &mut Printer, bytes: &[u8], at: usize, size: usize, shown: usi
     let count = size.min(MAX_NAME_CHARS.saturating_sub(shown));
     let characters = first(rest(bytes, at), count);
     for &octet in characters {
-        print_character(p, octet);
+        p.push_visible(octet);
     }
     if characters.len() < count {
         return Err(Truncated);
@@ -135,10 +122,10 @@ fn print_bits(p: &mut Printer, bytes: &[u8], at: usize) -> PrintResult<usize> {
     if last > 0 {
         let octet = u8_at(bytes, at + 1 + bits / 8)? & !(0xff >> last);
         match last {
-            1..=4 => p.format(format_args!("{:x}", octet >> 4)),
+            1..=4 => write!(p, "{:x}", octet >> 4),
             _ => p.push_hex(&[octet]),
         }
     }
-    p.format(format_args!("/{bits}]"));
+    write!(p, "/{bits}]");
     Ok(1 + bits.div_ceil(8))
 }

@@ -33,7 +33,7 @@ const PROBLEM_TEXTS: [&str; 4] = [
 pub(super) fn print_unreachable(p: &mut Printer, message: &Icmp6Message) -> PrintResult<LineEnd> {
     let code = message.code;
     let Some(text) = UNREACHABLE_TEXTS.get(usize::from(code)) else {
-        p.format(format_args!(", unknown unreach code ({code})"));
+        write!(p, ", unknown unreach code ({code})");
         dump_message(p, message);
         return Ok(LineEnd::Nothing);
     };
@@ -67,11 +67,10 @@ fn print_scope(p: &mut Printer, bytes: &[u8]) -> PrintResult {
 
 fn print_unreachable_port(p: &mut Printer, bytes: &[u8]) -> PrintResult<LineEnd> {
     let Ok(Some((name, port))) = quoted_port(bytes) else {
-        p.push_truncated();
-        return Ok(LineEnd::Nothing);
+        return p.end_truncated();
     };
     print_text_and_address(p, ", ", bytes, QUOTED_DESTINATION_OFFSET)?;
-    p.format(format_args!(" {name} port {port}"));
+    write!(p, " {name} port {port}");
     Ok(LineEnd::Length)
 }
 
@@ -100,7 +99,7 @@ fn quoted_port(bytes: &[u8]) -> PrintResult<Option<(&'static str, u16)>> {
 /// Prints "packet too big".
 pub(super) fn print_too_big(p: &mut Printer, message: &Icmp6Message) -> PrintResult {
     let mtu = u32_at(message.bytes, 4)?;
-    p.format(format_args!(", mtu {mtu}"));
+    write!(p, ", mtu {mtu}");
     Ok(())
 }
 
@@ -109,7 +108,7 @@ pub(super) fn print_time_exceeded(p: &mut Printer, message: &Icmp6Message) -> Pr
     match message.code {
         0 => return print_text_and_address(p, " for ", message.bytes, QUOTED_DESTINATION_OFFSET),
         1 => p.push_str(" (reassembly)"),
-        code => p.format(format_args!(", unknown code ({code})")),
+        code => write!(p, ", unknown code ({code})"),
     }
     Ok(())
 }
@@ -120,13 +119,12 @@ pub(super) fn print_parameter_problem(
     message: &Icmp6Message,
 ) -> PrintResult<LineEnd> {
     if message.bytes.len() < QUOTED_PAYLOAD_OFFSET {
-        p.push_truncated();
-        return Ok(LineEnd::Nothing);
+        return p.end_truncated();
     }
     let pointer = u32_at(message.bytes, 4)?;
     match PROBLEM_TEXTS.get(usize::from(message.code)) {
-        Some(text) => p.format(format_args!(", {text} - octet {pointer}")),
-        None => p.format(format_args!(", code-#{}", message.code)),
+        Some(text) => write!(p, ", {text} - octet {pointer}"),
+        None => write!(p, ", code-#{}", message.code),
     }
     Ok(LineEnd::Length)
 }

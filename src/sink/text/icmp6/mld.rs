@@ -17,7 +17,7 @@ pub(super) fn print_query(p: &mut Printer, message: &Icmp6Message) -> PrintResul
         QUERY_V1_LEN => print_report(p, message),
         MIN_QUERY_V2_LEN.. => print_query_v2(p, message),
         length => {
-            p.format(format_args!(" unknown-version (len {length}) "));
+            write!(p, " unknown-version (len {length}) ");
             Ok(())
         }
     }
@@ -30,7 +30,7 @@ pub(super) fn print_report(p: &mut Printer, message: &Icmp6Message) -> PrintResu
     }
     let delay = u16_at(message.bytes, 4)?;
     // tcpdump writes no separator before this.
-    p.format(format_args!("max resp delay: {delay} addr: "));
+    write!(p, "max resp delay: {delay} addr: ");
     print_address(p, message.bytes, 8)
 }
 
@@ -39,7 +39,7 @@ fn print_query_v2(p: &mut Printer, message: &Icmp6Message) -> PrintResult {
     p.push_str(" v2");
     let delay = decode_float(u32::from(u16_at(bytes, 4)?), 12);
     if p.style.verbose > 0 {
-        p.format(format_args!(" [max resp delay={delay}]"));
+        write!(p, " [max resp delay={delay}]");
     }
     array_at::<16>(bytes, 8)?;
     p.push_str(" [gaddr ");
@@ -54,7 +54,7 @@ fn print_query_v2(p: &mut Printer, message: &Icmp6Message) -> PrintResult {
             p.push_str(" [invalid number of sources]");
         }
         _ if p.style.verbose > 1 => print_sources(p, bytes, MIN_QUERY_V2_LEN, sources)?,
-        _ => p.format(format_args!(", {sources} source(s)")),
+        _ => write!(p, ", {sources} source(s)"),
     }
     p.push_str("]");
     Ok(())
@@ -67,10 +67,10 @@ fn print_querier(p: &mut Printer, bytes: &[u8]) -> PrintResult {
     }
     let robustness = flags & 0x07;
     if robustness != 0 {
-        p.format(format_args!(" robustness={robustness}"));
+        write!(p, " robustness={robustness}");
     }
     let interval = decode_float(u32::from(u8_at(bytes, 25)?), 4);
-    p.format(format_args!(" qqi={interval}"));
+    write!(p, " qqi={interval}");
     Ok(())
 }
 
@@ -100,11 +100,11 @@ fn print_sources(p: &mut Printer, bytes: &[u8], start: usize, sources: u16) -> P
 pub(super) fn print_report_v2(p: &mut Printer, message: &Icmp6Message) -> PrintResult {
     let length = message.length;
     if length < 8 {
-        p.format(format_args!(" [invalid len {length}]"));
+        write!(p, " [invalid len {length}]");
         return Ok(());
     }
     let groups = u16_at(message.bytes, 6)?;
-    p.format(format_args!(", {groups} group record(s)"));
+    write!(p, ", {groups} group record(s)");
     if p.style.verbose == 0 {
         return Ok(());
     }
@@ -130,17 +130,17 @@ fn print_record(p: &mut Printer, message: &Icmp6Message, at: usize) -> PrintResu
     print_address(p, bytes, at + 4)?;
     let kind = u8_at(bytes, at)?;
     match RECORD_TYPES.get(usize::from(kind).wrapping_sub(1)) {
-        Some(name) => p.format(format_args!(" {name}")),
-        None => p.format(format_args!("  [v2-report-#{kind}]")),
+        Some(name) => write!(p, " {name}"),
+        None => write!(p, "  [v2-report-#{kind}]"),
     }
     let sources = u16_at(bytes, at + 2)?;
     let next = at + 20 + usize::from(sources) * 16;
     if message.length < next {
-        p.format(format_args!(" [invalid number of sources {sources}]"));
+        write!(p, " [invalid number of sources {sources}]");
         return Ok(None);
     }
     if p.style.verbose == 1 {
-        p.format(format_args!(", {sources} source(s)"));
+        write!(p, ", {sources} source(s)");
     } else {
         print_sources(p, bytes, at + 20, sources)?;
     }

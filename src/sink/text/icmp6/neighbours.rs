@@ -1,7 +1,7 @@
 //! IPv6 neighbour discovery: routers, neighbours, redirects (RFC 4861).
 
 use super::super::printer::{PrintResult, Printer, array_at, u8_at, u16_at, u32_at};
-use super::{Icmp6Message, options, print_address, print_flags};
+use super::{Icmp6Message, options, print_address};
 
 const ROUTER_FLAGS: [(u32, &str); 4] = [
     (0x80, "managed"),
@@ -40,12 +40,13 @@ pub(super) fn print_router_advertisement(p: &mut Printer, message: &Icmp6Message
     let lifetime = u16_at(bytes, 6)?;
     let reachable = u32_at(bytes, 8)?;
     let retransmit = u32_at(bytes, 12)?;
-    p.format(format_args!("\n\thop limit {hops}, Flags ["));
-    print_flags(p, &ROUTER_FLAGS, u32::from(flags));
-    p.format(format_args!(
+    write!(p, "\n\thop limit {hops}, Flags [");
+    p.push_flags(&ROUTER_FLAGS, u32::from(flags));
+    write!(
+        p,
         "], pref {}, router lifetime {lifetime}s, reachable time {reachable}ms, retrans timer {retransmit}ms",
         options::preference(flags)
-    ));
+    );
     options::print(p, bytes, 16)
 }
 
@@ -64,7 +65,7 @@ pub(super) fn print_advertisement(p: &mut Printer, message: &Icmp6Message) -> Pr
     print_address(p, message.bytes, 8)?;
     if p.style.verbose > 0 {
         p.push_str(", Flags [");
-        print_flags(p, &NEIGHBOUR_FLAGS, u32_at(message.bytes, 4)?);
+        p.push_flags(&NEIGHBOUR_FLAGS, u32_at(message.bytes, 4)?);
         p.push_str("]");
     }
     print_options(p, message, 24)

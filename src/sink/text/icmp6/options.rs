@@ -3,8 +3,8 @@
 use super::super::printer::{
     PrintResult, Printer, Truncated, array_at, first, rest, u8_at, u16_at, u32_at,
 };
-use super::super::{address, hexadecimal};
-use super::{domain_name, print_address, print_flags};
+use super::super::{address, dump};
+use super::{domain_name, print_address};
 
 /// An option, including all captured bytes after it: if an option is too short, tcpdump reads the
 /// option's fixed fields from those bytes.
@@ -49,34 +49,33 @@ pub(super) fn print(p: &mut Printer, bytes: &[u8], start: usize) -> PrintResult 
     let mut left = all;
     while !left.is_empty() {
         let Ok((kind, option)) = parse(left, all) else {
-            p.push_truncated();
-            return Ok(());
+            return p.end_truncated();
         };
         let size = option.units * 8;
         let row = OPTIONS.iter().find(|(number, ..)| *number == kind);
         let name = row.map_or("unknown", |(_, name, _)| name);
-        p.format(format_args!(
+        write!(
+            p,
             "\n\t  {name} option ({kind}), length {size} ({}): ",
             option.units
-        ));
+        );
         let value = rest(first(left, size), 2);
         match row {
             Some((.., print_option)) => match print_option(p, &option) {
                 Err(truncated) if kind == PREFIX_INFORMATION => return Err(truncated),
                 Err(_) => {
-                    p.push_truncated();
-                    return Ok(());
+                    return p.end_truncated();
                 }
                 Ok(()) => {}
             },
             None if p.style.verbose <= 1 => {
-                hexadecimal::print(p, "\n\t  ", value);
+                dump::write_hex(p.out, "\n\t  ", value);
                 return Ok(());
             }
             None => {}
         }
         if p.style.verbose > 1 {
-            hexadecimal::print(p, "\n\t    ", value);
+            dump::write_hex(p.out, "\n\t    ", value);
         }
         left = rest(left, size);
     }
@@ -109,8 +108,8 @@ fn print_prefix(p: &mut Printer, option: &NeighbourOption) -> PrintResult {
     print_address(p, bytes, 16)?;
     let bits = u8_at(bytes, 2)?;
     let error = if option.units == 4 { "" } else { "badlen" };
-    p.format(format_args!("/{bits}{error}, Flags ["));
-    print_flags(p, &PREFIX_FLAGS, u32::from(u8_at(bytes, 3)?));
+    write!(p, "/{bits}{error}, Flags [");
+    p.push_flags(&PREFIX_FLAGS, u32::from(u8_at(bytes, 3)?));
     p.push_str("], valid time ");
     print_lifetime(p, u32_at(bytes, 4)?);
     p.push_str(", pref. time ");
@@ -121,14 +120,18 @@ fn print_prefix(p: &mut Printer, option: &NeighbourOption) -> PrintResult {
 fn print_lifetime(p: &mut Printer, seconds: u32) {
     match seconds {
         u32::MAX => p.push_str("infinity"),
-        _ => p.format(format_args!("{seconds}s")),
+        _ => write!(p, "{seconds}s"),
     }
 }
 
 /// Prints a redirected header like tcpdump: the number of octets is the length of this option, but
 /// the octets start at the first option of the message.
 fn print_redirected(p: &mut Printer, option: &NeighbourOption) -> PrintResult {
-    hexadecimal::print(p, "\n\t    ", first(option.all_options, option.units * 8));
+    dump::write_hex(
+        p.out,
+        "\n\t    ",
+        first(option.all_options, option.units * 8),
+    );
     Ok(())
 }
 
@@ -139,22 +142,20 @@ fn print_mtu(p: &mut Printer, option: &NeighbourOption) -> PrintResult {
     } else {
         "bad option length"
     };
-    p.format(format_args!(" {mtu}{error}"));
+    write!(p, " {mtu}{error}");
     Ok(())
 }
 
 fn print_advertisement_interval(p: &mut Printer, option: &NeighbourOption) -> PrintResult {
     let interval = u32_at(option.bytes, 4)?;
-    p.format(format_args!(" {interval}ms"));
+    write!(p, " {interval}ms");
     Ok(())
 }
 
 fn print_home_agent(p: &mut Printer, option: &NeighbourOption) -> PrintResult {
     let preference = u16_at(option.bytes, 4)?;
     let lifetime = u16_at(option.bytes, 6)?;
-    p.format(format_args!(
-        " preference {preference}, lifetime {lifetime}"
-    ));
+    write!(p, " preference {preference}, lifetime {lifetime}");
     Ok(())
 }
 
@@ -172,7 +173,7 @@ fn print_route(p: &mut Printer, option: &NeighbourOption) -> PrintResult {
     let preference = preference(u8_at(bytes, 3)?);
     p.push_str(" ");
     address::write_ipv6(p.out, prefix);
-    p.format(format_args!("/{bits}, pref={preference}, lifetime="));
+    write!(p, "/{bits}, pref={preference}, lifetime=");
     print_lifetime(p, u32_at(bytes, 4)?);
     Ok(())
 }
@@ -189,7 +190,7 @@ pub(super) fn preference(flags: u8) -> &'static str {
 
 fn print_dns_servers(p: &mut Printer, option: &NeighbourOption) -> PrintResult {
     let lifetime = u32_at(option.bytes, 4)?;
-    p.format(format_args!(" lifetime {lifetime}s,"));
+    write!(p, " lifetime {lifetime}s,");
     for server in 0..(option.units - 1) / 2 {
         p.push_str(" addr: ");
         print_address(p, option.bytes, 8 + server * 16)?;
@@ -199,7 +200,7 @@ fn print_dns_servers(p: &mut Printer, option: &NeighbourOption) -> PrintResult {
 
 fn print_search_domains(p: &mut Printer, option: &NeighbourOption) -> PrintResult {
     let lifetime = u32_at(option.bytes, 4)?;
-    p.format(format_args!(" lifetime {lifetime}s, domain(s):"));
+    write!(p, " lifetime {lifetime}s, domain(s):");
     // Pointers in a name can refer to any octet from the first option on, and a name can continue
     // past the end of the option.
     let start = option.all_options.len() - option.bytes.len();

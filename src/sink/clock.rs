@@ -1,0 +1,96 @@
+//! Times as text, for the timestamps of all formats.
+
+use jiff::tz::TimeZone;
+
+use super::digits;
+use crate::packet::Timestamp;
+use crate::time::zone;
+
+/// Format of the time of day, for [`Clock::local`].
+pub(super) const TIME_OF_DAY: &str = "%H:%M:%S";
+/// Text in place of a time that tcpdump cannot convert.
+pub(super) const OUT_OF_RANGE_TEXT: &[u8] = b"[Error converting time]";
+
+/// Formatter of times that caches the text of the last second, because most packets share it.
+#[derive(Debug)]
+pub(super) struct Clock {
+    zone: TimeZone,
+    /// strftime(3) format of the text before the fraction.
+    format: &'static str,
+    /// True for nanoseconds, false for microseconds.
+    nano: bool,
+    /// Start of the last second, in nanoseconds since 1970.
+    cached_start: Option<i64>,
+    cached_text: String,
+}
+
+impl Clock {
+    pub(super) fn new(zone: TimeZone, format: &'static str, nano: bool) -> Clock {
+        Clock {
+            zone,
+            format,
+            nano,
+            cached_start: None,
+            cached_text: String::new(),
+        }
+    }
+
+    /// Returns a clock for the local time zone: `TZ`, or the system's time zone.
+    pub(super) fn local(format: &'static str, nano: bool) -> Clock {
+        Clock::new(zone::local(), format, nano)
+    }
+
+    /// Writes a time with its fraction, or an error if tcpdump cannot convert the time.
+    #[inline]
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, time: Timestamp) {
+        if self.cached_fraction(time).is_none() && is_out_of_range(time.seconds()) {
+            return out.extend_from_slice(OUT_OF_RANGE_TEXT);
+        }
+        let nanos = self.write_second(out, time);
+        write_fraction(out, nanos, self.nano);
+    }
+
+    /// Writes a time without its fraction, and returns the fraction in nanoseconds.
+    #[inline]
+    pub(super) fn write_second(&mut self, out: &mut Vec<u8>, time: Timestamp) -> u32 {
+        let fraction = self.cached_fraction(time);
+        let fraction = fraction.unwrap_or_else(|| self.cache_second(time));
+        out.extend_from_slice(self.cached_text.as_bytes());
+        fraction
+    }
+
+    /// Returns the nanoseconds from the start of the cached second to `time`, if it is within it.
+    #[inline]
+    fn cached_fraction(&self, time: Timestamp) -> Option<u32> {
+        let nanos = time.0.wrapping_sub(self.cached_start?) as u64;
+        (nanos < 1_000_000_000).then_some(nanos as u32)
+    }
+
+    #[cold]
+    fn cache_second(&mut self, time: Timestamp) -> u32 {
+        let fraction = time.subsec_nanos();
+        self.cached_start = Some(time.0.wrapping_sub(i64::from(fraction)));
+        // The seconds of any timestamp are within the range of jiff (years -9999 to 9999).
+        let second = jiff::Timestamp::from_second(time.seconds()).unwrap_or_default();
+        let second = second.to_zoned(self.zone.clone());
+        self.cached_text = second.strftime(self.format).to_string();
+        fraction
+    }
+}
+
+/// True if tcpdump cannot convert the time: it uses the low 32 bits of the seconds as a signed
+/// number, which overflows in 2038.
+pub(super) fn is_out_of_range(seconds: i64) -> bool {
+    seconds as u32 & 0x8000_0000 != 0
+}
+
+/// Writes a decimal point and the fraction of a second, in nanoseconds or, if `nano` is false, in
+/// microseconds.
+#[inline]
+pub(super) fn write_fraction(out: &mut Vec<u8>, nanos: u32, nano: bool) {
+    out.push(b'.');
+    match nano {
+        true => digits::padded::<9>(out, nanos),
+        false => digits::padded::<6>(out, nanos / 1000),
+    }
+}
