@@ -89,6 +89,27 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// Returns a function that adds the operation and the path to the cause of a failure.
+    pub(crate) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::File {
+            action,
+            path,
+            source,
+        }
+    }
+
+    #[cfg(feature = "live")]
+    pub(crate) fn device(device: impl Into<String>, what: impl Into<String>) -> Error {
+        Error::Device {
+            device: device.into(),
+            what: what.into(),
+        }
+    }
+
     /// True if the reader of the output has closed its pipe, which is not a failure.
     pub fn is_closed_pipe(&self) -> bool {
         match self {

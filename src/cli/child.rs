@@ -73,11 +73,7 @@ fn reexec_in_namespaces(lcap_args: &[OsString], argv: &[OsString]) -> Error {
         .arg("--")
         .args(argv)
         .exec();
-    Error::File {
-        action: "cannot run",
-        path: "unshare".into(),
-        source,
-    }
+    Error::file("cannot run", "unshare")(source)
 }
 
 impl ChildCommand {
@@ -94,11 +90,7 @@ impl ChildCommand {
         let mut child = match started {
             Ok(child) => child,
             Err(source) => {
-                report::error(&Error::File {
-                    action: "cannot run",
-                    path: program.into(),
-                    source,
-                });
+                report::error(&Error::file("cannot run", program)(source));
                 stop.request();
                 return RunningChild(None);
             }

@@ -289,12 +289,7 @@ fn expression(args: &CommonArgs) -> Result<String> {
     let Some(path) = &args.expression_file else {
         return Ok(args.expression.join(" "));
     };
-    let failed = |source| Error::File {
-        action: "cannot read",
-        path: path.clone(),
-        source,
-    };
-    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let text = std::fs::read_to_string(path).map_err(Error::file("cannot read", path))?;
     let lines = text
         .lines()
         .map(|line| line.split('#').next().unwrap_or_default());

@@ -60,9 +60,9 @@ fn wait_for_stop(stop: &Stop) -> bool {
 }
 
 fn list_ports(args: &args::PortsArgs) -> Result<ListeningPorts> {
-    let mut listed = listening_ports().map_err(|error| Error::Device {
-        device: "sockets".into(),
-        what: format!("the kernel returned no list of sockets (sock_diag(7)): {error}"),
+    let mut listed = listening_ports().map_err(|error| {
+        let what = format!("the kernel returned no list of sockets (sock_diag(7)): {error}");
+        Error::device("sockets", what)
     })?;
     if args.exposed {
         listed

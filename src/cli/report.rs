@@ -1,6 +1,5 @@
 //! Messages on standard error: counters, losses, errors. Losses are reported here and nowhere else.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 
 use super::size::format_size;
@@ -58,12 +57,8 @@ pub(super) fn attribution_method(method: &AttributionMethod) {
 
 /// Reports connection events for which the kernel had no buffer space.
 pub(super) fn lost_events(count: u64) {
-    if count > 0 {
-        let events = count_noun(count, "connection event");
-        print_stderr(&format!(
-            "lcap: {events} lost (BPF ring full): some processes might not be identified\n"
-        ));
-    }
+    let consequence = "lost (BPF ring full): some processes might not be identified";
+    report_count(count, "connection event", consequence);
 }
 
 /// Reports that the capture continues without processes.
@@ -91,12 +86,8 @@ pub(super) fn hidden_processes(listeners: usize, hidden: usize) {
 
 /// Reports packets that a process filter skipped because their owner is unknown.
 pub(super) fn unattributed(packets: u64) {
-    if packets > 0 {
-        let packets = count_noun(packets, "packet");
-        print_stderr(&format!(
-            "lcap: {packets} skipped by the process filter: the process is unknown\n"
-        ));
-    }
+    let reason = "skipped by the process filter: the process is unknown";
+    report_count(packets, "packet", reason);
 }
 
 /// Reports that none of the packets belonged to the command of `lcap run`, and the reasons:
@@ -130,12 +121,9 @@ pub(super) fn counters(counts: &Counts, losses: Option<Losses>) {
     if let Some(losses) = losses {
         text += &count_line(losses.received, "packet", "received by filter");
         text += &count_line(losses.dropped, "packet", "dropped by kernel");
-        if losses.dropped_by_interface > 0 {
-            text += &count_line(
-                losses.dropped_by_interface,
-                "packet",
-                "dropped by interface",
-            );
+        let dropped = losses.dropped_by_interface;
+        if dropped > 0 {
+            text += &count_line(dropped, "packet", "dropped by interface");
         }
     }
     print_stderr(&text);
@@ -180,59 +168,33 @@ fn sufficient_ring_bytes(counts: &Counts, losses: Losses, ring: u64) -> u64 {
 /// Reports the frames and blocks of a file that were not usable.
 pub(super) fn file_summary(counts: &Counts, losses: Losses, filter: &Filter) {
     undecoded_frames(counts);
-    if losses.skipped_blocks > 0 {
-        let blocks = count_noun(losses.skipped_blocks, "block");
-        print_stderr(&format!("lcap: {blocks} skipped: no packets in them\n"));
-    }
-    if filter.undecided() > 0 {
-        let frames = count_noun(filter.undecided(), "frame");
-        print_stderr(&format!(
-            "lcap: {frames} skipped: the filter is not valid for the link type\n"
-        ));
-    }
+    let blocks = losses.skipped_blocks;
+    report_count(blocks, "block", "skipped: no packets in them");
+    let reason = "skipped: the filter is not valid for the link type";
+    report_count(filter.undecided(), "frame", reason);
 }
 
 /// Reports flows that were evicted, and packets that could not be assigned to a flow.
 pub(super) fn flow_summary(counts: FlowCounts) {
-    let mut text = String::new();
-    let mut add = |count: u64, noun, rest: &str| {
-        if count > 0 {
-            text += &format!("lcap: {}", count_line(count, noun, rest));
-        }
-    };
-    add(counts.evicted, "flow", "evicted: --max-flows reached");
-    add(
-        counts.incomplete,
-        "IP datagram",
-        "with missing or truncated fragments",
-    );
-    add(
-        counts.unreadable,
-        "packet",
-        "in no flow: truncated or invalid header",
-    );
-    print_stderr(&text);
+    report_count(counts.evicted, "flow", "evicted: --max-flows reached");
+    let reason = "with missing or truncated fragments";
+    report_count(counts.incomplete, "IP datagram", reason);
+    let reason = "in no flow: truncated or invalid header";
+    report_count(counts.unreadable, "packet", reason);
 }
 
 fn undecoded_frames(counts: &Counts) {
-    let mut text = String::new();
-    if counts.unknown_link > 0 {
-        let frames = count_line(
-            counts.unknown_link,
-            "frame",
-            "with an unsupported link type",
-        );
-        let _ = write!(text, "lcap: {frames}");
+    let reason = "with an unsupported link type";
+    report_count(counts.unknown_link, "frame", reason);
+    let reason = "with a truncated or invalid header";
+    report_count(counts.malformed, "frame", reason);
+}
+
+/// Reports a number of things and what happened to them, if there are any.
+fn report_count(count: u64, noun: &str, rest: &str) {
+    if count > 0 {
+        print_stderr(&format!("lcap: {}", count_line(count, noun, rest)));
     }
-    if counts.malformed > 0 {
-        let frames = count_line(
-            counts.malformed,
-            "frame",
-            "with a truncated or invalid header",
-        );
-        let _ = write!(text, "lcap: {frames}");
-    }
-    print_stderr(&text);
 }
 
 fn count_line(count: u64, noun: &str, rest: &str) -> String {

@@ -303,33 +303,18 @@ impl<'a> Packet<'a> {
     #[inline]
     fn tcp_header(&self) -> Option<Tcp<'a>> {
         let bytes = self.bytes_from(self.layers.transport);
-        let front: &[u8; 16] = bytes.first_chunk()?;
-        let [
-            _,
-            _,
-            _,
-            _,
-            s0,
-            s1,
-            s2,
-            s3,
-            a0,
-            a1,
-            a2,
-            a3,
-            high,
-            low,
-            w0,
-            w1,
-        ] = *front;
+        let (words, _) = bytes.first_chunk::<16>()?.as_chunks::<4>();
+        let [_, seq, ack, [high, low, window @ ..]] = *words else {
+            return None;
+        };
         let header_len = usize::from(high >> 4) * 4;
         // The header is announced by the IP header, or it is broken.
         let end = (self.layers.payload + self.layers.payload_len - self.layers.transport) as usize;
         Some(Tcp {
-            seq: u32::from_be_bytes([s0, s1, s2, s3]),
-            ack: u32::from_be_bytes([a0, a1, a2, a3]),
+            seq: u32::from_be_bytes(seq),
+            ack: u32::from_be_bytes(ack),
             flags: TcpFlags(u16::from_be_bytes([high & 1, low])),
-            window: u16::from_be_bytes([w0, w1]),
+            window: u16::from_be_bytes(window),
             urgent: match bytes.get(18..MIN_TCP_HEADER_LEN) {
                 Some(&[u0, u1]) => u16::from_be_bytes([u0, u1]),
                 _ => 0,

@@ -90,14 +90,8 @@ impl<E: Encoder> CaptureFileSink<E> {
     /// # Errors
     /// The file cannot be created, or its name is not a valid strftime(3) format.
     pub fn create(options: &CaptureFileOptions, encoder: E) -> Result<CaptureFileSink<E>> {
-        let CaptureFileOptions {
-            path,
-            rotation,
-            interface,
-            now,
-            ..
-        } = *options;
-        let names = RotatedNames::new(path, rotation, now)?;
+        let (interface, now) = (options.interface, options.now);
+        let names = RotatedNames::new(options.path, options.rotation, now)?;
         let mut sink = CaptureFileSink {
             encoder,
             names,
@@ -107,7 +101,7 @@ impl<E: Encoder> CaptureFileSink<E> {
             header_written: false,
             packet_since_idle: false,
         };
-        if rotation.seconds.is_none() || now.is_present() {
+        if options.rotation.seconds.is_none() || now.is_present() {
             sink.open_next(now)?;
             if let Some(interface) = interface.filter(|_| now.is_present()) {
                 sink.write_header(interface)?;
@@ -268,11 +262,7 @@ impl CaptureFile {
     }
 
     fn write_error(&self, source: std::io::Error) -> Error {
-        Error::File {
-            action: "cannot write",
-            path: self.path.clone(),
-            source,
-        }
+        Error::file("cannot write", &self.path)(source)
     }
 }
 
@@ -292,11 +282,7 @@ const STDOUT_NAME: &str = "-";
 /// # Errors
 /// The file cannot be created.
 pub fn create_output_file(path: &Path) -> Result<File> {
-    let failed = |source| Error::File {
-        action: "cannot create",
-        path: path.into(),
-        source,
-    };
+    let failed = Error::file("cannot create", path);
     if path == Path::new(STDOUT_NAME) {
         let stdout = std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned();
         return Ok(File::from(stdout.map_err(failed)?));

@@ -27,18 +27,13 @@ use std::sync::atomic::AtomicU64;
 /// [`Error::File`] if the file cannot be opened or read, [`Error::Format`] if it is empty or in a
 /// format that lcap does not read, [`Error::Damaged`] if it ends inside its header.
 pub fn open(path: &Path) -> Result<FileSource> {
-    let failed = |action, source| Error::File {
-        action,
-        path: path.to_owned(),
-        source,
-    };
     let standard_input = path == Path::new("-");
     let file = if standard_input {
         io::stdin().as_fd().try_clone_to_owned().map(File::from)
     } else {
         File::open(path)
     };
-    let file = file.map_err(|e| failed("cannot open", e))?;
+    let file = file.map_err(Error::file("cannot open", path))?;
     let total = file
         .metadata()
         .ok()
@@ -49,7 +44,7 @@ pub fn open(path: &Path) -> Result<FileSource> {
         total,
     };
     let input =
-        FileInput::open(file, progress.done.clone()).map_err(|e| failed("cannot read", e))?;
+        FileInput::open(file, progress.done.clone()).map_err(Error::file("cannot read", path))?;
     let name = if standard_input {
         PathBuf::from("standard input")
     } else {

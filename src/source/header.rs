@@ -18,11 +18,7 @@ pub(super) fn read_header(path: &Path, mut input: FileInput) -> Result<(FileInpu
     if let FileKind::Compressed(compression) = kind {
         input = input
             .decompress(compression)
-            .map_err(|source| Error::File {
-                action: "cannot decompress",
-                path: path.to_owned(),
-                source,
-            })?;
+            .map_err(Error::file("cannot decompress", path))?;
         kind = detect_file_kind(path, &mut input)?;
     }
     let format = match kind {

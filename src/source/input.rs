@@ -168,7 +168,7 @@ impl FileInput {
     }
 
     /// Builds the error of a failed read. For compressed input, an error without an OS error number
-    /// comes from the decoder; any other error comes from reading the self.
+    /// comes from the decoder; any other error comes from reading the file.
     pub(super) fn read_error(&self, path: &Path, packets: u64, source: io::Error) -> Error {
         let decoder = self
             .compression()
@@ -180,11 +180,7 @@ impl FileInput {
                 packets,
                 what: decompression_damage(compression, &source),
             },
-            None => Error::File {
-                action: "cannot read",
-                path: path.to_owned(),
-                source,
-            },
+            None => Error::file("cannot read", path)(source),
         }
     }
 }

@@ -89,10 +89,7 @@ impl LiveSource {
     /// # Errors
     /// The device does not exist, or permission is missing; the message contains the remedy.
     pub fn open(options: LiveOptions, stop: Stop) -> Result<LiveSource> {
-        let failed = |what: String| Error::Device {
-            device: options.device.clone(),
-            what,
-        };
+        let failed = |what: String| Error::device(&options.device, what);
         let capture = Capture::from_device(options.device.as_str())
             .map(|capture| {
                 capture
@@ -238,10 +235,8 @@ impl LiveSource {
             // The frames before the error are delivered first; the next read returns it again.
             Err(_) if has_frames => self.ring_ready = true,
             Err(error) => {
-                return Err(Error::Device {
-                    device: self.options.device.clone(),
-                    what: format!("capture stopped: {}", libpcap_message(&error)),
-                });
+                let what = format!("capture stopped: {}", libpcap_message(&error));
+                return Err(Error::device(&self.options.device, what));
             }
         }
         Ok(control)
@@ -308,10 +303,8 @@ impl LiveSource {
         let polled = both.get_mut(first..end).unwrap_or_default();
         match poll(polled, timeout.as_ref()) {
             Ok(0) if !is_active && self.device_monitor.is_gone(self.capture.as_fd()) => {
-                Err(Error::Device {
-                    device: self.options.device.clone(),
-                    what: "capture stopped: The interface disappeared".into(),
-                })
+                let what = "capture stopped: The interface disappeared";
+                Err(Error::device(&self.options.device, what))
             }
             // The handler is notified again, so that its timers advance.
             Ok(0) if tick.is_some() => {
@@ -319,10 +312,10 @@ impl LiveSource {
                 Ok(())
             }
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(Error::Device {
-                device: self.options.device.clone(),
-                what: format!("cannot wait for packets: {error}"),
-            }),
+            Err(error) => {
+                let what = format!("cannot wait for packets: {error}");
+                Err(Error::device(&self.options.device, what))
+            }
         }
     }
 }

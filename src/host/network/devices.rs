@@ -25,10 +25,8 @@ pub struct Device {
 /// # Errors
 /// libpcap cannot list the devices.
 pub fn list() -> Result<Vec<Device>> {
-    let found = PcapDevice::list().map_err(|error| Error::Device {
-        device: "devices".into(),
-        what: format!("cannot be listed: {error}"),
-    })?;
+    let failed = |error| Error::device("devices", format!("cannot be listed: {error}"));
+    let found = PcapDevice::list().map_err(failed)?;
     Ok(found.into_iter().map(Device::from).collect())
 }
 
@@ -52,10 +50,8 @@ pub fn find(requested: Option<&str>) -> Result<Device> {
     let devices = list()?;
     let Some(requested) = requested else {
         let loopback = devices.into_iter().find(|device| device.is_loopback);
-        return loopback.ok_or(Error::Device {
-            device: "loopback".into(),
-            what: "no loopback device is up on this machine; choose another device with -i".into(),
-        });
+        let what = "no loopback device is up on this machine; choose another device with -i";
+        return loopback.ok_or_else(|| Error::device("loopback", what));
     };
     let number = requested.parse::<usize>().ok();
     let by_number = number.and_then(|number| devices.get(number.checked_sub(1)?));

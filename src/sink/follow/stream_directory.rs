@@ -58,11 +58,7 @@ impl StreamDirectory {
     /// # Errors
     /// The directory cannot be created.
     pub fn create(path: &Path, only_flow: Option<u64>) -> Result<StreamDirectory> {
-        std::fs::create_dir_all(path).map_err(|source| Error::File {
-            action: "cannot create",
-            path: path.into(),
-            source,
-        })?;
+        std::fs::create_dir_all(path).map_err(Error::file("cannot create", path))?;
         if let Ok(directory) = File::open(path) {
             chown_to_invoking_user(&directory);
         }
@@ -154,11 +150,7 @@ impl BufferedStream {
             (action, self.file_created) = ("cannot write", true);
             file.write_all(&pending)
         });
-        written.map_err(|source| Error::File {
-            action,
-            path: self.path.clone(),
-            source,
-        })
+        written.map_err(Error::file(action, &self.path))
     }
 }
 

@@ -81,27 +81,13 @@ pub(super) fn print(
 ) -> PrintResult<bool> {
     // Nearly every segment of a connection has these options: NOP, NOP, timestamps.
     if header_length == 32
-        && let Ok(
-            [
-                NO_OPERATION,
-                NO_OPERATION,
-                TIMESTAMPS,
-                10,
-                a,
-                b,
-                c,
-                d,
-                e,
-                f,
-                g,
-                h,
-            ],
-        ) = array_at::<12>(bytes, 20)
+        && let Ok([NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10]) = array_at(bytes, 20)
+        && let (Ok(value), Ok(echo)) = (u32_at(bytes, 24), u32_at(bytes, 28))
     {
         p.push_str(", options [nop,nop,TS val ");
-        digits::decimal(p.out, u32::from_be_bytes([a, b, c, d]));
+        digits::decimal(p.out, value);
         p.push_str(" ecr ");
-        digits::decimal(p.out, u32::from_be_bytes([e, f, g, h]));
+        digits::decimal(p.out, echo);
         p.push_str("]");
         return Ok(true);
     }
