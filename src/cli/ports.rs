@@ -80,37 +80,20 @@ fn difference<'a>(ports: &'a ListeningPorts, others: &ListeningPorts) -> Vec<&'a
     ports.filter(|port| !others.contains(&key(port))).collect()
 }
 
-/// A column of the table.
-struct PortsColumn {
-    name: &'static str,
-    /// Minimum width in characters.
-    min_width: usize,
-    cell: fn(&ListeningPort) -> String,
-}
+/// A column of the table: its title, its minimum width in characters, and the text of a cell.
+type PortsColumn = (&'static str, usize, fn(&ListeningPort) -> String);
 
 const COLUMNS: [PortsColumn; 7] = [
-    column("PROTO", 5, |port| proto(port).to_owned()),
-    column("ADDRESS", 15, |port| port.socket.local.ip().to_string()),
-    column("PORT", 5, |port| port.socket.local.port().to_string()),
-    column("SERVICE", 12, |port| {
-        port.service.as_deref().unwrap_or("-").to_owned()
+    ("PROTO", 5, |port| proto(port).to_owned()),
+    ("ADDRESS", 15, |port| port.socket.local.ip().to_string()),
+    ("PORT", 5, |port| port.socket.local.port().to_string()),
+    ("SERVICE", 12, |port| {
+        port.service.clone().unwrap_or_else(|| "-".to_owned())
     }),
-    column("PROCESS", 20, |port| port.owner.to_string()),
-    column("USER", 8, |port| port.user.clone()),
-    column("REACH", 0, |port| port.reachability.to_string()),
+    ("PROCESS", 20, |port| port.owner.to_string()),
+    ("USER", 8, |port| port.user.clone()),
+    ("REACH", 0, |port| port.reachability.to_string()),
 ];
-
-const fn column(
-    name: &'static str,
-    min_width: usize,
-    cell: fn(&ListeningPort) -> String,
-) -> PortsColumn {
-    PortsColumn {
-        name,
-        min_width,
-        cell,
-    }
-}
 
 fn proto(port: &ListeningPort) -> &'static str {
     if port.socket.proto == UDP {
@@ -125,7 +108,7 @@ fn header(format: ListFormat, rows: &[&ListeningPort]) -> String {
     match format {
         ListFormat::Json => String::new(),
         ListFormat::Csv => csv_record(&CSV_FIELDS.map(str::to_owned)),
-        ListFormat::Text => line(&COLUMNS.map(|column| column.name.to_owned()), &widths(rows)),
+        ListFormat::Text => line(&COLUMNS.map(|(title, ..)| title.to_owned()), &widths(rows)),
     }
 }
 
@@ -135,7 +118,7 @@ fn body(format: ListFormat, rows: &[&ListeningPort], mark: Option<&str>) -> Vec<
         ListFormat::Json => json_line(port, mark),
         ListFormat::Csv => csv_record(&csv_values(port, mark)).into_bytes(),
         ListFormat::Text => {
-            let text = line(&COLUMNS.map(|column| (column.cell)(port)), &widths);
+            let text = line(&COLUMNS.map(|(_, _, cell)| cell(port)), &widths);
             mark.map_or(text.clone(), |mark| format!("{mark} {text}"))
                 .into_bytes()
         }
@@ -144,19 +127,10 @@ fn body(format: ListFormat, rows: &[&ListeningPort], mark: Option<&str>) -> Vec<
 }
 
 fn widths(rows: &[&ListeningPort]) -> [usize; COLUMNS.len()] {
-    COLUMNS.map(
-        |PortsColumn {
-             name,
-             min_width,
-             cell,
-         }| {
-            let cells = rows.iter().map(|port| cell(port).chars().count());
-            cells
-                .chain([name.len(), min_width])
-                .max()
-                .unwrap_or(min_width)
-        },
-    )
+    COLUMNS.map(|(title, min_width, cell)| {
+        let widths = rows.iter().map(|port| cell(port).chars().count());
+        widths.fold(title.len().max(min_width), usize::max)
+    })
 }
 
 fn line(cells: &[String; COLUMNS.len()], widths: &[usize; COLUMNS.len()]) -> String {

@@ -27,14 +27,10 @@ use crate::source::{Losses, Source, Stop, file};
 
 /// Executes a plan and returns the exit code.
 pub(super) fn run(plan: Plan) -> Result<u8> {
-    let Plan {
-        input,
-        filter,
-        processing,
-    } = plan;
-    match input {
-        InputSource::File(path) => run_file(&path, filter, &processing).map(|()| 0),
-        InputSource::Device(options) => run_device(&options, filter, &processing),
+    let (filter, processing) = (plan.filter, &plan.processing);
+    match plan.input {
+        InputSource::File(path) => run_file(&path, filter, processing).map(|()| 0),
+        InputSource::Device(options) => run_device(&options, filter, processing),
     }
 }
 

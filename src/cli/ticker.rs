@@ -16,7 +16,7 @@ use super::terminal::{self, Terminal};
 use crate::error::count_noun;
 use crate::flow::FlowCounts;
 use crate::pipeline::Totals;
-use crate::sink::format_byte_count;
+use crate::sink::ByteCount;
 use crate::source::{Losses, Progress};
 
 /// Input whose progress is shown.
@@ -116,7 +116,7 @@ fn size_key(
 ) -> impl Fn(&ProgressState, &mut dyn fmt::Write) + Clone + Send + Sync {
     move |state, out| {
         // Writing to indicatif's buffer cannot fail.
-        let _ = out.write_str(&format_byte_count(size(state)));
+        let _ = write!(out, "{}", ByteCount(size(state)));
     }
 }
 
@@ -145,7 +145,7 @@ fn update(bar: &ProgressBar, subject: &ProgressSource, totals: &Totals) {
             let dropped = losses.dropped;
             bar.set_message(format!(
                 "{packets}, {}, {dropped} dropped",
-                format_byte_count(counts.bytes)
+                ByteCount(counts.bytes)
             ));
             bar.tick();
         }

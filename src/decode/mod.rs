@@ -22,13 +22,17 @@ use crate::packet::{DecodeProblem, Frame, Layers, Packet};
 pub fn decode<'a>(frame: &'a Frame<'a>) -> Packet<'a> {
     Packet {
         frame,
-        layers: layers(frame).unwrap_or_else(Layers::opaque),
+        layers: layers(frame),
         owners: None,
     }
 }
 
-#[inline]
-fn layers(frame: &Frame) -> DecodeResult<Layers> {
+fn layers(frame: &Frame) -> Layers {
+    parse_layers(frame).unwrap_or_else(Layers::opaque)
+}
+
+#[inline(always)]
+fn parse_layers(frame: &Frame) -> DecodeResult<Layers> {
     let (network, at) = link::network_layer(frame.link, frame.bytes)?;
     let bytes = frame.bytes.get(at..).unwrap_or_default();
     let wire_len = (frame.plausible_len() as usize).max(frame.bytes.len()) - at;

@@ -21,8 +21,15 @@ impl ServiceAttributes {
         names: &'static [&'static str; N],
         values: [&[u8]; N],
     ) -> ServiceAttributes {
-        let values = values.map(sanitize).join("\n").into_boxed_str();
-        ServiceAttributes { names, values }
+        let mut text = String::with_capacity(values.iter().map(|value| value.len() + 1).sum());
+        for (at, value) in values.iter().enumerate() {
+            text.push_str(if at == 0 { "" } else { "\n" });
+            push_sanitized(&mut text, value);
+        }
+        ServiceAttributes {
+            names,
+            values: text.into_boxed_str(),
+        }
     }
 
     /// Iterates over all names that have a value, with their values.
@@ -54,24 +61,19 @@ impl fmt::Display for ServiceAttributes {
     }
 }
 
-/// Returns a value with its control characters replaced and its length limited.
-fn sanitize(value: &[u8]) -> String {
+/// Appends a value with its control characters replaced and its length limited.
+fn push_sanitized(text: &mut String, value: &[u8]) {
     // Only the bytes that MAX_VALUE_CHARS characters and one more can occupy are inspected.
     let value = value.get(..MAX_VALUE_CHARS * 4 + 4).unwrap_or(value);
     let value = String::from_utf8_lossy(value);
     if value.len() <= MAX_VALUE_CHARS && value.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
-        return value.into_owned();
+        return text.push_str(&value);
     }
     let mut characters = value.chars();
-    let mut text: String = characters
-        .by_ref()
-        .take(MAX_VALUE_CHARS)
-        .map(sanitize_char)
-        .collect();
+    text.extend(characters.by_ref().take(MAX_VALUE_CHARS).map(sanitize_char));
     if characters.next().is_some() {
         text.push('…');
     }
-    text
 }
 
 fn sanitize_char(character: char) -> char {

@@ -134,11 +134,8 @@ impl MainLoop<'_, '_> {
     /// limit.
     #[inline]
     fn handle_frame(&mut self, frame: &Frame) -> bool {
-        let packet = decode(frame);
-        let packet = Packet {
-            owners: self.attribution.owners(&packet),
-            ..packet
-        };
+        let mut packet = decode(frame);
+        packet.owners = self.attribution.owners(&packet);
         if !self.process_filter.is_empty() {
             match packet.owners {
                 Some(owners) if self.process_filter.matches(owners) => {}

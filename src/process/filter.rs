@@ -19,13 +19,8 @@ impl ProcessFilter {
     /// True if the filter has no criteria.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        let ProcessFilter {
-            pids,
-            names,
-            uids,
-            runs,
-        } = self;
-        pids.is_empty() && names.is_empty() && uids.is_empty() && runs.is_empty()
+        let has_processes = !self.pids.is_empty() || !self.names.is_empty();
+        !has_processes && self.uids.is_empty() && self.runs.is_empty()
     }
 
     /// True if either end matches.

@@ -92,7 +92,7 @@ fn encode_owners(owners: &Owners, detail: CommentDetail) -> Vec<u8> {
     options
 }
 
-/// Appends an option whose value is at most [`comment::MAX_COMMENT_LEN`] bytes long.
+/// Appends an option whose value is at most 65,535 bytes long (a 16-bit number).
 fn push_option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
     out.extend(code.to_ne_bytes());
     out.extend((value.len() as u16).to_ne_bytes());

@@ -18,7 +18,7 @@ mod rotation;
 pub mod text;
 
 pub use capture_file::{CaptureFileOptions, create_output_file};
-pub(crate) use digits::format_byte_count;
+pub(crate) use digits::ByteCount;
 #[cfg(feature = "internals")]
 pub use json::Json;
 pub use line_sink::{LineFormatter, LineSink};

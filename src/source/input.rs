@@ -1,7 +1,7 @@
 //! Bytes of a capture file, memory-mapped or streamed: readers see a slice and request more.
 
 use super::Stop;
-use super::map::{map_file, populate_pages, release_pages};
+use super::map::{map_file, populate_pages, prefetch, release_pages};
 use super::signature::Compression;
 use super::stream::{Blocking, InputStream};
 use crate::error::Error;
@@ -211,6 +211,8 @@ impl MappedFile {
     fn consume(&mut self, size: usize) -> &[u8] {
         let start = self.position;
         self.position += size;
+        // The next record is read after this one has been processed.
+        prefetch(&self.map, self.position);
         if self.position >= self.report_at {
             self.report_progress();
         }

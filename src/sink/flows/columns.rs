@@ -65,23 +65,6 @@ pub enum ColumnValue<'a> {
     Process(&'a Owner),
 }
 
-impl ColumnValue<'_> {
-    /// Returns the type; `None` for an absent value.
-    pub fn kind(&self) -> Option<ColumnType> {
-        Some(match self {
-            ColumnValue::Absent => return None,
-            ColumnValue::Count(_) => ColumnType::Count,
-            ColumnValue::Time(_) => ColumnType::Time,
-            ColumnValue::Duration(_) => ColumnType::Duration,
-            ColumnValue::Address(_) => ColumnType::Address,
-            ColumnValue::Port(_) => ColumnType::Port,
-            ColumnValue::Text(_) => ColumnType::Text,
-            ColumnValue::Attributes(_) => ColumnType::Attributes,
-            ColumnValue::Process(_) => ColumnType::Process,
-        })
-    }
-}
-
 /// Returns a column that is also in conn.log.
 const fn zeek_column(
     name: &'static str,

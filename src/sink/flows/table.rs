@@ -1,14 +1,15 @@
 //! Flows as a text table that fits the terminal: one line per flow when it ends, and a summary line
 //! at the end.
 
-use std::net::SocketAddr;
+use std::fmt::Display;
+use std::io::Write;
 
 use super::{RowFormatter, RowSink, VerdictTally};
 use crate::error::count_noun;
 use crate::flow::{FlowRecord, OutcomeKind, Side};
 use crate::packet::TimeDelta;
 use crate::sink::clock::{Clock, TIME_OF_DAY};
-use crate::sink::{Format, SinkFactory, address, format_byte_count};
+use crate::sink::{ByteCount, Format, SinkFactory, address};
 
 /// The entry of the text table in [`FORMATS`](crate::sink::FORMATS).
 pub(in crate::sink) const FORMAT: Format = Format {
@@ -62,8 +63,8 @@ struct TableColumn {
     /// Drop order if the table is too wide, highest first; 0 is never dropped.
     drop_priority: u8,
     align: Align,
-    /// Returns the text of a cell.
-    cell: fn(&FlowRecord, &mut Clock) -> String,
+    /// Writes the text of a cell.
+    write: fn(&FlowRecord, &mut Clock, &mut Vec<u8>),
 }
 
 /// Alignment of a column's cells.
@@ -76,16 +77,16 @@ enum Align {
 /// All columns; the last one is as wide as the remaining space.
 #[rustfmt::skip]
 const TABLE_COLUMNS: [TableColumn; 10] = [
-    TableColumn { title: "START", width: 15, min_width: 15, drop_priority: 5, align: Align::Left, cell: |flow, clock| written(|out| clock.write(out, flow.first_time)) },
-    TableColumn { title: CLIENT_TITLE, width: 21, min_width: 15, drop_priority: 3, align: Align::Left, cell: |flow, _| socket(flow.id.orig()) },
-    TableColumn { title: "SERVER", width: 21, min_width: 15, drop_priority: 0, align: Align::Left, cell: |flow, _| socket(flow.id.resp()) },
-    TableColumn { title: PROCESSES_TITLE, width: 32, min_width: 28, drop_priority: 0, align: Align::Left, cell: |flow, _| if flow.owners.is_empty() { String::new() } else { flow.owners.to_string() } },
-    TableColumn { title: "SERVICE", width: 30, min_width: 14, drop_priority: 0, align: Align::Left, cell: |flow, _| service(flow) },
-    TableColumn { title: "SENT", width: 7, min_width: 7, drop_priority: 1, align: Align::Right, cell: |flow, _| format_byte_count(flow.side(Side::Orig).bytes) },
-    TableColumn { title: "RECEIVED", width: 8, min_width: 8, drop_priority: 2, align: Align::Right, cell: |flow, _| format_byte_count(flow.side(Side::Resp).bytes) },
-    TableColumn { title: "DURATION", width: 8, min_width: 8, drop_priority: 4, align: Align::Right, cell: |flow, _| flow.duration.to_string() },
-    TableColumn { title: "RESPONSE", width: 8, min_width: 8, drop_priority: 6, align: Align::Right, cell: |flow, _| flow.response_times.map_or_else(String::new, |times| TimeDelta(times.median as i64).to_string()) },
-    TableColumn { title: "END", width: 30, min_width: 30, drop_priority: 0, align: Align::Left, cell: |flow, _| end(flow) },
+    TableColumn { title: "START", width: 15, min_width: 15, drop_priority: 5, align: Align::Left, write: |flow, clock, out| clock.write(out, flow.first_time) },
+    TableColumn { title: CLIENT_TITLE, width: 21, min_width: 15, drop_priority: 3, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.orig()) },
+    TableColumn { title: "SERVER", width: 21, min_width: 15, drop_priority: 0, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.resp()) },
+    TableColumn { title: PROCESSES_TITLE, width: 32, min_width: 28, drop_priority: 0, align: Align::Left, write: |flow, _, out| if !flow.owners.is_empty() { write(out, &flow.owners) } },
+    TableColumn { title: "SERVICE", width: 30, min_width: 14, drop_priority: 0, align: Align::Left, write: |flow, _, out| write_service(flow, out) },
+    TableColumn { title: "SENT", width: 7, min_width: 7, drop_priority: 1, align: Align::Right, write: |flow, _, out| write(out, ByteCount(flow.side(Side::Orig).bytes)) },
+    TableColumn { title: "RECEIVED", width: 8, min_width: 8, drop_priority: 2, align: Align::Right, write: |flow, _, out| write(out, ByteCount(flow.side(Side::Resp).bytes)) },
+    TableColumn { title: "DURATION", width: 8, min_width: 8, drop_priority: 4, align: Align::Right, write: |flow, _, out| write(out, flow.duration) },
+    TableColumn { title: "RESPONSE", width: 8, min_width: 8, drop_priority: 6, align: Align::Right, write: |flow, _, out| if let Some(times) = &flow.response_times { write(out, TimeDelta(times.median as i64)) } },
+    TableColumn { title: "END", width: 30, min_width: 30, drop_priority: 0, align: Align::Left, write: |flow, _, out| write_end(flow, out) },
 ];
 
 /// Title of the column that is shown only if processes are shown.
@@ -109,21 +110,25 @@ impl FlowTextTable {
     /// Writes the row of a flow, or the header if there is none.
     fn write_line(&mut self, flow: Option<&FlowRecord>, out: &mut Vec<u8>) {
         for (at, (column, width)) in self.columns.iter().enumerate() {
-            let mut text = match flow {
-                Some(flow) => (column.cell)(flow, &mut self.clock),
-                None => column.title.into(),
-            };
-            if self.layout.width.is_some() && text.chars().count() > *width {
-                let kept = text.chars().take(width.saturating_sub(1));
-                text = kept.chain(['…']).collect();
+            let start = out.len();
+            match flow {
+                Some(flow) => (column.write)(flow, &mut self.clock, out),
+                None => out.extend_from_slice(column.title.as_bytes()),
             }
-            let is_last = at + 1 == self.columns.len();
-            let cell = match column.align {
-                Align::Left if is_last => text,
-                Align::Left => format!("{text:<width$} "),
-                Align::Right => format!("{text:>width$} "),
-            };
-            out.extend_from_slice(cell.as_bytes());
+            let mut text_width = display_width(&out[start..]);
+            if self.layout.width.is_some() && text_width > *width {
+                truncate_with_ellipsis(out, start, *width);
+                text_width = *width;
+            }
+            if column.align == Align::Left && at + 1 == self.columns.len() {
+                return;
+            }
+            let padding = width.saturating_sub(text_width);
+            out.resize(out.len() + padding, b' ');
+            if column.align == Align::Right {
+                out[start..].rotate_right(padding);
+            }
+            out.push(b' ');
         }
     }
 }
@@ -173,21 +178,39 @@ impl RowFormatter for FlowTextTable {
 
 /// Returns a one-line summary of a flow for messages, without a width limit.
 pub fn flow_summary(flow: &FlowRecord) -> String {
-    let [orig, resp] = [flow.id.orig(), flow.id.resp()].map(socket);
-    let (service, end) = (service(flow), end(flow));
-    format!("flow {}: {orig} → {resp}  {service}  {end}", flow.id.number)
-}
-
-/// Returns an address and a port.
-fn socket(socket: SocketAddr) -> String {
-    written(|out| address::write_socket_addr(out, socket))
-}
-
-/// Returns the UTF-8 text that `write` appends.
-fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
-    let mut out = Vec::new();
-    write(&mut out);
+    let mut out = format!("flow {}: ", flow.id.number).into_bytes();
+    address::write_socket_addr(&mut out, flow.id.orig());
+    write(&mut out, " → ");
+    address::write_socket_addr(&mut out, flow.id.resp());
+    write(&mut out, "  ");
+    write_service(flow, &mut out);
+    write(&mut out, "  ");
+    write_end(flow, &mut out);
     String::from_utf8_lossy(&out).into_owned()
+}
+
+fn write(out: &mut Vec<u8>, value: impl Display) {
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "{value}");
+}
+
+/// Returns the width of UTF-8 text in terminal columns, one per character.
+fn display_width(text: &[u8]) -> usize {
+    // Each character has exactly one byte that is not a continuation byte.
+    text.iter().filter(|&&octet| octet & 0xc0 != 0x80).count()
+}
+
+/// Truncates the text from `start` on to `width` columns, the last of which is `…`.
+fn truncate_with_ellipsis(out: &mut Vec<u8>, start: usize, width: usize) {
+    let text = String::from_utf8_lossy(&out[start..]).into_owned();
+    out.truncate(start);
+    out.extend(
+        text.chars()
+            .take(width.saturating_sub(1))
+            .collect::<String>()
+            .bytes(),
+    );
+    write(out, "…");
 }
 
 /// Returns the columns that fit into a total width, and the width of each.
@@ -238,18 +261,23 @@ fn fit_columns(width: Option<usize>, processes: bool) -> Vec<(&'static TableColu
     fitted
 }
 
-/// Returns the service with its attributes, or the transport protocol.
-fn service(flow: &FlowRecord) -> String {
+/// Writes the service with its attributes, or the transport protocol.
+fn write_service(flow: &FlowRecord, out: &mut Vec<u8>) {
     match &flow.service {
-        None => flow.id.transport().into(),
-        Some(service) if service.attributes.is_empty() => service.name.into(),
-        Some(service) => format!("{} {}", service.name, service.attributes),
+        None => write(out, flow.id.transport()),
+        Some(service) => {
+            write(out, service.name);
+            for (_, value) in service.attributes.iter() {
+                out.push(b' ');
+                out.extend_from_slice(value.as_bytes());
+            }
+        }
     }
 }
 
-/// Returns the outcome and notable counters.
-fn end(flow: &FlowRecord) -> String {
-    let mut text = flow.outcome.to_string();
+/// Writes the outcome and notable counters.
+fn write_end(flow: &FlowRecord, out: &mut Vec<u8>) {
+    write(out, flow.outcome);
     let retransmissions = flow.sum_sides(|side| u64::from(side.analysis.retrans_pkts));
     let zero_windows = flow.sum_sides(|side| u64::from(side.analysis.zero_windows));
     let remarks = [
@@ -260,10 +288,9 @@ fn end(flow: &FlowRecord) -> String {
     for (count, singular, plural) in remarks {
         if count > 0 {
             let noun = if count == 1 { singular } else { plural };
-            text += &format!(", {count} {noun}");
+            write(out, format_args!(", {count} {noun}"));
         }
     }
-    text
 }
 
 /// Returns the text of an outcome in the summary line.

@@ -120,7 +120,17 @@ macro_rules! integers {
     )*};
 }
 
-integers!(u8 u16 u32 u64 i64);
+integers!(u8 u16 u32 u64);
+
+impl JsonValue for i64 {
+    #[inline]
+    fn write(self, out: &mut Vec<u8>) {
+        if self < 0 {
+            out.push(b'-');
+        }
+        digits::decimal(out, self.unsigned_abs());
+    }
+}
 
 impl JsonValue for bool {
     #[inline]
