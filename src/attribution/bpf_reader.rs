@@ -2,21 +2,20 @@
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::connection_table::{ConnectionTable, LookupStatus};
 use super::cpu_budget::{CpuBudget, WakeupCoalescer};
-use super::entries::ResponderEvidence;
+use super::datagrams::ReceiveCall;
 use super::lookup_queue::Waker;
-use super::now;
 use super::syn_filter::SynFilter;
 use super::task_cache::TaskCache;
 use crate::host::processes::priority::{TimeSlice, raise_priority};
 use crate::host::sockets::sock_diag::SockDiag;
 use crate::host::sockets::socket_events::{SocketEvent, SocketEventKind, SocketEvents};
-use crate::packet::{Endpoints, TCP, Timestamp};
+use crate::packet::{Endpoints, TCP, UDP};
 use crate::process::{Evidence, Owner};
 use crate::source::Stop;
 
@@ -46,59 +45,18 @@ pub(super) fn run(
         // precede earlier requests are read now.
         drain_waker.reset();
         let drains = table.drains_requested();
-        let clock_offset = realtime_offset();
         while let Some(event) = events.try_recv() {
             let mut recorder = EventRecorder {
                 table,
                 sock_diag,
                 tasks: &mut tasks,
                 budget: &mut budget,
-                times: [event.requested_at, event.time]
-                    .map(|time| Timestamp(time.as_nanos() as i64 + clock_offset)),
             };
-            match event.kind {
-                // While lcap scans /proc, it briefly holds each socket, and can be the last process
-                // to close it.
-                SocketEventKind::Closed if event.task.pid == std::process::id() => {}
-                SocketEventKind::Closed => {
-                    recorder.record_evidence(&event, ResponderEvidence::LastCloser);
-                }
-                SocketEventKind::Read => {
-                    recorder.record_evidence(&event, ResponderEvidence::Reader);
-                }
-                SocketEventKind::Connected | SocketEventKind::ConnectFailed
-                    if syn_filter.matches(&connection_tuple(&event)) =>
-                {
-                    recorder.record_connect_result(&event);
-                }
-                SocketEventKind::Connected | SocketEventKind::ConnectFailed => {}
-            }
+            recorder.record(&event, &mut syn_filter);
         }
         table.complete_drains(drains);
     }
     table.set_lost_events(events.lost());
-}
-
-/// Returns the endpoints of the event's socket, from its local to its remote end. For a client's
-/// socket, that is from the originator to the responder.
-fn connection_tuple(event: &SocketEvent) -> Endpoints {
-    Endpoints::new(event.local, event.remote, TCP)
-}
-
-/// Returns the offset from CLOCK_MONOTONIC to the clock of packet timestamps, in nanoseconds.
-fn realtime_offset() -> i64 {
-    use rustix::time::{ClockId, clock_gettime};
-    let monotonic = || {
-        let now = Duration::try_from(clock_gettime(ClockId::Monotonic));
-        now.map_or(0, |now| now.as_nanos() as i64)
-    };
-    let sample = |_| {
-        let (before, realtime, after) = (monotonic(), now().0, monotonic());
-        (after - before, realtime - before)
-    };
-    // The thread can be preempted between two clock readings, so the sample with the shortest
-    // interval is used.
-    (0..3).map(sample).min().map_or(0, |(_, offset)| offset)
 }
 
 struct EventRecorder<'a> {
@@ -106,20 +64,55 @@ struct EventRecorder<'a> {
     sock_diag: &'a SockDiag,
     tasks: &'a mut TaskCache,
     budget: &'a mut CpuBudget,
-    /// The times of the connect(2) and of the event.
-    times: [Timestamp; 2],
 }
 
 impl EventRecorder<'_> {
+    fn record(&mut self, event: &SocketEvent, syn_filter: &mut SynFilter) {
+        let socket = |proto| Endpoints::new(event.local, event.remote, proto);
+        match event.kind {
+            SocketEventKind::Connected | SocketEventKind::ConnectFailed => {
+                if syn_filter.matches(&socket(TCP)) {
+                    self.record_connect_result(event, &socket(TCP));
+                }
+            }
+            // While lcap scans /proc, it briefly holds each socket, and can be the last process to
+            // close it.
+            SocketEventKind::Closed if event.task.pid == std::process::id() => {}
+            SocketEventKind::Closed => {
+                let owner = self.owner(event);
+                self.table
+                    .record_last_closer(&socket(TCP), event.time, owner);
+            }
+            SocketEventKind::Read | SocketEventKind::Written => {
+                let owner = self.owner(event);
+                let times = [event.since, event.time];
+                self.table.record_use(&socket(TCP), times, owner);
+            }
+            SocketEventKind::DatagramSent => {
+                let owner = self.owner(event);
+                self.table
+                    .record_datagram_sent(socket(UDP), event.time, owner);
+            }
+            SocketEventKind::DatagramReceived => {
+                let owner = Arc::new(self.owner(event));
+                self.table.record_datagram_received(ReceiveCall {
+                    time: event.time,
+                    local: event.local,
+                    remote: event.remote,
+                    len: event.len,
+                    owner,
+                });
+            }
+        }
+    }
+
     /// Records the originator of a connect(2) that was answered or that failed.
-    fn record_connect_result(&mut self, event: &SocketEvent) {
-        let endpoints = connection_tuple(event);
+    fn record_connect_result(&mut self, event: &SocketEvent, endpoints: &Endpoints) {
         let client = self.owner(event);
-        let (request, status) = self
-            .table
-            .record_bpf_originator(&endpoints, self.times, client);
+        let times = [event.since, event.time];
+        let (request, status) = self.table.record_bpf_originator(endpoints, times, client);
         if event.kind == SocketEventKind::ConnectFailed
-            && self.sock_diag.listener_for(&endpoints).is_none()
+            && self.sock_diag.listener_for(endpoints).is_none()
         {
             let no_listener = Owner::unknown(Evidence::Nobody, None);
             self.table.set_fallback_responder(&request, no_listener);
@@ -131,25 +124,6 @@ impl EventRecorder<'_> {
         }
     }
 
-    /// Records that a process has a socket, or had it until the event.
-    fn record_evidence(
-        &mut self,
-        event: &SocketEvent,
-        make_evidence: fn(Owner) -> ResponderEvidence,
-    ) {
-        let client_side = connection_tuple(event);
-        if let Some((request, _)) = self.table.last_connection(&client_side.reversed()) {
-            let owner = self.owner(event);
-            self.table
-                .add_responder_evidence(&request, make_evidence(owner));
-        } else if let Some((request, owners)) = self.table.last_connection(&client_side)
-            && owners.orig.is_none_or(|owner| owner.processes.is_empty())
-        {
-            let owner = self.owner(event);
-            self.table.set_originator(&request, owner);
-        }
-    }
-
     fn owner(&mut self, event: &SocketEvent) -> Owner {
         let task = &event.task;
         let process = self.tasks.cached(task).unwrap_or_else(|| {
@@ -158,8 +132,10 @@ impl EventRecorder<'_> {
         });
         let evidence = match event.kind {
             SocketEventKind::Connected | SocketEventKind::ConnectFailed => Evidence::Opened,
+            SocketEventKind::Written | SocketEventKind::DatagramSent => Evidence::Sent,
             SocketEventKind::Read => Evidence::Reads,
-            SocketEventKind::Closed => Evidence::Holds,
+            // A receive call does not identify the datagram that it received.
+            SocketEventKind::Closed | SocketEventKind::DatagramReceived => Evidence::Holds,
         };
         Owner {
             processes: vec![process],

@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::entries::{
-    BPF_TIME_TOLERANCE_NS, ConnectionEntry, ConnectionTableState, EntryVersion, PacketPosition,
-    ResponderEvidence,
-};
+use super::datagrams::{Datagrams, ReceiveCall};
+use super::entries::{ConnectionEntry, ConnectionTableState, EntryVersion, PacketPosition};
 use super::lookup_queue::{LookupQueue, LookupRequest, LookupTarget, Waker};
+use super::now;
 use crate::packet::{Endpoints, TCP, Timestamp};
 use crate::process::{Owner, Owners};
 
@@ -17,6 +16,7 @@ use crate::process::{Owner, Owners};
 #[derive(Debug)]
 pub struct ConnectionTable {
     state: Mutex<ConnectionTableState>,
+    datagrams: Mutex<Datagrams>,
     changed: Condvar,
     lookups: Arc<LookupQueue>,
     /// Number of connection events that were lost because the BPF ring was full.
@@ -43,6 +43,7 @@ impl ConnectionTable {
         let lookups = LookupQueue::new()?;
         let table = ConnectionTable {
             state: Mutex::default(),
+            datagrams: Mutex::default(),
             changed: Condvar::new(),
             lookups: Arc::clone(&lookups),
             lost_events: AtomicU64::new(0),
@@ -63,8 +64,7 @@ impl ConnectionTable {
 
     /// Returns the owners of a flow that started at this time.
     pub fn flow_owners(&self, endpoints: &Endpoints, first: Timestamp) -> Option<Owners> {
-        let found = self.lock().owners(endpoints, first, PacketPosition::First);
-        found.map(|(owners, _)| owners)
+        self.lock().flow_owners(endpoints, first)
     }
 
     /// Requests a lookup of both ends of a connection whose start was not captured, unless the
@@ -109,16 +109,20 @@ impl ConnectionTable {
         result.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Waits until all BPF events so far are recorded, or until the timeout.
-    fn wait_for_bpf_drain(&self, timeout: Duration) {
+    /// Waits until all BPF events so far are recorded, or until the timeout. Returns the time up to
+    /// which events are recorded, which is the end of time without BPF events; `None` after a
+    /// timeout.
+    pub(super) fn drain_bpf_events(&self, timeout: Duration) -> Option<Timestamp> {
         let Some(waker) = self.drain_waker.get() else {
-            return;
+            return Some(Timestamp(i64::MAX));
         };
+        let time = now();
         let mut state = self.lock();
         state.drains_requested += 1;
         let requested = state.drains_requested;
         waker.wake();
-        drop(self.wait_until(state, timeout, |state| state.drains_completed >= requested));
+        let is_complete = |state: &ConnectionTableState| state.drains_completed >= requested;
+        is_complete(&self.wait_until(state, timeout, is_complete)).then_some(time)
     }
 
     /// Returns the waker that is used when a drain of the BPF events is requested.
@@ -147,14 +151,14 @@ impl ConnectionTable {
     /// timeout.
     pub fn wait_for_flow_events(&self, endpoints: &Endpoints, first: Timestamp, timeout: Duration) {
         if endpoints.proto() == TCP && !self.lock().is_bpf_up_to_date(endpoints, first) {
-            self.wait_for_bpf_drain(timeout);
+            self.drain_bpf_events(timeout);
         }
     }
 
     /// Waits until no lookups are pending, or until the timeout.
     pub fn wait_until_settled(&self, timeout: Duration) {
         let deadline = Instant::now() + timeout;
-        self.wait_for_bpf_drain(timeout);
+        self.drain_bpf_events(timeout);
         let remaining = deadline.saturating_duration_since(Instant::now());
         drop(self.wait_until(self.lock(), remaining, |state| state.pending == 0));
     }
@@ -168,10 +172,8 @@ impl ConnectionTable {
         if last.is_some_and(|last| last.isn == Some(isn)) {
             return false;
         }
-        let entry = ConnectionEntry {
-            isn: Some(isn),
-            ..ConnectionEntry::new(time)
-        };
+        let mut entry = ConnectionEntry::new(time);
+        entry.isn = Some(isn);
         state.push(endpoints, entry);
         true
     }
@@ -186,19 +188,18 @@ impl ConnectionTable {
         originator: Owner,
     ) -> (LookupRequest, LookupStatus) {
         let mut state = self.lock();
-        let time_range = from.0 - BPF_TIME_TOLERANCE_NS..=to.0 + BPF_TIME_TOLERANCE_NS;
         let entries = state.entries.get_mut(endpoints).into_iter().flatten();
         let existing = entries
             .rev()
-            .find(|entry| !entry.is_from_bpf && time_range.contains(&entry.time.0));
+            .find(|entry| !entry.is_reported[0] && (from..=to).contains(&entry.time));
         let mut new = ConnectionEntry::new(to);
         let status = match existing {
             Some(_) => LookupStatus::Requested,
             None => LookupStatus::NotRequested,
         };
         let entry = existing.unwrap_or(&mut new);
-        (entry.is_from_bpf, entry.valid_from) = (true, *time_range.start());
-        entry.owners.orig = Some(Arc::new(originator));
+        entry.valid_from = from.0;
+        entry.record_use(0, Timestamp::ABSENT, originator);
         entry.outdate_copies();
         let request = LookupRequest::new(endpoints, entry.time, LookupTarget::Responder);
         if status == LookupStatus::NotRequested {
@@ -207,12 +208,82 @@ impl ConnectionTable {
         (request, status)
     }
 
-    /// Returns the last connection that used this endpoints, and its owners.
-    pub(super) fn last_connection(&self, endpoints: &Endpoints) -> Option<(LookupRequest, Owners)> {
-        let state = self.lock();
-        let entry = state.last_entry(endpoints)?;
-        let request = LookupRequest::new(endpoints, entry.time, LookupTarget::Responder);
-        Some((request, entry.owners.clone()))
+    /// Records that a process uses a TCP socket with these endpoints, from its local to its remote
+    /// end, at a time. Another process used it until `since`; absent if none did.
+    pub(super) fn record_use(
+        &self,
+        socket: &Endpoints,
+        [since, time]: [Timestamp; 2],
+        user: Owner,
+    ) {
+        let mut state = self.lock();
+        if let Some((entry, end)) = state.connection_of_socket(socket, time) {
+            entry.record_use(end, since, user);
+            entry.outdate_copies();
+            let is_completed = entry.is_pending && entry.is_final();
+            entry.is_pending &= !is_completed;
+            state.pending -= usize::from(is_completed);
+            drop(state);
+            self.changed.notify_all();
+            return;
+        }
+        // The connection was established before the capture.
+        let mut entry = ConnectionEntry::new(time);
+        entry.valid_from = i64::MIN;
+        entry.record_use(0, Timestamp::ABSENT, user);
+        state.push(socket, entry);
+        drop(state);
+        self.enqueue_lookup(LookupRequest::new(socket, time, LookupTarget::Both));
+    }
+
+    /// Records the last process that had a TCP socket with these endpoints.
+    pub(super) fn record_last_closer(&self, socket: &Endpoints, time: Timestamp, closer: Owner) {
+        let mut state = self.lock();
+        let Some((entry, end)) = state.connection_of_socket(socket, time) else {
+            return;
+        };
+        let has_no_process = |owner: &Option<Arc<Owner>>| {
+            owner
+                .as_ref()
+                .is_none_or(|owner| owner.processes.is_empty())
+        };
+        if end == 1 {
+            entry.record_last_closer(closer);
+        } else if has_no_process(&entry.owners.orig) {
+            entry.owners.orig = Some(Arc::new(closer));
+        }
+        entry.outdate_copies();
+        let is_completed = entry.is_pending && entry.is_final();
+        entry.is_pending &= !is_completed;
+        state.pending -= usize::from(is_completed);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Records the sender of a UDP datagram, by the time of its packet.
+    pub(super) fn record_datagram_sent(&self, endpoints: Endpoints, time: Timestamp, owner: Owner) {
+        self.lock_datagrams()
+            .record_sent(endpoints, time, Arc::new(owner));
+    }
+
+    /// Records a call that received a UDP datagram.
+    pub(super) fn record_datagram_received(&self, call: ReceiveCall) {
+        self.lock_datagrams().record_received(call);
+    }
+
+    /// Returns the sender and the receiver of a UDP datagram with a payload of this length, as far
+    /// as BPF has reported them.
+    pub(super) fn datagram_owners(
+        &self,
+        endpoints: &Endpoints,
+        time: Timestamp,
+        len: u32,
+    ) -> Owners {
+        let mut datagrams = self.lock_datagrams();
+        Owners {
+            orig: datagrams.sender(endpoints, time),
+            resp: datagrams.receiver(endpoints, time, len),
+        }
     }
 
     /// Enqueues a lookup; marks the connection as not looked up if the queue is full.
@@ -225,7 +296,7 @@ impl ConnectionTable {
     /// Sets the originator of a connection, unless BPF has reported it.
     pub(super) fn set_originator(&self, request: &LookupRequest, owner: Owner) {
         self.update_entry(request, |entry| {
-            if !entry.is_from_bpf {
+            if !entry.is_reported[0] {
                 entry.owners.orig = Some(Arc::new(owner));
             }
         });
@@ -259,15 +330,6 @@ impl ConnectionTable {
                 entry.set_responder(owner);
             }
         });
-    }
-
-    /// Adds BPF evidence for a process that has, or had, the responder's socket.
-    pub(super) fn add_responder_evidence(
-        &self,
-        request: &LookupRequest,
-        evidence: ResponderEvidence,
-    ) {
-        self.update_entry(request, |entry| entry.add_evidence(evidence));
     }
 
     /// Returns the owner recorded so far for the responder.
@@ -313,12 +375,18 @@ impl ConnectionTable {
         };
         let was_pending = entry.is_pending;
         update(entry);
-        entry.is_pending &= !entry.is_closed || entry.owners.resp.is_none();
+        entry.is_pending &= !entry.is_final();
         entry.outdate_copies();
         let is_completed = was_pending && !entry.is_pending;
         state.pending -= usize::from(is_completed);
         drop(state);
         self.changed.notify_all();
+    }
+
+    fn lock_datagrams(&self) -> MutexGuard<'_, Datagrams> {
+        self.datagrams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, ConnectionTableState> {

@@ -2,7 +2,7 @@
 //! reused.
 
 use super::*;
-use crate::attribution::entries::{MAX_CONNECTIONS, ResponderEvidence};
+use crate::attribution::entries::MAX_CONNECTIONS;
 use crate::attribution::lookup_queue::MAX_QUEUED_LOOKUPS;
 use crate::packet::TCP;
 use crate::process::{Evidence, Process, ProcessDetails, ProcessIdentity};
@@ -123,7 +123,6 @@ fn requests_rejected_by_a_full_queue_are_not_pending() {
 fn bpf_events_override_lookups() {
     let (table, receiver) = ConnectionTable::new().expect("a pipe");
     let (endpoints, start) = (endpoints(1, 2), Timestamp(NANOS_PER_SECOND));
-    let owner = |uid| Owner::unknown(Evidence::Gone, Some(uid));
     let time_range = |second: i64| [second, second + 1].map(|at| Timestamp(at * NANOS_PER_SECOND));
     table.request_lookup(&endpoints, start, PacketPosition::First);
     let from_packet = receiver.take().pop_front().expect("a request");
@@ -151,8 +150,6 @@ fn bpf_events_override_lookups() {
     table.set_responder(&reused, owner(4));
     assert_eq!(both(start.0), Some([1, 2]));
     assert_eq!(both(reused.time.0), Some([3, 4]));
-    let (last, _) = table.last_connection(&endpoints).expect("a connection");
-    assert_eq!(last.time, reused.time);
 }
 
 /// Two processes use the same endpoints in quick succession, and BPF events are late: each packet
@@ -163,11 +160,10 @@ fn connections_with_the_same_tuple_keep_separate_owners() {
     let endpoints = endpoints(1, 2);
     let starts = [1, 2].map(|nth| Timestamp(NANOS_PER_SECOND + nth * 20_000_000));
     for (uid, at) in [1, 2].into_iter().zip(starts) {
-        let owner = Owner::unknown(Evidence::Gone, Some(uid));
         let (request, status) =
-            table.record_bpf_originator(&endpoints, [at, Timestamp(at.0 + 1000)], owner);
+            table.record_bpf_originator(&endpoints, [at, Timestamp(at.0 + 1000)], owner(uid));
         assert_eq!(status, LookupStatus::NotRequested);
-        table.set_responder(&request, Owner::unknown(Evidence::Gone, Some(uid * 10)));
+        table.set_responder(&request, owner(uid * 10));
     }
     for (expected, at) in [[1, 10], [2, 20]].into_iter().zip(starts) {
         for position in [PacketPosition::First, PacketPosition::Any] {
@@ -186,148 +182,41 @@ fn connections_with_the_same_tuple_keep_separate_owners() {
     assert!(found.is_none());
 }
 
-/// BPF evidence is applied once the listener is identified, and ignored after the socket was
-/// closed.
-#[test]
-fn responder_evidence_is_merged_with_the_listener() {
-    let owner_of = |evidence, pids: &[u32]| Owner {
+fn owner_of(evidence: Evidence, pids: &[u32]) -> Owner {
+    Owner {
         processes: pids.iter().map(|pid| Arc::new(process(*pid))).collect(),
         ..Owner::unknown(evidence, None)
-    };
-    type MakeEvidence = fn(Owner) -> ResponderEvidence;
-    let (read, closed): (MakeEvidence, MakeEvidence) =
-        (ResponderEvidence::Reader, ResponderEvidence::LastCloser);
-    for (responder, pid, make_evidence, evidence, pids) in [
-        (
-            owner_of(Evidence::Listener, &[1, 2]),
-            2,
-            closed,
-            Evidence::Acceptor,
-            vec![2],
-        ),
-        (
-            owner_of(Evidence::Listener, &[1]),
-            3,
-            closed,
-            Evidence::Holds,
-            vec![3],
-        ),
-        (
-            owner_of(Evidence::Acceptor, &[1]),
-            1,
-            closed,
-            Evidence::Acceptor,
-            vec![1],
-        ),
-        (
-            owner_of(Evidence::Acceptor, &[1]),
-            3,
-            closed,
-            Evidence::Holds,
-            vec![3, 1],
-        ),
-        (
-            owner_of(Evidence::Holds, &[3]),
-            3,
-            closed,
-            Evidence::Holds,
-            vec![3],
-        ),
-        (
-            owner_of(Evidence::Reads, &[3]),
-            3,
-            closed,
-            Evidence::Reads,
-            vec![3],
-        ),
-        (
-            owner_of(Evidence::Reads, &[1]),
-            3,
-            read,
-            Evidence::Holds,
-            vec![3, 1],
-        ),
-        (
-            owner_of(Evidence::Listener, &[1]),
-            7,
-            closed,
-            Evidence::Listener,
-            vec![1],
-        ),
-        (
-            owner_of(Evidence::Acceptor, &[1]),
-            7,
-            closed,
-            Evidence::Acceptor,
-            vec![1],
-        ),
-        (
-            owner_of(Evidence::Gone, &[]),
-            3,
-            closed,
-            Evidence::Acceptor,
-            vec![3],
-        ),
-        (
-            owner_of(Evidence::Missed, &[]),
-            3,
-            closed,
-            Evidence::Acceptor,
-            vec![3],
-        ),
-        (
-            owner_of(Evidence::Listener, &[1, 2]),
-            2,
-            read,
-            Evidence::Acceptor,
-            vec![2],
-        ),
-        (
-            owner_of(Evidence::Listener, &[1]),
-            3,
-            read,
-            Evidence::Holds,
-            vec![3],
-        ),
-        (
-            owner_of(Evidence::Acceptor, &[1]),
-            3,
-            read,
-            Evidence::Holds,
-            vec![3, 1],
-        ),
-        (
-            owner_of(Evidence::Acceptor, &[1]),
-            7,
-            read,
-            Evidence::Holds,
-            vec![7, 1],
-        ),
-        (
-            owner_of(Evidence::Holds, &[3]),
-            3,
-            read,
-            Evidence::Holds,
-            vec![3],
-        ),
-        (
-            owner_of(Evidence::Missed, &[]),
-            3,
-            read,
-            Evidence::Holds,
-            vec![3],
-        ),
-    ] {
+    }
+}
+
+/// The last process that had the socket is merged with the listener, whatever is found first.
+#[test]
+fn last_closer_is_merged_with_the_listener() {
+    use Evidence::{Acceptor, Gone, Holds, Listener, Missed};
+    let rows: [(Owner, u32, Evidence, &[u32]); 9] = [
+        (owner_of(Listener, &[1, 2]), 2, Acceptor, &[2]),
+        (owner_of(Listener, &[1]), 3, Holds, &[3]),
+        (owner_of(Listener, &[1]), 7, Listener, &[1]),
+        (owner_of(Acceptor, &[1]), 1, Acceptor, &[1]),
+        (owner_of(Acceptor, &[1]), 3, Holds, &[3, 1]),
+        (owner_of(Acceptor, &[1]), 7, Acceptor, &[1]),
+        (owner_of(Holds, &[3]), 3, Holds, &[3]),
+        (owner_of(Gone, &[]), 3, Acceptor, &[3]),
+        (owner_of(Missed, &[]), 3, Acceptor, &[3]),
+    ];
+    for (responder, pid, evidence, pids) in rows {
         for is_lookup_first in [true, false] {
             let (table, _receiver) = ConnectionTable::new().expect("a pipe");
-            let client = owner_of(Evidence::Holds, &[9]);
-            let (request, _) =
-                table.record_bpf_originator(&endpoints(1, 2), [Timestamp(0); 2], client);
+            let (endpoints, client) = (endpoints(1, 2), owner_of(Evidence::Opened, &[9]));
+            let (request, _) = table.record_bpf_originator(&endpoints, [Timestamp(0); 2], client);
             if is_lookup_first {
                 table.set_fallback_responder(&request, responder.clone());
             }
-            table
-                .add_responder_evidence(&request, make_evidence(owner_of(Evidence::Holds, &[pid])));
+            let close = |pid: u32| {
+                let closer = owner_of(Holds, &[pid]);
+                table.record_last_closer(&endpoints.reversed(), Timestamp(5), closer);
+            };
+            close(pid);
             if !is_lookup_first {
                 table.set_fallback_responder(&request, responder.clone());
             }
@@ -336,22 +225,89 @@ fn responder_evidence_is_merged_with_the_listener() {
                 let pids: Vec<u32> = found.processes.iter().map(|process| process.pid).collect();
                 (found.evidence.clone(), pids)
             };
-            assert_eq!(found(), (evidence.clone(), pids.clone()), "{responder:?}");
-            let example = make_evidence(responder.clone());
-            let is_closed = matches!(example, ResponderEvidence::LastCloser(_));
-            assert_eq!(table.is_pending(&request), !is_closed);
-            if is_closed {
-                // The endpoints are reused by a connection with only a close event.
-                table.add_responder_evidence(
-                    &request,
-                    ResponderEvidence::LastCloser(owner_of(Evidence::Holds, &[8])),
-                );
-            } else {
-                // A later lookup does not override the evidence.
-                table.set_responder(&request, responder.clone());
-            }
-            assert_eq!(found(), (evidence.clone(), pids.clone()), "{responder:?}");
+            assert_eq!(found(), (evidence.clone(), pids.to_vec()), "{responder:?}");
+            assert!(!table.is_pending(&request));
+            // The endpoints are reused by a connection of which BPF reports only the close.
+            close(8);
+            assert_eq!(found(), (evidence.clone(), pids.to_vec()), "{responder:?}");
         }
+    }
+}
+
+/// Each packet belongs to the process that used the socket at its time, and a flow to all of them.
+#[test]
+fn users_of_a_socket_own_the_packets_of_their_time() {
+    use Evidence::{Holds, Listener, Opened, Reads, Sent};
+    let (table, receiver) = ConnectionTable::new().expect("a pipe");
+    let (client, server) = (endpoints(40_000, 80), endpoints(80, 40_000));
+    let times = [100, 200].map(Timestamp);
+    let (request, _) = table.record_bpf_originator(&client, times, owner_of(Opened, &[1]));
+    table.set_responder(&request, owner_of(Listener, &[5, 6]));
+    let pids = |time: i64| {
+        let found = table.packet_owners(&client, Timestamp(time), PacketPosition::Any);
+        let (owners, _) = found.expect("a connection");
+        [owners.orig, owners.resp].map(|owner| owner.expect("an owner").processes[0].pid)
+    };
+    assert_eq!(pids(150), [1, 5]);
+    // The client passes its socket on to process 2, and the server its own to process 3.
+    table.record_use(&client, [300, 400].map(Timestamp), owner_of(Sent, &[2]));
+    table.record_use(&server, [0, 350].map(Timestamp), owner_of(Reads, &[6]));
+    assert!(!table.is_pending(&request));
+    table.record_use(&server, [500, 600].map(Timestamp), owner_of(Sent, &[3]));
+    // A lookup that ends later changes nothing.
+    table.set_responder(&request, owner_of(Holds, &[9]));
+    table.set_originator(&request, owner_of(Holds, &[9]));
+    let expected = [
+        (150, [1, 6]),
+        (300, [1, 6]),
+        (301, [2, 6]),
+        (500, [2, 6]),
+        (501, [2, 3]),
+    ];
+    for (time, owners) in expected {
+        assert_eq!(pids(time), owners, "{time}");
+    }
+    let copy = |time| table.packet_owners(&client, Timestamp(time), PacketPosition::Any);
+    assert!(!copy(400).expect("a connection").1.is_current());
+    assert!(copy(501).expect("a connection").1.is_current());
+    let flow = table.flow_owners(&client, Timestamp(150)).expect("a flow");
+    assert_eq!(flow.to_string(), "[2,1] → [3,6]");
+    // A connection that was established before the capture.
+    receiver.take();
+    let earlier = endpoints(40_001, 80);
+    table.record_use(
+        &earlier.reversed(),
+        [0, 50].map(Timestamp),
+        owner_of(Reads, &[4]),
+    );
+    let requests = receiver.take();
+    assert_eq!(requests.len(), 1);
+    table.set_originator(&requests[0], owner_of(Holds, &[9]));
+    table.set_responder(&requests[0], owner_of(Holds, &[8]));
+    let flow = table.flow_owners(&earlier, Timestamp(40)).expect("a flow");
+    assert_eq!(flow.to_string(), "[8]? → [4]");
+}
+
+/// An answer that was found after another connection with the same endpoints had started can be
+/// that of the other connection.
+#[test]
+fn lookups_are_forgotten_when_the_endpoints_were_reused_before_the_answer() {
+    let (table, _receiver) = ConnectionTable::new().expect("a pipe");
+    let tuple = endpoints(40_000, 80);
+    let at = |millis: i64| Timestamp(millis * 1_000_000);
+    for (isn, start, reuse, expected) in [(1, 1000, 1020, "? → ?"), (3, 3000, 3060, "[1]? → [2]?")]
+    {
+        table.record_syn(&tuple, at(start), isn);
+        let request = LookupRequest::new(&tuple, at(start), LookupTarget::Responder);
+        let found = |pid| Owner {
+            lookup_time: at(start + 30),
+            ..owner_of(Evidence::Holds, &[pid])
+        };
+        table.set_originator(&request, found(1));
+        table.set_responder(&request, found(2));
+        table.record_syn(&tuple, at(reuse), isn + 1);
+        let flow = table.flow_owners(&tuple, at(start)).expect("a flow");
+        assert_eq!(flow.to_string(), expected);
     }
 }
 

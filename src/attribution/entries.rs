@@ -7,15 +7,12 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::lookup_queue::LookupRequest;
 use crate::packet::{Endpoints, Timestamp};
-use crate::process::{Owner, Owners};
+use crate::process::{Evidence, Owner, Owners};
 
 /// Maximum number of recorded connections; the oldest are evicted first.
 pub(super) const MAX_CONNECTIONS: usize = 1 << 16;
-/// Maximum difference between the timestamps of one packet in two captures, in nanoseconds. No
-/// endpoints are reused within this time.
-pub(super) const SAME_PACKET_TOLERANCE_NS: i64 = 100_000_000;
-/// Maximum difference between the times of BPF events and packet timestamps, in nanoseconds.
-pub(super) const BPF_TIME_TOLERANCE_NS: i64 = 1_000_000;
+/// Maximum number of earlier users of one end of a connection; later changes are not recorded.
+const MAX_EARLIER_USERS: usize = 256;
 
 /// Position of a packet in its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,31 +48,21 @@ pub(super) struct ConnectionEntry {
     pub(super) valid_from: i64,
     /// The sequence number of the initial SYN, if it was captured.
     pub(super) isn: Option<u32>,
+    /// The current owners.
     pub(super) owners: Owners,
+    /// The processes that used the originator's and the responder's socket before the current
+    /// owner, each with the time of its last use, in nanoseconds.
+    earlier: [Vec<(i64, Arc<Owner>)>; 2],
+    /// True for each end whose owner BPF has reported, so that lookups do not change it.
+    pub(super) is_reported: [bool; 2],
     /// True until the lookup is completed.
     pub(super) is_pending: bool,
-    /// True if BPF has reported the connection.
-    pub(super) is_from_bpf: bool,
     /// Number of changes so far, shared with those who cached the owners.
     pub(super) version: Arc<AtomicU32>,
-    /// BPF evidence for the processes that had the responder's socket.
-    pub(super) evidence: Vec<ResponderEvidence>,
-    /// True if the responder's socket was closed by the last process that had it. Later evidence is
-    /// ignored: another connection, not reported by BPF, can reuse the endpoints.
-    pub(super) is_closed: bool,
+    /// The last process that had the responder's socket, if BPF has reported its end. Later uses
+    /// are ignored: another connection, not reported by BPF, can reuse the endpoints.
+    last_closer: Option<Owner>,
 }
-
-/// BPF evidence for a process that has, or had, the responder's socket.
-#[derive(Debug)]
-pub(super) enum ResponderEvidence {
-    /// The process read from the socket.
-    Reader(Owner),
-    /// The process was the last to close the socket.
-    LastCloser(Owner),
-}
-
-/// Maximum number of pieces of evidence per connection.
-const MAX_RESPONDER_EVIDENCE: usize = 8;
 
 /// Version of a connection's owners, which shows whether a copy of them is current.
 #[derive(Debug)]
@@ -110,35 +97,117 @@ impl ConnectionEntry {
     pub(super) fn new(time: Timestamp) -> ConnectionEntry {
         ConnectionEntry {
             time,
-            valid_from: time.0.saturating_sub(SAME_PACKET_TOLERANCE_NS),
+            valid_from: time.0,
             isn: None,
             owners: Owners::default(),
+            earlier: Default::default(),
+            is_reported: [false; 2],
             is_pending: true,
-            is_from_bpf: false,
             version: Arc::default(),
-            evidence: Vec::new(),
-            is_closed: false,
+            last_closer: None,
         }
     }
 
-    /// Sets the responder found by a lookup, updated with the evidence so far.
+    /// Sets the responder found by a lookup, unless BPF has reported it.
     pub(super) fn set_responder(&mut self, found: Owner) {
-        let evidence = self.evidence.iter();
-        let owner = evidence.fold(found, |owner, evidence| owner.merge_evidence(evidence));
-        self.owners.resp = Some(Arc::new(owner));
+        if !self.is_reported[1] {
+            let owner = match &self.last_closer {
+                Some(closer) => found.merge_last_closer(closer),
+                None => found,
+            };
+            self.owners.resp = Some(Arc::new(owner));
+        }
     }
 
-    /// Adds evidence, and updates the responder if a lookup already has a result.
-    pub(super) fn add_evidence(&mut self, evidence: ResponderEvidence) {
-        if self.is_closed || self.evidence.len() == MAX_RESPONDER_EVIDENCE {
+    /// Records that a process uses the socket of an end, which another process used until `since`;
+    /// absent if none did.
+    pub(super) fn record_use(&mut self, end: usize, since: Timestamp, user: Owner) {
+        if self.is_closed() || self.earlier[end].len() >= MAX_EARLIER_USERS {
             return;
         }
-        self.is_closed = matches!(evidence, ResponderEvidence::LastCloser(_));
-        // Without a responder, the evidence is applied after the lookup.
-        if let Some(responder) = &self.owners.resp {
-            self.owners.resp = Some(Arc::new(responder.merge_evidence(&evidence)));
+        let current = match end {
+            0 => &mut self.owners.orig,
+            _ => &mut self.owners.resp,
+        };
+        if let Some(previous) = current.replace(Arc::new(user))
+            && self.is_reported[end]
+            && since.is_present()
+        {
+            self.earlier[end].push((since.0, previous));
         }
-        self.evidence.push(evidence);
+        self.is_reported[end] = true;
+    }
+
+    /// Records the last process that had the responder's socket, and that it is closed.
+    pub(super) fn record_last_closer(&mut self, closer: Owner) {
+        if self.is_closed() {
+            return;
+        }
+        // Without a responder, the closer is merged after the lookup.
+        if let Some(responder) = &self.owners.resp
+            && !self.is_reported[1]
+        {
+            self.owners.resp = Some(Arc::new(responder.merge_last_closer(&closer)));
+        }
+        self.last_closer = Some(closer);
+    }
+
+    /// True if the responder's socket was closed by the last process that had it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.last_closer.is_some()
+    }
+
+    /// True if no better result can follow for an end.
+    pub(super) fn is_final(&self) -> bool {
+        self.is_reported == [true; 2] || self.is_closed() && self.owners.resp.is_some()
+    }
+
+    /// Returns the owners at the time of a packet, and true if they are the current ones.
+    fn owners_at(&self, time: Timestamp) -> (Owners, bool) {
+        let earlier = |end: usize| {
+            let users = &self.earlier[end];
+            users.iter().find(|(until, _)| time.0 <= *until)
+        };
+        let (orig, resp) = (earlier(0), earlier(1));
+        let is_current = orig.is_none() && resp.is_none();
+        let owner = |found: Option<&(i64, Arc<Owner>)>, current: &Option<Arc<Owner>>| {
+            found.map_or_else(|| current.clone(), |(_, owner)| Some(Arc::clone(owner)))
+        };
+        let owners = Owners {
+            orig: owner(orig, &self.owners.orig),
+            resp: owner(resp, &self.owners.resp),
+        };
+        (owners, is_current)
+    }
+
+    /// Returns the owners of the whole connection: the current ones, and the processes that used
+    /// its sockets before.
+    fn all_owners(&self) -> Owners {
+        let merge = |current: &Option<Arc<Owner>>, earlier: &[(i64, Arc<Owner>)]| {
+            let mut owner = Arc::clone(current.as_ref()?);
+            for (_, user) in earlier.iter().rev() {
+                owner = Arc::new(owner.followed_by(user));
+            }
+            Some(owner)
+        };
+        Owners {
+            orig: merge(&self.owners.orig, &self.earlier[0]),
+            resp: merge(&self.owners.resp, &self.earlier[1]),
+        }
+    }
+
+    /// Forgets the owners that were looked up after this time, at which another connection with the
+    /// same endpoints started: they can be those of the other connection.
+    fn forget_lookups_since(&mut self, time: Timestamp) {
+        let ends = [&mut self.owners.orig, &mut self.owners.resp];
+        for (owner, is_reported) in ends.into_iter().zip(self.is_reported) {
+            if let Some(found) = owner
+                && !is_reported
+                && found.lookup_time >= time
+            {
+                *found = Arc::new(Owner::unknown(Evidence::Gone, None));
+            }
+        }
     }
 }
 
@@ -147,7 +216,12 @@ impl ConnectionTableState {
     pub(super) fn push(&mut self, endpoints: &Endpoints, entry: ConnectionEntry) {
         // The new connection replaces an earlier one with the same endpoints.
         for endpoints in [*endpoints, endpoints.reversed()] {
-            if let Some(earlier) = self.last_entry(&endpoints) {
+            if let Some(earlier) = self
+                .entries
+                .get_mut(&endpoints)
+                .and_then(|list| list.last_mut())
+            {
+                earlier.forget_lookups_since(entry.time);
                 earlier.outdate_copies();
             }
         }
@@ -173,16 +247,49 @@ impl ConnectionTableState {
             (None, Some(reverse)) => (reverse, false),
             (None, None) => return None,
         };
-        let owners = match is_forward {
-            true => entry.owners.clone(),
-            false => entry.owners.clone().swapped(),
-        };
+        let (owners, is_current) = entry.owners_at(time);
+        let owners = if is_forward { owners } else { owners.swapped() };
         // A packet of an earlier connection, captured late, does not identify later owners.
         let is_latest = [*endpoints, endpoints.reversed()].iter().all(|endpoints| {
             let last = self.last_entry(endpoints);
             last.is_none_or(|last| last.time <= entry.time)
         });
-        Some((owners, entry.version(u32::from(!is_latest))))
+        Some((owners, entry.version(u32::from(!is_latest || !is_current))))
+    }
+
+    /// Returns the owners of a flow that started at this time.
+    pub(super) fn flow_owners(&self, endpoints: &Endpoints, first: Timestamp) -> Option<Owners> {
+        let find = |endpoints: &Endpoints| self.entry_at(endpoints, first, PacketPosition::First);
+        match (find(endpoints), find(&endpoints.reversed())) {
+            (Some(forward), Some(reverse)) if forward.time < reverse.time => {
+                Some(reverse.all_owners().swapped())
+            }
+            (Some(forward), _) => Some(forward.all_owners()),
+            (None, reverse) => reverse.map(|entry| entry.all_owners().swapped()),
+        }
+    }
+
+    /// Returns the connection that had a socket with these endpoints, from its local to its remote
+    /// end, at this time, and the end of the socket: 0 for the originator.
+    pub(super) fn connection_of_socket(
+        &mut self,
+        socket: &Endpoints,
+        time: Timestamp,
+    ) -> Option<(&mut ConnectionEntry, usize)> {
+        let find = |endpoints: &Endpoints| {
+            let entries = self.entries.get(endpoints)?;
+            let at = entries
+                .iter()
+                .rposition(|entry| entry.valid_from <= time.0)?;
+            Some((entries[at].valid_from, at))
+        };
+        let (forward, reverse) = (find(socket), find(&socket.reversed()));
+        let (endpoints, end) = match forward >= reverse {
+            true => (*socket, 0),
+            false => (socket.reversed(), 1),
+        };
+        let (_, at) = forward.max(reverse)?;
+        Some((self.entries.get_mut(&endpoints)?.get_mut(at)?, end))
     }
 
     /// Returns the last connection that had started by the time of a packet at this position.
@@ -194,8 +301,7 @@ impl ConnectionTableState {
     ) -> Option<&ConnectionEntry> {
         let mut entries = self.entries.get(endpoints)?.iter();
         let latest = entries.rfind(|entry| entry.valid_from <= time.0)?;
-        let is_match = position == PacketPosition::Any
-            || time.0 <= latest.time.0.saturating_add(SAME_PACKET_TOLERANCE_NS);
+        let is_match = position == PacketPosition::Any || time <= latest.time;
         is_match.then_some(latest)
     }
 
@@ -207,7 +313,7 @@ impl ConnectionTableState {
     /// True if BPF has reported the connection of a flow, or if the connection is not recorded.
     pub(super) fn is_bpf_up_to_date(&self, endpoints: &Endpoints, first: Timestamp) -> bool {
         let entry = self.entry_at(endpoints, first, PacketPosition::First);
-        entry.is_none_or(|entry| entry.is_from_bpf)
+        entry.is_none_or(|entry| entry.is_reported[0])
     }
 
     /// Returns the entry of the connection in a request.

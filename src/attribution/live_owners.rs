@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use super::cpu_budget::CpuBudget;
 use super::entries::EntryVersion;
 use super::{ConnectionTable, PacketPosition};
-use crate::packet::{Endpoints, Packet};
+use crate::packet::{Endpoints, Packet, Timestamp, UDP};
 use crate::process::Owners;
 
 /// Returns the owners of packets from the connection table, which other threads fill in.
@@ -18,6 +18,10 @@ pub struct LiveOwners {
     table: Arc<ConnectionTable>,
     /// Owners by [undirected](Endpoints::undirected) endpoints.
     cache: HashMap<Endpoints, CachedOwners, RandomState>,
+    /// The owners of the last datagram.
+    datagram: Owners,
+    /// The time up to which the BPF events are recorded.
+    recorded_until: Timestamp,
     /// The time that may be spent waiting for lookups.
     wait_budget: CpuBudget,
 }
@@ -33,6 +37,11 @@ struct CachedOwners {
 
 /// Maximum time to wait for a lookup. Without the wait, the first packet would have no owners.
 const LOOKUP_TIMEOUT: Duration = Duration::from_millis(5);
+/// Maximum time to wait for the reader of the BPF events.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(5);
+/// Time of packets, in nanoseconds, for which there is no further wait after the reader was too
+/// slow.
+const DRAIN_RETRY_NS: i64 = 10_000_000;
 /// Maximum number of cached connections; beyond it, the cache is cleared.
 const MAX_CACHED_CONNECTIONS: usize = 1 << 15;
 
@@ -41,6 +50,8 @@ impl LiveOwners {
         LiveOwners {
             table,
             cache: HashMap::default(),
+            datagram: Owners::default(),
+            recorded_until: Timestamp(i64::MIN),
             wait_budget: CpuBudget::new(Instant::now()),
         }
     }
@@ -57,6 +68,48 @@ impl LiveOwners {
     pub(crate) fn owners(&mut self, packet: &Packet) -> Option<&Owners> {
         // Fragments after the first have no ports.
         let endpoints = packet.endpoints()?;
+        if packet.frame.time > self.recorded_until {
+            self.wait_for_events(packet.frame.time);
+        }
+        if endpoints.proto() == UDP {
+            return self.datagram_owners(packet, endpoints);
+        }
+        self.connection_owners(packet, endpoints)
+    }
+
+    /// Waits until the BPF events up to the time of a packet are recorded, if the budget permits.
+    #[cold]
+    fn wait_for_events(&mut self, time: Timestamp) {
+        let start = Instant::now();
+        let recorded = self.wait_budget.replenish(start).then(|| {
+            let recorded = self.table.drain_bpf_events(DRAIN_TIMEOUT);
+            self.wait_budget.charge(start.elapsed());
+            recorded
+        });
+        let next_try = Timestamp(time.0.saturating_add(DRAIN_RETRY_NS));
+        self.recorded_until = recorded.flatten().unwrap_or(next_try);
+    }
+
+    /// Returns the owners of a datagram: those that BPF reports for exactly this datagram, or those
+    /// that have the sockets now.
+    fn datagram_owners(&mut self, packet: &Packet, endpoints: Endpoints) -> Option<&Owners> {
+        let (time, len) = (packet.frame.time, packet.payload().len);
+        let reported = self.table.datagram_owners(&endpoints, time, len);
+        self.datagram = if reported.orig.is_some() && reported.resp.is_some() {
+            reported
+        } else {
+            let found = self.connection_owners(packet, endpoints).cloned();
+            let found = found.unwrap_or_default();
+            Owners {
+                orig: reported.orig.or(found.orig),
+                resp: reported.resp.or(found.resp),
+            }
+        };
+        (!self.datagram.is_empty()).then_some(&self.datagram)
+    }
+
+    #[inline]
+    fn connection_owners(&mut self, packet: &Packet, endpoints: Endpoints) -> Option<&Owners> {
         let key = endpoints.undirected();
         let is_first = packet.tcp().is_some_and(|tcp| tcp.flags.is_initial_syn());
         let is_current = |cached: &CachedOwners| cached.version.is_current();

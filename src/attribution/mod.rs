@@ -13,6 +13,7 @@ mod attributor;
 mod bpf_reader;
 mod connection_table;
 mod cpu_budget;
+mod datagrams;
 mod entries;
 mod live_owners;
 mod lookup_queue;
@@ -36,7 +37,6 @@ use std::time::SystemTime;
 
 use crate::packet::Timestamp;
 use crate::process::{Evidence, Owner};
-use entries::ResponderEvidence;
 
 impl Owner {
     /// Returns an owner without processes: there was no time for a lookup.
@@ -54,15 +54,10 @@ impl Owner {
         }
     }
 
-    /// Returns this owner of a responder, updated with BPF evidence for a process that had the
-    /// responder's socket.
-    fn merge_evidence(&self, evidence: &ResponderEvidence) -> Owner {
-        let (last, is_reader) = match evidence {
-            ResponderEvidence::Reader(owner) => (owner, true),
-            // A tool that scans /proc briefly holds each socket that it inspects, and can be the
-            // last to close it.
-            ResponderEvidence::LastCloser(owner) => (owner, false),
-        };
+    /// Returns this owner of a responder, found by a lookup, updated with the last process that had
+    /// the socket. A tool that scans /proc briefly holds each socket that it inspects, and can be
+    /// that process.
+    fn merge_last_closer(&self, last: &Owner) -> Owner {
         let contains_pid = |pid: u32| self.processes.iter().any(|process| process.pid == pid);
         let mut processes = last.processes.iter();
         let is_subset = processes.all(|process| contains_pid(process.pid));
@@ -75,25 +70,18 @@ impl Owner {
         match self.evidence {
             // One of the listening processes accepted the connection.
             Evidence::Listener if is_subset => last_with(Evidence::Acceptor),
-            Evidence::Acceptor | Evidence::Holds | Evidence::Reads if is_subset => self.clone(),
-            // The last closer is probably another tool that scans /proc.
-            Evidence::Listener | Evidence::Acceptor | Evidence::Holds | Evidence::Reads
-                if !is_child && !is_reader =>
-            {
-                self.clone()
-            }
+            Evidence::Acceptor | Evidence::Holds if is_subset || !is_child => self.clone(),
             // The accepting process passed the connection on, or both processes had it.
-            Evidence::Acceptor | Evidence::Holds | Evidence::Reads => {
+            Evidence::Acceptor | Evidence::Holds => {
                 let processes = last.processes.iter().chain(&self.processes);
                 Owner {
                     processes: processes.cloned().collect(),
                     ..last_with(Evidence::Holds)
                 }
             }
-            // The process is not one of the listeners: the connection was passed on to it.
+            Evidence::Listener if !is_child => self.clone(),
+            // A child of a listener: the connection was passed on to it.
             Evidence::Listener => last.clone(),
-            // The listener is unknown, but a process that reads from the socket has it.
-            _ if is_reader => last.clone(),
             // The listener is unknown, but the process was the last to close the socket.
             _ => last_with(Evidence::Acceptor),
         }

@@ -10,8 +10,8 @@ use crate::process::{Process, ProcessDetails, ProcessIdentity};
 /// The processes of BPF events.
 #[derive(Debug, Default)]
 pub(super) struct TaskCache {
-    /// The processes by PID and start time in nanoseconds.
-    processes: HashMap<(u32, u64), Arc<Process>>,
+    /// The processes by PID, start time in nanoseconds and address of their arguments.
+    processes: HashMap<(u32, u64, u64), Arc<Process>>,
 }
 
 /// Maximum number of cached processes.
@@ -20,24 +20,20 @@ const MAX_CACHED_TASKS: usize = 4096;
 impl TaskCache {
     /// Returns the process of an event, if it is cached.
     pub(super) fn cached(&self, task: &TaskInfo) -> Option<Arc<Process>> {
-        let cached = self.processes.get(&(task.pid, task.start_time_ns))?;
-        // The process may have executed another program since.
+        let cached = self.processes.get(&key(task))?;
+        // The process may have changed its name since.
         (cached.comm == task.name).then(|| Arc::clone(cached))
     }
 
-    /// Describes the process of an event, with all details from /proc that are still available.
+    /// Describes the process of an event, with all details from /proc that are still available and
+    /// still those of the same program.
     pub(super) fn describe(&mut self, task: &TaskInfo) -> Arc<Process> {
-        let described = ProcHandle::new(task.pid).and_then(|handle| handle.describe());
-        let process = match described {
-            Ok(process) if process.start_time == task.start_time => process,
-            _ => self.describe_from_event(task),
-        };
+        let process = read(task).unwrap_or_else(|| self.describe_from_event(task));
         if self.processes.len() >= MAX_CACHED_TASKS {
             self.processes.clear();
         }
         let process = Arc::new(process);
-        let key = (task.pid, task.start_time_ns);
-        self.processes.insert(key, Arc::clone(&process));
+        self.processes.insert(key(task), Arc::clone(&process));
         process
     }
 
@@ -66,4 +62,18 @@ impl TaskCache {
         };
         Process::new(identity, details)
     }
+}
+
+fn key(task: &TaskInfo) -> (u32, u64, u64) {
+    (task.pid, task.start_time_ns, task.arg_start)
+}
+
+/// Reads the process of an event from /proc; `None` if it has exited, or executed another program
+/// in the meantime, or if this cannot be determined.
+fn read(task: &TaskInfo) -> Option<Process> {
+    let handle = ProcHandle::new(task.pid).ok()?;
+    let process = handle.describe().ok()?;
+    let is_same = process.start_time == task.start_time && process.comm == task.name;
+    // Read last: if the program is the same now, it was the same when the details were read.
+    (is_same && handle.arg_start()? == task.arg_start).then_some(process)
 }

@@ -145,13 +145,18 @@ impl TrackedSide {
     /// before.
     pub(super) fn adopt_owner(&mut self, owner: Option<&Arc<Owner>>) -> bool {
         let Some(owner) = owner else { return false };
-        let is_same = self
-            .owner()
-            .is_some_and(|current| Arc::ptr_eq(current, owner));
-        if !is_same {
-            self.cold_mut().owner = Some(Arc::clone(owner));
-        }
-        !is_same
+        let adopted = match self.owner() {
+            None => Arc::clone(owner),
+            Some(current) if Arc::ptr_eq(current, owner) || current.includes(owner) => {
+                return false;
+            }
+            Some(current) if !current.evidence.is_certain() => Arc::clone(owner),
+            Some(_) if !owner.evidence.is_certain() => return false,
+            // Several processes use the socket in turns.
+            Some(current) => Arc::new(owner.followed_by(current)),
+        };
+        self.cold_mut().owner = Some(adopted);
+        true
     }
 
     /// Returns the rarely used state, allocated if needed.

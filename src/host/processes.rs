@@ -142,6 +142,18 @@ impl ProcHandle {
         })
     }
 
+    /// Returns the address of the arguments, which changes when the process executes another
+    /// program; `None` if the process has exited or its addresses cannot be read.
+    pub fn arg_start(&self) -> Option<u64> {
+        let text = self.read_file("stat").ok()?;
+        let close = text.iter().rposition(|&byte| byte == b')')?;
+        // Field 3 follows the name; the address is field 48.
+        let mut fields = str::from_utf8(&text[close + 1..])
+            .ok()?
+            .split_ascii_whitespace();
+        fields.nth(45)?.parse().ok().filter(|address| *address != 0)
+    }
+
     /// Reads the current identity and all details.
     ///
     /// # Errors

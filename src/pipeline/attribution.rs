@@ -7,6 +7,8 @@ use super::recorded_owners::RecordedOwners;
 #[cfg(feature = "live")]
 use crate::attribution::{ConnectionTable, LiveOwners};
 use crate::packet::Packet;
+#[cfg(feature = "live")]
+use crate::packet::PacketKind;
 use crate::process::Owners;
 
 /// Origin of the owners of packets and flows.
@@ -17,9 +19,10 @@ pub enum Attribution {
     /// Lookups for each packet of a live capture, and for each flow.
     #[cfg(feature = "live")]
     PerPacket(LiveOwners),
-    /// Lookups for each flow of a live capture; packets have no owners.
+    /// Lookups for each flow of a live capture; only datagrams have owners, because each can have
+    /// another sender.
     #[cfg(feature = "live")]
-    PerFlow(Arc<ConnectionTable>),
+    PerFlow(LiveOwners),
 }
 
 impl Default for Attribution {
@@ -38,7 +41,10 @@ impl Attribution {
             #[cfg(feature = "live")]
             Attribution::PerPacket(owners) => owners.owners(packet),
             #[cfg(feature = "live")]
-            Attribution::PerFlow(_) => None,
+            Attribution::PerFlow(owners) => match packet.kind() {
+                PacketKind::Udp => owners.owners(packet),
+                _ => None,
+            },
         }
     }
 
@@ -47,8 +53,9 @@ impl Attribution {
     pub(super) fn connections(&self) -> Option<&Arc<ConnectionTable>> {
         match self {
             Attribution::Recorded(_) => None,
-            Attribution::PerPacket(owners) => Some(owners.connections()),
-            Attribution::PerFlow(table) => Some(table),
+            Attribution::PerPacket(owners) | Attribution::PerFlow(owners) => {
+                Some(owners.connections())
+            }
         }
     }
 }

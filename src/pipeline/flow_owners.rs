@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::Attribution;
 use crate::attribution::{ConnectionTable, PacketPosition};
 use crate::flow::{FlowEndReason, FlowEvent, FlowEventKind, FlowRecord, OutcomeKind};
-use crate::process::{Evidence, Owner};
+use crate::packet::UDP;
+use crate::process::{Evidence, Owner, Owners};
 
 /// Adds the owners of both ends to each flow that ends.
 pub(super) struct FlowOwners {
@@ -55,9 +56,17 @@ impl FlowOwners {
                 LOOKUP_SETTLE_TIMEOUT,
             );
         }
-        let mut owners = self
+        let found = self
             .connections
             .flow_owners(&endpoints, record.first_time)?;
+        let mut owners = match endpoints.proto() {
+            // Each datagram has its owners.
+            UDP => Owners {
+                orig: record.owners.orig.clone().or(found.orig),
+                resp: record.owners.resp.clone().or(found.resp),
+            },
+            _ => found,
+        };
         // The lookup found no listener, but the connection was not refused: the responder had
         // exited before the lookup.
         if let Some(owner) = &owners.resp

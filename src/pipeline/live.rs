@@ -96,7 +96,7 @@ impl StartedCapture {
         let table = Arc::clone(attributor.connection_table());
         match self.mode {
             AttributionMode::PerPacket => Attribution::PerPacket(LiveOwners::new(table)),
-            AttributionMode::PerFlow => Attribution::PerFlow(table),
+            AttributionMode::PerFlow => Attribution::PerFlow(LiveOwners::new(table)),
             AttributionMode::Off => Attribution::default(),
         }
     }

@@ -1,12 +1,13 @@
 //! Owners that a pcapng file records in the comments of its packets.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
 use crate::packet::{Endpoints, Packet};
-use crate::process::Owners;
 use crate::process::comment::{self, CommentDetail};
+use crate::process::{Owner, Owners};
 
 /// Reads the owners of packets from their comments. The details of the owners are only in the first
 /// packet of a connection, and in the first one after they changed; other packets have a summary.
@@ -75,7 +76,21 @@ impl RecordedOwners {
             let reverse = self.details.get(&endpoints.reversed());
             reverse.cloned().map(Owners::swapped)
         });
-        let is_same = |details: &Owners| details.to_string() == summary.to_string();
+        let is_same = |details: &Owners| {
+            let ends = [
+                (&details.orig, &summary.orig),
+                (&details.resp, &summary.resp),
+            ];
+            ends.into_iter().all(|(a, b)| names(a) == names(b))
+        };
         details.filter(is_same).unwrap_or(summary)
     }
+}
+
+/// Returns the processes of an end as a summary names them.
+fn names(owner: &Option<Arc<Owner>>) -> Vec<(u32, &str)> {
+    let processes = owner.iter().flat_map(|owner| &owner.processes);
+    processes
+        .map(|process| (process.pid, process.name()))
+        .collect()
 }

@@ -79,8 +79,9 @@ pub fn parse(comment: &str) -> Option<RecordedComment> {
     })
 }
 
-/// Parses one end in a summary: `curl[4121]`, `nginx[11,12]?`, `nobody`. Returns `None` if the end
-/// is unidentified or its processes are ambiguous.
+/// Parses one end in a summary: `curl[4121]`, `nginx[11,12]?`, `nobody`. A summary has no evidence,
+/// so processes are `Holds`. Returns `None` if the end is unidentified or its processes are
+/// ambiguous.
 fn parse_summary_end(end: &str) -> Option<Owner> {
     let owner = |evidence, uid, processes| Owner {
         processes,
@@ -95,10 +96,7 @@ fn parse_summary_end(end: &str) -> Option<Owner> {
         let uid = parse_number(uid.strip_suffix(')')?)?;
         return Some(owner(Evidence::NotPermitted, Some(uid), Vec::new()));
     }
-    let (groups, evidence) = match end.strip_suffix('?') {
-        Some(groups) => (groups, Evidence::Listener),
-        None => (end, Evidence::Holds),
-    };
+    let groups = end.strip_suffix('?').unwrap_or(end);
     let mut processes = Vec::new();
     for group in groups.strip_suffix(']')?.split("]+") {
         let (name, pids) = group.split_once('[')?;
@@ -119,7 +117,7 @@ fn parse_summary_end(end: &str) -> Option<Owner> {
             processes.push(Arc::new(Process::new(identity, details)));
         }
     }
-    Some(owner(evidence, None, processes))
+    Some(owner(Evidence::Holds, None, processes))
 }
 
 /// Parses a name in a summary. If it is not exactly what lcap writes now, it has no escapes: it

@@ -7,11 +7,12 @@ use std::sync::Arc;
 pub enum Evidence {
     /// The process opened the connection: BPF reported its connect(2).
     Opened,
-    /// The process was on the processor when the packet was sent.
+    /// The process sent the datagram, or wrote to the connection: BPF reported its system call.
     Sent,
-    /// The process was on the processor when data was read from the socket.
+    /// The process read from the connection: BPF reported its system call.
     Reads,
-    /// The processes had the connection's socket open at the time of the lookup.
+    /// The processes had the socket open at the time of a lookup, or received a datagram from it.
+    /// Another process may have used the socket.
     Holds,
     /// The processes accepted the connection, or were the last to have its socket open. A child
     /// process may have had the socket in the meantime.
@@ -73,17 +74,18 @@ impl Evidence {
         }
     }
 
-    /// True if the evidence identifies the owner: its processes, the kernel, or that there is none.
+    /// True if the evidence identifies the owner of this very connection or datagram: the process
+    /// that BPF reported, the kernel, or that there is none.
     pub fn is_certain(&self) -> bool {
         match self {
             Evidence::Opened
             | Evidence::Sent
             | Evidence::Reads
-            | Evidence::Holds
-            | Evidence::Acceptor
             | Evidence::Nobody
             | Evidence::Kernel => true,
-            Evidence::Listener
+            Evidence::Holds
+            | Evidence::Acceptor
+            | Evidence::Listener
             | Evidence::Gone
             | Evidence::NotPermitted
             | Evidence::Missed

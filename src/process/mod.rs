@@ -93,6 +93,11 @@ impl Process {
     pub fn is_same(&self, other: &Process) -> bool {
         (self.pid, self.start_time) == (other.pid, other.start_time)
     }
+
+    /// True if both are the same process with the same command name.
+    pub fn is_same_program(&self, other: &Process) -> bool {
+        self.is_same(other) && self.comm == other.comm
+    }
 }
 
 /// Writes `curl[4121]`, with the same escapes in the name as an [`Owner`].

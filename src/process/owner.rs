@@ -77,6 +77,26 @@ impl Owners {
 }
 
 impl Owner {
+    /// True if this owner has the same evidence and starts with the same processes.
+    pub(crate) fn includes(&self, other: &Owner) -> bool {
+        let mut pairs = self.processes.iter().zip(&other.processes);
+        self.evidence == other.evidence
+            && self.processes.len() >= other.processes.len()
+            && pairs.all(|(own, other)| own.is_same_program(other))
+    }
+
+    /// Returns this owner, with the processes of an earlier owner after its own.
+    pub(crate) fn followed_by(&self, earlier: &Owner) -> Owner {
+        let mut owner = self.clone();
+        for process in &earlier.processes {
+            let mut processes = owner.processes.iter();
+            if !processes.any(|other| other.is_same_program(process)) {
+                owner.processes.push(Arc::clone(process));
+            }
+        }
+        owner
+    }
+
     fn write_summary(&self, max_processes: usize, out: &mut impl Write) -> fmt::Result {
         if self.processes.is_empty() {
             return match (&self.evidence, self.uid) {
@@ -127,12 +147,12 @@ mod tests {
         for (processes, evidence, uid, expected) in [
             (
                 vec![process("curl", 4121)],
-                Evidence::Holds,
+                Evidence::Sent,
                 None,
                 "curl[4121]",
             ),
-            (nginx(), Evidence::Holds, None, "nginx[11,12]"),
-            (pipeline(), Evidence::Holds, None, "sh[1]+cat[2]"),
+            (nginx(), Evidence::Sent, None, "nginx[11,12]"),
+            (pipeline(), Evidence::Sent, None, "sh[1]+cat[2]"),
             (
                 vec![process("nginx", 11)],
                 Evidence::Listener,
@@ -141,7 +161,7 @@ mod tests {
             ),
             (
                 vec![process("a\x1b[31m\n", 7)],
-                Evidence::Holds,
+                Evidence::Sent,
                 None,
                 "a%1b%5b31m%0a[7]",
             ),

@@ -108,6 +108,8 @@ impl LiveSource {
             // On kernels before 4.20 this fails, and libpcap discards the second copy of each
             // packet.
             let _ = socket::ignore_outgoing(capture.as_fd());
+            // The times of packets are those of BPF events.
+            let _ = socket::enable_timestamps(capture.as_fd());
         }
         // Of the two cooked headers, SLL2 is preferred because it contains the interface index.
         let requested = options

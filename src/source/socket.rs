@@ -16,6 +16,12 @@ pub(super) fn ignore_outgoing(socket: BorrowedFd) -> io::Result<()> {
     )
 }
 
+/// Makes the kernel note the time of each packet when it is queued for reception. Otherwise, it
+/// notes the time at which the packet is copied to this socket, a little later.
+pub(super) fn enable_timestamps(socket: BorrowedFd) -> io::Result<()> {
+    set_socket_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1_i32)
+}
+
 /// Makes the kernel accept no more packets for this socket; packets accepted before stay in the
 /// ring.
 pub(super) fn attach_drop_all_filter(socket: BorrowedFd) -> io::Result<()> {

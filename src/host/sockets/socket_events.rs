@@ -1,17 +1,17 @@
-//! TCP connection events from BPF programs (bpf(2)): the processes that connect, read and close.
+//! Socket events from BPF programs (bpf(2)): the processes that open, use and close TCP
+//! connections, and those that send and receive UDP datagrams.
 //!
-//! The programs run at each state change and at each read; `socket_events.bpf.c` describes which of
-//! these events identify a process. Loading the programs requires CAP_BPF and CAP_PERFMON, or root,
-//! and a kernel that provides its type information (BTF). If loading fails, the error contains the
-//! reason, and attribution falls back to lookups. Lookups cannot identify a client whose connection
-//! is refused, or a client that writes and exits.
+//! `socket_events.bpf.c` describes the kernel's tracepoints and which process each event
+//! identifies. Loading the programs requires CAP_BPF and CAP_PERFMON, or root, and a kernel from
+//! 6.1 that provides its type information (BTF). If loading fails, the error contains the reason,
+//! and attribution falls back to lookups. Lookups cannot identify a client whose connection is
+//! refused, or a client that writes and exits.
 //!
-//! The return of accept(2) is not traced: tracing one system call slows down all system calls.
+//! System calls themselves are not traced: tracing one system call slows down all system calls.
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
 
 use aya::maps::{Array, MapData, RingBuf};
 use aya::programs::BtfTracePoint;
@@ -19,6 +19,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::decode_ip;
 use crate::host::processes::{INITIAL_PID_NAMESPACE_INODE, namespace_inode};
+use crate::packet::Timestamp;
 use crate::process::name_from_bytes;
 
 /// A process at the time of an event, as described by the kernel.
@@ -33,27 +34,33 @@ pub struct TaskInfo {
     /// Start time in nanoseconds since boot: distinguishes processes if a PID is reused
     /// immediately.
     pub start_time_ns: u64,
+    /// The address of the arguments, which changes when the process executes another program
+    /// (field 48 of /proc/PID/stat).
+    pub arg_start: u64,
     /// The user ID.
     pub uid: u32,
     /// The name, at most 15 bytes.
     pub name: String,
 }
 
-/// A connection event.
+/// An event of a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketEvent {
     /// The kind of the event.
     pub kind: SocketEventKind,
-    /// The time of the connect(2), in CLOCK_MONOTONIC; for `Read` and `Closed`, the time of the
-    /// read or close.
-    pub requested_at: Duration,
-    /// The time of the event, in CLOCK_MONOTONIC. The SYN of a connect(2) was sent between
-    /// `requested_at` and this time.
-    pub time: Duration,
+    /// The time of the connect(2) for its results; for the use of a connection, the time when
+    /// another process used it last. Absent if there was none, and for datagrams.
+    pub since: Timestamp,
+    /// The time of the event; for a datagram that was sent, the time of its packet in a capture.
+    /// The SYN of a connect(2) was sent between `since` and this time.
+    pub time: Timestamp,
     /// The local address of the socket.
     pub local: SocketAddr,
-    /// The remote address of the socket.
+    /// The remote address of the socket; unspecified for the receiver of a datagram whose socket is
+    /// not connected.
     pub remote: SocketAddr,
+    /// The length of a received datagram, in bytes.
+    pub len: u32,
     /// The process that caused the event.
     pub task: TaskInfo,
 }
@@ -65,74 +72,118 @@ pub enum SocketEventKind {
     Connected,
     /// A connect(2) was refused or abandoned.
     ConnectFailed,
-    /// The socket was closed or shut down by the last process that had it open, or that process
+    /// The TCP socket was closed or shut down by the last process that had it open, or that process
     /// exited.
     Closed,
-    /// A process read from the socket. It is neither the process that called connect(2) nor the
-    /// previous reader.
+    /// A process read from a TCP connection that another process, or none, used before.
     Read,
+    /// A process wrote to a TCP connection that another process, or none, used before.
+    Written,
+    /// A process sent a UDP datagram, from the local to the remote address.
+    DatagramSent,
+    /// A process received a UDP datagram.
+    DatagramReceived,
 }
 
 /// The length of `struct event`, in bytes.
-const EVENT_LEN: usize = 96;
+const EVENT_LEN: usize = 112;
 /// The clock tick of /proc, 1/100 s, in nanoseconds.
 const CLOCK_TICK_NS: u64 = 10_000_000;
 
 // The fields by offset, in bytes:
-//    0  requested at | time
-//   16  start time
-//   24  pid | parent | uid | –
-//   40  comm
-//   56  local address
-//   72  remote address
-//   88  local port | remote port | family | kind
-fn parse_event(bytes: &[u8]) -> Option<SocketEvent> {
+//    0  since | time
+//   16  start time | address of the arguments
+//   32  pid | parent | uid | –
+//   48  comm
+//   64  local address
+//   80  remote address
+//   96  local port | remote port | family | kind | length | –
+fn parse_event(bytes: &[u8], tai_offset: i64) -> Option<SocketEvent> {
     let bytes: &[u8; EVENT_LEN] = bytes.try_into().ok()?;
     let long = |at: usize| u64::from_ne_bytes(std::array::from_fn(|byte| bytes[at + byte]));
     let word = |at: usize| u32::from_ne_bytes(std::array::from_fn(|byte| bytes[at + byte]));
     let short = |at: usize| u16::from_ne_bytes(std::array::from_fn(|byte| bytes[at + byte]));
     let socket_address = |address: usize, port: usize| {
         let octets: [u8; 16] = std::array::from_fn(|byte| bytes[address + byte]);
-        let ip = decode_ip(short(92) as u8, octets).to_canonical();
+        let ip = decode_ip(short(100) as u8, octets).to_canonical();
         SocketAddr::new(ip, u16::from_be_bytes([bytes[port], bytes[port + 1]]))
     };
-    let name = bytes[40..56].split(|&byte| byte == 0).next()?;
+    let kind = match short(102) {
+        1 => SocketEventKind::Connected,
+        2 => SocketEventKind::ConnectFailed,
+        3 => SocketEventKind::Closed,
+        4 => SocketEventKind::Read,
+        5 => SocketEventKind::Written,
+        6 => SocketEventKind::DatagramSent,
+        7 => SocketEventKind::DatagramReceived,
+        _ => return None,
+    };
+    let time = |at: usize| match (long(at) as i64, kind) {
+        (0, _) => Timestamp::ABSENT,
+        (realtime, SocketEventKind::DatagramSent) => Timestamp(realtime),
+        (tai, _) => Timestamp(tai - tai_offset),
+    };
+    let name = bytes[48..64].split(|&byte| byte == 0).next()?;
     Some(SocketEvent {
-        kind: match short(94) {
-            1 => SocketEventKind::Connected,
-            2 => SocketEventKind::ConnectFailed,
-            3 => SocketEventKind::Closed,
-            4 => SocketEventKind::Read,
-            _ => return None,
-        },
-        requested_at: Duration::from_nanos(long(0)),
-        time: Duration::from_nanos(long(8)),
-        local: socket_address(56, 88),
-        remote: socket_address(72, 90),
+        kind,
+        since: time(0),
+        time: time(8),
+        local: socket_address(64, 96),
+        remote: socket_address(80, 98),
+        len: word(104),
         task: TaskInfo {
-            pid: word(24),
-            parent: word(28),
+            pid: word(32),
+            parent: word(36),
             start_time: long(16) / CLOCK_TICK_NS,
             start_time_ns: long(16),
-            uid: word(32),
+            arg_start: long(24),
+            uid: word(40),
             name: name_from_bytes(name),
         },
     })
 }
 
+/// Returns the offset from the clock of packet timestamps, CLOCK_REALTIME, to CLOCK_TAI, in
+/// nanoseconds: a number of leap seconds, usually 0 or 37 s.
+fn tai_offset() -> i64 {
+    use rustix::time::{ClockId, DynamicClockId, clock_gettime, clock_gettime_dynamic};
+    let offset = || {
+        let realtime = clock_gettime(ClockId::Realtime).tv_sec;
+        let tai = clock_gettime_dynamic(DynamicClockId::Tai);
+        tai.map_or(0, |tai| tai.tv_sec - realtime)
+    };
+    // A second can begin between the two queries.
+    [offset(), offset(), offset()]
+        .into_iter()
+        .min()
+        .unwrap_or_default()
+        * 1_000_000_000
+}
+
 /// The object file that tests/bpf compiles from `socket_events.bpf.c`.
 static BPF_OBJECT: &[u8] = aya::include_bytes_aligned!("socket_events/socket_events.bpf.o");
 /// The BPF programs in the object file, each with its tracepoint.
-const PROGRAM_TRACEPOINTS: [(&str, &str); 4] = [
+const PROGRAM_TRACEPOINTS: [(&str, &str); 5] = [
     ("state_change", "inet_sock_set_state"),
     ("connect_result", "inet_sock_set_state"),
     ("connect_nested", "inet_sock_set_state"),
-    ("data_read", "tcp_rcv_space_adjust"),
+    ("datagram_begins", "net_dev_start_xmit"),
+    ("datagram_sent", "netif_rx"),
 ];
+/// The programs for uses of sockets, which require Linux 6.3.
+const USE_TRACEPOINTS: [(&str, &str); 2] = [
+    ("data_sent", "sock_send_length"),
+    ("data_received", "sock_recv_length"),
+];
+/// The program for reads from TCP connections on earlier kernels.
+const READ_TRACEPOINT: (&str, &str) = ("data_read", "tcp_rcv_space_adjust");
+
 /// Attached BPF programs, which report the TCP connections of one network namespace until dropped.
 pub struct SocketEvents {
     events: RingBuf<MapData>,
     lost: Array<MapData, u64>,
+    /// Offset of the clock of most events, in nanoseconds.
+    tai_offset: i64,
     /// Keeps the programs loaded and attached.
     _programs: Ebpf,
 }
@@ -165,16 +216,26 @@ impl SocketEvents {
             .load(BPF_OBJECT)
             .map_err(innermost_error)?;
         let missing = || io::Error::from(io::ErrorKind::NotFound);
-        for (name, tracepoint) in PROGRAM_TRACEPOINTS {
+        let mut attach = |(name, tracepoint): (&str, &str)| -> io::Result<()> {
             let program = programs.program_mut(name).ok_or_else(missing)?;
             let program: &mut BtfTracePoint = program.try_into().map_err(innermost_error)?;
             program.load(tracepoint, &types).map_err(innermost_error)?;
             program.attach().map_err(innermost_error)?;
+            Ok(())
+        };
+        PROGRAM_TRACEPOINTS.into_iter().try_for_each(&mut attach)?;
+        if USE_TRACEPOINTS
+            .into_iter()
+            .try_for_each(&mut attach)
+            .is_err()
+        {
+            attach(READ_TRACEPOINT)?;
         }
         let mut map = |name| programs.take_map(name).ok_or_else(missing);
         Ok(SocketEvents {
             events: RingBuf::try_from(map("EVENTS")?).map_err(innermost_error)?,
             lost: Array::try_from(map("LOST")?).map_err(innermost_error)?,
+            tai_offset: tai_offset(),
             _programs: programs,
         })
     }
@@ -187,7 +248,7 @@ impl SocketEvents {
     /// Returns the next pending event, without waiting.
     pub fn try_recv(&mut self) -> Option<SocketEvent> {
         loop {
-            if let Some(event) = parse_event(&self.events.next()?) {
+            if let Some(event) = parse_event(&self.events.next()?, self.tai_offset) {
                 return Some(event);
             }
         }
@@ -216,58 +277,57 @@ mod tests {
     /// Encodes an event as the BPF programs do.
     fn encode_event(family: u16, local: &[u8], kind: u16) -> Vec<u8> {
         let mut bytes = Vec::new();
-        bytes.extend(7_u64.to_ne_bytes());
-        bytes.extend(9_u64.to_ne_bytes());
-        bytes.extend(123_456_789_012_u64.to_ne_bytes());
+        for long in [37_000_000_007_u64, 37_000_000_009, 123_456_789_012, 4096] {
+            bytes.extend(long.to_ne_bytes());
+        }
         for word in [4121_u32, 4100, 1000, 0] {
             bytes.extend(word.to_ne_bytes());
         }
         bytes.extend(b"curl\0garbage\0\0\0\0");
         bytes.extend(local);
-        bytes.resize(72, 0);
+        bytes.resize(80, 0);
         bytes.extend([127, 0, 0, 1]);
-        bytes.resize(88, 0);
+        bytes.resize(96, 0);
         bytes.extend([0x1f, 0x90, 0, 80]);
         bytes.extend(family.to_ne_bytes());
         bytes.extend(kind.to_ne_bytes());
+        bytes.extend(512_u64.to_ne_bytes());
         bytes
     }
 
     #[test]
     fn event_is_parsed_from_the_layout_of_the_bpf_programs() {
-        let event = parse_event(&encode_event(2, &[127, 0, 0, 2], 1)).expect("an event");
+        let offset = 37_000_000_000;
+        let event = parse_event(&encode_event(2, &[127, 0, 0, 2], 1), offset).expect("an event");
         let task = TaskInfo {
             pid: 4121,
             parent: 4100,
             start_time: 12345,
             start_time_ns: 123_456_789_012,
+            arg_start: 4096,
             uid: 1000,
             name: "curl".into(),
         };
         assert_eq!(event.task, task);
-        assert_eq!(
-            (
-                event.kind,
-                event.requested_at.as_nanos(),
-                event.time.as_nanos()
-            ),
-            (SocketEventKind::Connected, 7, 9)
-        );
+        assert_eq!(event.kind, SocketEventKind::Connected);
+        let times = (event.since, event.time, event.len);
+        assert_eq!(times, (Timestamp(7), Timestamp(9), 512));
         assert_eq!(event.local.to_string(), "127.0.0.2:8080");
         assert_eq!(event.remote.to_string(), "127.0.0.1:80");
         // A dual-stack socket uses an IPv4-mapped address.
         let mapped = Ipv4Addr::new(127, 0, 0, 3).to_ipv6_mapped().octets();
-        let event = parse_event(&encode_event(10, &mapped, 3)).expect("an event");
-        assert_eq!(event.kind, SocketEventKind::Closed);
+        let event = parse_event(&encode_event(10, &mapped, 6), offset).expect("an event");
+        assert_eq!(event.kind, SocketEventKind::DatagramSent);
+        assert_eq!(event.time, Timestamp(37_000_000_009));
         assert_eq!(event.local.to_string(), "127.0.0.3:8080");
     }
 
     #[test]
     fn unknown_and_truncated_events_are_ignored() {
-        assert_eq!(parse_event(&encode_event(2, &[], 9)), None);
+        assert_eq!(parse_event(&encode_event(2, &[], 9), 0), None);
         let whole = encode_event(2, &[], 2);
         for len in 0..whole.len() {
-            assert_eq!(parse_event(&whole[..len]), None);
+            assert_eq!(parse_event(&whole[..len], 0), None);
         }
     }
 }

@@ -148,9 +148,10 @@ fn unaccepted_connection_has_the_listener_as_owner() {
     assert!(has_pid(&rows[0]["resp_process"], own_pid.into()));
 }
 
-/// A client that passes its connection to a child process and exits is still the owner.
+/// A client passes its connection to a child process, which writes to it, and exits: both are
+/// owners, the one that used it last first.
 #[test]
-fn connecting_process_is_the_owner_after_passing_its_socket_to_a_child() {
+fn child_that_uses_a_passed_connection_is_its_owner() {
     let server = Server::start("echo");
     let Some(session) = start_with_bpf(server.port) else {
         return;
@@ -169,8 +170,14 @@ fn connecting_process_is_the_owner_after_passing_its_socket_to_a_child() {
     std::thread::sleep(std::time::Duration::from_millis(100));
     let rows = rows(session);
     assert_eq!(rows.len(), 1);
-    assert_eq!(rows[0]["orig_process"]["pid"], pid, "{}", rows[0]);
-    assert_eq!(rows[0]["orig_process"]["name"], "bash");
+    let owner = &rows[0]["orig_process"];
+    assert_eq!(
+        (&owner["how"], &owner["certain"]),
+        (&"sent".into(), &true.into())
+    );
+    assert_ne!(owner["pid"], pid, "{}", rows[0]);
+    assert_eq!(owner["shared_with"][0]["pid"], pid, "{}", rows[0]);
+    assert_eq!(owner["name"], "bash");
 }
 
 /// For a client in a PID namespace, e.g. in a container, lcap shows the PID outside of it.

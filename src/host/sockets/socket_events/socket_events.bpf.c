@@ -1,9 +1,9 @@
-/* TCP connection events: the processes that open, read and close connections.
+/* Socket events: the processes that open, use and close TCP connections, and those that send and
+ * receive UDP datagrams.
  *
- * Three small programs at one tracepoint, sock:inet_sock_set_state, run when a connection changes
- * its state: a few times per connection. The current task is used only where its own system call
- * changes the state (on loopback everything else happens in the context of the process that sent
- * the packet):
+ * sock:inet_sock_set_state runs when a TCP connection changes its state: a few times per
+ * connection. The current task is used only where its own system call changes the state (on
+ * loopback everything else happens in the context of the process that sent the packet):
  *
  *   CLOSE -> SYN_SENT          connect(2); no local port is assigned at this point, so the process
  *                              is stored until the next change
@@ -13,9 +13,14 @@
  *   ... -> CLOSE               close(2) or exit with unread data, or after a shutdown(2) of both
  *                              directions
  *
- * One more program runs at tcp:tcp_rcv_space_adjust, where a process has copied received data. It
- * must be fast, because it runs for each read of each connection: its state is in the socket's own
- * storage.
+ * sock:sock_send_length and sock:sock_recv_length run at the end of each system call that sends or
+ * receives, in the context of its process. They must be fast: for TCP, the last process is in the
+ * socket's own storage, and only a change is an event. Kernels before 6.3 have neither; there,
+ * tcp:tcp_rcv_space_adjust reports the processes that read from TCP connections.
+ *
+ * net:net_dev_start_xmit and net:netif_rx run when a packet enters the loopback device and when the
+ * device queues it for reception, both in the system call that sends a UDP datagram. At the second
+ * one, the packet has the time that captures of it have.
  *
  * tests/bpf compiles this file; the object file next to it is the one that lcap loads. No kernel
  * headers are used: fields are located by name in the kernel's own type information when the object
@@ -32,20 +37,18 @@ typedef unsigned long long u64;
 #define OF(member, type) type *member
 
 #define MAP_ARRAY 2
-#define MAP_LRU_HASH 9
+#define MAP_PERCPU_ARRAY 6
 #define MAP_SK_STORAGE 24
 #define MAP_RINGBUF 27
 
 static void *(*const map_lookup)(const void *map, const void *key) = (void *)1;
-static long (*const map_update)(const void *map, const void *key, const void *value, u64 flags) = (void *)2;
-static long (*const map_delete)(const void *map, const void *key) = (void *)3;
-static u64 (*const ktime_ns)(void) = (void *)5;
 static u64 (*const current_uid_gid)(void) = (void *)15;
 static void *(*const sk_storage)(const void *map, void *sk, void *value, u64 flags) = (void *)107;
 static long (*const read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static void *(*const ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static void (*const ringbuf_submit)(void *data, u64 flags) = (void *)132;
 static struct task_struct *(*const current_task)(void) = (void *)158;
+static u64 (*const tai_ns)(void) = (void *)208;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -75,10 +78,15 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
+struct socket {
+	void *file;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	u16 sk_protocol;
 	u8 sk_shutdown;
+	struct socket *sk_socket;
 };
 
 struct inet_sock {
@@ -87,6 +95,7 @@ struct inet_sock {
 
 struct mm_struct {
 	unsigned long end_code;
+	unsigned long arg_start;
 };
 
 struct task_struct {
@@ -97,6 +106,29 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	char comm[16];
+};
+
+struct Qdisc {
+	void *enqueue;
+};
+
+struct netdev_queue {
+	struct Qdisc *qdisc;
+};
+
+struct net_device {
+	unsigned int flags;
+	possible_net_t nd_net;
+	struct netdev_queue *_tx;
+};
+
+struct sk_buff {
+	struct net_device *dev;
+	struct sock *sk;
+	long long tstamp;
+	u16 transport_header;
+	u16 network_header;
+	unsigned char *head;
 };
 
 #pragma clang attribute pop
@@ -111,11 +143,16 @@ enum { ESTABLISHED = 1, SYN_SENT = 2, FIN_WAIT1 = 4, CLOSE = 7, CLOSE_WAIT = 8, 
 #define NO_PREALLOC 1
 #define STORAGE_CREATE 1
 #define PF_KTHREAD 0x00200000
+#define IFF_LOOPBACK 8
+#define MSG_PEEK 2
 #define TCP 6
+#define UDP 17
 
-/* A process, in the layout that socket_events.rs parses. */
+/* A process, in the layout that socket_events.rs parses. arg_start, the address of its arguments,
+ * differs after each execve(2). */
 struct task {
 	u64 start_boottime;
+	u64 arg_start;
 	u32 tgid;
 	u32 parent;
 	u32 uid;
@@ -123,12 +160,20 @@ struct task {
 	char comm[16];
 };
 
-enum kind { EVENT_CONNECTED = 1, EVENT_CONNECT_FAILED = 2, EVENT_CLOSED = 3, EVENT_READ = 4 };
+enum kind {
+	EVENT_CONNECTED = 1,
+	EVENT_CONNECT_FAILED = 2,
+	EVENT_CLOSED = 3,
+	EVENT_READ = 4,
+	EVENT_WRITTEN = 5,
+	EVENT_DATAGRAM_SENT = 6,
+	EVENT_DATAGRAM_RECEIVED = 7,
+};
 
-/* An event, in the same layout. Times are in nanoseconds of CLOCK_MONOTONIC, ports are in network
- * byte order. */
+/* An event, in the same layout. Times are in nanoseconds of CLOCK_TAI, except that of a datagram
+ * that was sent, which is in CLOCK_REALTIME. Ports are in network byte order. */
 struct event {
-	u64 requested_at;
+	u64 since;
 	u64 time;
 	struct task task;
 	u8 local[16];
@@ -137,45 +182,47 @@ struct event {
 	u16 remote_port;
 	u16 family;
 	u16 kind;
+	u32 length;
+	u32 unused;
 };
 
-/* A process that called connect(2). */
-struct client {
-	u64 time;
+/* The use of a TCP socket. */
+struct usage {
+	/* The time of connect(2), and the process; 0 for the socket of a server. */
+	u64 connected_at;
 	u64 has_result;
-	struct task task;
-};
-
-/* The process that read from a socket last, and the number of read events of the socket. */
-struct reader {
+	struct task client;
+	/* The process that used the socket last, and the time of its last use. */
+	u64 last_use;
+	u64 arg_start;
 	u32 tgid;
 	u32 event_count;
 };
 
-/* The limit for the number of read events of a socket, where processes read in turns. */
-#define MAX_READ_EVENTS 4
+/* The limit for the number of events of a socket that processes use in turns. */
+#define MAX_USE_EVENTS 1024
 
 /* The inode of the network namespace to report on; set before the programs are loaded. */
 volatile const u32 NETNS = 0;
-
-/* Processes that called connect(2), by the address of struct sock, until they close the socket. */
-struct {
-	MAP(type, MAP_LRU_HASH);
-	MAP(max_entries, 16384);
-	OF(key, u64);
-	OF(value, struct client);
-} CLIENTS SEC(".maps");
 
 struct {
 	MAP(type, MAP_SK_STORAGE);
 	MAP(map_flags, NO_PREALLOC);
 	OF(key, int);
-	OF(value, struct reader);
-} READERS SEC(".maps");
+	OF(value, struct usage);
+} USAGES SEC(".maps");
+
+/* The address of the UDP packet that this processor passes to the loopback device. */
+struct {
+	MAP(type, MAP_PERCPU_ARRAY);
+	MAP(max_entries, 1);
+	OF(key, u32);
+	OF(value, u64);
+} SENDING SEC(".maps");
 
 struct {
 	MAP(type, MAP_RINGBUF);
-	MAP(max_entries, 1 << 20);
+	MAP(max_entries, 1 << 22);
 } EVENTS SEC(".maps");
 
 /* The number of events that were lost because a map was full. */
@@ -186,11 +233,21 @@ struct {
 	OF(value, u64);
 } LOST SEC(".maps");
 
-static inline __attribute__((always_inline)) void describe_task(struct task_struct *task, struct task *to)
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE u64 arg_start(struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+
+	return mm ? mm->arg_start : 0;
+}
+
+INLINE void describe_task(struct task_struct *task, struct task *to)
 {
 	struct task_struct *leader = task->group_leader;
 
 	to->start_boottime = leader->start_boottime;
+	to->arg_start = arg_start(task);
 	to->tgid = task->tgid;
 	to->parent = leader->real_parent->tgid;
 	to->uid = (u32)current_uid_gid();
@@ -198,7 +255,7 @@ static inline __attribute__((always_inline)) void describe_task(struct task_stru
 	read_kernel(to->comm, sizeof(to->comm), &leader->comm);
 }
 
-static inline __attribute__((always_inline)) void count_lost(void)
+INLINE void count_lost(void)
 {
 	u32 first = 0;
 	u64 *lost = map_lookup(&LOST, &first);
@@ -207,24 +264,36 @@ static inline __attribute__((always_inline)) void count_lost(void)
 		__sync_fetch_and_add(lost, 1);
 }
 
-static inline __attribute__((always_inline)) void emit(struct sock *sk, enum kind kind, const struct client *process)
+/* Reserves an event, with everything except the addresses. */
+INLINE struct event *new_event(enum kind kind, u64 since, u64 time, const struct task *task, u32 length)
 {
 	struct event *event = ringbuf_reserve(&EVENTS, sizeof(*event), 0);
 
 	if (!event) {
 		count_lost();
-		return;
+		return event;
 	}
-	event->requested_at = process->time;
-	event->time = ktime_ns();
-	event->task = process->task;
+	event->since = since;
+	event->time = time;
+	event->task = *task;
 	event->kind = kind;
+	event->length = length;
+	event->unused = 0;
+	__builtin_memset(event->local, 0, sizeof(event->local));
+	__builtin_memset(event->remote, 0, sizeof(event->remote));
+	return event;
+}
+
+INLINE void emit(struct sock *sk, enum kind kind, u64 since, u64 time, const struct task *task, u32 length)
+{
+	struct event *event = new_event(kind, since, time, task, length);
+
+	if (!event)
+		return;
 	event->family = sk->__sk_common.skc_family;
 	event->remote_port = sk->__sk_common.skc_dport;
 	read_kernel(&event->local_port, sizeof(event->local_port), &((struct inet_sock *)sk)->inet_sport);
 	if (event->family == AF_INET) {
-		__builtin_memset(event->local, 0, sizeof(event->local));
-		__builtin_memset(event->remote, 0, sizeof(event->remote));
 		*(u32 *)event->local = sk->__sk_common.skc_rcv_saddr;
 		*(u32 *)event->remote = sk->__sk_common.skc_daddr;
 	} else {
@@ -234,9 +303,33 @@ static inline __attribute__((always_inline)) void emit(struct sock *sk, enum kin
 	ringbuf_submit(event, 0);
 }
 
-static inline __attribute__((always_inline)) int is_of_interest(struct sock *sk)
+INLINE int is_in_namespace(struct sock *sk)
 {
-	return sk->sk_protocol == TCP && sk->__sk_common.skc_net.net->ns.inum == NETNS;
+	return sk->__sk_common.skc_net.net->ns.inum == NETNS;
+}
+
+INLINE int is_of_interest(struct sock *sk)
+{
+	return sk->sk_protocol == TCP && is_in_namespace(sk);
+}
+
+INLINE int is_ip(struct sock *sk)
+{
+	u16 family = sk->__sk_common.skc_family;
+
+	return family == AF_INET || family == AF_INET6;
+}
+
+/* Records that a process uses a connected socket; returns 1 if its last user was another one. */
+INLINE int record_use(struct usage *usage, struct task_struct *task, u64 now)
+{
+	if (usage->tgid == (u32)task->tgid && usage->arg_start == arg_start(task)) {
+		usage->last_use = now;
+		return 0;
+	}
+	usage->tgid = task->tgid;
+	usage->arg_start = arg_start(task);
+	return 1;
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -244,21 +337,18 @@ int state_change(u64 *arguments)
 {
 	struct sock *sk = (struct sock *)arguments[0];
 	int from = (int)arguments[1], to = (int)arguments[2];
-	u64 key = (u64)sk;
 	struct task_struct *task;
-	struct client process;
+	struct usage *usage;
+	struct task process;
+	u64 now;
 
 	if (to != SYN_SENT && to != FIN_WAIT1 && to != LAST_ACK && to != CLOSE)
 		return 0;
 	if (!is_of_interest(sk))
 		return 0;
-	if (to == CLOSE && !((from == ESTABLISHED || from == CLOSE_WAIT) && sk->sk_shutdown == BOTH_DIRECTIONS)) {
-		/* A failed connect(2) is reported and deleted by connect_result(). Any other entry is
-		 * deleted here, because another socket can soon have the same address. */
-		if (from != SYN_SENT)
-			map_delete(&CLIENTS, &key);
+	/* A failed connect(2) is reported by connect_result(). */
+	if (to == CLOSE && !((from == ESTABLISHED || from == CLOSE_WAIT) && sk->sk_shutdown == BOTH_DIRECTIONS))
 		return 0;
-	}
 	task = current_task();
 	if (task->flags & PF_KTHREAD)
 		return 0;
@@ -266,44 +356,44 @@ int state_change(u64 *arguments)
 	 * at that point; an exiting process, which does count, has no memory at all. */
 	if (task->mm && !task->mm->end_code)
 		return 0;
-	if (to != SYN_SENT) {
-		struct client *client = map_lookup(&CLIENTS, &key);
-		int is_client = client && client->task.tgid == (u32)task->tgid;
-
-		if (client)
-			map_delete(&CLIENTS, &key);
-		/* The result of the connect(2) already identified this process. */
-		if (is_client)
+	now = tai_ns();
+	usage = sk_storage(&USAGES, sk, 0, to == SYN_SENT ? STORAGE_CREATE : 0);
+	if (to == SYN_SENT) {
+		if (!usage) {
+			count_lost();
 			return 0;
+		}
+		usage->connected_at = now;
+		usage->has_result = 0;
+		describe_task(task, &usage->client);
+		usage->last_use = now;
+		usage->tgid = task->tgid;
+		usage->arg_start = arg_start(task);
+		usage->event_count = 0;
+		return 0;
 	}
-	process.time = ktime_ns();
-	process.has_result = 0;
-	describe_task(task, &process.task);
-	if (to != SYN_SENT)
-		emit(sk, EVENT_CLOSED, &process);
-	else if (map_update(&CLIENTS, &key, &process, 0))
-		count_lost();
+	/* An earlier event already identified the process of a client's socket. */
+	if (usage && usage->connected_at && usage->tgid == (u32)task->tgid)
+		return 0;
+	describe_task(task, &process);
+	emit(sk, EVENT_CLOSED, usage ? usage->last_use : 0, now, &process, 0);
 	return 0;
 }
 
-static inline __attribute__((always_inline)) int handle_connect_result(u64 *arguments)
+INLINE int handle_connect_result(u64 *arguments)
 {
 	struct sock *sk = (struct sock *)arguments[0];
-	u64 key = (u64)sk;
-	struct client *client;
+	struct usage *usage;
+	struct task client;
 
 	if ((int)arguments[1] != SYN_SENT || !is_of_interest(sk))
 		return 0;
-	client = map_lookup(&CLIENTS, &key);
-	if (!client || client->has_result)
+	usage = sk_storage(&USAGES, sk, 0, 0);
+	if (!usage || !usage->connected_at || usage->has_result)
 		return 0;
-	client->has_result = 1;
-	if ((int)arguments[2] == CLOSE) {
-		emit(sk, EVENT_CONNECT_FAILED, client);
-		map_delete(&CLIENTS, &key);
-	} else {
-		emit(sk, EVENT_CONNECTED, client);
-	}
+	usage->has_result = 1;
+	client = usage->client;
+	emit(sk, (int)arguments[2] == CLOSE ? EVENT_CONNECT_FAILED : EVENT_CONNECTED, usage->connected_at, tai_ns(), &client, 0);
 	return 0;
 }
 
@@ -322,29 +412,131 @@ int connect_nested(u64 *arguments)
 	return handle_connect_result(arguments);
 }
 
+/* Handles the use of a TCP socket by the current process. */
+INLINE int handle_use(struct sock *sk, enum kind kind)
+{
+	struct task_struct *task = current_task();
+	struct usage *usage;
+	struct task process;
+	u64 now, last_use;
+
+	if (!is_in_namespace(sk) || task->flags & PF_KTHREAD)
+		return 0;
+	usage = sk_storage(&USAGES, sk, 0, STORAGE_CREATE);
+	if (!usage) {
+		count_lost();
+		return 0;
+	}
+	now = tai_ns();
+	last_use = usage->last_use;
+	if (!record_use(usage, task, now) || usage->event_count == MAX_USE_EVENTS)
+		return 0;
+	usage->event_count++;
+	usage->last_use = now;
+	describe_task(task, &process);
+	emit(sk, kind, last_use, now, &process, 0);
+	return 0;
+}
+
 SEC("tp_btf/tcp_rcv_space_adjust")
 int data_read(u64 *arguments)
 {
 	struct sock *sk = (struct sock *)arguments[0];
-	u64 key = (u64)sk;
-	struct task_struct *task = current_task();
-	struct reader *reader;
-	struct client *client, process;
 
-	if (!is_of_interest(sk))
+	return sk->sk_protocol == TCP ? handle_use(sk, EVENT_READ) : 0;
+}
+
+SEC("tp_btf/sock_send_length")
+int data_sent(u64 *arguments)
+{
+	struct sock *sk = (struct sock *)arguments[0];
+
+	if ((int)arguments[1] <= 0 || sk->sk_protocol != TCP || !is_ip(sk))
 		return 0;
-	reader = sk_storage(&READERS, sk, 0, STORAGE_CREATE);
-	if (!reader || reader->tgid == (u32)task->tgid || reader->event_count == MAX_READ_EVENTS || task->flags & PF_KTHREAD)
+	return handle_use(sk, EVENT_WRITTEN);
+}
+
+SEC("tp_btf/sock_recv_length")
+int data_received(u64 *arguments)
+{
+	struct sock *sk = (struct sock *)arguments[0];
+	int length = (int)arguments[1];
+	struct task_struct *task;
+	struct task process;
+
+	if (length < 0 || !is_ip(sk))
 		return 0;
-	reader->tgid = task->tgid;
-	client = map_lookup(&CLIENTS, &key);
-	/* The result of the connect(2) already identified this process. */
-	if (client && client->task.tgid == (u32)task->tgid)
+	if (sk->sk_protocol == TCP)
+		return length ? handle_use(sk, EVENT_READ) : 0;
+	if (sk->sk_protocol != UDP || (int)arguments[2] & MSG_PEEK || !is_in_namespace(sk))
 		return 0;
-	reader->event_count++;
-	process.time = ktime_ns();
-	describe_task(task, &process.task);
-	emit(sk, EVENT_READ, &process);
+	task = current_task();
+	if (task->flags & PF_KTHREAD)
+		return 0;
+	describe_task(task, &process);
+	emit(sk, EVENT_DATAGRAM_RECEIVED, 0, tai_ns(), &process, length);
+	return 0;
+}
+
+/* Notes a UDP packet that the current process sends. A packet of a socket without a file is sent by
+ * the kernel. If the device has a queue, e.g. of tc-netem(8), another process may send it. */
+SEC("tp_btf/net_dev_start_xmit")
+int datagram_begins(u64 *arguments)
+{
+	struct sk_buff *skb = (struct sk_buff *)arguments[0];
+	struct net_device *dev = (struct net_device *)arguments[1];
+	struct sock *sk = skb->sk;
+	u32 first = 0;
+	u64 *sending;
+
+	if (!(dev->flags & IFF_LOOPBACK) || !sk || dev->nd_net.net->ns.inum != NETNS)
+		return 0;
+	sending = map_lookup(&SENDING, &first);
+	if (sending)
+		*sending = sk->sk_protocol == UDP && sk->sk_socket && sk->sk_socket->file && !dev->_tx->qdisc->enqueue ? (u64)skb : 0;
+	return 0;
+}
+
+SEC("tp_btf/netif_rx")
+int datagram_sent(u64 *arguments)
+{
+	struct sk_buff *skb = (struct sk_buff *)arguments[0];
+	struct task_struct *task = current_task();
+	u32 first = 0;
+	u64 *sending = map_lookup(&SENDING, &first);
+	struct event *event;
+	struct task process;
+	u8 header[40];
+	u16 ports[2];
+
+	if (!sending || *sending != (u64)skb)
+		return 0;
+	*sending = 0;
+	if (task->flags & PF_KTHREAD)
+		return 0;
+	if (read_kernel(header, sizeof(header), skb->head + skb->network_header))
+		return 0;
+	/* Only the first fragment of a datagram has ports. */
+	if (header[0] >> 4 == 4 && (header[6] & 0x1f || header[7]))
+		return 0;
+	if (read_kernel(ports, sizeof(ports), skb->head + skb->transport_header))
+		return 0;
+	describe_task(task, &process);
+	event = new_event(EVENT_DATAGRAM_SENT, 0, skb->tstamp, &process, 0);
+	if (!event)
+		return 0;
+	event->local_port = ports[0];
+	event->remote_port = ports[1];
+	if (header[0] >> 4 == 4) {
+		event->family = AF_INET;
+		__builtin_memcpy(event->local, header + 12, 4);
+		__builtin_memcpy(event->remote, header + 16, 4);
+	} else {
+		event->family = AF_INET6;
+		__builtin_memcpy(event->local, header + 8, 16);
+		__builtin_memcpy(event->remote, header + 24, 16);
+	}
+	ringbuf_submit(event, 0);
 	return 0;
 }
 
