@@ -10,6 +10,7 @@ use super::connection_table::{ConnectionTable, LookupStatus};
 use super::cpu_budget::{CpuBudget, WakeupCoalescer};
 use super::datagrams::ReceiveCall;
 use super::lookup_queue::Waker;
+use super::now;
 use super::syn_filter::SynFilter;
 use super::task_cache::TaskCache;
 use crate::host::processes::priority::{TimeSlice, raise_priority};
@@ -32,6 +33,7 @@ pub(super) fn run(
     let mut budget = CpuBudget::new(Instant::now());
     let mut coalescer = WakeupCoalescer::new(Instant::now());
     let mut tasks = TaskCache::default();
+    let mut previous_drain = now();
     while !stop.is_requested() {
         let stop_fd = stop.fd();
         let mut poll_fds = [
@@ -45,6 +47,7 @@ pub(super) fn run(
         // precede earlier requests are read now.
         drain_waker.reset();
         let drains = table.drains_requested();
+        let drain = now();
         while let Some(event) = events.try_recv() {
             let mut recorder = EventRecorder {
                 table,
@@ -54,9 +57,10 @@ pub(super) fn run(
             };
             recorder.record(&event, &mut syn_filter);
         }
+        table.set_lost_events(events.lost(), previous_drain);
+        previous_drain = drain;
         table.complete_drains(drains);
     }
-    table.set_lost_events(events.lost());
 }
 
 struct EventRecorder<'a> {

@@ -338,9 +338,12 @@ impl ConnectionTable {
         state.entry(request)?.owners.resp.clone()
     }
 
-    /// Sets the number of events that were lost because the BPF ring was full.
-    pub(super) fn set_lost_events(&self, count: u64) {
-        self.lost_events.store(count, Relaxed);
+    /// Sets the number of events that were lost because the BPF ring was full; the last ones were
+    /// lost after `since`.
+    pub(super) fn set_lost_events(&self, count: u64, since: Timestamp) {
+        if self.lost_events.swap(count, Relaxed) < count {
+            self.lock().record_lost_events(since);
+        }
     }
 
     /// Returns the number of connection events that were lost because the BPF ring was full.

@@ -288,6 +288,24 @@ fn users_of_a_socket_own_the_packets_of_their_time() {
     assert_eq!(flow.to_string(), "[8]? → [4]");
 }
 
+/// After events were lost, the last user is uncertain until the next event.
+#[test]
+fn users_are_uncertain_after_lost_events() {
+    let (table, _receiver) = ConnectionTable::new().expect("a pipe");
+    let client = endpoints(40_000, 80);
+    let times = [100, 200].map(Timestamp);
+    table.record_bpf_originator(&client, times, owner_of(Evidence::Opened, &[1]));
+    table.set_lost_events(1, Timestamp(500));
+    table.set_lost_events(1, Timestamp(700));
+    let times = [800, 900].map(Timestamp);
+    table.record_use(&client, times, owner_of(Evidence::Sent, &[2]));
+    for (time, expected) in [(400, "[1]"), (501, "[1]?"), (801, "[2]")] {
+        let found = table.packet_owners(&client, Timestamp(time), PacketPosition::Any);
+        let owner = found.expect("a connection").0.orig.expect("an owner");
+        assert_eq!(owner.to_string(), expected, "{time}");
+    }
+}
+
 /// An answer that was found after another connection with the same endpoints had started can be
 /// that of the other connection.
 #[test]

@@ -11,7 +11,8 @@ use crate::process::{Evidence, Owner, Owners};
 
 /// Maximum number of recorded connections; the oldest are evicted first.
 pub(super) const MAX_CONNECTIONS: usize = 1 << 16;
-/// Maximum number of earlier users of one end of a connection; later changes are not recorded.
+/// Maximum number of earlier users of one end of a connection; beyond it, the first ones are
+/// removed.
 const MAX_EARLIER_USERS: usize = 256;
 
 /// Position of a packet in its connection.
@@ -122,7 +123,7 @@ impl ConnectionEntry {
     /// Records that a process uses the socket of an end, which another process used until `since`;
     /// absent if none did.
     pub(super) fn record_use(&mut self, end: usize, since: Timestamp, user: Owner) {
-        if self.is_closed() || self.earlier[end].len() >= MAX_EARLIER_USERS {
+        if self.is_closed() {
             return;
         }
         let current = match end {
@@ -133,9 +134,39 @@ impl ConnectionEntry {
             && self.is_reported[end]
             && since.is_present()
         {
-            self.earlier[end].push((since.0, previous));
+            self.push_earlier(end, since, previous);
         }
         self.is_reported[end] = true;
+    }
+
+    fn push_earlier(&mut self, end: usize, until: Timestamp, user: Arc<Owner>) {
+        let earlier = &mut self.earlier[end];
+        if earlier.len() >= MAX_EARLIER_USERS {
+            earlier.remove(0);
+        }
+        earlier.push((until.0, user));
+    }
+
+    /// Records that events were lost: another process may use the sockets from this time on.
+    fn record_lost_events(&mut self, time: Timestamp) {
+        for end in 0..2 {
+            let current = match end {
+                0 => &mut self.owners.orig,
+                _ => &mut self.owners.resp,
+            };
+            if let Some(user) = current
+                && self.is_reported[end]
+                && user.evidence.is_certain()
+            {
+                let doubtful = Arc::new(Owner {
+                    evidence: Evidence::Holds,
+                    ..Owner::clone(user)
+                });
+                let user = std::mem::replace(user, doubtful);
+                self.push_earlier(end, time, user);
+            }
+        }
+        self.outdate_copies();
     }
 
     /// Records the last process that had the responder's socket, and that it is closed.
@@ -308,6 +339,12 @@ impl ConnectionTableState {
     /// Returns the last connection from this source to this destination.
     pub(super) fn last_entry(&self, endpoints: &Endpoints) -> Option<&ConnectionEntry> {
         self.entries.get(endpoints)?.last()
+    }
+
+    /// Records that events were lost: the users of all connections are not certain from this time on.
+    pub(super) fn record_lost_events(&mut self, since: Timestamp) {
+        let entries = self.entries.values_mut().flatten();
+        entries.for_each(|entry| entry.record_lost_events(since));
     }
 
     /// True if BPF has reported the connection of a flow, or if the connection is not recorded.

@@ -195,12 +195,8 @@ struct usage {
 	/* The process that used the socket last, and the time of its last use. */
 	u64 last_use;
 	u64 arg_start;
-	u32 tgid;
-	u32 event_count;
+	u64 tgid;
 };
-
-/* The limit for the number of events of a socket that processes use in turns. */
-#define MAX_USE_EVENTS 1024
 
 /* The inode of the network namespace to report on; set before the programs are loaded. */
 volatile const u32 NETNS = 0;
@@ -323,11 +319,10 @@ INLINE int is_ip(struct sock *sk)
 /* Records that a process uses a connected socket; returns 1 if its last user was another one. */
 INLINE int record_use(struct usage *usage, struct task_struct *task, u64 now)
 {
-	if (usage->tgid == (u32)task->tgid && usage->arg_start == arg_start(task)) {
-		usage->last_use = now;
+	usage->last_use = now;
+	if (usage->tgid == (u32)task->tgid && usage->arg_start == arg_start(task))
 		return 0;
-	}
-	usage->tgid = task->tgid;
+	usage->tgid = (u32)task->tgid;
 	usage->arg_start = arg_start(task);
 	return 1;
 }
@@ -367,9 +362,8 @@ int state_change(u64 *arguments)
 		usage->has_result = 0;
 		describe_task(task, &usage->client);
 		usage->last_use = now;
-		usage->tgid = task->tgid;
+		usage->tgid = (u32)task->tgid;
 		usage->arg_start = arg_start(task);
-		usage->event_count = 0;
 		return 0;
 	}
 	/* An earlier event already identified the process of a client's socket. */
@@ -429,10 +423,8 @@ INLINE int handle_use(struct sock *sk, enum kind kind)
 	}
 	now = tai_ns();
 	last_use = usage->last_use;
-	if (!record_use(usage, task, now) || usage->event_count == MAX_USE_EVENTS)
+	if (!record_use(usage, task, now))
 		return 0;
-	usage->event_count++;
-	usage->last_use = now;
 	describe_task(task, &process);
 	emit(sk, kind, last_use, now, &process, 0);
 	return 0;
