@@ -216,48 +216,47 @@ impl ConnectionTable {
         [since, time]: [Timestamp; 2],
         user: Owner,
     ) {
-        let mut state = self.lock();
-        if let Some((entry, end)) = state.connection_of_socket(socket, time) {
-            entry.record_use(end, since, user);
-            entry.outdate_copies();
-            let is_completed = entry.is_pending && entry.is_final();
-            entry.is_pending &= !is_completed;
-            state.pending -= usize::from(is_completed);
-            drop(state);
-            self.changed.notify_all();
+        let mut user = Some(user);
+        let is_found = self.update_socket(socket, time, |entry, end| {
+            if let Some(user) = user.take() {
+                entry.record_use(end, since, user);
+            }
+        });
+        let Some(user) = user.filter(|_| !is_found) else {
             return;
-        }
+        };
         // The connection was established before the capture.
         let mut entry = ConnectionEntry::new(time);
         entry.valid_from = i64::MIN;
         entry.record_use(0, Timestamp::ABSENT, user);
-        state.push(socket, entry);
-        drop(state);
+        self.lock().push(socket, entry);
         self.enqueue_lookup(LookupRequest::new(socket, time, LookupTarget::Both));
     }
 
     /// Records the last process that had a TCP socket with these endpoints.
     pub(super) fn record_last_closer(&self, socket: &Endpoints, time: Timestamp, closer: Owner) {
+        self.update_socket(socket, time, |entry, end| {
+            entry.record_last_closer(end, closer);
+        });
+    }
+
+    /// Updates the entry of the connection that had a socket at a time. Returns false if there is
+    /// none.
+    fn update_socket(
+        &self,
+        socket: &Endpoints,
+        time: Timestamp,
+        update: impl FnOnce(&mut ConnectionEntry, usize),
+    ) -> bool {
         let mut state = self.lock();
         let Some((entry, end)) = state.connection_of_socket(socket, time) else {
-            return;
+            return false;
         };
-        let has_no_process = |owner: &Option<Arc<Owner>>| {
-            owner
-                .as_ref()
-                .is_none_or(|owner| owner.processes.is_empty())
-        };
-        if end == 1 {
-            entry.record_last_closer(closer);
-        } else if has_no_process(&entry.owners.orig) {
-            entry.owners.orig = Some(Arc::new(closer));
-        }
-        entry.outdate_copies();
-        let is_completed = entry.is_pending && entry.is_final();
-        entry.is_pending &= !is_completed;
+        let is_completed = entry.update(|entry| update(entry, end));
         state.pending -= usize::from(is_completed);
         drop(state);
         self.changed.notify_all();
+        true
     }
 
     /// Records the sender of a UDP datagram, by the time of its packet.
@@ -376,11 +375,7 @@ impl ConnectionTable {
         let Some(entry) = state.entry(request) else {
             return;
         };
-        let was_pending = entry.is_pending;
-        update(entry);
-        entry.is_pending &= !entry.is_final();
-        entry.outdate_copies();
-        let is_completed = was_pending && !entry.is_pending;
+        let is_completed = entry.update(update);
         state.pending -= usize::from(is_completed);
         drop(state);
         self.changed.notify_all();

@@ -169,9 +169,16 @@ impl ConnectionEntry {
         self.outdate_copies();
     }
 
-    /// Records the last process that had the responder's socket, and that it is closed.
-    pub(super) fn record_last_closer(&mut self, closer: Owner) {
+    /// Records the last process that had the socket of an end, and that the socket is closed.
+    pub(super) fn record_last_closer(&mut self, end: usize, closer: Owner) {
         if self.is_closed() {
+            return;
+        }
+        if end == 0 {
+            let current = self.owners.orig.as_ref();
+            if current.is_none_or(|owner| owner.processes.is_empty()) {
+                self.owners.orig = Some(Arc::new(closer));
+            }
             return;
         }
         // Without a responder, the closer is merged after the lookup.
@@ -188,9 +195,16 @@ impl ConnectionEntry {
         self.last_closer.is_some()
     }
 
-    /// True if no better result can follow for an end.
-    pub(super) fn is_final(&self) -> bool {
-        self.is_reported == [true; 2] || self.is_closed() && self.owners.resp.is_some()
+    /// Changes the entry. The lookup ends if no better result can follow; returns true if it was
+    /// pending and has ended.
+    pub(super) fn update(&mut self, change: impl FnOnce(&mut ConnectionEntry)) -> bool {
+        let was_pending = self.is_pending;
+        change(self);
+        self.outdate_copies();
+        let is_final =
+            self.is_reported == [true; 2] || self.is_closed() && self.owners.resp.is_some();
+        self.is_pending &= !is_final;
+        was_pending && !self.is_pending
     }
 
     /// Returns the owners at the time of a packet, and true if they are the current ones.
@@ -341,7 +355,7 @@ impl ConnectionTableState {
         self.entries.get(endpoints)?.last()
     }
 
-    /// Records that events were lost: the users of all connections are not certain from this time on.
+    /// Records that events were lost: from this time on, no user is certain.
     pub(super) fn record_lost_events(&mut self, since: Timestamp) {
         let entries = self.entries.values_mut().flatten();
         entries.for_each(|entry| entry.record_lost_events(since));
