@@ -30,6 +30,7 @@ mod response_times;
 mod sequence;
 mod server_ports;
 mod side;
+mod sightings;
 mod stream_events;
 mod table;
 mod tcp;

@@ -10,6 +10,7 @@ use super::idle_lists::{IdleLists, TimeoutClass};
 use super::input::{FlowPacket, UnreadableHeader};
 use super::record::FlowRecord;
 use super::side::Side;
+use super::sightings::Sightings;
 use super::tracked_flow::TrackedFlow;
 use super::{Emit, FlowEndReason, FlowEventKind, FlowSettings, apply, icmp, tcp};
 use crate::packet::{Endpoints, Packet, PacketKind, Timestamp};
@@ -28,6 +29,7 @@ pub struct FlowTable {
     /// Slot of the flow of the last packet.
     last_flow: Option<u32>,
     fragments: FragmentReassembler,
+    sightings: Sightings,
     /// Bytes that all flows buffer: out-of-order data, data kept for comparison, and data kept for
     /// service detection.
     buffered_bytes: u64,
@@ -72,6 +74,7 @@ impl FlowTable {
             clock: Clock::default(),
             last_flow: None,
             fragments: FragmentReassembler::default(),
+            sightings: Sightings::default(),
             buffered_bytes: 0,
             counts: FlowCounts::default(),
         }
@@ -94,7 +97,10 @@ impl FlowTable {
             self.mark_unreachable(packet);
         }
         match FlowPacket::new(packet) {
-            Ok(Some(packet)) => self.apply(&packet, now, emit),
+            Ok(Some(values))
+                if self.sightings.record_packet(packet, &values, now)
+                    && self.count_duplicate(&values) => {}
+            Ok(Some(values)) => self.apply(&values, now, emit),
             Ok(None) => {}
             Err(UnreadableHeader) => self.counts.unreadable += 1,
         }
@@ -187,6 +193,19 @@ impl FlowTable {
             // The responder's port is unreachable if the originator sent the quoted packet.
             flow.is_port_unreachable |= flow.side(&quoted) == Side::Orig;
         }
+    }
+
+    /// Counts a packet that was captured before, on another interface. Returns false if its flow is
+    /// no longer tracked.
+    #[cold]
+    fn count_duplicate(&mut self, packet: &FlowPacket) -> bool {
+        let Some(&at) = self.index.get(&flow_key(&packet.endpoints)) else {
+            return false;
+        };
+        let flow = &mut self.flows[at as usize];
+        let side = flow.side(&packet.endpoints);
+        flow.sides[side as usize].cold_mut().analysis.duplicate_pkts += 1;
+        true
     }
 
     /// Applies a packet to its flow, which it may start.

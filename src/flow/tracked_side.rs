@@ -66,6 +66,8 @@ pub struct TcpAnalysis {
     pub window_probes: u32,
     /// Keep-alives: segments of 0 or 1 byte just before the expected offset.
     pub keep_alives: u32,
+    /// Packets that were captured before, on another interface; nothing else counts them.
+    pub duplicate_pkts: u32,
 }
 
 /// Rarely used state, allocated on first use.

@@ -93,4 +93,21 @@ impl Frame<'_> {
     pub fn plausible_len(&self) -> u32 {
         self.wire_len.min(i32::MAX as u32)
     }
+
+    /// True if the link header shows on which interface the packet was captured
+    /// (LINKTYPE_LINUX_SLL2).
+    #[inline]
+    pub(crate) fn is_of_any_interface(&self) -> bool {
+        self.link == LinkType::LINUX_SLL2
+    }
+
+    /// Returns a number that distinguishes the interfaces of a capture: the index in the link
+    /// header, if it has one, or the position of the interface in the file.
+    #[inline]
+    pub(crate) fn interface_index(&self) -> u32 {
+        match self.bytes.get(4..8) {
+            Some(&[a, b, c, d]) if self.is_of_any_interface() => u32::from_be_bytes([a, b, c, d]),
+            _ => self.interface.id,
+        }
+    }
 }

@@ -291,6 +291,14 @@ impl<'a> Packet<'a> {
         }
     }
 
+    /// Returns the identification field of an IPv4 header.
+    pub(crate) fn ip_id(&self) -> Option<u16> {
+        match (self.layers.ip_version, self.bytes_from(self.layers.network)) {
+            (4, &[_, _, _, _, a, b, ..]) => Some(u16::from_be_bytes([a, b])),
+            _ => None,
+        }
+    }
+
     /// Returns the number of bytes on the wire from the IP header to the end of the frame. A
     /// capture record may give a wire length below its number of captured bytes; the greater of
     /// the two is used.

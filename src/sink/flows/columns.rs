@@ -164,6 +164,8 @@ pub const COLUMNS: &[FlowColumn] = &[
     lcap_column("resp_window_probes", ColumnType::Count, |f| count(resp(f).analysis.window_probes)),
     lcap_column("orig_keep_alives", ColumnType::Count, |f| count(orig(f).analysis.keep_alives)),
     lcap_column("resp_keep_alives", ColumnType::Count, |f| count(resp(f).analysis.keep_alives)),
+    lcap_column("orig_duplicate_pkts", ColumnType::Count, |f| count(orig(f).analysis.duplicate_pkts)),
+    lcap_column("resp_duplicate_pkts", ColumnType::Count, |f| count(resp(f).analysis.duplicate_pkts)),
     lcap_column("handshake_rtt", ColumnType::Duration, |f| optional(f.handshake_rtt, ColumnValue::Duration)),
     lcap_column("response_count", ColumnType::Count, |f| optional(f.response_times, |times| count(times.count))),
     lcap_column("response_time", ColumnType::Duration, |f| response_time(f, |times| times.median)),

@@ -280,7 +280,9 @@ fn write_end(flow: &FlowRecord, out: &mut Vec<u8>) {
     write(out, flow.outcome);
     let retransmissions = flow.sum_sides(|side| u64::from(side.analysis.retrans_pkts));
     let zero_windows = flow.sum_sides(|side| u64::from(side.analysis.zero_windows));
+    let duplicates = flow.sum_sides(|side| u64::from(side.analysis.duplicate_pkts));
     let remarks = [
+        (duplicates, "duplicate", "duplicates"),
         (flow.missed_bytes(), "byte missing", "bytes missing"),
         (retransmissions, "retransmission", "retransmissions"),
         (zero_windows, "zero window", "zero windows"),

@@ -129,7 +129,8 @@ proptest! {
         let settings = FlowSettings { max_flows, max_out_of_order_bytes, ..STREAMS };
         let log = run_checked(&frames, settings);
         let sides = log.records.iter().flat_map(|flow| &flow.sides);
-        let pkts: u64 = sides.map(|side| side.traffic.pkts).sum();
+        let pkts = sides.map(|side| side.traffic.pkts + u64::from(side.analysis.duplicate_pkts));
+        let pkts: u64 = pkts.sum();
         let (whole, fragments) = count_packets(&frames);
         let counted = pkts + log.counts.unreadable;
         prop_assert!(
