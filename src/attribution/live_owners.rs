@@ -38,7 +38,7 @@ struct CachedOwners {
 /// Maximum time to wait for a lookup. Without the wait, the first packet would have no owners.
 const LOOKUP_TIMEOUT: Duration = Duration::from_millis(5);
 /// Maximum time to wait for the reader of the BPF events.
-const DRAIN_TIMEOUT: Duration = Duration::from_millis(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(20);
 /// Time of packets, in nanoseconds, for which there is no further wait after the reader was too
 /// slow.
 const DRAIN_RETRY_NS: i64 = 10_000_000;
