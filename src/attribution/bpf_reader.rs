@@ -44,7 +44,8 @@ pub(super) fn run(
         let _ = poll(&mut poll_fds, None);
         coalescer.wait();
         // A drain request that arrives after this point wakes the thread again. The events that
-        // precede earlier requests are read now.
+        // precede earlier requests are read now. Later ones are read after those requests are
+        // completed: under steady traffic the ring is never empty.
         drain_waker.reset();
         let drains = table.drains_requested();
         let drain = now();
@@ -56,6 +57,9 @@ pub(super) fn run(
                 budget: &mut budget,
             };
             recorder.record(&event, &mut syn_filter);
+            if event.time >= drain {
+                break;
+            }
         }
         table.set_lost_events(events.lost(), previous_drain);
         previous_drain = drain;
