@@ -15,12 +15,12 @@ use super::socket_resolver::{SearchScope, SocketResolver};
 use super::syn_filter::SynFilter;
 use super::{bpf_reader, now, scheduler};
 use crate::decode::decode;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::host::processes::fork_events::ForkEvents;
 use crate::host::processes::priority::{TimeSlice, raise_priority};
 use crate::host::sockets::sock_diag::SockDiag;
-use crate::host::sockets::socket_events::SocketEvents;
+use crate::host::sockets::socket_events::{NamespaceScope, SocketEvents};
 use crate::packet::{Endpoints, Frame, TcpFlags};
 use crate::source::live::{DeliveryMode, LiveOptions, LiveSource};
 use crate::source::{Source, SourceEvent, Stop};
@@ -62,13 +62,19 @@ pub struct Attributor {
 pub struct PendingBpf(JoinHandle<io::Result<SocketEvents>>);
 
 impl PendingBpf {
-    /// Starts to load the programs, for this thread's network namespace.
+    /// Starts to load the programs, for a capture on the loopback device of this thread's network
+    /// namespace or on another device.
     ///
     /// # Errors
     /// The thread cannot be created.
-    pub fn start() -> io::Result<PendingBpf> {
+    pub fn start(is_loopback: bool) -> io::Result<PendingBpf> {
+        let scope = match is_loopback {
+            true => NamespaceScope::Own,
+            false => NamespaceScope::All,
+        };
         let builder = std::thread::Builder::new().name("bpf".into());
-        builder.spawn(SocketEvents::open).map(PendingBpf)
+        let opened = builder.spawn(move || SocketEvents::open(scope));
+        opened.map(PendingBpf)
     }
 
     fn finish(self) -> io::Result<SocketEvents> {
@@ -94,26 +100,36 @@ pub enum AttributionMethod {
 
 impl Attributor {
     /// Starts attribution of the connections that match the filter of a capture (pcap-filter(7); an
-    /// empty filter matches everything).
+    /// empty filter matches everything). On a device other than the loopback there are no lookups:
+    /// either end can be in another namespace or on another machine.
     ///
     /// # Errors
     /// The filter is invalid, the device cannot be opened, the kernel cannot be queried for its
-    /// sockets, or a thread cannot be created.
+    /// sockets, or a thread cannot be created; there are no BPF events, and the device is not the
+    /// loopback.
     pub fn start(capture: &LiveOptions, filter: &str, bpf: PendingBpf) -> Result<Attributor> {
         let stop = Stop::new()?;
         let (table, receiver) = ConnectionTable::new()?;
+        let events = bpf.finish();
+        if !capture.is_loopback {
+            let events = events.map_err(|error| {
+                let what = format!("attribution on this device requires BPF: {error}");
+                Error::device(&capture.device, what)
+            })?;
+            return Ok(Attributor {
+                threads: vec![start_bpf_reader(&table, events, filter, None, &stop)?],
+                table,
+                stop,
+                method: AttributionMethod::Bpf,
+            });
+        }
         let (worker, worker_thread) = ProcWorker::start(stop.clone())?;
-        let (thread_table, thread_stop) = (Arc::clone(&table), stop.clone());
-        let (method, fork_events, read): (_, _, Box<dyn FnOnce() + Send>) = match bpf.finish() {
+        let (method, fork_events, reader_thread) = match events {
             Ok(events) => {
-                let syn_filter = SynFilter::new(Filter::new(None, filter)?);
-                let (drain_waker, sock_diag) = (table.open_drain_waker()?, SockDiag::open()?);
-                let read = move || {
-                    let (table, stop) = (&thread_table, &thread_stop);
-                    bpf_reader::run(table, events, &sock_diag, syn_filter, &drain_waker, stop);
-                };
+                let listeners = Some(SockDiag::open()?);
+                let reader = start_bpf_reader(&table, events, filter, listeners, &stop)?;
                 // With BPF events, there is no need to detect forks.
-                (AttributionMethod::Bpf, None, Box::new(read))
+                (AttributionMethod::Bpf, None, reader)
             }
             Err(error) => {
                 worker.prefetch_listeners();
@@ -124,19 +140,18 @@ impl Attributor {
                     bpf_error: error.to_string(),
                     fork_events_error: fork_events.as_ref().err().map(ToString::to_string),
                 };
-                let read = move || process_syns(&thread_table, live, resolver);
-                (method, fork_events.ok(), Box::new(read))
+                let table = Arc::clone(&table);
+                let reader = spawn("syns", move || process_syns(&table, live, resolver))?;
+                (method, fork_events.ok(), reader)
             }
         };
-        let builder = |name: &str| std::thread::Builder::new().name(name.into());
-        let reader_thread = builder("attribution").spawn(read)?;
         let (initial_delay, time_slice) = match method {
             AttributionMethod::Bpf => (BPF_REPORT_DELAY, TimeSlice::Default),
             AttributionMethod::Lookup { .. } => (Duration::ZERO, TimeSlice::Short),
         };
         let resolver = SocketResolver::new(worker, fork_events)?;
         let (thread_table, thread_stop) = (Arc::clone(&table), stop.clone());
-        let scheduler_thread = builder("scheduler").spawn(move || {
+        let scheduler_thread = spawn("scheduler", move || {
             raise_priority(time_slice);
             scheduler::run(&thread_table, &receiver, resolver, initial_delay, || {
                 thread_stop.is_requested()
@@ -169,6 +184,27 @@ impl Attributor {
     pub fn method(&self) -> &AttributionMethod {
         &self.method
     }
+}
+
+/// Starts the thread that records the events of the connections that match the filter.
+fn start_bpf_reader(
+    table: &Arc<ConnectionTable>,
+    events: SocketEvents,
+    filter: &str,
+    listeners: Option<SockDiag>,
+    stop: &Stop,
+) -> Result<JoinHandle<()>> {
+    let syn_filter = SynFilter::new(Filter::new(None, filter)?);
+    let drain_waker = table.open_drain_waker()?;
+    let (table, stop) = (Arc::clone(table), stop.clone());
+    Ok(spawn("bpf-reader", move || {
+        let listeners = listeners.as_ref();
+        bpf_reader::run(&table, events, listeners, syn_filter, &drain_waker, &stop);
+    })?)
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.into()).spawn(run)
 }
 
 /// Opens a capture of the SYNs that match the filter.

@@ -24,7 +24,7 @@ use crate::source::Stop;
 pub(super) fn run(
     table: &Arc<ConnectionTable>,
     mut events: SocketEvents,
-    sock_diag: &SockDiag,
+    listeners: Option<&SockDiag>,
     mut syn_filter: SynFilter,
     drain_waker: &Waker,
     stop: &Stop,
@@ -52,7 +52,7 @@ pub(super) fn run(
         while let Some(event) = events.try_recv() {
             let mut recorder = EventRecorder {
                 table,
-                sock_diag,
+                listeners,
                 tasks: &mut tasks,
                 budget: &mut budget,
             };
@@ -69,7 +69,9 @@ pub(super) fn run(
 
 struct EventRecorder<'a> {
     table: &'a Arc<ConnectionTable>,
-    sock_diag: &'a SockDiag,
+    /// Finds the listening sockets; `None` if the device is not the loopback. Then no process is
+    /// certain: a packet can also come from another namespace or machine with these addresses.
+    listeners: Option<&'a SockDiag>,
     tasks: &'a mut TaskCache,
     budget: &'a mut CpuBudget,
 }
@@ -77,6 +79,10 @@ struct EventRecorder<'a> {
 impl EventRecorder<'_> {
     fn record(&mut self, event: &SocketEvent, syn_filter: &mut SynFilter) {
         let socket = |proto| Endpoints::new(event.local, event.remote, proto);
+        // The loopback device of another namespace.
+        if event.is_foreign && event.remote.ip().is_loopback() {
+            return;
+        }
         match event.kind {
             SocketEventKind::Connected | SocketEventKind::ConnectFailed => {
                 if syn_filter.matches(&socket(TCP)) {
@@ -120,7 +126,8 @@ impl EventRecorder<'_> {
         let times = [event.since, event.time];
         let (request, status) = self.table.record_bpf_originator(endpoints, times, client);
         if event.kind == SocketEventKind::ConnectFailed
-            && self.sock_diag.listener_for(endpoints).is_none()
+            && let Some(listeners) = self.listeners
+            && listeners.listener_for(endpoints).is_none()
         {
             let no_listener = Owner::unknown(Evidence::Nobody, None);
             self.table.set_fallback_responder(&request, no_listener);
@@ -139,6 +146,7 @@ impl EventRecorder<'_> {
             described.unwrap_or_else(|| Arc::new(self.tasks.describe_from_event(task)))
         });
         let evidence = match event.kind {
+            _ if self.listeners.is_none() => Evidence::Holds,
             SocketEventKind::Connected | SocketEventKind::ConnectFailed => Evidence::Opened,
             SocketEventKind::Written | SocketEventKind::DatagramSent => Evidence::Sent,
             SocketEventKind::Read => Evidence::Reads,

@@ -222,13 +222,9 @@ pub(super) fn build_plan(args: &CommonArgs, request: OutputRequest) -> Result<Pl
     } = request;
     let process_filter = process_filter(&args.process_filter)?;
     let attribution_mode = match &input {
-        InputSource::Device(options) => attribution_mode(
-            args,
-            options.is_loopback,
-            &process_filter,
-            &output_mode,
-            save.as_ref(),
-        )?,
+        InputSource::Device(_) => {
+            attribution_mode(args, &process_filter, &output_mode, save.as_ref())
+        }
         InputSource::File(_) => AttributionMode::Off,
     };
     Ok(Plan {
@@ -255,33 +251,23 @@ pub(super) fn build_plan(args: &CommonArgs, request: OutputRequest) -> Result<Pl
 }
 
 /// Returns the attribution mode of a capture on a device.
-///
-/// # Errors
-/// A process filter on a device other than the loopback.
 fn attribution_mode(
     args: &CommonArgs,
-    is_loopback: bool,
     process_filter: &ProcessFilter,
     output_mode: &OutputMode,
     save: Option<&SaveTarget>,
-) -> Result<AttributionMode> {
+) -> AttributionMode {
     let has_comments = save.is_some_and(|save| save.format.has_comments());
-    Ok(match output_mode {
-        _ if !process_filter.is_empty() && !is_loopback => {
-            return usage_error(
-                "--pid, --process and --user work only on the loopback device: remove -i",
-            );
-        }
+    match output_mode {
         _ if !process_filter.is_empty() => AttributionMode::PerPacket,
-        // On other devices, one end of each connection is usually on another machine.
-        _ if !is_loopback || args.input.no_processes => AttributionMode::Off,
+        _ if args.input.no_processes => AttributionMode::Off,
         _ if has_comments => AttributionMode::PerPacket,
         OutputMode::Packets(..) => AttributionMode::PerPacket,
         // Only a conversation shows the processes.
         OutputMode::Streams(report) if report.options.show_processes => AttributionMode::PerPacket,
         OutputMode::Flows(_) => AttributionMode::PerFlow,
         _ => AttributionMode::Off,
-    })
+    }
 }
 
 /// Returns the filter expression, from the command line or a `-F` file (`#` starts a comment).

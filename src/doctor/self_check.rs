@@ -7,7 +7,7 @@ use crate::host::processes::capabilities::{self, Capability, HostCapabilities};
 use crate::host::processes::capture_permission;
 use crate::host::sockets::other_netns;
 use crate::host::sockets::sock_diag;
-use crate::host::sockets::socket_events::SocketEvents;
+use crate::host::sockets::socket_events::{NamespaceScope, SocketEvents};
 use crate::source::Stop;
 use crate::source::live::{LiveOptions, LiveSource};
 
@@ -62,7 +62,9 @@ pub fn inspect() -> SelfFacts {
             Some(_) => None,
         },
         capture_remedy,
-        bpf_error: SocketEvents::open().err().map(|error| error.to_string()),
+        bpf_error: SocketEvents::open(NamespaceScope::Own)
+            .err()
+            .map(|error| error.to_string()),
         sockets_error: sock_diag::listening().err().map(|error| error.to_string()),
         interfaces,
         hidden_processes: other_netns.hidden_processes,

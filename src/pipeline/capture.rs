@@ -293,7 +293,6 @@ impl Capture {
                     ..device
                 };
                 let attribution_mode = match flows {
-                    _ if !device.is_loopback => AttributionMode::Off,
                     Some(_) => AttributionMode::PerFlow,
                     None => AttributionMode::PerPacket,
                 };

@@ -51,7 +51,9 @@ impl LiveCapture {
         // Loading BPF takes longer than opening the device, so both are done at the same time.
         let pending_bpf = match mode {
             AttributionMode::Off => None,
-            AttributionMode::PerFlow | AttributionMode::PerPacket => Some(PendingBpf::start()?),
+            AttributionMode::PerFlow | AttributionMode::PerPacket => {
+                Some(PendingBpf::start(options.is_loopback)?)
+            }
         };
         Ok(LiveCapture {
             source: LiveSource::open(options.clone(), stop)?,

@@ -12,7 +12,8 @@ pub enum Evidence {
     /// The process read from the connection: BPF reported its system call.
     Reads,
     /// The processes had the socket open at the time of a lookup, or received a datagram from it.
-    /// Another process may have used the socket.
+    /// Another process may have used the socket. On a device other than the loopback, the
+    /// processes used a socket with the addresses of the packet.
     Holds,
     /// The processes accepted the connection, or were the last to have its socket open. A child
     /// process may have had the socket in the meantime.
@@ -28,7 +29,8 @@ pub enum Evidence {
     Gone,
     /// The process belongs to another user and cannot be inspected.
     NotPermitted,
-    /// There was no lookup, because too many connections were waiting for one.
+    /// There was no lookup, because too many connections were waiting for one, or because the
+    /// device is not the loopback.
     Missed,
     /// A word from a file that is none of the words above, at most 32 bytes.
     Other(Arc<str>),

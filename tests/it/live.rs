@@ -9,6 +9,7 @@
 
 mod attribution;
 mod bpf;
+mod bridge;
 mod container;
 mod device_removal;
 mod devices;

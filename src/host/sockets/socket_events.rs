@@ -61,8 +61,19 @@ pub struct SocketEvent {
     pub remote: SocketAddr,
     /// The length of a received datagram, in bytes.
     pub len: u32,
+    /// True if the socket is in another network namespace.
+    pub is_foreign: bool,
     /// The process that caused the event.
     pub task: TaskInfo,
+}
+
+/// The network namespaces whose TCP connections are reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamespaceScope {
+    /// The namespace of the calling thread: the loopback device carries only its packets.
+    Own,
+    /// All namespaces: a bridge carries packets of the containers that are connected to it.
+    All,
 }
 
 /// The kind of an event.
@@ -97,7 +108,7 @@ const CLOCK_TICK_NS: u64 = 10_000_000;
 //   48  comm
 //   64  local address
 //   80  remote address
-//   96  local port | remote port | family | kind | length | –
+//   96  local port | remote port | family | kind | length | is foreign
 fn parse_event(bytes: &[u8], tai_offset: i64) -> Option<SocketEvent> {
     let bytes: &[u8; EVENT_LEN] = bytes.try_into().ok()?;
     let long = |at: usize| u64::from_ne_bytes(std::array::from_fn(|byte| bytes[at + byte]));
@@ -131,6 +142,7 @@ fn parse_event(bytes: &[u8], tai_offset: i64) -> Option<SocketEvent> {
         local: socket_address(64, 96),
         remote: socket_address(80, 98),
         len: word(104),
+        is_foreign: word(108) != 0,
         task: TaskInfo {
             pid: word(32),
             parent: word(36),
@@ -178,7 +190,7 @@ const USE_TRACEPOINTS: [(&str, &str); 2] = [
 /// The program for reads from TCP connections on earlier kernels.
 const READ_TRACEPOINT: (&str, &str) = ("data_read", "tcp_rcv_space_adjust");
 
-/// Attached BPF programs, which report the TCP connections of one network namespace until dropped.
+/// Attached BPF programs, which report socket events until dropped.
 pub struct SocketEvents {
     events: RingBuf<MapData>,
     lost: Array<MapData, u64>,
@@ -195,12 +207,12 @@ impl std::fmt::Debug for SocketEvents {
 }
 
 impl SocketEvents {
-    /// Loads and attaches the programs for this thread's network namespace.
+    /// Loads and attaches the programs.
     ///
     /// # Errors
     /// The kernel does not support or does not permit the programs, or this process is not in the
     /// initial PID namespace, which the PIDs in the events refer to.
-    pub fn open() -> io::Result<SocketEvents> {
+    pub fn open(scope: NamespaceScope) -> io::Result<SocketEvents> {
         // The events contain PIDs of the initial namespace; in another namespace, these PIDs refer
         // to different processes.
         if namespace_inode("pid")? != INITIAL_PID_NAMESPACE_INODE {
@@ -209,10 +221,12 @@ impl SocketEvents {
             ));
         }
         let namespace = namespace_inode("net")? as u32;
+        let all_namespaces = u32::from(scope == NamespaceScope::All);
         let types = Btf::from_sys_fs().map_err(innermost_error)?;
         let mut programs = EbpfLoader::new()
             .btf(Some(&types))
             .override_global("NETNS", &namespace, true)
+            .override_global("ALL_NAMESPACES", &all_namespaces, true)
             .load(BPF_OBJECT)
             .map_err(innermost_error)?;
         let missing = || io::Error::from(io::ErrorKind::NotFound);
@@ -291,7 +305,8 @@ mod tests {
         bytes.extend([0x1f, 0x90, 0, 80]);
         bytes.extend(family.to_ne_bytes());
         bytes.extend(kind.to_ne_bytes());
-        bytes.extend(512_u64.to_ne_bytes());
+        bytes.extend(512_u32.to_ne_bytes());
+        bytes.extend(1_u32.to_ne_bytes());
         bytes
     }
 
@@ -310,6 +325,7 @@ mod tests {
         };
         assert_eq!(event.task, task);
         assert_eq!(event.kind, SocketEventKind::Connected);
+        assert!(event.is_foreign);
         let times = (event.since, event.time, event.len);
         assert_eq!(times, (Timestamp(7), Timestamp(9), 512));
         assert_eq!(event.local.to_string(), "127.0.0.2:8080");

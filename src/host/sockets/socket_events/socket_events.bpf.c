@@ -183,7 +183,8 @@ struct event {
 	u16 family;
 	u16 kind;
 	u32 length;
-	u32 unused;
+	/* 1 if the socket is in another network namespace than NETNS. */
+	u32 is_foreign;
 };
 
 /* The use of a TCP socket. */
@@ -198,8 +199,10 @@ struct usage {
 	u64 tgid;
 };
 
-/* The inode of the network namespace to report on; set before the programs are loaded. */
+/* The inode of the network namespace to report on, and 1 to report on the TCP connections of all
+ * others, too; set before the programs are loaded. */
 volatile const u32 NETNS = 0;
+volatile const u32 ALL_NAMESPACES = 0;
 
 struct {
 	MAP(type, MAP_SK_STORAGE);
@@ -274,10 +277,25 @@ INLINE struct event *new_event(enum kind kind, u64 since, u64 time, const struct
 	event->task = *task;
 	event->kind = kind;
 	event->length = length;
-	event->unused = 0;
+	event->is_foreign = 0;
 	__builtin_memset(event->local, 0, sizeof(event->local));
 	__builtin_memset(event->remote, 0, sizeof(event->remote));
 	return event;
+}
+
+INLINE int is_in_namespace(struct sock *sk)
+{
+	return sk->__sk_common.skc_net.net->ns.inum == NETNS;
+}
+
+INLINE int is_visible(struct sock *sk)
+{
+	return ALL_NAMESPACES || is_in_namespace(sk);
+}
+
+INLINE int is_of_interest(struct sock *sk)
+{
+	return sk->sk_protocol == TCP && is_visible(sk);
 }
 
 INLINE void emit(struct sock *sk, enum kind kind, u64 since, u64 time, const struct task *task, u32 length)
@@ -286,6 +304,7 @@ INLINE void emit(struct sock *sk, enum kind kind, u64 since, u64 time, const str
 
 	if (!event)
 		return;
+	event->is_foreign = !is_in_namespace(sk);
 	event->family = sk->__sk_common.skc_family;
 	event->remote_port = sk->__sk_common.skc_dport;
 	read_kernel(&event->local_port, sizeof(event->local_port), &((struct inet_sock *)sk)->inet_sport);
@@ -297,16 +316,6 @@ INLINE void emit(struct sock *sk, enum kind kind, u64 since, u64 time, const str
 		read_kernel(event->remote, sizeof(event->remote), &sk->__sk_common.skc_v6_daddr);
 	}
 	ringbuf_submit(event, 0);
-}
-
-INLINE int is_in_namespace(struct sock *sk)
-{
-	return sk->__sk_common.skc_net.net->ns.inum == NETNS;
-}
-
-INLINE int is_of_interest(struct sock *sk)
-{
-	return sk->sk_protocol == TCP && is_in_namespace(sk);
 }
 
 INLINE int is_ip(struct sock *sk)
@@ -414,7 +423,7 @@ INLINE int handle_use(struct sock *sk, enum kind kind)
 	struct task process;
 	u64 now, last_use;
 
-	if (!is_in_namespace(sk) || task->flags & PF_KTHREAD)
+	if (!is_visible(sk) || task->flags & PF_KTHREAD)
 		return 0;
 	usage = sk_storage(&USAGES, sk, 0, STORAGE_CREATE);
 	if (!usage) {
