@@ -122,7 +122,7 @@ pub use packet::{
 #[cfg(feature = "live")]
 pub use pipeline::live;
 pub use pipeline::{Capture, Counts, FlowStreams, open, read};
-pub use process::{Evidence, Owner, Owners, Process, ProcessDetails};
+pub use process::{Evidence, Owner, Owners, Process, ProcessDetails, ProxyListener, ProxyTarget};
 pub use source::Losses;
 #[cfg(feature = "live")]
 pub use source::Stop;

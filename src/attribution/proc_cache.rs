@@ -9,6 +9,7 @@ use super::proc_worker::ProcWorker;
 use super::recent_forks::RecentForks;
 use crate::host::processes::ProcHandle;
 use crate::host::processes::fork_events::{ForkEvent, ForkEvents};
+use crate::host::proxies;
 use crate::process::{Process, ProcessIdentity};
 
 /// Processes that were scanned, and the sockets seen in the scans.
@@ -252,7 +253,11 @@ impl ProcCache {
         {
             return Arc::clone(cached);
         }
-        let process = Arc::new(handle.into_lazy_process(identity));
+        // The directory stays open until the details are read; if the process exits before that,
+        // they remain unknown.
+        let process = Arc::new(Process::with_lazy_details(identity, move |identity| {
+            proxies::with_target(handle.read_details(&identity))
+        }));
         self.worker.describe(&process);
         if self.processes.len() >= MAX_CACHED_PROCESSES {
             self.processes.clear();

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::host::processes::ProcHandle;
+use crate::host::proxies;
 use crate::host::sockets::socket_events::TaskInfo;
 use crate::process::{Process, ProcessDetails, ProcessIdentity};
 
@@ -72,8 +73,9 @@ fn key(task: &TaskInfo) -> (u32, u64, u64) {
 /// in the meantime, or if this cannot be determined.
 fn read(task: &TaskInfo) -> Option<Process> {
     let handle = ProcHandle::new(task.pid).ok()?;
-    let process = handle.describe().ok()?;
-    let is_same = process.start_time == task.start_time && process.comm == task.name;
+    let identity = handle.identity().ok()?;
+    let details = proxies::with_target(handle.read_details(&identity));
+    let is_same = identity.start_time == task.start_time && identity.comm == task.name;
     // Read last: if the program is the same now, it was the same when the details were read.
-    (is_same && handle.arg_start()? == task.arg_start).then_some(process)
+    (is_same && handle.arg_start()? == task.arg_start).then(|| Process::new(identity, details))
 }

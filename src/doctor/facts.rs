@@ -16,7 +16,7 @@ use crate::host::services::config_search::{ConfigSearch, PortMention};
 use crate::host::services::containers::Container;
 use crate::host::services::systemd_units::SystemdUnit;
 use crate::host::sockets::holders::Holders;
-use crate::host::sockets::other_netns::OtherNamespaces;
+use crate::host::sockets::other_netns::OtherListeners;
 use crate::host::sockets::sock_diag::SocketInfo;
 use crate::packet::{TCP, UDP};
 use crate::process::Owner;
@@ -77,7 +77,7 @@ pub struct PortFacts {
     /// Ports in the command lines and environments of the listening processes.
     pub process_mentions: Vec<PortMention>,
     /// Sockets that listen on the port in other network namespaces.
-    pub other_netns: OtherNamespaces,
+    pub other_netns: OtherListeners,
     /// The result of `--watch`.
     pub watch_result: Option<WatchResult>,
 }

@@ -4,6 +4,7 @@ mod netlink;
 #[cfg(feature = "cli")]
 pub mod network;
 pub mod processes;
+pub mod proxies;
 #[cfg(feature = "cli")]
 pub mod services;
 pub mod sockets;

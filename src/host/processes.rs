@@ -164,13 +164,8 @@ impl ProcHandle {
         Ok(Process::new(identity, details))
     }
 
-    /// Returns the process with this identity. The directory stays open until the details are read;
-    /// if the process exits before that, they remain unknown.
-    pub fn into_lazy_process(self, identity: ProcessIdentity) -> Process {
-        Process::with_lazy_details(identity, move |identity| self.read_details(&identity))
-    }
-
-    fn read_details(&self, identity: &ProcessIdentity) -> ProcessDetails {
+    /// Reads the details of the process with this identity, as far as it still exists.
+    pub fn read_details(&self, identity: &ProcessIdentity) -> ProcessDetails {
         let command_line = self.read_file("cmdline").unwrap_or_default();
         let argument_0 = command_line.split(|&byte| byte == 0).next();
         let exe = rustix::fs::readlinkat(&self.directory, "exe", Vec::new()).ok();
@@ -181,6 +176,7 @@ impl ProcHandle {
             exe: exe.map(|path| String::from_utf8_lossy(path).into_owned()),
             command_line: split_strings(&command_line),
             container: container.map(|id| id[..SHORT_CONTAINER_ID_LEN].to_owned()),
+            forwards_to: None,
             run_id: self.run_id(identity.parent),
         }
     }

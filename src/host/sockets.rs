@@ -5,6 +5,7 @@ pub mod free_ports;
 pub mod holders;
 #[cfg(feature = "cli")]
 pub mod other_netns;
+pub mod proc_net;
 pub mod sock_diag;
 pub mod socket_events;
 mod socket_info;

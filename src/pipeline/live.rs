@@ -15,6 +15,10 @@ use crate::source::live::{LiveOptions, LiveSource};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttributionMode {
     /// No attribution.
+    #[cfg_attr(
+        not(feature = "cli"),
+        allow(dead_code, reason = "only the command can turn it off")
+    )]
     Off,
     /// Processes are looked up for each flow, and identified when it closes.
     PerFlow,

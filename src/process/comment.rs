@@ -23,7 +23,10 @@ pub use encode::encode;
 use std::sync::Arc;
 
 use super::escape::{name_from_bytes, unescape, write_name};
-use super::{Evidence, Owner, Owners, Process, ProcessDetails, ProcessIdentity, UNKNOWN_UID};
+use super::{
+    Evidence, Owner, Owners, Process, ProcessDetails, ProcessIdentity, ProxyListener, ProxyTarget,
+    UNKNOWN_UID,
+};
 use crate::time::Timestamp;
 
 /// The prefix of lcap's comments.
@@ -79,9 +82,9 @@ pub fn parse(comment: &str) -> Option<RecordedComment> {
     })
 }
 
-/// Parses one end in a summary: `curl[4121]`, `nginx[11,12]?`, `nobody`. A summary has no evidence,
-/// so processes are `Holds`. Returns `None` if the end is unidentified or its processes are
-/// ambiguous.
+/// Parses one end in a summary: `curl[4121]`, `nginx[11,12]?`, `nobody`, `docker-proxy[11] ⇒ …`. A
+/// summary has no evidence, so processes are `Holds`. Returns `None` if the end is unidentified or
+/// its processes are ambiguous.
 fn parse_summary_end(end: &str) -> Option<Owner> {
     let owner = |evidence, uid, processes| Owner {
         processes,
@@ -96,6 +99,7 @@ fn parse_summary_end(end: &str) -> Option<Owner> {
         let uid = parse_number(uid.strip_suffix(')')?)?;
         return Some(owner(Evidence::NotPermitted, Some(uid), Vec::new()));
     }
+    let end = end.split_once(" ⇒ ").map_or(end, |(proxy, _)| proxy);
     let groups = end.strip_suffix('?').unwrap_or(end);
     let mut processes = Vec::new();
     for group in groups.strip_suffix(']')?.split("]+") {
@@ -171,6 +175,25 @@ fn parse_owner(fields: &str) -> Option<Owner> {
             ("name", Some((_, details))) => details.name = name_from_bytes(&octets),
             ("exe", Some((_, details))) => details.exe = Some(value),
             ("container", Some((_, details))) => details.container = Some(value),
+            ("to", Some((_, details))) => {
+                details.forwards_to = Some(Box::new(ProxyTarget {
+                    address: value.parse().ok()?,
+                    listener: None,
+                }));
+            }
+            ("to_pid", Some((_, details))) => {
+                let target = details.forwards_to.as_mut()?;
+                target.listener = Some(ProxyListener {
+                    pid: number_32?,
+                    ..ProxyListener::default()
+                });
+            }
+            ("to_name", Some((_, details))) => {
+                proxy_listener(details)?.name = name_from_bytes(&octets);
+            }
+            ("to_container", Some((_, details))) => {
+                proxy_listener(details)?.container = Some(value);
+            }
             ("run", Some((_, details))) => details.run_id = Some(number_32?),
             ("arg", Some((_, details))) => details.command_line.push(value),
             // An unknown field, e.g. from a later version of lcap.
@@ -183,6 +206,10 @@ fn parse_owner(fields: &str) -> Option<Owner> {
         .map(|(identity, details)| Arc::new(Process::new(identity, details)))
         .collect();
     Some(owner)
+}
+
+fn proxy_listener(details: &mut ProcessDetails) -> Option<&mut ProxyListener> {
+    details.forwards_to.as_mut()?.listener.as_mut()
 }
 
 #[cfg(all(test, feature = "cli"))]

@@ -97,7 +97,7 @@ fn write_octets(octets: &[u8], out: &mut impl Write) -> fmt::Result {
 fn is_reserved(character: char) -> bool {
     matches!(
         character,
-        '%' | '[' | ']' | '→' | ',' | '+' | '?' | '=' | '#'
+        '%' | '[' | ']' | '→' | '⇒' | ',' | '+' | '?' | '=' | '#'
             | '\u{61c}'
             | '\u{200e}'
             | '\u{200f}'

@@ -9,12 +9,14 @@ mod escape;
 mod evidence;
 mod filter;
 mod owner;
+mod proxy_target;
 
 #[cfg(feature = "live")]
 pub(crate) use escape::{name_from_bytes, unescape};
 pub use evidence::Evidence;
 pub use filter::ProcessFilter;
 pub use owner::{Owner, Owners};
+pub use proxy_target::{ProxyListener, ProxyTarget};
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -53,6 +55,8 @@ pub struct ProcessDetails {
     pub command_line: Vec<String>,
     /// The short ID of the container, derived from the control group.
     pub container: Option<String>,
+    /// The service to which a proxy forwards its connections: Docker's docker-proxy.
+    pub forwards_to: Option<Box<ProxyTarget>>,
     /// The PID of the `lcap run` that started this process or one of its ancestors.
     pub run_id: Option<u32>,
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use super::escape::write_name;
-use super::{Evidence, Process};
+use super::{Evidence, Process, ProxyTarget};
 use crate::time::Timestamp;
 
 /// The owner of one end of a connection.
@@ -52,9 +52,10 @@ impl fmt::Display for Owners {
     }
 }
 
-/// Writes `curl[4121]`, `nginx[11,12]` or `sh[1]+cat[2]`; `nginx[11]?` for a listener; `nobody`,
-/// `kernel`, `?` or `?(uid 33)` if there is no process. In names, characters that have a meaning
-/// here, control characters and invalid UTF-8 are escaped: `%5b` is `[`.
+/// Writes `curl[4121]`, `nginx[11,12]` or `sh[1]+cat[2]`; `nginx[11]?` for a listener;
+/// `docker-proxy[11] ⇒ httpd[12]?` for a proxy; `nobody`, `kernel`, `?` or `?(uid 33)` if there is
+/// no process. In names, characters that have a meaning here, control characters and invalid UTF-8
+/// are escaped: `%5b` is `[`.
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         self.write_summary(usize::MAX, f)
@@ -97,6 +98,11 @@ impl Owner {
         owner
     }
 
+    /// Returns the service to which the first process forwards the connection.
+    fn proxy_target(&self) -> Option<&ProxyTarget> {
+        self.processes.first()?.details().forwards_to.as_deref()
+    }
+
     fn write_summary(&self, max_processes: usize, out: &mut impl Write) -> fmt::Result {
         if self.processes.is_empty() {
             return match (&self.evidence, self.uid) {
@@ -119,7 +125,14 @@ impl Owner {
             previous = Some(process.name());
         }
         let is_certain = self.evidence.is_certain();
-        out.write_str(if is_certain { "]" } else { "]?" })
+        out.write_str(if is_certain { "]" } else { "]?" })?;
+        match self.proxy_target() {
+            Some(target) => {
+                out.write_str(" ⇒ ")?;
+                target.write_summary(out)
+            }
+            None => Ok(()),
+        }
     }
 }
 

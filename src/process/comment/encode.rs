@@ -54,7 +54,7 @@ fn encode_part(
             push_owner(owner, max_processes, max_arguments, &mut text);
         }
         if left_out > 0 {
-            push_number("more", left_out, &mut text);
+            push_value("more", left_out, &mut text);
         }
     }
     text
@@ -63,14 +63,14 @@ fn encode_part(
 fn push_owner(owner: &Owner, max_processes: usize, max_arguments: usize, out: &mut String) {
     push_text("how", owner.evidence.word(), out);
     if let Some(uid) = owner.uid {
-        push_number("uid", uid, out);
+        push_value("uid", uid, out);
     }
-    push_number("at", owner.lookup_time.0, out);
+    push_value("at", owner.lookup_time.0, out);
     for process in owner.processes.iter().take(max_processes) {
-        push_number("pid", process.pid, out);
-        push_number("start", process.start_time, out);
-        push_number("ppid", process.parent, out);
-        push_number("euid", process.uid, out);
+        push_value("pid", process.pid, out);
+        push_value("start", process.start_time, out);
+        push_value("ppid", process.parent, out);
+        push_value("euid", process.uid, out);
         let details = process.details();
         push_field("name", &unescape(&details.name), out);
         if let Some(exe) = &details.exe {
@@ -79,8 +79,18 @@ fn push_owner(owner: &Owner, max_processes: usize, max_arguments: usize, out: &m
         if let Some(container) = &details.container {
             push_text("container", container, out);
         }
+        if let Some(target) = &details.forwards_to {
+            push_text("to", &target.address.to_string(), out);
+            if let Some(listener) = &target.listener {
+                push_value("to_pid", listener.pid, out);
+                push_field("to_name", &unescape(&listener.name), out);
+                if let Some(container) = &listener.container {
+                    push_text("to_container", container, out);
+                }
+            }
+        }
         if let Some(run) = details.run_id {
-            push_number("run", run, out);
+            push_value("run", run, out);
         }
         for argument in details.command_line.iter().take(max_arguments) {
             push_text("arg", argument, out);
@@ -88,8 +98,8 @@ fn push_owner(owner: &Owner, max_processes: usize, max_arguments: usize, out: &m
     }
 }
 
-fn push_number(name: &str, number: impl std::fmt::Display, out: &mut String) {
-    let _ = write!(out, " {name}={number}");
+fn push_value(name: &str, value: impl std::fmt::Display, out: &mut String) {
+    let _ = write!(out, " {name}={value}");
 }
 
 fn push_text(name: &str, value: &str, out: &mut String) {

@@ -19,6 +19,17 @@ fn process(pid: u32, name: &str) -> Arc<Process> {
             exe: Some(format!("/usr/bin/{name}")),
             command_line: vec![name.into(), "-s".into(), "x=y".into(), String::new()],
             container: Some("0123456789ab".into()),
+            forwards_to: pid.is_multiple_of(2).then(|| {
+                let listener = ProxyListener {
+                    pid,
+                    name: name.into(),
+                    container: Some("fedcba987654".into()),
+                };
+                Box::new(ProxyTarget {
+                    address: "[fd00::2]:80".parse().expect("an address"),
+                    listener: pid.is_multiple_of(4).then_some(listener),
+                })
+            }),
             run_id: Some(77),
         },
     ))
@@ -203,7 +214,7 @@ fn long_comments_lose_arguments_then_processes() {
 fn any_owner() -> impl Strategy<Value = Option<Arc<Owner>>> {
     let name = prop_oneof![
         prop::collection::vec(1..=u8::MAX, 1..=15),
-        "([]\\[+,?%= ]|→|nobody|\\[1\\]|%5b|a){1,4}"
+        "([]\\[+,?%= ]|→| ⇒ |nobody|\\[1\\]|%5b|a){1,4}"
             .prop_map(|name| name.into_bytes()[..].to_vec()),
     ];
     let evidence = prop_oneof![Just(Evidence::Sent), Just(Evidence::Listener)];

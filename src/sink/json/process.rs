@@ -1,7 +1,7 @@
 //! Process objects in the JSON of packets, flows and listening ports.
 
 use super::writer::{JsonObject, JsonValue, array, object};
-use crate::process::{Evidence, Owner, Process, UNKNOWN_UID};
+use crate::process::{Evidence, Owner, Process, ProxyTarget, UNKNOWN_UID};
 
 /// Fields of a process object; a field that is `None` is omitted.
 #[derive(Clone, Copy, Default)]
@@ -13,6 +13,7 @@ pub(crate) struct ProcessFields<'a> {
     pub(crate) exe: Option<&'a str>,
     pub(crate) container: Option<&'a str>,
     pub(crate) command_line: Option<&'a [String]>,
+    pub(crate) forwards_to: Option<&'a ProxyTarget>,
 }
 
 impl<'a> ProcessFields<'a> {
@@ -27,6 +28,7 @@ impl<'a> ProcessFields<'a> {
             exe: details.exe.as_deref(),
             container: details.container.as_deref(),
             command_line: is_complete.then_some(&details.command_line),
+            forwards_to: details.forwards_to.as_deref(),
         }
     }
 
@@ -41,6 +43,7 @@ impl<'a> ProcessFields<'a> {
         fields.optional("exe", self.exe);
         fields.optional("container", self.container);
         fields.optional("command_line", self.command_line.map(array));
+        fields.optional("forwards_to", self.forwards_to.map(proxy_target));
     }
 }
 
@@ -48,6 +51,18 @@ impl JsonValue for ProcessFields<'_> {
     fn write(self, out: &mut Vec<u8>) {
         object(|fields| self.write_fields(fields)).write(out);
     }
+}
+
+/// Returns the target of a proxy as an object.
+fn proxy_target(target: &ProxyTarget) -> impl JsonValue {
+    object(|fields| {
+        fields.field("address", target.address.to_string().as_str());
+        if let Some(listener) = &target.listener {
+            fields.field("pid", listener.pid);
+            fields.field("name", listener.name.as_str());
+            fields.optional("container", listener.container.as_deref());
+        }
+    })
 }
 
 /// Adds the evidence for an owner to an object.
