@@ -233,22 +233,32 @@ struct {
 } LOST SEC(".maps");
 
 #define INLINE static inline __attribute__((always_inline))
+/* Reads a field of a kernel structure; 0 if it cannot be read. A direct access would be as good, but
+ * for each one the verifier searches the kernel's types for several names, which takes a
+ * millisecond. */
+#define READ(field) \
+	({ \
+		__typeof__(field) value_ = 0; \
+		read_kernel(&value_, sizeof(value_), &(field)); \
+		value_; \
+	})
 
 INLINE u64 arg_start(struct task_struct *task)
 {
-	struct mm_struct *mm = task->mm;
+	struct mm_struct *mm = READ(task->mm);
 
-	return mm ? mm->arg_start : 0;
+	return mm ? READ(mm->arg_start) : 0;
 }
 
 INLINE void describe_task(struct task_struct *task, struct task *to)
 {
-	struct task_struct *leader = task->group_leader;
+	struct task_struct *leader = READ(task->group_leader);
+	struct task_struct *parent = READ(leader->real_parent);
 
-	to->start_boottime = leader->start_boottime;
+	to->start_boottime = READ(leader->start_boottime);
 	to->arg_start = arg_start(task);
-	to->tgid = task->tgid;
-	to->parent = leader->real_parent->tgid;
+	to->tgid = READ(task->tgid);
+	to->parent = READ(parent->tgid);
 	to->uid = (u32)current_uid_gid();
 	to->unused = 0;
 	read_kernel(to->comm, sizeof(to->comm), &leader->comm);
@@ -285,7 +295,9 @@ INLINE struct event *new_event(enum kind kind, u64 since, u64 time, const struct
 
 INLINE int is_in_namespace(struct sock *sk)
 {
-	return sk->__sk_common.skc_net.net->ns.inum == NETNS;
+	struct net *net = READ(sk->__sk_common.skc_net.net);
+
+	return READ(net->ns.inum) == NETNS;
 }
 
 INLINE int is_visible(struct sock *sk)
@@ -295,7 +307,7 @@ INLINE int is_visible(struct sock *sk)
 
 INLINE int is_of_interest(struct sock *sk)
 {
-	return sk->sk_protocol == TCP && is_visible(sk);
+	return READ(sk->sk_protocol) == TCP && is_visible(sk);
 }
 
 INLINE void emit(struct sock *sk, enum kind kind, u64 since, u64 time, const struct task *task, u32 length)
@@ -305,12 +317,12 @@ INLINE void emit(struct sock *sk, enum kind kind, u64 since, u64 time, const str
 	if (!event)
 		return;
 	event->is_foreign = !is_in_namespace(sk);
-	event->family = sk->__sk_common.skc_family;
-	event->remote_port = sk->__sk_common.skc_dport;
-	read_kernel(&event->local_port, sizeof(event->local_port), &((struct inet_sock *)sk)->inet_sport);
+	event->family = READ(sk->__sk_common.skc_family);
+	event->remote_port = READ(sk->__sk_common.skc_dport);
+	event->local_port = READ(((struct inet_sock *)sk)->inet_sport);
 	if (event->family == AF_INET) {
-		*(u32 *)event->local = sk->__sk_common.skc_rcv_saddr;
-		*(u32 *)event->remote = sk->__sk_common.skc_daddr;
+		*(u32 *)event->local = READ(sk->__sk_common.skc_rcv_saddr);
+		*(u32 *)event->remote = READ(sk->__sk_common.skc_daddr);
 	} else {
 		read_kernel(event->local, sizeof(event->local), &sk->__sk_common.skc_v6_rcv_saddr);
 		read_kernel(event->remote, sizeof(event->remote), &sk->__sk_common.skc_v6_daddr);
@@ -320,7 +332,7 @@ INLINE void emit(struct sock *sk, enum kind kind, u64 since, u64 time, const str
 
 INLINE int is_ip(struct sock *sk)
 {
-	u16 family = sk->__sk_common.skc_family;
+	u16 family = READ(sk->__sk_common.skc_family);
 
 	return family == AF_INET || family == AF_INET6;
 }
@@ -328,12 +340,20 @@ INLINE int is_ip(struct sock *sk)
 /* Records that a process uses a connected socket; returns 1 if its last user was another one. */
 INLINE int record_use(struct usage *usage, struct task_struct *task, u64 now)
 {
+	u32 tgid = READ(task->tgid);
+	u64 arguments = arg_start(task);
+
 	usage->last_use = now;
-	if (usage->tgid == (u32)task->tgid && usage->arg_start == arg_start(task))
+	if (usage->tgid == tgid && usage->arg_start == arguments)
 		return 0;
-	usage->tgid = (u32)task->tgid;
-	usage->arg_start = arg_start(task);
+	usage->tgid = tgid;
+	usage->arg_start = arguments;
 	return 1;
+}
+
+INLINE int is_kernel_thread(struct task_struct *task)
+{
+	return READ(task->flags) & PF_KTHREAD;
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -342,6 +362,7 @@ int state_change(u64 *arguments)
 	struct sock *sk = (struct sock *)arguments[0];
 	int from = (int)arguments[1], to = (int)arguments[2];
 	struct task_struct *task;
+	struct mm_struct *mm;
 	struct usage *usage;
 	struct task process;
 	u64 now;
@@ -351,14 +372,15 @@ int state_change(u64 *arguments)
 	if (!is_of_interest(sk))
 		return 0;
 	/* A failed connect(2) is reported by connect_result(). */
-	if (to == CLOSE && !((from == ESTABLISHED || from == CLOSE_WAIT) && sk->sk_shutdown == BOTH_DIRECTIONS))
+	if (to == CLOSE && !((from == ESTABLISHED || from == CLOSE_WAIT) && READ(sk->sk_shutdown) == BOTH_DIRECTIONS))
 		return 0;
 	task = current_task();
-	if (task->flags & PF_KTHREAD)
+	if (is_kernel_thread(task))
 		return 0;
 	/* During execve(2) a child closes sockets that it only inherited. Its new memory has no code
 	 * at that point; an exiting process, which does count, has no memory at all. */
-	if (task->mm && !task->mm->end_code)
+	mm = READ(task->mm);
+	if (mm && !READ(mm->end_code))
 		return 0;
 	now = tai_ns();
 	usage = sk_storage(&USAGES, sk, 0, to == SYN_SENT ? STORAGE_CREATE : 0);
@@ -370,13 +392,11 @@ int state_change(u64 *arguments)
 		usage->connected_at = now;
 		usage->has_result = 0;
 		describe_task(task, &usage->client);
-		usage->last_use = now;
-		usage->tgid = (u32)task->tgid;
-		usage->arg_start = arg_start(task);
+		record_use(usage, task, now);
 		return 0;
 	}
 	/* An earlier event already identified the process of a client's socket. */
-	if (usage && usage->connected_at && usage->tgid == (u32)task->tgid)
+	if (usage && usage->connected_at && usage->tgid == (u32)READ(task->tgid))
 		return 0;
 	describe_task(task, &process);
 	emit(sk, EVENT_CLOSED, usage ? usage->last_use : 0, now, &process, 0);
@@ -423,7 +443,7 @@ INLINE int handle_use(struct sock *sk, enum kind kind)
 	struct task process;
 	u64 now, last_use;
 
-	if (!is_visible(sk) || task->flags & PF_KTHREAD)
+	if (!is_visible(sk) || is_kernel_thread(task))
 		return 0;
 	usage = sk_storage(&USAGES, sk, 0, STORAGE_CREATE);
 	if (!usage) {
@@ -444,7 +464,7 @@ int data_read(u64 *arguments)
 {
 	struct sock *sk = (struct sock *)arguments[0];
 
-	return sk->sk_protocol == TCP ? handle_use(sk, EVENT_READ) : 0;
+	return READ(sk->sk_protocol) == TCP ? handle_use(sk, EVENT_READ) : 0;
 }
 
 SEC("tp_btf/sock_send_length")
@@ -452,7 +472,7 @@ int data_sent(u64 *arguments)
 {
 	struct sock *sk = (struct sock *)arguments[0];
 
-	if ((int)arguments[1] <= 0 || sk->sk_protocol != TCP || !is_ip(sk))
+	if ((int)arguments[1] <= 0 || READ(sk->sk_protocol) != TCP || !is_ip(sk))
 		return 0;
 	return handle_use(sk, EVENT_WRITTEN);
 }
@@ -467,16 +487,24 @@ int data_received(u64 *arguments)
 
 	if (length < 0 || !is_ip(sk))
 		return 0;
-	if (sk->sk_protocol == TCP)
+	if (READ(sk->sk_protocol) == TCP)
 		return length ? handle_use(sk, EVENT_READ) : 0;
-	if (sk->sk_protocol != UDP || (int)arguments[2] & MSG_PEEK || !is_in_namespace(sk))
+	if (READ(sk->sk_protocol) != UDP || (int)arguments[2] & MSG_PEEK || !is_in_namespace(sk))
 		return 0;
 	task = current_task();
-	if (task->flags & PF_KTHREAD)
+	if (is_kernel_thread(task))
 		return 0;
 	describe_task(task, &process);
 	emit(sk, EVENT_DATAGRAM_RECEIVED, 0, tai_ns(), &process, length);
 	return 0;
+}
+
+INLINE int has_queue(struct net_device *dev)
+{
+	struct netdev_queue *queue = READ(dev->_tx);
+	struct Qdisc *qdisc = READ(queue->qdisc);
+
+	return READ(qdisc->enqueue) != 0;
 }
 
 /* Notes a UDP packet that the current process sends. A packet of a socket without a file is sent by
@@ -486,15 +514,16 @@ int datagram_begins(u64 *arguments)
 {
 	struct sk_buff *skb = (struct sk_buff *)arguments[0];
 	struct net_device *dev = (struct net_device *)arguments[1];
-	struct sock *sk = skb->sk;
+	struct sock *sk = READ(skb->sk);
+	struct socket *socket = READ(sk->sk_socket);
 	u32 first = 0;
 	u64 *sending;
 
-	if (!(dev->flags & IFF_LOOPBACK) || !sk || dev->nd_net.net->ns.inum != NETNS)
+	if (!(READ(dev->flags) & IFF_LOOPBACK) || !sk || !is_in_namespace(sk))
 		return 0;
 	sending = map_lookup(&SENDING, &first);
 	if (sending)
-		*sending = sk->sk_protocol == UDP && sk->sk_socket && sk->sk_socket->file && !dev->_tx->qdisc->enqueue ? (u64)skb : 0;
+		*sending = READ(sk->sk_protocol) == UDP && socket && READ(socket->file) && !has_queue(dev) ? (u64)skb : 0;
 	return 0;
 }
 
@@ -507,23 +536,24 @@ int datagram_sent(u64 *arguments)
 	u64 *sending = map_lookup(&SENDING, &first);
 	struct event *event;
 	struct task process;
-	u8 header[40];
+	u8 header[40], *head;
 	u16 ports[2];
 
 	if (!sending || *sending != (u64)skb)
 		return 0;
 	*sending = 0;
-	if (task->flags & PF_KTHREAD)
+	if (is_kernel_thread(task))
 		return 0;
-	if (read_kernel(header, sizeof(header), skb->head + skb->network_header))
+	head = READ(skb->head);
+	if (read_kernel(header, sizeof(header), head + READ(skb->network_header)))
 		return 0;
 	/* Only the first fragment of a datagram has ports. */
 	if (header[0] >> 4 == 4 && (header[6] & 0x1f || header[7]))
 		return 0;
-	if (read_kernel(ports, sizeof(ports), skb->head + skb->transport_header))
+	if (read_kernel(ports, sizeof(ports), head + READ(skb->transport_header)))
 		return 0;
 	describe_task(task, &process);
-	event = new_event(EVENT_DATAGRAM_SENT, 0, skb->tstamp, &process, 0);
+	event = new_event(EVENT_DATAGRAM_SENT, 0, READ(skb->tstamp), &process, 0);
 	if (!event)
 		return 0;
 	event->local_port = ports[0];
