@@ -12,14 +12,16 @@ pub struct Timestamp(pub i64);
 impl Timestamp {
     /// Value for a frame without a timestamp (a pcapng simple packet block).
     pub const ABSENT: Timestamp = Timestamp(i64::MIN);
+    /// The earliest time: 1677-09-21 00:12:43.145224193 UTC.
+    pub const MIN: Timestamp = Timestamp(i64::MIN + 1);
+    /// The latest time: 2262-04-11 23:47:16.854775807 UTC.
+    pub const MAX: Timestamp = Timestamp(i64::MAX);
 
     /// Creates a timestamp from whole seconds and nanoseconds; saturates at the ends of the range.
     pub fn new(seconds: i64, nanos: u32) -> Timestamp {
-        Timestamp(
-            seconds
-                .saturating_mul(1_000_000_000)
-                .saturating_add(i64::from(nanos)),
-        )
+        let time = i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+        let (min, max) = (i128::from(Self::MIN.0), i128::from(Self::MAX.0));
+        Timestamp(time.clamp(min, max) as i64)
     }
 
     /// Returns true if the frame has a timestamp.
@@ -91,7 +93,11 @@ mod tests {
 
     #[test]
     fn seconds_out_of_range_saturate() {
-        assert_eq!(Timestamp::new(i64::MAX, 5).0, i64::MAX);
+        assert_eq!(Timestamp::new(i64::MAX, 5), Timestamp::MAX);
+        assert_eq!(Timestamp::new(i64::MIN, 5), Timestamp::MIN);
+        for time in [Timestamp::MIN, Timestamp(-1), Timestamp::MAX] {
+            assert_eq!(Timestamp::new(time.seconds(), time.subsec_nanos()), time);
+        }
         assert_eq!(Timestamp::ABSENT.seconds(), 0);
     }
 

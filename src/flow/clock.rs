@@ -45,6 +45,11 @@ impl Clock {
         self.now
     }
 
+    /// Returns the current time; the epoch before the first timestamp.
+    pub(super) fn now_or_epoch(&self) -> i64 {
+        if self.now == i64::MIN { 0 } else { self.now }
+    }
+
     /// Returns true if a timeout may be due.
     #[inline]
     pub(super) fn is_due(&self) -> bool {

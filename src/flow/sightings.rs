@@ -57,7 +57,7 @@ impl Sightings {
 
     fn record(&mut self, fingerprint: Fingerprint, interface: u32, time: i64) -> bool {
         while let Some((recorded, oldest)) = self.order.front()
-            && (time.wrapping_sub(*recorded) > MAX_AGE_NS || self.order.len() >= MAX_PACKETS)
+            && (time.saturating_sub(*recorded) > MAX_AGE_NS || self.order.len() >= MAX_PACKETS)
         {
             self.interfaces.remove(oldest);
             self.order.pop_front();

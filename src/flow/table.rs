@@ -87,7 +87,7 @@ impl FlowTable {
         let time = packet.frame.time;
         let now = match time.is_present() {
             true => time.0,
-            false => self.clock.now().max(0),
+            false => self.clock.now_or_epoch(),
         };
         self.expire(time, emit);
         if packet.fragment().is_some() {

@@ -8,8 +8,6 @@ use crate::time::zone;
 
 /// Format of the time of day, for [`Clock::local`].
 pub(super) const TIME_OF_DAY: &str = "%H:%M:%S";
-/// Text in place of a time that tcpdump cannot convert.
-pub(super) const OUT_OF_RANGE_TEXT: &[u8] = b"[Error converting time]";
 
 /// Formatter of times that caches the text of the last second, because most packets share it.
 #[derive(Debug)]
@@ -40,12 +38,9 @@ impl Clock {
         Clock::new(zone::local(), format, nano)
     }
 
-    /// Writes a time with its fraction, or an error if tcpdump cannot convert the time.
+    /// Writes a time with its fraction.
     #[inline]
     pub(super) fn write(&mut self, out: &mut Vec<u8>, time: Timestamp) {
-        if self.cached_fraction(time).is_none() && is_out_of_range(time.seconds()) {
-            return out.extend_from_slice(OUT_OF_RANGE_TEXT);
-        }
         let nanos = self.write_second(out, time);
         write_fraction(out, nanos, self.nano);
     }
@@ -62,26 +57,21 @@ impl Clock {
     /// Returns the nanoseconds from the start of the cached second to `time`, if it is within it.
     #[inline]
     fn cached_fraction(&self, time: Timestamp) -> Option<u32> {
-        let nanos = time.0.wrapping_sub(self.cached_start?) as u64;
-        (nanos < 1_000_000_000).then_some(nanos as u32)
+        let nanos = time.0.checked_sub(self.cached_start?)?;
+        (0..1_000_000_000).contains(&nanos).then_some(nanos as u32)
     }
 
     #[cold]
     fn cache_second(&mut self, time: Timestamp) -> u32 {
         let fraction = time.subsec_nanos();
-        self.cached_start = Some(time.0.wrapping_sub(i64::from(fraction)));
+        // `None` for the first second of the range, which starts before it.
+        self.cached_start = time.0.checked_sub(i64::from(fraction));
         // The seconds of any timestamp are within the range of jiff (years -9999 to 9999).
         let second = jiff::Timestamp::from_second(time.seconds()).unwrap_or_default();
         let second = second.to_zoned(self.zone.clone());
         self.cached_text = second.strftime(self.format).to_string();
         fraction
     }
-}
-
-/// True if tcpdump cannot convert the time: it uses the low 32 bits of the seconds as a signed
-/// number, which overflows in 2038.
-pub(super) fn is_out_of_range(seconds: i64) -> bool {
-    seconds as u32 & 0x8000_0000 != 0
 }
 
 /// Writes a decimal point and the fraction of a second, in nanoseconds or, if `nano` is false, in

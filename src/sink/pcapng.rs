@@ -12,7 +12,7 @@ use super::annotations::Annotations;
 use super::capture_file::{CaptureFile, CaptureFileSink, Encoder};
 use super::{Format, SinkFactory};
 use crate::error::Result;
-use crate::packet::{Frame, FrameOptions, Interface, Packet};
+use crate::packet::{Frame, FrameOptions, Interface, Packet, Timestamp};
 
 /// Block type of an enhanced packet block.
 const ENHANCED_PACKET_BLOCK: u32 = 6;
@@ -35,9 +35,8 @@ pub(super) const FORMAT: Format = Format {
 /// Encoder of pcapng files, which have any number of interfaces.
 #[derive(Debug, Default)]
 pub struct PcapngEncoder {
-    /// Interfaces described in the current section, in file order, each by its
-    /// [`Interface::id`] in the source.
-    interface_ids: Vec<u32>,
+    /// Interfaces described in the current section, in file order.
+    described: Vec<DescribedInterface>,
     /// State that the crate pcap-file keeps for the current section.
     state: PcapNgState,
     scratch: Vec<u8>,
@@ -45,32 +44,80 @@ pub struct PcapngEncoder {
     annotations: Option<Annotations>,
 }
 
+/// An interface that is described in the current section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct DescribedInterface {
+    /// Its [`Interface::id`] in the source.
+    id: u32,
+    /// Start of its timestamps.
+    base: TimeBase,
+}
+
+/// Start of the timestamps of an interface, which are unsigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TimeBase {
+    /// 1970.
+    Epoch,
+    /// The start of the range of [`Timestamp`], for earlier times: an interface with both kinds of
+    /// times is described twice.
+    RangeStart,
+}
+
+impl TimeBase {
+    /// Returns the base for a time.
+    #[inline]
+    fn of(time: Timestamp) -> TimeBase {
+        match time.0 < 0 {
+            true => TimeBase::RangeStart,
+            false => TimeBase::Epoch,
+        }
+    }
+
+    /// Returns the seconds to add to each timestamp (`if_tsoffset`).
+    fn offset(self) -> i64 {
+        match self {
+            TimeBase::Epoch => 0,
+            TimeBase::RangeStart => Timestamp::MIN.seconds(),
+        }
+    }
+
+    /// Returns the nanoseconds from the base to a time.
+    #[inline]
+    fn ticks(self, time: Timestamp) -> u64 {
+        // The base is up to one second before the range, so its product wraps around. The
+        // difference, which is below 2⁶⁴ ns, wraps back.
+        time.0
+            .wrapping_sub(self.offset().wrapping_mul(1_000_000_000)) as u64
+    }
+}
+
 impl Encoder for PcapngEncoder {
     fn start_file(&mut self, interface: &Interface, out: &mut CaptureFile) -> Result<()> {
         self.write_section_header(out)?;
-        self.write_interface_description(interface, out)
+        self.write_interface_description(interface, TimeBase::Epoch, out)
     }
 
     #[inline]
     fn encode_packet(&mut self, packet: &Packet, out: &mut CaptureFile) -> Result<()> {
         let frame = packet.frame;
-        let index = self
-            .interface_ids
-            .iter()
-            .position(|&id| id == frame.interface.id);
         if !frame.time.is_present() {
             // A simple packet block, the only packet block without a timestamp, always belongs to
             // the first interface of its section, so another interface requires a new section.
-            if index != Some(0) {
+            let first = self.described.first();
+            if first.is_none_or(|first| first.id != frame.interface.id) {
                 self.start_file(frame.interface, out)?;
             }
             return write_simple_packet(frame, out);
         }
-        let index = match index {
+        let interface = DescribedInterface {
+            id: frame.interface.id,
+            base: TimeBase::of(frame.time),
+        };
+        let index = match self.described.iter().position(|found| *found == interface) {
             Some(index) => index,
             None => {
-                self.write_interface_description(frame.interface, out)?;
-                self.interface_ids.len() - 1
+                self.write_interface_description(frame.interface, interface.base, out)?;
+                self.described.len() - 1
             }
         };
         self.write_enhanced_packet(packet, index as u32, out)
@@ -95,13 +142,14 @@ impl PcapngEncoder {
             ..SectionHeaderBlock::default()
         };
         self.state = PcapNgState::default();
-        self.interface_ids.clear();
+        self.described.clear();
         self.write_block(block, out)
     }
 
     fn write_interface_description(
         &mut self,
         interface: &Interface,
+        base: TimeBase,
         out: &mut CaptureFile,
     ) -> Result<()> {
         let mut options = Vec::new();
@@ -116,12 +164,18 @@ impl PcapngEncoder {
         options.push(InterfaceDescriptionOption::IfTsResol(
             InterfaceTsResolution::NANO,
         ));
+        if base.offset() != 0 {
+            options.push(InterfaceDescriptionOption::IfTsOffset(base.offset()));
+        }
         let block = InterfaceDescriptionBlock {
             linktype: DataLink::from(u32::from(interface.link.0)),
             snaplen: interface.snap_len,
             options,
         };
-        self.interface_ids.push(interface.id);
+        self.described.push(DescribedInterface {
+            id: interface.id,
+            base,
+        });
         self.write_block(block, out)
     }
 
@@ -159,7 +213,7 @@ impl PcapngEncoder {
         }
         let total = (FIXED_LEN + frame.bytes.len() + self.scratch.len() + 4) as u32;
         self.scratch.extend(total.to_ne_bytes());
-        let time = frame.time.0 as u64;
+        let time = TimeBase::of(frame.time).ticks(frame.time);
         let fields = [
             ENHANCED_PACKET_BLOCK,
             total,

@@ -61,10 +61,9 @@ impl InterfaceClock {
         }
     }
 
-    /// Returns the time of a tick. It saturates at the ends of the range and is never
-    /// [`Timestamp::ABSENT`]. Computed in 128 bits: 2⁶⁴ ticks of one second and an offset of 2⁶³
-    /// seconds stay below 2⁹⁵ ns.
-    pub(super) fn time(&self, ticks: u64) -> Timestamp {
+    /// Returns the time of a tick; `None` if it is outside the range of [`Timestamp`]. Computed in
+    /// 128 bits: 2⁶⁴ ticks of one second and an offset of 2⁶³ seconds stay below 2⁹⁵ ns.
+    pub(super) fn time(&self, ticks: u64) -> Option<Timestamp> {
         let nanos = match self.scale {
             TickScale::Multiply(nanos) => i128::from(ticks) * i128::from(nanos),
             TickScale::Divide(Some(ticks_per_nano)) => i128::from(ticks / ticks_per_nano),
@@ -72,76 +71,84 @@ impl InterfaceClock {
             TickScale::Shift(n) => (i128::from(ticks) * i128::from(NANOS_PER_SECOND)) >> n,
         };
         let nanos = nanos + i128::from(self.offset) * i128::from(NANOS_PER_SECOND);
-        Timestamp(nanos.clamp(i128::from(i64::MIN + 1), i128::from(i64::MAX)) as i64)
+        let time = i64::try_from(nanos).ok().map(Timestamp);
+        time.filter(|time| time.is_present())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::InterfaceClock;
-    use crate::packet::{Resolution, Timestamp};
+    use crate::packet::Resolution;
+
+    /// Returns a time in nanoseconds since 1970.
+    fn nanos(if_tsresol: u8, if_tsoffset: i64, ticks: u64) -> Option<i64> {
+        let time = InterfaceClock::new(if_tsresol, if_tsoffset).time(ticks);
+        time.map(|time| time.0)
+    }
 
     /// 1.25 seconds is the same time in every resolution that can represent it.
     #[test]
     fn decimal_resolutions_give_the_same_time() {
         for n in 2..=18_u8 {
             let ticks = 125 * 10_u64.pow(u32::from(n) - 2);
-            assert_eq!(
-                InterfaceClock::new(n, 0).time(ticks).0,
-                1_250_000_000,
-                "10^-{n}"
-            );
+            assert_eq!(nanos(n, 0, ticks), Some(1_250_000_000), "10^-{n}");
         }
-        assert_eq!(InterfaceClock::new(0, 0).time(3).0, 3_000_000_000);
-        assert_eq!(InterfaceClock::new(1, 0).time(3).0, 300_000_000);
-        assert_eq!(InterfaceClock::new(19, 0).time(u64::MAX).0, 1_844_674_407);
-        assert_eq!(InterfaceClock::new(127, 0).time(u64::MAX).0, 0);
+        assert_eq!(nanos(0, 0, 3), Some(3_000_000_000));
+        assert_eq!(nanos(1, 0, 3), Some(300_000_000));
+        assert_eq!(nanos(19, 0, u64::MAX), Some(1_844_674_407));
+        assert_eq!(nanos(127, 0, u64::MAX), Some(0));
     }
 
     #[test]
     fn binary_resolutions_give_the_same_time() {
         for n in 2..=62_u8 {
             let ticks = 5 << (n - 2);
-            assert_eq!(
-                InterfaceClock::new(0x80 | n, 0).time(ticks).0,
-                1_250_000_000,
-                "2^-{n}"
-            );
+            assert_eq!(nanos(0x80 | n, 0, ticks), Some(1_250_000_000), "2^-{n}");
         }
-        assert_eq!(InterfaceClock::new(0x80, 0).time(3).0, 3_000_000_000);
-        assert_eq!(
-            InterfaceClock::new(0x80 | 63, 0).time(1 << 63).0,
-            1_000_000_000
-        );
-        assert_eq!(InterfaceClock::new(0xFF, 0).time(u64::MAX).0, 0);
+        assert_eq!(nanos(0x80, 0, 3), Some(3_000_000_000));
+        assert_eq!(nanos(0x80 | 63, 0, 1 << 63), Some(1_000_000_000));
+        assert_eq!(nanos(0xFF, 0, u64::MAX), Some(0));
     }
 
     #[test]
     fn offsets_are_signed_seconds() {
-        assert_eq!(InterfaceClock::new(9, 7).time(1).0, 7_000_000_001);
-        assert_eq!(InterfaceClock::new(6, -2).time(1).0, -1_999_999_000);
+        assert_eq!(nanos(9, 7, 1), Some(7_000_000_001));
+        assert_eq!(nanos(6, -2, 1), Some(-1_999_999_000));
         // The tick alone is out of range; with the offset it is in range.
-        assert_eq!(
-            InterfaceClock::new(0, -10_000_000_000)
-                .time(10_000_000_001)
-                .0,
-            1_000_000_000
-        );
+        for if_tsresol in [0, 0x80] {
+            let offset = -10_000_000_000;
+            assert_eq!(
+                nanos(if_tsresol, offset, 10_000_000_001),
+                Some(1_000_000_000)
+            );
+            assert_eq!(nanos(if_tsresol, -i64::MAX, i64::MAX as u64), Some(0));
+            assert_eq!(nanos(if_tsresol, i64::MIN, 1 << 63), Some(0));
+        }
     }
 
     #[test]
-    fn times_out_of_range_saturate_and_are_never_absent() {
-        assert_eq!(
-            InterfaceClock::new(0, 0).time(u64::MAX),
-            Timestamp(i64::MAX)
-        );
-        assert_eq!(
-            InterfaceClock::new(9, 0).time(u64::MAX),
-            Timestamp(i64::MAX)
-        );
-        let before = InterfaceClock::new(6, i64::MIN).time(0);
-        assert_eq!(before, Timestamp(i64::MIN + 1));
-        assert!(before.is_present());
+    fn times_out_of_range_are_none() {
+        let earliest = i64::MIN.div_euclid(1_000_000_000);
+        for (if_tsresol, if_tsoffset, ticks, expected) in [
+            (9, 0, i64::MAX as u64, Some(i64::MAX)),
+            (9, 0, 1 << 63, None),
+            (9, 0, u64::MAX, None),
+            // The value that represents a missing time is no time.
+            (9, earliest, 145_224_192, None),
+            (9, earliest, 145_224_193, Some(i64::MIN + 1)),
+            (0, 0, 32_503_680_000, None),
+            (6, 0, 32_503_680_000_000_000, None),
+            (0x80, 0, u64::MAX, None),
+            (0x80 | 30, 0, 32_503_680_000 << 30, None),
+            (6, i64::MIN, 0, None),
+            (6, i64::MAX, 0, None),
+            (0, i64::MAX, u64::MAX, None),
+            (0xFF, i64::MIN, u64::MAX, None),
+        ] {
+            let time = nanos(if_tsresol, if_tsoffset, ticks);
+            assert_eq!(time, expected, "{if_tsresol} {if_tsoffset} {ticks}");
+        }
     }
 
     #[test]

@@ -220,12 +220,15 @@ impl PcapngReader {
         if captured > MAX_PACKET_LEN || captured as usize > available {
             return too_long(captured, available);
         }
+        let Some(time) = entry.clock.time(high << 32 | low) else {
+            return unsupported_time();
+        };
         let start = 8 + PACKET_HEADER_LEN;
         // Bodies are padded to 4 bytes, so the padding is inside the body as well.
         let padded = start + (captured as usize).next_multiple_of(4);
         ParseStep::Packet(PacketLocation {
             size: block.size,
-            time: entry.clock.time(high << 32 | low),
+            time,
             interface: self.section_start + id as usize,
             wire_len: B::read_u32(&fixed[16..20]),
             bytes: start..start + captured as usize,
@@ -285,6 +288,15 @@ fn string_option(value: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(value);
     let text = text.trim_end_matches('\0');
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cold]
+fn unsupported_time() -> ParseStep {
+    ParseStep::Damage(
+        "a packet time outside the years 1677 to 2262, which lcap supports: the file was changed, \
+         or the clock was wrong; correct the times with `editcap -t SECONDS FILE out.pcapng`"
+            .to_owned(),
+    )
 }
 
 #[cold]

@@ -8,6 +8,7 @@ mod craft;
 
 mod cli;
 
+mod capture_times;
 mod cases;
 
 mod flows;

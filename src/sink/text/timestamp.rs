@@ -5,22 +5,22 @@ use std::io::Write;
 use super::digits;
 use super::printer::{Style, TimestampFormat};
 use crate::packet::Timestamp;
-use crate::sink::clock::{Clock, OUT_OF_RANGE_TEXT, TIME_OF_DAY, is_out_of_range, write_fraction};
+use crate::sink::clock::{Clock, TIME_OF_DAY, write_fraction};
 
 /// Writer of timestamps, with the reference time for differences.
 #[derive(Debug)]
 pub(super) struct TimestampWriter {
     clock: Clock,
-    /// Reference for time differences: the time of the first or the previous packet in nanoseconds
-    /// since 1970. As in tcpdump, 0 means that there was no packet so far.
-    reference: i128,
+    /// Reference for time differences: the time of the first or the previous packet. As in tcpdump,
+    /// the epoch means that there was no packet with a time so far.
+    reference: DisplayedTime,
 }
 
 impl TimestampWriter {
     pub(super) fn new(style: &Style) -> TimestampWriter {
         TimestampWriter {
             clock: Clock::local(clock_format(style), style.nano),
-            reference: 0,
+            reference: DisplayedTime::EPOCH,
         }
     }
 
@@ -30,12 +30,14 @@ impl TimestampWriter {
         match style.timestamp_format {
             TimestampFormat::None => return,
             TimestampFormat::TimeOfDay | TimestampFormat::DateTime => self.clock.write(out, time),
-            TimestampFormat::Epoch if is_out_of_range(time.seconds()) => {
-                out.extend_from_slice(OUT_OF_RANGE_TEXT);
-            }
             TimestampFormat::Epoch => {
-                digits::decimal(out, time.seconds() as u32);
-                write_fraction(out, time.subsec_nanos(), style.nano);
+                let time = DisplayedTime::new(time, style.nano);
+                if time < DisplayedTime::EPOCH {
+                    out.push(b'-');
+                }
+                let (seconds, nanos) = time.difference(DisplayedTime::EPOCH);
+                digits::decimal(out, seconds);
+                write_fraction(out, nanos, style.nano);
             }
             TimestampFormat::Delta | TimestampFormat::SinceFirst => {
                 self.write_difference(out, time, style);
@@ -45,26 +47,43 @@ impl TimestampWriter {
     }
 
     fn write_difference(&mut self, out: &mut Vec<u8>, time: Timestamp, style: &Style) {
-        // The difference of the displayed times.
-        let hidden = if style.nano { 1 } else { 1000 };
-        let time = i128::from(time.0).div_euclid(hidden) * hidden;
-        if self.reference == 0 {
+        let time = DisplayedTime::new(time, style.nano);
+        if self.reference == DisplayedTime::EPOCH {
             self.reference = time;
         }
         out.push(if time < self.reference { b'-' } else { b' ' });
-        let difference = time.abs_diff(self.reference);
-        let (seconds, nanos) = (difference / 1_000_000_000, difference % 1_000_000_000);
-        if is_out_of_range(seconds as i64) {
-            out.extend_from_slice(OUT_OF_RANGE_TEXT);
-        } else {
-            let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-            // Writing to a Vec cannot fail.
-            let _ = write!(out, "{hour:02}:{minute:02}:{second:02}");
-            write_fraction(out, nanos as u32, style.nano);
-        }
+        let (seconds, nanos) = time.difference(self.reference);
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "{hour:02}:{minute:02}:{second:02}");
+        write_fraction(out, nanos, style.nano);
         if style.timestamp_format == TimestampFormat::Delta {
             self.reference = time;
         }
+    }
+}
+
+/// A time as it is displayed: nanoseconds since 1970, without the digits that are not printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct DisplayedTime(i128);
+
+impl DisplayedTime {
+    const EPOCH: DisplayedTime = DisplayedTime(0);
+
+    /// Returns a time with nanoseconds or microseconds; 1970 if it is absent.
+    fn new(time: Timestamp, nano: bool) -> DisplayedTime {
+        let hidden = if nano { 1 } else { 1000 };
+        let nanos = if time.is_present() { time.0 } else { 0 };
+        DisplayedTime(i128::from(nanos).div_euclid(hidden) * hidden)
+    }
+
+    /// Returns the seconds and nanoseconds between two times.
+    fn difference(self, other: DisplayedTime) -> (u64, u32) {
+        let nanos = self.0.abs_diff(other.0);
+        (
+            (nanos / 1_000_000_000) as u64,
+            (nanos % 1_000_000_000) as u32,
+        )
     }
 }
 
@@ -140,24 +159,68 @@ mod tests {
         );
     }
 
+    /// tcpdump prints an error for times outside 1970 to 2038.
     #[test]
-    fn format_none_prints_nothing_and_times_after_2038_are_errors() {
+    fn times_outside_1970_to_2038_are_printed() {
+        use TimestampFormat::{DateTime, Delta, Epoch, None, SinceFirst, TimeOfDay};
+        let show = |format, nano, time: i64| {
+            let time = Timestamp(time);
+            let times = [(time.seconds(), time.subsec_nanos())];
+            format_timestamps(format, nano, "UTC", &times).concat()
+        };
+        let (first, last) = (i64::MIN + 1, i64::MAX);
+        for (format, nano, time, expected) in [
+            (None, false, -1, ""),
+            (TimeOfDay, false, -1, "23:59:59.999999 "),
+            (Epoch, true, 7_000_001_999, "7.000001999 "),
+            (Epoch, false, -1, "-0.000001 "),
+            (Epoch, true, -31_535_990_500_000_000, "-31535990.500000000 "),
+            (
+                Epoch,
+                false,
+                4_294_967_296_000_000_000,
+                "4294967296.000000 ",
+            ),
+            (Epoch, true, first, "-9223372036.854775807 "),
+            (Epoch, true, last, "9223372036.854775807 "),
+            (DateTime, true, first, "1677-09-21 00:12:43.145224193 "),
+            (DateTime, true, last, "2262-04-11 23:47:16.854775807 "),
+            (Delta, true, first, " 00:00:00.000000000 "),
+            (SinceFirst, true, last, " 00:00:00.000000000 "),
+        ] {
+            assert_eq!(show(format, nano, time), expected, "{format:?} {time}");
+        }
+    }
+
+    /// No two times share a second, although their difference overflows.
+    #[test]
+    fn ends_of_the_range_follow_each_other() {
+        let (first, last) = (Timestamp(i64::MIN + 1), Timestamp(i64::MAX));
+        let ends = [first, last, first, last].map(|time| (time.seconds(), time.subsec_nanos()));
+        let dates = format_timestamps(TimestampFormat::DateTime, false, "UTC", &ends);
+        let years: Vec<&str> = dates.iter().map(|date| &date[..4]).collect();
+        assert_eq!(years, ["1677", "2262", "1677", "2262"]);
         assert_eq!(
-            format_timestamps(TimestampFormat::None, false, "UTC", &[(1, 1)]),
-            [""]
+            format_timestamps(TimestampFormat::Delta, true, "UTC", &ends[..3]),
+            [
+                " 00:00:00.000000000 ",
+                " 23:34:33.709551614 ",
+                "-23:34:33.709551614 "
+            ]
         );
-        let late = [(1 << 31, 0)];
+    }
+
+    /// As in tcpdump.
+    #[test]
+    fn times_of_packets_at_the_epoch_are_no_reference() {
+        let times = [(0, 0), (100, 0), (103, 0)];
         assert_eq!(
-            format_timestamps(TimestampFormat::TimeOfDay, false, "UTC", &late),
-            ["[Error converting time] "]
-        );
-        assert_eq!(
-            format_timestamps(TimestampFormat::Epoch, false, "UTC", &late),
-            ["[Error converting time] "]
-        );
-        assert_eq!(
-            format_timestamps(TimestampFormat::Epoch, false, "UTC", &[(7, 1_999)]),
-            ["7.000001 "]
+            format_timestamps(TimestampFormat::SinceFirst, false, "UTC", &times),
+            [
+                " 00:00:00.000000 ",
+                " 00:00:00.000000 ",
+                " 00:00:03.000000 "
+            ]
         );
     }
 }
