@@ -11,7 +11,7 @@ use crate::flow::FlowCounts;
 use crate::host::processes::RUN_ENV_VAR;
 use crate::packet::Interface;
 use crate::pipeline::Counts;
-use crate::source::Losses;
+use crate::source::{AppendedCaptures, Losses};
 
 /// Prints an error.
 pub(super) fn error(error: &Error) {
@@ -163,6 +163,15 @@ fn sufficient_ring_bytes(counts: &Counts, losses: Losses, ring: u64) -> u64 {
     const PACKET_OVERHEAD_BYTES: u64 = 96;
     let mean = counts.bytes / counts.frames.max(1) + PACKET_OVERHEAD_BYTES;
     (ring + losses.dropped * mean).next_multiple_of(16 << 20)
+}
+
+/// Reports captures that are appended to the first one of a file, and were read as well.
+pub(super) fn appended_captures(captures: &AppendedCaptures) {
+    for offset in &captures.offsets {
+        print_stderr(&format!("lcap: another capture starts at byte {offset}\n"));
+    }
+    let unlisted = captures.count - captures.offsets.len() as u64;
+    report_count(unlisted, "more capture", "in the file");
 }
 
 /// Reports the frames and blocks of a file that were not usable.

@@ -38,9 +38,9 @@ fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> 
     let stop = Stop::new()?;
     let mut source = file::open(path)?;
     source.set_stop(stop.clone());
-    filter.check_link_types(source.interfaces().map(|interface| interface.link))?;
+    filter.check_link_types(source.interfaces().iter().map(|interface| interface.link))?;
     let context = RunContext {
-        interface: source.interfaces().next().cloned(),
+        interface: source.interfaces().first().cloned(),
         now: Timestamp::ABSENT,
         progress: ProgressSource::File(source.progress()),
         losses: None,
@@ -51,6 +51,7 @@ fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> 
     };
     let RunResult { counts, result, .. } = execute(&mut source, &mut filter, processing, context)?;
     report::unattributed(counts.unattributed);
+    report::appended_captures(source.appended_captures());
     report::file_summary(&counts, source.losses(), &filter);
     report::flow_summary(counts.flows);
     print_count(&processing.output_mode, counts)?;

@@ -1,6 +1,8 @@
 //! Capture files and pipes: pcap (<https://www.tcpdump.org/manpages/pcap-savefile.5.html>) and
 //! pcapng (draft-ietf-opsawg-pcapng), plain or compressed with gzip or zstd.
 
+#[cfg(feature = "cli")]
+use super::appended::AppendedCaptures;
 use super::format_reader::FormatReader;
 use super::header;
 use super::input::FileInput;
@@ -119,12 +121,14 @@ impl FileSource {
 
     /// Returns the interfaces described so far: one for a pcap file, any number for a pcapng file.
     #[cfg(feature = "cli")]
-    pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
-        let (record, blocks) = match &self.format {
-            FormatReader::Pcap(records) => (Some(&records.interface), None),
-            FormatReader::Pcapng(blocks) => (None, Some(blocks.interfaces())),
-        };
-        record.into_iter().chain(blocks.into_iter().flatten())
+    pub fn interfaces(&self) -> &[Interface] {
+        &self.format.metadata.interfaces
+    }
+
+    /// Returns the captures found so far after the first one.
+    #[cfg(feature = "cli")]
+    pub fn appended_captures(&self) -> &AppendedCaptures {
+        &self.format.metadata.appended
     }
 
     /// True if no more frames will come: the file has ended, or a stop was requested.
@@ -154,10 +158,7 @@ impl FileSource {
             self.stage = ReadStage::Ended;
             return Ok(Some(SourceEvent::End));
         }
-        let what = match &self.format {
-            FormatReader::Pcap(records) => records.truncation_message(rest),
-            FormatReader::Pcapng(blocks) => blocks.truncation_message(rest),
-        };
+        let what = self.format.truncation_message(rest);
         Err(self.damage_error(what))
     }
 
@@ -215,6 +216,10 @@ impl FileSource {
                 ParseStep::Skip(size) => {
                     self.input.consume(size);
                 }
+                ParseStep::NewCapture(size) => {
+                    self.format.metadata.appended.add(self.input.offset());
+                    self.input.consume(size);
+                }
                 ParseStep::NeedMore(needed) => {
                     if let Some(event) = self.read_more(needed)? {
                         return Ok(Err(event));
@@ -256,7 +261,7 @@ impl Source for FileSource {
 
     fn losses(&mut self) -> Losses {
         Losses {
-            skipped_blocks: self.format.skipped_blocks(),
+            skipped_blocks: self.format.metadata.skipped_blocks,
             ..Losses::default()
         }
     }

@@ -3,8 +3,7 @@
 use super::format_reader::FormatReader;
 use super::input::FileInput;
 use super::parse_step::ParseStep;
-use super::pcap_reader::{FILE_HEADER_LEN, PcapReader};
-use super::pcapng_reader::PcapngReader;
+use super::pcap_reader::FILE_HEADER_LEN;
 use super::signature::{self, FileKind};
 use crate::error::{Error, Result};
 use std::path::Path;
@@ -22,8 +21,8 @@ pub(super) fn read_header(path: &Path, mut input: FileInput) -> Result<(FileInpu
         kind = detect_file_kind(path, &mut input)?;
     }
     let format = match kind {
-        FileKind::Pcap => FormatReader::Pcap(read_file_header(path, &mut input)?),
-        FileKind::PcapNg => FormatReader::Pcapng(read_first_section(path, &mut input)?),
+        FileKind::Pcap => read_file_header(path, &mut input)?,
+        FileKind::PcapNg => read_first_section(path, &mut input)?,
         FileKind::Compressed(inner) => {
             let what = format!(
                 "compressed twice, with {} inside: decompress it once and read the result",
@@ -54,7 +53,7 @@ fn fill_to(path: &Path, input: &mut FileInput, needed: usize) -> Result<()> {
     Ok(())
 }
 
-fn read_file_header(path: &Path, input: &mut FileInput) -> Result<PcapReader> {
+fn read_file_header(path: &Path, input: &mut FileInput) -> Result<FormatReader> {
     fill_to(path, input, FILE_HEADER_LEN)?;
     let Some(header) = input.bytes().first_chunk() else {
         let what = format!(
@@ -64,13 +63,13 @@ fn read_file_header(path: &Path, input: &mut FileInput) -> Result<PcapReader> {
         );
         return Err(truncated_header_error(path, what));
     };
-    let records = PcapReader::new(header).map_err(|what| format_error(path, what))?;
+    let records = FormatReader::pcap(header).map_err(|what| format_error(path, what))?;
     input.consume(FILE_HEADER_LEN);
     Ok(records)
 }
 
-fn read_first_section(path: &Path, input: &mut FileInput) -> Result<PcapngReader> {
-    let mut blocks = PcapngReader::default();
+fn read_first_section(path: &Path, input: &mut FileInput) -> Result<FormatReader> {
+    let mut blocks = FormatReader::pcapng();
     loop {
         match blocks.parse_next(input.bytes()) {
             ParseStep::NeedMore(needed) if needed > input.bytes().len() => {
@@ -88,9 +87,9 @@ fn read_first_section(path: &Path, input: &mut FileInput) -> Result<PcapngReader
                 return Ok(blocks);
             }
             ParseStep::Damage(what) => return Err(format_error(path, what)),
-            // The signature is that of a section header, for which the parser returns neither of
-            // these results.
-            ParseStep::NeedMore(_) | ParseStep::Packet(_) => {
+            // The signature is that of a section header, for which the parser returns none of these
+            // results.
+            ParseStep::NeedMore(_) | ParseStep::Packet(_) | ParseStep::NewCapture(_) => {
                 return Err(format_error(path, "no section header".to_owned()));
             }
         }

@@ -4,6 +4,7 @@ pub mod file;
 #[cfg(feature = "live")]
 pub mod live;
 
+mod appended;
 mod decompress;
 mod format_reader;
 mod framing;
@@ -11,6 +12,7 @@ mod header;
 mod input;
 mod interface_clock;
 mod map;
+mod metadata;
 mod parse_step;
 mod pcap_reader;
 mod pcapng_reader;
@@ -21,6 +23,8 @@ mod socket;
 mod stop;
 mod stream;
 
+#[cfg(feature = "cli")]
+pub use appended::AppendedCaptures;
 pub use file::FileSource;
 #[cfg(feature = "cli")]
 pub use file::Progress;

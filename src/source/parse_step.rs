@@ -17,6 +17,8 @@ pub(super) enum ParseStep {
     Packet(PacketLocation),
     /// Bytes without a packet, to be skipped: their number.
     Skip(usize),
+    /// The header of another capture, to be skipped: its size, or 0 if the next step parses it.
+    NewCapture(usize),
     /// An incomplete item, which can be parsed when this many bytes in total are available.
     NeedMore(usize),
     /// Damage, described by this message. No byte after it can be trusted.

@@ -2,7 +2,7 @@
 //! draft-ietf-opsawg-pcap.
 
 use super::parse_step::{FileEndianness, MAX_PACKET_LEN, PacketLocation, ParseStep};
-use crate::packet::{Frame, FrameOptions, Interface, LinkType, Resolution, Timestamp};
+use crate::packet::{Interface, LinkType, Resolution, Timestamp};
 use byteorder_slice::{BigEndian, ByteOrder, LittleEndian};
 use pcap_file::Endianness;
 use pcap_file::pcap::{PcapHeader, PcapTsResolution};
@@ -17,8 +17,8 @@ pub(super) struct PcapReader {
     layout: RecordLayout,
     /// Nanoseconds per unit of the fraction field.
     nanos_per_fraction: i64,
-    /// The file's only interface.
-    pub(super) interface: Interface,
+    /// Index of the capture's only interface in the file.
+    pub(super) interface: usize,
 }
 
 /// Layout of a record header.
@@ -35,7 +35,8 @@ enum RecordLayout {
 }
 
 impl PcapReader {
-    /// Creates a reader from the file header, whose magic number has been checked.
+    /// Creates a reader from the file header, whose magic number has been checked, for the first
+    /// interface of a file. Also returns that interface.
     ///
     /// ```text
     ///     0           4     6     8           12          16          20          24
@@ -47,7 +48,7 @@ impl PcapReader {
     ///
     /// # Errors
     /// A message that describes the fault in the header.
-    pub(super) fn new(header: &[u8; FILE_HEADER_LEN]) -> Result<PcapReader, String> {
+    pub(super) fn new(header: &[u8; FILE_HEADER_LEN]) -> Result<(PcapReader, Interface), String> {
         let (standard, kuznetzov) = normalize_magic(header);
         let (_, header) = PcapHeader::from_slice(&standard).map_err(|e| e.to_string())?;
         let layout = match (header.version_major, header.version_minor) {
@@ -77,17 +78,19 @@ impl PcapReader {
             Endianness::Little => FileEndianness::Little,
             Endianness::Big => FileEndianness::Big,
         };
-        Ok(PcapReader {
+        let interface = Interface {
+            link: LinkType(link as u16),
+            snap_len: header.snaplen,
+            resolution,
+            ..Interface::default()
+        };
+        let reader = PcapReader {
             byte_order,
             layout,
             nanos_per_fraction,
-            interface: Interface {
-                link: LinkType(link as u16),
-                snap_len: header.snaplen,
-                resolution,
-                ..Interface::default()
-            },
-        })
+            interface: 0,
+        };
+        Ok((reader, interface))
     }
 
     /// Parses the record at the front of `bytes`.
@@ -96,25 +99,6 @@ impl PcapReader {
         match self.byte_order {
             FileEndianness::Little => self.parse_next_as::<LittleEndian>(bytes),
             FileEndianness::Big => self.parse_next_as::<BigEndian>(bytes),
-        }
-    }
-
-    /// Returns the frame that was found in `record`.
-    #[inline]
-    pub(super) fn frame<'a>(
-        &'a self,
-        number: u64,
-        found: PacketLocation,
-        record: &'a [u8],
-    ) -> Frame<'a> {
-        Frame {
-            number,
-            time: found.time,
-            interface: &self.interface,
-            link: self.interface.link,
-            wire_len: found.wire_len,
-            bytes: &record[found.bytes],
-            options: FrameOptions::default(),
         }
     }
 
@@ -201,7 +185,7 @@ impl PcapReader {
         PacketLocation {
             size: end,
             time: Timestamp(time),
-            interface: 0,
+            interface: self.interface,
             wire_len: fields.original_len,
             bytes: start..end,
             options: 0..0,

@@ -3,6 +3,7 @@
 
 use super::framing::{self, BLOCK_OVERHEAD, BlockHeader};
 use super::interface_clock::InterfaceClock;
+use super::metadata::Metadata;
 use super::parse_step::{FileEndianness, MAX_PACKET_LEN, PacketLocation, ParseStep};
 use crate::error::count_noun;
 use crate::packet::{FrameOptions, Interface, LinkType, Timestamp};
@@ -20,19 +21,10 @@ const PACKET_HEADER_LEN: usize = 20;
 pub(super) struct PcapngReader {
     /// Byte order of the current section.
     byte_order: FileEndianness,
-    /// Interfaces of all sections.
-    interfaces: Vec<InterfaceEntry>,
-    /// Index of the current section's first interface among them.
+    /// Clocks of the current section's interfaces.
+    clocks: Vec<InterfaceClock>,
+    /// Index of the current section's first interface in the file.
     section_start: usize,
-    /// Number of blocks that neither carry nor describe packets.
-    pub(super) skipped_blocks: u64,
-}
-
-/// An interface and its clock.
-#[derive(Debug)]
-struct InterfaceEntry {
-    interface: Interface,
-    clock: InterfaceClock,
 }
 
 impl Default for PcapngReader {
@@ -40,32 +32,19 @@ impl Default for PcapngReader {
     fn default() -> PcapngReader {
         PcapngReader {
             byte_order: FileEndianness::Little,
-            interfaces: Vec::new(),
+            clocks: Vec::new(),
             section_start: 0,
-            skipped_blocks: 0,
         }
     }
 }
 
 impl PcapngReader {
     /// Parses the block at the front of `bytes`.
-    pub(super) fn parse_next(&mut self, bytes: &[u8]) -> ParseStep {
+    pub(super) fn parse_next(&mut self, bytes: &[u8], metadata: &mut Metadata) -> ParseStep {
         match self.byte_order {
-            FileEndianness::Little => self.parse_block_at_front::<LittleEndian>(bytes),
-            FileEndianness::Big => self.parse_block_at_front::<BigEndian>(bytes),
+            FileEndianness::Little => self.parse_block_at_front::<LittleEndian>(bytes, metadata),
+            FileEndianness::Big => self.parse_block_at_front::<BigEndian>(bytes, metadata),
         }
-    }
-
-    /// Returns the interface at an index that [`parse_next`](Self::parse_next) returned.
-    #[inline]
-    pub(super) fn interface(&self, index: usize) -> &Interface {
-        &self.interfaces[index].interface
-    }
-
-    /// Returns all interfaces described so far.
-    #[cfg(feature = "cli")]
-    pub(super) fn interfaces(&self) -> impl Iterator<Item = &Interface> {
-        self.interfaces.iter().map(|entry| &entry.interface)
     }
 
     /// True if the current section is big-endian.
@@ -91,7 +70,11 @@ impl PcapngReader {
         )
     }
 
-    fn parse_block_at_front<B: ByteOrder>(&mut self, bytes: &[u8]) -> ParseStep {
+    fn parse_block_at_front<B: ByteOrder>(
+        &mut self,
+        bytes: &[u8],
+        metadata: &mut Metadata,
+    ) -> ParseStep {
         let block = match framing::parse_block::<B>(bytes) {
             Ok(block) => block,
             Err(step) => return step,
@@ -99,12 +82,14 @@ impl PcapngReader {
         let body = &bytes[8..block.size - 4];
         match block.block_type {
             ENHANCED_PACKET_BLOCK => self.parse_packet::<B>(&block, body),
-            SIMPLE_PACKET_BLOCK => self.parse_simple_packet::<B>(&block, body),
+            SIMPLE_PACKET_BLOCK => self.parse_simple_packet::<B>(&block, body, metadata),
             PACKET_BLOCK => self.parse_packet::<B>(&block, body),
-            SECTION_HEADER_BLOCK => self.parse_section_header(&block, body),
-            INTERFACE_DESCRIPTION_BLOCK => self.parse_interface_description::<B>(&block, body),
+            SECTION_HEADER_BLOCK => self.parse_section_header(&block, body, metadata),
+            INTERFACE_DESCRIPTION_BLOCK => {
+                self.parse_interface_description::<B>(&block, body, metadata)
+            }
             _ => {
-                self.skipped_blocks += 1;
+                metadata.skipped_blocks += 1;
                 ParseStep::Skip(block.size)
             }
         }
@@ -118,7 +103,12 @@ impl PcapngReader {
     ///     | 0x1A2B3C4D    | major | minor | section length                | options
     ///     +---------------+-------+-------+-------------------------------+- - -
     /// ```
-    fn parse_section_header(&mut self, block: &BlockHeader, body: &[u8]) -> ParseStep {
+    fn parse_section_header(
+        &mut self,
+        block: &BlockHeader,
+        body: &[u8],
+        metadata: &Metadata,
+    ) -> ParseStep {
         let Some(fixed) = body.first_chunk::<16>() else {
             return too_short(block, "section header", 16);
         };
@@ -137,7 +127,8 @@ impl PcapngReader {
             ));
         }
         self.byte_order = byte_order;
-        self.section_start = self.interfaces.len();
+        self.section_start = metadata.interfaces.len();
+        self.clocks.clear();
         ParseStep::Skip(block.size)
     }
 
@@ -153,6 +144,7 @@ impl PcapngReader {
         &mut self,
         block: &BlockHeader,
         body: &[u8],
+        metadata: &mut Metadata,
     ) -> ParseStep {
         let Some((fixed, options)) = body.split_first_chunk::<8>() else {
             return too_short(block, "interface description", 8);
@@ -178,15 +170,15 @@ impl PcapngReader {
             resolution.unwrap_or(InterfaceClock::DEFAULT_TSRESOL),
             offset.unwrap_or(0),
         );
-        let interface = Interface {
-            id: self.interfaces.len() as u32,
+        metadata.add_interface(Interface {
+            id: 0,
             name,
             description,
             link: LinkType(B::read_u16(&fixed[0..2])),
             snap_len: B::read_u32(&fixed[4..8]),
             resolution: clock.resolution,
-        };
-        self.interfaces.push(InterfaceEntry { interface, clock });
+        });
+        self.clocks.push(clock);
         ParseStep::Skip(block.size)
     }
 
@@ -210,7 +202,7 @@ impl PcapngReader {
         } else {
             B::read_u32(&fixed[0..4])
         };
-        let Some(entry) = self.interfaces[self.section_start..].get(id as usize) else {
+        let Some(clock) = self.clocks.get(id as usize) else {
             return self.undescribed_interface(id);
         };
         let high = u64::from(B::read_u32(&fixed[4..8]));
@@ -220,7 +212,7 @@ impl PcapngReader {
         if captured > MAX_PACKET_LEN || captured as usize > available {
             return too_long(captured, available);
         }
-        let Some(time) = entry.clock.time(high << 32 | low) else {
+        let Some(time) = clock.time(high << 32 | low) else {
             return unsupported_time();
         };
         let start = 8 + PACKET_HEADER_LEN;
@@ -245,15 +237,20 @@ impl PcapngReader {
     ///     | original len  | data, padded to 4
     ///     +---------------+- - - - -
     /// ```
-    fn parse_simple_packet<B: ByteOrder>(&self, block: &BlockHeader, body: &[u8]) -> ParseStep {
+    fn parse_simple_packet<B: ByteOrder>(
+        &self,
+        block: &BlockHeader,
+        body: &[u8],
+        metadata: &Metadata,
+    ) -> ParseStep {
         let Some((fixed, data)) = body.split_first_chunk::<4>() else {
             return too_short(block, "simple packet", 4);
         };
-        let Some(entry) = self.interfaces.get(self.section_start) else {
+        let Some(interface) = metadata.interfaces.get(self.section_start) else {
             return self.undescribed_interface(0);
         };
         let original = B::read_u32(fixed);
-        let limit = match entry.interface.snap_len {
+        let limit = match interface.snap_len {
             0 => original,
             snap_len => original.min(snap_len),
         };
@@ -274,8 +271,7 @@ impl PcapngReader {
 
     #[cold]
     fn undescribed_interface(&self, id: u32) -> ParseStep {
-        let count = self.interfaces.len() - self.section_start;
-        let described = count_noun(count as u64, "interface");
+        let described = count_noun(self.clocks.len() as u64, "interface");
         ParseStep::Damage(format!(
             "a packet refers to interface {id}, but the section describes only {described} so far: \
              a block was lost or overwritten; obtain a new copy of the file"

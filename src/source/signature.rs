@@ -42,19 +42,15 @@ impl Compression {
 /// # Errors
 /// A message that names the file's actual type and a remedy.
 pub(super) fn detect(first: &[u8]) -> Result<FileKind, String> {
+    if let Some(kind) = capture_kind(first) {
+        return Ok(kind);
+    }
     match first {
         [] => {
             return Err("the file is empty: it has no capture file header; \
                  the program that writes it has failed, or has written nothing so far"
                 .to_owned());
         }
-        [0xA1, 0xB2, 0xC3, 0xD4, ..]
-        | [0xD4, 0xC3, 0xB2, 0xA1, ..]
-        | [0xA1, 0xB2, 0x3C, 0x4D, ..]
-        | [0x4D, 0x3C, 0xB2, 0xA1, ..]
-        | [0xA1, 0xB2, 0xCD, 0x34, ..]
-        | [0x34, 0xCD, 0xB2, 0xA1, ..] => return Ok(FileKind::Pcap),
-        [0x0A, 0x0D, 0x0D, 0x0A, ..] => return Ok(FileKind::PcapNg),
         [0x1F, 0x8B, ..] => return Ok(FileKind::Compressed(Compression::Gzip)),
         // A zstd frame, or a skippable frame that may come before it.
         [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
@@ -89,6 +85,21 @@ pub(super) fn detect(first: &[u8]) -> Result<FileKind, String> {
          if Wireshark opens it, convert it with `editcap FILE out.pcap`",
         hex_prefix(first)
     ))
+}
+
+/// Detects the format of a capture that is not compressed, from its magic number.
+#[inline(always)]
+pub(super) fn capture_kind(first: &[u8]) -> Option<FileKind> {
+    match first.first_chunk()? {
+        [0xA1, 0xB2, 0xC3, 0xD4]
+        | [0xD4, 0xC3, 0xB2, 0xA1]
+        | [0xA1, 0xB2, 0x3C, 0x4D]
+        | [0x4D, 0x3C, 0xB2, 0xA1]
+        | [0xA1, 0xB2, 0xCD, 0x34]
+        | [0x34, 0xCD, 0xB2, 0xA1] => Some(FileKind::Pcap),
+        [0x0A, 0x0D, 0x0D, 0x0A] => Some(FileKind::PcapNg),
+        _ => None,
+    }
 }
 
 const CONVERT_REMEDY: &str = "convert it with `editcap FILE out.pcap`";

@@ -173,6 +173,7 @@ fn interfaces_are_listed_as_they_are_read() {
     let source = lcap::internals::source::file::read("empty", Cursor::new(file.bytes)).unwrap();
     let links: Vec<LinkType> = source
         .interfaces()
+        .iter()
         .map(|interface| interface.link)
         .collect();
     assert_eq!(links, [LinkType::LINUX_SLL2]);
@@ -180,10 +181,11 @@ fn interfaces_are_listed_as_they_are_read() {
     let mut file = CaptureBuilder::pcapng(ByteOrder::Big);
     file.interface(1, 0, &[]).interface(101, 0, &[]);
     let mut source = lcap::internals::source::file::read("empty", Cursor::new(file.bytes)).unwrap();
-    assert_eq!(source.interfaces().count(), 0);
+    assert_eq!(source.interfaces().len(), 0);
     assert!(matches!(source.next(), Ok(SourceEvent::End)));
     let links: Vec<LinkType> = source
         .interfaces()
+        .iter()
         .map(|interface| interface.link)
         .collect();
     assert_eq!(links, [LinkType::ETHERNET, LinkType::RAW]);

@@ -8,6 +8,7 @@ mod craft;
 
 mod cli;
 
+mod appended_captures;
 mod capture_times;
 mod cases;
 
