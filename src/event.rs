@@ -39,10 +39,10 @@ pub enum Event<'a> {
 #[derive(Debug, Clone, Copy)]
 #[allow(dead_code, reason = "for sinks that report open flows")]
 pub struct Tick<'a> {
-    /// Current time of the capture's clock.
+    /// Current time of the capture's clock; absent if it is unknown.
     pub time: Timestamp,
     /// True if no packet is waiting. During a long pause there are two such ticks, then only those
-    /// of the tick interval of a live source that has one.
+    /// of the tick interval of a source that has one.
     pub is_idle: bool,
     /// Table of the open flows, if flows are tracked.
     pub flows: Option<&'a FlowTable>,

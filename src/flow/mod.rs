@@ -17,6 +17,7 @@ mod clock;
 mod community_id;
 #[cfg(feature = "cli")]
 mod condition;
+mod counts;
 mod coverage;
 mod detection;
 mod fragments;
@@ -41,12 +42,13 @@ mod tracked_side;
 pub use community_id::community_id;
 #[cfg(feature = "cli")]
 pub use condition::{CONDITIONS, FlowCondition};
+pub use counts::FlowCounts;
 pub use history::History;
 pub use outcome::{ConnState, FlowEndReason, Outcome, OutcomeEvidence, OutcomeKind};
 pub use record::{FlowId, FlowRecord, SideRecord};
 pub use response_times::ResponseTimes;
 pub use side::Side;
-pub use table::{FlowCounts, FlowTable};
+pub use table::FlowTable;
 #[cfg(test)]
 pub(crate) use tcp::tests::segment_counts;
 pub use tracked_side::{EndpointState, TcpAnalysis, Traffic};

@@ -1,10 +1,12 @@
 //! Flow table: assigns packets to flows, and reports flows that ended or timed out.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
 use super::clock::{Clock, ClockStep};
+use super::counts::FlowCounts;
 use super::fragments::FragmentReassembler;
 use super::idle_lists::{IdleLists, TimeoutClass};
 use super::input::{FlowPacket, UnreadableHeader};
@@ -34,22 +36,6 @@ pub struct FlowTable {
     /// service detection.
     buffered_bytes: u64,
     counts: FlowCounts,
-}
-
-/// Counters of a flow table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FlowCounts {
-    /// Flows that started.
-    pub opened: u64,
-    /// Flows that are in the table now.
-    pub open: u64,
-    /// Flows that were evicted before their end because the table was full.
-    pub evicted: u64,
-    /// Fragmented datagrams that were dropped incomplete: a fragment was missing or was cut by the
-    /// snapshot length.
-    pub incomplete: u64,
-    /// Packets with a truncated or invalid transport header; they belong to no flow.
-    pub unreadable: u64,
 }
 
 /// Returns the key under which a flow is stored: the same for both directions, except for ICMP
@@ -127,6 +113,28 @@ impl FlowTable {
         if self.clock.is_due() {
             self.close_due(emit);
         }
+    }
+
+    /// Emits the timeouts due after this time without a packet.
+    pub fn advance(&mut self, elapsed: Duration, emit: Emit) {
+        let elapsed = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
+        if self.now().is_present() {
+            self.expire(Timestamp(self.clock.now().saturating_add(elapsed)), emit);
+        }
+    }
+
+    /// Limits the time for which ended flows wait for late packets, in nanoseconds.
+    pub fn limit_linger(&mut self, max_linger_ns: i64) {
+        if self.settings.linger_ns > max_linger_ns {
+            self.settings.linger_ns = max_linger_ns;
+            // Flows that have already ended may be due now.
+            self.clock.schedule(self.clock.now());
+        }
+    }
+
+    /// Returns the time of the table's clock; absent before the first packet with a time.
+    pub fn now(&self) -> Timestamp {
+        Timestamp(self.clock.now())
     }
 
     /// Reports every remaining flow, in the order of flow numbers: the capture has ended.

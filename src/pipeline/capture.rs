@@ -107,7 +107,6 @@ pub fn live(options: LiveOptions, stop: Stop) -> Capture {
 
 /// Time for which a closed flow of a live capture waits for late packets before it is reported, in
 /// nanoseconds. It is short, because the flow is awaited.
-#[cfg(feature = "live")]
 pub const LIVE_LINGER_NS: i64 = 1_000_000_000;
 
 /// Interval at which timed-out flows are reported while no packets arrive.
@@ -157,7 +156,8 @@ impl Capture {
     }
 
     /// Sets the limits of flow tracking; the default is [`FlowSettings::FLOWS`], with a shorter
-    /// `linger_ns` for live captures. The stream mode is set by the method that runs the capture.
+    /// `linger_ns` for live captures. On a pipe from a live capture, `linger_ns` is at most 1 s.
+    /// The stream mode is set by the method that runs the capture.
     pub fn flow_settings(self, flow_settings: FlowSettings) -> Capture {
         Capture {
             flow_settings,

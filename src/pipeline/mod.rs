@@ -16,11 +16,9 @@ mod totals;
 mod tests;
 
 pub use attribution::Attribution;
-#[cfg(feature = "cli")]
-pub use capture::LIVE_LINGER_NS;
 #[cfg(feature = "live")]
 pub use capture::live;
-pub use capture::{Capture, open, read};
+pub use capture::{Capture, LIVE_LINGER_NS, open, read};
 #[cfg(feature = "cli")]
 pub use live::{AttributionMode, LiveCapture};
 pub use output::{FlushPolicy, Output};
@@ -38,7 +36,7 @@ use crate::flow::FlowEventKind;
 use crate::flow::{FlowEvent, FlowSettings, FlowTable};
 use crate::packet::{Frame, Packet, Timestamp};
 use crate::process::ProcessFilter;
-use crate::source::{Source, SourceEvent, SourceHandler};
+use crate::source::{IdleClock, Source, SourceEvent, SourceHandler};
 #[cfg(feature = "live")]
 use flow_owners::FlowOwners;
 
@@ -162,13 +160,41 @@ impl MainLoop<'_, '_> {
         true
     }
 
-    /// Emits the timeouts that are due, then a tick.
+    /// Emits the timeouts that are due while no packet is waiting, then a tick.
     #[cold]
-    fn tick(&mut self, time: Timestamp, is_idle: bool) {
+    fn handle_idle(&mut self, clock: IdleClock) {
+        let mut time = Timestamp::ABSENT;
+        if let Some(flows) = &mut self.flows {
+            let emit = &mut |event: FlowEvent| self.events.flow(&event);
+            match clock {
+                IdleClock::Time(now) => flows.expire(now, emit),
+                IdleClock::Elapsed(elapsed) => {
+                    // The source is live from now on: its flows are awaited.
+                    flows.limit_linger(LIVE_LINGER_NS);
+                    flows.advance(elapsed, emit);
+                }
+                IdleClock::Stopped => {}
+            }
+            time = flows.now();
+            self.totals.update_flows(flows);
+        }
+        if let IdleClock::Time(now) = clock {
+            time = now;
+        }
+        self.emit_tick(time, true);
+    }
+
+    /// Emits the timeouts that are due at the time of a packet, then a tick.
+    #[cold]
+    fn tick(&mut self, time: Timestamp) {
         if let Some(flows) = &mut self.flows {
             flows.expire(time, &mut |event| self.events.flow(&event));
             self.totals.update_flows(flows);
         }
+        self.emit_tick(time, false);
+    }
+
+    fn emit_tick(&mut self, time: Timestamp, is_idle: bool) {
         self.events.handle(Event::Tick(Tick {
             time,
             is_idle,
@@ -183,7 +209,7 @@ impl MainLoop<'_, '_> {
             && time.0.abs_diff(self.last_tick) >= interval
         {
             self.last_tick = time.0;
-            self.tick(time, false);
+            self.tick(time);
         }
     }
 
@@ -208,8 +234,8 @@ impl SourceHandler for MainLoop<'_, '_> {
                 self.tick_if_due(frame.time);
                 self.handle_frame(frame)
             }
-            SourceEvent::Idle(now) => {
-                self.tick(*now, true);
+            SourceEvent::Idle(clock) => {
+                self.handle_idle(*clock);
                 true
             }
             SourceEvent::End => true,

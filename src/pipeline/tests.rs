@@ -3,14 +3,15 @@
 use std::cell::RefCell;
 use std::fs;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::{FlushPolicy, Output, RunOptions, Totals, open, run};
 use crate::error::Result;
 use crate::event::{CONTINUE, Event, Requirement, Sink};
 use crate::filter::Filter;
-use crate::flow::{FlowSettings, segment_counts};
+use crate::flow::{FlowEventKind, FlowSettings, segment_counts};
 use crate::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
-use crate::source::{Losses, Source, SourceEvent, SourceHandler};
+use crate::source::{FileSource, IdleClock, Losses, Source, SourceEvent, SourceHandler, file};
 
 /// Fixtures that consist of what the short path leaves to the general one: refused connections,
 /// retransmissions and duplicate acknowledgements, zero windows and their probes.
@@ -42,6 +43,7 @@ struct ScriptedSource<'a>(&'a [ScriptedEvent]);
 enum ScriptedEvent {
     Datagram { seconds: i64, port: u8 },
     Pause { seconds: i64 },
+    Silence { clock: IdleClock },
 }
 
 impl Source for ScriptedSource<'_> {
@@ -50,8 +52,12 @@ impl Source for ScriptedSource<'_> {
         for event in self.0 {
             let (seconds, port) = match *event {
                 ScriptedEvent::Datagram { seconds, port } => (seconds, port),
+                ScriptedEvent::Silence { clock } => {
+                    let _ = handler.handle(&SourceEvent::Idle(clock));
+                    continue;
+                }
                 ScriptedEvent::Pause { seconds } => {
-                    let _ = handler.handle(&SourceEvent::Idle(timestamp(seconds)));
+                    let _ = handler.handle(&SourceEvent::Idle(IdleClock::Time(timestamp(seconds))));
                     continue;
                 }
             };
@@ -200,4 +206,129 @@ fn ticks_come_at_the_interval_and_when_no_packet_is_waiting() {
     };
     let without_flows = expected.map(|(time, is_idle, _)| (time, is_idle, None));
     assert_eq!(recorded_ticks(&script, no_flows), without_flows);
+}
+
+#[test]
+fn clock_of_the_flows_goes_on_while_a_live_pipe_is_silent() {
+    use ScriptedEvent::{Datagram, Silence};
+    let silence = |clock| Silence { clock };
+    let elapsed = |seconds| silence(IdleClock::Elapsed(Duration::from_secs(seconds)));
+    let stopped = || silence(IdleClock::Stopped);
+    let datagram = |seconds| Datagram { seconds, port: 1 };
+    let options = || RunOptions {
+        flows: Some(FlowSettings::FLOWS),
+        ..RunOptions::default()
+    };
+    // Before the first packet there is no time, and the clock of a stored capture is stopped.
+    // A flow of datagrams ends after 60 s of silence, counted from its last packet.
+    let script = [
+        elapsed(5),
+        datagram(100),
+        stopped(),
+        elapsed(59),
+        datagram(130),
+        elapsed(30),
+        elapsed(29),
+        elapsed(1),
+    ];
+    let seconds = |ticks: Vec<RecordedTick>| -> Vec<(i64, Option<usize>)> {
+        let ticks = ticks.into_iter();
+        ticks.map(|(seconds, _, open)| (seconds, open)).collect()
+    };
+    let absent = i64::MIN / 1_000_000_000;
+    let expected = [
+        (absent, Some(0)),
+        (100, Some(1)),
+        (159, Some(1)),
+        (189, Some(1)),
+        (218, Some(1)),
+        (219, Some(0)),
+    ];
+    assert_eq!(seconds(recorded_ticks(&script, options())), expected);
+}
+
+#[test]
+fn ended_flows_of_a_pipe_linger_briefly_once_it_is_live() {
+    let contents = fs::read("fixtures/http.pcap").unwrap();
+    let closed_flows = |clocks: &[IdleClock]| {
+        let closed = RefCell::new(0);
+        let sink = ClosedFlowCounter(&closed);
+        let mut output = Output::new(vec![Box::new(sink)], FlushPolicy::WhenFull, None);
+        let mut source = SilentSource {
+            file: file::read("http", std::io::Cursor::new(contents.clone())).unwrap(),
+            clocks,
+            closed: &closed,
+            closed_before_end: 0,
+        };
+        let options = RunOptions {
+            flows: Some(FlowSettings::FLOWS),
+            ..RunOptions::default()
+        };
+        let mut filter = Filter::new(None, "").unwrap();
+        run(
+            &mut source,
+            &mut filter,
+            &mut output,
+            options,
+            &Totals::default(),
+        )
+        .unwrap();
+        source.closed_before_end
+    };
+    let elapsed = |ms| IdleClock::Elapsed(Duration::from_millis(ms));
+    assert_eq!(closed_flows(&[IdleClock::Stopped; 9]), 0);
+    assert_eq!(closed_flows(&[elapsed(0), elapsed(999)]), 0);
+    assert_eq!(closed_flows(&[elapsed(0), elapsed(999), elapsed(1)]), 1);
+    assert_eq!(closed_flows(&[IdleClock::Stopped, elapsed(1000)]), 1);
+    assert_eq!(closed_flows(&[elapsed(u64::MAX)]), 0, "a jump of the clock");
+}
+
+/// A file, and a silence before its end.
+struct SilentSource<'a> {
+    file: FileSource,
+    clocks: &'a [IdleClock],
+    closed: &'a RefCell<u32>,
+    /// Number of flows closed at the end of the silence.
+    closed_before_end: u32,
+}
+
+impl Source for SilentSource<'_> {
+    fn for_each(&mut self, handler: &mut impl SourceHandler) -> Result<()> {
+        self.file.for_each(handler)?;
+        for clock in self.clocks {
+            let _ = handler.handle(&SourceEvent::Idle(*clock));
+        }
+        self.closed_before_end = *self.closed.borrow();
+        Ok(())
+    }
+
+    fn losses(&mut self) -> Losses {
+        Losses::default()
+    }
+}
+
+/// A sink that counts the flows that were closed.
+struct ClosedFlowCounter<'a>(&'a RefCell<u32>);
+
+impl Sink for ClosedFlowCounter<'_> {
+    fn requires(&self) -> Requirement {
+        Requirement::Flows
+    }
+
+    fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
+        if let Event::Flow(event) = event
+            && let FlowEventKind::Closed(_) = event.kind
+        {
+            *self.0.borrow_mut() += 1;
+        }
+        CONTINUE
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
 }

@@ -7,8 +7,9 @@ use super::format_reader::FormatReader;
 use super::header;
 use super::input::FileInput;
 use super::parse_step::{PacketLocation, ParseStep};
-use super::stream::{Blocking, InputStream};
-use super::{Losses, Source, SourceEvent, SourceHandler, Stop};
+use super::pipe_clock::PipeClock;
+use super::stream::{Blocking, InputStream, WaitResult};
+use super::{IdleClock, Losses, Source, SourceEvent, SourceHandler, Stop};
 use crate::error::{Error, Result};
 #[cfg(feature = "cli")]
 use crate::packet::Interface;
@@ -19,6 +20,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 /// Opens a capture file; `-` is standard input. The format is detected from the first bytes, never
 /// from the file name.
@@ -65,11 +67,14 @@ pub fn read(name: &str, reader: impl Read + Send + 'static) -> Result<FileSource
     open_input(PathBuf::from(name), FileInput::Stream(stream), progress)
 }
 
+/// Interval of [`SourceEvent::Idle`] while a pipe is empty.
+const PIPE_TICK_INTERVAL: Duration = Duration::from_millis(250);
+
 /// Frames from a capture file or a pipe. Created by [`open`] and [`read`].
 ///
-/// After an error the only event is [`SourceEvent::End`]. [`SourceEvent::Idle`] is sent before a
-/// read that may wait for the writer of a pipe, with the time of the last frame, and never twice
-/// without a frame in between.
+/// After an error the only event is [`SourceEvent::End`]. [`SourceEvent::Idle`] is sent when a pipe
+/// is empty after a frame, and every [`PIPE_TICK_INTERVAL`] while it remains empty. For an
+/// arbitrary reader it is sent once, before a read that may block.
 pub struct FileSource {
     path: PathBuf,
     input: FileInput,
@@ -78,6 +83,7 @@ pub struct FileSource {
     packets: u64,
     /// Capture time of the last frame that has one.
     last_time: Timestamp,
+    pipe_clock: PipeClock,
     stage: ReadStage,
     #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "for progress bars"))]
     progress: Progress,
@@ -146,12 +152,34 @@ impl FileSource {
     /// Reads more bytes; returns the event to deliver if there are none.
     #[cold]
     fn read_more(&mut self, needed: usize) -> Result<Option<SourceEvent<'static>>> {
-        if self.stage == ReadStage::Flowing && self.input.can_block() {
+        if self.input.can_block() && self.stage == ReadStage::Flowing {
             self.stage = ReadStage::IdleReported;
-            return Ok(Some(SourceEvent::Idle(self.last_time)));
+            return Ok(Some(SourceEvent::Idle(IdleClock::Stopped)));
         }
-        if self.wait_for_writer() && self.fill(needed)? > 0 {
-            return Ok(None);
+        loop {
+            match self.input.fill(needed) {
+                Ok(0) => break,
+                Ok(_) => return Ok(None),
+                Err(error) if self.input.is_empty_pipe(&error) => {}
+                Err(error) => {
+                    self.stage = ReadStage::Ended;
+                    return Err(self.input.read_error(&self.path, self.packets, error));
+                }
+            }
+            if self.stage == ReadStage::Flowing {
+                self.stage = ReadStage::IdleReported;
+                let clock = self.pipe_clock.start_silence(self.last_time);
+                return Ok(Some(SourceEvent::Idle(clock)));
+            }
+            let stop = self.stop.as_ref();
+            match self.input.wait_readable(stop, Some(PIPE_TICK_INTERVAL)) {
+                WaitResult::Readable => {}
+                WaitResult::TimedOut => {
+                    let clock = self.pipe_clock.read_silent();
+                    return Ok(Some(SourceEvent::Idle(clock)));
+                }
+                WaitResult::Stopped => break,
+            }
         }
         let rest = self.input.bytes();
         if rest.is_empty() {
@@ -160,21 +188,6 @@ impl FileSource {
         }
         let what = self.format.truncation_message(rest);
         Err(self.damage_error(what))
-    }
-
-    /// Waits for the writer of a pipe; returns false if a stop was requested and no data arrives.
-    fn wait_for_writer(&self) -> bool {
-        let stop = self.stop.as_ref().filter(|_| self.input.can_block());
-        stop.is_none_or(|stop| self.input.wait_readable(stop))
-    }
-
-    fn fill(&mut self, needed: usize) -> Result<usize> {
-        let failed = match self.input.fill(needed) {
-            Ok(count) => return Ok(count),
-            Err(e) => e,
-        };
-        self.stage = ReadStage::Ended;
-        Err(self.input.read_error(&self.path, self.packets, failed))
     }
 
     #[cold]
@@ -276,6 +289,7 @@ fn open_input(path: PathBuf, input: FileInput, progress: Progress) -> Result<Fil
         format,
         packets: 0,
         last_time: Timestamp::ABSENT,
+        pipe_clock: PipeClock::new(),
         stage: ReadStage::IdleReported,
         progress,
         stop: None,

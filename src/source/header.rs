@@ -47,6 +47,9 @@ fn fill_to(path: &Path, input: &mut FileInput, needed: usize) -> Result<()> {
         match input.fill(needed) {
             Ok(0) => break,
             Ok(_) => {}
+            Err(e) if input.is_empty_pipe(&e) => {
+                input.wait_readable(None, None);
+            }
             Err(e) => return Err(input.read_error(path, 0, e)),
         }
     }

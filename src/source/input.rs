@@ -3,7 +3,7 @@
 use super::Stop;
 use super::map::{map_file, populate_pages, prefetch, release_pages};
 use super::signature::Compression;
-use super::stream::{Blocking, InputStream};
+use super::stream::{Blocking, InputStream, WaitResult};
 use crate::error::Error;
 use memmap2::Mmap;
 use std::fs::File;
@@ -11,6 +11,7 @@ use std::io::{self, Seek};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Source of the bytes of a capture file.
 pub(super) enum FileInput {
@@ -52,8 +53,7 @@ impl FileInput {
     /// The metadata or the position of the file cannot be read.
     pub(super) fn open(mut file: File, done: Arc<AtomicU64>) -> io::Result<FileInput> {
         if !file.metadata()?.is_file() {
-            let blocking = file.try_clone().map_or(Blocking::Always, Blocking::Poll);
-            return Ok(FileInput::Stream(InputStream::new(file, blocking, done)));
+            return InputStream::pipe(file, done).map(FileInput::Stream);
         }
         // A shell may already have read part of its standard input.
         let position = file.stream_position()?;
@@ -111,12 +111,25 @@ impl FileInput {
         }
     }
 
-    /// Waits until the input is readable; returns false if a stop was requested and no data arrived
-    /// within the drain timeout.
-    pub(super) fn wait_readable(&self, stop: &Stop) -> bool {
+    /// Waits until a pipe is readable, up to a timeout or a stop request.
+    pub(super) fn wait_readable(
+        &self,
+        stop: Option<&Stop>,
+        timeout: Option<Duration>,
+    ) -> WaitResult {
         match self {
-            FileInput::Mapped(_) => true,
-            FileInput::Stream(stream) => stream.wait_readable(stop),
+            FileInput::Mapped(_) => WaitResult::Readable,
+            FileInput::Stream(stream) => stream.wait_readable(stop, timeout),
+        }
+    }
+
+    /// True if a failed [`fill`](Self::fill) means that a pipe is empty now.
+    pub(super) fn is_empty_pipe(&self, error: &io::Error) -> bool {
+        match self {
+            FileInput::Mapped(_) => false,
+            FileInput::Stream(stream) => {
+                stream.is_pipe() && error.kind() == io::ErrorKind::WouldBlock
+            }
         }
     }
 
@@ -159,7 +172,7 @@ impl FileInput {
         }
     }
 
-    /// True if [`fill`](Self::fill) may have to wait for a writer.
+    /// True if [`fill`](Self::fill) can block: an arbitrary reader.
     pub(super) fn can_block(&self) -> bool {
         match self {
             FileInput::Mapped(_) => false,

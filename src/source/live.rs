@@ -38,7 +38,7 @@ pub use options::{DeliveryMode, LiveOptions, MAX_SNAP_LEN};
 use poll_policy::PollPolicy;
 use shutdown::{Shutdown, ShutdownStep};
 
-use super::{Losses, Source, SourceEvent, SourceHandler, Stop, socket};
+use super::{IdleClock, Losses, Source, SourceEvent, SourceHandler, Stop, socket};
 use crate::error::{Error, Result, libpcap_message};
 use crate::packet::{self, Frame, Interface, LinkType, Resolution, Timestamp};
 
@@ -328,7 +328,7 @@ impl Source for LiveSource {
             if !self.ring_ready {
                 if !self.idle_reported {
                     self.idle_reported = true;
-                    let idle = SourceEvent::Idle(wall_clock_now());
+                    let idle = SourceEvent::Idle(IdleClock::Time(wall_clock_now()));
                     if handler.handle(&idle).is_break() {
                         return Ok(());
                     }

@@ -16,6 +16,7 @@ mod metadata;
 mod parse_step;
 mod pcap_reader;
 mod pcapng_reader;
+mod pipe_clock;
 mod read_ahead;
 mod signature;
 #[cfg(feature = "live")]
@@ -31,6 +32,7 @@ pub use file::Progress;
 pub use stop::Stop;
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use crate::error::Result;
 use crate::packet::{Frame, Timestamp};
@@ -73,11 +75,27 @@ impl<F: FnMut(&SourceEvent<'_>) -> ControlFlow<()>> SourceHandler for F {
 pub enum SourceEvent<'a> {
     /// A frame.
     Frame(Frame<'a>),
-    /// No frame is available now; the source waits for the next one. Contains the current time of
-    /// the capture's clock. Sent again if a short wait returned no frame.
-    Idle(Timestamp),
+    /// No frame is available now; the source waits for the next one. Sent again if a short wait
+    /// returned no frame.
+    Idle(IdleClock),
     /// No more frames will come.
     End,
+}
+
+/// Clock of a capture while no frame is available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdleClock {
+    /// That of a device, which shows this time.
+    #[cfg_attr(
+        not(feature = "live"),
+        allow(dead_code, reason = "only a device has such a clock")
+    )]
+    Time(Timestamp),
+    /// That of a pipe whose writer captures live. This time has passed since the last frame, or
+    /// since the last event of this kind.
+    Elapsed(Duration),
+    /// That of any other input, which shows the time of the last frame.
+    Stopped,
 }
 
 /// Packets and blocks that did not become frames.

@@ -38,7 +38,8 @@ pub(super) struct InputStream {
 pub(super) enum Blocking {
     /// Never: a regular file.
     Never,
-    /// While this file, a second handle of the input, is not readable.
+    /// Never: reads fail with [`WouldBlock`](io::ErrorKind::WouldBlock) while this file, a second
+    /// handle of the input, is not readable.
     Poll(File),
     /// Possibly on every read: an arbitrary reader.
     Always,
@@ -62,10 +63,19 @@ impl InputStream {
         }
     }
 
+    /// Creates a stream of a pipe, a terminal or another special file.
+    ///
+    /// # Errors
+    /// The process has no file descriptors left.
+    pub(super) fn pipe(file: File, done: Arc<AtomicU64>) -> io::Result<InputStream> {
+        let blocking = Blocking::Poll(file.try_clone()?);
+        Ok(InputStream::new(PollingReader(file), blocking, done))
+    }
+
     /// Returns the same stream, decompressed as it is read, including the bytes already buffered.
     ///
-    /// A file is decompressed on another thread. A pipe is not, because only the pipe itself shows
-    /// whether a read would block.
+    /// A file is decompressed on another thread. A pipe is not, because its reader shows whether a
+    /// read would block.
     ///
     /// # Errors
     /// The decoder or the thread could not be created.
@@ -147,52 +157,75 @@ impl InputStream {
         matches!(self.blocking, Blocking::Never)
     }
 
-    /// Waits until the input is readable; returns false if a stop was requested and no data arrived
-    /// within [`WRITER_DRAIN_TIMEOUT`].
-    pub(super) fn wait_readable(&self, stop: &Stop) -> bool {
+    /// True if [`fill`](Self::fill) can block: an arbitrary reader.
+    pub(super) fn can_block(&self) -> bool {
+        matches!(self.blocking, Blocking::Always)
+    }
+
+    /// True if [`fill`](Self::fill) fails with [`WouldBlock`](io::ErrorKind::WouldBlock) while no
+    /// data is available.
+    pub(super) fn is_pipe(&self) -> bool {
+        matches!(self.blocking, Blocking::Poll(_))
+    }
+
+    /// Waits until a pipe is readable, up to a timeout or a stop request.
+    pub(super) fn wait_readable(
+        &self,
+        stop: Option<&Stop>,
+        timeout: Option<Duration>,
+    ) -> WaitResult {
         let Blocking::Poll(file) = &self.blocking else {
-            return true;
+            return WaitResult::Readable;
         };
-        let wake = stop.fd();
         loop {
-            let mut files = [
-                PollFd::new(file, PollFlags::IN),
-                PollFd::new(&wake, PollFlags::IN),
-            ];
-            let stopped = stop.is_requested();
-            let timeout = Timespec::try_from(WRITER_DRAIN_TIMEOUT)
-                .ok()
-                .filter(|_| stopped);
-            // The stop descriptor stays readable after a request, so it is not polled again.
-            let polled = if stopped {
-                &mut files[..1]
+            let is_stopped = stop.is_some_and(Stop::is_requested);
+            let timeout = if is_stopped {
+                Some(WRITER_DRAIN_TIMEOUT)
             } else {
-                &mut files[..]
+                timeout
             };
-            let ready = poll(polled, timeout.as_ref());
+            let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+            // The stop descriptor stays readable after a request, so it is not polled again.
+            let wake = stop.filter(|_| !is_stopped).map(Stop::fd);
+            let mut files = vec![PollFd::new(file, PollFlags::IN)];
+            files.extend(wake.as_ref().map(|wake| PollFd::new(wake, PollFlags::IN)));
+            let ready = poll(&mut files, timeout.as_ref());
             if !files[0].revents().is_empty() {
-                return true;
+                return WaitResult::Readable;
             }
-            if stopped && ready == Ok(0) {
-                return false;
+            match ready {
+                Ok(0) if is_stopped => return WaitResult::Stopped,
+                Ok(0) => return WaitResult::TimedOut,
+                // A stop request, or a signal.
+                _ => {}
             }
         }
     }
+}
 
-    /// True if [`fill`](Self::fill) may block.
-    pub(super) fn can_block(&self) -> bool {
-        match &self.blocking {
-            Blocking::Never => false,
-            Blocking::Poll(file) => {
-                let mut files = [PollFd::new(file, PollFlags::IN)];
-                let now = Timespec {
-                    tv_sec: 0,
-                    tv_nsec: 0,
-                };
-                // The end and errors (POLLHUP, POLLERR) do not block either.
-                !matches!(poll(&mut files, Some(&now)), Ok(1..))
-            }
-            Blocking::Always => true,
+/// Result of waiting for a pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WaitResult {
+    /// The pipe has data, or has ended.
+    Readable,
+    /// The pipe is empty, and the timeout has passed.
+    TimedOut,
+    /// A stop was requested, and no data arrived within [`WRITER_DRAIN_TIMEOUT`].
+    Stopped,
+}
+
+/// A reader of a pipe that fails with [`WouldBlock`](io::ErrorKind::WouldBlock) instead of waiting
+/// for data. A decoder that reads from it first returns all output of the data that has arrived.
+struct PollingReader(File);
+
+impl Read for PollingReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut files = [PollFd::new(&self.0, PollFlags::IN)];
+        // The end and errors (POLLHUP, POLLERR) do not block either.
+        match poll(&mut files, Some(&Timespec::default())) {
+            Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
+            Ok(_) => self.0.read(buffer),
+            Err(error) => Err(error.into()),
         }
     }
 }

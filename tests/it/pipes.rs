@@ -1,12 +1,13 @@
 //! Capture files that arrive in pieces through a pipe, or are compressed and damaged.
 
+use crate::command::{fixture_path, lcap};
 use crate::craft::{ByteOrder, CaptureBuilder, gzip, read_mapped, read_streamed, zstd};
 use lcap::internals::error::Error;
-use lcap::internals::packet::Timestamp;
-use lcap::internals::source::{FileSource, SourceEvent, file};
-use std::io::Write;
+use lcap::internals::source::{FileSource, IdleClock, SourceEvent, Stop, file};
+use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::atomic::Ordering;
 
 fn pcap_header() -> CaptureBuilder {
@@ -42,8 +43,10 @@ fn a_live_pipe_returns_each_packet_immediately() {
         // The second record is still incomplete.
         writer.write_all(&record.bytes[..30]).unwrap();
         assert!(matches!(source.next(), Ok(SourceEvent::Frame(frame)) if frame.bytes == b"abc"));
-        let now = Timestamp::new(i64::from(second), 0);
-        assert!(matches!(source.next(), Ok(SourceEvent::Idle(time)) if time == now));
+        assert!(matches!(
+            source.next(),
+            Ok(SourceEvent::Idle(IdleClock::Stopped))
+        ));
         writer.write_all(&record.bytes[30..]).unwrap();
         assert!(matches!(source.next(), Ok(SourceEvent::Frame(frame)) if frame.bytes == b"d"));
     }
@@ -75,28 +78,102 @@ fn a_pipe_with_pending_data_is_never_idle() {
 /// Packets that the writer has flushed pass through decompression even if no data follows.
 #[test]
 fn a_live_compressed_pipe_returns_flushed_packets() {
-    let (reader, writer) = std::io::pipe().unwrap();
-    let encoder = flate2::write::GzEncoder::new(writer, flate2::Compression::fast());
-    assert_flushed_packets_arrive(&reader, encoder);
-    let (reader, writer) = std::io::pipe().unwrap();
-    let encoder = zstd::stream::write::Encoder::new(writer, 1).unwrap();
-    assert_flushed_packets_arrive(&reader, encoder);
+    for chunk_len in [1, 100, 64 * 1024 - 16, 200_000] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let encoder = flate2::write::GzEncoder::new(writer, flate2::Compression::fast());
+        assert_flushed_packets_arrive(&reader, encoder, chunk_len);
+        let (reader, writer) = std::io::pipe().unwrap();
+        let encoder = zstd::stream::write::Encoder::new(writer, 1).unwrap();
+        assert_flushed_packets_arrive(&reader, encoder, chunk_len);
+    }
 }
 
-fn assert_flushed_packets_arrive(reader: &std::io::PipeReader, mut writer: impl Write) {
+/// Writes three batches of packets. Each is returned before the pipe is idle, although the decoder
+/// has read all of it and returns it in pieces: a stop request must not end the wait for data that
+/// has arrived.
+fn assert_flushed_packets_arrive(
+    reader: &std::io::PipeReader,
+    mut writer: impl Write,
+    packet_len: usize,
+) {
     let path = PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
     writer.write_all(&pcap_header().bytes).unwrap();
     writer.flush().unwrap();
     let mut source = file::open(&path).unwrap();
-    for number in 1..4_u64 {
-        let mut record = pcap_header().empty_body();
-        // The record fills the decompression buffer, and the decoder has no more output.
-        record.record((1, 0), 60, &[7; 64 * 1024 - 16]);
-        writer.write_all(&record.bytes).unwrap();
-        writer.flush().unwrap();
-        while !matches!(source.next().unwrap(), SourceEvent::Frame(frame) if frame.number == number)
-        {
+    source.set_stop(Stop::new().unwrap());
+    const BATCH: u64 = 7;
+    for batch in 0..3 {
+        let mut records = pcap_header().empty_body();
+        for _ in 0..BATCH {
+            records.record((1, 0), 60, &vec![7; packet_len]);
         }
+        writer.write_all(&records.bytes).unwrap();
+        writer.flush().unwrap();
+        for number in 1..=BATCH {
+            let event = source.next().unwrap();
+            let SourceEvent::Frame(frame) = event else {
+                panic!("{event:?} instead of packet {number}");
+            };
+            assert_eq!(frame.number, batch * BATCH + number);
+        }
+        let event = source.next().unwrap();
+        assert!(matches!(event, SourceEvent::Idle(_)), "{event:?}");
+    }
+}
+
+/// The clock of a pipe with times of 1970 goes on after a silence.
+#[test]
+fn clock_of_a_silent_pipe_goes_on() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut writer = flate2::write::GzEncoder::new(writer, flate2::Compression::fast());
+    let path = PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
+    let mut file = pcap_header();
+    writer
+        .write_all(&file.record((1, 0), 60, b"abc").bytes)
+        .unwrap();
+    writer.flush().unwrap();
+    let mut source = file::open(&path).unwrap();
+    assert!(matches!(source.next(), Ok(SourceEvent::Frame(_))));
+    let mut is_live = false;
+    while !is_live {
+        match source.next().unwrap() {
+            SourceEvent::Idle(IdleClock::Stopped) => {}
+            SourceEvent::Idle(IdleClock::Elapsed(elapsed)) => {
+                assert!(elapsed.as_secs() >= 1, "{elapsed:?}");
+                is_live = true;
+            }
+            event => panic!("{event:?}"),
+        }
+    }
+}
+
+/// The pipe stays open until the row has arrived.
+#[test]
+fn flows_that_ended_are_shown_while_the_pipe_is_silent() {
+    let capture = std::fs::read(fixture_path("http.pcap")).unwrap();
+    for (name, bytes) in [
+        ("plain", capture.clone()),
+        ("gzip", gzip(&capture)),
+        ("zstd", zstd(&capture)),
+    ] {
+        let mut child = lcap()
+            .args(["flows", "-r", "-", "--format", "json"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut writer = child.stdin.take().unwrap();
+        writer.write_all(&bytes).unwrap();
+        let mut rows = BufReader::new(child.stdout.take().unwrap());
+        let mut row = String::new();
+        rows.read_line(&mut row).unwrap();
+        assert!(
+            row.contains("\"outcome\":\"closed normally\""),
+            "{name}: {row}"
+        );
+        drop(writer);
+        assert!(child.wait().unwrap().success(), "{name}");
     }
 }
 
