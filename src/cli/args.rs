@@ -166,7 +166,7 @@ pub(super) struct InputArgs {
     /// Capture in this network namespace: a name from ip-netns(8), a PID or a path
     #[arg(long, value_name = "NAMESPACE", conflicts_with = "read")]
     pub(super) netns: Option<String>,
-    /// Capture in this container's network namespace: an ID or its start, or a Docker name
+    /// Capture in this container's network namespace: a name or the start of an ID
     #[arg(long, value_name = "ID", conflicts_with_all = ["read", "netns"])]
     pub(super) container: Option<String>,
     /// Read a pcap or pcapng file, also .gz and .zst; - is standard input

@@ -38,7 +38,7 @@ pub(super) fn enter_namespace(args: &InputArgs) -> Result<()> {
         device: option.into(),
         what: match (error.kind(), &namespace) {
             (ErrorKind::NotFound, Namespace::Container(_)) => {
-                format!("no container \"{name}\" found")
+                format!("no running container \"{name}\" found: {error}")
             }
             (ErrorKind::NotFound, Namespace::Path(_)) => {
                 format!("no network namespace \"{name}\" found; list the names with ip netns")

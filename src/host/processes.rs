@@ -334,11 +334,16 @@ fn full_name(comm: &str, exe: Option<&[u8]>, argument_0: Option<&[u8]>) -> Strin
 /// Finds the container ID, which Docker, Podman, containerd and CRI-O include in the path of the
 /// control group.
 fn parse_container_id(cgroup: &[u8]) -> Option<String> {
+    let mut parts = cgroup.split(|byte| !byte.is_ascii_alphanumeric());
+    let id = parts.find(|part| is_container_id(part))?;
+    String::from_utf8(id.to_vec()).ok()
+}
+
+/// True if these bytes are the full ID of a container.
+pub fn is_container_id(bytes: &[u8]) -> bool {
     const CONTAINER_ID_LEN: usize = 64;
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    let mut parts = cgroup.split(|byte| !byte.is_ascii_alphanumeric());
-    let id = parts.find(|part| part.len() == CONTAINER_ID_LEN && part.iter().all(is_digit))?;
-    String::from_utf8(id.to_vec()).ok()
+    bytes.len() == CONTAINER_ID_LEN && bytes.iter().all(is_digit)
 }
 
 #[cfg(test)]

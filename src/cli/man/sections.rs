@@ -34,8 +34,12 @@ const CAPTURE_FILES: &[(&str, &str)] = &[
         "Names of network namespaces for --netns (ip-netns(8)).",
     ),
     (
+        "/var/run/docker.sock, /run/podman/podman.sock, $XDG_RUNTIME_DIR/podman/podman.sock",
+        "Names of containers for --container, from their engine; DOCKER_HOST adds another socket.",
+    ),
+    (
         "/var/lib/docker/containers",
-        "Names of containers for --container.",
+        "Names of containers for --container, if no engine has the name.",
     ),
 ];
 

@@ -42,17 +42,30 @@ impl Namespace {
         let path = match self {
             Namespace::Path(path) => path.clone(),
             Namespace::Container(name_or_id) => {
-                let id = containers::id_of(name_or_id).unwrap_or_else(|| name_or_id.clone());
-                let pid = container_pid(&id).ok_or_else(|| {
-                    let message = "no running container has this name or ID";
-                    io::Error::new(io::ErrorKind::NotFound, message)
-                })?;
+                let pid = find_container_pid(name_or_id)
+                    .map_err(|what| io::Error::new(io::ErrorKind::NotFound, what))?;
                 format!("/proc/{pid}/ns/net").into()
             }
         };
         let namespace = File::open(path)?;
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
         Ok(())
+    }
+}
+
+/// Returns the lowest PID in a container, given by its name or the first digits of its ID.
+///
+/// # Errors
+/// A message with the results of all queries.
+fn find_container_pid(name_or_id: &str) -> Result<u32, String> {
+    if name_or_id.is_empty() {
+        return Err("the name is empty".to_owned());
+    }
+    match containers::find_id(name_or_id) {
+        Ok(id) => container_pid(&id)
+            .ok_or_else(|| format!("its ID is {id}, but it has no process on this machine")),
+        Err(results) => container_pid(name_or_id)
+            .ok_or_else(|| format!("no process has this container ID; {}", results.join("; "))),
     }
 }
 
@@ -87,6 +100,7 @@ mod tests {
             Namespace::parse("no-such-namespace"),
             Namespace::parse("4194305"),
             Namespace::Container("0123456789abcdef".into()),
+            Namespace::Container(String::new()),
         ] {
             let error = namespace.enter().expect_err("no namespace");
             assert_eq!(error.kind(), io::ErrorKind::NotFound);
