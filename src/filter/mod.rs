@@ -36,7 +36,9 @@ pub struct Filter {
 /// match if the first fragment matched.
 #[derive(Debug, Clone, Default)]
 struct MatchedDatagrams {
-    ids: VecDeque<(IpAddr, IpAddr, u32)>,
+    /// Source, destination, protocol (IPv4 only) and identification, which together identify a
+    /// datagram (RFC 791 section 3.2, RFC 8200 section 4.5); the latest first.
+    ids: VecDeque<(IpAddr, IpAddr, Option<u8>, u32)>,
 }
 
 /// Maximum number of remembered datagrams, more than loopback ever has in transit at the same time.
@@ -53,11 +55,14 @@ impl MatchedDatagrams {
         let Some((src, dst)) = packet.addresses() else {
             return false;
         };
-        let id = (src, dst, fragment.id);
+        let proto = packet.ip_proto().filter(|_| src.is_ipv4());
+        let id = (src, dst, proto, fragment.id);
         if fragment.offset > 0 {
             return self.ids.contains(&id);
         }
         let is_match = has_match(packet);
+        // Another datagram may have the identification of an earlier one.
+        self.ids.retain(|other| *other != id);
         if is_match {
             self.ids.truncate(MAX_MATCHED_DATAGRAMS - 1);
             self.ids.push_front(id);
@@ -158,13 +163,13 @@ impl Filter {
     /// filter for the remaining checks.
     ///
     /// The kernel passes ICMP, fragments and IPv6 packets with extension headers on to the exact
-    /// check, because BPF cannot parse them.
+    /// check: BPF cannot parse them, and the ports of a first fragment decide about later ones.
     ///
     /// # Errors
     /// The expression does not compile for `link`, or tests a packet's direction.
     #[cfg(feature = "live")]
     pub fn split_for_kernel(self, link: LinkType) -> Result<(String, Filter)> {
-        const RECHECK_EXPRESSION: &str = "icmp or icmp6 or ip[6:2] & 0x1fff != 0 or ip6[6] == 0 or ip6[6] == 43 or ip6[6] == 44 or ip6[6] == 60";
+        const RECHECK_EXPRESSION: &str = "icmp or icmp6 or ip[6:2] & 0x3fff != 0 or ip6[6] == 0 or ip6[6] == 43 or ip6[6] == 44 or ip6[6] == 60";
         let ports = self
             .ports
             .as_ref()

@@ -33,6 +33,17 @@ fn jumbogram(dst: u16) -> Vec<u8> {
     bytes
 }
 
+/// An Ethernet frame with a fragment of an IPv4 UDP datagram to port `dst`. Offsets count units of
+/// 8 bytes.
+fn fragment(id: u8, offset: u8, more: bool, dst: u16) -> Vec<u8> {
+    let mut bytes = vec![0; 12];
+    bytes.extend([8, 0, 0x45, 0, 0, 36, 0, id, u8::from(more) << 5, offset]);
+    bytes.extend([64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1, 0x9c, 0x40]);
+    bytes.extend(dst.to_be_bytes());
+    bytes.extend([0, 24, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    bytes
+}
+
 /// Calls `act` with the bytes as a frame.
 fn with_frame<T>(bytes: &[u8], wire_len: u32, act: impl FnOnce(&Frame) -> T) -> T {
     let interface = Interface {
@@ -96,6 +107,31 @@ fn only_frames_that_the_kernel_cannot_decide_are_rechecked() {
             _ => (&bytes[..58], false),
         };
         assert_eq!(matches(&mut remaining, cut, wire_len), is_decided);
+    }
+}
+
+/// The kernel passes every fragment on, because a first fragment decides about the later ones.
+#[test]
+fn later_fragments_match_if_their_own_first_fragment_matches() {
+    let filter = Filter::new(Some("80".parse().unwrap()), "").unwrap();
+    let (kernel, remaining) = filter.clone().split_for_kernel(LinkType::ETHERNET).unwrap();
+    let kernel = BpfProgram::compile(LinkType::ETHERNET, &kernel).unwrap();
+    for mut filter in [filter, remaining] {
+        for (bytes, expected) in [
+            (fragment(7, 2, false, 80), false),
+            (fragment(7, 0, true, 80), true),
+            (fragment(8, 0, true, 81), false),
+            (fragment(7, 2, true, 0), true),
+            (fragment(8, 2, false, 80), false),
+            (fragment(7, 4, false, 0), true),
+            // Another datagram with the same identification.
+            (fragment(7, 0, true, 81), false),
+            (fragment(7, 2, false, 80), false),
+        ] {
+            let wire_len = bytes.len() as u32;
+            assert!(kernel.matches(&bytes, wire_len));
+            assert_eq!(matches(&mut filter, &bytes, wire_len), expected);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use super::coverage::covered_until;
 use crate::packet::{Fragment, Frame, FrameOptions, LinkType, Packet, Payload};
+use crate::process::Owners;
 
 /// Reassembles fragmented datagrams.
 #[derive(Debug, Default)]
@@ -46,6 +47,8 @@ struct PartialDatagram {
     wire_len: u32,
     /// Length of the IP header of one fragment, in bytes.
     header_len: u32,
+    /// Owners of the datagram: those of the first fragment, because the others have no ports.
+    owners: Option<Owners>,
 }
 
 /// A reassembled datagram.
@@ -59,6 +62,8 @@ pub(super) struct ReassembledDatagram {
     contents_len: u32,
     /// Time of the first fragment, in nanoseconds.
     pub(super) start_time: i64,
+    /// Owners of the sender (`orig`) and the receiver, if they are identified.
+    pub(super) owners: Option<Owners>,
 }
 
 impl ReassembledDatagram {
@@ -141,7 +146,7 @@ impl FragmentReassembler {
             .ip_len()
             .saturating_sub(payload.len + fragment_header_len);
         let sizes = (packet.frame.plausible_len(), header_len);
-        self.add_part(id, fragment, payload, sizes, now)
+        self.add_part(id, fragment, payload, sizes, packet.owners, now)
     }
 
     fn add_part(
@@ -150,6 +155,7 @@ impl FragmentReassembler {
         fragment: Fragment,
         payload: Payload,
         (wire_len, header_len): (u32, u32),
+        owners: Option<&Owners>,
         now: i64,
     ) -> Option<ReassembledDatagram> {
         if now.saturating_sub(self.oldest_start) > REASSEMBLY_TIMEOUT_NS {
@@ -177,6 +183,9 @@ impl FragmentReassembler {
         }
         datagram.wire_len = datagram.wire_len.saturating_add(wire_len);
         datagram.header_len = header_len;
+        if fragment.offset == 0 {
+            datagram.owners = owners.cloned();
+        }
         if !fragment.more_fragments {
             datagram.total_len = Some(end);
         }
@@ -292,92 +301,10 @@ impl PartialDatagram {
             header_len: self.header_len,
             contents_len: len,
             start_time: self.start_time,
+            owners: self.owners,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(id: u32) -> DatagramId {
-        let localhost = std::net::Ipv4Addr::LOCALHOST.into();
-        DatagramId {
-            src: localhost,
-            dst: localhost,
-            proto: 17,
-            id,
-        }
-    }
-
-    fn add(
-        fragments: &mut FragmentReassembler,
-        n: u32,
-        offset: u32,
-        bytes: &[u8],
-        more: bool,
-    ) -> Option<Vec<u8>> {
-        let fragment = Fragment {
-            id: n,
-            offset,
-            more_fragments: more,
-        };
-        let len = bytes.len() as u32;
-        let whole = fragments.add_part(id(n), fragment, Payload { bytes, len }, (60, 20), 0)?;
-        assert_eq!((whole.wire_len % 60, whole.header_len), (0, 20));
-        Some(whole.bytes[20..].to_vec())
-    }
-
-    #[test]
-    fn fragments_in_any_order_keep_the_first_copy() {
-        let mut fragments = FragmentReassembler::default();
-        assert_eq!(add(&mut fragments, 1, 16, b"last", false), None);
-        assert_eq!(add(&mut fragments, 2, 0, b"other...", true), None);
-        assert_eq!(add(&mut fragments, 1, 8, b"middle..", true), None);
-        // Overlaps the next fragment.
-        let whole = add(&mut fragments, 1, 0, b"begin...MIDDLE", true);
-        assert_eq!(whole.as_deref(), Some(&b"begin...middle..last"[..]));
-        assert_eq!((fragments.pending.len(), fragments.incomplete), (1, 0));
-    }
-
-    #[test]
-    fn incomplete_datagrams_are_dropped_and_counted() {
-        let mut fragments = FragmentReassembler::default();
-        let large = vec![0; 60_000];
-        for n in 0..1000 {
-            assert_eq!(add(&mut fragments, n, 8, &large[..5000], true), None);
-        }
-        assert!(fragments.buffered_bytes <= MAX_FRAGMENT_BYTES);
-        let late = Fragment {
-            id: 9,
-            offset: 0,
-            more_fragments: true,
-        };
-        let payload = Payload {
-            bytes: b"late....",
-            len: 8,
-        };
-        fragments.add_part(id(5000), late, payload, (60, 20), REASSEMBLY_TIMEOUT_NS + 1);
-        assert_eq!(fragments.pending.len(), 1);
-        assert_eq!(fragments.incomplete, 1000);
-        let cut = Payload {
-            bytes: b"cut",
-            len: 8,
-        };
-        assert!(
-            fragments
-                .add_part(id(5000), late, cut, (60, 20), REASSEMBLY_TIMEOUT_NS + 1)
-                .is_none()
-        );
-        fragments.drop_all();
-        assert_eq!((fragments.incomplete, fragments.buffered_bytes), (1001, 0));
-    }
-
-    #[test]
-    fn a_datagram_beyond_65535_bytes_is_dropped() {
-        let mut fragments = FragmentReassembler::default();
-        assert_eq!(add(&mut fragments, 1, 65_528, b"too much", false), None);
-        fragments.drop_all();
-        assert_eq!(fragments.incomplete, 1);
-    }
-}
+mod tests;

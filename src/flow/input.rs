@@ -55,15 +55,11 @@ impl<'a> FlowPacket<'a> {
     }
 
     /// Returns the packet with the sizes and owners of a whole datagram, of which it was decoded.
-    pub(super) fn with_sizes_of(
-        self,
-        whole: &ReassembledDatagram,
-        owners: Option<&'a Owners>,
-    ) -> FlowPacket<'a> {
+    pub(super) fn with_sizes_of(self, whole: &'a ReassembledDatagram) -> FlowPacket<'a> {
         FlowPacket {
             wire_len: whole.wire_len,
             ip_len: whole.ip_len(),
-            owners,
+            owners: whole.owners.as_ref(),
             ..self
         }
     }

@@ -180,7 +180,7 @@ impl FlowTable {
         let frame = whole.frame(packet.frame);
         match FlowPacket::new(&crate::decode::decode(&frame)) {
             Ok(Some(datagram)) => {
-                let datagram = datagram.with_sizes_of(&whole, packet.owners);
+                let datagram = datagram.with_sizes_of(&whole);
                 self.apply(&datagram, whole.start_time, emit);
             }
             Ok(None) => {}

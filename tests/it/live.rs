@@ -17,6 +17,7 @@ mod display;
 mod drain;
 mod flows;
 mod fork_events;
+mod fragments;
 mod losses;
 pub(crate) mod netns;
 mod privileges;
