@@ -293,7 +293,11 @@ impl ConnectionTableState {
             (None, None) => return None,
         };
         let (owners, is_current) = entry.owners_at(time);
-        let owners = if is_forward { owners } else { owners.swapped() };
+        let owners = match is_forward {
+            true if endpoints.is_self_connection() => owners.of_one_socket(),
+            true => owners,
+            false => owners.swapped(),
+        };
         // A packet of an earlier connection, captured late, does not identify later owners.
         let is_latest = [*endpoints, endpoints.reversed()].iter().all(|endpoints| {
             let last = self.last_entry(endpoints);
@@ -308,6 +312,9 @@ impl ConnectionTableState {
         match (find(endpoints), find(&endpoints.reversed())) {
             (Some(forward), Some(reverse)) if forward.time < reverse.time => {
                 Some(reverse.all_owners().swapped())
+            }
+            (Some(forward), _) if endpoints.is_self_connection() => {
+                Some(forward.all_owners().of_one_socket())
             }
             (Some(forward), _) => Some(forward.all_owners()),
             (None, reverse) => reverse.map(|entry| entry.all_owners().swapped()),

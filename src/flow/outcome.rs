@@ -91,6 +91,8 @@ pub(super) struct OutcomeInput<'a> {
     pub(super) duration: TimeDelta,
     /// True if ICMP reported the responder's port as unreachable.
     pub(super) is_port_unreachable: bool,
+    /// True if both ends are one socket, which receives what it sends.
+    pub(super) is_self_connection: bool,
     pub(super) end_reason: FlowEndReason,
 }
 
@@ -108,6 +110,7 @@ pub(super) fn conn_state(input: &OutcomeInput) -> ConnState {
     match input.proto {
         TCP => tcp_conn_state(input),
         UDP => match (input.orig.pkts > 0, input.resp.pkts > 0) {
+            (true, false) if input.is_self_connection => ConnState::SF,
             (true, true) => ConnState::SF,
             (true, false) => ConnState::S0,
             (false, true) => ConnState::Shr,
@@ -161,6 +164,7 @@ pub struct Outcome {
     proto: u8,
     end_reason: FlowEndReason,
     is_port_unreachable: bool,
+    is_self_connection: bool,
     pkts: [u64; 2],
     ended_after: TimeDelta,
     duration: TimeDelta,
@@ -196,6 +200,7 @@ pub(super) fn outcome(input: &OutcomeInput, state: ConnState) -> Outcome {
         proto: input.proto,
         end_reason: input.end_reason,
         is_port_unreachable: input.is_port_unreachable,
+        is_self_connection: input.is_self_connection,
         pkts: [input.orig.pkts, input.resp.pkts],
         ended_after: input.ended_after,
         duration: input.duration,
@@ -237,6 +242,7 @@ impl Outcome {
     pub fn fixed_text(&self) -> Option<&'static str> {
         Some(match self.kind {
             OutcomeKind::Normal if self.proto == TCP => "closed normally",
+            OutcomeKind::Normal if self.is_self_connection => "sent to itself",
             OutcomeKind::Normal => "answered",
             OutcomeKind::Open => match self.end_reason {
                 FlowEndReason::Idle => "open but idle",
@@ -280,6 +286,10 @@ impl fmt::Display for OutcomeEvidence<'_> {
         let [orig_pkts, resp_pkts] = outcome.pkts;
         let is_tcp = outcome.proto == TCP;
         match outcome.kind {
+            OutcomeKind::Normal if outcome.is_self_connection => {
+                let last = if is_tcp { "FIN" } else { "datagrams" };
+                write!(f, "{last} from the socket to itself")
+            }
             OutcomeKind::Normal if is_tcp => f.write_str("FIN from both sides"),
             OutcomeKind::Normal => f.write_str("datagrams from both sides"),
             OutcomeKind::Open => f.write_str("handshake, no FIN or RST"),

@@ -78,7 +78,7 @@ pub(super) fn apply_segment(
     let side = states::update_states(flow, side, &segment, time);
     analysis::measure_handshake(flow, side, &segment, time, is_repeat);
     if segment.ack {
-        count_acked_unseen(flow, side.other(), acknowledged, time);
+        count_acked_unseen(flow, flow.receiver(side), acknowledged, time);
     }
     let summary = match segment.data_offset() {
         Some(at) => insert_payload(flow, side, at, payload, time, options, emit),
@@ -164,7 +164,7 @@ fn record_zero_window(flow: &mut TrackedFlow, side: Side, segment: &StreamSegmen
     }
 }
 
-/// Applies the acknowledgement of a segment; returns its offset in the other side's stream.
+/// Applies the acknowledgement of a segment; returns its offset in the stream that it acknowledges.
 #[inline]
 fn apply_ack(
     flow: &mut TrackedFlow,
@@ -172,8 +172,10 @@ fn apply_ack(
     segment: &StreamSegment,
     number: u32,
 ) -> SeqOffset {
-    let (own, other) = flow.own_and_other(side);
-    if other.state == EndpointState::Inactive {
+    let window = flow.sides[side as usize].window;
+    let receiver = flow.receiver(side);
+    let other = &mut flow.sides[receiver as usize];
+    if other.state == EndpointState::Inactive && receiver != side {
         // No packet from the other side was captured: its stream starts at this acknowledgement.
         other.start_stream(number.wrapping_sub(1));
         return 1;
@@ -185,13 +187,14 @@ fn apply_ack(
     // Duplicate acknowledgement (RFC 5681 section 2), with the window of the previous segment.
     let is_repeated = ack == other.acked && other.snd_nxt > ack && other.acked > 0;
     let is_pure_ack = segment.len == 0 && segment.is_plain() && !segment.is_keep_alive;
-    if is_repeated && is_pure_ack && segment.window == own.window {
-        own.cold_mut().analysis.dup_acks += 1;
-    }
+    let is_duplicate = is_repeated && is_pure_ack && segment.window == window;
     // A number of 0 far from the last acknowledgement is a field that was not filled in.
     let is_unset = number == 0 && ack - other.acked > MAX_SEQ_JUMP;
     if !segment.rst && !is_unset {
         other.acked = other.acked.max(ack);
+    }
+    if is_duplicate {
+        flow.sides[side as usize].cold_mut().analysis.dup_acks += 1;
     }
     ack
 }

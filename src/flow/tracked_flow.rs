@@ -39,6 +39,8 @@ pub(super) struct TrackedFlow {
     pub(super) is_partial: bool,
     /// True if ICMP reported the responder's port as unreachable.
     pub(super) is_port_unreachable: bool,
+    /// True if both ends are one socket. All packets are then the originator's.
+    pub(super) is_self_connection: bool,
 }
 
 /// Progress of the measurement of the handshake's duration.
@@ -80,6 +82,7 @@ impl TrackedFlow {
             timeout_class: TimeoutClass::default(),
             is_partial: false,
             is_port_unreachable: false,
+            is_self_connection: endpoints.is_self_connection(),
         }
     }
 
@@ -90,6 +93,16 @@ impl TrackedFlow {
             Side::Orig
         } else {
             Side::Resp
+        }
+    }
+
+    /// Returns the side that receives what a side sends: the sender itself if both ends are one
+    /// socket.
+    #[inline]
+    pub(super) fn receiver(&self, sender: Side) -> Side {
+        match self.is_self_connection {
+            true => sender,
+            false => sender.other(),
         }
     }
 
@@ -217,6 +230,7 @@ impl TrackedFlow {
             ended_after: span(self.end_time),
             duration: span(self.last_time),
             is_port_unreachable: self.is_port_unreachable,
+            is_self_connection: self.is_self_connection,
             end_reason: end,
         };
         let state = conn_state(&input);

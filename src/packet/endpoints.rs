@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::{TCP, UDP};
+
 /// Source and destination of a packet, and its protocol.
 ///
 /// Both directions of a connection have the same [`undirected`](Endpoints::undirected) endpoints,
@@ -109,6 +111,14 @@ impl Endpoints {
         self.ports >> 8 & 0xff == 4
     }
 
+    /// Returns true if both ends are one TCP or UDP endpoint: a socket that sends to itself.
+    #[inline]
+    pub fn is_self_connection(&self) -> bool {
+        self.src == self.dst
+            && self.src_port() == self.dst_port()
+            && [TCP, UDP].contains(&self.proto())
+    }
+
     /// Returns the endpoints of the opposite direction.
     #[inline]
     pub fn reversed(&self) -> Endpoints {
@@ -155,7 +165,7 @@ fn pack_ports([src, dst]: [u16; 2], version: u8, proto: u8) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::{TCP, UDP};
+    use crate::packet::ICMP;
 
     fn endpoints(src: &str, dst: &str, proto: u8) -> Endpoints {
         let [src, dst] = [src, dst].map(|text| text.parse().expect("an address"));
@@ -180,6 +190,21 @@ mod tests {
                 (a.into(), b.into())
             );
             assert_eq!(forward.proto(), TCP);
+        }
+    }
+
+    #[test]
+    fn a_socket_is_connected_to_itself_if_both_ends_are_equal() {
+        for (a, b, proto, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80", TCP, true),
+            ("[::1]:80", "[::1]:80", UDP, true),
+            ("127.0.0.1:80", "127.0.0.1:81", TCP, false),
+            ("127.0.0.1:80", "127.0.0.2:80", UDP, false),
+            // Type and code of an ICMP message.
+            ("127.0.0.1:3", "127.0.0.1:3", ICMP, false),
+        ] {
+            let endpoints = endpoints(a, b, proto);
+            assert_eq!(endpoints.is_self_connection(), expected, "{endpoints:?}");
         }
     }
 

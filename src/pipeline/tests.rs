@@ -14,8 +14,14 @@ use crate::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
 use crate::source::{FileSource, IdleClock, Losses, Source, SourceEvent, SourceHandler, file};
 
 /// Fixtures that consist of what the short path leaves to the general one: refused connections,
-/// retransmissions and duplicate acknowledgements, zero windows and their probes.
-const ANOMALIES: [&str; 3] = ["refused.pcap", "retransmission.pcap", "zero-window.pcap"];
+/// retransmissions and duplicate acknowledgements, zero windows and their probes, and sockets that
+/// are connected to themselves.
+const ANOMALIES: [&str; 4] = [
+    "refused.pcap",
+    "retransmission.pcap",
+    "self-connection.pcap",
+    "zero-window.pcap",
+];
 
 #[test]
 fn nearly_all_segments_of_the_fixtures_are_in_order() {

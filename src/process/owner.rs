@@ -39,6 +39,14 @@ impl Owners {
         }
     }
 
+    /// Returns the owners of a socket that is both ends: the owner of the originator for both.
+    pub(crate) fn of_one_socket(self) -> Owners {
+        Owners {
+            resp: self.orig.clone(),
+            ..self
+        }
+    }
+
     /// True if there was no lookup for either end.
     pub fn is_empty(&self) -> bool {
         self.orig.is_none() && self.resp.is_none()

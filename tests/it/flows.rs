@@ -12,5 +12,6 @@ mod limits;
 mod mutations;
 mod openings;
 mod segments;
+mod self_connections;
 mod stream_properties;
 mod times;

@@ -25,6 +25,7 @@ mod roles;
 mod rotation;
 mod run_command;
 mod saved;
+mod self_connections;
 pub(crate) mod session;
 mod signals;
 mod stop_conditions;

@@ -23,6 +23,7 @@ const TCP_INPUT: OutcomeInput = OutcomeInput {
     ended_after: TimeDelta(12_000_000),
     duration: TimeDelta(14_000_000),
     is_port_unreachable: false,
+    is_self_connection: false,
     end_reason: FlowEndReason::Capture,
 };
 

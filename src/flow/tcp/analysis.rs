@@ -18,13 +18,14 @@ pub(super) fn measure_handshake(
     time: i64,
     is_repeat: bool,
 ) {
+    let answers = side == flow.receiver(Side::Orig);
     flow.handshake = match (flow.handshake, side) {
         (HandshakeTiming::Measured(_), _) => return,
         _ if segment.syn && is_repeat => HandshakeTiming::Unknown,
         (HandshakeTiming::Unknown, Side::Orig) if segment.syn && !segment.ack => {
             HandshakeTiming::Syn(time)
         }
-        (HandshakeTiming::Syn(syn_time), Side::Resp) if segment.syn && segment.ack => {
+        (HandshakeTiming::Syn(syn_time), _) if answers && segment.syn && segment.ack => {
             HandshakeTiming::SynAck(syn_time)
         }
         (HandshakeTiming::SynAck(syn_time), Side::Orig) if segment.ack && segment.is_plain() => {

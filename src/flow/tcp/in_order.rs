@@ -45,7 +45,14 @@ pub(super) fn is_in_order(flow: &TrackedFlow, side: Side, tcp: &Tcp, len: u32) -
     let was_captured = tcp.ack != 0 && data_offset(acked_data) <= other.assembler.next;
     // Neither a zero window nor a probe of one.
     let has_window = tcp.window > 0 && (len != 1 || other.window > 0);
-    fits_states && !rst && (syn || is_next) && (!ack || (is_new_ack && was_captured)) && has_window
+    // The acknowledgements of a socket that is connected to itself are for its own data.
+    let has_two_ends = !flow.is_self_connection;
+    has_two_ends
+        && fits_states
+        && !rst
+        && (syn || is_next)
+        && (!ack || (is_new_ack && was_captured))
+        && has_window
 }
 
 /// Applies a segment that [`is_in_order`]: the steps of [`apply_segment`](super::apply_segment)

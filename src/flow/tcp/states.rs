@@ -38,7 +38,29 @@ pub(super) fn update_states(
     if has_ended {
         flow.end_time = time;
     }
+    if flow.is_self_connection {
+        update_self_connection(flow, side, segment);
+    }
     side
+}
+
+/// Updates the states of a socket that is connected to itself, which is a simultaneous open (RFC
+/// 9293 section 3.5): its SYN-ACK answers its own SYN, and its FIN ends both directions.
+fn update_self_connection(flow: &mut TrackedFlow, side: Side, segment: &StreamSegment) {
+    use EndpointState::{Closed, Established, Partial, SynAckSent, SynSent};
+    let (own, other) = flow.own_and_other(side);
+    let before = own.state;
+    let answers = segment.syn && segment.ack && matches!(before, SynSent | SynAckSent);
+    if answers {
+        own.enter(Established);
+    }
+    if matches!(own.state, Established | Partial | Closed) {
+        other.enter(own.state);
+    }
+    flow.is_partial &= !answers;
+    if answers && before == SynSent {
+        flow.history.add(side, b'H');
+    }
 }
 
 /// Corrects the direction of a flow whose SYN-ACK was captured before its SYN: the sender of the

@@ -1,6 +1,6 @@
 //! Originator detection, and boundaries between successive connections on the same ports.
 
-use lcap::internals::flow::{FlowEndReason, Side};
+use lcap::internals::flow::Side;
 
 use super::script::{
     FlowLog, HANDSHAKE, PORT, Peers, STREAMS, describe_analysis, outcomes, run_checked, run_script,
@@ -277,33 +277,6 @@ fn syn_data_is_part_of_the_stream() {
         describe_analysis(log.only_flow(), Side::Orig),
         "retrans 1 bytes 5"
     );
-}
-
-/// A socket connected to itself by simultaneous open: its only endpoint sends all packets.
-#[test]
-fn a_self_connected_socket_is_one_flow() {
-    let mut peers = Peers::on_port(PORT);
-    peers.client = peers.server;
-    peers.isns[1] = peers.isns[0];
-    let script = "0 > S 0
-                  10 > S. 0 1
-                  20 > P. 1 1 hello
-                  30 > . 6 6
-                  40 > F. 6 6
-                  50 > . 7 7";
-    let log = run_checked(&script_frames(script, &peers), STREAMS);
-    let flow = log.only_flow();
-    assert_eq!(flow.id.orig(), flow.id.resp());
-    assert_eq!(
-        [flow.sides[0].traffic.pkts, flow.sides[1].traffic.pkts],
-        [6, 0]
-    );
-    assert_eq!(log.stream_events, ["1 orig 0 \"hello\""]);
-    assert_eq!(
-        (flow.end_reason, &flow.history[..]),
-        (FlowEndReason::Closed, "SDAF")
-    );
-    assert_eq!(describe_analysis(flow, Side::Orig), "");
 }
 
 /// A new handshake can start before the last ACK of the previous connection.
