@@ -9,8 +9,9 @@ use foldhash::fast::RandomState;
 use super::cpu_budget::CpuBudget;
 use super::entries::EntryVersion;
 use super::{ConnectionTable, PacketPosition};
-use crate::packet::{Endpoints, Packet, Timestamp, UDP};
-use crate::process::Owners;
+use crate::decode::quoted_endpoints;
+use crate::packet::{Endpoints, ICMP, ICMPV6, Packet, PacketKind, Timestamp, UDP};
+use crate::process::{Evidence, Owner, Owners};
 
 /// Returns the owners of packets from the connection table, which other threads fill in.
 #[derive(Debug)]
@@ -18,8 +19,12 @@ pub struct LiveOwners {
     table: Arc<ConnectionTable>,
     /// Owners by [undirected](Endpoints::undirected) endpoints.
     cache: HashMap<Endpoints, CachedOwners, RandomState>,
-    /// The owners of the last datagram.
-    datagram: Owners,
+    /// The endpoints and the owners of the last datagram.
+    datagram: (Option<Endpoints>, Owners),
+    /// The owners of the last ICMP message.
+    icmp: Owners,
+    /// The owner of what the kernel itself sends and receives.
+    kernel: Arc<Owner>,
     /// The time up to which the BPF events are recorded.
     recorded_until: Timestamp,
     /// The time that may be spent waiting for lookups.
@@ -50,7 +55,9 @@ impl LiveOwners {
         LiveOwners {
             table,
             cache: HashMap::default(),
-            datagram: Owners::default(),
+            datagram: Default::default(),
+            icmp: Owners::default(),
+            kernel: Arc::new(Owner::unknown(Evidence::Kernel, None)),
             recorded_until: Timestamp(i64::MIN),
             wait_budget: CpuBudget::new(Instant::now()),
         }
@@ -66,11 +73,14 @@ impl LiveOwners {
     /// captured, and waits for them if the budget permits.
     #[inline]
     pub(crate) fn owners(&mut self, packet: &Packet) -> Option<&Owners> {
-        // Fragments after the first have no ports.
-        let endpoints = packet.endpoints()?;
         if packet.frame.time > self.recorded_until {
             self.wait_for_events(packet.frame.time);
         }
+        if packet.kind() == PacketKind::Icmp {
+            return self.icmp_owners(packet);
+        }
+        // Fragments after the first have no ports.
+        let endpoints = packet.endpoints()?;
         if endpoints.proto() == UDP {
             return self.datagram_owners(packet, endpoints);
         }
@@ -95,7 +105,7 @@ impl LiveOwners {
     fn datagram_owners(&mut self, packet: &Packet, endpoints: Endpoints) -> Option<&Owners> {
         let (time, len) = (packet.frame.time, packet.payload().len);
         let reported = self.table.datagram_owners(&endpoints, time, len);
-        self.datagram = if reported.orig.is_some() && reported.resp.is_some() {
+        let owners = if reported.orig.is_some() && reported.resp.is_some() {
             reported
         } else {
             let found = self.connection_owners(packet, endpoints).cloned();
@@ -105,7 +115,42 @@ impl LiveOwners {
                 resp: reported.resp.or(found.resp),
             }
         };
-        (!self.datagram.is_empty()).then_some(&self.datagram)
+        self.datagram = (Some(endpoints), owners);
+        let owners = &self.datagram.1;
+        (!owners.is_empty()).then_some(owners)
+    }
+
+    /// Returns the owners of an ICMP message. The kernel itself sends errors and replies, and
+    /// receives requests. It reports an error to the sender of the quoted packet.
+    #[cold]
+    fn icmp_owners(&mut self, packet: &Packet) -> Option<&Owners> {
+        let (proto, payload) = (packet.ip_proto()?, packet.payload());
+        let kernel = Some(Arc::clone(&self.kernel));
+        let (orig, resp) = match (proto, *payload.bytes.first()?) {
+            // Echo and timestamp replies.
+            (ICMP, 0 | 14) | (ICMPV6, 129) => (kernel, None),
+            // Echo and timestamp requests.
+            (ICMP, 8 | 13) | (ICMPV6, 128) => (None, kernel),
+            _ => {
+                let quoted = quoted_endpoints(proto, payload)?;
+                (kernel, self.recorded_sender(&quoted, packet.frame.time))
+            }
+        };
+        self.icmp = Owners { orig, resp };
+        Some(&self.icmp)
+    }
+
+    /// Returns the sender of a packet that was captured shortly before, if it is identified.
+    fn recorded_sender(&self, endpoints: &Endpoints, time: Timestamp) -> Option<Arc<Owner>> {
+        match &self.datagram {
+            (Some(last), owners) if last == endpoints => owners.orig.clone(),
+            _ => {
+                let found = self
+                    .table
+                    .packet_owners(endpoints, time, PacketPosition::Any);
+                found.and_then(|(owners, _)| owners.orig)
+            }
+        }
     }
 
     #[inline]

@@ -47,10 +47,8 @@ impl Owner {
     /// Returns an owner without processes; `evidence` is the reason.
     pub(crate) fn unknown(evidence: Evidence, uid: Option<u32>) -> Owner {
         Owner {
-            processes: Vec::new(),
-            evidence,
             uid,
-            lookup_time: now(),
+            ..Owner::without_process(evidence, now())
         }
     }
 

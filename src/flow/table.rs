@@ -80,7 +80,7 @@ impl FlowTable {
             return self.push_fragment(packet, now, emit);
         }
         if packet.kind() == PacketKind::Icmp {
-            self.mark_unreachable(packet);
+            self.mark_unreachable(packet, now, emit);
         }
         match FlowPacket::new(packet) {
             Ok(Some(values))
@@ -190,7 +190,7 @@ impl FlowTable {
 
     /// Marks the flow that an ICMP error quotes, if it is tracked.
     #[cold]
-    fn mark_unreachable(&mut self, packet: &Packet) {
+    fn mark_unreachable(&mut self, packet: &Packet, time: i64, emit: Emit) {
         let quoted = packet
             .ip_proto()
             .and_then(|proto| icmp::unreachable_port(proto, packet.payload()));
@@ -199,7 +199,9 @@ impl FlowTable {
         {
             let flow = &mut self.flows[at as usize];
             // The responder's port is unreachable if the originator sent the quoted packet.
-            flow.is_port_unreachable |= flow.side(&quoted) == Side::Orig;
+            if flow.side(&quoted) == Side::Orig && flow.mark_port_unreachable(time) {
+                emit(flow.event(time, None, FlowEventKind::Owners(&flow.owners())));
+            }
         }
     }
 

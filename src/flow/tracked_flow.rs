@@ -1,5 +1,7 @@
 //! State of a flow in the table, kept as small as possible.
 
+use std::sync::Arc;
+
 use super::detection::ServiceDetection;
 use super::history::History;
 use super::idle_lists::TimeoutClass;
@@ -11,8 +13,8 @@ use super::response_times::ResponseTimer;
 use super::side::Side;
 use super::tracked_side::{EndpointState, TrackedSide};
 use super::{FlowEvent, FlowEventKind};
-use crate::packet::{Endpoints, TCP, TimeDelta, Timestamp};
-use crate::process::Owners;
+use crate::packet::{Endpoints, TCP, TimeDelta, Timestamp, UDP};
+use crate::process::{Evidence, Owner, Owners};
 
 /// A tracked flow.
 #[derive(Debug)]
@@ -152,6 +154,21 @@ impl TrackedFlow {
         let (own, other) = self.own_and_other(side);
         let sender_changed = own.adopt_owner(owners.orig.as_ref());
         other.adopt_owner(owners.resp.as_ref()) || sender_changed
+    }
+
+    /// Records that ICMP reported the responder's port as unreachable. Returns true if this shows
+    /// that no process receives the originator's datagrams.
+    pub(super) fn mark_port_unreachable(&mut self, time: i64) -> bool {
+        self.is_port_unreachable = true;
+        let [orig, resp] = &mut self.sides;
+        let is_attributed = orig.owner().is_some() || resp.owner().is_some();
+        // Firewalls also send this error, for ports with a socket and for TCP.
+        let has_socket = resp.owner().is_some_and(|owner| owner.has_socket());
+        if self.id.endpoints.proto() != UDP || !is_attributed || has_socket {
+            return false;
+        }
+        let nobody = Owner::without_process(Evidence::Nobody, Timestamp(time));
+        resp.adopt_owner(Some(&Arc::new(nobody)))
     }
 
     /// Counts a packet that a side sent.

@@ -20,7 +20,7 @@ pub enum Attribution {
     #[cfg(feature = "live")]
     PerPacket(LiveOwners),
     /// Lookups for each flow of a live capture; only datagrams have owners, because each can have
-    /// another sender.
+    /// another sender, and ICMP messages, which the kernel itself sends or receives.
     #[cfg(feature = "live")]
     PerFlow(LiveOwners),
 }
@@ -42,7 +42,7 @@ impl Attribution {
             Attribution::PerPacket(owners) => owners.owners(packet),
             #[cfg(feature = "live")]
             Attribution::PerFlow(owners) => match packet.kind() {
-                PacketKind::Udp => owners.owners(packet),
+                PacketKind::Udp | PacketKind::Icmp => owners.owners(packet),
                 _ => None,
             },
         }

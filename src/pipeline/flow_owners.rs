@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Attribution;
 use crate::attribution::{ConnectionTable, PacketPosition};
 use crate::flow::{FlowEndReason, FlowEvent, FlowEventKind, FlowRecord, OutcomeKind};
-use crate::packet::UDP;
+use crate::packet::{TCP, UDP};
 use crate::process::{Evidence, Owner, Owners};
 
 /// Adds the owners of both ends to each flow that ends.
@@ -33,6 +33,8 @@ impl FlowOwners {
     pub(super) fn complete(&mut self, event: &FlowEvent) -> Option<FlowRecord> {
         let endpoints = event.id.endpoints;
         let record = match event.kind {
+            // ICMP messages have owners, but no socket that could be looked up.
+            FlowEventKind::Opened if ![TCP, UDP].contains(&endpoints.proto()) => return None,
             FlowEventKind::Opened => {
                 // Required for UDP flows, and for TCP connections established before the capture.
                 self.connections
@@ -62,8 +64,8 @@ impl FlowOwners {
         let mut owners = match endpoints.proto() {
             // Each datagram has its owners.
             UDP => Owners {
-                orig: record.owners.orig.clone().or(found.orig),
-                resp: record.owners.resp.clone().or(found.resp),
+                orig: better(record.owners.orig.clone(), found.orig),
+                resp: better(record.owners.resp.clone(), found.resp),
             },
             _ => found,
         };
@@ -82,5 +84,16 @@ impl FlowOwners {
             owners,
             ..record.clone()
         })
+    }
+}
+
+/// Returns the better of two owners of an end: that of its datagrams, and that of a lookup. A
+/// socket is better than its absence, e.g. after a firewall has rejected a datagram.
+fn better(datagrams: Option<Arc<Owner>>, found: Option<Arc<Owner>>) -> Option<Arc<Owner>> {
+    match (&datagrams, &found) {
+        (Some(owner), _) if owner.has_socket() => datagrams,
+        (_, Some(owner)) if owner.has_socket() => found,
+        (Some(owner), _) if owner.evidence.is_certain() => datagrams,
+        _ => found.or(datagrams),
     }
 }

@@ -86,6 +86,21 @@ impl Owners {
 }
 
 impl Owner {
+    /// Returns an owner without processes; `evidence`, which was found at this time, is the reason.
+    pub(crate) fn without_process(evidence: Evidence, time: Timestamp) -> Owner {
+        Owner {
+            processes: Vec::new(),
+            evidence,
+            uid: None,
+            lookup_time: time,
+        }
+    }
+
+    /// True if the end has a socket: its processes are identified, or cannot be inspected.
+    pub(crate) fn has_socket(&self) -> bool {
+        !self.processes.is_empty() || self.evidence == Evidence::NotPermitted
+    }
+
     /// True if this owner has the same evidence and starts with the same processes.
     pub(crate) fn includes(&self, other: &Owner) -> bool {
         let mut pairs = self.processes.iter().zip(&other.processes);

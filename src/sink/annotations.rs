@@ -39,12 +39,16 @@ impl Annotations {
     /// Appends the options of a packet. The details of the owners are in the first packet of a
     /// connection, and in the first one after they changed.
     pub(super) fn push_options(&mut self, packet: &Packet, out: &mut Vec<u8>) {
-        let Some(endpoints) = packet.endpoints() else {
-            return;
-        };
-        push_flags(out, self.offload.flags(packet, &endpoints));
+        let endpoints = packet.endpoints();
+        if let Some(endpoints) = &endpoints {
+            push_flags(out, self.offload.flags(packet, endpoints));
+        }
         let Some(owners) = packet.owners.filter(|owners| !owners.is_empty()) else {
             return;
+        };
+        let Some(endpoints) = endpoints else {
+            // An ICMP message.
+            return out.extend(encode_owners(owners, CommentDetail::Full));
         };
         let last = self.connections.get(&endpoints);
         if let Some(last) = last.filter(|last| is_same(&last.owners, owners)) {

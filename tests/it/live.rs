@@ -21,6 +21,7 @@ mod fragments;
 mod losses;
 pub(crate) mod netns;
 mod privileges;
+mod refused_datagrams;
 mod roles;
 mod rotation;
 mod run_command;
