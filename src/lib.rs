@@ -113,7 +113,7 @@ pub use error::{Error, Result};
 pub use flow::{
     ConnState, EndpointState, FlowCounts, FlowEndReason, FlowEvent, FlowEventKind, FlowId,
     FlowRecord, FlowSettings, GapCause, History, Outcome, OutcomeEvidence, OutcomeKind,
-    ResponseTimes, Side, SideRecord, StreamMode, TcpAnalysis, Traffic,
+    OutcomeWithDrops, ResponseTimes, Side, SideRecord, StreamMode, TcpAnalysis, Traffic,
 };
 pub use packet::{
     DecodeProblem, Endpoints, Fragment, Frame, FrameOptions, Interface, LinkType, Packet,

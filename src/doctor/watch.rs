@@ -53,7 +53,10 @@ fn watched_flow(record: &FlowRecord) -> WatchedFlow {
         false => format!("  {}", record.owners),
     };
     WatchedFlow {
-        summary: format!("{orig} → {resp}{processes}: {}", record.outcome),
+        summary: format!(
+            "{orig} → {resp}{processes}: {}",
+            record.outcome.with_drops()
+        ),
         ending: match record.outcome.kind {
             OutcomeKind::Refused => WatchedFlowEnd::Refused,
             OutcomeKind::Reset(_) | OutcomeKind::GivenUp => WatchedFlowEnd::Reset,

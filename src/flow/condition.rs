@@ -28,7 +28,7 @@ pub const CONDITIONS: &[FlowCondition] = &[
     condition("retransmission", "segments were retransmitted", |flow| any_side(flow, |side| side.analysis.retrans_pkts > 0)),
     condition("out-of-order", "segments arrived out of order", |flow| any_side(flow, |side| side.analysis.ooo_pkts > 0)),
     condition("zero-window", "a receiver's buffer was full (zero window)", |flow| any_side(flow, |side| side.analysis.zero_windows > 0)),
-    condition("gap", "bytes are missing from the capture", |flow| any_side(flow, |side| side.missed_bytes > 0 || side.analysis.lost_pkts > 0)),
+    condition("gap", "bytes are missing from the capture, or packets were dropped", |flow| flow.dropped_pkts > 0 || any_side(flow, |side| side.missed_bytes > 0 || side.analysis.lost_pkts > 0)),
     FlowCondition {
         needs_streams: true,
         ..condition("mismatch", "retransmitted bytes differ from the originals", |flow| any_side(flow, |side| side.analysis.mismatched_bytes > 0))

@@ -20,6 +20,7 @@ mod condition;
 mod counts;
 mod coverage;
 mod detection;
+mod drops;
 mod fragments;
 mod history;
 mod icmp;
@@ -44,7 +45,9 @@ pub use community_id::community_id;
 pub use condition::{CONDITIONS, FlowCondition};
 pub use counts::FlowCounts;
 pub use history::History;
-pub use outcome::{ConnState, FlowEndReason, Outcome, OutcomeEvidence, OutcomeKind};
+pub use outcome::{
+    ConnState, FlowEndReason, Outcome, OutcomeEvidence, OutcomeKind, OutcomeWithDrops,
+};
 pub use record::{FlowId, FlowRecord, SideRecord};
 pub use response_times::ResponseTimes;
 pub use side::Side;

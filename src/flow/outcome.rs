@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::side::Side;
 use super::tracked_side::EndpointState;
+use crate::error::count_noun;
 use crate::packet::{TCP, TimeDelta, UDP};
 
 /// Reason why a flow was reported.
@@ -93,6 +94,8 @@ pub(super) struct OutcomeInput<'a> {
     pub(super) is_port_unreachable: bool,
     /// True if both ends are one socket, which receives what it sends.
     pub(super) is_self_connection: bool,
+    /// Number of packets that were dropped while the flow existed.
+    pub(super) dropped_pkts: u64,
     pub(super) end_reason: FlowEndReason,
 }
 
@@ -165,6 +168,7 @@ pub struct Outcome {
     end_reason: FlowEndReason,
     is_port_unreachable: bool,
     is_self_connection: bool,
+    dropped_pkts: u64,
     pkts: [u64; 2],
     ended_after: TimeDelta,
     duration: TimeDelta,
@@ -191,16 +195,25 @@ pub enum OutcomeKind {
     GivenUp,
     /// The start was not captured, and the captured packets do not show how the flow ended.
     Midstream,
+    /// Packets were dropped while the flow existed, and no captured packet shows how it ended: its
+    /// start, its end or a reply may be among them.
+    Incomplete,
 }
 
 /// Returns the outcome, with the values that its text and evidence contain.
 pub(super) fn outcome(input: &OutcomeInput, state: ConnState) -> Outcome {
     Outcome {
-        kind: outcome_kind(input, state),
+        kind: match outcome_kind(input, state) {
+            kind if input.dropped_pkts > 0 && is_based_on_absence(kind, input.proto) => {
+                OutcomeKind::Incomplete
+            }
+            kind => kind,
+        },
         proto: input.proto,
         end_reason: input.end_reason,
         is_port_unreachable: input.is_port_unreachable,
         is_self_connection: input.is_self_connection,
+        dropped_pkts: input.dropped_pkts,
         pkts: [input.orig.pkts, input.resp.pkts],
         ended_after: input.ended_after,
         duration: input.duration,
@@ -232,10 +245,40 @@ fn outcome_kind(input: &OutcomeInput, state: ConnState) -> OutcomeKind {
     }
 }
 
+/// Returns true for outcomes that are concluded from packets that were not captured.
+fn is_based_on_absence(kind: OutcomeKind, proto: u8) -> bool {
+    match kind {
+        OutcomeKind::Open
+        | OutcomeKind::HalfClosed(_)
+        | OutcomeKind::NoAnswer
+        | OutcomeKind::HalfOpen => true,
+        // ICMP messages always have this outcome.
+        OutcomeKind::Midstream => [TCP, UDP].contains(&proto),
+        OutcomeKind::Normal
+        | OutcomeKind::Refused
+        | OutcomeKind::Reset(_)
+        | OutcomeKind::GivenUp
+        | OutcomeKind::Incomplete => false,
+    }
+}
+
 impl Outcome {
     /// Returns the evidence for the outcome: `SYN, then RST after 14 µs`.
     pub fn evidence(&self) -> OutcomeEvidence<'_> {
         OutcomeEvidence(self)
+    }
+
+    /// Returns the outcome and, if packets were dropped, their number: `closed normally, possibly
+    /// incomplete: 3 packets dropped meanwhile`.
+    pub fn with_drops(&self) -> OutcomeWithDrops<'_> {
+        OutcomeWithDrops(self)
+    }
+
+    fn drops(&self) -> String {
+        format!(
+            "{} dropped meanwhile",
+            count_noun(self.dropped_pkts, "packet")
+        )
     }
 
     /// Returns the text of the outcome; `None` if the text contains a measured value.
@@ -259,6 +302,7 @@ impl Outcome {
             OutcomeKind::Midstream if self.proto == TCP => "started before the capture",
             OutcomeKind::Midstream if self.proto == UDP => "only answers seen",
             OutcomeKind::Midstream => "messages seen",
+            OutcomeKind::Incomplete => "possibly incomplete",
         })
     }
 }
@@ -272,6 +316,21 @@ impl fmt::Display for Outcome {
                 write!(f, "reset by the {} after {after}", side.role())
             }
             (None, _) => write!(f, "abandoned by the client after {after}"),
+        }
+    }
+}
+
+/// Outcome with the number of dropped packets; formatted with `Display`.
+#[derive(Debug, Clone, Copy)]
+pub struct OutcomeWithDrops<'a>(&'a Outcome);
+
+impl fmt::Display for OutcomeWithDrops<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let OutcomeWithDrops(outcome) = self;
+        match (outcome.kind, outcome.dropped_pkts) {
+            (OutcomeKind::Incomplete, _) => write!(f, "{outcome}: {}", outcome.drops()),
+            (_, 0) => write!(f, "{outcome}"),
+            _ => write!(f, "{outcome}, possibly incomplete: {}", outcome.drops()),
         }
     }
 }
@@ -312,6 +371,7 @@ impl fmt::Display for OutcomeEvidence<'_> {
             OutcomeKind::HalfOpen => f.write_str("SYN and SYN-ACK, no ACK"),
             OutcomeKind::Reset(side) => write!(f, "RST from the {}", side.role()),
             OutcomeKind::GivenUp => f.write_str("SYN, then RST from the client, no reply"),
+            OutcomeKind::Incomplete => f.write_str(&outcome.drops()),
             OutcomeKind::Midstream if is_tcp => f.write_str("no handshake seen"),
             OutcomeKind::Midstream if outcome.proto == UDP => {
                 f.write_str("datagrams from the server only")

@@ -49,6 +49,9 @@ pub struct FlowRecord {
     pub response_times: Option<ResponseTimes>,
     /// Processes at both ends, if they were looked up.
     pub owners: Owners,
+    /// Number of packets, of any flow, that were dropped before they were captured while this flow
+    /// existed: some of them may be packets of this flow.
+    pub dropped_pkts: u64,
     /// Reason why the flow was reported.
     pub end_reason: FlowEndReason,
 }
@@ -80,7 +83,8 @@ impl FlowRecord {
     }
 
     /// Returns the number of bytes that the receivers acknowledged but that were not captured
-    /// (Zeek's `missed_bytes`).
+    /// (Zeek's `missed_bytes`). More bytes may be missing if packets were
+    /// [dropped](Self::dropped_pkts).
     pub fn missed_bytes(&self) -> u64 {
         self.sum_sides(|side| side.missed_bytes)
     }

@@ -1,12 +1,12 @@
 //! Flow table: assigns packets to flows, and reports flows that ended or timed out.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
 use super::clock::{Clock, ClockStep};
 use super::counts::FlowCounts;
+use super::drops::DropLog;
 use super::fragments::FragmentReassembler;
 use super::idle_lists::{IdleLists, TimeoutClass};
 use super::input::{FlowPacket, UnreadableHeader};
@@ -32,6 +32,7 @@ pub struct FlowTable {
     last_flow: Option<u32>,
     fragments: FragmentReassembler,
     sightings: Sightings,
+    drops: DropLog,
     /// Bytes that all flows buffer: out-of-order data, data kept for comparison, and data kept for
     /// service detection.
     buffered_bytes: u64,
@@ -61,6 +62,7 @@ impl FlowTable {
             last_flow: None,
             fragments: FragmentReassembler::default(),
             sightings: Sightings::default(),
+            drops: DropLog::default(),
             buffered_bytes: 0,
             counts: FlowCounts::default(),
         }
@@ -92,6 +94,11 @@ impl FlowTable {
         }
     }
 
+    /// Records that this number of packets, of any flow, was dropped between two times.
+    pub fn record_drops(&mut self, since: Timestamp, until: Timestamp, count: u64) {
+        self.drops.record(since, until, count);
+    }
+
     /// Emits the timeouts due by this capture time, without a packet.
     #[inline]
     pub fn expire(&mut self, time: Timestamp, emit: Emit) {
@@ -115,11 +122,10 @@ impl FlowTable {
         }
     }
 
-    /// Emits the timeouts due after this time without a packet.
-    pub fn advance(&mut self, elapsed: Duration, emit: Emit) {
-        let elapsed = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
+    /// Emits the timeouts due after this number of nanoseconds without a packet.
+    pub fn advance(&mut self, elapsed_ns: i64, emit: Emit) {
         if self.now().is_present() {
-            self.expire(Timestamp(self.clock.now().saturating_add(elapsed)), emit);
+            self.expire(Timestamp(self.clock.now().saturating_add(elapsed_ns)), emit);
         }
     }
 
@@ -169,7 +175,7 @@ impl FlowTable {
     #[allow(dead_code, reason = "for sinks that report open flows")]
     pub fn open_flows(&self) -> impl Iterator<Item = FlowRecord> {
         let open = self.flows.iter().filter(|flow| flow.id.number > 0);
-        open.map(|flow| flow.record(FlowEndReason::Capture))
+        open.map(|flow| flow.record(FlowEndReason::Capture, &self.drops))
     }
 
     #[cold]
@@ -377,7 +383,7 @@ impl FlowTable {
             ) => FlowEndReason::Closed,
             (end, _) => end,
         };
-        let record = flow.record(end);
+        let record = flow.record(end, &self.drops);
         emit(flow.event(flow.last_active, due, FlowEventKind::Closed(&record)));
         flow.release();
     }

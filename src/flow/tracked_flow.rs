@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::detection::ServiceDetection;
+use super::drops::DropLog;
 use super::history::History;
 use super::idle_lists::TimeoutClass;
 use super::input::FlowPacket;
@@ -223,8 +224,24 @@ impl TrackedFlow {
         self.response_timer = ResponseTimer::default();
     }
 
-    /// Returns the record of the flow as it is now.
-    pub(super) fn record(&self, end: FlowEndReason) -> FlowRecord {
+    /// Returns the time after which no more packets of the flow are expected, in nanoseconds: that
+    /// of the last packet if the flow has ended, or was answered and is not a connection.
+    fn complete_at(&self) -> i64 {
+        let [is_orig_silent, is_resp_silent] = [0, 1].map(|at| self.sides[at].traffic.pkts == 0);
+        let is_complete = match self.id.endpoints.proto() {
+            TCP => self.timeout_class == TimeoutClass::Ended,
+            UDP if !self.is_self_connection => !is_orig_silent && !is_resp_silent,
+            _ => true,
+        };
+        match is_complete {
+            true => self.last_active,
+            false => i64::MAX,
+        }
+    }
+
+    /// Returns the record of the flow as it is now, and of the drops so far.
+    pub(super) fn record(&self, end: FlowEndReason, drops: &DropLog) -> FlowRecord {
+        let dropped_pkts = drops.count_between(self.first_time, self.complete_at());
         let [orig, resp] = &self.sides;
         let proto = self.id.endpoints.proto();
         let sides = [
@@ -248,6 +265,7 @@ impl TrackedFlow {
             duration: span(self.last_time),
             is_port_unreachable: self.is_port_unreachable,
             is_self_connection: self.is_self_connection,
+            dropped_pkts,
             end_reason: end,
         };
         let state = conn_state(&input);
@@ -268,6 +286,7 @@ impl TrackedFlow {
             },
             response_times: self.response_timer.summary(),
             owners: self.owners(),
+            dropped_pkts,
             end_reason: end,
         }
     }

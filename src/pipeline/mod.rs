@@ -171,7 +171,8 @@ impl MainLoop<'_, '_> {
                 IdleClock::Elapsed(elapsed) => {
                     // The source is live from now on: its flows are awaited.
                     flows.limit_linger(LIVE_LINGER_NS);
-                    flows.advance(elapsed, emit);
+                    let elapsed_ns = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
+                    flows.advance(elapsed_ns, emit);
                 }
                 IdleClock::Stopped => {}
             }
@@ -236,6 +237,12 @@ impl SourceHandler for MainLoop<'_, '_> {
             }
             SourceEvent::Idle(clock) => {
                 self.handle_idle(*clock);
+                true
+            }
+            SourceEvent::Dropped(drops) => {
+                if let Some(flows) = &mut self.flows {
+                    flows.record_drops(drops.since, drops.until, drops.count);
+                }
                 true
             }
             SourceEvent::End => true,

@@ -23,7 +23,6 @@ mod shutdown;
 
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
-use std::sync::PoisonError;
 #[cfg(feature = "cli")]
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -47,8 +46,6 @@ use crate::packet::{self, Frame, Interface, LinkType, Resolution, Timestamp};
 const BLOCK_RETIRE_TIMEOUT: Duration = Duration::from_millis(10);
 /// Maximum number of packets per read of the ring; a stop request takes effect after them.
 const MAX_DISPATCH_PACKETS: usize = 512;
-/// Minimum interval between two reads of the kernel's counters while packets arrive.
-const STATS_INTERVAL: Duration = Duration::from_millis(100);
 /// Interval at which the device's existence is checked while no packets arrive.
 const DEVICE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -75,10 +72,6 @@ pub struct LiveSource {
     /// Time of the last read of the ring.
     ring_read_at: Instant,
     counters: Counters,
-    /// Time of the last read of the kernel's counters.
-    stats_read_at: Instant,
-    /// True if packets arrived after the last read of the kernel's counters.
-    stats_outdated: bool,
     device_monitor: DeviceMonitor,
 }
 
@@ -149,9 +142,7 @@ impl LiveSource {
             last_wait: now,
             poll_policy: PollPolicy::default(),
             ring_read_at: now,
-            counters: Counters::default(),
-            stats_read_at: now,
-            stats_outdated: false,
+            counters: Counters::new(now),
             device_monitor,
         })
     }
@@ -172,10 +163,7 @@ impl LiveSource {
             what: libpcap_message(&error),
         })?;
         // Packets accepted before the filter was set are neither delivered nor counted.
-        if let Ok(stat) = self.capture.stats() {
-            self.counters
-                .reset([stat.received, stat.dropped, stat.if_dropped]);
-        }
+        self.counters.reset(&mut self.capture);
         self.filter_set_at = wall_clock_now();
         Ok(())
     }
@@ -191,17 +179,18 @@ impl LiveSource {
     fn read_ring(&mut self, handler: &mut impl SourceHandler) -> Result<ControlFlow<()>> {
         // Taken before the read, which can miss packets that arrive during it.
         let now = Instant::now();
+        // Drops are reported before the packets that the ring contains: any of these may end a flow
+        // that lacks packets.
+        self.counters.update_if_due(&mut self.capture, now);
+        self.report_drops(handler);
         let before = self.frame_count;
         let control = self.dispatch_packets(handler)?;
         self.ring_read_at = now;
-        if now - self.stats_read_at >= STATS_INTERVAL {
-            self.update_counters(now);
-        }
         // Under steady traffic the loop never waits, so stop requests are checked here as well.
         self.advance_shutdown(now);
         if self.frame_count > before {
             self.idle_reported = false;
-            self.stats_outdated = true;
+            self.counters.is_outdated = true;
             self.shutdown.record_packets(now);
         }
         Ok(control)
@@ -256,12 +245,11 @@ impl LiveSource {
         step
     }
 
-    fn update_counters(&mut self, now: Instant) {
-        self.stats_read_at = now;
-        self.stats_outdated = false;
-        if let Ok(stat) = self.capture.stats() {
-            self.counters
-                .update([stat.received, stat.dropped, stat.if_dropped]);
+    /// Notifies the handler of the drops that the kernel's counters show.
+    fn report_drops(&mut self, handler: &mut impl SourceHandler) {
+        if let Some(drops) = self.counters.take_drops() {
+            // The caller delivers packets next, and the handler stops the source again.
+            let _ = handler.handle(&SourceEvent::Dropped(drops));
         }
     }
 
@@ -285,8 +273,8 @@ impl LiveSource {
         let tick = self.options.tick_interval.filter(|_| !is_active);
         let timeout = max_wait.into_iter().chain(longest).chain(tick).min();
         // Before a long wait, during which another thread may read the counters.
-        if !is_active && self.stats_outdated {
-            self.update_counters(now);
+        if !is_active && self.counters.is_outdated {
+            self.counters.update(&mut self.capture, now);
         }
         // After a short wait without packets, the handler is notified once more before a long one.
         self.idle_reported = !is_active;
@@ -322,39 +310,46 @@ impl LiveSource {
     }
 }
 
-impl Source for LiveSource {
-    fn for_each(&mut self, handler: &mut impl SourceHandler) -> Result<()> {
+impl LiveSource {
+    /// Delivers packets until the capture ends, or until the handler stops the source.
+    fn deliver(&mut self, handler: &mut impl SourceHandler) -> Result<ControlFlow<()>> {
         loop {
             if !self.ring_ready {
                 if !self.idle_reported {
                     self.idle_reported = true;
                     let idle = SourceEvent::Idle(IdleClock::Time(wall_clock_now()));
                     if handler.handle(&idle).is_break() {
-                        return Ok(());
+                        return Ok(ControlFlow::Break(()));
                     }
                 }
                 let now = Instant::now();
                 match self.advance_shutdown(now) {
                     ShutdownStep::Wait(timeout) => self.wait(now, timeout)?,
-                    ShutdownStep::Finished => break,
+                    ShutdownStep::Finished => return Ok(ControlFlow::Continue(())),
                     ShutdownStep::StopAccepting => {}
                 }
             }
             if self.read_ring(handler)?.is_break() {
-                return Ok(());
+                return Ok(ControlFlow::Break(()));
             }
         }
-        let _ = handler.handle(&SourceEvent::End);
+    }
+}
+
+impl Source for LiveSource {
+    fn for_each(&mut self, handler: &mut impl SourceHandler) -> Result<()> {
+        let control = self.deliver(handler);
+        self.counters.update(&mut self.capture, Instant::now());
+        self.report_drops(handler);
+        if control?.is_continue() {
+            let _ = handler.handle(&SourceEvent::End);
+        }
         Ok(())
     }
 
     fn losses(&mut self) -> Losses {
-        self.update_counters(Instant::now());
-        *self
-            .counters
-            .total
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.counters.update(&mut self.capture, Instant::now());
+        self.counters.total()
     }
 }
 

@@ -78,6 +78,9 @@ pub enum SourceEvent<'a> {
     /// No frame is available now; the source waits for the next one. Sent again if a short wait
     /// returned no frame.
     Idle(IdleClock),
+    /// Packets were dropped before they were captured. Sent before the next frame, and also after
+    /// the handler has stopped the source.
+    Dropped(Drops),
     /// No more frames will come.
     End,
 }
@@ -96,6 +99,17 @@ pub enum IdleClock {
     Elapsed(Duration),
     /// That of any other input, which shows the time of the last frame.
     Stopped,
+}
+
+/// Packets that were dropped in a period of the capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drops {
+    /// Start of the period.
+    pub since: Timestamp,
+    /// End of the period.
+    pub until: Timestamp,
+    /// Number of packets.
+    pub count: u64,
 }
 
 /// Packets and blocks that did not become frames.

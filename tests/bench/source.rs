@@ -47,7 +47,7 @@ fn drain(mut source: FileSource) -> (usize, usize) {
                 frames += 1;
                 bytes += frame.bytes.len();
             }
-            SourceEvent::Idle(_) => {}
+            SourceEvent::Idle(_) | SourceEvent::Dropped(_) => {}
             SourceEvent::End => return (frames, bytes),
         }
     }

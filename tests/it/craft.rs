@@ -212,7 +212,7 @@ pub(crate) fn read_all(opened: lcap::internals::error::Result<FileSource>) -> Ca
                 bytes: frame.bytes.to_vec(),
                 options: (frame.options.bytes.to_vec(), frame.options.big_endian),
             }),
-            Ok(SourceEvent::Idle(_)) => {}
+            Ok(SourceEvent::Idle(_) | SourceEvent::Dropped(_)) => {}
             Ok(SourceEvent::End) => break,
             Err(e) => {
                 assert!(contents.error.is_none(), "a second error: {e}");

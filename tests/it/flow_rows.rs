@@ -263,10 +263,10 @@ fn values_have_the_types_of_their_columns() {
     }
 }
 
-/// Returns the type of a value; `None` for an absent value.
+/// Returns the type of a value; `None` for an absent or unknown value.
 fn value_type(value: &ColumnValue) -> Option<ColumnType> {
     Some(match value {
-        ColumnValue::Absent => return None,
+        ColumnValue::Absent | ColumnValue::Unknown => return None,
         ColumnValue::Count(_) => ColumnType::Count,
         ColumnValue::Time(_) => ColumnType::Time,
         ColumnValue::Duration(_) => ColumnType::Duration,

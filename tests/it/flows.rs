@@ -5,6 +5,7 @@ mod script;
 mod wire;
 
 mod datagrams;
+mod drops;
 mod endings;
 mod events;
 mod fragments;

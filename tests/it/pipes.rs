@@ -19,7 +19,7 @@ fn pcap_header() -> CaptureBuilder {
 fn assert_end(source: &mut FileSource) {
     loop {
         match source.next().unwrap() {
-            SourceEvent::Idle(_) => {}
+            SourceEvent::Idle(_) | SourceEvent::Dropped(_) => {}
             SourceEvent::Frame(frame) => panic!("frame {}", frame.number),
             SourceEvent::End => return,
         }

@@ -24,6 +24,7 @@ const TCP_INPUT: OutcomeInput = OutcomeInput {
     duration: TimeDelta(14_000_000),
     is_port_unreachable: false,
     is_self_connection: false,
+    dropped_pkts: 0,
     end_reason: FlowEndReason::Capture,
 };
 

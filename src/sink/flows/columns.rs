@@ -21,7 +21,8 @@ pub struct FlowColumn {
     pub value: fn(&FlowRecord) -> ColumnValue<'_>,
 }
 
-/// Type of a column's values, except [`ColumnValue::Absent`], which any column can have.
+/// Type of a column's values. Any column can also have [`ColumnValue::Absent`] and
+/// [`ColumnValue::Unknown`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnType {
     /// Non-negative integer of up to 64 bits.
@@ -47,6 +48,8 @@ pub enum ColumnType {
 pub enum ColumnValue<'a> {
     /// The field does not apply to the flow.
     Absent,
+    /// The value cannot be determined, because packets were dropped.
+    Unknown,
     /// Non-negative integer.
     Count(u64),
     /// Point in time.
@@ -134,7 +137,7 @@ pub const COLUMNS: &[FlowColumn] = &[
     zeek_column("orig_bytes", ColumnType::Count, |f| ColumnValue::Count(orig(f).bytes)),
     zeek_column("resp_bytes", ColumnType::Count, |f| ColumnValue::Count(resp(f).bytes)),
     zeek_column("conn_state", ColumnType::Text, |f| text(f.conn_state.name())),
-    zeek_column("missed_bytes", ColumnType::Count, |f| ColumnValue::Count(f.missed_bytes())),
+    zeek_column("missed_bytes", ColumnType::Count, |f| if f.dropped_pkts > 0 { ColumnValue::Unknown } else { ColumnValue::Count(f.missed_bytes()) }),
     zeek_column("history", ColumnType::Text, |f| if f.history.is_empty() { ColumnValue::Absent } else { text(&*f.history) }),
     zeek_column("orig_pkts", ColumnType::Count, |f| ColumnValue::Count(orig(f).traffic.pkts)),
     zeek_column("orig_ip_bytes", ColumnType::Count, |f| ColumnValue::Count(orig(f).traffic.ip_bytes)),
@@ -166,6 +169,7 @@ pub const COLUMNS: &[FlowColumn] = &[
     lcap_column("resp_keep_alives", ColumnType::Count, |f| count(resp(f).analysis.keep_alives)),
     lcap_column("orig_duplicate_pkts", ColumnType::Count, |f| count(orig(f).analysis.duplicate_pkts)),
     lcap_column("resp_duplicate_pkts", ColumnType::Count, |f| count(resp(f).analysis.duplicate_pkts)),
+    lcap_column("dropped_pkts", ColumnType::Count, |f| ColumnValue::Count(f.dropped_pkts)),
     lcap_column("handshake_rtt", ColumnType::Duration, |f| optional(f.handshake_rtt, ColumnValue::Duration)),
     lcap_column("response_count", ColumnType::Count, |f| optional(f.response_times, |times| count(times.count))),
     lcap_column("response_time", ColumnType::Duration, |f| response_time(f, |times| times.median)),

@@ -35,7 +35,7 @@ impl RowFormatter for JsonRows {
 impl JsonValue for ColumnValue<'_> {
     fn write(self, out: &mut Vec<u8>) {
         match self {
-            ColumnValue::Absent => out.extend_from_slice(b"null"),
+            ColumnValue::Absent | ColumnValue::Unknown => out.extend_from_slice(b"null"),
             ColumnValue::Count(count) => count.write(out),
             ColumnValue::Address(ip) => plain_string(|out| address::write_ip(out, ip)).write(out),
             ColumnValue::Text(text) => (&*text).write(out),

@@ -82,11 +82,11 @@ impl<W: Write, R: RowFormatter> Sink for RowSink<W, R> {
 }
 
 /// Writes a value as text without escapes: times and durations in seconds with nine decimals, and
-/// nothing for an absent value.
+/// nothing for an absent or unknown value.
 fn write_text(out: &mut Vec<u8>, value: &ColumnValue) {
     // Writing to a Vec cannot fail.
     let _ = match value {
-        ColumnValue::Absent => Ok(()),
+        ColumnValue::Absent | ColumnValue::Unknown => Ok(()),
         ColumnValue::Count(count) => write!(out, "{count}"),
         ColumnValue::Time(time) if !time.is_present() => write_seconds(out, 0),
         ColumnValue::Time(time) => write_seconds(out, time.0),

@@ -153,7 +153,7 @@ impl RowFormatter for FlowTextTable {
             _ if !self.layout.colour => None,
             OutcomeKind::Refused | OutcomeKind::Reset(_) => Some(RED),
             OutcomeKind::NoAnswer | OutcomeKind::HalfOpen | OutcomeKind::GivenUp => Some(YELLOW),
-            _ if flow.missed_bytes() > 0 => Some(YELLOW),
+            _ if flow.missed_bytes() > 0 || flow.dropped_pkts > 0 => Some(YELLOW),
             _ => None,
         };
         out.extend_from_slice(colour.unwrap_or_default().as_bytes());
@@ -277,7 +277,7 @@ fn write_service(flow: &FlowRecord, out: &mut Vec<u8>) {
 
 /// Writes the outcome and notable counters.
 fn write_end(flow: &FlowRecord, out: &mut Vec<u8>) {
-    write(out, flow.outcome);
+    write(out, flow.outcome.with_drops());
     let retransmissions = flow.sum_sides(|side| u64::from(side.analysis.retrans_pkts));
     let zero_windows = flow.sum_sides(|side| u64::from(side.analysis.zero_windows));
     let duplicates = flow.sum_sides(|side| u64::from(side.analysis.duplicate_pkts));
@@ -307,6 +307,7 @@ fn verdict_summary(verdict: OutcomeKind) -> &'static str {
         OutcomeKind::Reset(_) => "reset",
         OutcomeKind::GivenUp => "abandoned",
         OutcomeKind::Midstream => "mid-stream",
+        OutcomeKind::Incomplete => "possibly incomplete",
     }
 }
 

@@ -96,7 +96,7 @@ fn write_value(out: &mut Vec<u8>, value: &ColumnValue) {
     let mut text = Vec::new();
     write_text(&mut text, value);
     match value {
-        ColumnValue::Absent => text.push(b'-'),
+        ColumnValue::Absent | ColumnValue::Unknown => text.push(b'-'),
         ColumnValue::Time(_) | ColumnValue::Duration(_) => {
             text.truncate(text.len() - DROPPED_DIGITS);
         }

@@ -202,7 +202,7 @@ impl<W: Write> Conversation<W> {
                 self.last_sender = None;
                 let id = event.id;
                 self.owners.remove(&id.number);
-                let outcome = format!("  {}", record.outcome);
+                let outcome = format!("  {}", record.outcome.with_drops());
                 self.write_status_line(event.time, id.number, [id.orig(), id.resp()], &outcome);
             }
         }

@@ -65,7 +65,7 @@ fn contents(opened: Result<FileSource>) -> Contents {
     loop {
         match source.next() {
             Ok(SourceEvent::Frame(frame)) => contents.frames.push(format!("{frame:?}")),
-            Ok(SourceEvent::Idle(_)) => {}
+            Ok(SourceEvent::Idle(_) | SourceEvent::Dropped(_)) => {}
             Ok(SourceEvent::End) => break,
             Err(e) => {
                 assert!(contents.damage.is_none());

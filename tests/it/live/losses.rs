@@ -1,11 +1,12 @@
 //! Drops: packets that do not fit into the ring are counted and reported.
 //!
-//! No packet is delivered twice.
+//! No packet is delivered twice, and flows that may lack packets are marked.
 
 use super::netns::run_in_new_netns;
-use super::session::{Session, frames};
-use super::traffic::{ReservedPort, number};
+use super::session::{Session, SessionOutput, frames};
+use super::traffic::{ReservedPort, V4, number};
 use rustix::process::Signal;
+use serde_json::Value;
 
 #[test]
 fn drops_of_a_small_ring_are_counted() {
@@ -66,5 +67,90 @@ fn ring_of_the_recommended_size_drops_nothing() {
             u64::from(PACKET_COUNT),
             "{ring}"
         );
+    });
+}
+
+/// A flow that exists while packets are dropped is possibly incomplete; one that has ended is not.
+#[test]
+fn flows_during_drops_are_possibly_incomplete() {
+    const LEN: usize = 4_000_000;
+    run_in_new_netns(|| {
+        let port = ReservedPort::reserve();
+        let start = |args: [&str; 3]| {
+            let port = port.arg();
+            let common = ["-p", &port, "-B", "256KiB"];
+            Session::start(
+                args.into_iter()
+                    .take_while(|arg| !arg.is_empty())
+                    .chain(common),
+            )
+        };
+        let sessions = [
+            start(["flows", "--format=json", "--fail-on=gap,unclosed"]),
+            start(["flows", "--format=zeek", ""]),
+            start(["flows", "--format=text", ""]),
+            start(["follow", "", ""]),
+        ];
+        let complete = port.exchange(V4);
+        // The first flow has ended, and its row is printed.
+        let is_closed = |line: &str| line.contains(&complete.port().to_string());
+        for session in &sessions {
+            session.output.wait_for(is_closed);
+            session.signal(Signal::STOP);
+        }
+        port.transfer(LEN);
+        sessions
+            .iter()
+            .for_each(|session| session.signal(Signal::CONT));
+        let [json, zeek, text, follow] = sessions.map(Session::interrupt);
+
+        let dropped = |ended: &SessionOutput| {
+            let dropped = ended.dropped();
+            assert!(dropped > 0, "{ended:?}");
+            dropped
+        };
+        let rows: Vec<Value> = json
+            .output
+            .iter()
+            .map(|row| serde_json::from_str(row).unwrap())
+            .collect();
+        let [first, second] = &rows[..] else {
+            panic!("{json:?}");
+        };
+        assert_eq!(first["outcome"], "closed normally");
+        assert_eq!(
+            (&first["dropped_pkts"], &first["missed_bytes"]),
+            (&0.into(), &0.into())
+        );
+        assert_eq!(second["outcome"], "possibly incomplete");
+        assert_eq!(second["dropped_pkts"], dropped(&json));
+        assert_eq!(second.get("missed_bytes"), Some(&Value::Null));
+        assert_eq!(json.code, Some(1));
+        let failures: Vec<&String> = json
+            .errors
+            .iter()
+            .filter(|line| line.contains(": flow "))
+            .collect();
+        assert!(
+            matches!(&failures[..], [gap] if gap.starts_with("gap: flow 2: ")),
+            "{failures:?}"
+        );
+
+        let missed = |line: &String| line.split('\t').nth(12).map(str::to_owned);
+        let missed: Vec<String> = zeek.output.iter().filter_map(missed).collect();
+        // Before the rows are the names of the fields; the word `#fields` is the first of them.
+        let last_two = &missed[missed.len() - 2..];
+        assert_eq!(last_two, ["0", "-"], "{zeek:?}");
+        let note = |ended: &SessionOutput| {
+            let dropped = dropped(ended);
+            format!("possibly incomplete: {dropped} packets dropped meanwhile")
+        };
+        for ended in [&text, &follow] {
+            let marked = ended
+                .output
+                .iter()
+                .filter(|line| line.contains(&note(ended)));
+            assert_eq!(marked.count(), 1, "{ended:?}");
+        }
     });
 }

@@ -284,7 +284,7 @@ pub(super) fn frames(path: &Path) -> Vec<(Timestamp, Vec<u8>)> {
     loop {
         match source.next().unwrap() {
             SourceEvent::Frame(frame) => frames.push((frame.time, frame.bytes.to_vec())),
-            SourceEvent::Idle(_) => {}
+            SourceEvent::Idle(_) | SourceEvent::Dropped(_) => {}
             SourceEvent::End => return frames,
         }
     }
