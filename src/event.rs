@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::flow::{FlowEvent, FlowTable};
-use crate::packet::{Packet, Timestamp};
+use crate::packet::{Drops, Packet, Timestamp};
 
 /// Events that a sink requires. Each level includes the levels before it, and tracking costs time,
 /// so the pipeline does only what the highest level of its sinks requires.
@@ -27,6 +27,12 @@ pub enum Event<'a> {
     Packet(&'a Packet<'a>),
     /// An event of a flow.
     Flow(&'a FlowEvent<'a>),
+    /// Packets were dropped before they were captured.
+    #[cfg_attr(
+        not(feature = "cli"),
+        allow(dead_code, reason = "only output formats read it")
+    )]
+    Dropped(Drops),
     /// No packet is waiting, or the tick interval has passed.
     #[cfg_attr(
         not(feature = "cli"),

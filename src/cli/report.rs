@@ -177,6 +177,8 @@ pub(super) fn appended_captures(captures: &AppendedCaptures) {
 /// Reports the frames and blocks of a file that were not usable.
 pub(super) fn file_summary(counts: &Counts, losses: Losses, filter: &Filter) {
     undecoded_frames(counts);
+    let reason = "dropped during the capture, according to the file";
+    report_count(losses.dropped, "packet", reason);
     let blocks = losses.skipped_blocks;
     report_count(blocks, "block", "skipped: no packets in them");
     let reason = "skipped: the filter is not valid for the link type";

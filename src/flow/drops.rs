@@ -4,46 +4,35 @@
 //! counters, or between two packets of a file. Any flow that existed in that period may lack some
 //! of these packets.
 
-use crate::packet::Timestamp;
-
-/// Packets that were dropped between two times.
-#[derive(Debug, Clone, Copy)]
-struct DropPeriod {
-    /// Start and end, in nanoseconds.
-    since: i64,
-    until: i64,
-    count: u64,
-}
+use crate::packet::Drops;
 
 /// Drops so far, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct DropLog {
-    periods: Vec<DropPeriod>,
+    periods: Vec<Drops>,
 }
 
 /// Maximum number of periods; beyond it, neighbours among the older half are merged.
 const MAX_PERIODS: usize = 1 << 10;
 
 impl DropLog {
-    /// Records that this number of packets was dropped between two times.
-    pub(super) fn record(&mut self, since: Timestamp, until: Timestamp, count: u64) {
+    /// Records packets that were dropped.
+    pub(super) fn record(&mut self, drops: Drops) {
         if self.periods.len() >= MAX_PERIODS {
             self.merge_older_half();
         }
-        self.periods.push(DropPeriod {
-            since: since.0,
-            until: until.0,
-            count,
-        });
+        self.periods.push(drops);
     }
 
     fn merge_older_half(&mut self) {
         let newer = self.periods.split_off(MAX_PERIODS / 2);
-        let merged = self.periods.chunks(2).map(|pair| DropPeriod {
-            since: pair.iter().map(|period| period.since).min().unwrap_or(0),
-            until: pair.iter().map(|period| period.until).max().unwrap_or(0),
-            count: pair.iter().map(|period| period.count).sum(),
-        });
+        let merge = |a: &Drops, b: &Drops| Drops {
+            since: a.since.min(b.since),
+            until: a.until.max(b.until),
+            count: a.count.saturating_add(b.count),
+        };
+        let merged = self.periods.chunks_exact(2);
+        let merged = merged.map(|pair| merge(&pair[0], &pair[1]));
         self.periods = merged.chain(newer).collect();
     }
 
@@ -52,7 +41,7 @@ impl DropLog {
     pub(super) fn count_between(&self, first: i64, last: i64) -> u64 {
         let mut count = 0_u64;
         for period in &self.periods {
-            if period.since <= last && first <= period.until {
+            if period.since.0 <= last && first <= period.until.0 {
                 count = count.saturating_add(period.count);
             }
         }
@@ -63,13 +52,22 @@ impl DropLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packet::Timestamp;
+
+    fn drops(since: i64, until: i64, count: u64) -> Drops {
+        Drops {
+            since: Timestamp(since),
+            until: Timestamp(until),
+            count,
+        }
+    }
 
     #[test]
     fn drops_count_for_overlapping_times() {
         let mut log = DropLog::default();
-        log.record(Timestamp(100), Timestamp(200), 3);
-        log.record(Timestamp(200), Timestamp(300), 40);
-        log.record(Timestamp(500), Timestamp(600), 500);
+        log.record(drops(100, 200, 3));
+        log.record(drops(200, 300, 40));
+        log.record(drops(500, 600, 500));
         for (first, last, expected) in [
             (0, 99, 0),
             (0, 100, 3),
@@ -87,7 +85,7 @@ mod tests {
     fn the_log_is_bounded_and_keeps_the_total() {
         let mut log = DropLog::default();
         for at in 0..100_000 {
-            log.record(Timestamp(at), Timestamp(at + 1), 2);
+            log.record(drops(at, at + 1, 2));
         }
         assert!(log.periods.len() <= MAX_PERIODS);
         assert_eq!(log.count_between(i64::MIN, i64::MAX), 200_000);

@@ -15,7 +15,7 @@ use super::side::Side;
 use super::sightings::Sightings;
 use super::tracked_flow::TrackedFlow;
 use super::{Emit, FlowEndReason, FlowEventKind, FlowSettings, apply, icmp, tcp};
-use crate::packet::{Endpoints, Packet, PacketKind, Timestamp};
+use crate::packet::{Drops, Endpoints, Packet, PacketKind, Timestamp};
 
 /// Table of all tracked flows.
 #[derive(Debug)]
@@ -94,9 +94,9 @@ impl FlowTable {
         }
     }
 
-    /// Records that this number of packets, of any flow, was dropped between two times.
-    pub fn record_drops(&mut self, since: Timestamp, until: Timestamp, count: u64) {
-        self.drops.record(since, until, count);
+    /// Records packets, of any flow, that were dropped before they were captured.
+    pub fn record_drops(&mut self, drops: Drops) {
+        self.drops.record(drops);
     }
 
     /// Emits the timeouts due by this capture time, without a packet.

@@ -60,12 +60,32 @@ pub struct FrameOptions<'a> {
 
 /// Code of the option `opt_comment` (draft-ietf-opsawg-pcapng section 3.5).
 pub(crate) const OPT_COMMENT: u16 = 1;
+/// Code of the option `epb_dropcount` (draft-ietf-opsawg-pcapng section 4.3).
+const EPB_DROPCOUNT: u16 = 4;
 
 impl<'a> FrameOptions<'a> {
     /// Returns the comments that are valid UTF-8.
     pub fn comments(self) -> impl Iterator<Item = &'a str> {
         let comments = self.records().filter(|(code, _)| *code == OPT_COMMENT);
         comments.filter_map(|(_, value)| std::str::from_utf8(value).ok())
+    }
+
+    /// Returns the number of packets that were dropped between the previous packet and this one, as
+    /// far as the file states it.
+    pub fn dropped_pkts(self) -> u64 {
+        let count = self
+            .records()
+            .find(|(code, _)| *code == EPB_DROPCOUNT)
+            .and_then(|(_, value)| value.first_chunk());
+        count.map_or(0, |count| self.u64(*count))
+    }
+
+    /// Returns the number that an option contains.
+    pub(crate) fn u64(self, value: [u8; 8]) -> u64 {
+        match self.big_endian {
+            true => u64::from_be_bytes(value),
+            false => u64::from_le_bytes(value),
+        }
     }
 
     /// Returns the code and value of each option, up to the end-of-options record or the first

@@ -1,5 +1,6 @@
 //! Core data types: captured frames and decoded packets.
 
+mod drops;
 mod endpoints;
 mod frame;
 mod layers;
@@ -7,6 +8,7 @@ mod link;
 mod problem;
 mod tcp;
 
+pub use drops::Drops;
 pub use endpoints::Endpoints;
 #[cfg(feature = "cli")]
 pub(crate) use frame::OPT_COMMENT;

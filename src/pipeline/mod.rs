@@ -241,8 +241,9 @@ impl SourceHandler for MainLoop<'_, '_> {
             }
             SourceEvent::Dropped(drops) => {
                 if let Some(flows) = &mut self.flows {
-                    flows.record_drops(drops.since, drops.until, drops.count);
+                    flows.record_drops(*drops);
                 }
+                self.events.handle(Event::Dropped(*drops));
                 true
             }
             SourceEvent::End => true,

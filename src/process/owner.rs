@@ -40,6 +40,7 @@ impl Owners {
     }
 
     /// Returns the owners of a socket that is both ends: the owner of the originator for both.
+    #[cfg(feature = "live")]
     pub(crate) fn of_one_socket(self) -> Owners {
         Owners {
             resp: self.orig.clone(),

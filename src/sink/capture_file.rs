@@ -9,7 +9,7 @@ use super::background_writer::BackgroundWriter;
 use super::rotation::{RotatedNames, Rotation};
 use super::{CONTINUE, Event, Requirement, Sink};
 use crate::error::{Error, Result};
-use crate::packet::{Interface, Packet, Resolution, Timestamp};
+use crate::packet::{Drops, Interface, Packet, Resolution, Timestamp};
 
 /// Encoder of a capture file format.
 pub trait Encoder {
@@ -24,6 +24,14 @@ pub trait Encoder {
     /// # Errors
     /// The format cannot encode the packet, or the file cannot be written.
     fn encode_packet(&mut self, packet: &Packet, out: &mut CaptureFile) -> Result<()>;
+
+    /// Writes the number of packets that a live capture dropped, if the format can store it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    fn encode_drops(&mut self, _drops: Drops, _out: &mut CaptureFile) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Destination and options of a [`CaptureFileSink`].
@@ -162,7 +170,13 @@ impl<E: Encoder> Sink for CaptureFileSink<E> {
             Event::Tick(tick) if tick.is_idle && !std::mem::take(&mut self.packet_since_idle) => {
                 self.flush()?;
             }
-            Event::Tick(_) | Event::Flow(_) => {}
+            // A file that is read states its drops itself.
+            Event::Dropped(drops) if self.header_written && !self.in_background => {
+                if let Some(out) = &mut self.file {
+                    self.encoder.encode_drops(drops, out)?;
+                }
+            }
+            Event::Tick(_) | Event::Flow(_) | Event::Dropped(_) => {}
         }
         CONTINUE
     }

@@ -41,7 +41,7 @@ impl<W: Write, F: LineFormatter> Sink for LineSink<W, F> {
                 self.out.write_if_full()?;
             }
             Event::Tick(_) => self.flush()?,
-            Event::Flow(_) => {}
+            Event::Flow(_) | Event::Dropped(_) => {}
         }
         CONTINUE
     }

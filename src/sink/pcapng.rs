@@ -1,8 +1,13 @@
 //! pcapng capture files (draft-ietf-opsawg-pcapng): nanoseconds, multiple interfaces, comments.
 
+use std::time::Duration;
+
 use byteorder_slice::NativeEndian;
 use pcap_file::pcapng::blocks::interface_description::{
     InterfaceDescriptionBlock, InterfaceDescriptionOption, InterfaceTsResolution,
+};
+use pcap_file::pcapng::blocks::interface_statistics::{
+    InterfaceStatisticsBlock, InterfaceStatisticsOption,
 };
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::pcapng::{PcapNgBlock, PcapNgState};
@@ -12,7 +17,7 @@ use super::annotations::Annotations;
 use super::capture_file::{CaptureFile, CaptureFileSink, Encoder};
 use super::{Format, SinkFactory};
 use crate::error::Result;
-use crate::packet::{Frame, FrameOptions, Interface, Packet, Timestamp};
+use crate::packet::{Drops, Frame, FrameOptions, Interface, Packet, Timestamp};
 
 /// Block type of an enhanced packet block.
 const ENHANCED_PACKET_BLOCK: u32 = 6;
@@ -42,6 +47,8 @@ pub struct PcapngEncoder {
     scratch: Vec<u8>,
     /// Options that are added to packets without options; `None` if none are added.
     annotations: Option<Annotations>,
+    /// Number of packets that the live capture dropped in the current section.
+    dropped: u64,
 }
 
 /// An interface that is described in the current section.
@@ -122,6 +129,22 @@ impl Encoder for PcapngEncoder {
         };
         self.write_enhanced_packet(packet, index as u32, out)
     }
+
+    /// Writes two interface statistics blocks, between whose times the counter of drops grows.
+    fn encode_drops(&mut self, drops: Drops, out: &mut CaptureFile) -> Result<()> {
+        let before = self.dropped;
+        self.dropped = before.saturating_add(drops.count);
+        for (time, dropped) in [(drops.since, before), (drops.until, self.dropped)] {
+            let block = InterfaceStatisticsBlock {
+                // A live capture has one interface.
+                interface_id: 0,
+                timestamp: Duration::from_nanos(time.0.max(0) as u64),
+                options: vec![InterfaceStatisticsOption::IsbOsDrop(dropped)],
+            };
+            self.write_block(block, out)?;
+        }
+        Ok(())
+    }
 }
 
 impl PcapngEncoder {
@@ -143,6 +166,7 @@ impl PcapngEncoder {
         };
         self.state = PcapNgState::default();
         self.described.clear();
+        self.dropped = 0;
         self.write_block(block, out)
     }
 

@@ -13,7 +13,7 @@ use super::{IdleClock, Losses, Source, SourceEvent, SourceHandler, Stop};
 use crate::error::{Error, Result};
 #[cfg(feature = "cli")]
 use crate::packet::Interface;
-use crate::packet::{Frame, Timestamp};
+use crate::packet::{Drops, Frame, Timestamp};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -228,6 +228,9 @@ impl FileSource {
                 ParseStep::Packet(found) => return Ok(Ok(found)),
                 ParseStep::Skip(size) => {
                     self.input.consume(size);
+                    if let Some(drops) = self.format.metadata.drops.take() {
+                        return Ok(Err(SourceEvent::Dropped(drops)));
+                    }
                 }
                 ParseStep::NewCapture(size) => {
                     self.format.metadata.appended.add(self.input.offset());
@@ -260,7 +263,14 @@ impl Source for FileSource {
     fn for_each(&mut self, handler: &mut impl SourceHandler) -> Result<()> {
         loop {
             let control = match self.locate_next()? {
-                Ok(found) => handler.handle(&SourceEvent::Frame(self.consume_frame(found))),
+                Ok(found) => {
+                    let previous = self.last_time;
+                    let frame = self.consume_frame(found);
+                    if let Some(drops) = drops_before(&frame, previous) {
+                        let _ = handler.handle(&SourceEvent::Dropped(drops));
+                    }
+                    handler.handle(&SourceEvent::Frame(frame))
+                }
                 Err(SourceEvent::End) => break,
                 Err(event) => handler.handle(&event),
             };
@@ -274,10 +284,30 @@ impl Source for FileSource {
 
     fn losses(&mut self) -> Losses {
         Losses {
+            dropped: self.format.metadata.dropped,
             skipped_blocks: self.format.metadata.skipped_blocks,
             ..Losses::default()
         }
     }
+}
+
+/// Returns the packets that were dropped between the previous frame and this one, according to this
+/// one's options.
+#[inline]
+fn drops_before(frame: &Frame, previous: Timestamp) -> Option<Drops> {
+    if frame.options.bytes.is_empty() {
+        return None;
+    }
+    let count = frame.options.dropped_pkts();
+    (count > 0).then_some(Drops {
+        since: if previous.is_present() {
+            previous
+        } else {
+            frame.time
+        },
+        until: frame.time,
+        count,
+    })
 }
 
 /// Detects the format of an input and reads its header.

@@ -1,7 +1,8 @@
-//! Contents of a capture file other than packets: interfaces, skipped blocks, appended captures.
+//! Contents of a capture file other than packets: interfaces, drops, skipped blocks, appended
+//! captures.
 
 use super::appended::AppendedCaptures;
-use crate::packet::Interface;
+use crate::packet::{Drops, Interface};
 
 /// Contents of the captures read so far, other than packets.
 #[derive(Debug, Default)]
@@ -10,6 +11,10 @@ pub(super) struct Metadata {
     pub(super) interfaces: Vec<Interface>,
     /// Number of blocks that neither carry nor describe packets.
     pub(super) skipped_blocks: u64,
+    /// Drops that the last block states, unless they were taken.
+    pub(super) drops: Option<Drops>,
+    /// Number of dropped packets, according to all interface statistics blocks.
+    pub(super) dropped: u64,
     /// Captures after the first one.
     pub(super) appended: AppendedCaptures,
 }

@@ -35,7 +35,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::packet::{Frame, Timestamp};
+use crate::packet::{Drops, Frame, Timestamp};
 
 /// A source of frames, in capture order.
 ///
@@ -101,23 +101,13 @@ pub enum IdleClock {
     Stopped,
 }
 
-/// Packets that were dropped in a period of the capture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drops {
-    /// Start of the period.
-    pub since: Timestamp,
-    /// End of the period.
-    pub until: Timestamp,
-    /// Number of packets.
-    pub count: u64,
-}
-
 /// Packets and blocks that did not become frames.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Losses {
     /// Packets that the kernel accepted for this capture; 0 for files.
     pub received: u64,
-    /// Packets that the kernel dropped because the ring was full.
+    /// Packets that the kernel dropped because the ring was full; for files, packets that the
+    /// interface statistics of a pcapng file count as dropped.
     pub dropped: u64,
     /// Packets that the interface dropped.
     pub dropped_by_interface: u64,

@@ -6,11 +6,11 @@ use super::interface_clock::InterfaceClock;
 use super::metadata::Metadata;
 use super::parse_step::{FileEndianness, MAX_PACKET_LEN, PacketLocation, ParseStep};
 use crate::error::count_noun;
-use crate::packet::{FrameOptions, Interface, LinkType, Timestamp};
+use crate::packet::{Drops, FrameOptions, Interface, LinkType, Timestamp};
 use byteorder_slice::{BigEndian, ByteOrder, LittleEndian};
 use pcap_file::pcapng::blocks::{
-    ENHANCED_PACKET_BLOCK, INTERFACE_DESCRIPTION_BLOCK, PACKET_BLOCK, SECTION_HEADER_BLOCK,
-    SIMPLE_PACKET_BLOCK,
+    ENHANCED_PACKET_BLOCK, INTERFACE_DESCRIPTION_BLOCK, INTERFACE_STATISTIC_BLOCK, PACKET_BLOCK,
+    SECTION_HEADER_BLOCK, SIMPLE_PACKET_BLOCK,
 };
 
 /// Length of a packet block's fields before its data, in bytes.
@@ -21,10 +21,18 @@ const PACKET_HEADER_LEN: usize = 20;
 pub(super) struct PcapngReader {
     /// Byte order of the current section.
     byte_order: FileEndianness,
-    /// Clocks of the current section's interfaces.
-    clocks: Vec<InterfaceClock>,
+    /// Interfaces of the current section.
+    interfaces: Vec<InterfaceState>,
     /// Index of the current section's first interface in the file.
     section_start: usize,
+}
+
+/// An interface of the current section.
+#[derive(Debug)]
+struct InterfaceState {
+    clock: InterfaceClock,
+    /// Time of the last statistics, and the number of dropped packets that they contain.
+    statistics: Option<(Timestamp, u64)>,
 }
 
 impl Default for PcapngReader {
@@ -32,7 +40,7 @@ impl Default for PcapngReader {
     fn default() -> PcapngReader {
         PcapngReader {
             byte_order: FileEndianness::Little,
-            clocks: Vec::new(),
+            interfaces: Vec::new(),
             section_start: 0,
         }
     }
@@ -88,6 +96,13 @@ impl PcapngReader {
             INTERFACE_DESCRIPTION_BLOCK => {
                 self.parse_interface_description::<B>(&block, body, metadata)
             }
+            INTERFACE_STATISTIC_BLOCK
+                if self
+                    .parse_interface_statistics::<B>(body, metadata)
+                    .is_some() =>
+            {
+                ParseStep::Skip(block.size)
+            }
             _ => {
                 metadata.skipped_blocks += 1;
                 ParseStep::Skip(block.size)
@@ -128,7 +143,7 @@ impl PcapngReader {
         }
         self.byte_order = byte_order;
         self.section_start = metadata.interfaces.len();
-        self.clocks.clear();
+        self.interfaces.clear();
         ParseStep::Skip(block.size)
     }
 
@@ -178,8 +193,58 @@ impl PcapngReader {
             snap_len: B::read_u32(&fixed[4..8]),
             resolution: clock.resolution,
         });
-        self.clocks.push(clock);
+        self.interfaces.push(InterfaceState {
+            clock,
+            statistics: None,
+        });
         ParseStep::Skip(block.size)
+    }
+
+    /// Parses an interface statistics block. The counters include all drops since the start of the
+    /// capture; if they are greater than those of the previous block, packets were dropped between
+    /// the times of both blocks. Returns `None` if the block is malformed.
+    ///
+    /// ```text
+    ///      0           4           8           12
+    ///     +-----------+-----------+-----------+- - -
+    ///     | interface | time high | time low  | options
+    ///     +-----------+-----------+-----------+- - -
+    /// ```
+    fn parse_interface_statistics<B: ByteOrder>(
+        &mut self,
+        body: &[u8],
+        metadata: &mut Metadata,
+    ) -> Option<()> {
+        const ISB_IFDROP: u16 = 5;
+        const ISB_OSDROP: u16 = 7;
+        let (fixed, options) = body.split_first_chunk::<12>()?;
+        let options = FrameOptions {
+            bytes: options,
+            big_endian: self.is_big_endian(),
+        };
+        let id = B::read_u32(&fixed[0..4]) as usize;
+        let interface = self.interfaces.get_mut(id)?;
+        let [high, low] = [4, 8].map(|at| u64::from(B::read_u32(&fixed[at..at + 4])));
+        let time = interface.clock.time(high << 32 | low)?;
+        let counters = options.records().filter_map(|(code, value)| match code {
+            ISB_IFDROP | ISB_OSDROP => value.first_chunk().copied(),
+            _ => None,
+        });
+        let dropped = counters.fold(0_u64, |sum, value| sum.saturating_add(options.u64(value)));
+        let previous = interface.statistics.replace((time, dropped));
+        let increase = dropped.saturating_sub(previous.map_or(0, |(_, dropped)| dropped));
+        metadata.dropped = metadata.dropped.saturating_add(increase);
+        // The first block of an interface does not state when the packets were dropped.
+        if let Some((since, _)) = previous
+            && increase > 0
+        {
+            metadata.drops = Some(Drops {
+                since,
+                until: time,
+                count: increase,
+            });
+        }
+        Some(())
     }
 
     /// Parses an enhanced packet block, or an obsolete packet block, which has two fields in place
@@ -202,7 +267,7 @@ impl PcapngReader {
         } else {
             B::read_u32(&fixed[0..4])
         };
-        let Some(clock) = self.clocks.get(id as usize) else {
+        let Some(interface) = self.interfaces.get(id as usize) else {
             return self.undescribed_interface(id);
         };
         let high = u64::from(B::read_u32(&fixed[4..8]));
@@ -212,7 +277,7 @@ impl PcapngReader {
         if captured > MAX_PACKET_LEN || captured as usize > available {
             return too_long(captured, available);
         }
-        let Some(time) = clock.time(high << 32 | low) else {
+        let Some(time) = interface.clock.time(high << 32 | low) else {
             return unsupported_time();
         };
         let start = 8 + PACKET_HEADER_LEN;
@@ -271,7 +336,7 @@ impl PcapngReader {
 
     #[cold]
     fn undescribed_interface(&self, id: u32) -> ParseStep {
-        let described = count_noun(self.clocks.len() as u64, "interface");
+        let described = count_noun(self.interfaces.len() as u64, "interface");
         ParseStep::Damage(format!(
             "a packet refers to interface {id}, but the section describes only {described} so far: \
              a block was lost or overwritten; obtain a new copy of the file"

@@ -63,7 +63,7 @@ impl<W: Write, R: RowFormatter> Sink for RowSink<W, R> {
                 self.out.write_if_full()?;
             }
             Event::Tick(_) => self.flush()?,
-            Event::Packet(_) | Event::Flow(_) => {}
+            Event::Packet(_) | Event::Flow(_) | Event::Dropped(_) => {}
         }
         CONTINUE
     }

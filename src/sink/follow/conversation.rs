@@ -221,7 +221,7 @@ impl<W: Write> Sink for Conversation<W> {
                 self.out.write_if_full()?;
             }
             Event::Tick(_) => self.flush()?,
-            Event::Packet(_) => {}
+            Event::Packet(_) | Event::Dropped(_) => {}
         }
         CONTINUE
     }

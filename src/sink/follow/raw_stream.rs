@@ -51,7 +51,7 @@ impl<W: Write> Sink for RawStream<W> {
                 _ => {}
             },
             Event::Tick(_) => self.flush()?,
-            Event::Packet(_) | Event::Flow(_) => {}
+            Event::Packet(_) | Event::Flow(_) | Event::Dropped(_) => {}
         }
         CONTINUE
     }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use pcap::{Active, Capture};
 
 use super::wall_clock_now;
-use crate::packet::Timestamp;
-use crate::source::{Drops, Losses};
+use crate::packet::{Drops, Timestamp};
+use crate::source::Losses;
 
 /// Minimum interval between two reads of the kernel's counters while packets arrive.
 const STATS_INTERVAL: Duration = Duration::from_millis(100);

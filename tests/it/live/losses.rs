@@ -3,10 +3,11 @@
 //! No packet is delivered twice, and flows that may lack packets are marked.
 
 use super::netns::run_in_new_netns;
-use super::session::{Session, SessionOutput, frames};
+use super::session::{LCAP, Session, SessionOutput, frames};
 use super::traffic::{ReservedPort, V4, number};
 use rustix::process::Signal;
 use serde_json::Value;
+use std::process::Command;
 
 #[test]
 fn drops_of_a_small_ring_are_counted() {
@@ -85,8 +86,13 @@ fn flows_during_drops_are_possibly_incomplete() {
                     .chain(common),
             )
         };
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("capture.pcapng");
+        let path = path.to_str().unwrap();
+        let write = format!("-w{path}");
         let sessions = [
             start(["flows", "--format=json", "--fail-on=gap,unclosed"]),
+            start(["flows", "--format=json", &write]),
             start(["flows", "--format=zeek", ""]),
             start(["flows", "--format=text", ""]),
             start(["follow", "", ""]),
@@ -102,7 +108,7 @@ fn flows_during_drops_are_possibly_incomplete() {
         sessions
             .iter()
             .for_each(|session| session.signal(Signal::CONT));
-        let [json, zeek, text, follow] = sessions.map(Session::interrupt);
+        let [json, saved, zeek, text, follow] = sessions.map(Session::interrupt);
 
         let dropped = |ended: &SessionOutput| {
             let dropped = ended.dropped();
@@ -135,6 +141,22 @@ fn flows_during_drops_are_possibly_incomplete() {
             matches!(&failures[..], [gap] if gap.starts_with("gap: flow 2: ")),
             "{failures:?}"
         );
+
+        // The saved file states the same drops.
+        let read = Command::new(LCAP)
+            .args(["flows", "--format=json", "-r", path])
+            .output()
+            .unwrap();
+        let read = String::from_utf8(read.stdout).unwrap();
+        let fields = |rows: &mut dyn Iterator<Item = &str>| -> Vec<Vec<Value>> {
+            let rows = rows.map(|row| serde_json::from_str::<Value>(row).unwrap());
+            let names = ["dropped_pkts", "missed_bytes", "outcome"];
+            rows.map(|row| names.map(|name| row[name].clone()).to_vec())
+                .collect()
+        };
+        let live = fields(&mut saved.output.iter().map(String::as_str));
+        assert_eq!(fields(&mut read.lines()), live);
+        assert_eq!(live[1][0], dropped(&saved));
 
         let missed = |line: &String| line.split('\t').nth(12).map(str::to_owned);
         let missed: Vec<String> = zeek.output.iter().filter_map(missed).collect();
