@@ -7,7 +7,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub(super) enum TimeoutClass {
-    /// TCP, opening: only one side has sent packets.
+    /// TCP, opening, or closing mid-stream: only one side has sent packets.
     Opening = 0,
     /// TCP, established, or first captured mid-stream.
     Open = 1,
@@ -29,7 +29,8 @@ impl TimeoutClass {
     /// Returns the idle timeout of this class in nanoseconds; `linger_ns` is the setting for ended
     /// flows.
     ///
-    /// A SYN is retransmitted after 1, 2, 4 … 64 s (tcp(7), `tcp_syn_retries`). Zeek's timeouts are
+    /// A SYN is retransmitted after 1, 2, 4 … 64 s (tcp(7), `tcp_syn_retries`), and a FIN after at
+    /// most 120 s (RFC 9293 section 3.8.1, `TCP_RTO_MAX`). Zeek's timeouts are
     /// shorter: 5 s, and 5 minutes for established connections. Here an idle connection is kept for
     /// the time after which keep-alives are sent on it by default (`tcp_keepalive_time`).
     pub(super) fn timeout_ns(self, linger_ns: i64) -> i64 {

@@ -103,7 +103,7 @@ fn mark_partial(flow: &mut TrackedFlow, side: Side, flags: TcpFlags) {
     }
 }
 
-/// Records SYN and FIN; returns true if the same SYN or FIN was captured before.
+/// Records SYN and FIN; returns true if the same SYN or FIN was captured or acknowledged before.
 #[inline]
 fn record_syn_fin(own: &mut TrackedSide, segment: &StreamSegment) -> bool {
     let mut is_repeat = false;
@@ -115,7 +115,7 @@ fn record_syn_fin(own: &mut TrackedSide, segment: &StreamSegment) -> bool {
         is_repeat = std::mem::replace(seen, true) && segment.start == 0;
     }
     if segment.fin {
-        is_repeat |= own.fin_seen && own.fin_end == segment.end;
+        is_repeat |= own.fin_seen && own.fin_end == segment.end || segment.is_acked_fin;
         own.fin_seen = true;
         own.fin_end = segment.end;
     }
@@ -265,11 +265,11 @@ fn insert_payload(
     options: ReassemblyOptions,
     emit: Emit,
 ) -> InsertSummary {
-    // A keep-alive may carry one octet from before the first data byte.
-    let before = usize::from(at < 1);
+    // Octets before the first data byte: of a keep-alive, or sent before the capture.
+    let before = (1 - at).max(0) as u32;
     let payload = Payload {
-        bytes: payload.bytes.get(before..).unwrap_or_default(),
-        len: payload.len - before as u32,
+        bytes: payload.bytes.get(before as usize..).unwrap_or_default(),
+        len: payload.len - before,
     };
     let offset = (at.max(1) - 1) as u64;
     let TrackedFlow {

@@ -200,6 +200,8 @@ impl TrackedFlow {
         }
         match (self.sides[0].state, self.sides[1].state) {
             (Reset, _) | (_, Reset) => TimeoutClass::Ended,
+            // A FIN that was first captured mid-stream and has no reply is sent again.
+            (Closed, Inactive) | (Inactive, Closed) if self.is_partial => TimeoutClass::Opening,
             (Closed, Closed | Inactive) | (Inactive, Closed) => TimeoutClass::Ended,
             // A partial side shows that the connection is already established.
             (Partial, _) | (_, Partial) => TimeoutClass::Open,

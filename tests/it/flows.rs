@@ -10,6 +10,7 @@ mod endings;
 mod events;
 mod fragments;
 mod limits;
+mod midstream;
 mod mutations;
 mod openings;
 mod segments;

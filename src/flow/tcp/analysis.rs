@@ -63,6 +63,12 @@ fn count_anomalies(
     summary: InsertSummary,
 ) {
     let acked = own.acked;
+    // Data that precedes the first captured number was sent before.
+    let is_start_assumed = !own.syn_seen && !own.syn_ack_seen;
+    let before_stream = match is_start_assumed && !segment.rst {
+        true => segment.len_before_stream(),
+        false => 0,
+    };
     let cold = own.cold_mut();
     let analysis = &mut cold.analysis;
     let closes_window = segment.window == 0 && segment.is_plain();
@@ -77,7 +83,7 @@ fn count_anomalies(
     // not count as a retransmission.
     let at = segment.start + SeqOffset::from(segment.syn);
     let was_probe = cold.probe_offset != 0 && cold.probe_offset == at && summary.old_bytes > 0;
-    let old = summary.old_bytes - u64::from(was_probe);
+    let old = summary.old_bytes - u64::from(was_probe) + before_stream;
     if segment.is_window_probe {
         cold.probe_offset = at;
     } else if was_probe {

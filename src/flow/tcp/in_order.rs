@@ -87,6 +87,7 @@ pub(super) fn apply(
         window: tcp.window,
         is_keep_alive: false,
         is_window_probe: false,
+        is_acked_fin: false,
     };
     own.snd_nxt = segment.end;
     own.window = segment.window;

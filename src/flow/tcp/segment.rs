@@ -25,6 +25,8 @@ pub(super) struct StreamSegment {
     pub(super) is_keep_alive: bool,
     /// True for a window probe: one byte for a receiver whose window is zero.
     pub(super) is_window_probe: bool,
+    /// True for a FIN that the other side acknowledged before: it was sent before the capture.
+    pub(super) is_acked_fin: bool,
 }
 
 impl StreamSegment {
@@ -33,11 +35,18 @@ impl StreamSegment {
         !(self.syn || self.fin || self.rst)
     }
 
-    /// Returns the offset of the segment's data; `None` if the segment has no data or precedes the
-    /// stream. The data of a RST has an offset, too, although it is not part of the stream.
+    /// Returns the offset of the segment's data, of which octets below 1 precede the stream; `None`
+    /// if all do, or there are none. The data of a RST has an offset, too, although it is not part
+    /// of the stream.
     pub(super) fn data_offset(&self) -> Option<SeqOffset> {
-        let has_offset = self.len > 0 && self.start >= 0;
-        has_offset.then_some(self.start + SeqOffset::from(self.syn))
+        let at = self.start + SeqOffset::from(self.syn);
+        (self.len > 0 && at + self.len > 1).then_some(at)
+    }
+
+    /// Returns the number of data octets that precede the stream.
+    pub(super) fn len_before_stream(&self) -> u64 {
+        let at = self.start + SeqOffset::from(self.syn);
+        (1 - at).clamp(0, self.len) as u64
     }
 }
 
@@ -55,6 +64,10 @@ pub(super) fn locate_segment(
     let len = SeqOffset::from(len);
     let data_len = if rst { 0 } else { len };
     let octets = data_len + SeqOffset::from(syn) + SeqOffset::from(fin);
+    // No packet from this side was captured so far, but an acknowledgement of the FIN was.
+    let end = sequence::seq_at(octets, tcp.seq);
+    let has_ack = own.state == EndpointState::Inactive && own.isn != 0;
+    let is_acked_fin = fin && has_ack && sequence::delta(end, own.isn.wrapping_add(1)) <= 0;
     let is_start = start_stream(own, syn, tcp.seq, octets);
     let expected = if is_start { 0 } else { own.snd_nxt };
     let start = sequence::offset(tcp.seq, own.isn, own.snd_nxt);
@@ -70,6 +83,7 @@ pub(super) fn locate_segment(
         window: tcp.window,
         is_keep_alive: false,
         is_window_probe: false,
+        is_acked_fin,
     };
     if len <= 1 && segment.is_plain() {
         segment.is_keep_alive = start == expected - 1 && expected > 0;
