@@ -105,8 +105,7 @@ impl FlowTable {
         if !time.is_present() {
             return;
         }
-        let has_flows = self.counts.opened > 0;
-        match self.clock.advance(time.0, has_flows) {
+        match self.clock.advance(time.0, self.counts.opened > 0) {
             ClockStep::Accepted => {}
             ClockStep::Pending => return,
             ClockStep::Confirmed(active) => {
@@ -147,8 +146,8 @@ impl FlowTable {
     pub fn finish(&mut self, emit: Emit) {
         self.index.clear();
         self.last_flow = None;
-        let slots = 0..self.flows.len() as u32;
-        let numbers = slots.map(|at| (self.flows[at as usize].id.number, at));
+        let numbers =
+            (0..self.flows.len() as u32).map(|at| (self.flows[at as usize].id.number, at));
         let mut remaining: Vec<(u64, u32)> = numbers.filter(|(number, _)| *number > 0).collect();
         remaining.sort_unstable();
         for (_, at) in remaining {

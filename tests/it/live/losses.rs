@@ -74,12 +74,13 @@ fn ring_of_the_recommended_size_drops_nothing() {
 /// A flow that exists while packets are dropped is possibly incomplete; one that has ended is not.
 #[test]
 fn flows_during_drops_are_possibly_incomplete() {
-    const LEN: usize = 4_000_000;
+    /// More than the ring holds, which has several blocks: the first flow must fit.
+    const LEN: usize = 16_000_000;
     run_in_new_netns(|| {
         let port = ReservedPort::reserve();
         let start = |args: [&str; 3]| {
             let port = port.arg();
-            let common = ["-p", &port, "-B", "256KiB"];
+            let common = ["-p", &port, "-B", "4MiB"];
             Session::start(
                 args.into_iter()
                     .take_while(|arg| !arg.is_empty())
