@@ -74,7 +74,7 @@ fn examples() -> String {
         .collect();
     format!(
         "Examples:\n{rows}\n\
-         Exit status: 0 success, 1 failure, damaged input or --fail-on, 2 invalid usage."
+         Exit status: 0 success, 1 failure or damaged input, 2 invalid usage, 3 --fail-on."
     )
 }
 

@@ -33,7 +33,8 @@ use child::ChildCommand;
 const MIN_SIMILARITY: f64 = 0.8;
 
 /// Runs the command line and returns its exit code: 0 success, 1 failure or damaged input, 2
-/// invalid usage. `lcap run` and `lcap doctor` have exit codes of their own.
+/// invalid usage, 3 a condition of `--fail-on`. `lcap run` and `lcap doctor` have exit codes of
+/// their own.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args: Vec<OsString> = args.into_iter().collect();
     let child = child::split_off_command(&mut args);
@@ -51,12 +52,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             let error = mistyped_command(&cli, &error).unwrap_or(error);
             report::error(&error);
-            ExitCode::from(if matches!(error, Error::Usage(_) | Error::Filter { .. }) {
-                2
-            } else {
-                1
-            })
+            ExitCode::from(exit_code(&error))
         }
+    }
+}
+
+fn exit_code(error: &Error) -> u8 {
+    match error {
+        Error::Usage(_) | Error::Filter { .. } => 2,
+        Error::ConditionMet(_) => 3,
+        _ => 1,
     }
 }
 

@@ -195,7 +195,7 @@ fn control_characters_of_requests_never_reach_the_terminal() {
     for format in FORMATS {
         let flows = ["flows", "-r", "-", "--format", format];
         let ran = run_with_stdin(&input, flows.into_iter().chain(["--fail-on", "unclosed"]));
-        assert_eq!(ran.exit_code, 1, "{}", ran.stderr);
+        assert_eq!(ran.exit_code, 3, "{}", ran.stderr);
         // The flows are also listed on standard error.
         assert_eq!(
             ran.stderr.matches("unclosed: flow ").count(),

@@ -17,10 +17,11 @@ const CAPTURE_STATUS: &[(&str, &str)] = &[
     ),
     (
         "1",
-        "Failure: no permission, no such device, damaged input (all packets before the damage are \
-         output), or a condition of --fail-on was met.",
+        "Failure: no permission, no such device, or damaged input (all packets before the damage \
+         are output).",
     ),
     ("2", "Invalid command line or filter expression."),
+    ("3", "A condition of --fail-on was met."),
 ];
 
 const CAPTURE_FILES: &[(&str, &str)] = &[

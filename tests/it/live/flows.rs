@@ -101,7 +101,7 @@ fn unfinished_flow_is_reported_as_still_open() {
         (&row["orig_bytes"], &row["conn_state"]),
         (&4.into(), &"S1".into())
     );
-    assert_eq!((ended.code, ended.dropped()), (Some(1), 0));
+    assert_eq!((ended.code, ended.dropped()), (Some(3), 0));
     let is_listed = |line: &String| line.starts_with("unclosed: flow 1: 127.0.0.1:");
     assert!(ended.errors.iter().any(is_listed), "{:?}", ended.errors);
 }

@@ -132,7 +132,7 @@ fn flows_during_drops_are_possibly_incomplete() {
         assert_eq!(second["outcome"], "possibly incomplete");
         assert_eq!(second["dropped_pkts"], dropped(&json));
         assert_eq!(second.get("missed_bytes"), Some(&Value::Null));
-        assert_eq!(json.code, Some(1));
+        assert_eq!(json.code, Some(3));
         let failures: Vec<&String> = json
             .errors
             .iter()
