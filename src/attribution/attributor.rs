@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::host::processes::fork_events::ForkEvents;
 use crate::host::processes::priority::{TimeSlice, raise_priority};
+use crate::host::processes::run_root::RunRoot;
 use crate::host::sockets::sock_diag::SockDiag;
 use crate::host::sockets::socket_events::{NamespaceScope, SocketEvents};
 use crate::packet::{Endpoints, Frame, TcpFlags};
@@ -59,27 +60,30 @@ pub struct Attributor {
 /// BPF programs that are being loaded. Loading takes longer than opening a device, so both are done
 /// at the same time.
 #[derive(Debug)]
-pub struct PendingBpf(JoinHandle<io::Result<SocketEvents>>);
+pub struct PendingBpf {
+    thread: JoinHandle<io::Result<SocketEvents>>,
+    run: Option<RunRoot>,
+}
 
 impl PendingBpf {
     /// Starts to load the programs, for a capture on the loopback device of this thread's network
-    /// namespace or on another device.
+    /// namespace or on another device, and for the command of `lcap run`, if there is one.
     ///
     /// # Errors
     /// The thread cannot be created.
-    pub fn start(is_loopback: bool) -> io::Result<PendingBpf> {
+    pub fn start(is_loopback: bool, run: Option<RunRoot>) -> io::Result<PendingBpf> {
         let scope = match is_loopback {
             true => NamespaceScope::Own,
             false => NamespaceScope::All,
         };
         let builder = std::thread::Builder::new().name("bpf".into());
-        let opened = builder.spawn(move || SocketEvents::open(scope));
-        opened.map(PendingBpf)
+        let thread = builder.spawn(move || SocketEvents::open(scope, run))?;
+        Ok(PendingBpf { thread, run })
     }
 
     fn finish(self) -> io::Result<SocketEvents> {
         let message = "the thread that loads the BPF programs panicked";
-        let loaded = self.0.join();
+        let loaded = self.thread.join();
         loaded.unwrap_or_else(|_| Err(io::Error::other(message)))
     }
 }
@@ -110,6 +114,7 @@ impl Attributor {
     pub fn start(capture: &LiveOptions, filter: &str, bpf: PendingBpf) -> Result<Attributor> {
         let stop = Stop::new()?;
         let (table, receiver) = ConnectionTable::new()?;
+        let run = bpf.run;
         let events = bpf.finish();
         if !capture.is_loopback {
             let events = events.map_err(|error| {
@@ -123,7 +128,7 @@ impl Attributor {
                 method: AttributionMethod::Bpf,
             });
         }
-        let (worker, worker_thread) = ProcWorker::start(stop.clone())?;
+        let (worker, worker_thread) = ProcWorker::start(stop.clone(), run)?;
         let (method, fork_events, reader_thread) = match events {
             Ok(events) => {
                 let listeners = Some(SockDiag::open()?);

@@ -5,7 +5,7 @@ use super::*;
 use crate::attribution::entries::MAX_CONNECTIONS;
 use crate::attribution::lookup_queue::MAX_QUEUED_LOOKUPS;
 use crate::packet::TCP;
-use crate::process::{Evidence, Process, ProcessDetails, ProcessIdentity};
+use crate::process::{Evidence, Process, ProcessDetails, ProcessIdentity, RunMembership};
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
@@ -20,6 +20,7 @@ fn owner(uid: u32) -> Owner {
         evidence: Evidence::Gone,
         uid: Some(uid),
         lookup_time: Timestamp(0),
+        hidden_run: RunMembership::Unknown,
     }
 }
 

@@ -10,7 +10,7 @@ use super::recent_forks::RecentForks;
 use crate::host::processes::ProcHandle;
 use crate::host::processes::fork_events::{ForkEvent, ForkEvents};
 use crate::host::proxies;
-use crate::process::{Process, ProcessIdentity};
+use crate::process::{Process, ProcessIdentity, RunMembership};
 
 /// Processes that were scanned, and the sockets seen in the scans.
 #[derive(Debug)]
@@ -157,7 +157,7 @@ impl ProcCache {
                 }
             });
         }
-        let Ok(identity) = handle.identity() else {
+        let Ok(identity) = handle.identity_in_run(self.worker.run) else {
             return false;
         };
         if sockets.is_empty() || identity.parent != fork.parent {
@@ -226,7 +226,7 @@ impl ProcCache {
 
     /// Pins a process that has just been seen with a socket at this descriptor.
     fn pin(&mut self, handle: ProcHandle, descriptor: u32, inode: u32) -> io::Result<SocketHolder> {
-        let identity = handle.identity()?;
+        let identity = handle.identity_in_run(self.worker.run)?;
         Ok(SocketHolder {
             process: self.describe(handle, identity),
             descriptor,
@@ -250,6 +250,8 @@ impl ProcCache {
         if let Some(cached) = self.processes.get(&identity.pid)
             && cached.start_time == identity.start_time
             && cached.comm == identity.comm
+            // Unknown, because an ancestor exited during the lookup.
+            && (cached.run == identity.run || identity.run == RunMembership::Unknown)
         {
             return Arc::clone(cached);
         }
@@ -282,7 +284,7 @@ mod tests {
 
     fn worker() -> ProcWorker {
         let stop = crate::source::Stop::new().expect("a pipe");
-        ProcWorker::start(stop).expect("a thread").0
+        ProcWorker::start(stop, None).expect("a thread").0
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::cpu_budget::CpuBudget;
+use crate::host::processes::run_root::RunRoot;
 use crate::host::sockets::holders;
 use crate::host::sockets::sock_diag::{self, SocketInfo};
 use crate::process::{Evidence, Owner, Process};
@@ -29,6 +30,8 @@ const MAX_CACHED_LISTENERS: usize = 4096;
 pub(super) struct ProcWorker {
     tasks: SyncSender<ProcTask>,
     listeners: ListenerCache,
+    /// The ancestor of the processes of the command that `lcap run` runs.
+    pub(super) run: Option<RunRoot>,
 }
 
 #[derive(Debug)]
@@ -48,7 +51,10 @@ impl ProcWorker {
     ///
     /// # Errors
     /// The thread cannot be created.
-    pub(super) fn start(stop: Stop) -> io::Result<(ProcWorker, JoinHandle<()>)> {
+    pub(super) fn start(
+        stop: Stop,
+        run: Option<RunRoot>,
+    ) -> io::Result<(ProcWorker, JoinHandle<()>)> {
         let (tasks, queue) = sync_channel(MAX_QUEUED_TASKS);
         let listeners = ListenerCache::default();
         let thread_listeners = listeners.clone();
@@ -65,12 +71,17 @@ impl ProcWorker {
                 }
                 budget.spend(|| match task {
                     ProcTask::Describe(process) => _ = process.details(),
-                    ProcTask::FindListeners(sockets) => thread_listeners.refresh(sockets),
+                    ProcTask::FindListeners(sockets) => thread_listeners.refresh(sockets, run),
                 });
             }
         };
         let thread = std::thread::Builder::new().name("proc worker".into());
-        Ok((ProcWorker { tasks, listeners }, thread.spawn(work)?))
+        let worker = ProcWorker {
+            tasks,
+            listeners,
+            run,
+        };
+        Ok((worker, thread.spawn(work)?))
     }
 
     /// Queues the description of a process; describes it immediately if the queue is full.
@@ -129,9 +140,9 @@ impl ListenerCache {
 
     /// Looks up the owners of these sockets, and removes those without a visible process from the
     /// cache.
-    fn refresh(&self, sockets: Vec<SocketInfo>) {
+    fn refresh(&self, sockets: Vec<SocketInfo>, run: Option<RunRoot>) {
         let inodes: HashSet<u32> = sockets.iter().map(|socket| socket.inode).collect();
-        let holders = holders::find(&inodes);
+        let holders = holders::find(&inodes, run);
         for socket in sockets {
             match holders.of(socket.inode) {
                 [] => _ = self.lock().remove(&socket.inode),
@@ -160,7 +171,8 @@ mod tests {
         let sockets = sock_diag::listening().expect("a listing");
         let socket = sockets.into_iter().find(|socket| socket.local == address);
         let socket = socket.expect("the listening socket");
-        let (worker, thread) = ProcWorker::start(Stop::new().expect("a pipe")).expect("a thread");
+        let started = ProcWorker::start(Stop::new().expect("a pipe"), None);
+        let (worker, thread) = started.expect("a thread");
         worker.prefetch_listeners();
         let deadline = Instant::now() + Duration::from_secs(5);
         while worker.listener(&socket).is_none() && Instant::now() < deadline {

@@ -38,27 +38,18 @@ impl TaskCache {
         process
     }
 
-    /// Describes the process of an event without reading its details from /proc. Only its run ID is
-    /// read, because process filters depend on it: from the environment of the process, or from its
-    /// parent's if it has exited.
+    /// Describes the process of an event without reading its details from /proc.
     pub(super) fn describe_from_event(&self, task: &TaskInfo) -> Process {
-        let run_id = match ProcHandle::new(task.pid) {
-            Ok(handle) => handle.run_id(task.parent),
-            Err(_) => {
-                let parent = ProcHandle::new(task.parent).ok();
-                parent.and_then(|parent| parent.run_id(0))
-            }
-        };
         let identity = ProcessIdentity {
             pid: task.pid,
             start_time: task.start_time,
             parent: task.parent,
             comm: task.name.clone(),
             uid: task.uid,
+            run: task.run,
         };
         let details = ProcessDetails {
             name: task.name.clone(),
-            run_id,
             ..ProcessDetails::default()
         };
         Process::new(identity, details)
@@ -74,8 +65,14 @@ fn key(task: &TaskInfo) -> (u32, u64, u64) {
 fn read(task: &TaskInfo) -> Option<Process> {
     let handle = ProcHandle::new(task.pid).ok()?;
     let identity = handle.identity().ok()?;
+    if identity.start_time != task.start_time || identity.comm != task.name {
+        return None;
+    }
     let details = proxies::with_target(handle.read_details(&identity));
-    let is_same = identity.start_time == task.start_time && identity.comm == task.name;
     // Read last: if the program is the same now, it was the same when the details were read.
-    (is_same && handle.arg_start()? == task.arg_start).then(|| Process::new(identity, details))
+    if handle.arg_start()? != task.arg_start {
+        return None;
+    }
+    let run = task.run;
+    Some(Process::new(ProcessIdentity { run, ..identity }, details))
 }

@@ -84,7 +84,7 @@ pub(super) enum Command {
     Flows(FlowsArgs),
     /// Conversations: the bytes of both sides of each flow, in order
     Follow(FollowArgs),
-    /// Capture the loopback traffic of a command and its children, and exit with its exit code
+    /// Capture the loopback traffic of a command and its descendants, and exit with its exit code
     Run(RunArgs),
     /// Diagnose a port: why it cannot be reached, which process has it, which machines can reach it
     Doctor(DoctorArgs),

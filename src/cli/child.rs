@@ -1,16 +1,22 @@
-//! Child process of `lcap run`: started once the capture is running, and waited for.
+//! Command of `lcap run`: started once the capture is running, signalled, and waited for.
 
 use std::ffi::OsString;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus};
-use std::thread::JoinHandle;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpgid, pidfd_open, pidfd_send_signal, wait,
+};
 
 use super::args::{Cli, RunArgs};
 use super::report;
 use super::usage_error;
 use crate::error::{Error, Result};
 use crate::host::network::interfaces;
-use crate::host::processes::RUN_ENV_VAR;
+use crate::host::processes::descriptors;
 use crate::source::Stop;
 
 /// Command to run.
@@ -19,15 +25,43 @@ pub(super) struct ChildCommand {
     argv: Vec<OsString>,
     /// True if the command runs on an isolated loopback (`--private`).
     pub(super) is_private: bool,
+    process: ChildProcess,
 }
 
-/// A started child process; `None` if it could not be started.
-pub(super) struct RunningChild(Option<JoinHandle<Option<ExitStatus>>>);
+/// The process of the command, shared by the thread that starts it and the signal handler.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ChildProcess(Arc<Mutex<ChildState>>);
+
+#[derive(Debug, Default)]
+enum ChildState {
+    #[default]
+    NotStarted,
+    /// A signal arrived before the command was started, which is therefore not started.
+    Cancelled(i32),
+    /// Started. The descriptor never refers to another process; `None` before Linux 5.3.
+    Started(Pid, Option<OwnedFd>),
+}
+
+/// Sender of a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SignalSender {
+    /// The kernel, e.g. on Ctrl-C: it signals all processes of the terminal's foreground group.
+    Kernel,
+    /// A process.
+    Process,
+}
+
+/// The exit of a command that was started.
+pub(super) struct ChildExit(Receiver<u8>);
 
 /// Exit code of a command that cannot be run, as in shells (POSIX, XCU 2.8.2).
 const EXIT_CANNOT_RUN: u8 = 127;
-/// Added to the number of the signal that terminated a command, as in shells.
-const EXIT_SIGNAL_BASE: u8 = 128;
+
+/// Returns the exit code for a signal that terminated a process, as in shells.
+pub(super) fn exit_code_of_signal(signal: i32) -> u8 {
+    const EXIT_SIGNAL_BASE: i32 = 128;
+    (EXIT_SIGNAL_BASE + signal) as u8
+}
 
 /// Removes `--` and the command after it from the arguments of `lcap run`, so that clap does not
 /// parse them.
@@ -38,6 +72,7 @@ pub(super) fn split_off_command(args: &mut Vec<OsString>) -> Option<ChildCommand
     Some(ChildCommand {
         argv,
         is_private: false,
+        process: ChildProcess::default(),
     })
 }
 
@@ -77,41 +112,105 @@ fn reexec_in_namespaces(lcap_args: &[OsString], argv: &[OsString]) -> Error {
 }
 
 impl ChildCommand {
-    /// Starts the command; when it exits, or cannot be run, requests the end of the capture.
-    pub(super) fn start(&self, stop: Stop) -> RunningChild {
-        let mut args = self.argv.iter();
-        let Some(program) = args.next() else {
-            return RunningChild(None);
-        };
-        let started = Command::new(program)
-            .args(args)
-            .env(RUN_ENV_VAR, std::process::id().to_string())
-            .spawn();
-        let mut child = match started {
-            Ok(child) => child,
-            Err(source) => {
-                report::error(&Error::file("cannot run", program)(source));
+    /// Returns the process of the command.
+    pub(super) fn process(&self) -> ChildProcess {
+        self.process.clone()
+    }
+
+    /// Starts the command; when it exits, or cannot be run, requests the end of the capture. It
+    /// inherits only standard input, output and error.
+    pub(super) fn start(&self, stop: Stop) -> ChildExit {
+        let (sender, exit) = sync_channel(1);
+        match self.spawn() {
+            Ok(pid) => drop(std::thread::spawn(move || {
+                reap(pid, |code| {
+                    stop.request();
+                    // The receiver may be gone: lcap exits.
+                    let _ = sender.send(code);
+                });
+            })),
+            Err(code) => {
                 stop.request();
-                return RunningChild(None);
+                let _ = sender.send(code);
             }
+        }
+        ChildExit(exit)
+    }
+
+    /// Starts the command, and returns its PID, or the exit code if it was not started.
+    fn spawn(&self) -> Result<Pid, u8> {
+        let mut state = self.process.lock();
+        if let ChildState::Cancelled(signal) = *state {
+            return Err(exit_code_of_signal(signal));
+        }
+        let failed = |program: &OsString, source| {
+            report::error(&Error::file("cannot run", program)(source));
+            EXIT_CANNOT_RUN
         };
-        RunningChild(Some(std::thread::spawn(move || {
-            let status = child.wait().ok();
-            stop.request();
-            status
-        })))
+        let (program, args) = self.argv.split_first().ok_or(EXIT_CANNOT_RUN)?;
+        descriptors::close_all_on_exec().map_err(|source| failed(program, source))?;
+        let started = Command::new(program).args(args).spawn();
+        let child = started.map_err(|source| failed(program, source))?;
+        let pid = Pid::from_child(&child);
+        *state = ChildState::Started(pid, pidfd_open(pid, PidfdFlags::empty()).ok());
+        Ok(pid)
     }
 }
 
-impl RunningChild {
-    /// Waits for the process to exit and returns its exit code as a shell would.
-    pub(super) fn wait(self) -> u8 {
-        let status = self.0.and_then(|waiter| waiter.join().ok().flatten());
-        let Some(status) = status else {
-            return EXIT_CANNOT_RUN;
-        };
-        let code = status.code().map(|code| code as u8);
-        code.or_else(|| Some(EXIT_SIGNAL_BASE + status.signal()? as u8))
-            .unwrap_or(EXIT_CANNOT_RUN)
+impl ChildProcess {
+    /// Passes a signal on to the command, which is not started if it is not running so far. A
+    /// command in the foreground group of a terminal already has the signals of the kernel.
+    pub(super) fn forward(&self, signal: i32, sender: SignalSender) {
+        let mut state = self.lock();
+        match &*state {
+            ChildState::NotStarted => *state = ChildState::Cancelled(signal),
+            ChildState::Cancelled(_) => {}
+            ChildState::Started(pid, process) => {
+                let is_in_own_group = getpgid(Some(*pid)).ok() == getpgid(None).ok();
+                if sender == SignalSender::Kernel && is_in_own_group {
+                    return;
+                }
+                let signal = Signal::from_named_raw(signal);
+                if let (Some(signal), Some(process)) = (signal, process) {
+                    // Fails if the command has exited, which ends the capture.
+                    let _ = pidfd_send_signal(process, signal);
+                }
+            }
+        }
     }
+
+    fn lock(&self) -> MutexGuard<'_, ChildState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ChildExit {
+    /// Waits for the command to exit and returns its exit code as a shell would.
+    pub(super) fn wait(self) -> u8 {
+        self.0.recv().unwrap_or(EXIT_CANNOT_RUN)
+    }
+}
+
+/// Waits for all children, and passes on the exit code of the command. The others are orphans of
+/// the command, which this process has adopted.
+fn reap(command: Pid, on_exit: impl FnOnce(u8)) {
+    let mut on_exit = Some(on_exit);
+    loop {
+        match wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid == command => {
+                if let Some(on_exit) = on_exit.take() {
+                    on_exit(exit_code(status));
+                }
+            }
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            // There are no children left.
+            Err(_) => return,
+        }
+    }
+}
+
+fn exit_code(status: WaitStatus) -> u8 {
+    let code = status.exit_status().map(|code| code as u8);
+    let by_signal = || status.terminating_signal().map(exit_code_of_signal);
+    code.or_else(by_signal).unwrap_or(EXIT_CANNOT_RUN)
 }

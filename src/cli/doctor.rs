@@ -62,7 +62,7 @@ pub(super) fn run(args: &args::DoctorArgs) -> Result<u8> {
 /// Captures the traffic of the port until the time has elapsed or a signal arrives.
 fn watch_port(port: u16, seconds: u64) -> Result<WatchResult> {
     let stop = Stop::new()?;
-    signals::listen(stop.clone(), Arc::default(), Arc::default(), None)?;
+    signals::listen(stop.clone(), Arc::default(), Arc::default(), None, None)?;
     report::watching(port, seconds);
     Ok(watch(port, seconds, stop))
 }

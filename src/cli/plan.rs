@@ -89,8 +89,7 @@ pub(super) struct FlowReportOptions {
 }
 
 impl Plan {
-    /// Adds a command to run during the capture, and restricts the capture to the packets of the
-    /// command and its descendants.
+    /// Adds a command to run during the capture.
     ///
     /// # Errors
     /// The input is not the loopback.
@@ -103,13 +102,18 @@ impl Plan {
                 );
             }
         }
-        // A private loopback carries no packets of other processes.
-        if !command.is_private {
-            self.processing.process_filter.runs.push(std::process::id());
-        }
         self.processing.attribution_mode = AttributionMode::PerPacket;
         self.processing.child = Some(command);
         Ok(())
+    }
+}
+
+impl ProcessingOptions {
+    /// True if only the packets of a command are captured. A private loopback carries no packets of
+    /// other processes.
+    pub(super) fn selects_command(&self) -> bool {
+        let child = self.child.as_ref();
+        child.is_some_and(|child| !child.is_private)
     }
 }
 

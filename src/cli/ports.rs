@@ -38,7 +38,7 @@ pub(super) fn run(args: &args::PortsArgs) -> Result<u8> {
         return Ok(0);
     }
     let stop = Stop::new()?;
-    signals::listen(stop.clone(), Arc::default(), Arc::default(), None)?;
+    signals::listen(stop.clone(), Arc::default(), Arc::default(), None, None)?;
     while !wait_for_stop(&stop) {
         let current = list_ports(args)?;
         for (mark, ports, others) in [("+", &current, &previous), ("-", &previous, &current)] {

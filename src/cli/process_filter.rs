@@ -20,7 +20,6 @@ pub(super) fn process_filter(args: &ProcessFilterArgs) -> Result<ProcessFilter> 
         pids: args.pid.clone(),
         names: args.process.clone(),
         uids: args.user.iter().map(uid).collect::<Result<_>>()?,
-        runs: Vec::new(),
     })
 }
 

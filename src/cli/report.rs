@@ -8,9 +8,9 @@ use crate::attribution::AttributionMethod;
 use crate::error::{Error, count_noun};
 use crate::filter::Filter;
 use crate::flow::FlowCounts;
-use crate::host::processes::RUN_ENV_VAR;
 use crate::packet::Interface;
-use crate::pipeline::Counts;
+use crate::pipeline::{Counts, UnknownTraffic};
+use crate::process::Process;
 use crate::source::{AppendedCaptures, Losses};
 
 /// Prints an error.
@@ -90,28 +90,51 @@ pub(super) fn unattributed(packets: u64) {
     report_count(packets, "packet", reason);
 }
 
-/// Reports that none of the packets belonged to the command of `lcap run`, and the reasons:
-/// `unattributed` of the `seen` packets have an unknown owner.
-pub(super) fn none_of_command(seen: u64, unattributed: u64, method: Option<&AttributionMethod>) {
-    let mut reasons = Vec::new();
-    let others = seen.saturating_sub(unattributed);
-    if others > 0 {
-        reasons.push(format!(
-            "{others} belonged to other processes \
-             (children are recognized by {RUN_ENV_VAR} in their environment)"
-        ));
+/// Reports that none of the packets seen belonged to the command of `lcap run`.
+pub(super) fn none_of_command(seen: u64) {
+    report_count(seen, "packet", "seen, none belonged to the command");
+}
+
+/// Reports traffic that may belong to the command of `lcap run`, because its processes are unknown.
+pub(super) fn unknown_traffic(unknown: UnknownTraffic, method: Option<&AttributionMethod>) {
+    let UnknownTraffic {
+        packets,
+        connections,
+    } = unknown;
+    if packets == 0 {
+        return;
     }
-    if unattributed > 0 {
-        let mut reason = format!("{unattributed} had an unknown owner");
-        if let Some(AttributionMethod::Lookup { bpf_error, .. }) = method {
-            reason += &format!(" (without BPF, short-lived processes are missed: {bpf_error})");
+    let (packets, connections) = (
+        count_noun(packets, "packet"),
+        count_noun(connections, "connection"),
+    );
+    let reason = match method {
+        Some(AttributionMethod::Lookup { bpf_error, .. }) => {
+            format!(" (without BPF, short-lived processes are missed: {bpf_error})")
         }
-        reasons.push(reason);
-    }
-    let seen = count_noun(seen, "packet");
+        Some(AttributionMethod::Bpf) | None => String::new(),
+    };
     print_stderr(&format!(
-        "lcap: {seen} seen, none belonged to the command: {}\n",
-        reasons.join("; ")
+        "lcap: {packets} of {connections}: process unknown{reason}\n"
+    ));
+}
+
+/// Reports the processes of the command of `lcap run` that have not exited.
+pub(super) fn running_processes(processes: &[Process]) {
+    /// Maximum number of processes that are named.
+    const MAX_NAMED: usize = 10;
+    let verb = match processes {
+        [] => return,
+        [_] => "is",
+        _ => "are",
+    };
+    let names = processes.iter().take(MAX_NAMED).map(ToString::to_string);
+    let more = (processes.len() > MAX_NAMED).then(|| "…".to_owned());
+    let names: Vec<String> = names.chain(more).collect();
+    let count = count_noun(processes.len() as u64, "process");
+    print_stderr(&format!(
+        "lcap: {count} of the command {verb} still running: {}\n",
+        names.join(", ")
     ));
 }
 

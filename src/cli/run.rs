@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::child::RunningChild;
+use super::child::{ChildCommand, ChildExit};
 use super::fail_on::{FailOn, FailOnResults};
 use super::plan::{
     FlowReportOptions, InputSource, OutputMode, Plan, ProcessingOptions, StreamReportOptions,
@@ -18,8 +18,11 @@ use crate::attribution::{AttributionMethod, Attributor};
 use crate::error::{Error, Result, count_noun};
 use crate::filter::Filter;
 use crate::flow::{FlowCounts, FlowSettings, StreamMode};
+use crate::host::processes::run_root::RunRoot;
 use crate::packet::{Interface, Timestamp};
-use crate::pipeline::{self, Attribution, Counts, LiveCapture, Output, RunOptions, Totals};
+use crate::pipeline::{
+    self, Attribution, Counts, LiveCapture, Output, RunCommand, RunOptions, Totals,
+};
 use crate::sink::flows::{ProcessColumn, SortedFlows};
 use crate::sink::{CaptureFileOptions, Requirement, Sink, SinkFactory, create_output_file};
 use crate::source::live;
@@ -47,6 +50,7 @@ fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> 
         ring_bytes: None,
         attribution_method: None,
         attribution: Attribution::default(),
+        run: None,
         stop,
     };
     let RunResult { counts, result, .. } = execute(&mut source, &mut filter, processing, context)?;
@@ -66,10 +70,16 @@ fn run_device(
     let stop = Stop::new()?;
     let ring = u64::from(options.ring_size);
     let mode = processing.attribution_mode;
-    let capture = LiveCapture::open(options.clone(), mode, stop.clone())?;
+    let run = processing.child.as_ref().map(|_| {
+        let root = RunRoot::adopt_descendants();
+        root.map_err(Error::file("cannot read", "/proc/self"))
+    });
+    let run = run.transpose()?;
+    let capture = LiveCapture::open(options.clone(), mode, run, stop.clone())?;
     let mut capture = capture.start(filter)?;
+    let is_selective = !processing.process_filter.is_empty() || processing.selects_command();
     match capture.attributor {
-        Err(error) if !processing.process_filter.is_empty() => return Err(error),
+        Err(error) if is_selective => return Err(error),
         Err(ref error) => report::attribution_failed(error),
         Ok(_) => {}
     }
@@ -81,6 +91,7 @@ fn run_device(
         ring_bytes: Some(ring),
         attribution_method: capture.method().cloned(),
         attribution: capture.attribution(),
+        run,
         stop,
     };
     let (source, filter) = (&mut capture.source, &mut capture.filter);
@@ -93,18 +104,28 @@ fn run_device(
     let method = capture.method().cloned();
     let attributor = capture.attributor.ok().flatten();
     let lost_events = attributor.map_or(0, Attributor::finish);
-    let is_run = !processing.process_filter.runs.is_empty();
-    if is_run && counts.frames == 0 && losses.received > 0 {
-        report::device_summary(&counts, losses, ring);
-        report::none_of_command(losses.received, counts.unattributed, method.as_ref());
-    } else {
-        report::unattributed(counts.unattributed);
-        report::device_summary(&counts, losses, ring);
+    report::unattributed(counts.unattributed);
+    report::device_summary(&counts, losses, ring);
+    if processing.selects_command() && counts.frames + counts.unattributed == 0 {
+        report::none_of_command(losses.received);
     }
+    report::unknown_traffic(counts.unknown, method.as_ref());
     report::lost_events(lost_events);
     report::flow_summary(counts.flows);
+    if let Some(run) = run {
+        report::running_processes(&run.running_members());
+    }
     print_count(&processing.output_mode, counts)?;
-    result.map(|()| exit_code)
+    match result {
+        // The command's own code takes precedence over a failure of lcap.
+        Err(error) if exit_code != 0 => {
+            if !error.is_closed_pipe() {
+                report::error(&error);
+            }
+            Ok(exit_code)
+        }
+        result => result.map(|()| exit_code),
+    }
 }
 
 /// Environment of a run, apart from its source.
@@ -123,6 +144,8 @@ struct RunContext {
     attribution_method: Option<AttributionMethod>,
     /// Origin of the owners of packets and flows.
     attribution: Attribution,
+    /// Ancestor of the processes of the command, if there is one.
+    run: Option<RunRoot>,
     stop: Stop,
 }
 
@@ -150,7 +173,14 @@ fn execute<S: Source>(
         Output::new(sinks, processing.flush, Some(context.stop.clone())).with_observer(observer);
     let flush = output.flush_handle();
     let stop = context.stop.clone();
-    signals::listen(context.stop, flush, Arc::clone(&totals), context.losses)?;
+    let child = processing.child.as_ref();
+    signals::listen(
+        context.stop,
+        flush,
+        Arc::clone(&totals),
+        context.losses,
+        child.map(ChildCommand::process).zip(context.run),
+    )?;
     // Printed only now that signals are handled and files exist: scripts wait for this line.
     if let (Some(interface), Some(ring)) = (&context.interface, context.ring_bytes) {
         report::listening(interface, ring, context.attribution_method.as_ref());
@@ -166,6 +196,13 @@ fn execute<S: Source>(
         Requirement::Streams => StreamMode::Reassemble,
         Requirement::StreamsWithOverlaps => StreamMode::CompareOverlaps,
     };
+    let ticker = Ticker::start(
+        context.progress,
+        Arc::clone(&totals),
+        concurrent_output(&processing.output_mode),
+    );
+    let started_at = Timestamp(jiff::Timestamp::now().as_nanosecond() as i64);
+    let child = child.map(|child| child.start(stop));
     let options = RunOptions {
         limits: processing.limits,
         flows: processing.flows.map(|settings| FlowSettings {
@@ -174,14 +211,12 @@ fn execute<S: Source>(
         }),
         attribution: context.attribution,
         process_filter: processing.process_filter.clone(),
+        command: processing.selects_command().then(|| RunCommand {
+            uid: rustix::process::geteuid().as_raw(),
+            started_at,
+        }),
         tick_interval: None,
     };
-    let ticker = Ticker::start(
-        context.progress,
-        Arc::clone(&totals),
-        concurrent_output(&processing.output_mode),
-    );
-    let child = processing.child.as_ref().map(|child| child.start(stop));
     let result = pipeline::run(source, filter, &mut output, options, &totals);
     let finished = output.finish();
     drop(ticker);
@@ -195,7 +230,7 @@ fn execute<S: Source>(
         Err(failed) if result.is_err() => report::error(&failed),
         check => result = result.and(check),
     }
-    let exit_code = child.map_or(0, RunningChild::wait);
+    let exit_code = child.map_or(0, ChildExit::wait);
     Ok(RunResult {
         counts,
         result,

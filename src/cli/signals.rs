@@ -5,24 +5,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithRawSiginfo;
 
+use super::child::{ChildProcess, SignalSender, exit_code_of_signal};
 use super::report;
 use crate::error::Result;
+use crate::host::processes::run_root::RunRoot;
 use crate::pipeline::Totals;
 use crate::source::{Losses, Stop};
 
-/// Exit code of a program terminated by SIGINT, as shells report it.
-const EXIT_INTERRUPTED: i32 = 130;
+/// Code of signals that the kernel sent, in particular for keys of the terminal (sigaction(2)).
+const SI_KERNEL: i32 = 0x80;
 
-/// Starts a thread that handles signals until the program exits.
+/// Starts a thread that handles signals until the program exits. Those that end it are passed on to
+/// the command, if there is one, whose exit ends the capture.
 pub(super) fn listen(
     stop: Stop,
     flush: Arc<AtomicBool>,
     totals: Arc<Totals>,
     losses: Option<Arc<Mutex<Losses>>>,
+    command: Option<(ChildProcess, RunRoot)>,
 ) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGUSR2])?;
+    let mut signals = SignalsInfo::<WithRawSiginfo>::new([SIGINT, SIGTERM, SIGUSR1, SIGUSR2])?;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     if !is_ignored(SIGHUP, &status) {
         signals.add_signal(SIGHUP)?;
@@ -30,7 +35,13 @@ pub(super) fn listen(
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
-            for signal in &mut signals {
+            let mut is_interrupted = false;
+            for info in &mut signals {
+                let signal = info.si_signo;
+                let sender = match info.si_code {
+                    SI_KERNEL => SignalSender::Kernel,
+                    _ => SignalSender::Process,
+                };
                 match signal {
                     SIGUSR1 => {
                         let losses = losses
@@ -39,9 +50,25 @@ pub(super) fn listen(
                         report::counters(&totals.snapshot(), losses);
                     }
                     SIGUSR2 => flush.store(true, Ordering::Relaxed),
-                    // A second signal: exit without reading the remaining packets.
-                    _ if stop.is_requested() => std::process::exit(EXIT_INTERRUPTED),
-                    _ => stop.request(),
+                    _ => {
+                        let is_repeated = match &command {
+                            Some((process, _)) => {
+                                process.forward(signal, sender);
+                                std::mem::replace(&mut is_interrupted, true)
+                            }
+                            None => stop.is_requested(),
+                        };
+                        if is_repeated {
+                            // The remaining packets are not read.
+                            if let Some((_, run)) = &command {
+                                report::running_processes(&run.running_members());
+                            }
+                            std::process::exit(i32::from(exit_code_of_signal(signal)));
+                        }
+                        if command.is_none() {
+                            stop.request();
+                        }
+                    }
                 }
             }
         })?;

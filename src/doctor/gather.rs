@@ -160,7 +160,7 @@ fn add_process_facts(facts: &mut PortFacts, probes: &[OpenProbe]) {
         .map(|socket| socket.inode)
         .filter(|inode| *inode != 0)
         .collect();
-    facts.holders = holders::find(&inodes);
+    facts.holders = holders::find(&inodes, None);
     let serving = facts.port_listeners().chain(answering);
     let mut servers = server_processes(serving, &facts.holders);
     let mut searched = servers.clone();
@@ -195,7 +195,8 @@ fn server_processes<'a>(
 
 fn server_process(process: &Arc<Process>, boot: Option<u64>) -> ServerProcess {
     let handle = ProcHandle::new(process.pid);
-    let parent = ProcHandle::new(process.parent).and_then(|handle| handle.describe());
+    let parent =
+        ProcHandle::new(process.parent).and_then(|handle| Ok(handle.describe(handle.identity()?)));
     let ticks = rustix::param::clock_ticks_per_second();
     ServerProcess {
         process: Arc::clone(process),

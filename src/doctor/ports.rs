@@ -70,7 +70,7 @@ pub fn listening_ports() -> io::Result<ListeningPorts> {
     let interfaces = interfaces::all()?;
     let services = Services::read();
     let inodes = sockets.iter().map(|socket| socket.inode).collect();
-    let holders = holders::find(&inodes);
+    let holders = holders::find(&inodes, None);
     let mut user_names = HashMap::new();
     let mut ports: Vec<ListeningPort> = sockets
         .into_iter()

@@ -62,7 +62,7 @@ pub fn inspect() -> SelfFacts {
             Some(_) => None,
         },
         capture_remedy,
-        bpf_error: SocketEvents::open(NamespaceScope::Own)
+        bpf_error: SocketEvents::open(NamespaceScope::Own, None)
             .err()
             .map(|error| error.to_string()),
         sockets_error: sock_diag::listening().err().map(|error| error.to_string()),

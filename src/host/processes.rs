@@ -3,10 +3,13 @@
 #[cfg(feature = "cli")]
 pub mod capabilities;
 pub mod capture_permission;
+#[cfg(feature = "cli")]
+pub mod descriptors;
 pub mod fork_events;
 #[cfg(feature = "cli")]
 mod inspection;
 pub mod priority;
+pub mod run_root;
 #[cfg(feature = "cli")]
 pub mod users;
 
@@ -20,10 +23,10 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 
-use crate::process::{Process, ProcessDetails, ProcessIdentity, name_from_bytes, unescape};
-
-/// The environment variable in which `lcap run` passes its PID to the command that it runs.
-pub const RUN_ENV_VAR: &str = "LCAP_RUN";
+use crate::process::{
+    Process, ProcessDetails, ProcessIdentity, RunMembership, name_from_bytes, unescape,
+};
+use run_root::RunRoot;
 
 /// The inode of the initial PID namespace (linux/proc_ns.h).
 pub(super) const INITIAL_PID_NAMESPACE_INODE: u64 = 0xefff_fffc;
@@ -154,14 +157,20 @@ impl ProcHandle {
         fields.nth(45)?.parse().ok().filter(|address| *address != 0)
     }
 
-    /// Reads the current identity and all details.
+    /// Reads the current identity, and its relation to the command of `lcap run`, if there is one.
     ///
     /// # Errors
     /// The identity cannot be read: see [`identity`](Self::identity).
-    pub fn describe(&self) -> io::Result<Process> {
+    pub fn identity_in_run(&self, run: Option<RunRoot>) -> io::Result<ProcessIdentity> {
         let identity = self.identity()?;
+        let run = run.map_or(RunMembership::Unknown, |run| run.membership(&identity));
+        Ok(ProcessIdentity { run, ..identity })
+    }
+
+    /// Returns the process with this identity, after reading all details.
+    pub fn describe(&self, identity: ProcessIdentity) -> Process {
         let details = self.read_details(&identity);
-        Ok(Process::new(identity, details))
+        Process::new(identity, details)
     }
 
     /// Reads the details of the process with this identity, as far as it still exists.
@@ -177,19 +186,6 @@ impl ProcHandle {
             command_line: split_strings(&command_line),
             container: container.map(|id| id[..SHORT_CONTAINER_ID_LEN].to_owned()),
             forwards_to: None,
-            run_id: self.run_id(identity.parent),
-        }
-    }
-
-    /// Returns the PID of the `lcap run` that started this process or one of its ancestors. During
-    /// execve(2) and after its exit, a process has no environment; the parent's is used instead.
-    pub fn run_id(&self, parent: u32) -> Option<u32> {
-        match self.read_file("environ") {
-            Ok(environ) if !environ.is_empty() => parse_run_id(&environ),
-            _ => {
-                let parent = ProcHandle::new(parent).and_then(|parent| parent.read_file("environ"));
-                parse_run_id(&parent.ok()?)
-            }
         }
     }
 
@@ -288,6 +284,7 @@ fn parse_stat(stat: &[u8], uid: u32) -> Option<ProcessIdentity> {
         parent,
         comm: name_from_bytes(name),
         uid,
+        run: RunMembership::Unknown,
     })
 }
 
@@ -305,16 +302,6 @@ fn split_strings(bytes: &[u8]) -> Vec<String> {
         .collect();
     strings.pop_if(|last| last.is_empty());
     strings
-}
-
-/// Finds the value of `LCAP_RUN=4121` in an environment.
-fn parse_run_id(environ: &[u8]) -> Option<u32> {
-    let mut variables = environ.split(|&byte| byte == 0);
-    let value = variables.find_map(|variable| {
-        let value = variable.strip_prefix(RUN_ENV_VAR.as_bytes())?;
-        value.strip_prefix(b"=")
-    })?;
-    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 /// Completes a truncated name from the path of the executable or from argument 0.

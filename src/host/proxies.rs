@@ -66,7 +66,7 @@ fn find_listener(address: SocketAddr, proto: u8) -> Option<ProxyListener> {
         }
     }
     let (_, inodes) = found?;
-    let holders = holders::find(&HashSet::from_iter(inodes));
+    let holders = holders::find(&HashSet::from_iter(inodes), None);
     let mut processes = holders.by_inode.into_values().flatten();
     // The first one is the oldest: further workers share its socket.
     let process = processes.next()?;

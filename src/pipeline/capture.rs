@@ -296,7 +296,7 @@ impl Capture {
                     Some(_) => AttributionMode::PerFlow,
                     None => AttributionMode::PerPacket,
                 };
-                let capture = LiveCapture::open(device, attribution_mode, stop)?;
+                let capture = LiveCapture::open(device, attribution_mode, None, stop)?;
                 let mut capture = capture.start(filter)?;
                 let options = RunOptions {
                     attribution: capture.attribution(),

@@ -8,6 +8,7 @@ use crate::attribution::AttributionMethod;
 use crate::attribution::{Attributor, LiveOwners, PendingBpf};
 use crate::error::Result;
 use crate::filter::Filter;
+use crate::host::processes::run_root::RunRoot;
 use crate::source::Stop;
 use crate::source::live::{LiveOptions, LiveSource};
 
@@ -47,16 +48,22 @@ pub struct StartedCapture {
 }
 
 impl LiveCapture {
-    /// Opens a device.
+    /// Opens a device. With `run`, the owners of packets have their relation to the command of
+    /// `lcap run`.
     ///
     /// # Errors
     /// The device does not exist, or permission is missing; the message contains the remedy.
-    pub fn open(options: LiveOptions, mode: AttributionMode, stop: Stop) -> Result<LiveCapture> {
+    pub fn open(
+        options: LiveOptions,
+        mode: AttributionMode,
+        run: Option<RunRoot>,
+        stop: Stop,
+    ) -> Result<LiveCapture> {
         // Loading BPF takes longer than opening the device, so both are done at the same time.
         let pending_bpf = match mode {
             AttributionMode::Off => None,
             AttributionMode::PerFlow | AttributionMode::PerPacket => {
-                Some(PendingBpf::start(options.is_loopback)?)
+                Some(PendingBpf::start(options.is_loopback, run)?)
             }
         };
         Ok(LiveCapture {

@@ -9,6 +9,8 @@ mod flow_owners;
 mod live;
 mod output;
 mod recorded_owners;
+#[cfg(feature = "cli")]
+mod run_selection;
 mod streams;
 mod totals;
 
@@ -22,7 +24,11 @@ pub use capture::{Capture, LIVE_LINGER_NS, open, read};
 #[cfg(feature = "cli")]
 pub use live::{AttributionMode, LiveCapture};
 pub use output::{FlushPolicy, Output};
+#[cfg(feature = "cli")]
+pub use run_selection::RunCommand;
 pub use streams::FlowStreams;
+#[cfg(feature = "cli")]
+pub use totals::UnknownTraffic;
 pub use totals::{Counts, Totals};
 
 use std::ops::ControlFlow;
@@ -39,6 +45,8 @@ use crate::process::ProcessFilter;
 use crate::source::{IdleClock, Source, SourceEvent, SourceHandler};
 #[cfg(feature = "live")]
 use flow_owners::FlowOwners;
+#[cfg(feature = "cli")]
+use run_selection::RunSelection;
 
 /// Stop conditions of a run, in addition to the end of the source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,6 +69,10 @@ pub struct RunOptions {
     pub attribution: Attribution,
     /// Packets of other processes are skipped, and not counted; empty for all processes.
     pub process_filter: ProcessFilter,
+    /// Packets that do not belong to this command are skipped, and not counted; `None` selects all
+    /// packets.
+    #[cfg(feature = "cli")]
+    pub command: Option<RunCommand>,
     /// Interval of [ticks](Event::Tick) in nanoseconds, by the packets' timestamps; `None` emits
     /// ticks only when no packet is waiting.
     pub tick_interval: Option<u64>,
@@ -87,6 +99,10 @@ pub fn run<S: Source>(
         events: EventOutput {
             #[cfg(feature = "live")]
             flow_owners: FlowOwners::new(&options.attribution),
+            #[cfg(feature = "cli")]
+            run: options
+                .command
+                .map(|command| RunSelection::new(command, &options.attribution)),
             output,
             error: None,
         },
@@ -97,7 +113,12 @@ pub fn run<S: Source>(
         last_tick: i64::MIN,
     };
     let result = main_loop.run(source);
-    result.and(main_loop.finish_flows())
+    let result = result.and(main_loop.finish_flows());
+    #[cfg(feature = "cli")]
+    if let Some(run) = main_loop.events.run {
+        totals.store_unknown(run.finish());
+    }
+    result
 }
 
 /// The state of the main loop, which handles the events of a source.
@@ -133,7 +154,19 @@ impl MainLoop<'_, '_> {
     #[inline]
     fn handle_frame(&mut self, frame: &Frame) -> bool {
         let mut packet = decode(frame);
+        #[cfg(feature = "cli")]
+        if let Some(run) = &mut self.events.run
+            && run.reject_early(&packet)
+        {
+            return true;
+        }
         packet.owners = self.attribution.owners(&packet);
+        #[cfg(feature = "cli")]
+        if let Some(run) = &mut self.events.run
+            && !run.select(&packet)
+        {
+            return true;
+        }
         if !self.process_filter.is_empty() {
             match packet.owners {
                 Some(owners) if self.process_filter.matches(owners) => {}
@@ -261,6 +294,8 @@ struct EventOutput<'r, 's> {
     output: &'r mut Output<'s>,
     #[cfg(feature = "live")]
     flow_owners: Option<FlowOwners>,
+    #[cfg(feature = "cli")]
+    run: Option<RunSelection>,
     error: Option<Error>,
 }
 
@@ -279,15 +314,20 @@ impl EventOutput<'_, '_> {
 
     fn flow(&mut self, event: &FlowEvent) {
         #[cfg(feature = "live")]
-        if let Some(record) = self
+        let completed = self
             .flow_owners
             .as_mut()
-            .and_then(|owners| owners.complete(event))
+            .and_then(|owners| owners.complete(event));
+        #[cfg(feature = "live")]
+        let event = &FlowEvent {
+            kind: completed.as_ref().map_or(event.kind, FlowEventKind::Closed),
+            ..*event
+        };
+        #[cfg(feature = "cli")]
+        if let (Some(run), FlowEventKind::Closed(record)) = (&self.run, event.kind)
+            && run.excludes(event.id, record)
         {
-            return self.handle(Event::Flow(&FlowEvent {
-                kind: FlowEventKind::Closed(&record),
-                ..*event
-            }));
+            return;
         }
         self.handle(Event::Flow(event));
     }

@@ -16,6 +16,8 @@ pub struct Totals {
     unknown_link: AtomicU64,
     malformed: AtomicU64,
     unattributed: AtomicU64,
+    unknown_packets: AtomicU64,
+    unknown_connections: AtomicU64,
     opened_flows: AtomicU64,
     open_flows: AtomicU64,
     evicted: AtomicU64,
@@ -39,6 +41,8 @@ pub struct Counts {
     /// Packets that the process filter skipped because their owners are unknown; they are not
     /// counted as frames.
     pub unattributed: u64,
+    /// Traffic that `lcap run` kept although its processes are unknown; set only at the end.
+    pub(crate) unknown: UnknownTraffic,
     /// Flow counters; `evicted`, `incomplete` and `unreadable` are set only at the end.
     pub flows: FlowCounts,
     /// Packets that the kernel or the interface dropped, and skipped blocks of a file; set only at
@@ -47,6 +51,15 @@ pub struct Counts {
     /// True if a live [`Capture`](super::Capture) on the loopback could not look up processes, e.g.
     /// for lack of privileges: packets and flows then have no owners. Set only at its end.
     pub attribution_failed: bool,
+}
+
+/// Traffic whose processes are unknown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UnknownTraffic {
+    /// Number of packets.
+    pub packets: u64,
+    /// Number of connections that these packets belong to.
+    pub connections: u64,
 }
 
 impl Totals {
@@ -59,6 +72,10 @@ impl Totals {
             unknown_link: self.unknown_link.load(Relaxed),
             malformed: self.malformed.load(Relaxed),
             unattributed: self.unattributed.load(Relaxed),
+            unknown: UnknownTraffic {
+                packets: self.unknown_packets.load(Relaxed),
+                connections: self.unknown_connections.load(Relaxed),
+            },
             flows: FlowCounts {
                 opened: self.opened_flows.load(Relaxed),
                 open: self.open_flows.load(Relaxed),
@@ -99,6 +116,13 @@ impl Totals {
         let counts = flows.counts();
         self.opened_flows.store(counts.opened, Relaxed);
         self.open_flows.store(counts.open, Relaxed);
+    }
+
+    /// Stores the traffic whose processes remained unknown.
+    #[cfg(feature = "cli")]
+    pub(super) fn store_unknown(&self, unknown: UnknownTraffic) {
+        self.unknown_packets.store(unknown.packets, Relaxed);
+        self.unknown_connections.store(unknown.connections, Relaxed);
     }
 
     /// Stores all flow counters.

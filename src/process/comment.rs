@@ -25,7 +25,7 @@ use std::sync::Arc;
 use super::escape::{name_from_bytes, unescape, write_name};
 use super::{
     Evidence, Owner, Owners, Process, ProcessDetails, ProcessIdentity, ProxyListener, ProxyTarget,
-    UNKNOWN_UID,
+    RunMembership, UNKNOWN_UID,
 };
 use crate::time::Timestamp;
 
@@ -91,6 +91,7 @@ fn parse_summary_end(end: &str) -> Option<Owner> {
         evidence,
         uid,
         lookup_time: Timestamp::ABSENT,
+        hidden_run: RunMembership::Unknown,
     };
     if let "nobody" | "kernel" = end {
         return Some(owner(Evidence::from_word(end), None, Vec::new()));
@@ -149,6 +150,7 @@ fn parse_owner(fields: &str) -> Option<Owner> {
         evidence: Evidence::Gone,
         uid: None,
         lookup_time: Timestamp::ABSENT,
+        hidden_run: RunMembership::Unknown,
     };
     let mut processes: Vec<(ProcessIdentity, ProcessDetails)> = Vec::new();
     for field in fields.split(' ') {
@@ -194,7 +196,9 @@ fn parse_owner(fields: &str) -> Option<Owner> {
             ("to_container", Some((_, details))) => {
                 proxy_listener(details)?.container = Some(value);
             }
-            ("run", Some((_, details))) => details.run_id = Some(number_32?),
+            ("run", Some((identity, _))) => {
+                identity.run = RunMembership::Member { root: number_32? };
+            }
             ("arg", Some((_, details))) => details.command_line.push(value),
             // An unknown field, e.g. from a later version of lcap.
             _ => {}

@@ -11,8 +11,6 @@ pub struct ProcessFilter {
     pub names: Vec<String>,
     /// User IDs.
     pub uids: Vec<u32>,
-    /// PIDs of `lcap run` processes: the processes that they started match.
-    pub runs: Vec<u32>,
 }
 
 impl ProcessFilter {
@@ -20,7 +18,7 @@ impl ProcessFilter {
     #[inline]
     pub fn is_empty(&self) -> bool {
         let has_processes = !self.pids.is_empty() || !self.names.is_empty();
-        !has_processes && self.uids.is_empty() && self.runs.is_empty()
+        !has_processes && self.uids.is_empty()
     }
 
     /// True if either end matches.
@@ -40,10 +38,8 @@ impl ProcessFilter {
     }
 
     fn matches_process(&self, process: &Process) -> bool {
-        let is_started_by_run = |run| self.runs.contains(&run);
         self.pids.contains(&process.pid)
             || self.uids.contains(&process.uid)
             || self.names.iter().any(|name| name == process.name())
-            || process.details().run_id.is_some_and(is_started_by_run)
     }
 }

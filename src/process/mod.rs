@@ -10,6 +10,7 @@ mod evidence;
 mod filter;
 mod owner;
 mod proxy_target;
+mod run_membership;
 
 #[cfg(feature = "live")]
 pub(crate) use escape::{name_from_bytes, unescape};
@@ -17,6 +18,7 @@ pub use evidence::Evidence;
 pub use filter::ProcessFilter;
 pub use owner::{Owner, Owners};
 pub use proxy_target::{ProxyListener, ProxyTarget};
+pub use run_membership::RunMembership;
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -39,6 +41,8 @@ pub struct Process {
     /// The command name, at most 15 bytes (`comm` in proc(5)), with escapes as in
     /// [`ProcessDetails::name`].
     pub comm: String,
+    /// The relation to the command of `lcap run`.
+    pub(crate) run: RunMembership,
     details: LazyLock<ProcessDetails, Box<dyn FnOnce() -> ProcessDetails + Send>>,
 }
 
@@ -57,8 +61,6 @@ pub struct ProcessDetails {
     pub container: Option<String>,
     /// The service to which a proxy forwards its connections: Docker's docker-proxy.
     pub forwards_to: Option<Box<ProxyTarget>>,
-    /// The PID of the `lcap run` that started this process or one of its ancestors.
-    pub run_id: Option<u32>,
 }
 
 impl Process {
@@ -78,6 +80,7 @@ impl Process {
             parent: identity.parent,
             uid: identity.uid,
             comm: identity.comm.clone(),
+            run: identity.run,
             details: LazyLock::new(Box::new(move || read(identity))),
         }
     }
@@ -91,6 +94,15 @@ impl Process {
     /// Returns the name from the [details](Self::details).
     pub fn name(&self) -> &str {
         &self.details.name
+    }
+
+    /// Returns the PID of the `lcap run` that started this process or one of its ancestors; `None`
+    /// if there is none, or if this was not determined before the process exited.
+    pub fn run_id(&self) -> Option<u32> {
+        match self.run {
+            RunMembership::Member { root } => Some(root),
+            RunMembership::Other | RunMembership::Unknown => None,
+        }
     }
 
     /// True if both are the same process, even if it has executed another program in the meantime.
@@ -115,10 +127,8 @@ impl fmt::Display for Process {
 /// Compares all fields, including the details, except `comm`, which pcapng files do not contain.
 impl PartialEq for Process {
     fn eq(&self, other: &Process) -> bool {
-        let parent_and_uid = |process: &Process| (process.parent, process.uid);
-        self.is_same(other)
-            && parent_and_uid(self) == parent_and_uid(other)
-            && self.details() == other.details()
+        let fields = |process: &Process| (process.parent, process.uid, process.run_id());
+        self.is_same(other) && fields(self) == fields(other) && self.details() == other.details()
     }
 }
 
@@ -138,4 +148,6 @@ pub struct ProcessIdentity {
     pub comm: String,
     /// The effective user ID.
     pub uid: u32,
+    /// The relation to the command of `lcap run`.
+    pub run: RunMembership,
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use super::escape::write_name;
-use super::{Evidence, Process, ProxyTarget};
+use super::{Evidence, Process, ProxyTarget, RunMembership};
 use crate::time::Timestamp;
 
 /// The owner of one end of a connection.
@@ -19,6 +19,9 @@ pub struct Owner {
     pub uid: Option<u32>,
     /// The time of the lookup.
     pub lookup_time: Timestamp,
+    /// The relation of an unidentified process to the command of `lcap run`. `Other` if the process
+    /// is one of several that cannot be inspected, and none of these is a process of the command.
+    pub(crate) hidden_run: RunMembership,
 }
 
 /// The owners of both ends of a flow. For a packet, `orig` is the owner of the sender.
@@ -94,6 +97,7 @@ impl Owner {
             evidence,
             uid: None,
             lookup_time: time,
+            hidden_run: RunMembership::Unknown,
         }
     }
 
@@ -218,6 +222,7 @@ mod tests {
                 evidence,
                 uid,
                 lookup_time: Timestamp(0),
+                hidden_run: RunMembership::Unknown,
             };
             assert_eq!(owner.to_string(), expected);
         }

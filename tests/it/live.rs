@@ -25,6 +25,8 @@ mod refused_datagrams;
 mod roles;
 mod rotation;
 mod run_command;
+mod run_lifecycle;
+mod run_processes;
 mod saved;
 mod self_connections;
 pub(crate) mod session;

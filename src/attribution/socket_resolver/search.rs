@@ -9,7 +9,7 @@ use crate::attribution::proc_cache::SocketHolder;
 use crate::host::processes::{self, ProcHandle};
 use crate::host::sockets::sock_diag::SocketInfo;
 use crate::packet::Endpoints;
-use crate::process::{Evidence, Owner, Process};
+use crate::process::{Evidence, Owner, Process, RunMembership};
 
 /// Number of the most recent holders that are checked before recently forked processes that were
 /// already scanned.
@@ -144,21 +144,33 @@ impl SocketResolver {
     /// Searches all processes for a socket.
     pub(super) fn scan_all_processes(&mut self, socket: &SocketInfo) -> Owner {
         let mut found = Vec::new();
-        // True if the socket could belong to a process whose descriptors cannot be read.
-        let mut is_hidden = false;
+        // Processes that can have the socket, but whose descriptors cannot be read.
+        let mut hidden = Vec::new();
+        let run = self.proc_cache.worker.run;
         for pid in processes::all_pids() {
             match self.proc_cache.holder(pid, socket.inode) {
                 Ok(holder) => found.extend(holder),
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    let uid = ProcHandle::new(pid).and_then(|handle| handle.uid());
-                    is_hidden |= uid.is_ok_and(|uid| uid == socket.uid);
+                    let identity =
+                        ProcHandle::new(pid).and_then(|handle| handle.identity_in_run(run));
+                    let identity = identity.ok();
+                    hidden.extend(identity.filter(|identity| identity.uid == socket.uid));
                 }
                 // The process has exited.
                 Err(_) => {}
             }
         }
         match found.is_empty() {
-            true if is_hidden => Owner::unknown(Evidence::NotPermitted, Some(socket.uid)),
+            true if !hidden.is_empty() => Owner {
+                hidden_run: match hidden
+                    .iter()
+                    .all(|process| process.run == RunMembership::Other)
+                {
+                    true => RunMembership::Other,
+                    false => RunMembership::Unknown,
+                },
+                ..Owner::unknown(Evidence::NotPermitted, Some(socket.uid))
+            },
             true => Owner::unknown(Evidence::Gone, Some(socket.uid)),
             false => self.owner_from_holders(found, socket),
         }

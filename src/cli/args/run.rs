@@ -24,7 +24,8 @@ pub(in crate::cli) struct ProcessFilterArgs {
 #[command(
     override_usage = "lcap run [--private] [flows|follow] [OPTIONS] -- COMMAND…",
     after_help = "Arguments before -- have the same meaning as for lcap, lcap flows, lcap follow.\n\
-                  lcap prints to standard error, because standard output belongs to the command."
+                  lcap prints to standard error, because standard output belongs to the command.\n\
+                  SIGINT, SIGTERM and SIGHUP are passed on to the command, whose exit ends the capture."
 )]
 pub(in crate::cli) struct RunArgs {
     /// Run the command on an isolated loopback, in new user and network namespaces; needs no root

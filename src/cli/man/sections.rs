@@ -110,11 +110,18 @@ pub(super) const SECTIONS: [Sections; 7] = [
             ),
         ],
         exit_status: &[
-            ("N", "Exit code of the command."),
-            ("128+N", "The command was terminated by signal N."),
+            ("N", "Exit code of the command, if it failed."),
+            (
+                "128+N",
+                "The command was terminated by signal N, or lcap was by a second signal N.",
+            ),
             ("127", "The command could not be started."),
-            ("1", "lcap failed, or a condition of --fail-on was met."),
+            ("1", "lcap failed."),
             ("2", "Invalid command line or filter expression."),
+            (
+                "3",
+                "The command succeeded, and a condition of --fail-on was met.",
+            ),
         ],
         files: CAPTURE_FILES,
     },

@@ -10,7 +10,7 @@ use crate::host::network::interfaces::HostInterface;
 use crate::host::processes::ProcessInspection;
 use crate::host::sockets::sock_diag::{SocketInfo, SocketState};
 use crate::packet::TCP;
-use crate::process::{Process, ProcessDetails, ProcessIdentity};
+use crate::process::{Process, ProcessDetails, ProcessIdentity, RunMembership};
 
 pub(super) fn socket_address(text: &str) -> SocketAddr {
     text.parse().expect("a socket address")
@@ -70,6 +70,7 @@ pub(super) fn process(pid: u32) -> Arc<Process> {
         parent: 1,
         comm: "server".into(),
         uid: 1000,
+        run: RunMembership::default(),
     };
     Arc::new(Process::new(
         identity,

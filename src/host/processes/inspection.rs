@@ -32,19 +32,23 @@ pub struct Executable {
 impl ProcHandle {
     /// Reads the details; those that cannot be read are `None`.
     pub fn inspect(&self) -> ProcessInspection {
-        // The state begins with a letter: T means stopped, t means stopped by a debugger.
-        let status = self.read_file("status").unwrap_or_default();
-        let is_stopped = status
-            .split(|&byte| byte == b'\n')
-            .filter_map(|line| line.strip_prefix(b"State:"))
-            .any(|state| matches!(state.trim_ascii_start(), [b'T' | b't', ..]));
         ProcessInspection {
             working_directory: self.read_link("cwd"),
             environment: self.read_file("environ").ok().as_deref().map(split_strings),
             executable: self.executable(),
-            is_stopped,
+            // Stopped by a signal, or by a debugger.
+            is_stopped: matches!(self.state(), Some(b'T' | b't')),
             systemd_unit: parse_systemd_unit(&self.read_file("cgroup").unwrap_or_default()),
         }
+    }
+
+    /// Returns the letter of the state (proc_pid_status(5)): `Z` if the process has exited and its
+    /// parent has not waited for it; `None` if it cannot be read.
+    pub(super) fn state(&self) -> Option<u8> {
+        let status = self.read_file("status").ok()?;
+        let mut lines = status.split(|&byte| byte == b'\n');
+        let state = lines.find_map(|line| line.strip_prefix(b"State:"))?;
+        state.trim_ascii_start().first().copied()
     }
 
     fn read_link(&self, name: &str) -> Option<String> {

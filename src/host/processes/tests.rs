@@ -107,7 +107,8 @@ mod live {
     #[test]
     fn this_process_is_described() {
         let handle = ProcHandle::new(std::process::id()).expect("this process");
-        let process = handle.describe().expect("a description");
+        let process = handle.identity().map(|identity| handle.describe(identity));
+        let process = process.expect("a description");
         assert_eq!(process.pid, std::process::id());
         let exe = std::env::current_exe().expect("a path");
         assert_eq!(process.details().exe.as_deref(), exe.to_str());
@@ -133,10 +134,10 @@ mod live {
             .spawn()
             .expect("sleep");
         let handle = ProcHandle::new(child.id()).expect("a process");
-        assert!(handle.describe().is_ok());
+        assert!(handle.identity().is_ok());
         child.kill().expect("a signal");
         child.wait().expect("an exit status");
-        assert!(handle.describe().is_err());
+        assert!(handle.identity().is_err());
         assert!(has_socket(&handle, 1).is_err());
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::host::processes::run_root::RunRoot;
 use crate::host::processes::{self, ProcHandle};
 use crate::process::Process;
 
@@ -24,8 +25,9 @@ impl Holders {
     }
 }
 
-/// Finds the processes that have any of the sockets with these inodes open.
-pub fn find(inodes: &HashSet<u32>) -> Holders {
+/// Finds the processes that have any of the sockets with these inodes open, and their relation to
+/// the command of `lcap run`, if there is one.
+pub fn find(inodes: &HashSet<u32>, run: Option<RunRoot>) -> Holders {
     let mut holders = Holders::default();
     for pid in processes::all_pids().into_iter().rev() {
         let Ok(handle) = ProcHandle::new(pid) else {
@@ -39,7 +41,8 @@ pub fn find(inodes: &HashSet<u32>) -> Holders {
         match scanned {
             // If this fails, the process exited in the meantime.
             Ok(()) if !matching.is_empty() => {
-                let process = handle.describe().map(Arc::new);
+                let identity = handle.identity_in_run(run);
+                let process = identity.map(|identity| Arc::new(handle.describe(identity)));
                 for inode in matching {
                     let processes = holders.by_inode.entry(inode).or_default();
                     processes.extend(process.as_ref().ok().cloned());
@@ -66,7 +69,7 @@ mod tests {
         let sockets = crate::host::sockets::sock_diag::listening().expect("a listing");
         let socket = sockets.iter().find(|socket| socket.local == address);
         let inode = socket.expect("the listener").inode;
-        let holders = find(&HashSet::from([inode]));
+        let holders = find(&HashSet::from([inode]), None);
         let pids: Vec<u32> = holders
             .of(inode)
             .iter()

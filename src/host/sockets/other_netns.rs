@@ -72,7 +72,7 @@ pub fn listeners(port: u16) -> OtherListeners {
     if inodes.is_empty() {
         return found;
     }
-    let holders = holders::find(&inodes.iter().copied().collect());
+    let holders = holders::find(&inodes.iter().copied().collect(), None);
     for (listener, inode) in found.listeners.iter_mut().zip(inodes) {
         listener.processes = holders.of(inode).to_vec();
     }

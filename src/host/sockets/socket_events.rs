@@ -18,9 +18,10 @@ use aya::programs::BtfTracePoint;
 use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::decode_ip;
+use crate::host::processes::run_root::RunRoot;
 use crate::host::processes::{INITIAL_PID_NAMESPACE_INODE, namespace_inode};
 use crate::packet::Timestamp;
-use crate::process::name_from_bytes;
+use crate::process::{RunMembership, name_from_bytes};
 
 /// A process at the time of an event, as described by the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct TaskInfo {
     pub uid: u32,
     /// The name, at most 15 bytes.
     pub name: String,
+    /// The relation to the command of `lcap run`.
+    pub run: RunMembership,
 }
 
 /// An event of a socket.
@@ -104,12 +107,12 @@ const CLOCK_TICK_NS: u64 = 10_000_000;
 // The fields by offset, in bytes:
 //    0  since | time
 //   16  start time | address of the arguments
-//   32  pid | parent | uid | –
+//   32  pid | parent | uid | relation to the command of `lcap run`
 //   48  comm
 //   64  local address
 //   80  remote address
 //   96  local port | remote port | family | kind | length | is foreign
-fn parse_event(bytes: &[u8], tai_offset: i64) -> Option<SocketEvent> {
+fn parse_event(bytes: &[u8], tai_offset: i64, run_root: u32) -> Option<SocketEvent> {
     let bytes: &[u8; EVENT_LEN] = bytes.try_into().ok()?;
     let long = |at: usize| u64::from_ne_bytes(std::array::from_fn(|byte| bytes[at + byte]));
     let word = |at: usize| u32::from_ne_bytes(std::array::from_fn(|byte| bytes[at + byte]));
@@ -151,6 +154,11 @@ fn parse_event(bytes: &[u8], tai_offset: i64) -> Option<SocketEvent> {
             arg_start: long(24),
             uid: word(40),
             name: name_from_bytes(name),
+            run: match word(44) {
+                0 => RunMembership::Other,
+                1 => RunMembership::Member { root: run_root },
+                _ => RunMembership::Unknown,
+            },
         },
     })
 }
@@ -196,6 +204,8 @@ pub struct SocketEvents {
     lost: Array<MapData, u64>,
     /// Offset of the clock of most events, in nanoseconds.
     tai_offset: i64,
+    /// The PID of the ancestor of the processes of the command; 0 if there is no command.
+    run_root: u32,
     /// Keeps the programs loaded and attached.
     _programs: Ebpf,
 }
@@ -207,12 +217,13 @@ impl std::fmt::Debug for SocketEvents {
 }
 
 impl SocketEvents {
-    /// Loads and attaches the programs.
+    /// Loads and attaches the programs. The events report which processes belong to the command of
+    /// `lcap run`, if there is one.
     ///
     /// # Errors
     /// The kernel does not support or does not permit the programs, or this process is not in the
     /// initial PID namespace, which the PIDs in the events refer to.
-    pub fn open(scope: NamespaceScope) -> io::Result<SocketEvents> {
+    pub fn open(scope: NamespaceScope, run: Option<RunRoot>) -> io::Result<SocketEvents> {
         // The events contain PIDs of the initial namespace; in another namespace, these PIDs refer
         // to different processes.
         if namespace_inode("pid")? != INITIAL_PID_NAMESPACE_INODE {
@@ -222,11 +233,13 @@ impl SocketEvents {
         }
         let namespace = namespace_inode("net")? as u32;
         let all_namespaces = u32::from(scope == NamespaceScope::All);
+        let run_root = run.map_or(0, |run| run.pid);
         let types = Btf::from_sys_fs().map_err(innermost_error)?;
         let mut programs = EbpfLoader::new()
             .btf(Some(&types))
             .override_global("NETNS", &namespace, true)
             .override_global("ALL_NAMESPACES", &all_namespaces, true)
+            .override_global("RUN_ROOT", &run_root, true)
             .load(BPF_OBJECT)
             .map_err(innermost_error)?;
         let missing = || io::Error::from(io::ErrorKind::NotFound);
@@ -250,6 +263,7 @@ impl SocketEvents {
             events: RingBuf::try_from(map("EVENTS")?).map_err(innermost_error)?,
             lost: Array::try_from(map("LOST")?).map_err(innermost_error)?,
             tai_offset: tai_offset(),
+            run_root,
             _programs: programs,
         })
     }
@@ -262,7 +276,7 @@ impl SocketEvents {
     /// Returns the next pending event, without waiting.
     pub fn try_recv(&mut self) -> Option<SocketEvent> {
         loop {
-            if let Some(event) = parse_event(&self.events.next()?, self.tai_offset) {
+            if let Some(event) = parse_event(&self.events.next()?, self.tai_offset, self.run_root) {
                 return Some(event);
             }
         }
@@ -294,7 +308,7 @@ mod tests {
         for long in [37_000_000_007_u64, 37_000_000_009, 123_456_789_012, 4096] {
             bytes.extend(long.to_ne_bytes());
         }
-        for word in [4121_u32, 4100, 1000, 0] {
+        for word in [4121_u32, 4100, 1000, 1] {
             bytes.extend(word.to_ne_bytes());
         }
         bytes.extend(b"curl\0garbage\0\0\0\0");
@@ -313,7 +327,8 @@ mod tests {
     #[test]
     fn event_is_parsed_from_the_layout_of_the_bpf_programs() {
         let offset = 37_000_000_000;
-        let event = parse_event(&encode_event(2, &[127, 0, 0, 2], 1), offset).expect("an event");
+        let event =
+            parse_event(&encode_event(2, &[127, 0, 0, 2], 1), offset, 4000).expect("an event");
         let task = TaskInfo {
             pid: 4121,
             parent: 4100,
@@ -322,6 +337,7 @@ mod tests {
             arg_start: 4096,
             uid: 1000,
             name: "curl".into(),
+            run: RunMembership::Member { root: 4000 },
         };
         assert_eq!(event.task, task);
         assert_eq!(event.kind, SocketEventKind::Connected);
@@ -332,18 +348,32 @@ mod tests {
         assert_eq!(event.remote.to_string(), "127.0.0.1:80");
         // A dual-stack socket uses an IPv4-mapped address.
         let mapped = Ipv4Addr::new(127, 0, 0, 3).to_ipv6_mapped().octets();
-        let event = parse_event(&encode_event(10, &mapped, 6), offset).expect("an event");
+        let event = parse_event(&encode_event(10, &mapped, 6), offset, 4000).expect("an event");
         assert_eq!(event.kind, SocketEventKind::DatagramSent);
         assert_eq!(event.time, Timestamp(37_000_000_009));
         assert_eq!(event.local.to_string(), "127.0.0.3:8080");
     }
 
     #[test]
+    fn membership_is_parsed() {
+        for (number, expected) in [
+            (0_u32, RunMembership::Other),
+            (1, RunMembership::Member { root: 4000 }),
+            (2, RunMembership::Unknown),
+        ] {
+            let mut bytes = encode_event(2, &[127, 0, 0, 2], 1);
+            bytes[44..48].copy_from_slice(&number.to_ne_bytes());
+            let event = parse_event(&bytes, 0, 4000).expect("an event");
+            assert_eq!(event.task.run, expected);
+        }
+    }
+
+    #[test]
     fn unknown_and_truncated_events_are_ignored() {
-        assert_eq!(parse_event(&encode_event(2, &[], 9), 0), None);
+        assert_eq!(parse_event(&encode_event(2, &[], 9), 0, 0), None);
         let whole = encode_event(2, &[], 2);
         for len in 0..whole.len() {
-            assert_eq!(parse_event(&whole[..len], 0), None);
+            assert_eq!(parse_event(&whole[..len], 0, 0), None);
         }
     }
 }

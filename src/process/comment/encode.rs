@@ -89,7 +89,7 @@ fn push_owner(owner: &Owner, max_processes: usize, max_arguments: usize, out: &m
                 }
             }
         }
-        if let Some(run) = details.run_id {
+        if let Some(run) = process.run_id() {
             push_value("run", run, out);
         }
         for argument in details.command_line.iter().take(max_arguments) {

@@ -11,6 +11,7 @@ fn process(pid: u32, name: &str) -> Arc<Process> {
         parent: 1,
         comm: String::new(),
         uid: 1000,
+        run: RunMembership::Member { root: 77 },
     };
     Arc::new(Process::new(
         identity,
@@ -30,7 +31,6 @@ fn process(pid: u32, name: &str) -> Arc<Process> {
                     listener: pid.is_multiple_of(4).then_some(listener),
                 })
             }),
-            run_id: Some(77),
         },
     ))
 }
@@ -41,6 +41,7 @@ fn owner(processes: Vec<Arc<Process>>, evidence: Evidence) -> Option<Arc<Owner>>
         evidence,
         uid: Some(33),
         lookup_time: Timestamp(1_790_000_000_123_456_789),
+        hidden_run: RunMembership::Unknown,
     }))
 }
 
@@ -137,6 +138,7 @@ fn ends_without_processes_are_parsed_from_a_summary() {
             evidence,
             uid,
             lookup_time: Timestamp::ABSENT,
+            hidden_run: RunMembership::Unknown,
         }))
     };
     let expected = Owners {

@@ -7,12 +7,12 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
-use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 use serde_json::Value;
 
 use super::attribution::{has_pid, originator_address};
 use super::roles::{Server, run_clients_of_role};
 use super::session::{Session, can_capture_or_skip, skip};
+use super::traffic::RefusedPort;
 
 /// Starts `lcap flows` on a port; `None`, with a skip message, if lcap cannot use BPF.
 fn start_with_bpf(port: u16) -> Option<Session> {
@@ -92,17 +92,11 @@ fn clients_that_exit_after_writing_are_attributed() {
 
 #[test]
 fn refused_clients_are_attributed() {
-    // Reserves a port: no process can listen on it, and no client gets it as its own port.
-    let any_free_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    let reserved = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-    bind(&reserved, &any_free_port).unwrap();
-    let port = SocketAddr::try_from(getsockname(&reserved).unwrap())
-        .unwrap()
-        .port();
-    let Some(session) = start_with_bpf(port) else {
+    let port = RefusedPort::reserve();
+    let Some(session) = start_with_bpf(port.number) else {
         return;
     };
-    let true_pids = run_clients_of_role("refused", port, 500, 20);
+    let true_pids = run_clients_of_role("refused", port.number, 500, 20);
     let rows = rows(session);
     assert_clients_are_attributed(&rows, &true_pids);
     assert!(

@@ -37,8 +37,29 @@ fn install_copy() -> Option<(TempDir, PathBuf)> {
     }
 }
 
+/// Installs a copy of lcap with which all users can capture. Returns `None`, with a skip message,
+/// if the test is not permitted to install one.
+pub(super) fn install_capturing_copy() -> Option<(TempDir, PathBuf)> {
+    if !can_capture_or_skip() {
+        return None;
+    }
+    let (directory, program) = install_copy()?;
+    let mut setcap = Command::new("setcap");
+    let setcap = setcap.arg("cap_net_raw=ep").arg(&program).output();
+    if !setcap.as_ref().is_ok_and(|output| output.status.success()) {
+        skip(&format!("file capabilities cannot be set here: {setcap:?}"));
+        return None;
+    }
+    let version = as_nobody(program.to_str().unwrap(), &["--version"]).output();
+    if !version.is_ok_and(|output| output.status.success()) {
+        skip("programs with file capabilities cannot be executed here");
+        return None;
+    }
+    Some((directory, program))
+}
+
 /// Returns a command that runs as the user `nobody`.
-fn as_nobody(program: &str, args: &[&str]) -> Command {
+pub(super) fn as_nobody(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
     command.arg(program).args(args);
@@ -89,26 +110,9 @@ fn reading_a_file_requires_no_privilege() {
 
 #[test]
 fn unprivileged_user_captures_with_the_file_capability() {
-    if !can_capture_or_skip() {
-        return;
-    }
-    let Some((directory, program)) = install_copy() else {
+    let Some((directory, program)) = install_capturing_copy() else {
         return;
     };
-    let setcap = Command::new("setcap")
-        .arg("cap_net_raw=ep")
-        .arg(&program)
-        .output();
-    match setcap {
-        Ok(output) if output.status.success() => {}
-        other => return skip(&format!("file capabilities cannot be set here: {other:?}")),
-    }
-    if !as_nobody(program.to_str().unwrap(), &["--version"])
-        .output()
-        .is_ok_and(|output| output.status.success())
-    {
-        return skip("programs with file capabilities cannot be executed here");
-    }
     let port = ReservedPort::reserve();
     let path = directory.path().join("capture.pcap");
     let args = ["-p", &port.arg(), "-w", path.to_str().unwrap()];

@@ -3,16 +3,25 @@
 use std::process::Command;
 
 use super::session::{LCAP, TEST_TIMEOUT, can_capture_or_skip, skip};
-use super::traffic::{ReservedPort, V4};
+use super::traffic::{RefusedPort, ReservedPort, V4};
 use std::time::{Duration, Instant};
 
 /// Runs `lcap run` with these arguments; returns its exit code, standard output and standard error.
-fn run(args: &[&str]) -> (Option<i32>, String, String) {
+pub(super) fn run(args: &[&str]) -> (Option<i32>, String, String) {
     let started = Instant::now();
     let output = Command::new(LCAP).arg("run").args(args).output().unwrap();
     assert!(started.elapsed() < TEST_TIMEOUT);
     let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     (output.status.code(), out, err)
+}
+
+/// Returns true if bash is installed; otherwise prints a skip message.
+pub(super) fn has_bash_or_skip() -> bool {
+    let is_installed = Command::new("bash").args(["-c", "exit 0"]).status().is_ok();
+    if !is_installed {
+        skip("bash is not installed, and other shells have no /dev/tcp");
+    }
+    is_installed
 }
 
 #[test]
@@ -44,19 +53,29 @@ fn run_requires_a_command_after_two_hyphens() {
     }
 }
 
+#[test]
+fn conditions_have_an_exit_code_of_their_own() {
+    if !can_capture_or_skip() || !has_bash_or_skip() {
+        return;
+    }
+    let port = RefusedPort::reserve();
+    for (code, expected) in [(0, 3), (7, 7)] {
+        let script = format!("{}; exit {code}", port.connect_script());
+        let options = ["flows", "-p", &port.arg(), "--fail-on", "refused"];
+        let (exit_code, _, errors) = run(&[&options[..], &["--", "bash", "-c", &script]].concat());
+        assert_eq!(exit_code, Some(expected), "{errors}");
+        assert!(errors.contains("--fail-on: 1 of 1 flow failed"), "{errors}");
+    }
+    // A failure of lcap itself.
+    let (exit_code, _, errors) = run(&["-w", "/no-such-directory/a.pcap", "--", "true"]);
+    assert_eq!(exit_code, Some(1), "{errors}");
+}
+
 /// Another process sends packets at the same time.
 #[test]
 fn run_shows_only_the_commands_traffic() {
-    if !can_capture_or_skip() {
+    if !can_capture_or_skip() || !has_bash_or_skip() {
         return;
-    }
-    if Command::new("bash")
-        .arg("-c")
-        .arg("exit 0")
-        .status()
-        .is_err()
-    {
-        return skip("bash is not installed, and other shells have no /dev/tcp");
     }
     let port = ReservedPort::reserve();
     let listener = std::net::TcpListener::bind((V4, 0)).unwrap();
@@ -65,7 +84,9 @@ fn run_shows_only_the_commands_traffic() {
     let client_script = format!("exec 3<>/dev/tcp/127.0.0.1/{number}; echo hello >&3; sleep 0.2");
     // The connection is opened by a grandchild of lcap.
     let script = format!("sleep 0.2; bash -c '{client_script}'; echo done; exit 3");
-    let (code, output, errors) = run(&["flows", "--format", "json", "--", "bash", "-c", &script]);
+    let ports = format!("{},{number}", port.number);
+    let options = ["flows", "--format", "json", "-p", &ports];
+    let (code, output, errors) = run(&[&options[..], &["--", "bash", "-c", &script]].concat());
     drop(other_traffic);
     assert_eq!(code, Some(3), "{errors}");
     assert_eq!(output, "done\n");

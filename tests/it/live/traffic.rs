@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -17,6 +18,35 @@ pub(super) struct ReservedPort {
     pub(super) number: u16,
     tcp: [TcpListener; 2],
     udp: [UdpSocket; 2],
+}
+
+/// TCP port of 127.0.0.1 that no process listens on, and that no client gets.
+pub(super) struct RefusedPort {
+    pub(super) number: u16,
+    _socket: OwnedFd,
+}
+
+impl RefusedPort {
+    pub(super) fn reserve() -> RefusedPort {
+        use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&socket, &SocketAddr::from((V4, 0))).unwrap();
+        let address = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap();
+        RefusedPort {
+            number: address.port(),
+            _socket: socket,
+        }
+    }
+
+    /// Returns the port number as a command-line argument.
+    pub(super) fn arg(&self) -> String {
+        self.number.to_string()
+    }
+
+    /// Returns a command of bash that connects to the port once.
+    pub(super) fn connect_script(&self) -> String {
+        format!("(exec 3<>/dev/tcp/127.0.0.1/{}) 2>/dev/null", self.number)
+    }
 }
 
 impl ReservedPort {

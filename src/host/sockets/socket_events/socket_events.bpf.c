@@ -156,8 +156,16 @@ struct task {
 	u32 tgid;
 	u32 parent;
 	u32 uid;
-	u32 unused;
+	u32 membership;
 	char comm[16];
+};
+
+/* The relation of a process to the command of lcap run. */
+enum membership {
+	OTHER = 0,
+	MEMBER = 1,
+	/* There are too many ancestors. */
+	UNKNOWN = 2,
 };
 
 enum kind {
@@ -203,6 +211,12 @@ struct usage {
  * others, too; set before the programs are loaded. */
 volatile const u32 NETNS = 0;
 volatile const u32 ALL_NAMESPACES = 0;
+
+/* The PID of lcap run: its descendants are the processes of its command. It is the subreaper of
+ * orphaned descendants (prctl(2)), so it remains their ancestor. 0 if there is no command; set
+ * before the programs are loaded. */
+volatile const u32 RUN_ROOT = 0;
+#define MAX_ANCESTORS 64
 
 struct {
 	MAP(type, MAP_SK_STORAGE);
@@ -250,6 +264,28 @@ INLINE u64 arg_start(struct task_struct *task)
 	return mm ? READ(mm->arg_start) : 0;
 }
 
+/* Not inlined: the verifier checks the loop once for each caller, and there are several. The fields
+ * are read by the helper, because each direct access costs the verifier a millisecond. */
+static __attribute__((noinline)) u32 run_membership(u64 task)
+{
+	for (int i = 0; i < MAX_ANCESTORS; i++) {
+		u64 parent = 0;
+		u32 tgid = 0;
+
+		if (read_kernel(&parent, sizeof(parent), &((struct task_struct *)task)->real_parent))
+			return UNKNOWN;
+		if (read_kernel(&tgid, sizeof(tgid), &((struct task_struct *)parent)->tgid))
+			return UNKNOWN;
+		if (tgid == RUN_ROOT)
+			return MEMBER;
+		/* PID 1 and the kernel's threads have no further ancestors. */
+		if (tgid <= 1)
+			return OTHER;
+		task = parent;
+	}
+	return UNKNOWN;
+}
+
 INLINE void describe_task(struct task_struct *task, struct task *to)
 {
 	struct task_struct *leader = READ(task->group_leader);
@@ -260,7 +296,7 @@ INLINE void describe_task(struct task_struct *task, struct task *to)
 	to->tgid = READ(task->tgid);
 	to->parent = READ(parent->tgid);
 	to->uid = (u32)current_uid_gid();
-	to->unused = 0;
+	to->membership = RUN_ROOT ? run_membership((u64)leader) : OTHER;
 	read_kernel(to->comm, sizeof(to->comm), &leader->comm);
 }
 
