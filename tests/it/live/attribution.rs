@@ -1,6 +1,6 @@
 //! Attribution of connections to processes.
 //!
-//! The processes in a test report their own PIDs. lcap must show the same PIDs, or none.
+//! The processes in a test report their own PIDs. lcap must show the same PIDs, or doubt others.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -31,16 +31,14 @@ pub(super) fn has_pid(process: &Value, pid: u64) -> bool {
 
 /// Adds the attribution of an endpoint whose process is `pid` to the score.
 fn score_process(score: &mut Score, process: &Value, pid: u64) {
-    let is_correct = has_pid(process, pid);
-    match process["how"].as_str() {
-        Some("opened" | "reads" | "holds") if is_correct => score.right += 1,
-        Some("opened" | "reads" | "holds") => {
-            eprintln!("{process} is not {pid}");
-            score.wrong += 1;
-        }
-        Some("acceptor" | "listener") if is_correct => score.right += 1,
-        // An acceptor or a listener need not be the process that has the connection now.
-        _ => score.unsure += 1,
+    if has_pid(process, pid) {
+        score.right += 1;
+    } else if process["certain"] == true && process["pid"].is_number() {
+        eprintln!("{process} is not {pid}");
+        score.wrong += 1;
+    } else {
+        // No process, or one that lcap itself doubts, e.g. the listener.
+        score.unsure += 1;
     }
 }
 
