@@ -27,8 +27,10 @@ pub struct LiveOwners {
     kernel: Arc<Owner>,
     /// The time up to which the BPF events are recorded.
     recorded_until: Timestamp,
-    /// The time that may be spent waiting for lookups.
-    wait_budget: CpuBudget,
+    /// The time that may be spent waiting for BPF events, and for lookups. Many lookups do not use
+    /// up the time for events, without which no sender is certain.
+    drain_budget: CpuBudget,
+    lookup_budget: CpuBudget,
 }
 
 /// Owners of a connection, valid until its entry in the table changes.
@@ -59,7 +61,8 @@ impl LiveOwners {
             icmp: Owners::default(),
             kernel: Arc::new(Owner::unknown(Evidence::Kernel, None)),
             recorded_until: Timestamp(i64::MIN),
-            wait_budget: CpuBudget::new(Instant::now()),
+            drain_budget: CpuBudget::new(Instant::now()),
+            lookup_budget: CpuBudget::new(Instant::now()),
         }
     }
 
@@ -91,9 +94,9 @@ impl LiveOwners {
     #[cold]
     fn wait_for_events(&mut self, time: Timestamp) {
         let start = Instant::now();
-        let recorded = self.wait_budget.replenish(start).then(|| {
+        let recorded = self.drain_budget.replenish(start).then(|| {
             let recorded = self.table.drain_bpf_events(DRAIN_TIMEOUT);
-            self.wait_budget.charge(start.elapsed());
+            self.drain_budget.charge(start.elapsed());
             recorded
         });
         let next_try = Timestamp(time.0.saturating_add(DRAIN_RETRY_NS));
@@ -180,14 +183,14 @@ impl LiveOwners {
             .filter(has_both);
         let found = found.or_else(|| {
             let now = Instant::now();
-            let timeout = match self.wait_budget.replenish(now) {
+            let timeout = match self.lookup_budget.replenish(now) {
                 true => LOOKUP_TIMEOUT,
                 false => Duration::ZERO,
             };
             let owners = self
                 .table
                 .request_and_wait(&endpoints, time, position, timeout);
-            self.wait_budget.charge(now.elapsed());
+            self.lookup_budget.charge(now.elapsed());
             owners
         });
         if self.cache.len() >= MAX_CACHED_CONNECTIONS {
