@@ -6,7 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::datagrams::{Datagrams, ReceiveCall};
-use super::entries::{ConnectionEntry, ConnectionTableState, EntryVersion, PacketPosition};
+use super::entries::{ConnectionTableState, PacketPosition};
+use super::entry::{ConnectionEntry, EntryVersion};
 use super::lookup_queue::{LookupQueue, LookupRequest, LookupTarget, Waker};
 use super::now;
 use crate::packet::{Endpoints, TCP, Timestamp};
@@ -173,7 +174,7 @@ impl ConnectionTable {
             return false;
         }
         let mut entry = ConnectionEntry::new(time);
-        entry.isn = Some(isn);
+        entry.set_isn(isn);
         state.push(endpoints, entry);
         true
     }

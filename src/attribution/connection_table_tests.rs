@@ -58,6 +58,21 @@ fn uids(owners: Option<Owners>) -> Option<[u32; 2]> {
 }
 
 #[test]
+fn syn_of_another_capture_has_almost_the_same_time() {
+    let (table, _receiver) = ConnectionTable::new().expect("a pipe");
+    let forward = endpoints(40_000, 80);
+    assert!(record_connection(&table, forward, 10, 1, [1, 2]));
+    let time = 10 * NANOS_PER_SECOND;
+    let flow = |time| uids(table.flow_owners(&forward, Timestamp(time)));
+    for difference in [-900_000, -1, 0, 1, 900_000] {
+        assert_eq!(flow(time + difference), Some([1, 2]), "{difference}");
+    }
+    // Another connection.
+    assert_eq!(flow(time + 2_000_000), None);
+    assert_eq!(flow(time - 2_000_000), None);
+}
+
+#[test]
 fn owners_stay_with_their_connection() {
     let (table, _receiver) = ConnectionTable::new().expect("a pipe");
     let (forward, reverse) = (endpoints(40_000, 80), endpoints(80, 40_000));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use foldhash::fast::RandomState;
 
 use super::cpu_budget::CpuBudget;
-use super::entries::EntryVersion;
+use super::entry::EntryVersion;
 use super::{ConnectionTable, PacketPosition};
 use crate::decode::quoted_endpoints;
 use crate::packet::{Endpoints, ICMP, ICMPV6, Packet, PacketKind, Timestamp, UDP};

@@ -15,6 +15,7 @@ mod connection_table;
 mod cpu_budget;
 mod datagrams;
 mod entries;
+mod entry;
 mod live_owners;
 mod lookup_queue;
 mod pending;

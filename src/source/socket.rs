@@ -16,8 +16,9 @@ pub(super) fn ignore_outgoing(socket: BorrowedFd) -> io::Result<()> {
     )
 }
 
-/// Makes the kernel note the time of each packet when it is queued for reception. Otherwise, it
-/// notes the time at which the packet is copied to this socket, a little later.
+/// Makes the kernel note the time of each packet when it is queued for reception. Otherwise, and
+/// for TCP segments, which carry another time in its place, the kernel notes the time at which the
+/// packet is copied to this socket, a little later.
 pub(super) fn enable_timestamps(socket: BorrowedFd) -> io::Result<()> {
     set_socket_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1_i32)
 }
