@@ -247,9 +247,9 @@ struct {
 } LOST SEC(".maps");
 
 #define INLINE static inline __attribute__((always_inline))
-/* Reads a field of a kernel structure; 0 if it cannot be read. A direct access would be as good, but
- * for each one the verifier searches the kernel's types for several names, which takes a
- * millisecond. */
+/* Reads a field of a kernel structure; 0 if it cannot be read. For a pointer, a direct access would be
+ * as good, but for each one the verifier searches the kernel's types for several names, which takes
+ * a millisecond. */
 #define READ(field) \
 	({ \
 		__typeof__(field) value_ = 0; \
@@ -293,7 +293,7 @@ INLINE void describe_task(struct task_struct *task, struct task *to)
 
 	to->start_boottime = READ(leader->start_boottime);
 	to->arg_start = arg_start(task);
-	to->tgid = READ(task->tgid);
+	to->tgid = task->tgid;
 	to->parent = READ(parent->tgid);
 	to->uid = (u32)current_uid_gid();
 	to->membership = RUN_ROOT ? run_membership((u64)leader) : OTHER;
@@ -343,7 +343,7 @@ INLINE int is_visible(struct sock *sk)
 
 INLINE int is_of_interest(struct sock *sk)
 {
-	return READ(sk->sk_protocol) == TCP && is_visible(sk);
+	return sk->sk_protocol == TCP && is_visible(sk);
 }
 
 INLINE void emit(struct sock *sk, enum kind kind, u64 since, u64 time, const struct task *task, u32 length)
@@ -352,13 +352,13 @@ INLINE void emit(struct sock *sk, enum kind kind, u64 since, u64 time, const str
 
 	if (!event)
 		return;
-	event->is_foreign = !is_in_namespace(sk);
-	event->family = READ(sk->__sk_common.skc_family);
-	event->remote_port = READ(sk->__sk_common.skc_dport);
+	event->is_foreign = ALL_NAMESPACES && !is_in_namespace(sk);
+	event->family = sk->__sk_common.skc_family;
+	event->remote_port = sk->__sk_common.skc_dport;
 	event->local_port = READ(((struct inet_sock *)sk)->inet_sport);
 	if (event->family == AF_INET) {
-		*(u32 *)event->local = READ(sk->__sk_common.skc_rcv_saddr);
-		*(u32 *)event->remote = READ(sk->__sk_common.skc_daddr);
+		*(u32 *)event->local = sk->__sk_common.skc_rcv_saddr;
+		*(u32 *)event->remote = sk->__sk_common.skc_daddr;
 	} else {
 		read_kernel(event->local, sizeof(event->local), &sk->__sk_common.skc_v6_rcv_saddr);
 		read_kernel(event->remote, sizeof(event->remote), &sk->__sk_common.skc_v6_daddr);
@@ -368,7 +368,7 @@ INLINE void emit(struct sock *sk, enum kind kind, u64 since, u64 time, const str
 
 INLINE int is_ip(struct sock *sk)
 {
-	u16 family = READ(sk->__sk_common.skc_family);
+	u16 family = sk->__sk_common.skc_family;
 
 	return family == AF_INET || family == AF_INET6;
 }
@@ -376,7 +376,7 @@ INLINE int is_ip(struct sock *sk)
 /* Records that a process uses a connected socket; returns 1 if its last user was another one. */
 INLINE int record_use(struct usage *usage, struct task_struct *task, u64 now)
 {
-	u32 tgid = READ(task->tgid);
+	u32 tgid = task->tgid;
 	u64 arguments = arg_start(task);
 
 	usage->last_use = now;
@@ -389,7 +389,7 @@ INLINE int record_use(struct usage *usage, struct task_struct *task, u64 now)
 
 INLINE int is_kernel_thread(struct task_struct *task)
 {
-	return READ(task->flags) & PF_KTHREAD;
+	return task->flags & PF_KTHREAD;
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -408,7 +408,7 @@ int state_change(u64 *arguments)
 	if (!is_of_interest(sk))
 		return 0;
 	/* A failed connect(2) is reported by connect_result(). */
-	if (to == CLOSE && !((from == ESTABLISHED || from == CLOSE_WAIT) && READ(sk->sk_shutdown) == BOTH_DIRECTIONS))
+	if (to == CLOSE && !((from == ESTABLISHED || from == CLOSE_WAIT) && sk->sk_shutdown == BOTH_DIRECTIONS))
 		return 0;
 	task = current_task();
 	if (is_kernel_thread(task))
@@ -432,7 +432,7 @@ int state_change(u64 *arguments)
 		return 0;
 	}
 	/* An earlier event already identified the process of a client's socket. */
-	if (usage && usage->connected_at && usage->tgid == (u32)READ(task->tgid))
+	if (usage && usage->connected_at && usage->tgid == (u32)task->tgid)
 		return 0;
 	describe_task(task, &process);
 	emit(sk, EVENT_CLOSED, usage ? usage->last_use : 0, now, &process, 0);
@@ -500,7 +500,7 @@ int data_read(u64 *arguments)
 {
 	struct sock *sk = (struct sock *)arguments[0];
 
-	return READ(sk->sk_protocol) == TCP ? handle_use(sk, EVENT_READ) : 0;
+	return sk->sk_protocol == TCP ? handle_use(sk, EVENT_READ) : 0;
 }
 
 SEC("tp_btf/sock_send_length")
@@ -508,7 +508,7 @@ int data_sent(u64 *arguments)
 {
 	struct sock *sk = (struct sock *)arguments[0];
 
-	if ((int)arguments[1] <= 0 || READ(sk->sk_protocol) != TCP || !is_ip(sk))
+	if ((int)arguments[1] <= 0 || sk->sk_protocol != TCP || !is_ip(sk))
 		return 0;
 	return handle_use(sk, EVENT_WRITTEN);
 }
@@ -523,9 +523,9 @@ int data_received(u64 *arguments)
 
 	if (length < 0 || !is_ip(sk))
 		return 0;
-	if (READ(sk->sk_protocol) == TCP)
+	if (sk->sk_protocol == TCP)
 		return length ? handle_use(sk, EVENT_READ) : 0;
-	if (READ(sk->sk_protocol) != UDP || (int)arguments[2] & MSG_PEEK || !is_in_namespace(sk))
+	if (sk->sk_protocol != UDP || (int)arguments[2] & MSG_PEEK || !is_in_namespace(sk))
 		return 0;
 	task = current_task();
 	if (is_kernel_thread(task))
@@ -550,16 +550,22 @@ int datagram_begins(u64 *arguments)
 {
 	struct sk_buff *skb = (struct sk_buff *)arguments[0];
 	struct net_device *dev = (struct net_device *)arguments[1];
-	struct sock *sk = READ(skb->sk);
-	struct socket *socket = READ(sk->sk_socket);
+	struct sock *sk = skb->sk;
+	struct socket *socket;
 	u32 first = 0;
 	u64 *sending;
 
-	if (!(READ(dev->flags) & IFF_LOOPBACK) || !sk || !is_in_namespace(sk))
+	if (!(dev->flags & IFF_LOOPBACK) || !sk)
 		return 0;
 	sending = map_lookup(&SENDING, &first);
-	if (sending)
-		*sending = READ(sk->sk_protocol) == UDP && socket && READ(socket->file) && !has_queue(dev) ? (u64)skb : 0;
+	if (!sending)
+		return 0;
+	*sending = 0;
+	if (sk->sk_protocol != UDP || !is_in_namespace(sk))
+		return 0;
+	socket = READ(sk->sk_socket);
+	if (socket && READ(socket->file) && !has_queue(dev))
+		*sending = (u64)skb;
 	return 0;
 }
 
@@ -581,15 +587,15 @@ int datagram_sent(u64 *arguments)
 	if (is_kernel_thread(task))
 		return 0;
 	head = READ(skb->head);
-	if (read_kernel(header, sizeof(header), head + READ(skb->network_header)))
+	if (read_kernel(header, sizeof(header), head + skb->network_header))
 		return 0;
 	/* Only the first fragment of a datagram has ports. */
 	if (header[0] >> 4 == 4 && (header[6] & 0x1f || header[7]))
 		return 0;
-	if (read_kernel(ports, sizeof(ports), head + READ(skb->transport_header)))
+	if (read_kernel(ports, sizeof(ports), head + skb->transport_header))
 		return 0;
 	describe_task(task, &process);
-	event = new_event(EVENT_DATAGRAM_SENT, 0, READ(skb->tstamp), &process, 0);
+	event = new_event(EVENT_DATAGRAM_SENT, 0, skb->tstamp, &process, 0);
 	if (!event)
 		return 0;
 	event->local_port = ports[0];
