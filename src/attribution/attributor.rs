@@ -76,8 +76,7 @@ impl PendingBpf {
             true => NamespaceScope::Own,
             false => NamespaceScope::All,
         };
-        let builder = std::thread::Builder::new().name("bpf".into());
-        let thread = builder.spawn(move || SocketEvents::open(scope, run))?;
+        let thread = spawn("bpf", move || SocketEvents::open(scope, run))?;
         Ok(PendingBpf { thread, run })
     }
 
@@ -208,7 +207,10 @@ fn start_bpf_reader(
     })?)
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
     std::thread::Builder::new().name(name.into()).spawn(run)
 }
 

@@ -68,11 +68,12 @@ fn read(task: &TaskInfo) -> Option<Process> {
     if identity.start_time != task.start_time || identity.comm != task.name {
         return None;
     }
-    let details = proxies::with_target(handle.read_details(&identity));
+    let details = handle.read_details(&identity);
     // Read last: if the program is the same now, it was the same when the details were read.
     if handle.arg_start()? != task.arg_start {
         return None;
     }
     let run = task.run;
+    let details = proxies::with_target(details);
     Some(Process::new(ProcessIdentity { run, ..identity }, details))
 }

@@ -5,6 +5,7 @@ use super::finding::{CheckName, Finding};
 use super::nft_eval::{self, TracedRule};
 use super::ports::{Reachability, reachability};
 use crate::host::network::firewall::{Firewall, PacketEnd, RuleAction, RuleCondition};
+use crate::host::proxies;
 use crate::host::sockets::sock_diag::SocketInfo;
 
 const CHECK: CheckName = CheckName("exposure");
@@ -94,11 +95,7 @@ fn check_published(facts: &PortFacts) -> Vec<Finding> {
     for server in facts.server_processes.values() {
         let args = &server.process.details().command_line;
         let (pid, name) = (server.process.pid, server.process.name());
-        let option = |name: &str| {
-            let mut args = args.iter();
-            args.find(|arg| arg.trim_start_matches('-') == name)?;
-            args.next()
-        };
+        let option = |name| proxies::option(args, name);
         if name.starts_with("docker-proxy")
             && let (Some(address), Some(port)) = (option("container-ip"), option("container-port"))
         {

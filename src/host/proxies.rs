@@ -29,11 +29,7 @@ fn target_address(details: &ProcessDetails) -> Option<(SocketAddr, u8)> {
     if details.name != DOCKER_PROXY {
         return None;
     }
-    let option = |name| {
-        let mut arguments = details.command_line.iter();
-        arguments.find(|argument| argument.trim_start_matches('-') == name)?;
-        arguments.next()
-    };
+    let option = |name| option(&details.command_line, name);
     let proto = match option("proto")?.as_str() {
         "tcp" => TCP,
         "udp" => UDP,
@@ -42,6 +38,13 @@ fn target_address(details: &ProcessDetails) -> Option<(SocketAddr, u8)> {
     let ip = option("container-ip")?.parse().ok()?;
     let port = option("container-port")?.parse().ok()?;
     Some((SocketAddr::new(ip, port), proto))
+}
+
+/// Returns the value of an option in the command line of a proxy: `80` in `-container-port 80`.
+pub fn option<'a>(command_line: &'a [String], name: &str) -> Option<&'a String> {
+    let mut arguments = command_line.iter();
+    arguments.find(|argument| argument.trim_start_matches('-') == name)?;
+    arguments.next()
 }
 
 /// Returns the process that listens at an address in another network namespace.

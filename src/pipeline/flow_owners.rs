@@ -17,7 +17,7 @@ pub(super) struct FlowOwners {
 }
 
 /// Maximum wait for pending lookups when a flow ends or the capture ends.
-const LOOKUP_SETTLE_TIMEOUT: Duration = Duration::from_millis(200);
+pub(super) const LOOKUP_SETTLE_TIMEOUT: Duration = Duration::from_millis(200);
 
 impl FlowOwners {
     /// Returns the owners of flows of a live capture; `None` for other captures.

@@ -4,10 +4,10 @@ mod membership;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
+use super::flow_owners::LOOKUP_SETTLE_TIMEOUT;
 use super::{Attribution, UnknownTraffic};
 use crate::attribution::ConnectionTable;
 use crate::decode;
@@ -51,8 +51,6 @@ struct ConnectionDecision {
 
 /// Maximum number of recorded connections; beyond it, the oldest are removed.
 const MAX_CONNECTIONS: usize = 1 << 16;
-/// Maximum wait at the end for lookups, which can still decide.
-const LOOKUP_SETTLE_TIMEOUT: Duration = Duration::from_millis(200);
 
 impl RunSelection {
     pub(super) fn new(command: RunCommand, attribution: &Attribution) -> RunSelection {
