@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::netns::{run_in_netns, with_new_netns};
 use super::roles::{Server, run_clients};
-use super::session::{LCAP, Session, TEST_TIMEOUT, can_capture_or_skip, skip};
+use super::session::{LCAP, Session, TEST_TIMEOUT, can_capture_or_skip, lcap_lines, skip};
 
 /// Number of endpoints that lcap attributed correctly, without certainty, and wrongly.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -262,14 +262,6 @@ fn saved_file_has_the_owners_displayed_live() {
             .iter()
             .all(|line| !labels.iter().any(|label| line.contains(label)))
     );
-}
-
-/// Runs lcap and returns the lines of its standard output.
-fn lcap_lines(args: &[&str]) -> Vec<String> {
-    let output = Command::new(LCAP).args(args).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(str::to_owned).collect()
 }
 
 #[test]

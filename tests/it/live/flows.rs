@@ -1,14 +1,12 @@
 //! Live output of `flows` and `follow`: printed as soon as flows end and data arrives, and equal to
 //! the output for a saved file.
 
-use super::session::{LCAP, Session, can_capture_or_skip};
-use super::traffic::{ReservedPort, V4, V6};
-use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+use super::session::{Session, can_capture_or_skip, lcap_lines};
+use super::traffic::{ReservedPort, V4, V6, bound_socket};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
-use std::process::Command;
 
 /// Port without a listener, reserved so that no other process gets it.
 struct ClosedPort {
@@ -18,13 +16,7 @@ struct ClosedPort {
 
 impl ClosedPort {
     fn reserve(host: IpAddr) -> ClosedPort {
-        let family = match host {
-            IpAddr::V4(_) => AddressFamily::INET,
-            IpAddr::V6(_) => AddressFamily::INET6,
-        };
-        let socket = socket(family, SocketType::STREAM, None).unwrap();
-        bind(&socket, &SocketAddr::new(host, 0)).unwrap();
-        let address = getsockname(&socket).unwrap().try_into().unwrap();
+        let (socket, address) = bound_socket(host);
         ClosedPort {
             address,
             _socket: socket,
@@ -149,12 +141,7 @@ fn saved_file_yields_the_flows_printed_live() {
     let live = session.interrupt();
     drop((client, server));
     let live = rows(&live.assert_lossless().output);
-    let saved = Command::new(LCAP)
-        .args(["flows", "--format", "json", "-r", path])
-        .output()
-        .unwrap();
-    let saved = String::from_utf8(saved.stdout).unwrap();
-    let saved: Vec<String> = saved.lines().map(str::to_owned).collect();
+    let saved = lcap_lines(&["flows", "--format", "json", "-r", path]);
     assert_eq!(live, rows(&saved));
     let count = |outcome: &str| live.iter().filter(|row| row["outcome"] == outcome).count();
     assert_eq!(count("still open"), 1, "{live:#?}");

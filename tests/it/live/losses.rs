@@ -3,11 +3,10 @@
 //! No packet is delivered twice, and flows that may lack packets are marked.
 
 use super::netns::run_in_new_netns;
-use super::session::{LCAP, Session, SessionOutput, frames};
+use super::session::{Session, SessionOutput, frames, lcap_lines};
 use super::traffic::{ReservedPort, V4, number};
 use rustix::process::Signal;
 use serde_json::Value;
-use std::process::Command;
 
 #[test]
 fn drops_of_a_small_ring_are_counted() {
@@ -144,19 +143,16 @@ fn flows_during_drops_are_possibly_incomplete() {
         );
 
         // The saved file states the same drops.
-        let read = Command::new(LCAP)
-            .args(["flows", "--format=json", "-r", path])
-            .output()
-            .unwrap();
-        let read = String::from_utf8(read.stdout).unwrap();
-        let fields = |rows: &mut dyn Iterator<Item = &str>| -> Vec<Vec<Value>> {
+        let read = lcap_lines(&["flows", "--format=json", "-r", path]);
+        let fields = |rows: &[String]| -> Vec<Vec<Value>> {
+            let rows = rows.iter();
             let rows = rows.map(|row| serde_json::from_str::<Value>(row).unwrap());
             let names = ["dropped_pkts", "missed_bytes", "outcome"];
             rows.map(|row| names.map(|name| row[name].clone()).to_vec())
                 .collect()
         };
-        let live = fields(&mut saved.output.iter().map(String::as_str));
-        assert_eq!(fields(&mut read.lines()), live);
+        let live = fields(&saved.output);
+        assert_eq!(fields(&read), live);
         assert_eq!(live[1][0], dropped(&saved));
 
         let missed = |line: &String| line.split('\t').nth(12).map(str::to_owned);

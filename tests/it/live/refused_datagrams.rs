@@ -2,11 +2,10 @@
 //! kernel sends the error.
 
 use super::netns::run_in_new_netns;
-use super::session::{LCAP, Session};
+use super::session::{Session, lcap_lines};
 use super::traffic::{V4, V6};
 use serde_json::Value;
 use std::net::{IpAddr, UdpSocket};
-use std::process::Command;
 
 /// Sends datagrams to a port without a socket, until one is refused.
 fn send_refused(host: IpAddr) {
@@ -41,12 +40,7 @@ fn refused_datagrams_name_nobody_and_the_kernel() {
         let (flows, packets) = (flows.interrupt(), packets.interrupt());
         let flows = parse(&flows.assert_lossless().output);
         let packets = parse(&packets.assert_lossless().output);
-        let read = Command::new(LCAP)
-            .args(["flows", "--format", "json", "-r", path])
-            .output()
-            .unwrap();
-        let lines = String::from_utf8(read.stdout).unwrap();
-        let lines: Vec<String> = lines.lines().map(str::to_owned).collect();
+        let lines = lcap_lines(&["flows", "--format", "json", "-r", path]);
 
         let pid = std::process::id();
         for flows in [&flows, &parse(&lines)] {

@@ -2,23 +2,11 @@
 //! process.
 
 use super::session::{Session, can_capture_or_skip};
-use super::traffic::{V4, V6};
-use rustix::net::{AddressFamily, SocketType, bind, connect, getsockname, socket};
+use super::traffic::{V4, V6, bound_socket};
+use rustix::net::connect;
 use serde_json::Value;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, UdpSocket};
-
-/// Returns a TCP socket that is bound to a free port, and its address.
-fn bound_socket(host: IpAddr) -> (rustix::fd::OwnedFd, SocketAddr) {
-    let family = match host {
-        IpAddr::V4(_) => AddressFamily::INET,
-        IpAddr::V6(_) => AddressFamily::INET6,
-    };
-    let socket = socket(family, SocketType::STREAM, None).unwrap();
-    bind(&socket, &SocketAddr::new(host, 0)).unwrap();
-    let address = getsockname(&socket).unwrap().try_into().unwrap();
-    (socket, address)
-}
+use std::net::{Shutdown, TcpStream, UdpSocket};
 
 #[test]
 fn sockets_connected_to_themselves_are_answered() {

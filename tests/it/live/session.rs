@@ -277,6 +277,14 @@ pub(super) fn packets_as_json(path: &Path) -> Vec<serde_json::Value> {
         .collect()
 }
 
+/// Runs lcap and returns the lines of its standard output.
+pub(super) fn lcap_lines(args: &[&str]) -> Vec<String> {
+    let output = Command::new(LCAP).args(args).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
 /// Returns the timestamps and bytes of the frames in a file.
 pub(super) fn frames(path: &Path) -> Vec<(Timestamp, Vec<u8>)> {
     let mut source = file::open(path).unwrap();

@@ -8,10 +8,24 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+
 pub(super) const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(super) const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 /// Maximum duration of continuous traffic, even if it is not stopped.
 pub(super) const MAX_SEND_DURATION: Duration = Duration::from_secs(15);
+
+/// Returns a TCP socket that is bound to a free port, and its address.
+pub(super) fn bound_socket(host: IpAddr) -> (OwnedFd, SocketAddr) {
+    let family = match host {
+        IpAddr::V4(_) => AddressFamily::INET,
+        IpAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = socket(family, SocketType::STREAM, None).unwrap();
+    bind(&socket, &SocketAddr::new(host, 0)).unwrap();
+    let address = getsockname(&socket).unwrap().try_into().unwrap();
+    (socket, address)
+}
 
 /// Port that is reserved for TCP and UDP on 127.0.0.1 and ::1, so that no client gets it.
 pub(super) struct ReservedPort {
