@@ -99,6 +99,8 @@ mod flow;
 mod host;
 mod packet;
 mod pipeline;
+#[cfg(feature = "live")]
+mod privileges;
 mod process;
 #[cfg(feature = "cli")]
 mod sink;

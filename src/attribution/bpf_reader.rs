@@ -7,7 +7,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::connection_table::{ConnectionTable, LookupStatus};
-use super::cpu_budget::{CpuBudget, WakeupCoalescer};
+use super::cpu_budget::WakeupCoalescer;
 use super::datagrams::ReceiveCall;
 use super::lookup_queue::Waker;
 use super::now;
@@ -30,9 +30,8 @@ pub(super) fn run(
     stop: &Stop,
 ) {
     raise_priority(TimeSlice::Default);
-    let mut budget = CpuBudget::new(Instant::now());
     let mut coalescer = WakeupCoalescer::new(Instant::now());
-    let mut tasks = TaskCache::default();
+    let mut tasks = TaskCache::new(Arc::clone(table.processes()));
     let mut previous_drain = now();
     while !stop.is_requested() {
         let stop_fd = stop.fd();
@@ -54,7 +53,6 @@ pub(super) fn run(
                 table,
                 listeners,
                 tasks: &mut tasks,
-                budget: &mut budget,
             };
             recorder.record(&event, &mut syn_filter);
             if event.time >= drain {
@@ -73,7 +71,6 @@ struct EventRecorder<'a> {
     /// certain: a packet can also come from another namespace or machine with these addresses.
     listeners: Option<&'a SockDiag>,
     tasks: &'a mut TaskCache,
-    budget: &'a mut CpuBudget,
 }
 
 impl EventRecorder<'_> {
@@ -141,10 +138,8 @@ impl EventRecorder<'_> {
 
     fn owner(&mut self, event: &SocketEvent) -> Owner {
         let task = &event.task;
-        let process = self.tasks.cached(task).unwrap_or_else(|| {
-            let described = self.budget.spend(|| self.tasks.describe(task));
-            described.unwrap_or_else(|| Arc::new(self.tasks.describe_from_event(task)))
-        });
+        let cached = self.tasks.cached(task);
+        let process = cached.unwrap_or_else(|| self.tasks.describe(task));
         let evidence = match event.kind {
             _ if self.listeners.is_none() => Evidence::Holds,
             SocketEventKind::Connected | SocketEventKind::ConnectFailed => Evidence::Opened,

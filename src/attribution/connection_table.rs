@@ -6,9 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::datagrams::{Datagrams, ReceiveCall};
+use super::described_processes::DescribedProcesses;
 use super::entries::{ConnectionTableState, PacketPosition};
 use super::entry::{ConnectionEntry, EntryVersion};
-use super::lookup_queue::{LookupQueue, LookupRequest, LookupTarget, Waker};
+use super::link::Sender;
+use super::lookup_queue::{LookupRequest, LookupTarget, Waker};
+use super::messages::Request;
 use super::now;
 use crate::packet::{Endpoints, TCP, Timestamp};
 use crate::process::{Owner, Owners};
@@ -18,8 +21,11 @@ use crate::process::{Owner, Owners};
 pub struct ConnectionTable {
     state: Mutex<ConnectionTableState>,
     datagrams: Mutex<Datagrams>,
-    changed: Condvar,
-    lookups: Arc<LookupQueue>,
+    pub(super) changed: Condvar,
+    pub(super) requests: Arc<Sender<Request>>,
+    processes: Arc<DescribedProcesses>,
+    /// The error that ended the lookups.
+    lookup_error: OnceLock<String>,
     /// Number of connection events that were lost because the BPF ring was full.
     lost_events: AtomicU64,
     /// Wakes the reader of BPF events; unset if there is no reader.
@@ -36,21 +42,24 @@ pub(super) enum LookupStatus {
 }
 
 impl ConnectionTable {
-    /// Returns an empty table, and the queue from which its lookup requests are received.
-    ///
-    /// # Errors
-    /// The limit on file descriptors is reached.
-    pub(super) fn new() -> io::Result<(Arc<ConnectionTable>, Arc<LookupQueue>)> {
-        let lookups = LookupQueue::new()?;
-        let table = ConnectionTable {
+    /// Returns an empty table that sends its requests to `requests`.
+    pub(super) fn new(requests: Arc<Sender<Request>>) -> Arc<ConnectionTable> {
+        let processes = Arc::new(DescribedProcesses::new(Arc::clone(&requests)));
+        Arc::new(ConnectionTable {
             state: Mutex::default(),
             datagrams: Mutex::default(),
             changed: Condvar::new(),
-            lookups: Arc::clone(&lookups),
+            requests,
+            processes,
+            lookup_error: OnceLock::new(),
             lost_events: AtomicU64::new(0),
             drain_waker: OnceLock::new(),
-        };
-        Ok((Arc::new(table), lookups))
+        })
+    }
+
+    /// Returns the processes that own the ends of connections.
+    pub(super) fn processes(&self) -> &Arc<DescribedProcesses> {
+        &self.processes
     }
 
     /// Returns the owners of a packet's sender and receiver, as far as they are identified.
@@ -254,9 +263,16 @@ impl ConnectionTable {
             return false;
         };
         let is_completed = entry.update(|entry| update(entry, end));
+        let time = entry.time;
         state.pending -= usize::from(is_completed);
         drop(state);
         self.changed.notify_all();
+        if is_completed {
+            let endpoints = if end == 0 { *socket } else { socket.reversed() };
+            let request = LookupRequest::new(&endpoints, time, LookupTarget::Responder);
+            // If this fails, the lookup ends later.
+            self.requests.send(&Request::Complete(request));
+        }
         true
     }
 
@@ -286,58 +302,6 @@ impl ConnectionTable {
         }
     }
 
-    /// Enqueues a lookup; marks the connection as not looked up if the queue is full.
-    pub(super) fn enqueue_lookup(&self, request: LookupRequest) {
-        if !self.lookups.send(request) {
-            self.mark_not_looked_up(&request);
-        }
-    }
-
-    /// Sets the originator of a connection, unless BPF has reported it.
-    pub(super) fn set_originator(&self, request: &LookupRequest, owner: Owner) {
-        self.update_entry(request, |entry| {
-            if !entry.is_reported[0] {
-                entry.owners.orig = Some(Arc::new(owner));
-            }
-        });
-    }
-
-    /// True if the lookup of a connection can still improve its owners.
-    pub(super) fn is_pending(&self, request: &LookupRequest) -> bool {
-        let mut state = self.lock();
-        state.entry(request).is_some_and(|entry| entry.is_pending)
-    }
-
-    /// Returns the number of connections whose lookup is not completed.
-    pub(super) fn pending_count(&self) -> usize {
-        self.lock().pending
-    }
-
-    /// Sets the responder of a connection, unless its lookup has been completed in the meantime.
-    pub(super) fn set_responder(&self, request: &LookupRequest, owner: Owner) {
-        self.update_entry(request, |entry| {
-            if entry.is_pending {
-                entry.set_responder(owner);
-            }
-        });
-    }
-
-    /// Sets the responder of a connection, unless its processes are already identified.
-    pub(super) fn set_fallback_responder(&self, request: &LookupRequest, owner: Owner) {
-        self.update_entry(request, |entry| {
-            let current = entry.owners.resp.as_ref();
-            if current.is_none_or(|current| current.processes.is_empty()) {
-                entry.set_responder(owner);
-            }
-        });
-    }
-
-    /// Returns the owner recorded so far for the responder.
-    pub(super) fn current_responder(&self, request: &LookupRequest) -> Option<Arc<Owner>> {
-        let mut state = self.lock();
-        state.entry(request)?.owners.resp.clone()
-    }
-
     /// Sets the number of events that were lost because the BPF ring was full; the last ones were
     /// lost after `since`.
     pub(super) fn set_lost_events(&self, count: u64, since: Timestamp) {
@@ -346,40 +310,21 @@ impl ConnectionTable {
         }
     }
 
+    /// Records the error that ended the lookups; the first one counts.
+    pub(super) fn set_lookup_error(&self, error: String) {
+        self.lookup_error.get_or_init(|| error);
+    }
+
+    /// Returns the error that ended the lookups before the end of the capture, if any.
+    #[cfg(feature = "cli")]
+    pub fn lookup_error(&self) -> Option<String> {
+        self.lookup_error.get().cloned()
+    }
+
     /// Returns the number of connection events that were lost because the BPF ring was full.
     #[cfg(feature = "cli")]
     pub fn lost_events(&self) -> u64 {
         self.lost_events.load(Relaxed)
-    }
-
-    /// Completes the lookup of a connection: no better result will follow.
-    pub(super) fn mark_settled(&self, request: &LookupRequest) {
-        self.update_entry(request, |entry| entry.is_pending = false);
-    }
-
-    /// Marks a connection as not looked up, because there was no time for it.
-    pub(super) fn mark_not_looked_up(&self, request: &LookupRequest) {
-        self.update_entry(request, |entry| {
-            let originator = &mut entry.owners.orig;
-            originator.get_or_insert_with(|| Arc::new(Owner::not_looked_up()));
-            if entry.owners.resp.is_none() {
-                entry.set_responder(Owner::not_looked_up());
-            }
-            entry.is_pending = false;
-        });
-    }
-
-    /// Updates the entry of a connection. Completes its lookup if there is a result for the
-    /// responder and its socket is closed: no better result can follow.
-    fn update_entry(&self, request: &LookupRequest, update: impl FnOnce(&mut ConnectionEntry)) {
-        let mut state = self.lock();
-        let Some(entry) = state.entry(request) else {
-            return;
-        };
-        let is_completed = entry.update(update);
-        state.pending -= usize::from(is_completed);
-        drop(state);
-        self.changed.notify_all();
     }
 
     fn lock_datagrams(&self) -> MutexGuard<'_, Datagrams> {
@@ -388,7 +333,7 @@ impl ConnectionTable {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, ConnectionTableState> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, ConnectionTableState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

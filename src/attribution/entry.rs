@@ -158,6 +158,16 @@ impl ConnectionEntry {
         self.outdate_copies();
     }
 
+    /// Completes the lookup without a result for the ends that are not identified.
+    pub(super) fn mark_not_looked_up(&mut self) {
+        let originator = &mut self.owners.orig;
+        originator.get_or_insert_with(|| Arc::new(Owner::not_looked_up()));
+        if self.owners.resp.is_none() {
+            self.set_responder(Owner::not_looked_up());
+        }
+        self.is_pending = false;
+    }
+
     /// Records the last process that had the socket of an end, and that the socket is closed.
     pub(super) fn record_last_closer(&mut self, end: usize, closer: Owner) {
         if self.is_closed() {

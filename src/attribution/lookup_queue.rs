@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use serde::{Deserialize, Serialize};
 
 use crate::packet::{Endpoints, Timestamp};
 
@@ -16,7 +17,7 @@ pub(super) const MAX_QUEUED_LOOKUPS: usize = 1 << 14;
 
 /// A request to look up the ends of a connection. The endpoints are directed from the
 /// originator to the responder.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct LookupRequest {
     pub(super) endpoints: Endpoints,
     /// The time of the connection's first packet.
@@ -39,7 +40,7 @@ impl LookupRequest {
 }
 
 /// The ends to look up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum LookupTarget {
     /// The originator, by a scan of all processes: none of the likely candidates has its socket.
     Originator,

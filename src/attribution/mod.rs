@@ -14,25 +14,35 @@ mod bpf_reader;
 mod connection_table;
 mod cpu_budget;
 mod datagrams;
+mod described_processes;
 mod entries;
 mod entry;
+mod link;
 mod live_owners;
+mod lookup_answers;
+mod lookup_process;
 mod lookup_queue;
+mod lookup_results;
+mod lookup_service;
+mod messages;
 mod pending;
 mod proc_cache;
 mod proc_worker;
 mod recent_forks;
 mod scheduler;
 mod socket_resolver;
+mod syn_capture;
 mod syn_filter;
+mod syn_lookup;
 mod task_cache;
 
 #[cfg(feature = "cli")]
 pub use attributor::AttributionMethod;
-pub use attributor::{Attributor, PendingBpf};
+pub use attributor::{Attributor, OpenAttribution, PendingBpf};
 pub use connection_table::ConnectionTable;
 pub use entries::PacketPosition;
 pub use live_owners::LiveOwners;
+pub use lookup_process::LookupProcess;
 
 use std::time::SystemTime;
 

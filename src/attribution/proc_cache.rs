@@ -272,6 +272,7 @@ impl ProcCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribution::link::{self, Sender};
     use std::net::UdpSocket;
     use std::os::fd::{AsRawFd, OwnedFd};
     use std::process::{Command, Stdio};
@@ -283,8 +284,10 @@ mod tests {
     }
 
     fn worker() -> ProcWorker {
+        let (_, socket) = link::pair().expect("sockets");
+        let (answers, _) = Sender::new::<()>(socket).expect("a waker");
         let stop = crate::source::Stop::new().expect("a pipe");
-        ProcWorker::start(stop, None).expect("a thread").0
+        ProcWorker::start(&answers, stop, None).expect("a thread").0
     }
 
     #[test]

@@ -9,10 +9,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::cpu_budget::CpuBudget;
+use super::link::Sender;
+use super::messages::Answer;
+use crate::host::processes::ProcHandle;
 use crate::host::processes::run_root::RunRoot;
+use crate::host::proxies;
 use crate::host::sockets::holders;
 use crate::host::sockets::sock_diag::{self, SocketInfo};
-use crate::process::{Evidence, Owner, Process};
+use crate::process::{Evidence, Owner, Process, ProcessDetails, ProcessIdentity};
 use crate::source::Stop;
 
 /// Maximum number of queued tasks; each process that is queued for description keeps a file
@@ -25,11 +29,16 @@ const LISTENER_CACHE_TTL: Duration = Duration::from_millis(250);
 /// Maximum number of cached listening sockets.
 const MAX_CACHED_LISTENERS: usize = 4096;
 
+/// Maximum number of processes whose details can still be requested.
+const MAX_DESCRIBED_PROCESSES: usize = 4096;
+
 /// Handle to the worker thread.
 #[derive(Debug, Clone)]
 pub(super) struct ProcWorker {
     tasks: SyncSender<ProcTask>,
+    answers: Arc<Sender<Answer>>,
     listeners: ListenerCache,
+    described: DescribedProcesses,
     /// The ancestor of the processes of the command that `lcap run` runs.
     pub(super) run: Option<RunRoot>,
 }
@@ -38,9 +47,14 @@ pub(super) struct ProcWorker {
 enum ProcTask {
     /// Read the details of a process.
     Describe(Arc<Process>),
+    /// Answer a request for the details of a process.
+    Answer(u64, Arc<Process>),
     /// Find the processes that have these listening sockets.
     FindListeners(Vec<SocketInfo>),
 }
+
+/// Processes that were found, whose details are read or can still be read, by PID.
+type DescribedProcesses = Arc<Mutex<HashMap<u32, Arc<Process>>>>;
 
 /// Owners of listening sockets by inode, and the time of each lookup.
 #[derive(Debug, Clone, Default)]
@@ -52,12 +66,13 @@ impl ProcWorker {
     /// # Errors
     /// The thread cannot be created.
     pub(super) fn start(
+        answers: &Arc<Sender<Answer>>,
         stop: Stop,
         run: Option<RunRoot>,
     ) -> io::Result<(ProcWorker, JoinHandle<()>)> {
         let (tasks, queue) = sync_channel(MAX_QUEUED_TASKS);
         let listeners = ListenerCache::default();
-        let thread_listeners = listeners.clone();
+        let (thread_listeners, thread_answers) = (listeners.clone(), Arc::clone(answers));
         let work = move || {
             let mut budget = CpuBudget::new(Instant::now());
             for task in queue {
@@ -71,6 +86,7 @@ impl ProcWorker {
                 }
                 budget.spend(|| match task {
                     ProcTask::Describe(process) => _ = process.details(),
+                    ProcTask::Answer(number, process) => answer(&thread_answers, number, &process),
                     ProcTask::FindListeners(sockets) => thread_listeners.refresh(sockets, run),
                 });
             }
@@ -78,14 +94,51 @@ impl ProcWorker {
         let thread = std::thread::Builder::new().name("proc worker".into());
         let worker = ProcWorker {
             tasks,
+            answers: Arc::clone(answers),
             listeners,
+            described: DescribedProcesses::default(),
             run,
         };
         Ok((worker, thread.spawn(work)?))
     }
 
+    /// Answers a request for the details of a process, immediately if the budget permits.
+    pub(super) fn answer(
+        &self,
+        number: u64,
+        identity: ProcessIdentity,
+        arg_start: Option<u64>,
+        budget: &mut CpuBudget,
+    ) {
+        let described = self.lock_described().get(&identity.pid).cloned();
+        let known = described.filter(|process| process.identity() == identity);
+        // Another thread is reading, or has read, the details of a known process.
+        let is_known = known.is_some();
+        let process = known.unwrap_or_else(|| {
+            let read = move |identity: ProcessIdentity| read_details(&identity, arg_start);
+            Arc::new(Process::with_lazy_details(identity, read))
+        });
+        if !is_known
+            && budget
+                .spend(|| answer(&self.answers, number, &process))
+                .is_some()
+        {
+            return;
+        }
+        let task = ProcTask::Answer(number, Arc::clone(&process));
+        if self.tasks.try_send(task).is_err() {
+            answer(&self.answers, number, &process);
+        }
+    }
+
     /// Queues the description of a process; describes it immediately if the queue is full.
     pub(super) fn describe(&self, process: &Arc<Process>) {
+        let mut described = self.lock_described();
+        if described.len() >= MAX_DESCRIBED_PROCESSES {
+            described.clear();
+        }
+        described.insert(process.pid, Arc::clone(process));
+        drop(described);
         let task = ProcTask::Describe(Arc::clone(process));
         if self.tasks.try_send(task).is_err() {
             process.details();
@@ -123,6 +176,41 @@ impl ProcWorker {
         let mut processes = listeners.values().flat_map(|(_, owner)| &owner.processes);
         processes.any(|process| process.pid == pid)
     }
+
+    fn lock_described(&self) -> MutexGuard<'_, HashMap<u32, Arc<Process>>> {
+        self.described
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends the details of a process, after reading them if necessary.
+fn answer(answers: &Sender<Answer>, number: u64, process: &Process) {
+    let details = process.details().clone();
+    answers.send(&Answer::Details { number, details });
+}
+
+/// Reads the details of a process; only its short name if it has exited, or executed another
+/// program, or if this cannot be determined.
+fn read_details(identity: &ProcessIdentity, arg_start: Option<u64>) -> ProcessDetails {
+    read_details_of(identity, arg_start).unwrap_or_else(|| ProcessDetails {
+        name: identity.comm.clone(),
+        ..ProcessDetails::default()
+    })
+}
+
+fn read_details_of(identity: &ProcessIdentity, arg_start: Option<u64>) -> Option<ProcessDetails> {
+    let handle = ProcHandle::new(identity.pid).ok()?;
+    let current = handle.identity().ok()?;
+    if current.start_time != identity.start_time || current.comm != identity.comm {
+        return None;
+    }
+    let details = handle.read_details(&current);
+    // Read last: if the program is the same now, it was the same when the details were read.
+    if arg_start.is_some() && handle.arg_start() != arg_start {
+        return None;
+    }
+    Some(proxies::with_target(details))
 }
 
 impl ListenerCache {
@@ -161,6 +249,7 @@ impl ListenerCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribution::link;
     use std::net::TcpListener;
 
     #[test]
@@ -171,7 +260,9 @@ mod tests {
         let sockets = sock_diag::listening().expect("a listing");
         let socket = sockets.into_iter().find(|socket| socket.local == address);
         let socket = socket.expect("the listening socket");
-        let started = ProcWorker::start(Stop::new().expect("a pipe"), None);
+        let (_, far) = link::pair().expect("sockets");
+        let (answers, _) = Sender::new::<()>(far).expect("a waker");
+        let started = ProcWorker::start(&answers, Stop::new().expect("a pipe"), None);
         let (worker, thread) = started.expect("a thread");
         worker.prefetch_listeners();
         let deadline = Instant::now() + Duration::from_secs(5);

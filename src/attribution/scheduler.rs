@@ -7,10 +7,10 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connection_table::ConnectionTable;
 use super::cpu_budget::{CpuBudget, WakeupCoalescer};
 use super::lookup_queue::LookupQueue;
 use super::lookup_queue::LookupTarget;
+use super::lookup_results::LookupResults;
 use super::now;
 use super::pending::PendingLookup;
 use super::socket_resolver::{ResponderLookup, SearchScope, SocketResolver};
@@ -32,8 +32,8 @@ const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// an accepting process, and the first check of a connection whose start was not captured: in the
 /// meantime, BPF events for the connection can arrive. Without BPF, the delay is zero.
 pub(super) fn run(
-    table: &ConnectionTable,
-    receiver: &LookupQueue,
+    results: &LookupResults,
+    queued: &LookupQueue,
     mut resolver: SocketResolver,
     initial_delay: Duration,
     is_over: impl Fn() -> bool,
@@ -50,13 +50,13 @@ pub(super) fn run(
         // Fork events matter only while a process can pass a connection on.
         let watch_forks = next_due.is_some() && budget.replenish(Instant::now());
         let fork_events = resolver.fork_events().filter(|_| watch_forks);
-        receiver.wait(fork_events.map(AsFd::as_fd), timeout);
+        queued.wait(fork_events.map(AsFd::as_fd), timeout);
         // Without BPF events, lookups are not delayed while the budget permits: sockets can only be
         // looked up while they exist.
         if has_bpf || !budget.replenish(Instant::now()) {
             coalescer.wait();
         }
-        let requests = receiver.take();
+        let requests = queued.take();
         if requests.is_empty() && is_over() {
             return;
         }
@@ -68,7 +68,7 @@ pub(super) fn run(
             if request.target == LookupTarget::Originator {
                 let endpoints = &request.endpoints;
                 let found = budget.spend(|| resolver.originator(endpoints));
-                table.set_originator(&request, found.unwrap_or_else(Owner::not_looked_up));
+                results.set_originator(&request, &found.unwrap_or_else(Owner::not_looked_up));
                 continue;
             }
             let last_pid = last_pid.unwrap_or(u32::MAX);
@@ -79,15 +79,16 @@ pub(super) fn run(
                 budget.spend(|| snapshot_forks(&mut resolver, &mut queue));
             }
             let mut due = take_due(&mut queue);
+            results.flush();
             if due.is_empty() {
                 break;
             }
-            due.retain(|lookup| table.is_pending(&lookup.request));
+            due.retain(|lookup| results.is_pending(&lookup.request));
             let is_busy = budget.is_busy();
             // The state that can disappear soonest is read first, for all lookups.
             budget.spend(|| {
                 let first = due.iter_mut().filter(|lookup| lookup.is_first_check());
-                first.for_each(|lookup| start_lookup(table, &mut resolver, lookup));
+                first.for_each(|lookup| start_lookup(results, &mut resolver, lookup));
             });
             let sockets = match has_bpf {
                 true => None,
@@ -95,11 +96,14 @@ pub(super) fn run(
             };
             let sockets = sockets.into_iter().flatten().chain(repeat(None));
             for (mut lookup, socket) in due.into_iter().zip(sockets) {
-                let check = || check_responder(table, &mut resolver, &mut lookup, socket, is_busy);
+                let check =
+                    || check_responder(results, &mut resolver, &mut lookup, socket, is_busy);
                 match budget.spend(check) {
                     Some(true) => queue.push(lookup),
-                    None if lookup.accept_checks == 0 => table.mark_not_looked_up(&lookup.request),
-                    Some(false) | None => table.mark_settled(&lookup.request),
+                    None if lookup.accept_checks == 0 => {
+                        results.mark_not_looked_up(&lookup.request);
+                    }
+                    Some(false) | None => results.mark_settled(&lookup.request),
                 }
             }
         }
@@ -154,20 +158,20 @@ fn unaccepted_sockets(
 /// Looks up the listener and, if the start of the connection was not captured, the present owners
 /// of both ends.
 fn start_lookup(
-    table: &ConnectionTable,
+    results: &LookupResults,
     resolver: &mut SocketResolver,
     lookup: &mut PendingLookup,
 ) {
     let (request, endpoints) = (&lookup.request, &lookup.request.endpoints);
     if request.target == LookupTarget::Both {
         let owner = resolver.originator(endpoints);
-        table.set_originator(request, owner);
+        results.set_originator(request, &owner);
         let owner = resolver.initial_responder(endpoints, SearchScope::FirstHolder);
-        table.set_responder(request, gone_if_nobody(owner));
+        results.set_responder(request, gone_if_nobody(owner));
     }
-    let responder = table.current_responder(request).or_else(|| {
+    let responder = results.current_responder(request).or_else(|| {
         let listener = resolver.listening_owner(endpoints)?;
-        table.set_responder(request, listener.clone());
+        results.set_responder(request, listener.clone());
         Some(Arc::new(listener))
     });
     lookup.listeners = responder.map_or_else(Vec::new, |responder| responder.processes.clone());
@@ -175,7 +179,7 @@ fn start_lookup(
 
 /// Looks up the responder again. Returns true if another check is useful.
 fn check_responder(
-    table: &ConnectionTable,
+    results: &LookupResults,
     resolver: &mut SocketResolver,
     lookup: &mut PendingLookup,
     socket: Option<SocketInfo>,
@@ -186,12 +190,12 @@ fn check_responder(
     if let Some(delay) = lookup.accept_delay.take() {
         let listener = resolver.listening_owner(endpoints);
         let owner = listener.unwrap_or_else(|| Owner::unknown(Evidence::Gone, None));
-        table.set_fallback_responder(request, owner);
+        results.set_fallback_responder(request, &owner);
         lookup.due = Instant::now() + delay;
         return true;
     }
     if lookup.is_handoff_in_progress()
-        && let Some(is_useful) = check_parent_and_child(table, resolver, lookup)
+        && let Some(is_useful) = check_parent_and_child(results, resolver, lookup)
     {
         return is_useful;
     }
@@ -236,11 +240,11 @@ fn check_responder(
             }
             lookup.is_accepted = true;
             let evidence = responder_evidence(lookup, &owner.processes);
-            table.set_responder(request, Owner { evidence, ..owner });
+            results.set_responder(request, Owner { evidence, ..owner });
         }
         // The connection was closed: an earlier result remains.
         ResponderLookup::Owner(owner) if lookup.listeners.is_empty() => {
-            table.set_fallback_responder(request, gone_if_nobody(owner));
+            results.set_fallback_responder(request, &gone_if_nobody(owner));
             return false;
         }
         ResponderLookup::Owner(_) => return false,
@@ -253,7 +257,7 @@ fn check_responder(
             if lookup.listeners.is_empty() =>
         {
             lookup.listeners.clone_from(&owner.processes);
-            table.set_responder(request, owner);
+            results.set_responder(request, owner);
         }
         ResponderLookup::NotAccepted(_) => {}
         // The kernel would have a socket for an open connection by now: this one is closed.
@@ -268,7 +272,7 @@ fn check_responder(
 /// Checks whether a process or its child keeps a connection that both had at the last check.
 /// Returns true if another check is useful; `None` if this cannot be determined.
 fn check_parent_and_child(
-    table: &ConnectionTable,
+    results: &LookupResults,
     resolver: &mut SocketResolver,
     lookup: &mut PendingLookup,
 ) -> Option<bool> {
@@ -290,7 +294,7 @@ fn check_parent_and_child(
         processes,
         ..Owner::unknown(Evidence::Holds, lookup.uid)
     };
-    table.set_responder(&lookup.request, owner);
+    results.set_responder(&lookup.request, owner);
     lookup.holders = holders;
     Some(!is_closed && lookup.schedule_retry())
 }

@@ -8,7 +8,6 @@
 mod search;
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
 
 use super::proc_cache::ProcCache;
@@ -55,18 +54,16 @@ pub(super) enum SearchScope {
 
 impl SocketResolver {
     /// Creates a resolver with an empty cache.
-    ///
-    /// # Errors
-    /// The kernel cannot be queried for its sockets.
     pub(super) fn new(
+        sock_diag: SockDiag,
         worker: ProcWorker,
         fork_events: Option<ForkEvents>,
-    ) -> io::Result<SocketResolver> {
-        Ok(SocketResolver {
-            sock_diag: SockDiag::open()?,
+    ) -> SocketResolver {
+        SocketResolver {
+            sock_diag,
             recent_holders: VecDeque::new(),
             proc_cache: ProcCache::new(worker, fork_events),
-        })
+        }
     }
 
     /// Looks up the owner of a connection's originator.

@@ -1,11 +1,11 @@
-//! Command of `lcap run`: started once the capture is running, signalled, and waited for.
+//! Command of `lcap run`: started once packets are captured, signalled, and waited for.
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpgid, pidfd_open, pidfd_send_signal, wait,
@@ -25,21 +25,14 @@ pub(super) struct ChildCommand {
     argv: Vec<OsString>,
     /// True if the command runs on an isolated loopback (`--private`).
     pub(super) is_private: bool,
-    process: ChildProcess,
 }
 
-/// The process of the command, shared by the thread that starts it and the signal handler.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ChildProcess(Arc<Mutex<ChildState>>);
-
-#[derive(Debug, Default)]
-enum ChildState {
-    #[default]
-    NotStarted,
-    /// A signal arrived before the command was started, which is therefore not started.
-    Cancelled(i32),
-    /// Started. The descriptor never refers to another process; `None` before Linux 5.3.
-    Started(Pid, Option<OwnedFd>),
+/// The process of the command, shared by the thread that waits for it and the signal handler.
+#[derive(Debug)]
+pub(super) struct ChildProcess {
+    pid: Pid,
+    /// Never refers to another process; `None` before Linux 5.3.
+    descriptor: Option<OwnedFd>,
 }
 
 /// Sender of a signal.
@@ -72,7 +65,6 @@ pub(super) fn split_off_command(args: &mut Vec<OsString>) -> Option<ChildCommand
     Some(ChildCommand {
         argv,
         is_private: false,
-        process: ChildProcess::default(),
     })
 }
 
@@ -112,37 +104,9 @@ fn reexec_in_namespaces(lcap_args: &[OsString], argv: &[OsString]) -> Error {
 }
 
 impl ChildCommand {
-    /// Returns the process of the command.
-    pub(super) fn process(&self) -> ChildProcess {
-        self.process.clone()
-    }
-
-    /// Starts the command; when it exits, or cannot be run, requests the end of the capture. It
-    /// inherits only standard input, output and error.
-    pub(super) fn start(&self, stop: Stop) -> ChildExit {
-        let (sender, exit) = sync_channel(1);
-        match self.spawn() {
-            Ok(pid) => drop(std::thread::spawn(move || {
-                reap(pid, |code| {
-                    stop.request();
-                    // The receiver may be gone: lcap exits.
-                    let _ = sender.send(code);
-                });
-            })),
-            Err(code) => {
-                stop.request();
-                let _ = sender.send(code);
-            }
-        }
-        ChildExit(exit)
-    }
-
-    /// Starts the command, and returns its PID, or the exit code if it was not started.
-    fn spawn(&self) -> Result<Pid, u8> {
-        let mut state = self.process.lock();
-        if let ChildState::Cancelled(signal) = *state {
-            return Err(exit_code_of_signal(signal));
-        }
+    /// Starts the command, which inherits only standard input, output and error. The error is the
+    /// exit code of a command that cannot be run.
+    pub(super) fn spawn(&self) -> Result<Arc<ChildProcess>, u8> {
         let failed = |program: &OsString, source| {
             report::error(&Error::file("cannot run", program)(source));
             EXIT_CANNOT_RUN
@@ -152,35 +116,44 @@ impl ChildCommand {
         let started = Command::new(program).args(args).spawn();
         let child = started.map_err(|source| failed(program, source))?;
         let pid = Pid::from_child(&child);
-        *state = ChildState::Started(pid, pidfd_open(pid, PidfdFlags::empty()).ok());
-        Ok(pid)
+        let descriptor = pidfd_open(pid, PidfdFlags::empty()).ok();
+        Ok(Arc::new(ChildProcess { pid, descriptor }))
     }
 }
 
-impl ChildProcess {
-    /// Passes a signal on to the command, which is not started if it is not running so far. A
-    /// command in the foreground group of a terminal already has the signals of the kernel.
-    pub(super) fn forward(&self, signal: i32, sender: SignalSender) {
-        let mut state = self.lock();
-        match &*state {
-            ChildState::NotStarted => *state = ChildState::Cancelled(signal),
-            ChildState::Cancelled(_) => {}
-            ChildState::Started(pid, process) => {
-                let is_in_own_group = getpgid(Some(*pid)).ok() == getpgid(None).ok();
-                if sender == SignalSender::Kernel && is_in_own_group {
-                    return;
-                }
-                let signal = Signal::from_named_raw(signal);
-                if let (Some(signal), Some(process)) = (signal, process) {
-                    // Fails if the command has exited, which ends the capture.
-                    let _ = pidfd_send_signal(process, signal);
-                }
-            }
+/// Waits for the command in a thread; when it exits, or was not started, requests the end of the
+/// capture.
+pub(super) fn watch(child: Result<&ChildProcess, u8>, stop: Stop) -> Result<ChildExit> {
+    let (sender, exit) = sync_channel(1);
+    let on_exit = move |code| {
+        stop.request();
+        // The receiver may be gone: lcap exits.
+        let _ = sender.send(code);
+    };
+    match child.map(|child| child.pid) {
+        Ok(pid) => {
+            let thread = std::thread::Builder::new().name("command".into());
+            thread.spawn(move || reap(pid, on_exit))?;
         }
+        Err(code) => on_exit(code),
     }
+    Ok(ChildExit(exit))
+}
 
-    fn lock(&self) -> MutexGuard<'_, ChildState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl ChildProcess {
+    /// Passes a signal on to the command. A command in the foreground group of a terminal already
+    /// has the signals of the kernel.
+    pub(super) fn forward(&self, signal: i32, sender: SignalSender) {
+        let is_in_own_group = getpgid(Some(self.pid)).ok() == getpgid(None).ok();
+        if sender == SignalSender::Kernel && is_in_own_group {
+            return;
+        }
+        let signal = Signal::from_named_raw(signal);
+        if let (Some(signal), Some(process)) = (signal, &self.descriptor)
+            && let Err(rustix::io::Errno::PERM) = pidfd_send_signal(process, signal)
+        {
+            report::signal_not_passed_on(self.pid.as_raw_nonzero().get());
+        }
     }
 }
 

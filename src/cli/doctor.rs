@@ -1,15 +1,14 @@
 //! `lcap doctor`: the verdict, then the findings, as text or as JSON.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::args::{self, ReportFormat};
 use super::report::{self, clean_line};
-use super::signals;
+use super::signals::{self, SignalTargets};
 use super::style::{is_coloured, stdout_width};
 use crate::doctor::{
-    DoctorVerdict, Finding, Health, ServiceProbing, Severity, WatchResult, findings, gather,
-    self_check, watch,
+    DoctorVerdict, Finding, Health, ServiceProbing, Severity, Watch, WatchResult, findings, gather,
+    self_check,
 };
 use crate::error::Result;
 use crate::sink::json::{JsonValue, array, fixed, object};
@@ -25,9 +24,14 @@ pub(super) fn run(args: &args::DoctorArgs) -> Result<u8> {
             } else {
                 ServiceProbing::Disabled
             };
+            let stop = Stop::new()?;
+            let watch = args
+                .watch
+                .map(|seconds| Watch::open(target.port, seconds, stop.clone()));
             let mut facts = gather(target, probing);
-            if let Some(seconds) = args.watch {
-                facts.watch_result = Some(watch_port(target.port, seconds)?);
+            if let Some(watch) = watch {
+                report::watching(target.port, watch.seconds());
+                facts.watch_result = Some(run_watch(watch, stop)?);
             }
             findings(&facts)
         }
@@ -59,12 +63,12 @@ pub(super) fn run(args: &args::DoctorArgs) -> Result<u8> {
     })
 }
 
-/// Captures the traffic of the port until the time has elapsed or a signal arrives.
-fn watch_port(port: u16, seconds: u64) -> Result<WatchResult> {
-    let stop = Stop::new()?;
-    signals::listen(stop.clone(), Arc::default(), Arc::default(), None, None)?;
-    report::watching(port, seconds);
-    Ok(watch(port, seconds, stop))
+/// Captures the traffic of a port until the time has elapsed or a signal arrives.
+fn run_watch(watch: Watch, stop: Stop) -> Result<WatchResult> {
+    let signals = signals::register()?;
+    watch.give_up_privileges()?;
+    signals.listen(stop, SignalTargets::default())?;
+    Ok(watch.run())
 }
 
 /// Contents of the report.

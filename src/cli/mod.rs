@@ -26,6 +26,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::error::{Error, Result};
 use crate::host::network::devices;
+use crate::privileges;
 use args::{Cli, Command};
 use child::ChildCommand;
 
@@ -36,6 +37,10 @@ const MIN_SIMILARITY: f64 = 0.8;
 /// invalid usage, 3 a condition of `--fail-on`. `lcap run` and `lcap doctor` have exit codes of
 /// their own.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    if let Err(error) = privileges::lower() {
+        report::error(&error.into());
+        return ExitCode::FAILURE;
+    }
     let mut args: Vec<OsString> = args.into_iter().collect();
     let child = child::split_off_command(&mut args);
     let cli = match Cli::try_parse_from(args) {

@@ -1,7 +1,6 @@
 //! Conversion of options into a valid [`Plan`]: conflicts are found before any file is created.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::args::{CaptureArgs, CommonArgs};
 use super::child::ChildCommand;
@@ -14,7 +13,7 @@ use crate::filter::Filter;
 use crate::flow::{FlowCondition, FlowSettings};
 use crate::host::network::devices;
 use crate::packet::LinkType;
-use crate::pipeline::{AttributionMode, FlushPolicy, Limits};
+use crate::pipeline::{AttributionMode, FLOW_REPORT_INTERVAL, FlushPolicy, Limits};
 use crate::process::ProcessFilter;
 use crate::sink::flows::{FlowOrder, TableLayout};
 use crate::sink::follow::StreamOptions;
@@ -140,8 +139,6 @@ impl OutputMode {
     }
 }
 
-/// Interval at which timed-out flows are reported while no packets arrive.
-const FLOW_REPORT_INTERVAL: Duration = Duration::from_millis(250);
 /// Smallest ring, in bytes: one block.
 const MIN_RING_BYTES: u64 = 256 << 10;
 /// Size of the kernel ring without `-B`, in bytes.

@@ -1,12 +1,11 @@
 //! `lcap ports`: listening sockets as a table, as JSON or as CSV.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::args::{self, ListFormat};
 use super::report::{self, clean_line};
-use super::signals;
+use super::signals::{self, SignalTargets};
 use crate::doctor::{ListeningPort, ListeningPorts, Reachability, listening_ports};
 use crate::error::{Error, Result};
 use crate::filter;
@@ -38,7 +37,7 @@ pub(super) fn run(args: &args::PortsArgs) -> Result<u8> {
         return Ok(0);
     }
     let stop = Stop::new()?;
-    signals::listen(stop.clone(), Arc::default(), Arc::default(), None, None)?;
+    signals::register()?.listen(stop.clone(), SignalTargets::default())?;
     while !wait_for_stop(&stop) {
         let current = list_ports(args)?;
         for (mark, ports, others) in [("+", &current, &previous), ("-", &previous, &current)] {

@@ -61,6 +61,22 @@ pub(super) fn lost_events(count: u64) {
     report_count(count, "connection event", consequence);
 }
 
+/// Reports that processes were not looked up from some time on.
+pub(super) fn lookups_ended(error: &str) {
+    print_stderr(&format!(
+        "lcap: the process that looks up processes has ended ({error}): processes of later \
+         connections are missing\n"
+    ));
+}
+
+/// Reports that a signal cannot be passed on to the command of `lcap run`.
+pub(super) fn signal_not_passed_on(pid: i32) {
+    print_stderr(&format!(
+        "lcap: not permitted to signal the command, which runs as another user: end process {pid} \
+         yourself, or repeat the signal to end lcap\n"
+    ));
+}
+
 /// Reports that the capture continues without processes.
 pub(super) fn attribution_failed(error: &Error) {
     print_stderr(&format!("lcap: processes are not shown: {error}\n"));

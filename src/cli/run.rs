@@ -6,15 +6,16 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::child::{ChildCommand, ChildExit};
+use super::child::{self, ChildExit, ChildProcess, exit_code_of_signal};
 use super::fail_on::{FailOn, FailOnResults};
 use super::plan::{
     FlowReportOptions, InputSource, OutputMode, Plan, ProcessingOptions, StreamReportOptions,
 };
+use super::signals::{SignalTargets, Signals};
 use super::terminal::AboveTicker;
 use super::ticker::{ConcurrentOutput, ProgressSource, Ticker};
 use super::{report, signals};
-use crate::attribution::{AttributionMethod, Attributor};
+use crate::attribution::{Attributor, LookupProcess};
 use crate::error::{Error, Result, count_noun};
 use crate::filter::Filter;
 use crate::flow::{FlowCounts, FlowSettings, StreamMode};
@@ -23,6 +24,7 @@ use crate::packet::{Interface, Timestamp};
 use crate::pipeline::{
     self, Attribution, Counts, LiveCapture, Output, RunCommand, RunOptions, Totals,
 };
+use crate::privileges::sandbox;
 use crate::sink::flows::{ProcessColumn, SortedFlows};
 use crate::sink::{CaptureFileOptions, Requirement, Sink, SinkFactory, create_output_file};
 use crate::source::live;
@@ -42,18 +44,24 @@ fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> 
     let mut source = file::open(path)?;
     source.set_stop(stop.clone());
     filter.check_link_types(source.interfaces().iter().map(|interface| interface.link))?;
+    let outputs = open_sinks(
+        processing,
+        source.interfaces().first(),
+        Timestamp::ABSENT,
+        ProcessColumn::IfPresent,
+    )?;
     let context = RunContext {
-        interface: source.interfaces().first().cloned(),
-        now: Timestamp::ABSENT,
+        signals: signals::register()?,
+        child: None,
+        started_at: Timestamp::ABSENT,
         progress: ProgressSource::File(source.progress()),
         losses: None,
-        ring_bytes: None,
-        attribution_method: None,
         attribution: Attribution::default(),
-        run: None,
         stop,
     };
-    let RunResult { counts, result, .. } = execute(&mut source, &mut filter, processing, context)?;
+    sandbox::enter_decoder(&[], None)?;
+    let RunResult { counts, result, .. } =
+        execute(&mut source, &mut filter, processing, outputs, context)?;
     report::unattributed(counts.unattributed);
     report::appended_captures(source.appended_captures());
     report::file_summary(&counts, source.losses(), &filter);
@@ -75,23 +83,51 @@ fn run_device(
         root.map_err(Error::file("cannot read", "/proc/self"))
     });
     let run = run.transpose()?;
-    let capture = LiveCapture::open(options.clone(), mode, run, stop.clone())?;
-    let mut capture = capture.start(filter)?;
+    let lookups = || LookupProcess::fork(run);
+    let capture = LiveCapture::open(options, filter, mode, lookups, stop.clone())?;
+    let run = run.map(|run| run.excluding(capture.lookup_pid()));
     let is_selective = !processing.process_filter.is_empty() || processing.selects_command();
-    match capture.attributor {
+    let method = capture.method().cloned();
+    match capture.attribution {
         Err(error) if is_selective => return Err(error),
         Err(ref error) => report::attribution_failed(error),
         Ok(_) => {}
     }
+    let interface = capture.source.interface().clone();
+    let outputs = open_sinks(
+        processing,
+        Some(&interface),
+        now(),
+        match method {
+            Some(_) => ProcessColumn::Shown,
+            None => ProcessColumn::IfPresent,
+        },
+    )?;
+    let mut signals = signals::register()?;
+    // Printed only now that signals are recorded and files exist: scripts wait for this line.
+    report::listening(&interface, ring, method.as_ref());
+    if let (Some(method), OutputMode::Packets(_, style)) = (&method, &processing.output_mode)
+        && style.verbose > 0
+    {
+        report::attribution_method(method);
+    }
+    let started_at = now();
+    let child = processing
+        .child
+        .as_ref()
+        .map(|child| match signals.pending_end() {
+            Some(signal) => Err(exit_code_of_signal(signal)),
+            None => child.spawn(),
+        });
+    sandbox::enter_decoder(&[], None)?;
+    let mut capture = capture.start()?;
     let context = RunContext {
-        interface: Some(capture.source.interface().clone()),
-        now: Timestamp(jiff::Timestamp::now().as_nanosecond() as i64),
+        signals,
+        child: child.zip(run),
+        started_at,
         progress: ProgressSource::Device(capture.source.shared_losses()),
         losses: Some(capture.source.shared_losses()),
-        ring_bytes: Some(ring),
-        attribution_method: capture.method().cloned(),
         attribution: capture.attribution(),
-        run,
         stop,
     };
     let (source, filter) = (&mut capture.source, &mut capture.filter);
@@ -99,11 +135,12 @@ fn run_device(
         counts,
         result,
         exit_code,
-    } = execute(source, filter, processing, context)?;
+    } = execute(source, filter, processing, outputs, context)?;
     let losses = source.losses();
-    let method = capture.method().cloned();
-    let attributor = capture.attributor.ok().flatten();
-    let lost_events = attributor.map_or(0, Attributor::finish);
+    let (lost_events, lookup_error) = capture
+        .attributor
+        .map(Attributor::finish)
+        .unwrap_or_default();
     report::unattributed(counts.unattributed);
     report::device_summary(&counts, losses, ring);
     if processing.selects_command() && counts.frames + counts.unattributed == 0 {
@@ -111,6 +148,9 @@ fn run_device(
     }
     report::unknown_traffic(counts.unknown, method.as_ref());
     report::lost_events(lost_events);
+    if let Some(error) = lookup_error {
+        report::lookups_ended(&error);
+    }
     report::flow_summary(counts.flows);
     if let Some(run) = run {
         report::running_processes(&run.running_members());
@@ -128,24 +168,25 @@ fn run_device(
     }
 }
 
+/// Returns the current time on the clock of packet timestamps.
+fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_nanosecond() as i64)
+}
+
 /// Environment of a run, apart from its source.
 struct RunContext {
-    /// Interface that a saved file describes even if it contains no packets.
-    interface: Option<Interface>,
-    /// Time for the name of the first output file; absent if packets determine it.
-    now: Timestamp,
+    signals: Signals,
+    /// The command of `lcap run`, or its exit code if it cannot be run, and the ancestor of its
+    /// processes.
+    child: Option<(Result<Arc<ChildProcess>, u8>, RunRoot)>,
+    /// The time before the command was started.
+    started_at: Timestamp,
     /// Input whose progress is shown.
     progress: ProgressSource,
     /// Counters of the kernel; live captures only.
     losses: Option<Arc<Mutex<Losses>>>,
-    /// Size of the kernel ring in bytes; live captures only.
-    ring_bytes: Option<u64>,
-    /// Method of attribution; live captures only.
-    attribution_method: Option<AttributionMethod>,
     /// Origin of the owners of packets and flows.
     attribution: Attribution,
-    /// Ancestor of the processes of the command, if there is one.
-    run: Option<RunRoot>,
     stop: Stop,
 }
 
@@ -158,39 +199,30 @@ struct RunResult {
     exit_code: u8,
 }
 
-/// Runs the packet loop, with its outputs, signal handlers, status line and child process.
+/// Runs the packet loop, with its outputs, signal handlers and status line, and waits for the child
+/// process.
 fn execute<S: Source>(
     source: &mut S,
     filter: &mut Filter,
     processing: &ProcessingOptions,
+    sinks: Vec<Box<dyn Sink>>,
     context: RunContext,
 ) -> Result<RunResult> {
     let totals = Arc::new(Totals::default());
     let fail_on = FailOnResults::default();
-    let sinks = open_sinks(processing, &context)?;
     let observer = open_fail_on(processing, &fail_on);
+    let stop = context.stop;
     let mut output =
-        Output::new(sinks, processing.flush, Some(context.stop.clone())).with_observer(observer);
-    let flush = output.flush_handle();
-    let stop = context.stop.clone();
-    let child = processing.child.as_ref();
-    signals::listen(
-        context.stop,
-        flush,
-        Arc::clone(&totals),
-        context.losses,
-        child.map(ChildCommand::process).zip(context.run),
-    )?;
-    // Printed only now that signals are handled and files exist: scripts wait for this line.
-    if let (Some(interface), Some(ring)) = (&context.interface, context.ring_bytes) {
-        report::listening(interface, ring, context.attribution_method.as_ref());
-        if let (Some(method), OutputMode::Packets(_, style)) =
-            (&context.attribution_method, &processing.output_mode)
-            && style.verbose > 0
-        {
-            report::attribution_method(method);
-        }
-    }
+        Output::new(sinks, processing.flush, Some(stop.clone())).with_observer(observer);
+    let command = context.child.as_ref();
+    let command = command.and_then(|(child, run)| Some((Arc::clone(child.as_ref().ok()?), *run)));
+    let targets = SignalTargets {
+        flush: output.flush_handle(),
+        totals: Arc::clone(&totals),
+        losses: context.losses,
+        command,
+    };
+    context.signals.listen(stop.clone(), targets)?;
     let stream_mode = match output.requires() {
         Requirement::Packets | Requirement::Flows => StreamMode::Off,
         Requirement::Streams => StreamMode::Reassemble,
@@ -201,8 +233,11 @@ fn execute<S: Source>(
         Arc::clone(&totals),
         concurrent_output(&processing.output_mode),
     );
-    let started_at = Timestamp(jiff::Timestamp::now().as_nanosecond() as i64);
-    let child = child.map(|child| child.start(stop));
+    let child = context.child.map(|(child, _)| {
+        let child = child.as_ref().map(|child| &**child).map_err(|code| *code);
+        child::watch(child, stop)
+    });
+    let child = child.transpose()?;
     let options = RunOptions {
         limits: processing.limits,
         flows: processing.flows.map(|settings| FlowSettings {
@@ -213,7 +248,7 @@ fn execute<S: Source>(
         process_filter: processing.process_filter.clone(),
         command: processing.selects_command().then(|| RunCommand {
             uid: rustix::process::geteuid().as_raw(),
-            started_at,
+            started_at: context.started_at,
         }),
         tick_interval: None,
     };
@@ -270,9 +305,14 @@ fn print_count(output_mode: &OutputMode, Counts { packets, .. }: Counts) -> Resu
 }
 
 /// Opens the sinks of a plan.
-fn open_sinks(processing: &ProcessingOptions, context: &RunContext) -> Result<Vec<Box<dyn Sink>>> {
+fn open_sinks(
+    processing: &ProcessingOptions,
+    interface: Option<&Interface>,
+    now: Timestamp,
+    processes: ProcessColumn,
+) -> Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    let has_attribution = context.attribution_method.is_some();
+    let has_attribution = processes == ProcessColumn::Shown;
     if let Some(save) = &processing.save
         && let SinkFactory::CaptureFile(open) = save.format.factory
     {
@@ -280,8 +320,8 @@ fn open_sinks(processing: &ProcessingOptions, context: &RunContext) -> Result<Ve
             path: &save.path,
             rotation: save.rotation,
             resolution: save.resolution,
-            interface: context.interface.as_ref(),
-            now: context.now,
+            interface,
+            now,
             annotate: has_attribution,
         })?);
     }

@@ -18,61 +18,95 @@ use crate::source::{Losses, Stop};
 /// Code of signals that the kernel sent, in particular for keys of the terminal (sigaction(2)).
 const SI_KERNEL: i32 = 0x80;
 
-/// Starts a thread that handles signals until the program exits. Those that end it are passed on to
-/// the command, if there is one, whose exit ends the capture.
-pub(super) fn listen(
-    stop: Stop,
-    flush: Arc<AtomicBool>,
-    totals: Arc<Totals>,
-    losses: Option<Arc<Mutex<Losses>>>,
-    command: Option<(ChildProcess, RunRoot)>,
-) -> Result<()> {
-    let mut signals = SignalsInfo::<WithRawSiginfo>::new([SIGINT, SIGTERM, SIGUSR1, SIGUSR2])?;
+/// Signals that are recorded until a thread handles them.
+pub(super) struct Signals(SignalsInfo<WithRawSiginfo>);
+
+/// Records signals from now on.
+///
+/// # Errors
+/// A signal handler cannot be installed.
+pub(super) fn register() -> Result<Signals> {
+    let signals = SignalsInfo::<WithRawSiginfo>::new([SIGINT, SIGTERM, SIGUSR1, SIGUSR2])?;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     if !is_ignored(SIGHUP, &status) {
         signals.add_signal(SIGHUP)?;
     }
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            let mut is_interrupted = false;
-            for info in &mut signals {
-                let signal = info.si_signo;
-                let sender = match info.si_code {
-                    SI_KERNEL => SignalSender::Kernel,
-                    _ => SignalSender::Process,
+    Ok(Signals(signals))
+}
+
+/// What signals change or report.
+#[derive(Default)]
+pub(super) struct SignalTargets {
+    pub(super) flush: Arc<AtomicBool>,
+    pub(super) totals: Arc<Totals>,
+    /// Counters of the kernel; live captures only.
+    pub(super) losses: Option<Arc<Mutex<Losses>>>,
+    /// The command of `lcap run`, if it was started.
+    pub(super) command: Option<(Arc<ChildProcess>, RunRoot)>,
+}
+
+impl Signals {
+    /// Returns a signal that ends the program and has arrived so far, if any.
+    pub(super) fn pending_end(&mut self) -> Option<i32> {
+        let mut pending = self.0.pending().map(|info| info.si_signo);
+        pending.find(|signal| ![SIGUSR1, SIGUSR2].contains(signal))
+    }
+
+    /// Starts a thread that handles signals until the program exits. Those that end it are passed on
+    /// to the command, if there is one, whose exit ends the capture.
+    ///
+    /// # Errors
+    /// The thread cannot be created.
+    pub(super) fn listen(self, stop: Stop, targets: SignalTargets) -> Result<()> {
+        let thread = std::thread::Builder::new().name("signals".into());
+        thread.spawn(move || handle(self.0, &stop, &targets))?;
+        Ok(())
+    }
+}
+
+fn handle(mut signals: SignalsInfo<WithRawSiginfo>, stop: &Stop, targets: &SignalTargets) {
+    let SignalTargets {
+        flush,
+        totals,
+        losses,
+        command,
+    } = targets;
+    let mut is_interrupted = false;
+    for info in &mut signals {
+        let signal = info.si_signo;
+        let sender = match info.si_code {
+            SI_KERNEL => SignalSender::Kernel,
+            _ => SignalSender::Process,
+        };
+        match signal {
+            SIGUSR1 => {
+                let losses = losses
+                    .as_ref()
+                    .map(|losses| *losses.lock().unwrap_or_else(PoisonError::into_inner));
+                report::counters(&totals.snapshot(), losses);
+            }
+            SIGUSR2 => flush.store(true, Ordering::Relaxed),
+            _ => {
+                let is_repeated = match command {
+                    Some((process, _)) => {
+                        process.forward(signal, sender);
+                        std::mem::replace(&mut is_interrupted, true)
+                    }
+                    None => stop.is_requested(),
                 };
-                match signal {
-                    SIGUSR1 => {
-                        let losses = losses
-                            .as_ref()
-                            .map(|losses| *losses.lock().unwrap_or_else(PoisonError::into_inner));
-                        report::counters(&totals.snapshot(), losses);
+                if is_repeated {
+                    // The remaining packets are not read.
+                    if let Some((_, run)) = command {
+                        report::running_processes(&run.running_members());
                     }
-                    SIGUSR2 => flush.store(true, Ordering::Relaxed),
-                    _ => {
-                        let is_repeated = match &command {
-                            Some((process, _)) => {
-                                process.forward(signal, sender);
-                                std::mem::replace(&mut is_interrupted, true)
-                            }
-                            None => stop.is_requested(),
-                        };
-                        if is_repeated {
-                            // The remaining packets are not read.
-                            if let Some((_, run)) = &command {
-                                report::running_processes(&run.running_members());
-                            }
-                            std::process::exit(i32::from(exit_code_of_signal(signal)));
-                        }
-                        if command.is_none() {
-                            stop.request();
-                        }
-                    }
+                    std::process::exit(i32::from(exit_code_of_signal(signal)));
+                }
+                if command.is_none() {
+                    stop.request();
                 }
             }
-        })?;
-    Ok(())
+        }
+    }
 }
 
 /// True if a signal is ignored in this proc_pid_status(5), e.g. SIGHUP under nohup(1).

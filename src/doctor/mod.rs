@@ -41,7 +41,7 @@ pub use port_class::PortClass;
 pub use ports::{ListeningPort, ListeningPorts, Reachability, listening_ports};
 pub use target::Target;
 pub use verdict::{DoctorVerdict, Health};
-pub use watch::watch;
+pub use watch::Watch;
 
 /// A check: a function that returns findings about the facts.
 pub type CheckFn = fn(&PortFacts) -> Vec<Finding>;

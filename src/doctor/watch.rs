@@ -3,8 +3,14 @@
 use std::time::Duration;
 
 use super::facts::{WatchResult, WatchedFlow, WatchedFlowEnd};
+use crate::attribution::LookupProcess;
+use crate::error::Result;
+use crate::filter::Filter;
 use crate::flow::{FlowRecord, FlowSettings, OutcomeKind};
-use crate::pipeline::{LIVE_LINGER_NS, live};
+use crate::pipeline::{
+    AttributionMode, Capture, FLOW_REPORT_INTERVAL, LIVE_LINGER_NS, LiveCapture,
+};
+use crate::privileges::sandbox;
 use crate::source::Stop;
 use crate::source::live::LiveOptions;
 
@@ -15,19 +21,65 @@ const SNAP_LEN: u32 = 256;
 /// Maximum number of flows per kind of ending that are listed individually.
 const MAX_KEPT_FLOWS: usize = 50;
 
-/// Captures a port on the loopback for the given time, or until a stop is requested.
-pub fn watch(port: u16, seconds: u64, stop: Stop) -> WatchResult {
-    let mut result = WatchResult {
-        seconds,
-        ..WatchResult::default()
-    };
-    let options = LiveOptions {
-        snap_len: SNAP_LEN,
-        ring_size: RING_BYTES,
-        duration: Some(Duration::from_secs(seconds)),
-        ..LiveOptions::default()
-    };
-    let capture = live(options, stop).port(port).flow_settings(FlowSettings {
+/// A capture of one port that is open, but whose packets are not read so far.
+pub struct Watch {
+    capture: Result<LiveCapture>,
+    seconds: u64,
+}
+
+impl Watch {
+    /// Opens a capture of a port on the loopback, before any other thread is started. It ends after
+    /// the given time, or when a stop is requested.
+    pub fn open(port: u16, seconds: u64, stop: Stop) -> Watch {
+        let options = LiveOptions {
+            snap_len: SNAP_LEN,
+            ring_size: RING_BYTES,
+            duration: Some(Duration::from_secs(seconds)),
+            tick_interval: Some(FLOW_REPORT_INTERVAL),
+            ..LiveOptions::default()
+        };
+        let mut filter = Filter::default();
+        filter.add_port(port);
+        let mode = AttributionMode::PerFlow;
+        let lookups = || LookupProcess::fork(None);
+        Watch {
+            capture: LiveCapture::open(&options, filter, mode, lookups, stop),
+            seconds,
+        }
+    }
+
+    /// Returns the duration of the capture in seconds.
+    pub fn seconds(&self) -> u64 {
+        self.seconds
+    }
+
+    /// Gives up all privileges of this process. Threads that are still running, e.g. for a slow name
+    /// server, keep their capabilities, but not their system calls.
+    ///
+    /// # Errors
+    /// The capabilities cannot be given up.
+    pub fn give_up_privileges(&self) -> Result<()> {
+        sandbox::enter_decoder(&[], None)?;
+        Ok(())
+    }
+
+    /// Captures the port from now on.
+    pub fn run(self) -> WatchResult {
+        let mut result = WatchResult {
+            seconds: self.seconds,
+            ..WatchResult::default()
+        };
+        let captured = self.capture.and_then(|mut capture| {
+            capture.restart()?;
+            record_flows(capture, &mut result)
+        });
+        result.error = captured.err().map(|error| error.to_string());
+        result
+    }
+}
+
+fn record_flows(capture: LiveCapture, result: &mut WatchResult) -> Result<()> {
+    let capture = Capture::of_device(capture).flow_settings(FlowSettings {
         max_flows: 10_000,
         linger_ns: LIVE_LINGER_NS,
         ..FlowSettings::FLOWS
@@ -42,8 +94,7 @@ pub fn watch(port: u16, seconds: u64, stop: Stop) -> WatchResult {
             false => result.omitted_flows[flow.ending as usize] += 1,
         }
     });
-    result.error = captured.err().map(|error| error.to_string());
-    result
+    captured.map(drop)
 }
 
 fn watched_flow(record: &FlowRecord) -> WatchedFlow {

@@ -5,6 +5,8 @@ pub mod capabilities;
 pub mod capture_permission;
 #[cfg(feature = "cli")]
 pub mod descriptors;
+#[cfg(feature = "cli")]
+pub mod fork;
 pub mod fork_events;
 #[cfg(feature = "cli")]
 mod inspection;

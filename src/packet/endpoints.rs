@@ -11,6 +11,7 @@ use super::{TCP, UDP};
 /// which serve as the key of the connection. Addresses and ports are packed into words, because
 /// they are compared and hashed for every packet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "live", derive(serde::Serialize, serde::Deserialize))]
 pub struct Endpoints {
     /// From the top: source port (16) | destination port (16) | unused (16) | IP version (8) |
     /// IANA protocol number (8).
@@ -21,6 +22,7 @@ pub struct Endpoints {
 
 /// An IP address; an IPv4 address is in the low half of `low`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "live", derive(serde::Serialize, serde::Deserialize))]
 struct Address {
     low: u64,
     high: u64,

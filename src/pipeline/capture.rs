@@ -10,12 +10,14 @@ use std::time::Duration;
 use super::live::{AttributionMode, LiveCapture};
 use super::streams::{FlowStreams, StreamCollector};
 use super::{Counts, FlushPolicy, Output, RunOptions, Totals, run};
+#[cfg(feature = "live")]
+use crate::attribution::LookupProcess;
 use crate::error::Result;
 use crate::event::{CONTINUE, Event, Requirement, Sink};
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowEventKind, FlowRecord, FlowSettings, StreamMode};
 use crate::packet::Packet;
-use crate::source::{FileSource, Source, file};
+use crate::source::{FileSource, Losses, Source, file};
 #[cfg(feature = "live")]
 use crate::source::{Stop, live::LiveOptions};
 
@@ -35,6 +37,9 @@ enum CaptureInput {
     File(Box<FileSource>),
     #[cfg(feature = "live")]
     Device(LiveOptions, Stop),
+    /// A device that is already open; its filter is already set.
+    #[cfg(feature = "cli")]
+    OpenDevice(Box<LiveCapture>),
 }
 
 /// Opens a capture file (pcap or pcapng, plain or compressed with gzip or, with the feature `zstd`,
@@ -111,9 +116,22 @@ pub const LIVE_LINGER_NS: i64 = 1_000_000_000;
 
 /// Interval at which timed-out flows are reported while no packets arrive.
 #[cfg(feature = "live")]
-const FLOW_REPORT_INTERVAL: Duration = Duration::from_millis(250);
+pub const FLOW_REPORT_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Capture {
+    /// Returns a capture on an open device.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_device(capture: LiveCapture) -> Capture {
+        Capture {
+            input: CaptureInput::OpenDevice(Box::new(capture)),
+            filter: Filter::default(),
+            flow_settings: FlowSettings {
+                linger_ns: LIVE_LINGER_NS,
+                ..FlowSettings::FLOWS
+            },
+        }
+    }
+
     fn of_file(source: FileSource) -> Capture {
         Capture {
             input: CaptureInput::File(Box::new(source)),
@@ -296,15 +314,13 @@ impl Capture {
                     Some(_) => AttributionMode::PerFlow,
                     None => AttributionMode::PerPacket,
                 };
-                let capture = LiveCapture::open(device, attribution_mode, None, stop)?;
-                let mut capture = capture.start(filter)?;
-                let options = RunOptions {
-                    attribution: capture.attribution(),
-                    ..options
-                };
-                let (source, filter) = (&mut capture.source, &mut capture.filter);
-                run(source, filter, &mut output, options, &totals)?;
-                (source.losses(), capture.attributor.is_err())
+                let lookups = || LookupProcess::start_thread(None);
+                let capture = LiveCapture::open(&device, filter, attribution_mode, lookups, stop)?;
+                run_device(capture, &mut output, options, &totals)?
+            }
+            #[cfg(feature = "cli")]
+            CaptureInput::OpenDevice(capture) => {
+                run_device(*capture, &mut output, options, &totals)?
             }
         };
         output.finish()?;
@@ -314,6 +330,25 @@ impl Capture {
             ..totals.snapshot()
         })
     }
+}
+
+/// Runs a capture on a device to its end. Returns the losses, and true if attribution failed.
+#[cfg(feature = "live")]
+fn run_device(
+    capture: LiveCapture,
+    output: &mut Output,
+    options: RunOptions,
+    totals: &Totals,
+) -> Result<(Losses, bool)> {
+    let attribution_failed = capture.attribution.is_err();
+    let mut capture = capture.start()?;
+    let options = RunOptions {
+        attribution: capture.attribution(),
+        ..options
+    };
+    let (source, filter) = (&mut capture.source, &mut capture.filter);
+    run(source, filter, output, options, totals)?;
+    Ok((source.losses(), attribution_failed))
 }
 
 /// A sink that calls a function with every event.

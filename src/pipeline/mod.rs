@@ -18,6 +18,8 @@ mod totals;
 mod tests;
 
 pub use attribution::Attribution;
+#[cfg(feature = "cli")]
+pub use capture::FLOW_REPORT_INTERVAL;
 #[cfg(feature = "live")]
 pub use capture::live;
 pub use capture::{Capture, LIVE_LINGER_NS, open, read};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 /// The evidence for an owner, or the reason why no process was identified.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "live", derive(serde::Serialize, serde::Deserialize))]
 pub enum Evidence {
     /// The process opened the connection: BPF reported its connect(2).
     Opened,
@@ -33,6 +34,7 @@ pub enum Evidence {
     /// device is not the loopback.
     Missed,
     /// A word from a file that is none of the words above, at most 32 bytes.
+    #[cfg_attr(feature = "live", serde(skip))]
     Other(Arc<str>),
 }
 

@@ -48,6 +48,7 @@ pub struct Process {
 
 /// Details of a process that are slow to read: a busy process delays access to its memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "live", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProcessDetails {
     /// The name: `comm`, or the full name where the kernel truncated it to 15 bytes. An octet that
     /// is not UTF-8 is `%` and two hexadecimal digits, and a `%` before two hexadecimal digits is
@@ -82,6 +83,19 @@ impl Process {
             comm: identity.comm.clone(),
             run: identity.run,
             details: LazyLock::new(Box::new(move || read(identity))),
+        }
+    }
+
+    /// Returns the identity.
+    #[cfg(feature = "live")]
+    pub(crate) fn identity(&self) -> ProcessIdentity {
+        ProcessIdentity {
+            pid: self.pid,
+            start_time: self.start_time,
+            parent: self.parent,
+            comm: self.comm.clone(),
+            uid: self.uid,
+            run: self.run,
         }
     }
 
@@ -135,7 +149,8 @@ impl PartialEq for Process {
 impl Eq for Process {}
 
 /// The identity of a process. It changes if the PID is reused or another program is executed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "live", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProcessIdentity {
     /// The process ID.
     pub pid: u32,

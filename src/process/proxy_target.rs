@@ -7,6 +7,7 @@ use super::escape::write_name;
 
 /// The service to which a proxy forwards its connections, according to its command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "live", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProxyTarget {
     /// The address of the service, in the network namespace of its container.
     pub address: SocketAddr,
@@ -17,6 +18,7 @@ pub struct ProxyTarget {
 
 /// The process to which a proxy forwards its connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "live", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProxyListener {
     /// The process ID.
     pub pid: u32,

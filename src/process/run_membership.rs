@@ -1,7 +1,8 @@
 //! Relation of a process to the command of `lcap run`.
 
 /// The relation of a process to the command of an `lcap run`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "live", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
     not(feature = "live"),
     allow(dead_code, reason = "only live captures determine it")

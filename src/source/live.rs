@@ -40,6 +40,7 @@ use shutdown::{Shutdown, ShutdownStep};
 use super::{IdleClock, Losses, Source, SourceEvent, SourceHandler, Stop, socket};
 use crate::error::{Error, Result, libpcap_message};
 use crate::packet::{self, Frame, Interface, LinkType, Resolution, Timestamp};
+use crate::privileges;
 
 /// Time after a block's first packet at which the kernel passes the block on even if it is not
 /// full.
@@ -92,7 +93,7 @@ impl LiveSource {
                     .immediate_mode(options.delivery == DeliveryMode::Immediate)
                     .timeout(BLOCK_RETIRE_TIMEOUT.as_millis() as i32)
             })
-            .and_then(Capture::open)
+            .and_then(|capture| privileges::raised(|| capture.open()))
             .map_err(|error| failed(open_error_message(&error)))?;
         let mut capture = capture
             .setnonblock()
@@ -131,7 +132,7 @@ impl LiveSource {
         Ok(LiveSource {
             capture,
             interface,
-            shutdown: Shutdown::new(options.duration.map(|duration| now + duration)),
+            shutdown: Shutdown::new(None),
             options,
             stop,
             filter_set_at: Timestamp(0),
@@ -153,6 +154,7 @@ impl LiveSource {
     }
 
     /// Installs a filter in the kernel (pcap-filter(7)); an empty expression accepts everything.
+    /// Only packets from now on are delivered, and the duration of the capture starts now.
     ///
     /// # Errors
     /// The expression does not compile, or the kernel rejects it.
@@ -165,6 +167,11 @@ impl LiveSource {
         // Packets accepted before the filter was set are neither delivered nor counted.
         self.counters.reset(&mut self.capture);
         self.filter_set_at = wall_clock_now();
+        let end = self
+            .options
+            .duration
+            .map(|duration| Instant::now() + duration);
+        self.shutdown = Shutdown::new(end);
         Ok(())
     }
 

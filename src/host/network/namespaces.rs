@@ -9,6 +9,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::host::processes::{self, ProcHandle};
 use crate::host::services::containers;
+use crate::privileges;
 
 /// The directory of the namespaces that `ip netns add NAME` creates (ip-netns(8)).
 pub(in crate::host) const NETNS_DIR: &str = "/run/netns";
@@ -48,7 +49,8 @@ impl Namespace {
             }
         };
         let namespace = File::open(path)?;
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+        let (namespace, kind) = (namespace.as_fd(), LinkNameSpaceType::Network);
+        privileges::raised(|| move_into_link_name_space(namespace, Some(kind)))?;
         Ok(())
     }
 }

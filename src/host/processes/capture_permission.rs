@@ -1,6 +1,7 @@
 //! Permission to capture, and the command that grants it (capabilities(7), setcap(8)).
 
 use crate::error::shell_quote;
+use crate::privileges;
 
 /// Returns the command that permits this program to capture; `None` if it already has permission.
 pub fn setcap_command() -> Option<String> {
@@ -16,11 +17,7 @@ pub fn quoted_program_path() -> String {
 /// True if this process has the permission to open a packet socket.
 fn can_capture() -> bool {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-    let socket = socket_with(
-        AddressFamily::PACKET,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        None,
-    );
+    let (family, kind) = (AddressFamily::PACKET, SocketType::RAW);
+    let socket = privileges::raised(|| socket_with(family, kind, SocketFlags::CLOEXEC, None));
     !matches!(socket, Err(rustix::io::Errno::PERM))
 }

@@ -12,6 +12,7 @@ use rustix::net::netlink::{CONNECTOR, SocketAddrNetlink};
 
 use super::{INITIAL_PID_NAMESPACE_INODE, INITIAL_USER_NAMESPACE_INODE, namespace_inode};
 use crate::host::netlink::{NLMSG_DONE, Netlink, encode, messages, u32_at};
+use crate::privileges;
 
 /// The ID of the process connector, and of its multicast group.
 const CN_IDX_PROC: u32 = 1;
@@ -51,7 +52,8 @@ impl ForkEvents {
         }
         let netlink = Netlink::open(Some(CONNECTOR))?;
         let (any_port, group) = (0, CN_IDX_PROC);
-        rustix::net::bind(&netlink, &SocketAddrNetlink::new(any_port, group))?;
+        let address = SocketAddrNetlink::new(any_port, group);
+        privileges::raised(|| rustix::net::bind(&netlink, &address))?;
         let events = ForkEvents {
             netlink,
             has_overflowed: false,

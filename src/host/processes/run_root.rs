@@ -20,6 +20,8 @@ pub struct RunRoot {
     pub pid: u32,
     /// Start time in clock ticks since boot.
     start_time: u64,
+    /// The PID of a child that is not a process of the command.
+    own_child: Option<u32>,
 }
 
 /// Maximum number of identities that are read to find the ancestors of a process.
@@ -35,7 +37,17 @@ impl RunRoot {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
         let pid = std::process::id();
         let start_time = ProcHandle::new(pid)?.identity()?.start_time;
-        Ok(RunRoot { pid, start_time })
+        Ok(RunRoot {
+            pid,
+            start_time,
+            own_child: None,
+        })
+    }
+
+    /// Excludes a child of this process from the processes of the command.
+    #[cfg(feature = "cli")]
+    pub fn excluding(self, own_child: Option<u32>) -> RunRoot {
+        RunRoot { own_child, ..self }
     }
 
     /// Returns the relation of a process to the command: unknown if an ancestor cannot be read.
@@ -51,7 +63,10 @@ impl RunRoot {
         let mut current = process.clone();
         for _ in 0..MAX_READS {
             if current.parent == self.pid {
-                return RunMembership::Member { root: self.pid };
+                return match Some(current.pid) == self.own_child {
+                    true => RunMembership::Other,
+                    false => RunMembership::Member { root: self.pid },
+                };
             }
             // A process is not older than its ancestors. PID 1 has no parent.
             if current.start_time < self.start_time || current.parent == 0 {
@@ -96,6 +111,7 @@ mod tests {
     const ROOT: RunRoot = RunRoot {
         pid: 50,
         start_time: 100,
+        own_child: Some(53),
     };
     const MEMBER: RunMembership = RunMembership::Member { root: 50 };
 
@@ -121,6 +137,7 @@ mod tests {
             process(50, 40, 100),
             process(51, 50, 100),
             process(52, 51, 130),
+            process(53, 50, 101),
             process(60, 40, 120),
             process(61, 60, 121),
             // The PID of its parent was reused.
@@ -131,6 +148,7 @@ mod tests {
             (51, MEMBER),
             (52, MEMBER),
             (50, RunMembership::Other),
+            (53, RunMembership::Other),
             (1, RunMembership::Other),
             (61, RunMembership::Other),
             (62, RunMembership::Unknown),

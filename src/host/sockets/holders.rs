@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::host::processes::run_root::RunRoot;
 use crate::host::processes::{self, ProcHandle};
+use crate::privileges;
 use crate::process::Process;
 
 /// The processes that have certain sockets open.
@@ -28,6 +29,10 @@ impl Holders {
 /// Finds the processes that have any of the sockets with these inodes open, and their relation to
 /// the command of `lcap run`, if there is one.
 pub fn find(inodes: &HashSet<u32>, run: Option<RunRoot>) -> Holders {
+    privileges::raised(|| search(inodes, run))
+}
+
+fn search(inodes: &HashSet<u32>, run: Option<RunRoot>) -> Holders {
     let mut holders = Holders::default();
     for pid in processes::all_pids().into_iter().rev() {
         let Ok(handle) = ProcHandle::new(pid) else {

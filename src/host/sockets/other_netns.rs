@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{holders, proc_net};
 use crate::host::network::namespaces::NETNS_DIR;
+use crate::privileges;
 use crate::process::Process;
 
 /// A listening socket in another network namespace.
@@ -45,6 +46,10 @@ pub struct OtherListeners {
 
 /// Returns the sockets that listen on this port in other namespaces.
 pub fn listeners(port: u16) -> OtherListeners {
+    privileges::raised(|| search(port))
+}
+
+fn search(port: u16) -> OtherListeners {
     let namespaces = proc_net::other_namespaces();
     let mut found = OtherListeners {
         namespace_count: namespaces.by_link.len(),

@@ -21,6 +21,7 @@ use super::decode_ip;
 use crate::host::processes::run_root::RunRoot;
 use crate::host::processes::{INITIAL_PID_NAMESPACE_INODE, namespace_inode};
 use crate::packet::Timestamp;
+use crate::privileges;
 use crate::process::{RunMembership, name_from_bytes};
 
 /// A process at the time of an event, as described by the kernel.
@@ -224,6 +225,10 @@ impl SocketEvents {
     /// The kernel does not support or does not permit the programs, or this process is not in the
     /// initial PID namespace, which the PIDs in the events refer to.
     pub fn open(scope: NamespaceScope, run: Option<RunRoot>) -> io::Result<SocketEvents> {
+        privileges::raised(|| SocketEvents::load(scope, run))
+    }
+
+    fn load(scope: NamespaceScope, run: Option<RunRoot>) -> io::Result<SocketEvents> {
         // The events contain PIDs of the initial namespace; in another namespace, these PIDs refer
         // to different processes.
         if namespace_inode("pid")? != INITIAL_PID_NAMESPACE_INODE {

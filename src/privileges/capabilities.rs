@@ -1,0 +1,88 @@
+//! Capabilities of this thread: those of the program file are raised only where they are needed.
+
+#[cfg(feature = "cli")]
+use std::io;
+
+#[cfg(feature = "cli")]
+use rustix::thread::CapabilitySet;
+use rustix::thread::{CapabilitySets, capabilities, set_capabilities};
+
+/// Takes the capabilities of the program file out of effect. Those of a caller who is root remain:
+/// the caller has them without this program.
+///
+/// # Errors
+/// The kernel does not support capabilities.
+#[cfg(feature = "cli")]
+pub fn lower() -> io::Result<()> {
+    let sets = capabilities(None)?;
+    if rustix::process::getuid().is_root() || sets.effective.is_empty() {
+        return Ok(());
+    }
+    Ok(set_capabilities(
+        None,
+        CapabilitySets {
+            effective: CapabilitySet::empty(),
+            ..sets
+        },
+    )?)
+}
+
+/// Does work with all permitted capabilities in effect, in this thread and in the threads that it
+/// starts. The work must not open a path that the caller names.
+pub fn raised<T>(work: impl FnOnce() -> T) -> T {
+    let Some(sets) = capabilities(None)
+        .ok()
+        .filter(|sets| sets.effective != sets.permitted)
+    else {
+        return work();
+    };
+    // Fails never: a thread can always put permitted capabilities into effect, and out of it.
+    let _ = set_capabilities(
+        None,
+        CapabilitySets {
+            effective: sets.permitted,
+            ..sets
+        },
+    );
+    let result = work();
+    let _ = set_capabilities(None, sets);
+    result
+}
+
+/// Returns the names of the permitted capabilities, e.g. `cap_net_raw`.
+#[cfg(feature = "cli")]
+pub fn held() -> Vec<String> {
+    let permitted = capabilities(None).map(|sets| sets.permitted);
+    let permitted = permitted.unwrap_or(CapabilitySet::empty());
+    let names = permitted.iter_names();
+    names
+        .map(|(name, _)| format!("cap_{}", name.to_ascii_lowercase()))
+        .collect()
+}
+
+/// Gives up all capabilities except these, for this thread and the threads and programs that it
+/// starts later.
+///
+/// # Errors
+/// The kernel does not support capabilities.
+#[cfg(feature = "cli")]
+pub(super) fn keep(kept: CapabilitySet) -> io::Result<()> {
+    use rustix::thread::{clear_ambient_capability_set, remove_capability_from_bounding_set};
+    for (_, capability) in CapabilitySet::all().iter_names() {
+        if !kept.contains(capability) {
+            // Not permitted without CAP_SETPCAP; then, no program gains capabilities in any case.
+            let _ = remove_capability_from_bounding_set(capability);
+        }
+    }
+    // Kernels before 4.3 have no such set.
+    let _ = clear_ambient_capability_set();
+    let kept = kept & capabilities(None)?.permitted;
+    Ok(set_capabilities(
+        None,
+        CapabilitySets {
+            effective: kept,
+            permitted: kept,
+            inheritable: CapabilitySet::empty(),
+        },
+    )?)
+}

@@ -1,0 +1,139 @@
+//! Restriction of this process before it reads the first packet: no capabilities, few files, few
+//! system calls. It cannot be undone.
+
+use std::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
+};
+use rustix::process::{Gid, Resource, Rlimit, Uid, getrlimit, setrlimit};
+use rustix::thread::{
+    CapabilitySet, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
+
+use super::capabilities;
+use super::system_calls::{self, CallSet};
+
+/// The user that a process becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserIds {
+    /// The user ID.
+    pub uid: Uid,
+    /// The group ID.
+    pub gid: Gid,
+}
+
+/// The restrictions that are in force, for messages.
+#[derive(Debug)]
+pub struct Restrictions {
+    /// The files that can be opened are restricted by Landlock, at least in part.
+    pub files: RulesetStatus,
+    /// The reason why system calls are not restricted; `None` if they are.
+    pub calls_error: Option<String>,
+}
+
+/// Restricts the process that decodes packets. It keeps no capability, becomes the user `ids` if
+/// given, and opens no files except those in /proc and in the directories `writable`, where it can
+/// create files.
+///
+/// # Errors
+/// The capabilities or the user cannot be given up.
+pub fn enter_decoder(writable: &[BorrowedFd], ids: Option<UserIds>) -> io::Result<Restrictions> {
+    // Without CAP_SYS_NICE, the threads of attribution could not raise their priority.
+    permit_high_priority();
+    give_up_capabilities(CapabilitySet::empty(), ids)?;
+    let files = restrict_files(writable).map_err(io::Error::other)?;
+    Ok(Restrictions {
+        files,
+        calls_error: restrict_calls(CallSet::Decode),
+    })
+}
+
+/// Restricts the process that looks up processes. As far as it has them, it keeps the capabilities
+/// that make the sockets, the executables and the /proc directories of other users' processes
+/// readable. Landlock would deny exactly that (ptrace(2)), so only its system calls are restricted.
+///
+/// # Errors
+/// The capabilities cannot be given up.
+pub fn enter_lookups() -> io::Result<()> {
+    permit_high_priority();
+    let kept = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH;
+    give_up_capabilities(kept, None)?;
+    restrict_calls(CallSet::LookUp);
+    Ok(())
+}
+
+/// Raises the limit of the nice value, as far as permitted (getrlimit(2)).
+fn permit_high_priority() {
+    const MAX: Option<u64> = Some(40);
+    if getrlimit(Resource::Nice).maximum < MAX {
+        let limit = Rlimit {
+            current: MAX,
+            maximum: MAX,
+        };
+        let _ = setrlimit(Resource::Nice, limit);
+    }
+}
+
+fn give_up_capabilities(kept: CapabilitySet, ids: Option<UserIds>) -> io::Result<()> {
+    if let Some(UserIds { uid, gid }) = ids {
+        set_thread_groups(&[gid])?;
+        set_thread_res_gid(gid, gid, gid)?;
+        set_thread_res_uid(uid, uid, uid)?;
+    }
+    capabilities::keep(kept)?;
+    Ok(set_no_new_privs(true)?)
+}
+
+/// Returns the reason why system calls are not restricted, if they are not.
+fn restrict_calls(set: CallSet) -> Option<String> {
+    system_calls::restrict(set)
+        .err()
+        .map(|error| error.to_string())
+}
+
+/// The directories and files that can be read: processes, and time zones.
+const READABLE: [&str; 3] = ["/proc", "/etc/localtime", "/usr/share/zoneinfo"];
+
+fn restrict_files(writable: &[BorrowedFd]) -> Result<RulesetStatus, RulesetError> {
+    let abi = ABI::V5;
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))?
+        .handle_access(AccessNet::from_all(abi))?
+        .create()?;
+    let existing = READABLE.iter().filter_map(|path| PathFd::new(path).ok());
+    for path in existing {
+        let access = AccessFs::from_read(abi) & !AccessFs::Execute;
+        ruleset = ruleset.add_rule(PathBeneath::new(path, access))?;
+    }
+    let write = AccessFs::ReadDir
+        | AccessFs::ReadFile
+        | AccessFs::WriteFile
+        | AccessFs::MakeReg
+        | AccessFs::RemoveFile
+        | AccessFs::Truncate
+        | AccessFs::Refer;
+    for directory in writable {
+        ruleset = ruleset.add_rule(PathBeneath::new(directory, write))?;
+    }
+    Ok(ruleset.restrict_self()?.ruleset)
+}
+
+/// Writes what is in force: `no capabilities, landlock, seccomp`.
+impl fmt::Display for Restrictions {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self.files {
+            RulesetStatus::FullyEnforced => "no capabilities, Landlock",
+            RulesetStatus::PartiallyEnforced => "no capabilities, Landlock in part",
+            RulesetStatus::NotEnforced => "no capabilities, no Landlock (the kernel has none)",
+        })?;
+        match &self.calls_error {
+            None => f.write_str(", seccomp"),
+            Some(error) => write!(f, ", no seccomp ({error})"),
+        }
+    }
+}
