@@ -1,6 +1,7 @@
 //! Events of a run, and the trait of their consumers.
 
 use std::ops::ControlFlow;
+use std::os::fd::BorrowedFd;
 
 use crate::error::Result;
 use crate::flow::{FlowEvent, FlowTable};
@@ -58,6 +59,13 @@ pub struct Tick<'a> {
 pub trait Sink {
     /// Returns the events that this sink requires.
     fn requires(&self) -> Requirement;
+
+    /// Returns the directory in which the sink creates more files during the run, if any: it
+    /// opens nothing elsewhere, unless a link leads there.
+    #[allow(dead_code, reason = "for sandboxes that permit no other directory")]
+    fn output_directory(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 
     /// Handles an event; events that the sink does not require may also arrive. `Break` means that
     /// the output is complete and needs no more events.

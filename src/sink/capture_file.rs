@@ -1,11 +1,13 @@
-//! Capture files: buffering, rotation, and ownership under sudo.
+//! Capture files: buffering and rotation.
 
 use std::fs::File;
 use std::io::Write;
 use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use super::background_writer::BackgroundWriter;
+use super::output_file::{OutputDirectory, create_output_file, output_error};
 use super::rotation::{RotatedNames, Rotation};
 use super::{CONTINUE, Event, Requirement, Sink};
 use crate::error::{Error, Result};
@@ -60,6 +62,8 @@ pub struct CaptureFileOptions<'a> {
 pub struct CaptureFileSink<E> {
     encoder: E,
     names: RotatedNames,
+    /// Directory of rotated files.
+    directory: Option<OutputDirectory>,
     /// `None` before the first file, which is created on the first packet if its name depends on
     /// the time.
     file: Option<CaptureFile>,
@@ -100,9 +104,11 @@ impl<E: Encoder> CaptureFileSink<E> {
     pub fn create(options: &CaptureFileOptions, encoder: E) -> Result<CaptureFileSink<E>> {
         let (interface, now) = (options.interface, options.now);
         let names = RotatedNames::new(options.path, options.rotation, now)?;
+        let directory = names.directory().map(OutputDirectory::open).transpose()?;
         let mut sink = CaptureFileSink {
             encoder,
             names,
+            directory,
             file: None,
             in_background: !now.is_present(),
             interface: interface.cloned(),
@@ -124,7 +130,11 @@ impl<E: Encoder> CaptureFileSink<E> {
         self.flush()?;
         self.header_written = false;
         let path = self.names.next_path(time)?;
-        self.file = Some(CaptureFile::create(path, self.in_background)?);
+        let file = match &self.directory {
+            Some(directory) => directory.open_file(&path)?,
+            None => create_output_file(&path)?.into(),
+        };
+        self.file = Some(CaptureFile::new(path, file, self.in_background));
         Ok(())
     }
 
@@ -161,6 +171,10 @@ impl<E: Encoder> Sink for CaptureFileSink<E> {
         Requirement::Packets
     }
 
+    fn output_directory(&self) -> Option<BorrowedFd<'_>> {
+        self.directory.as_ref().map(AsFd::as_fd)
+    }
+
     #[inline]
     fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
         match event {
@@ -195,15 +209,15 @@ impl<E: Encoder> Sink for CaptureFileSink<E> {
 }
 
 impl CaptureFile {
-    fn create(path: PathBuf, in_background: bool) -> Result<CaptureFile> {
-        Ok(CaptureFile {
-            file: create_output_file(&path)?,
+    fn new(path: PathBuf, file: File, in_background: bool) -> CaptureFile {
+        CaptureFile {
             path,
+            file,
             buffer: Vec::with_capacity(BUFFER_SIZE + LARGE_PACKET_LEN),
             written_bytes: 0,
             in_background,
             background: None,
-        })
+        }
     }
 
     /// Returns the size of the file in bytes, including buffered bytes.
@@ -252,7 +266,8 @@ impl CaptureFile {
         }
         let mut background = match self.background.take() {
             Some(background) => background,
-            None => BackgroundWriter::start(&self.file).map_err(|error| self.write_error(error))?,
+            None => BackgroundWriter::start(&self.file)
+                .map_err(output_error("cannot start to write", &self.path))?,
         };
         self.written_bytes += self.buffer.len() as u64;
         match background.write(std::mem::take(&mut self.buffer)) {
@@ -284,44 +299,5 @@ impl Drop for CaptureFile {
     /// Writes what is buffered, also after an error elsewhere.
     fn drop(&mut self) {
         let _ = self.flush();
-    }
-}
-
-/// File name for standard output.
-const STDOUT_NAME: &str = "-";
-
-/// Creates an output file that belongs to the invoking user, even under sudo(8); `-` is standard
-/// output.
-///
-/// # Errors
-/// The file cannot be created.
-pub fn create_output_file(path: &Path) -> Result<File> {
-    let failed = Error::file("cannot create", path);
-    if path == Path::new(STDOUT_NAME) {
-        let stdout = std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned();
-        return Ok(File::from(stdout.map_err(failed)?));
-    }
-    let file = File::create(path).map_err(failed)?;
-    chown_to_invoking_user(&file);
-    Ok(file)
-}
-
-/// Under sudo(8), changes the owner of a file or directory to the invoking user, who otherwise
-/// might not have access to it.
-pub(super) fn chown_to_invoking_user(file: &File) {
-    use rustix::fs::{Gid, Uid, fchown};
-    let id_variable = |name| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text: String| text.parse::<u32>().ok())
-    };
-    if let (Some(user), Some(group)) = (id_variable("SUDO_UID"), id_variable("SUDO_GID"))
-        && rustix::process::geteuid().is_root()
-        && file
-            .metadata()
-            .is_ok_and(|meta| meta.is_file() || meta.is_dir())
-    {
-        // Fails on a file system without owners, where the file remains unchanged.
-        let _ = fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
     }
 }

@@ -11,17 +11,19 @@ pub mod follow;
 pub(crate) mod json;
 mod line_sink;
 mod offload;
+mod output_file;
 mod owner_cache;
 mod pcap;
 mod pcapng;
 mod rotation;
 pub mod text;
 
-pub use capture_file::{CaptureFileOptions, create_output_file};
+pub use capture_file::CaptureFileOptions;
 pub(crate) use digits::ByteCount;
 #[cfg(feature = "internals")]
 pub use json::Json;
 pub use line_sink::{LineFormatter, LineSink};
+pub use output_file::create_output_file;
 pub use rotation::Rotation;
 
 use std::io::Write;

@@ -3,6 +3,7 @@
 //! Rotation by time uses the timestamps of the packets, so that splitting a capture file creates
 //! the same files as a live capture with rotation.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
@@ -55,6 +56,17 @@ impl RotatedNames {
             period_over: false,
         };
         names.current_path(now).map(|_| names)
+    }
+
+    /// Returns the directory that contains all files, or `None` without rotation: the part of the
+    /// path before its first strftime(3) conversion.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        let Rotation { size, seconds, .. } = self.rotation;
+        if size.is_none() && seconds.is_none() {
+            return None;
+        }
+        let mut parents = self.pattern.ancestors().skip(1);
+        parents.find(|path| seconds.is_none() || !path.as_os_str().as_bytes().contains(&b'%'))
     }
 
     /// Returns true if a packet of this time, after `size` bytes, belongs to the next file.

@@ -67,7 +67,8 @@ pub(crate) fn run_command_with_stdin(command: &mut Command, input: &[u8]) -> Run
     })
 }
 
-fn run_output(output: Output) -> RunOutput {
+/// Returns the result of a command that ended by itself.
+pub(crate) fn run_output(output: Output) -> RunOutput {
     RunOutput {
         exit_code: output.status.code().unwrap(),
         stdout: output.stdout,

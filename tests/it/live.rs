@@ -20,7 +20,7 @@ mod fork_events;
 mod fragments;
 mod losses;
 pub(crate) mod netns;
-mod privileges;
+pub(crate) mod privileges;
 mod refused_datagrams;
 mod roles;
 mod rotation;

@@ -27,4 +27,5 @@ mod doctor;
 mod files;
 mod hostile;
 mod live;
+mod output_files;
 mod pipes;

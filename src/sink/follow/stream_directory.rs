@@ -6,16 +6,16 @@
 //! the file.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 use foldhash::fast::RandomState;
 
 use crate::error::{Error, Result};
 use crate::flow::{FlowEventKind, FlowId, Side};
-use crate::sink::capture_file::chown_to_invoking_user;
+use crate::sink::output_file::OutputDirectory;
 use crate::sink::{CONTINUE, Event, Format, Requirement, Sink, SinkFactory};
 
 /// The entry of stream directories in [`FORMATS`](crate::sink::FORMATS).
@@ -30,7 +30,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
 
 /// Sink that writes each stream to a file in one directory.
 pub struct StreamDirectory {
-    directory: PathBuf,
+    directory: OutputDirectory,
     /// Number of the selected flow; `None` selects all flows.
     only_flow: Option<u64>,
     streams: HashMap<(u64, Side), BufferedStream, RandomState>,
@@ -40,7 +40,7 @@ pub struct StreamDirectory {
 
 /// An open stream.
 struct BufferedStream {
-    path: PathBuf,
+    name: String,
     pending: Vec<u8>,
     /// True if the first chunk was written.
     file_created: bool,
@@ -56,14 +56,10 @@ impl StreamDirectory {
     /// Creates the directory if it does not exist. `only_flow` selects one flow by number.
     ///
     /// # Errors
-    /// The directory cannot be created.
+    /// The directory cannot be created, or belongs to another user.
     pub fn create(path: &Path, only_flow: Option<u64>) -> Result<StreamDirectory> {
-        std::fs::create_dir_all(path).map_err(Error::file("cannot create", path))?;
-        if let Ok(directory) = File::open(path) {
-            chown_to_invoking_user(&directory);
-        }
         Ok(StreamDirectory {
-            directory: path.into(),
+            directory: OutputDirectory::create(path)?,
             only_flow,
             streams: HashMap::default(),
             pending_bytes: 0,
@@ -73,7 +69,7 @@ impl StreamDirectory {
     fn add(&mut self, id: &FlowId, side: Side, bytes: &[u8]) -> Result<()> {
         let stream = self.streams.entry((id.number, side));
         let stream = stream.or_insert_with(|| BufferedStream {
-            path: self.directory.join(file_name(id, side)),
+            name: file_name(id, side),
             pending: Vec::new(),
             file_created: false,
         });
@@ -81,7 +77,7 @@ impl StreamDirectory {
         self.pending_bytes += bytes.len();
         if stream.pending.len() >= MAX_STREAM_BYTES {
             self.pending_bytes -= stream.pending.len();
-            return stream.write();
+            return stream.write(&self.directory);
         }
         match self.pending_bytes > MAX_PENDING_BYTES {
             true => self.flush(),
@@ -93,7 +89,7 @@ impl StreamDirectory {
         for side in Side::BOTH {
             if let Some(mut stream) = self.streams.remove(&(id.number, side)) {
                 self.pending_bytes -= stream.pending.len();
-                stream.write()?;
+                stream.write(&self.directory)?;
             }
         }
         Ok(())
@@ -103,6 +99,10 @@ impl StreamDirectory {
 impl Sink for StreamDirectory {
     fn requires(&self) -> Requirement {
         Requirement::Streams
+    }
+
+    fn output_directory(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.directory.as_fd())
     }
 
     fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
@@ -126,7 +126,7 @@ impl Sink for StreamDirectory {
         self.pending_bytes = 0;
         self.streams
             .values_mut()
-            .try_for_each(BufferedStream::write)
+            .try_for_each(|stream| stream.write(&self.directory))
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -136,21 +136,19 @@ impl Sink for StreamDirectory {
 
 impl BufferedStream {
     /// Appends the buffered bytes to the file.
-    fn write(&mut self) -> Result<()> {
+    fn write(&mut self, directory: &OutputDirectory) -> Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }
         let pending = std::mem::take(&mut self.pending);
-        let mut action = "cannot create";
-        let opened = match self.file_created {
-            true => OpenOptions::new().append(true).open(&self.path),
-            false => File::create(&self.path).inspect(chown_to_invoking_user),
+        let mut file = match self.file_created {
+            true => directory.append_to_file(&self.name)?,
+            false => directory.replace_file(&self.name)?,
         };
-        let written = opened.and_then(|mut file| {
-            (action, self.file_created) = ("cannot write", true);
-            file.write_all(&pending)
-        });
-        written.map_err(Error::file(action, &self.path))
+        self.file_created = true;
+        let path = directory.path().join(&self.name);
+        file.write_all(&pending)
+            .map_err(Error::file("cannot write", path))
     }
 }
 

@@ -12,7 +12,7 @@ const NOBODY_UID: u32 = 65_534;
 
 /// Installs a copy of lcap that all users can execute, in a directory where all users can write.
 /// Returns `None`, with a skip message, if the test cannot change its user.
-fn install_copy() -> Option<(TempDir, PathBuf)> {
+pub(crate) fn install_copy() -> Option<(TempDir, PathBuf)> {
     if !rustix::process::geteuid().is_root() {
         skip("changing the user requires root");
         return None;

@@ -72,3 +72,26 @@ fn file_ring_overwrites_the_oldest_file() {
     assert_eq!(numbers(1), (80..100).collect::<Vec<_>>());
     assert_eq!(numbers(2), (100..120).collect::<Vec<_>>());
 }
+
+/// A link that replaces the directory during the capture does not redirect the files.
+#[test]
+fn rotated_files_stay_in_the_directory_that_was_opened() {
+    if !can_capture_or_skip() {
+        return;
+    }
+    let port = ReservedPort::reserve();
+    let top = tempfile::tempdir().unwrap();
+    let [directory, moved, other] = ["caps", "moved", "other"].map(|name| top.path().join(name));
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::create_dir(&other).unwrap();
+    let path = directory.join("capture");
+    let args = ["-p", &port.arg(), "-C", "1", "-w"];
+    let session = Session::start(args.into_iter().chain(path.to_str()));
+    std::fs::rename(&directory, &moved).unwrap();
+    std::os::unix::fs::symlink(&other, &directory).unwrap();
+    port.send(0, 50, 50_000);
+    session.interrupt().assert_lossless();
+    let names = ["capture", "capture1", "capture2"].map(|name| moved.join(name));
+    assert_eq!(files(&moved), names);
+    assert_eq!(files(&other), Vec::<PathBuf>::new());
+}
