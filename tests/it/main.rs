@@ -28,3 +28,4 @@ mod files;
 mod hostile;
 mod live;
 mod pipes;
+mod printable;
