@@ -280,7 +280,7 @@ mod tests {
     use crate::process::{Evidence, Owner, Process, ProcessDetails, ProcessIdentity};
 
     #[test]
-    fn all_formats_replace_unprintable_characters() {
+    fn all_formats_replace_unprintable_characters_and_formulas() {
         let unprintable = String::from_iter(printable::unprintable_characters());
         for text in [unprintable.clone(), format!("=1+1{unprintable}")] {
             let details = ProcessDetails {
@@ -307,6 +307,9 @@ mod tests {
                 let line = lines.next().expect("a line");
                 assert!(line.chars().all(printable::is_printable), "{line:?}");
                 assert_eq!(lines.next(), None);
+                if format == ListFormat::Csv && text.starts_with('=') {
+                    assert_eq!(line.matches(",'=1+1").count(), 4, "{line}");
+                }
             }
         }
     }

@@ -207,7 +207,7 @@ fn unprintable_characters_of_process_names_are_replaced() {
         ),
         (
             "ports --format csv",
-            ",=\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}\\nok red,",
+            ",'=\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}\\nok red,",
         ),
     ] {
         let arguments = sandbox.substitute_ports(arguments);
