@@ -4,12 +4,14 @@ use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
+use crate::printable::line;
+
 /// An error from any lcap operation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be opened, read, written or run.
-    #[error("{action} {}: {source}", path.display())]
+    #[error("{action} {}: {source}", line(&path.to_string_lossy()))]
     File {
         /// Failed operation: "cannot open", "cannot write".
         action: &'static str,
@@ -22,7 +24,11 @@ pub enum Error {
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
     /// A capture file is damaged; every packet before the damage was delivered.
-    #[error("{file}: damaged at byte {offset}, after {}: {what}", count_noun(*packets, "packet"))]
+    #[error(
+        "{}: damaged at byte {offset}, after {}: {what}",
+        line(file),
+        count_noun(*packets, "packet")
+    )]
     Damaged {
         /// Name of the file.
         file: String,
@@ -34,7 +40,7 @@ pub enum Error {
         what: String,
     },
     /// The input is not a capture file that lcap can read.
-    #[error("{file}: {what}")]
+    #[error("{}: {what}", line(file))]
     Format {
         /// Name of the file.
         file: String,
@@ -50,7 +56,7 @@ pub enum Error {
         what: String,
     },
     /// A device could not be opened, or failed while capturing.
-    #[error("{device}: {what}")]
+    #[error("{}: {what}", line(device))]
     Device {
         /// Name of the device.
         device: String,
@@ -58,7 +64,7 @@ pub enum Error {
         what: String,
     },
     /// The command line is invalid.
-    #[error("{0}")]
+    #[error("{}", line(.0))]
     Usage(String),
     /// A `--fail-on` condition was met.
     #[error("{0}")]

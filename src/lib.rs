@@ -62,7 +62,9 @@
 //! | `decode` | frame to packet, by etherparse; cannot fail |
 //! | `packet` | core data types: frame, headers, endpoints, owners |
 //! | `process` | socket ownership as data, and its encoding in pcapng comments; no I/O |
-//! | `time` | timestamps and the local time zone; `error` is below it |
+//! | `time` | timestamps and the local time zone |
+//! | `error` | errors: operation, object, cause, remedy |
+//! | `printable` | the decision which characters are printed as they are |
 //!
 //! # Invariants
 //!
@@ -74,7 +76,8 @@
 //! - No packet is copied, and no memory is allocated for it, on the way to the sinks.
 //! - Only the kernel ring can lose packets. Losses are counted in one place and always printed.
 //! - Damage to a file ends in an error with the byte offset, after every intact packet.
-//! - Control characters from packets and files never reach a terminal.
+//! - Characters from outside that steer a terminal or mislead a reader (control and format
+//!   characters of Unicode) are replaced in every output; `printable` alone decides which they are.
 //!
 //! # How to add
 //!
@@ -99,6 +102,7 @@ mod flow;
 mod host;
 mod packet;
 mod pipeline;
+mod printable;
 #[cfg(feature = "live")]
 mod privileges;
 mod process;

@@ -84,7 +84,8 @@ pub(super) fn prepare(run: &RunArgs, command: Option<ChildCommand>) -> Result<(C
     let args = [OsString::from("lcap")]
         .into_iter()
         .chain(run.lcap_args.iter().cloned());
-    let cli = <Cli as clap::Parser>::try_parse_from(args).unwrap_or_else(|error| error.exit());
+    let cli = <Cli as clap::Parser>::try_parse_from(args);
+    let cli = cli.unwrap_or_else(|error| std::process::exit(report::clap_message(error).into()));
     command.is_private = run.inside;
     Ok((cli, command))
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::args::{self, ReportFormat};
-use super::report::{self, clean_line};
+use super::report;
 use super::signals::{self, SignalTargets};
 use super::style::{is_coloured, stdout_width};
 use crate::doctor::{
@@ -11,6 +11,7 @@ use crate::doctor::{
     self_check,
 };
 use crate::error::Result;
+use crate::printable::line;
 use crate::sink::json::{JsonValue, array, fixed, object};
 use crate::source::Stop;
 
@@ -118,8 +119,8 @@ const EVIDENCE_INDENT: usize = 24;
 
 /// Formats one line of evidence. The evidence of passed checks, e.g. a long command line, is cut to
 /// the width of the terminal.
-fn evidence_line(line: &str, finding: &Finding, style: &DoctorStyle) -> String {
-    let mut text = format!("{:EVIDENCE_INDENT$}{}", "", clean_line(line));
+fn evidence_line(evidence: &str, finding: &Finding, style: &DoctorStyle) -> String {
+    let mut text = format!("{:EVIDENCE_INDENT$}{}", "", line(evidence));
     if let Some(width) = style.width
         && finding.severity == Severity::Ok
         && !style.is_verbose
@@ -140,16 +141,16 @@ impl DoctorReport<'_> {
             remedy,
             ..
         } = self.verdict;
-        let subject = clean_line(self.subject);
+        let subject = line(self.subject);
         let severity = match health {
             Health::Healthy => Severity::Ok,
             Health::Problem => Severity::Problem,
             Health::Unknown => Severity::Unknown,
         };
         let label = style.colorize(health.name(), severity);
-        let mut text = format!("{subject}: {label}: {}\n", clean_line(message));
+        let mut text = format!("{subject}: {label}: {}\n", line(message));
         if let Some(remedy) = remedy {
-            text += &format!("  $ {}\n", clean_line(remedy));
+            text += &format!("  $ {}\n", line(remedy));
         }
         text.push('\n');
         for finding in self.findings {
@@ -160,15 +161,15 @@ impl DoctorReport<'_> {
                 ..
             } = finding;
             let label = style.colorize(&format!("{:8}", severity.name()), *severity);
-            text += &format!("{label} {check:14} {}\n", clean_line(message));
+            text += &format!("{label} {check:14} {}\n", line(message));
             if !should_show_evidence(finding, style) {
                 continue;
             }
-            for line in &finding.evidence {
-                text += &evidence_line(line, finding, style);
+            for evidence in &finding.evidence {
+                text += &evidence_line(evidence, finding, style);
             }
             if let Some(remedy) = &finding.remedy {
-                text += &format!("{:22}$ {}\n", "", clean_line(remedy));
+                text += &format!("{:22}$ {}\n", "", line(remedy));
             }
         }
         text + &format!("\nchecked in {:.0} ms\n", self.milliseconds)
@@ -202,5 +203,43 @@ impl JsonValue for &Finding {
             fields.optional("remedy", self.remedy.as_ref());
         });
         finding.write(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::printable::{is_printable, unprintable_characters};
+
+    #[test]
+    fn all_formats_replace_unprintable_characters() {
+        let text = String::from_iter(unprintable_characters());
+        let finding = Finding {
+            check: "check",
+            severity: Severity::Problem,
+            code: "code",
+            message: text.clone(),
+            evidence: vec![text.clone()],
+            remedy: Some(text.clone()),
+        };
+        let findings = [finding];
+        let report = DoctorReport {
+            subject: &text,
+            verdict: &DoctorVerdict::from_findings(&findings),
+            findings: &findings,
+            milliseconds: 0.0,
+        };
+        let style = DoctorStyle {
+            is_coloured: false,
+            is_verbose: true,
+            width: None,
+        };
+        let shown = report.to_text(&style);
+        let json = String::from_utf8(report.to_json()).expect("UTF-8");
+        for (output, line_count) in [(shown, 8), (json, 1)] {
+            assert_eq!(output.lines().count(), line_count, "{output}");
+            let mut characters = output.lines().flat_map(str::chars);
+            assert!(characters.all(is_printable), "{output:?}");
+        }
     }
 }

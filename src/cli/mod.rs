@@ -26,6 +26,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::error::{Error, Result};
 use crate::host::network::devices;
+use crate::printable;
 use crate::privileges;
 use args::{Cli, Command};
 use child::ChildCommand;
@@ -45,11 +46,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let child = child::split_off_command(&mut args);
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => {
-            // clap selects the stream for each message. A closed pipe is not an error.
-            let _ = error.print();
-            return ExitCode::from(error.exit_code() as u8);
-        }
+        Err(error) => return ExitCode::from(report::clap_message(error)),
     };
     match dispatch(&cli, child) {
         Ok(code) => ExitCode::from(code),
@@ -121,6 +118,7 @@ fn mistyped_command(cli: &Cli, error: &Error) -> Option<Error> {
 fn list_interfaces() -> Result<()> {
     let mut text = String::new();
     for (index, device) in devices::list()?.iter().enumerate() {
+        let device = printable::line(&device.to_string());
         text += &format!("{}.{device}\n", index + 1);
     }
     print(text.as_bytes())

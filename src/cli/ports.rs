@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::args::{self, ListFormat};
-use super::report::{self, clean_line};
+use super::report;
 use super::signals::{self, SignalTargets};
 use crate::doctor::{ListeningPort, ListeningPorts, Reachability, listening_ports};
 use crate::error::{Error, Result};
@@ -12,6 +12,8 @@ use crate::filter;
 use crate::host::network::settings;
 use crate::host::sockets::free_ports;
 use crate::packet::UDP;
+use crate::printable;
+use crate::sink::csv::{text_cell, write_record};
 use crate::sink::json::{JsonValue, ProcessFields, array, object, write_evidence};
 use crate::source::Stop;
 
@@ -29,7 +31,7 @@ pub(super) fn run(args: &args::PortsArgs) -> Result<u8> {
     }
     let mut previous = list_ports(args)?;
     let rows: Vec<&ListeningPort> = previous.ports.iter().collect();
-    super::print(header(args.format, &rows).as_bytes())?;
+    super::print(&header(args.format, &rows))?;
     super::print(&body(args.format, &rows, None))?;
     let hidden = rows.iter().filter(|port| port.owner.processes.is_empty());
     report::hidden_processes(hidden.count(), previous.hidden_processes);
@@ -103,11 +105,14 @@ fn proto(port: &ListeningPort) -> &'static str {
 }
 
 /// Returns the header line; JSON has none.
-fn header(format: ListFormat, rows: &[&ListeningPort]) -> String {
+fn header(format: ListFormat, rows: &[&ListeningPort]) -> Vec<u8> {
     match format {
-        ListFormat::Json => String::new(),
+        ListFormat::Json => Vec::new(),
         ListFormat::Csv => csv_record(&CSV_FIELDS.map(str::to_owned)),
-        ListFormat::Text => line(&COLUMNS.map(|(title, ..)| title.to_owned()), &widths(rows)),
+        ListFormat::Text => {
+            let titles = COLUMNS.map(|(title, ..)| title.to_owned());
+            line(&titles, &widths(rows)).into_bytes()
+        }
     }
 }
 
@@ -115,7 +120,7 @@ fn body(format: ListFormat, rows: &[&ListeningPort], mark: Option<&str>) -> Vec<
     let widths = widths(rows);
     let row = |port: &&ListeningPort| match format {
         ListFormat::Json => json_line(port, mark),
-        ListFormat::Csv => csv_record(&csv_values(port, mark)).into_bytes(),
+        ListFormat::Csv => csv_record(&csv_values(port, mark)),
         ListFormat::Text => {
             let text = line(&COLUMNS.map(|(_, _, cell)| cell(port)), &widths);
             mark.map_or(text.clone(), |mark| format!("{mark} {text}"))
@@ -135,7 +140,7 @@ fn widths(rows: &[&ListeningPort]) -> [usize; COLUMNS.len()] {
 fn line(cells: &[String; COLUMNS.len()], widths: &[usize; COLUMNS.len()]) -> String {
     let padded = cells.iter().zip(widths);
     let text: Vec<String> = padded
-        .map(|(cell, width)| format!("{:width$}", clean_line(cell)))
+        .map(|(cell, width)| format!("{:width$}", printable::line(cell)))
         .collect();
     format!("{}\n", text.join(" ").trim_end())
 }
@@ -222,12 +227,10 @@ fn json_line(port: &ListeningPort, mark: Option<&str>) -> Vec<u8> {
     socket.into_line()
 }
 
-/// Returns a CSV record (RFC 4180), with the control characters of names replaced.
-fn csv_record(fields: &[String]) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    // Writing to a Vec cannot fail.
-    let _ = writer.write_record(fields.iter().map(|field| clean_line(field)));
-    String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
+fn csv_record(fields: &[String]) -> Vec<u8> {
+    let mut record = Vec::new();
+    write_record(fields.iter().map(|field| text_cell(field)), &mut record);
+    record
 }
 
 fn print_free_ports(range: Option<&filter::Ports>, format: ListFormat) -> Result<u8> {
@@ -244,7 +247,7 @@ fn print_free_ports(range: Option<&filter::Ports>, format: ListFormat) -> Result
             .collect(),
     };
     let mut text = match format {
-        ListFormat::Csv => csv_record(&["port".to_owned()]).into_bytes(),
+        ListFormat::Csv => csv_record(&["port".to_owned()]),
         _ => Vec::new(),
     };
     for port in &free {
@@ -265,4 +268,48 @@ fn next_free_port(first: u16) -> Option<u16> {
     let is_ephemeral =
         |port: u16| ephemeral.is_some_and(|(first, last)| (first..=last).contains(&port));
     (first..=u16::MAX).find(|&port| !is_ephemeral(port) && free_ports::try_bind(port).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::PortClass;
+    use crate::host::sockets::sock_diag::SocketInfo;
+    use crate::packet::Timestamp;
+    use crate::process::{Evidence, Owner, Process, ProcessDetails, ProcessIdentity};
+
+    #[test]
+    fn all_formats_replace_unprintable_characters_and_formulas() {
+        let unprintable = String::from_iter(printable::unprintable_characters());
+        for text in [unprintable.clone(), format!("=1+1{unprintable}")] {
+            let details = ProcessDetails {
+                name: text.clone(),
+                command_line: vec![text.clone()],
+                ..ProcessDetails::default()
+            };
+            let process = Process::new(ProcessIdentity::default(), details);
+            let evidence = Evidence::Listener;
+            let port = ListeningPort {
+                socket: SocketInfo::listening("127.0.0.1:80"),
+                owner: Owner {
+                    processes: vec![Arc::new(process)],
+                    ..Owner::without_process(evidence, Timestamp(0))
+                },
+                user: text.clone(),
+                class: PortClass::of(80),
+                service: Some(text.clone()),
+                reachability: Reachability::Networks(vec![text.clone()]),
+            };
+            for format in [ListFormat::Text, ListFormat::Json, ListFormat::Csv] {
+                let body = String::from_utf8(body(format, &[&port], None)).expect("UTF-8");
+                let mut lines = body.lines();
+                let line = lines.next().expect("a line");
+                assert!(line.chars().all(printable::is_printable), "{line:?}");
+                assert_eq!(lines.next(), None);
+                if format == ListFormat::Csv && text.starts_with('=') {
+                    assert_eq!(line.matches(",'=1+1").count(), 4, "{line}");
+                }
+            }
+        }
+    }
 }

@@ -37,15 +37,15 @@ pub(super) fn enter_namespace(args: &InputArgs) -> Result<()> {
         device: option.into(),
         what: match (error.kind(), &namespace) {
             (ErrorKind::NotFound, Namespace::Container(_)) => {
-                format!("no running container \"{name}\" found: {error}")
+                format!("no running container {name:?} found: {error}")
             }
             (ErrorKind::NotFound, Namespace::Path(_)) => {
-                format!("no network namespace \"{name}\" found; list the names with ip netns")
+                format!("no network namespace {name:?} found; list the names with ip netns")
             }
             (ErrorKind::PermissionDenied, _) => {
-                format!("not permitted to enter the network namespace of {name}; try sudo")
+                format!("not permitted to enter the network namespace of {name:?}; try sudo")
             }
-            _ => format!("cannot enter the network namespace of {name}: {error}"),
+            _ => format!("cannot enter the network namespace of {name:?}: {error}"),
         },
     })
 }

@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use clap::error::ContextValue;
+
 use super::size::format_size;
 use super::terminal;
 use crate::attribution::AttributionMethod;
@@ -10,12 +12,40 @@ use crate::filter::Filter;
 use crate::flow::FlowCounts;
 use crate::packet::Interface;
 use crate::pipeline::{Counts, UnknownTraffic};
+use crate::printable;
 use crate::process::Process;
 use crate::source::{AppendedCaptures, Losses};
 
 /// Prints an error.
 pub(super) fn error(error: &Error) {
     print_stderr(&format!("lcap: {error}\n"));
+}
+
+/// Prints a message of clap (help, or an error with arguments in it) and returns the exit code.
+pub(super) fn clap_message(mut message: clap::Error) -> u8 {
+    let printable = |value: &ContextValue| match value {
+        ContextValue::String(text) => Some(ContextValue::String(printable::line(text))),
+        ContextValue::Strings(texts) => {
+            let texts = texts.iter().map(|text| printable::line(text));
+            Some(ContextValue::Strings(texts.collect()))
+        }
+        // Suggestions; the styles of clap are lost.
+        ContextValue::StyledStrs(texts) => {
+            let texts = texts.iter().map(|text| printable::line(&text.to_string()));
+            Some(ContextValue::StyledStrs(texts.map(Into::into).collect()))
+        }
+        _ => None,
+    };
+    let values = message.context();
+    let values: Vec<_> = values
+        .filter_map(|(kind, value)| Some((kind, printable(value)?)))
+        .collect();
+    for (kind, value) in values {
+        message.insert(kind, value);
+    }
+    // clap selects the stream for each message. A closed pipe is not an error.
+    let _ = message.print();
+    message.exit_code() as u8
 }
 
 /// Reports that a live capture has started, with its settings and the attribution method, if any.
@@ -251,11 +281,11 @@ fn count_line(count: u64, noun: &str, rest: &str) -> String {
     format!("{} {rest}\n", count_noun(count, noun))
 }
 
-/// Prints text on standard error, with the control characters of file and device names replaced.
-/// Errors are ignored: standard error may be closed.
+/// Prints text on standard error, with unprintable characters replaced. Errors are ignored:
+/// standard error may be closed.
 fn print_stderr(text: &str) {
-    let clean = clean(text);
-    if clean.is_empty() {
+    let text = printable::lines(text);
+    if text.is_empty() {
         return;
     }
     // On a terminal, the current line may contain the status line or the echo of Ctrl-C.
@@ -264,20 +294,5 @@ fn print_stderr(text: &str) {
     } else {
         ""
     };
-    let _ = std::io::stderr().write_all(format!("{prefix}{clean}").as_bytes());
-}
-
-/// Makes text printable as one line: newlines become `\n`, tabs `\t`, and other control characters
-/// the replacement character.
-pub(super) fn clean_line(text: &str) -> String {
-    clean(&text.replace('\n', "\\n").replace('\t', "\\t"))
-}
-
-/// Replaces control characters other than newlines, because a terminal would interpret them.
-fn clean(text: &str) -> String {
-    let printable = |c: char| match c.is_control() && c != '\n' {
-        true => char::REPLACEMENT_CHARACTER,
-        false => c,
-    };
-    text.chars().map(printable).collect()
+    let _ = std::io::stderr().write_all(format!("{prefix}{text}").as_bytes());
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::printable::is_printable;
+
 /// Names and values, in the order of detection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceAttributes {
@@ -15,8 +17,8 @@ pub struct ServiceAttributes {
 const MAX_VALUE_CHARS: usize = 200;
 
 impl ServiceAttributes {
-    /// Creates attributes from names and their values. Empty values are omitted, control characters
-    /// are replaced by U+FFFD, and long values are truncated and end in `…`.
+    /// Creates attributes from names and their values. Empty values are omitted, characters
+    /// that are not printable are replaced by U+FFFD, and long values are truncated and end in `…`.
     pub fn new<const N: usize>(
         names: &'static [&'static str; N],
         values: [&[u8]; N],
@@ -61,7 +63,7 @@ impl fmt::Display for ServiceAttributes {
     }
 }
 
-/// Appends a value with its control characters replaced and its length limited.
+/// Appends a value with its unprintable characters replaced and its length limited.
 fn push_sanitized(text: &mut String, value: &[u8]) {
     // Only the bytes that MAX_VALUE_CHARS characters and one more can occupy are inspected.
     let value = value.get(..MAX_VALUE_CHARS * 4 + 4).unwrap_or(value);
@@ -77,12 +79,9 @@ fn push_sanitized(text: &mut String, value: &[u8]) {
 }
 
 fn sanitize_char(character: char) -> char {
-    // Line and paragraph separators and bidirectional controls are treated as control characters.
-    let hidden = matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if character.is_control() || hidden {
-        char::REPLACEMENT_CHARACTER
-    } else {
-        character
+    match is_printable(character) {
+        true => character,
+        false => char::REPLACEMENT_CHARACTER,
     }
 }
 
@@ -95,11 +94,11 @@ mod tests {
         let long = [b'x'; 900];
         let attributes = ServiceAttributes::new(
             &["method", "empty", "path", "long"],
-            [b"GET", b"", b"/a=b\n\x1b[31m\xff", &long],
+            [b"GET", b"", b"/a=b\n\x1b[31m\xff\xe2\x80\x8b", &long],
         );
         assert_eq!(
             attributes.get("path"),
-            Some("/a=b\u{fffd}\u{fffd}[31m\u{fffd}")
+            Some("/a=b\u{fffd}\u{fffd}[31m\u{fffd}\u{fffd}")
         );
         assert_eq!(attributes.get("empty"), None);
         assert_eq!(

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
+use crate::printable::{is_printable, line};
+
 /// A host and a port to diagnose.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Target {
@@ -79,8 +81,10 @@ impl FromStr for Target {
                 .find(|(name, _)| *name == scheme)
                 .map(|(_, port)| *port)
         });
-        let (host, port) = split_host_port(endpoint)
-            .ok_or_else(|| format!("{text}: put the IPv6 address in brackets, e.g. [::1]:62893"))?;
+        let (host, port) = split_host_port(endpoint).ok_or_else(|| {
+            let text = line(text);
+            format!("{text}: put the IPv6 address in brackets, e.g. [::1]:62893")
+        })?;
         let port = match (port, default_port) {
             (Some(port), _) => parse_port(port)?,
             (None, Some(default_port)) => default_port,
@@ -96,14 +100,15 @@ impl FromStr for Target {
             }
             (None, None) => {
                 return Err(format!(
-                    "{text}: no port, and the scheme has no default port; write HOST:PORT, \
-                     e.g. localhost:3000"
+                    "{}: no port, and the scheme has no default port; write HOST:PORT, \
+                     e.g. localhost:3000",
+                    line(text)
                 ));
             }
         };
-        let is_invalid = |c: char| c.is_whitespace() || c.is_control() || c == ',';
+        let is_invalid = |c: char| c.is_whitespace() || !is_printable(c) || c == ',';
         if host.chars().any(is_invalid) {
-            return Err(format!("{text}: not a valid host name or address"));
+            return Err(format!("{}: not a valid host name or address", line(text)));
         }
         Ok(Target {
             host: match host {

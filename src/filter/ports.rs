@@ -67,7 +67,7 @@ impl FromStr for Ports {
             let (first, last) = (parse_port(first, text)?, parse_port(last, text)?);
             if first > last {
                 return Err(format!(
-                    "invalid port range {item}: {first} is greater than {last}"
+                    "invalid port range {first}-{last}: {first} is greater than {last}"
                 ));
             }
             ports.add(first, last);

@@ -64,7 +64,13 @@ const READ_FILES: &[libc::c_long] = &[
     libc::SYS_readlinkat,
     libc::SYS_statx,
     #[cfg(target_arch = "x86_64")]
+    libc::SYS_lstat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_readlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
 ];
 
 /// Calls of the process that decodes packets.

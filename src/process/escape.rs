@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Write};
 
+use crate::printable::is_printable;
+
 /// Names and values are truncated to this number of octets.
 const MAX_VALUE_LEN: usize = 512;
 
@@ -91,19 +93,13 @@ fn write_octets(octets: &[u8], out: &mut impl Write) -> fmt::Result {
         .try_for_each(|octet| write!(out, "%{octet:02x}"))
 }
 
-/// True for characters that separate fields, names and process IDs, and for characters that change
-/// how the text around them is displayed: control characters, line and paragraph separators, and
-/// the bidirectional controls of Unicode (UAX #9).
+/// True for characters that separate fields, names and process IDs, and for those that are not
+/// printable.
 fn is_reserved(character: char) -> bool {
     matches!(
         character,
         '%' | '[' | ']' | '→' | '⇒' | ',' | '+' | '?' | '=' | '#'
-            | '\u{61c}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-    ) || character.is_control()
+    ) || !is_printable(character)
 }
 
 #[cfg(test)]
@@ -165,7 +161,7 @@ mod tests {
             let text = name_from_bytes(&name);
             prop_assert_eq!(&unescape(&text), &name);
             let shown = displayed(&name);
-            prop_assert!(!shown.contains(['[', ']', '→', ',', '+']) && !shown.contains(char::is_control));
+            prop_assert!(!shown.contains(['[', ']', '→', ',', '+']) && shown.chars().all(is_printable));
             prop_assert_eq!(unescape(&shown), name);
         }
     }

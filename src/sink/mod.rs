@@ -5,6 +5,7 @@ mod annotations;
 mod background_writer;
 mod capture_file;
 mod clock;
+pub(crate) mod csv;
 mod digits;
 pub mod flows;
 pub mod follow;

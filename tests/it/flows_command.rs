@@ -1,7 +1,8 @@
 //! `lcap flows`: conflicting options, output files, hostile input, and readers that close the pipe.
 
 use crate::command::{RunOutput, fixture_names, fixture_path, lcap, run, run_with_stdin};
-use crate::follow::{assert_printable, raw_ip_capture, tcp_connection, udp_datagram};
+use crate::follow::{raw_ip_capture, tcp_connection, udp_datagram};
+use crate::printable::assert_printable;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;

@@ -3,6 +3,7 @@
 
 use crate::command::{RunOutput, fixture_names, fixture_path, lcap, run, run_with_stdin};
 use crate::craft::{ByteOrder, CaptureBuilder};
+use crate::printable::assert_printable;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -263,17 +264,6 @@ const HOSTILE_PAYLOADS: [&[u8]; 9] = [
     b"[31m the other half\n",
     "overlong \u{80}\u{9f} \u{a0} \u{e4}\n".as_bytes(),
 ];
-
-/// Asserts that the text has no control characters except line ends, tabs and these colour
-/// sequences; returns it without the colours.
-pub(crate) fn assert_printable(text: &str, colours: &[&str]) -> String {
-    let plain = colours.iter().fold(text.to_owned(), |text, colour| {
-        text.replace(&format!("\x1b[{colour}m"), "")
-    });
-    let control = plain.find(|c: char| c.is_control() && c != '\n' && c != '\t');
-    assert_eq!(control, None, "{text:?}");
-    plain
-}
 
 #[test]
 fn control_characters_of_a_stream_never_reach_the_terminal() {

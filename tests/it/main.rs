@@ -29,3 +29,4 @@ mod hostile;
 mod live;
 mod output_files;
 mod pipes;
+mod printable;

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::flow::FlowRecord;
 use crate::packet::Timestamp;
+use crate::printable::is_printable;
 use crate::sink::clock::Clock;
 use crate::sink::{Format, SinkFactory, digits};
 
@@ -89,8 +90,8 @@ fn write_time_line(out: &mut Vec<u8>, key: &[u8], time: Option<Timestamp>) {
     out.push(b'\n');
 }
 
-/// Writes a value, with control characters and backslashes escaped as `\xNN`. Zeek writes seconds
-/// with six decimals.
+/// Writes a value, with unprintable characters and backslashes escaped as `\xNN`. Zeek writes
+/// seconds with six decimals.
 fn write_value(out: &mut Vec<u8>, value: &ColumnValue) {
     const DROPPED_DIGITS: usize = 3;
     let mut text = Vec::new();
@@ -102,12 +103,16 @@ fn write_value(out: &mut Vec<u8>, value: &ColumnValue) {
         }
         _ => {}
     }
-    for octet in text {
-        if octet < b' ' || octet == b'\\' || octet == 0x7f {
+    for character in String::from_utf8_lossy(&text).chars() {
+        let mut octets = [0; 4];
+        let octets = character.encode_utf8(&mut octets).as_bytes();
+        if is_printable(character) && character != '\\' {
+            out.extend_from_slice(octets);
+            continue;
+        }
+        for &octet in octets {
             out.extend_from_slice(b"\\x");
             digits::hex(out, octet);
-        } else {
-            out.push(octet);
         }
     }
 }

@@ -10,6 +10,7 @@ use super::{ContentFormat, StreamOptions};
 use crate::error::{Result, count_noun};
 use crate::flow::{FlowEvent, FlowEventKind, GapCause, Side};
 use crate::packet::{Timestamp, UDP};
+use crate::printable::is_printable;
 use crate::process::Owners;
 use crate::sink::clock::{Clock, TIME_OF_DAY};
 use crate::sink::{
@@ -246,7 +247,7 @@ fn is_text(bytes: &[u8]) -> bool {
     invalid <= 6 && !bytes.iter().any(is_control)
 }
 
-/// Writes text with control characters and invalid bytes replaced by `.`, and CR LF by LF.
+/// Writes text with unprintable characters and invalid bytes replaced by `.`, and CR LF by LF.
 fn write_text(out: &mut Vec<u8>, bytes: &[u8]) {
     let is_plain = |octet: &u8| matches!(octet, b' '..=b'~' | b'\n' | b'\t');
     for line in bytes.split_inclusive(|&octet| octet == b'\n') {
@@ -266,9 +267,9 @@ fn write_text(out: &mut Vec<u8>, bytes: &[u8]) {
 fn write_unusual(out: &mut Vec<u8>, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
-            match character.is_control() && !matches!(character, '\n' | '\t') {
-                true => out.push(b'.'),
-                false => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            match is_printable(character) || matches!(character, '\n' | '\t') {
+                true => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+                false => out.push(b'.'),
             }
         }
         out.extend(chunk.invalid().iter().map(|_| b'.'));

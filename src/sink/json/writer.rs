@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::printable::is_printable;
 use crate::sink::digits;
 
 /// A value that can be written as JSON.
@@ -139,7 +140,7 @@ impl JsonValue for bool {
     }
 }
 
-/// Escapes quotation marks, backslashes, control characters and bidirectional controls.
+/// Escapes quotation marks, backslashes, and characters that are not printable.
 impl JsonValue for &str {
     fn write(self, out: &mut Vec<u8>) {
         let is_plain = |octet: u8| matches!(octet, b' '..=b'~') && octet != b'"' && octet != b'\\';
@@ -163,24 +164,23 @@ impl JsonValue for &String {
 fn write_escaped(out: &mut Vec<u8>, character: char) {
     match character {
         '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
-        // Includes the C1 controls and the bidirectional controls, which JSON permits unescaped,
-        // because the line can be printed on a terminal.
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            write_code_point(out, character);
+        printable if is_printable(printable) => {
+            out.extend_from_slice(printable.encode_utf8(&mut [0; 4]).as_bytes());
         }
-        control if control.is_control() => write_code_point(out, control),
-        plain => out.extend_from_slice(plain.encode_utf8(&mut [0; 4]).as_bytes()),
+        // JSON permits most of these unescaped, but the line can be printed on a terminal.
+        unprintable => {
+            for unit in unprintable.encode_utf16(&mut [0; 2]) {
+                // Writing to a Vec cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
     }
-}
-
-fn write_code_point(out: &mut Vec<u8>, character: char) {
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "\\u{:04x}", u32::from(character));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::printable::unprintable_characters;
 
     fn written(value: impl JsonValue) -> String {
         let mut out = Vec::new();
@@ -205,13 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn controls_are_escaped() {
-        let hostile = "a\"\\\u{1b}[2J\u{7f}\u{9b}é\n\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\
-            \u{2066}\u{2069}";
-        let text = written(hostile);
+    fn unprintable_characters_are_escaped() {
+        let unprintable = String::from_iter(unprintable_characters());
+        let hostile = format!("a\"\\é{unprintable}");
+        let text = written(&hostile);
         assert!(text.chars().all(|c| matches!(c, ' '..='~' | 'é')), "{text}");
         let parsed: String = serde_json::from_str(&text).expect("a JSON string");
         assert_eq!(parsed, hostile);
-        assert_eq!(written("\u{200d}–"), "\"\u{200d}–\"");
+        assert_eq!(written("\u{e0001}–"), r#""\udb40\udc01–""#);
     }
 }

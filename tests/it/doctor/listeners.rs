@@ -2,6 +2,7 @@
 
 use super::sandbox::Sandbox;
 use super::test_server::{self, TestServer};
+use crate::printable::assert_printable;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 
@@ -175,12 +176,14 @@ fn doctor_notes_files_that_name_another_port() {
 }
 
 #[test]
-fn doctor_escapes_control_characters_in_process_names() {
+fn unprintable_characters_of_process_names_are_replaced() {
     let Some(sandbox) = Sandbox::new() else {
         return;
     };
     let directory = tempfile::tempdir().unwrap();
-    let program = directory.path().join("\u{1b}[31m\u{9b}\nok red");
+    let program = directory
+        .path()
+        .join("=\u{1b}[31m\u{9b}\u{202e}\u{200b}\nok red");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     let _server = sandbox.run_inside(|| {
         TestServer::start(test_server::server_command_for(
@@ -191,14 +194,28 @@ fn doctor_escapes_control_characters_in_process_names() {
     let output = sandbox.run_doctor(&["62893"]);
     output.assert_verdict("healthy", "accepted", &["red", r"\nok red"]);
     assert!(!output.text.contains("\nok red"), "{}", output.text);
-    let is_plain = |text: &str| text.chars().all(|c| c == '\n' || !c.is_control());
-    assert!(is_plain(&output.text), "{:?}", output.text);
-    let json = sandbox
-        .command(crate::live::session::LCAP)
-        .args(["doctor", "62893", "--format=json"])
-        .output()
-        .unwrap();
-    assert!(is_plain(&String::from_utf8(json.stdout).unwrap()));
+    assert_printable(&output.text, &[]);
+    for (arguments, name) in [
+        (
+            "doctor 62893 --format json",
+            r"=\u001b[31m\u009b\u202e\u200b\u000aok red",
+        ),
+        ("ports", "%3d%1b%5b31m%c2%9b%e2%80%ae%e2%80%8b%0aok red["),
+        (
+            "ports --format json",
+            r"=\u001b[31m\u009b\u202e\u200b\u000aok red",
+        ),
+        (
+            "ports --format csv",
+            ",'=\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}\\nok red,",
+        ),
+    ] {
+        let arguments = sandbox.substitute_ports(arguments);
+        let mut command = sandbox.command(crate::live::session::LCAP);
+        let output = command.args(arguments.split(' ')).output().unwrap();
+        let text = assert_printable(&String::from_utf8(output.stdout).unwrap(), &[]);
+        assert!(text.contains(name), "{arguments}: {text}");
+    }
 }
 
 impl super::sandbox::DoctorOutput {
