@@ -273,6 +273,7 @@ fn next_free_port(first: u16) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use crate::doctor::PortClass;
     use crate::host::sockets::sock_diag::SocketInfo;
     use crate::packet::Timestamp;
