@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::printable::line;
 
@@ -23,6 +24,14 @@ pub enum Error {
     /// Standard output or another stream could not be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
+    /// The reader of an output pipe stopped reading, and the capture ended.
+    #[error("{what} not written: {cause}")]
+    Unread {
+        /// Number of records and bytes that were not written.
+        what: String,
+        /// The output.
+        cause: io::Error,
+    },
     /// A capture file is damaged; every packet before the damage was delivered.
     #[error(
         "{}: damaged at byte {offset}, after {}: {what}",
@@ -90,6 +99,20 @@ pub enum Error {
         what: String,
     },
 }
+
+/// Cause of an [`Error::Unread`].
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the reader of {output} did not read them within {} s; write to a file if it may pause",
+    UNREAD_TIMEOUT.as_secs()
+)]
+pub(crate) struct ReaderTimeout {
+    /// Name of the output.
+    pub(crate) output: String,
+}
+
+/// Time that the readers of pipes have to read the remaining output once a stop was requested.
+pub(crate) const UNREAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Result of lcap's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -6,6 +6,7 @@ mod doctor;
 mod fail_on;
 mod flows;
 mod man;
+mod output_stream;
 mod plan;
 mod ports;
 mod process_filter;

@@ -235,7 +235,11 @@ fn open_existing(
     let parent = fstat(directory)?;
     let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
     check_existing(caller, &parent, &stat)?;
-    let flags = flags | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let mut flags = flags | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Fifo {
+        // Fails with ENXIO while the FIFO has no reader, instead of waiting for one.
+        flags |= OFlags::NONBLOCK;
+    }
     let file = openat(directory, name, flags, Mode::empty())?;
     check_existing(caller, &parent, &fstat(&file)?)?;
     Ok(file.into())

@@ -9,6 +9,7 @@ mod craft;
 mod cli;
 
 mod appended_captures;
+mod blocked_readers;
 mod capture_times;
 mod cases;
 
