@@ -1,5 +1,5 @@
-//! Outputs whose reader does not read: a stop ends lcap within a second, and what was not written is
-//! counted.
+//! Outputs whose reader does not read: a stop ends lcap within a second, and what was not written
+//! is counted.
 
 use crate::command::lcap;
 use crate::craft::{ByteOrder, CaptureBuilder};
@@ -43,7 +43,7 @@ fn write_capture(directory: &Path) -> String {
 }
 
 /// Waits until lcap has written to this pipe or socket, and then writes nothing more.
-fn wait_until_blocked(reader: impl AsFd) {
+pub(crate) fn wait_until_blocked(reader: impl AsFd) {
     let deadline = Instant::now() + TEST_TIMEOUT;
     let mut previous = 0;
     loop {

@@ -12,6 +12,7 @@ mod appended_captures;
 mod blocked_readers;
 mod capture_times;
 mod cases;
+mod cut_files;
 
 mod flows;
 
