@@ -12,7 +12,7 @@ use crate::printable::line;
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be opened, read, written or run.
-    #[error("{action} {}: {source}", line(&path.to_string_lossy()))]
+    #[error("{action} {}: {source}{}", line(&path.to_string_lossy()), remedy(source))]
     File {
         /// Failed operation: "cannot open", "cannot write".
         action: &'static str,
@@ -21,9 +21,16 @@ pub enum Error {
         /// Cause.
         source: io::Error,
     },
-    /// Standard output or another stream could not be written.
-    #[error("cannot write: {0}")]
-    Write(#[from] io::Error),
+    /// Standard output or another stream could not be written; the cause names it.
+    #[error("cannot write {0}")]
+    Write(io::Error),
+    /// A system call failed.
+    #[error("system call failed: {source}{}", remedy(source))]
+    System {
+        /// Cause.
+        #[from]
+        source: io::Error,
+    },
     /// The reader of an output pipe stopped reading, and the capture ended.
     #[error("{what} not written: {cause}")]
     Unread {
@@ -100,6 +107,16 @@ pub enum Error {
     },
 }
 
+/// Cause of an [`Error::Write`].
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {cause}{}", line(output), remedy(cause))]
+pub(crate) struct WriteFailure {
+    /// Name of the output.
+    pub(crate) output: String,
+    /// Cause, which has an OS error number.
+    pub(crate) cause: io::Error,
+}
+
 /// Cause of an [`Error::Unread`].
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -147,6 +164,22 @@ impl Error {
             }
             _ => false,
         }
+    }
+}
+
+/// Returns the remedy of an error that a limit of the system causes, to be appended to its message.
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
+    use rustix::io::Errno;
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::MFILE) => "; raise the limit of open files (ulimit -n)",
+        Some(Errno::NFILE) => "; raise the limit of the system (sysctl fs.file-max)",
+        Some(Errno::NOSPC) => "; free some space, or write to another file system",
+        Some(Errno::DQUOT) => "; free some space of the quota, or write to another file system",
+        Some(Errno::FBIG) => "; raise the limit of file sizes (ulimit -f), or rotate files (-C)",
+        // Threads count as processes; nothing else that fails with this error is reported.
+        Some(Errno::AGAIN) => "; raise the limit of processes (ulimit -u)",
+        Some(Errno::NOMEM) => "; free some memory, or raise the limit (ulimit -v)",
+        _ => "",
     }
 }
 

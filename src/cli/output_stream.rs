@@ -14,7 +14,7 @@ use rustix::pipe::PIPE_BUF;
 
 use super::child::ChildCommand;
 use super::save::is_stdout;
-use crate::error::{Error, ReaderTimeout, Result, UNREAD_TIMEOUT};
+use crate::error::{Error, ReaderTimeout, Result, UNREAD_TIMEOUT, WriteFailure};
 use crate::sink::create_output_file;
 use crate::source::Stop;
 
@@ -126,10 +126,9 @@ impl OutputStream {
             }
         }
     }
-}
 
-impl Write for OutputStream {
-    fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
+    /// Writes some bytes; the error does not name the output.
+    fn write_some(&mut self, bytes: &[u8]) -> IoResult<usize> {
         match self.mode {
             WriteMode::Direct => self.file.write(bytes),
             WriteMode::NonBlocking => loop {
@@ -143,6 +142,18 @@ impl Write for OutputStream {
                 self.file.write(&bytes[..bytes.len().min(PIPE_BUF)])
             }
         }
+    }
+}
+
+impl Write for OutputStream {
+    fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
+        self.write_some(bytes).map_err(|cause| {
+            if cause.raw_os_error().is_none() || cause.kind() == ErrorKind::Interrupted {
+                return cause;
+            }
+            let output = self.name.clone();
+            IoError::new(cause.kind(), WriteFailure { output, cause })
+        })
     }
 
     fn flush(&mut self) -> IoResult<()> {

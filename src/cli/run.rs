@@ -31,6 +31,7 @@ use crate::source::{Losses, Source, Stop, file};
 
 /// Executes a plan and returns the exit code.
 pub(super) fn run(plan: Plan) -> Result<u8> {
+    signals::ignore_file_size_signal()?;
     let (filter, processing) = (plan.filter, &plan.processing);
     match plan.input {
         InputSource::File(path) => run_file(&path, filter, processing).map(|()| 0),
@@ -314,6 +315,7 @@ fn open_sinks(
     processes: ProcessColumn,
 ) -> Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    let printed = || OutputStream::printed(processing.child.as_ref(), stop);
     let has_attribution = processes == ProcessColumn::Shown;
     if let Some(save) = &processing.save
         && let SinkFactory::CaptureFile(open) = save.format.factory
@@ -333,14 +335,11 @@ fn open_sinks(
         OutputMode::Nothing | OutputMode::Count => {}
         OutputMode::Packets(format, style) => {
             if let SinkFactory::Packets(open) = format.factory {
-                sinks.push(open(
-                    Box::new(OutputStream::printed(processing.child.as_ref(), stop)?),
-                    style,
-                ));
+                sinks.push(open(Box::new(printed()?), style));
             }
         }
         OutputMode::Flows(report) => {
-            sinks.extend(open_rows(processing, stop, report, has_attribution)?)
+            sinks.extend(open_rows(processing, stop, report, has_attribution)?);
         }
         OutputMode::Streams(StreamReportOptions {
             format,
@@ -349,10 +348,7 @@ fn open_sinks(
         }) => match (format.factory, directory) {
             (SinkFactory::Directory(open), Some(path)) => sinks.push(open(path, options)?),
             (SinkFactory::Streams(open), _) => {
-                sinks.push(open(
-                    Box::new(OutputStream::printed(processing.child.as_ref(), stop)?),
-                    options,
-                ));
+                sinks.push(open(Box::new(printed()?), options));
             }
             _ => {}
         },
@@ -366,11 +362,9 @@ fn open_rows(
     report: &FlowReportOptions,
     has_attribution: bool,
 ) -> Result<Option<Box<dyn Sink>>> {
+    let child = processing.child.as_ref();
     let writer: Box<dyn Write> = match &report.output {
-        None => Box::new(AboveTicker::new(OutputStream::printed(
-            processing.child.as_ref(),
-            stop,
-        )?)),
+        None => Box::new(AboveTicker::new(OutputStream::printed(child, stop)?)),
         Some(path) => match OutputStream::open(path, stop)? {
             Some(stream) => Box::new(stream),
             None => Box::new(create_output_file(path)?),

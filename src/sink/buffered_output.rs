@@ -60,7 +60,7 @@ impl<W: Write> BufferedOutput<W> {
     pub(super) fn write_if_full(&mut self) -> Result<()> {
         match self.bytes.len() < FLUSH_THRESHOLD {
             true => Ok(()),
-            false => Ok(self.write_buffer()?),
+            false => self.write_buffer().map_err(Error::Write),
         }
     }
 
@@ -81,8 +81,8 @@ impl<W: Write> BufferedOutput<W> {
     /// # Errors
     /// The buffer cannot be written.
     pub(super) fn flush(&mut self) -> Result<()> {
-        self.write_buffer()?;
-        Ok(self.writer.flush()?)
+        let flushed = self.write_buffer().and_then(|()| self.writer.flush());
+        flushed.map_err(Error::Write)
     }
 
     /// Writes the buffer after the last record; `noun` is that of a record in messages.

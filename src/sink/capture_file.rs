@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::background_writer::BackgroundWriter;
 use super::buffered_output::BufferedOutput;
-use super::output_file::{OutputDirectory, create_output_file, output_error};
+use super::output_file::{OutputDirectory, create_output_file};
 use super::rotation::{RotatedNames, Rotation};
 use super::{CONTINUE, Event, Requirement, Sink};
 use crate::error::{Error, Result};
@@ -294,10 +294,14 @@ impl CaptureFile {
             Target::File(file) if self.in_background => file,
             _ => return self.flush(),
         };
-        let mut background = match self.background.take() {
-            Some(background) => background,
-            None => BackgroundWriter::start(file)
-                .map_err(output_error("cannot start to write", &self.path))?,
+        let background = match self.background.take() {
+            Some(background) => Ok(background),
+            None => BackgroundWriter::start(file),
+        };
+        let Ok(mut background) = background else {
+            // A limit of files or threads is reached.
+            self.in_background = false;
+            return self.flush();
         };
         self.written_bytes += self.out.bytes.len() as u64;
         match background.write(self.out.take_buffer()) {
@@ -331,7 +335,10 @@ impl CaptureFile {
     }
 
     fn write_error(&self, source: std::io::Error) -> Error {
-        Error::file("cannot write", &self.path)(source)
+        match self.out.writer {
+            Target::File(_) => Error::file("cannot write", &self.path)(source),
+            Target::Stream(_) => Error::Write(source),
+        }
     }
 }
 

@@ -28,7 +28,8 @@ impl Stop {
     /// The process has no file descriptors left.
     #[cfg(feature = "live")]
     pub fn new() -> crate::error::Result<Stop> {
-        let (reader, writer) = std::io::pipe()?;
+        let (reader, writer) =
+            std::io::pipe().map_err(crate::error::Error::file("cannot create", "a pipe"))?;
         Ok(Stop {
             shared: Arc::new(StopState {
                 requested_at: OnceLock::new(),

@@ -13,6 +13,7 @@ mod blocked_readers;
 mod capture_times;
 mod cases;
 mod cut_files;
+mod system_limits;
 
 mod flows;
 
