@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::printable::line;
 
@@ -11,7 +12,7 @@ use crate::printable::line;
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be opened, read, written or run.
-    #[error("{action} {}: {source}", line(&path.to_string_lossy()))]
+    #[error("{action} {}: {source}{}", line(&path.to_string_lossy()), remedy(source))]
     File {
         /// Failed operation: "cannot open", "cannot write".
         action: &'static str,
@@ -20,9 +21,24 @@ pub enum Error {
         /// Cause.
         source: io::Error,
     },
-    /// Standard output or another stream could not be written.
-    #[error("cannot write: {0}")]
-    Write(#[from] io::Error),
+    /// Standard output or another stream could not be written; the cause names it.
+    #[error("cannot write {0}")]
+    Write(io::Error),
+    /// A system call failed.
+    #[error("system call failed: {source}{}", remedy(source))]
+    System {
+        /// Cause.
+        #[from]
+        source: io::Error,
+    },
+    /// The reader of an output pipe stopped reading, and the capture ended.
+    #[error("{what} not written: {cause}")]
+    Unread {
+        /// Number of records and bytes that were not written.
+        what: String,
+        /// The output.
+        cause: io::Error,
+    },
     /// A capture file is damaged; every packet before the damage was delivered.
     #[error(
         "{}: damaged at byte {offset}, after {}: {what}",
@@ -91,6 +107,30 @@ pub enum Error {
     },
 }
 
+/// Cause of an [`Error::Write`].
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {cause}{}", line(output), remedy(cause))]
+pub(crate) struct WriteFailure {
+    /// Name of the output.
+    pub(crate) output: String,
+    /// Cause, which has an OS error number.
+    pub(crate) cause: io::Error,
+}
+
+/// Cause of an [`Error::Unread`].
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the reader of {output} did not read them within {} s; write to a file if it may pause",
+    UNREAD_TIMEOUT.as_secs()
+)]
+pub(crate) struct ReaderTimeout {
+    /// Name of the output.
+    pub(crate) output: String,
+}
+
+/// Time that the readers of pipes have to read the remaining output once a stop was requested.
+pub(crate) const UNREAD_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Result of lcap's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -124,6 +164,22 @@ impl Error {
             }
             _ => false,
         }
+    }
+}
+
+/// Returns the remedy of an error that a limit of the system causes, to be appended to its message.
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
+    use rustix::io::Errno;
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::MFILE) => "; raise the limit of open files (ulimit -n)",
+        Some(Errno::NFILE) => "; raise the limit of the system (sysctl fs.file-max)",
+        Some(Errno::NOSPC) => "; free some space, or write to another file system",
+        Some(Errno::DQUOT) => "; free some space of the quota, or write to another file system",
+        Some(Errno::FBIG) => "; raise the limit of file sizes (ulimit -f), or rotate files (-C)",
+        // Threads count as processes; nothing else that fails with this error is reported.
+        Some(Errno::AGAIN) => "; raise the limit of processes (ulimit -u)",
+        Some(Errno::NOMEM) => "; free some memory, or raise the limit (ulimit -v)",
+        _ => "",
     }
 }
 

@@ -57,7 +57,7 @@
 //! | `detect` | opening bytes to protocol: one protocol per file |
 //! | `attribution` | connections to the processes at both ends, with the evidence for each |
 //! | `filter` | decision for each packet: yes or no |
-//! | `source` | origins of frames: libpcap on a device, mapped files, pipes |
+//! | `source` | origins of frames: libpcap on a device, files, pipes |
 //! | `host` | queries to this machine: sockets, processes, interfaces, firewall, namespaces |
 //! | `decode` | frame to packet, by etherparse; cannot fail |
 //! | `packet` | core data types: frame, headers, endpoints, owners |

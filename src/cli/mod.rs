@@ -6,6 +6,7 @@ mod doctor;
 mod fail_on;
 mod flows;
 mod man;
+mod output_stream;
 mod plan;
 mod ports;
 mod process_filter;
@@ -137,6 +138,6 @@ fn usage_error<T>(message: impl Into<String>) -> Result<T> {
 
 fn print(text: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text)?;
-    Ok(stdout.flush()?)
+    let written = stdout.write_all(text).and_then(|()| stdout.flush());
+    written.map_err(Error::file("cannot write", "standard output"))
 }

@@ -1,7 +1,5 @@
 //! Messages on standard error: counters, losses, errors. Losses are reported here and nowhere else.
 
-use std::io::Write as _;
-
 use clap::error::ContextValue;
 
 use super::size::format_size;
@@ -294,5 +292,5 @@ fn print_stderr(text: &str) {
     } else {
         ""
     };
-    let _ = std::io::stderr().write_all(format!("{prefix}{text}").as_bytes());
+    let _ = terminal::write_stderr(format!("{prefix}{text}").as_bytes());
 }

@@ -1,13 +1,12 @@
 //! Execution of a plan: open, filter, loop, finish, report.
 
-use std::fs::File;
 use std::io::Write;
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::child::{self, ChildExit, ChildProcess, exit_code_of_signal};
 use super::fail_on::{FailOn, FailOnResults};
+use super::output_stream::OutputStream;
 use super::plan::{
     FlowReportOptions, InputSource, OutputMode, Plan, ProcessingOptions, StreamReportOptions,
 };
@@ -32,6 +31,7 @@ use crate::source::{Losses, Source, Stop, file};
 
 /// Executes a plan and returns the exit code.
 pub(super) fn run(plan: Plan) -> Result<u8> {
+    signals::ignore_file_size_signal()?;
     let (filter, processing) = (plan.filter, &plan.processing);
     match plan.input {
         InputSource::File(path) => run_file(&path, filter, processing).map(|()| 0),
@@ -46,6 +46,7 @@ fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> 
     filter.check_link_types(source.interfaces().iter().map(|interface| interface.link))?;
     let outputs = open_sinks(
         processing,
+        &stop,
         source.interfaces().first(),
         Timestamp::ABSENT,
         ProcessColumn::IfPresent,
@@ -96,6 +97,7 @@ fn run_device(
     let interface = capture.source.interface().clone();
     let outputs = open_sinks(
         processing,
+        &stop,
         Some(&interface),
         now(),
         match method {
@@ -307,32 +309,38 @@ fn print_count(output_mode: &OutputMode, Counts { packets, .. }: Counts) -> Resu
 /// Opens the sinks of a plan.
 fn open_sinks(
     processing: &ProcessingOptions,
+    stop: &Stop,
     interface: Option<&Interface>,
     now: Timestamp,
     processes: ProcessColumn,
 ) -> Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    let printed = || OutputStream::printed(processing.child.as_ref(), stop);
     let has_attribution = processes == ProcessColumn::Shown;
     if let Some(save) = &processing.save
         && let SinkFactory::CaptureFile(open) = save.format.factory
     {
-        sinks.push(open(&CaptureFileOptions {
+        let stream = OutputStream::open(&save.path, stop)?;
+        let options = CaptureFileOptions {
             path: &save.path,
             rotation: save.rotation,
             resolution: save.resolution,
             interface,
             now,
             annotate: has_attribution,
-        })?);
+        };
+        sinks.push(open(&options, stream.map(|stream| Box::new(stream) as _))?);
     }
     match &processing.output_mode {
         OutputMode::Nothing | OutputMode::Count => {}
         OutputMode::Packets(format, style) => {
             if let SinkFactory::Packets(open) = format.factory {
-                sinks.push(open(Box::new(output_stream(processing)?), style));
+                sinks.push(open(Box::new(printed()?), style));
             }
         }
-        OutputMode::Flows(report) => sinks.extend(open_rows(processing, report, has_attribution)?),
+        OutputMode::Flows(report) => {
+            sinks.extend(open_rows(processing, stop, report, has_attribution)?);
+        }
         OutputMode::Streams(StreamReportOptions {
             format,
             options,
@@ -340,7 +348,7 @@ fn open_sinks(
         }) => match (format.factory, directory) {
             (SinkFactory::Directory(open), Some(path)) => sinks.push(open(path, options)?),
             (SinkFactory::Streams(open), _) => {
-                sinks.push(open(Box::new(output_stream(processing)?), options));
+                sinks.push(open(Box::new(printed()?), options));
             }
             _ => {}
         },
@@ -350,12 +358,17 @@ fn open_sinks(
 
 fn open_rows(
     processing: &ProcessingOptions,
+    stop: &Stop,
     report: &FlowReportOptions,
     has_attribution: bool,
 ) -> Result<Option<Box<dyn Sink>>> {
+    let child = processing.child.as_ref();
     let writer: Box<dyn Write> = match &report.output {
-        None => Box::new(AboveTicker::new(output_stream(processing)?)),
-        Some(path) => Box::new(create_output_file(path)?),
+        None => Box::new(AboveTicker::new(OutputStream::printed(child, stop)?)),
+        Some(path) => match OutputStream::open(path, stop)? {
+            Some(stream) => Box::new(stream),
+            None => Box::new(create_output_file(path)?),
+        },
     };
     let SinkFactory::Flows(open) = report.format.factory else {
         return Ok(None);
@@ -379,13 +392,4 @@ fn open_fail_on(processing: &ProcessingOptions, results: &FailOnResults) -> Opti
     let conditions = report.conditions.clone();
     (!conditions.is_empty())
         .then(|| -> Box<dyn Sink> { Box::new(FailOn::new(conditions, results.clone())) })
-}
-
-/// Returns standard output, or standard error if a child process uses standard output. The standard
-/// library's line buffer is bypassed, because sinks have their own buffers.
-fn output_stream(processing: &ProcessingOptions) -> Result<File> {
-    Ok(File::from(match processing.child {
-        None => std::io::stdout().as_fd().try_clone_to_owned()?,
-        Some(_) => std::io::stderr().as_fd().try_clone_to_owned()?,
-    }))
 }

@@ -4,19 +4,28 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithRawSiginfo;
 
 use super::child::{ChildProcess, SignalSender, exit_code_of_signal};
 use super::report;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::processes::run_root::RunRoot;
 use crate::pipeline::Totals;
 use crate::source::{Losses, Stop};
 
 /// Code of signals that the kernel sent, in particular for keys of the terminal (sigaction(2)).
 const SI_KERNEL: i32 = 0x80;
+
+/// Makes a write beyond the limit of file sizes (`ulimit -f`) fail, instead of ending lcap.
+///
+/// # Errors
+/// The signal handler cannot be installed.
+pub(super) fn ignore_file_size_signal() -> Result<()> {
+    let registered = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    Ok(registered.map(drop)?)
+}
 
 /// Signals that are recorded until a thread handles them.
 pub(super) struct Signals(SignalsInfo<WithRawSiginfo>);
@@ -59,8 +68,9 @@ impl Signals {
     /// The thread cannot be created.
     pub(super) fn listen(self, stop: Stop, targets: SignalTargets) -> Result<()> {
         let thread = std::thread::Builder::new().name("signals".into());
-        thread.spawn(move || handle(self.0, &stop, &targets))?;
-        Ok(())
+        let started = thread.spawn(move || handle(self.0, &stop, &targets));
+        let failed = Error::file("cannot start", "the thread for signals");
+        started.map(drop).map_err(failed)
     }
 }
 

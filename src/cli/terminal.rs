@@ -6,12 +6,18 @@
 //! status line. Therefore the padding is omitted here, and every message to standard error clears
 //! the current line first.
 
-use std::fs::File;
-use std::io::{IsTerminal, Result, Write};
+use std::io::{ErrorKind, IsTerminal, Result, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::TermLike;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::PIPE_BUF;
 use rustix::termios::{Winsize, tcgetwinsize};
+
+use super::output_stream::OutputStream;
+use crate::error::UNREAD_TIMEOUT;
 
 /// Moves the cursor to the start of the line and erases the line.
 pub(super) const CLEAR_LINE: &str = "\r\x1b[2K";
@@ -20,6 +26,27 @@ pub(super) const CLEAR_LINE: &str = "\r\x1b[2K";
 pub(super) fn is_available() -> bool {
     let name = std::env::var_os("TERM");
     std::io::stderr().is_terminal() && name.is_some_and(|name| name != "dumb")
+}
+
+/// Writes to standard error. If its reader does not read for [`UNREAD_TIMEOUT`], this text is lost,
+/// and so is every later one for which there is no room: lcap never waits long for messages.
+pub(super) fn write_stderr(text: &[u8]) -> Result<()> {
+    static IS_BLOCKED: AtomicBool = AtomicBool::new(false);
+    let stderr = std::io::stderr();
+    for part in text.chunks(PIPE_BUF) {
+        let timeout = match IS_BLOCKED.load(Ordering::Relaxed) {
+            true => Timespec::default(),
+            false => Timespec::try_from(UNREAD_TIMEOUT).unwrap_or_default(),
+        };
+        let ready = poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&timeout));
+        let is_blocked = ready == Ok(0);
+        IS_BLOCKED.store(is_blocked, Ordering::Relaxed);
+        if is_blocked {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        rustix::io::write(stderr.as_fd(), part)?;
+    }
+    Ok(())
 }
 
 /// The terminal that indicatif draws on.
@@ -88,7 +115,7 @@ impl TermLike for Terminal {
 
     fn flush(&self) -> Result<()> {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = std::io::stderr().write_all(pending.as_bytes());
+        let result = write_stderr(pending.as_bytes());
         pending.clear();
         result
     }
@@ -97,13 +124,13 @@ impl TermLike for Terminal {
 /// Standard output above the status line of the same terminal: every write first clears that line,
 /// in the same system call.
 pub(super) struct AboveTicker {
-    out: File,
+    out: OutputStream,
     is_shared: bool,
     buffer: Vec<u8>,
 }
 
 impl AboveTicker {
-    pub(super) fn new(out: File) -> AboveTicker {
+    pub(super) fn new(out: OutputStream) -> AboveTicker {
         AboveTicker {
             is_shared: is_available() && out.is_terminal(),
             out,

@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use super::background_writer::BackgroundWriter;
-use super::output_file::{OutputDirectory, create_output_file, output_error};
+use super::buffered_output::BufferedOutput;
+use super::output_file::{OutputDirectory, create_output_file};
 use super::rotation::{RotatedNames, Rotation};
 use super::{CONTINUE, Event, Requirement, Sink};
 use crate::error::{Error, Result};
@@ -64,6 +65,8 @@ pub struct CaptureFileSink<E> {
     names: RotatedNames,
     /// Directory of rotated files.
     directory: Option<OutputDirectory>,
+    /// Stream that replaces the first file.
+    stream: Option<Box<dyn Write>>,
     /// `None` before the first file, which is created on the first packet if its name depends on
     /// the time.
     file: Option<CaptureFile>,
@@ -87,8 +90,7 @@ const LARGE_PACKET_LEN: usize = 8 << 10;
 /// A capture file that is being written, with its buffer.
 pub struct CaptureFile {
     path: PathBuf,
-    file: File,
-    buffer: Vec<u8>,
+    out: BufferedOutput<Target>,
     /// Number of bytes written to this file, without buffered bytes.
     written_bytes: u64,
     in_background: bool,
@@ -96,12 +98,24 @@ pub struct CaptureFile {
     background: Option<BackgroundWriter>,
 }
 
+/// Destination of a capture file.
+enum Target {
+    File(File),
+    /// Standard output or a FIFO.
+    Stream(Box<dyn Write>),
+}
+
 impl<E: Encoder> CaptureFileSink<E> {
-    /// Creates the first file, unless its name depends on the time of the first packet.
+    /// Creates the first file, unless its name depends on the time of the first packet, or writes
+    /// to `stream` instead.
     ///
     /// # Errors
     /// The file cannot be created, or its name is not a valid strftime(3) format.
-    pub fn create(options: &CaptureFileOptions, encoder: E) -> Result<CaptureFileSink<E>> {
+    pub fn create(
+        options: &CaptureFileOptions,
+        stream: Option<Box<dyn Write>>,
+        encoder: E,
+    ) -> Result<CaptureFileSink<E>> {
         let (interface, now) = (options.interface, options.now);
         let names = RotatedNames::new(options.path, options.rotation, now)?;
         let directory = names.directory().map(OutputDirectory::open).transpose()?;
@@ -109,6 +123,7 @@ impl<E: Encoder> CaptureFileSink<E> {
             encoder,
             names,
             directory,
+            stream,
             file: None,
             in_background: !now.is_present(),
             interface: interface.cloned(),
@@ -127,15 +142,20 @@ impl<E: Encoder> CaptureFileSink<E> {
 
     /// Closes the current file, if any, and opens the next one.
     fn open_next(&mut self, time: Timestamp) -> Result<()> {
-        self.flush()?;
+        self.finish_file()?;
         self.header_written = false;
         let path = self.names.next_path(time)?;
-        let file = match &self.directory {
-            Some(directory) => directory.open_file(&path)?,
-            None => create_output_file(&path)?.into(),
+        let target = match (self.stream.take(), &self.directory) {
+            (Some(stream), _) => Target::Stream(stream),
+            (None, Some(directory)) => Target::File(directory.open_file(&path)?),
+            (None, None) => Target::File(create_output_file(&path)?.into()),
         };
-        self.file = Some(CaptureFile::new(path, file, self.in_background));
+        self.file = Some(CaptureFile::new(path, target, self.in_background));
         Ok(())
+    }
+
+    fn finish_file(&mut self) -> Result<()> {
+        self.file.as_mut().map_or(Ok(()), CaptureFile::finish)
     }
 
     fn write_header(&mut self, interface: &Interface) -> Result<()> {
@@ -204,30 +224,29 @@ impl<E: Encoder> Sink for CaptureFileSink<E> {
             let interface = self.interface.take().unwrap_or_default();
             self.write_header(&interface)?;
         }
-        self.flush()
+        self.finish_file()
     }
 }
 
 impl CaptureFile {
-    fn new(path: PathBuf, file: File, in_background: bool) -> CaptureFile {
+    fn new(path: PathBuf, target: Target, in_background: bool) -> CaptureFile {
         CaptureFile {
             path,
-            file,
-            buffer: Vec::with_capacity(BUFFER_SIZE + LARGE_PACKET_LEN),
+            in_background: in_background && matches!(target, Target::File(_)),
+            out: BufferedOutput::with_capacity(target, BUFFER_SIZE + LARGE_PACKET_LEN),
             written_bytes: 0,
-            in_background,
             background: None,
         }
     }
 
     /// Returns the size of the file in bytes, including buffered bytes.
     fn size(&self) -> u64 {
-        self.written_bytes + self.buffer.len() as u64
+        self.written_bytes + self.out.bytes.len() as u64
     }
 
     /// Returns the write buffer, to which encoders append headers.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.buffer
+        &mut self.out.bytes
     }
 
     /// Writes the record of a packet: `header` in native byte order, the captured `bytes`, then
@@ -243,36 +262,51 @@ impl CaptureFile {
         trailer: &[u8],
     ) -> Result<()> {
         let header = header.map(u32::to_ne_bytes);
-        self.buffer.extend_from_slice(header.as_flattened());
+        self.out.bytes.extend_from_slice(header.as_flattened());
         if bytes.len() < LARGE_PACKET_LEN || self.in_background {
-            self.buffer.extend_from_slice(bytes);
+            self.out.bytes.extend_from_slice(bytes);
         } else {
-            self.flush()?;
-            self.written_bytes += bytes.len() as u64;
-            let written = self.file.write_all(bytes);
-            written.map_err(|error| self.write_error(error))?;
+            self.write_large_packet(bytes)?;
         }
-        self.buffer.extend_from_slice(trailer);
-        match self.buffer.len() >= BUFFER_SIZE {
+        self.out.bytes.extend_from_slice(trailer);
+        self.out.mark_record_end();
+        match self.out.bytes.len() >= BUFFER_SIZE {
             true => self.write_full_buffer(),
             false => Ok(()),
         }
     }
 
+    /// Writes a packet without a copy, except to a stream.
+    fn write_large_packet(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Target::Stream(_) = self.out.writer {
+            self.out.bytes.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.flush()?;
+        self.written_bytes += bytes.len() as u64;
+        let written = self.out.writer.write_all(bytes);
+        written.map_err(|error| self.write_error(error))
+    }
+
     #[cold]
     fn write_full_buffer(&mut self) -> Result<()> {
-        if !self.in_background {
-            return self.flush();
-        }
-        let mut background = match self.background.take() {
-            Some(background) => background,
-            None => BackgroundWriter::start(&self.file)
-                .map_err(output_error("cannot start to write", &self.path))?,
+        let file = match &self.out.writer {
+            Target::File(file) if self.in_background => file,
+            _ => return self.flush(),
         };
-        self.written_bytes += self.buffer.len() as u64;
-        match background.write(std::mem::take(&mut self.buffer)) {
+        let background = match self.background.take() {
+            Some(background) => Ok(background),
+            None => BackgroundWriter::start(file),
+        };
+        let Ok(mut background) = background else {
+            // A limit of files or threads is reached.
+            self.in_background = false;
+            return self.flush();
+        };
+        self.written_bytes += self.out.bytes.len() as u64;
+        match background.write(self.out.take_buffer()) {
             Some(buffer) => {
-                self.buffer = buffer;
+                self.out.bytes = buffer;
                 self.background = Some(background);
                 Ok(())
             }
@@ -282,16 +316,45 @@ impl CaptureFile {
 
     fn flush(&mut self) -> Result<()> {
         let background = self.background.take();
-        let result = background.map_or(Ok(()), BackgroundWriter::finish);
-        let result = result.and_then(|()| self.file.write_all(&self.buffer));
-        self.written_bytes += self.buffer.len() as u64;
-        // A failed write is not retried: the error is final.
-        self.buffer.clear();
+        self.written_bytes += self.out.bytes.len() as u64;
+        let result = match background.map_or(Ok(()), BackgroundWriter::finish) {
+            Ok(()) => self.out.write_buffer(),
+            Err(error) => {
+                // A failed write is not retried: the error is final.
+                self.out.take_buffer();
+                Err(error)
+            }
+        };
         result.map_err(|error| self.write_error(error))
     }
 
+    /// Writes the last bytes.
+    fn finish(&mut self) -> Result<()> {
+        self.flush()?;
+        self.out.finish("packet")
+    }
+
     fn write_error(&self, source: std::io::Error) -> Error {
-        Error::file("cannot write", &self.path)(source)
+        match self.out.writer {
+            Target::File(_) => Error::file("cannot write", &self.path)(source),
+            Target::Stream(_) => Error::Write(source),
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Target::File(file) => file.write(bytes),
+            Target::Stream(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Target::File(file) => file.flush(),
+            Target::Stream(stream) => stream.flush(),
+        }
     }
 }
 

@@ -38,7 +38,7 @@ impl<W: Write, F: LineFormatter> Sink for LineSink<W, F> {
         match event {
             Event::Packet(packet) => {
                 self.formatter.write_line(packet, &mut self.out.bytes);
-                self.out.write_if_full()?;
+                self.out.end_record()?;
             }
             Event::Tick(_) => self.flush()?,
             Event::Flow(_) | Event::Dropped(_) => {}
@@ -51,6 +51,6 @@ impl<W: Write, F: LineFormatter> Sink for LineSink<W, F> {
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.out.flush()
+        self.out.finish("packet")
     }
 }

@@ -3,6 +3,7 @@
 mod address;
 mod annotations;
 mod background_writer;
+mod buffered_output;
 mod capture_file;
 mod clock;
 pub(crate) mod csv;
@@ -33,6 +34,7 @@ use std::path::Path;
 use crate::error::Result;
 pub(crate) use crate::event::CONTINUE;
 pub use crate::event::{Event, Requirement, Sink};
+use buffered_output::BufferedOutput;
 use text::Style;
 
 /// All formats, in the order in which `--help` lists them. The first format for packets, the first
@@ -71,6 +73,9 @@ impl Format {
     }
 }
 
+/// Constructor of a sink for capture files; a stream replaces the first file.
+type CaptureFileFactory = fn(&CaptureFileOptions, Option<Box<dyn Write>>) -> Result<Box<dyn Sink>>;
+
 /// Constructor of a format's sink.
 #[derive(Debug, Clone, Copy)]
 pub enum SinkFactory {
@@ -79,43 +84,9 @@ pub enum SinkFactory {
     /// Prints flows to a stream.
     Flows(fn(Box<dyn Write>, &flows::TableLayout) -> Box<dyn Sink>),
     /// Writes packets to capture files.
-    CaptureFile(fn(&CaptureFileOptions) -> Result<Box<dyn Sink>>),
+    CaptureFile(CaptureFileFactory),
     /// Writes the contents of streams to a stream.
     Streams(fn(Box<dyn Write>, &follow::StreamOptions) -> Box<dyn Sink>),
     /// Writes the contents of streams to files in a directory.
     Directory(fn(&Path, &follow::StreamOptions) -> Result<Box<dyn Sink>>),
-}
-
-/// Buffered output of a sink to a stream. After a failed write, the buffered bytes are lost: the
-/// error is final.
-struct BufferedOutput<W> {
-    writer: W,
-    bytes: Vec<u8>,
-}
-
-/// Number of buffered bytes at which the buffer is written.
-const FLUSH_THRESHOLD: usize = 64 << 10;
-
-impl<W: Write> BufferedOutput<W> {
-    fn new(writer: W) -> BufferedOutput<W> {
-        let bytes = Vec::with_capacity(FLUSH_THRESHOLD + FLUSH_THRESHOLD / 4);
-        BufferedOutput { writer, bytes }
-    }
-
-    /// Writes the buffer if it is full.
-    #[inline]
-    fn write_if_full(&mut self) -> Result<()> {
-        if self.bytes.len() < FLUSH_THRESHOLD {
-            return Ok(());
-        }
-        let written = self.writer.write_all(&self.bytes);
-        self.bytes.clear();
-        Ok(written?)
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        let written = self.writer.write_all(&self.bytes);
-        self.bytes.clear();
-        Ok(written.and_then(|()| self.writer.flush())?)
-    }
 }

@@ -19,7 +19,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, WriteFailure};
 use caller::Caller;
 use walk::{DIRECTORY_FLAGS, MAX_LINKS, Target, read_link, walk};
 
@@ -60,24 +60,9 @@ pub fn create_output_file(path: &Path) -> Result<OutputFile> {
         _ => open_parent(path.parent()).and_then(|directory| directory.open_or_create(path)),
     };
     Ok(OutputFile {
-        file: opened.map_err(output_error("cannot create", path))?,
+        file: opened.map_err(Error::file("cannot create", path))?,
         path: path.into(),
     })
-}
-
-/// Returns a function that adds the operation, the path and a remedy to the cause of a failure.
-pub(super) fn output_error(
-    action: &'static str,
-    path: impl Into<PathBuf>,
-) -> impl FnOnce(io::Error) -> Error {
-    let path = path.into();
-    move |error| {
-        let is_descriptor_limit = Errno::from_io_error(&error) == Some(Errno::MFILE);
-        Error::file(action, path)(match is_descriptor_limit {
-            true => io::Error::other(format!("{error}: raise the limit with ulimit -n")),
-            false => error,
-        })
-    }
 }
 
 impl From<OutputFile> for File {
@@ -88,9 +73,12 @@ impl From<OutputFile> for File {
 
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes).map_err(|error| {
-            let message = format!("{}: {error}", self.path.display());
-            io::Error::new(error.kind(), message)
+        self.file.write(bytes).map_err(|cause| match cause.kind() {
+            io::ErrorKind::Interrupted => cause,
+            kind => {
+                let output = self.path.display().to_string();
+                io::Error::new(kind, WriteFailure { output, cause })
+            }
         })
     }
 
@@ -105,7 +93,7 @@ impl OutputDirectory {
     /// # Errors
     /// The directory does not exist, or a link in its path belongs to another user.
     pub fn open(path: &Path) -> Result<OutputDirectory> {
-        open_parent(Some(path)).map_err(output_error("cannot open", path))
+        open_parent(Some(path)).map_err(Error::file("cannot open", path))
     }
 
     /// Opens a directory for files that are replaced, and creates it if it does not exist.
@@ -115,8 +103,8 @@ impl OutputDirectory {
     pub fn create(path: &Path) -> Result<OutputDirectory> {
         let caller = Caller::of_process();
         let directory = walk(&caller, CWD, path, Target::OutputDirectory);
-        let directory = directory.map_err(output_error("cannot create", path))?;
-        check_directory(&caller, &directory).map_err(output_error("cannot use", path))?;
+        let directory = directory.map_err(Error::file("cannot create", path))?;
+        check_directory(&caller, &directory).map_err(Error::file("cannot use", path))?;
         Ok(OutputDirectory {
             path: path.into(),
             directory,
@@ -136,7 +124,7 @@ impl OutputDirectory {
     /// The file cannot be created, or is not safe to write.
     pub fn open_file(&self, path: &Path) -> Result<File> {
         self.open_or_create(path)
-            .map_err(output_error("cannot create", path))
+            .map_err(Error::file("cannot create", path))
     }
 
     /// Creates a file with this name. If the file exists, it is replaced, never opened.
@@ -154,7 +142,7 @@ impl OutputDirectory {
             }
             errno => Err(errno.into()),
         });
-        created.map_err(output_error("cannot create", self.path.join(name)))
+        created.map_err(Error::file("cannot create", self.path.join(name)))
     }
 
     /// Opens a file that [`replace_file`](Self::replace_file) has created, to append to it.
@@ -163,7 +151,7 @@ impl OutputDirectory {
     /// The file cannot be opened, or something that is not safe to write has replaced it.
     pub fn append_to_file(&self, name: &str) -> Result<File> {
         open_existing(&self.caller, &self.directory, name.as_ref(), OFlags::APPEND)
-            .map_err(output_error("cannot open", self.path.join(name)))
+            .map_err(Error::file("cannot open", self.path.join(name)))
     }
 
     fn open_or_create(&self, path: &Path) -> io::Result<File> {
@@ -235,7 +223,11 @@ fn open_existing(
     let parent = fstat(directory)?;
     let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
     check_existing(caller, &parent, &stat)?;
-    let flags = flags | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let mut flags = flags | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Fifo {
+        // Fails with ENXIO while the FIFO has no reader, instead of waiting for one.
+        flags |= OFlags::NONBLOCK;
+    }
     let file = openat(directory, name, flags, Mode::empty())?;
     check_existing(caller, &parent, &fstat(&file)?)?;
     Ok(file.into())

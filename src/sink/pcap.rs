@@ -16,9 +16,10 @@ pub(super) const FORMAT: Format = Format {
     name: "pcap",
     extension: "pcap",
     about: "classic capture file with one link type",
-    factory: SinkFactory::CaptureFile(|options| {
+    factory: SinkFactory::CaptureFile(|options, stream| {
         Ok(Box::new(CaptureFileSink::create(
             options,
+            stream,
             PcapEncoder::new(options.resolution),
         )?))
     }),

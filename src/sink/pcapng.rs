@@ -29,9 +29,10 @@ pub(super) const FORMAT: Format = Format {
     name: "pcapng",
     extension: "pcapng",
     about: "capture file with nanoseconds, comments and any number of interfaces",
-    factory: SinkFactory::CaptureFile(|options| {
+    factory: SinkFactory::CaptureFile(|options, stream| {
         Ok(Box::new(CaptureFileSink::create(
             options,
+            stream,
             PcapngEncoder::new(options.annotate),
         )?))
     }),

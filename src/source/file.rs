@@ -5,10 +5,9 @@
 use super::appended::AppendedCaptures;
 use super::format_reader::FormatReader;
 use super::header;
-use super::input::FileInput;
+use super::input::{Blocking, InputStream, WaitResult};
 use super::parse_step::{PacketLocation, ParseStep};
 use super::pipe_clock::PipeClock;
-use super::stream::{Blocking, InputStream, WaitResult};
 use super::{IdleClock, Losses, Source, SourceEvent, SourceHandler, Stop};
 use crate::error::{Error, Result};
 #[cfg(feature = "cli")]
@@ -48,7 +47,7 @@ pub fn open(path: &Path) -> Result<FileSource> {
         total,
     };
     let input =
-        FileInput::open(file, progress.done.clone()).map_err(Error::file("cannot read", path))?;
+        InputStream::open(file, progress.done.clone()).map_err(Error::file("cannot read", path))?;
     let name = if standard_input {
         PathBuf::from("standard input")
     } else {
@@ -64,7 +63,7 @@ pub fn open(path: &Path) -> Result<FileSource> {
 pub fn read(name: &str, reader: impl Read + Send + 'static) -> Result<FileSource> {
     let progress = Progress::default();
     let stream = InputStream::new(reader, Blocking::Always, progress.done.clone());
-    open_input(PathBuf::from(name), FileInput::Stream(stream), progress)
+    open_input(PathBuf::from(name), stream, progress)
 }
 
 /// Interval of [`SourceEvent::Idle`] while a pipe is empty.
@@ -77,7 +76,7 @@ const PIPE_TICK_INTERVAL: Duration = Duration::from_millis(250);
 /// arbitrary reader it is sent once, before a read that may block.
 pub struct FileSource {
     path: PathBuf,
-    input: FileInput,
+    input: InputStream,
     format: FormatReader,
     /// Number of frames delivered.
     packets: u64,
@@ -311,7 +310,7 @@ fn drops_before(frame: &Frame, previous: Timestamp) -> Option<Drops> {
 }
 
 /// Detects the format of an input and reads its header.
-fn open_input(path: PathBuf, input: FileInput, progress: Progress) -> Result<FileSource> {
+fn open_input(path: PathBuf, input: InputStream, progress: Progress) -> Result<FileSource> {
     let (input, format) = header::read_header(&path, input)?;
     Ok(FileSource {
         path,

@@ -1,7 +1,7 @@
 //! The start of a capture file: format detection, decompression and the file header.
 
 use super::format_reader::FormatReader;
-use super::input::FileInput;
+use super::input::InputStream;
 use super::parse_step::ParseStep;
 use super::pcap_reader::FILE_HEADER_LEN;
 use super::signature::{self, FileKind};
@@ -12,7 +12,10 @@ use std::path::Path;
 ///
 /// # Errors
 /// The same as [`open`](super::file::open).
-pub(super) fn read_header(path: &Path, mut input: FileInput) -> Result<(FileInput, FormatReader)> {
+pub(super) fn read_header(
+    path: &Path,
+    mut input: InputStream,
+) -> Result<(InputStream, FormatReader)> {
     let mut kind = detect_file_kind(path, &mut input)?;
     if let FileKind::Compressed(compression) = kind {
         input = input
@@ -34,7 +37,7 @@ pub(super) fn read_header(path: &Path, mut input: FileInput) -> Result<(FileInpu
     Ok((input, format))
 }
 
-fn detect_file_kind(path: &Path, input: &mut FileInput) -> Result<FileKind> {
+fn detect_file_kind(path: &Path, input: &mut InputStream) -> Result<FileKind> {
     fill_to(path, input, signature::SIGNATURE_LEN)?;
     let bytes = input.bytes();
     let first = &bytes[..bytes.len().min(signature::SIGNATURE_LEN)];
@@ -42,7 +45,7 @@ fn detect_file_kind(path: &Path, input: &mut FileInput) -> Result<FileKind> {
 }
 
 /// Reads until `needed` bytes are available; fewer only at the end of the input.
-fn fill_to(path: &Path, input: &mut FileInput, needed: usize) -> Result<()> {
+fn fill_to(path: &Path, input: &mut InputStream, needed: usize) -> Result<()> {
     while input.bytes().len() < needed {
         match input.fill(needed) {
             Ok(0) => break,
@@ -56,7 +59,7 @@ fn fill_to(path: &Path, input: &mut FileInput, needed: usize) -> Result<()> {
     Ok(())
 }
 
-fn read_file_header(path: &Path, input: &mut FileInput) -> Result<FormatReader> {
+fn read_file_header(path: &Path, input: &mut InputStream) -> Result<FormatReader> {
     fill_to(path, input, FILE_HEADER_LEN)?;
     let Some(header) = input.bytes().first_chunk() else {
         let what = format!(
@@ -71,7 +74,7 @@ fn read_file_header(path: &Path, input: &mut FileInput) -> Result<FormatReader> 
     Ok(records)
 }
 
-fn read_first_section(path: &Path, input: &mut FileInput) -> Result<FormatReader> {
+fn read_first_section(path: &Path, input: &mut InputStream) -> Result<FormatReader> {
     let mut blocks = FormatReader::pcapng();
     loop {
         match blocks.parse_next(input.bytes()) {

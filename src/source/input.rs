@@ -1,114 +1,222 @@
-//! Bytes of a capture file, memory-mapped or streamed: readers see a slice and request more.
+//! Bytes of a capture file, of a pipe or of any reader, decompressed if necessary: readers see a
+//! slice and request more.
+//!
+//! Files are not mapped into memory: a file that is truncated while it is read would then end the
+//! process with SIGBUS, or show zeros that are packets of a pcap file.
 
 use super::Stop;
-use super::map::{map_file, populate_pages, prefetch, release_pages};
+use super::decompress::GzipReader;
+#[cfg(feature = "zstd")]
+use super::decompress::ZstdReader;
+use super::read_ahead::ReadAhead;
 use super::signature::Compression;
-use super::stream::{Blocking, InputStream, WaitResult};
 use crate::error::Error;
-use memmap2::Mmap;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io::{self, Cursor, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Source of the bytes of a capture file.
-pub(super) enum FileInput {
-    /// A regular file, mapped as a whole.
-    Mapped(MappedFile),
-    /// A pipe, a terminal, a compressed file, or a file that cannot be mapped.
-    Stream(InputStream),
+/// Size of one read in bytes: at least the capacity of a pipe, and small enough for the cache.
+const READ_SIZE: usize = 128 * 1024;
+
+/// Time that the writer of a pipe has to send its remaining data after a stop request. The signal
+/// that causes the request usually reaches the writer as well.
+const WRITER_DRAIN_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// Bytes of a capture file: a reader and the bytes read from it that are not consumed.
+pub(super) struct InputStream {
+    reader: Box<dyn Read + Send>,
+    blocking: Blocking,
+    /// The unconsumed bytes are `buffer[start..end]`.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Total number of bytes consumed, up to `start`.
+    consumed: u64,
+    /// Compression of the input, if it is decompressed as it is read.
+    compression: Option<Compression>,
 }
 
-/// Interval at which the position in a map is published to other threads, in bytes.
-const PROGRESS_STEP_BYTES: usize = 64 << 10;
-/// Bytes of a map that are populated at once, ahead of the position; a page that is not populated
-/// costs a page fault.
-const POPULATE_STEP_BYTES: usize = 2 << 20;
-/// Bytes of a map that are released at once, after the position has passed them, so that a file of
-/// any size occupies only a few megabytes of memory.
-const RELEASE_STEP_BYTES: usize = 8 << 20;
-
-/// A memory map and the position up to which it was consumed.
-pub(super) struct MappedFile {
-    map: Mmap,
-    position: usize,
-    /// Position at which `done` is updated next.
-    report_at: usize,
-    /// Position that the progress display reads.
-    done: Arc<AtomicU64>,
-    /// Ends of the bytes that were populated, and of those that were released.
-    populated: usize,
-    released: usize,
-    /// The mapped file, which is read as a stream if the bytes turn out to be compressed.
-    file: File,
+/// The condition under which a read blocks its caller.
+pub(super) enum Blocking {
+    /// Never: a regular file.
+    Never,
+    /// Never: reads fail with [`WouldBlock`](io::ErrorKind::WouldBlock) while this file, a second
+    /// handle of the input, is not readable.
+    Poll(File),
+    /// Possibly on every read: an arbitrary reader.
+    Always,
 }
 
-impl FileInput {
-    /// Opens `file` at its current position: mapped where possible, streamed otherwise. `done`
-    /// tracks the number of bytes read.
+impl InputStream {
+    /// Creates a stream from `reader`; `done` counts the bytes read from it.
+    pub(super) fn new(
+        reader: impl Read + Send + 'static,
+        blocking: Blocking,
+        done: Arc<AtomicU64>,
+    ) -> InputStream {
+        InputStream {
+            reader: Box::new(CountingReader { reader, done }),
+            blocking,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            consumed: 0,
+            compression: None,
+        }
+    }
+
+    /// Opens `file` at its current position; `done` tracks the number of bytes read.
     ///
     /// # Errors
-    /// The metadata or the position of the file cannot be read.
-    pub(super) fn open(mut file: File, done: Arc<AtomicU64>) -> io::Result<FileInput> {
-        if !file.metadata()?.is_file() {
-            return InputStream::pipe(file, done).map(FileInput::Stream);
+    /// The metadata or the position of the file cannot be read, or the process has no file
+    /// descriptors left.
+    pub(super) fn open(mut file: File, done: Arc<AtomicU64>) -> io::Result<InputStream> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return InputStream::pipe(file, done);
         }
         // A shell may already have read part of its standard input.
         let position = file.stream_position()?;
-        if let Ok(map) = map_file(&file)
-            && let Ok(position) = usize::try_from(position)
-            && position <= map.len()
-        {
-            done.store(position as u64, Ordering::Relaxed);
-            return Ok(FileInput::Mapped(MappedFile {
-                map,
-                position,
-                report_at: position,
-                done,
-                populated: position,
-                released: 0,
-                file,
-            }));
-        }
-        // The file is empty, or its file system does not support mmap(2).
-        Ok(FileInput::Stream(InputStream::new(
+        done.store(position, Ordering::Relaxed);
+        let reader = RegularFile {
             file,
-            Blocking::Never,
-            done,
-        )))
+            position,
+            size: metadata.len(),
+        };
+        let stream = InputStream::new(reader, Blocking::Never, done);
+        Ok(InputStream {
+            consumed: position,
+            ..stream
+        })
     }
 
-    /// Returns the same input, decompressed as it is read. Only valid before anything is consumed.
+    /// Creates a stream of a pipe, a terminal or another special file.
     ///
     /// # Errors
-    /// The decoder could not be created.
-    pub(super) fn decompress(self, compression: Compression) -> io::Result<FileInput> {
-        let stream = match self {
-            FileInput::Mapped(mapped) => {
-                InputStream::new(mapped.file, Blocking::Never, mapped.done)
-            }
-            FileInput::Stream(stream) => stream,
-        };
-        stream.decompress(compression).map(FileInput::Stream)
+    /// The process has no file descriptors left.
+    fn pipe(file: File, done: Arc<AtomicU64>) -> io::Result<InputStream> {
+        let blocking = Blocking::Poll(file.try_clone()?);
+        Ok(InputStream::new(PollingReader(file), blocking, done))
     }
 
-    /// Returns the compression of the input, if any.
-    pub(super) fn compression(&self) -> Option<Compression> {
-        match self {
-            FileInput::Mapped(_) => None,
-            FileInput::Stream(stream) => stream.compression,
+    /// Returns the same stream, decompressed as it is read, including the bytes already buffered.
+    ///
+    /// A file is decompressed on another thread. A pipe is not, because its reader shows whether a
+    /// read would block.
+    ///
+    /// # Errors
+    /// The decoder or the thread could not be created.
+    pub(super) fn decompress(self, compression: Compression) -> io::Result<InputStream> {
+        let buffered = self.bytes().to_vec();
+        let compressed = Cursor::new(buffered).chain(self.reader);
+        let reader: Box<dyn Read + Send> = match compression {
+            Compression::Gzip => Box::new(GzipReader::new(compressed)),
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => Box::new(ZstdReader::new(compressed)?),
+        };
+        let reader: Box<dyn Read + Send> = match self.blocking {
+            Blocking::Never => Box::new(ReadAhead::start(reader)?),
+            Blocking::Poll(_) | Blocking::Always => reader,
+        };
+        Ok(InputStream {
+            reader,
+            blocking: self.blocking,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            consumed: 0,
+            compression: Some(compression),
+        })
+    }
+
+    /// Returns the bytes read and not consumed.
+    #[inline(always)]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Returns the number of bytes consumed, counted after decompression.
+    pub(super) fn offset(&self) -> u64 {
+        self.consumed
+    }
+
+    /// Consumes and returns the first `size` bytes of [`bytes`](Self::bytes), which must contain at
+    /// least that many.
+    #[inline(always)]
+    pub(super) fn consume(&mut self, size: usize) -> &[u8] {
+        let start = self.start;
+        self.start += size;
+        self.consumed += size as u64;
+        &self.buffer[start..self.start]
+    }
+
+    /// Reads once; `needed` is the number of unconsumed bytes that the caller needs. Returns
+    /// the number of bytes read, 0 at the end.
+    ///
+    /// The buffer grows to at most twice the data that was ever in it, so a header with a false
+    /// length does not cause a large allocation.
+    ///
+    /// # Errors
+    /// The read failed.
+    pub(super) fn fill(&mut self, needed: usize) -> io::Result<usize> {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end == self.buffer.len() {
+            let doubled = self.end * 2;
+            self.buffer
+                .resize(doubled.min(needed).max(self.end + READ_SIZE), 0);
+        }
+        loop {
+            match self.reader.read(&mut self.buffer[self.end..]) {
+                Ok(count) => {
+                    self.end += count;
+                    return Ok(count);
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Builds the error of a failed read. For compressed input, an error without an OS error number
+    /// comes from the decoder; any other error comes from reading the file.
+    pub(super) fn read_error(&self, path: &Path, packets: u64, source: io::Error) -> Error {
+        let cut = source.get_ref().filter(|cause| cause.is::<FileCut>());
+        let what = match (cut, self.compression) {
+            (Some(cut), _) => cut.to_string(),
+            (None, Some(compression)) if source.raw_os_error().is_none() => {
+                decompression_damage(compression, &source)
+            }
+            _ => return Error::file("cannot read", path)(source),
+        };
+        Error::Damaged {
+            file: path.display().to_string(),
+            offset: self.offset() + self.bytes().len() as u64,
+            packets,
+            what,
         }
     }
 
     /// True for a regular file, whose contents are all available.
-    #[inline]
     pub(super) fn is_regular_file(&self) -> bool {
-        match self {
-            FileInput::Mapped(_) => true,
-            FileInput::Stream(stream) => stream.is_regular_file(),
-        }
+        matches!(self.blocking, Blocking::Never)
+    }
+
+    /// True if [`fill`](Self::fill) can block: an arbitrary reader.
+    pub(super) fn can_block(&self) -> bool {
+        matches!(self.blocking, Blocking::Always)
+    }
+
+    /// True if a failed [`fill`](Self::fill) means that a pipe is empty now.
+    pub(super) fn is_empty_pipe(&self, error: &io::Error) -> bool {
+        matches!(self.blocking, Blocking::Poll(_)) && error.kind() == io::ErrorKind::WouldBlock
     }
 
     /// Waits until a pipe is readable, up to a timeout or a stop request.
@@ -117,86 +225,89 @@ impl FileInput {
         stop: Option<&Stop>,
         timeout: Option<Duration>,
     ) -> WaitResult {
-        match self {
-            FileInput::Mapped(_) => WaitResult::Readable,
-            FileInput::Stream(stream) => stream.wait_readable(stop, timeout),
-        }
-    }
-
-    /// True if a failed [`fill`](Self::fill) means that a pipe is empty now.
-    pub(super) fn is_empty_pipe(&self, error: &io::Error) -> bool {
-        match self {
-            FileInput::Mapped(_) => false,
-            FileInput::Stream(stream) => {
-                stream.is_pipe() && error.kind() == io::ErrorKind::WouldBlock
+        let Blocking::Poll(file) = &self.blocking else {
+            return WaitResult::Readable;
+        };
+        loop {
+            let is_stopped = stop.is_some_and(Stop::is_requested);
+            let timeout = if is_stopped {
+                Some(WRITER_DRAIN_TIMEOUT)
+            } else {
+                timeout
+            };
+            let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+            // The stop descriptor stays readable after a request, so it is not polled again.
+            let wake = stop.filter(|_| !is_stopped).map(Stop::fd);
+            let mut files = vec![PollFd::new(file, PollFlags::IN)];
+            files.extend(wake.as_ref().map(|wake| PollFd::new(wake, PollFlags::IN)));
+            let ready = poll(&mut files, timeout.as_ref());
+            if !files[0].revents().is_empty() {
+                return WaitResult::Readable;
+            }
+            match ready {
+                Ok(0) if is_stopped => return WaitResult::Stopped,
+                Ok(0) => return WaitResult::TimedOut,
+                // A stop request, or a signal.
+                _ => {}
             }
         }
     }
+}
 
-    /// Returns the bytes that are available and not consumed.
-    #[inline(always)]
-    pub(super) fn bytes(&self) -> &[u8] {
-        match self {
-            FileInput::Mapped(mapped) => mapped.remaining(),
-            FileInput::Stream(stream) => stream.bytes(),
-        }
-    }
+/// Result of waiting for a pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WaitResult {
+    /// The pipe has data, or has ended.
+    Readable,
+    /// The pipe is empty, and the timeout has passed.
+    TimedOut,
+    /// A stop was requested, and no data arrived within [`WRITER_DRAIN_TIMEOUT`].
+    Stopped,
+}
 
-    /// Returns the number of bytes consumed, counted after decompression.
-    pub(super) fn offset(&self) -> u64 {
-        match self {
-            FileInput::Mapped(mapped) => mapped.position as u64,
-            FileInput::Stream(stream) => stream.offset(),
-        }
-    }
+/// A reader of a pipe that fails with [`WouldBlock`](io::ErrorKind::WouldBlock) instead of waiting
+/// for data. A decoder that reads from it first returns all output of the data that has arrived.
+struct PollingReader(File);
 
-    /// Consumes and returns the first `size` bytes of [`bytes`](Self::bytes), which must contain at
-    /// least that many.
-    #[inline(always)]
-    pub(super) fn consume(&mut self, size: usize) -> &[u8] {
-        match self {
-            FileInput::Mapped(mapped) => mapped.consume(size),
-            FileInput::Stream(stream) => stream.consume(size),
-        }
-    }
-
-    /// Reads once and appends to [`bytes`](Self::bytes), of which the caller needs `needed`.
-    /// Returns the number of bytes read, 0 at the end.
-    ///
-    /// # Errors
-    /// The read failed.
-    pub(super) fn fill(&mut self, needed: usize) -> io::Result<usize> {
-        match self {
-            FileInput::Mapped(_) => Ok(0),
-            FileInput::Stream(stream) => stream.fill(needed),
-        }
-    }
-
-    /// True if [`fill`](Self::fill) can block: an arbitrary reader.
-    pub(super) fn can_block(&self) -> bool {
-        match self {
-            FileInput::Mapped(_) => false,
-            FileInput::Stream(stream) => stream.can_block(),
-        }
-    }
-
-    /// Builds the error of a failed read. For compressed input, an error without an OS error number
-    /// comes from the decoder; any other error comes from reading the file.
-    pub(super) fn read_error(&self, path: &Path, packets: u64, source: io::Error) -> Error {
-        let decoder = self
-            .compression()
-            .filter(|_| source.raw_os_error().is_none());
-        match decoder {
-            Some(compression) => Error::Damaged {
-                file: path.display().to_string(),
-                offset: self.offset() + self.bytes().len() as u64,
-                packets,
-                what: decompression_damage(compression, &source),
-            },
-            None => Error::file("cannot read", path)(source),
+impl Read for PollingReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut files = [PollFd::new(&self.0, PollFlags::IN)];
+        // The end and errors (POLLHUP, POLLERR) do not block either.
+        match poll(&mut files, Some(&Timespec::default())) {
+            Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
+            Ok(_) => self.0.read(buffer),
+            Err(error) => Err(error.into()),
         }
     }
 }
+
+/// A reader of a file that fails with [`FileCut`] where the file ends before the size that it had
+/// when it was opened. A file that has grown is read to its new end.
+struct RegularFile {
+    file: File,
+    position: u64,
+    size: u64,
+}
+
+impl Read for RegularFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.position += count as u64;
+        if count == 0 && self.position < self.size {
+            let cut = FileCut(self.position);
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, cut));
+        }
+        Ok(count)
+    }
+}
+
+/// A file was truncated to this size, or to a smaller one, while it was read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the file was cut while being read at byte {0}, e.g. as the next file of a ring; \
+     read it when its writer has ended"
+)]
+struct FileCut(u64);
 
 fn decompression_damage(compression: Compression, error: &io::Error) -> String {
     let name = compression.name();
@@ -212,48 +323,16 @@ fn decompression_damage(compression: Compression, error: &io::Error) -> String {
     )
 }
 
-impl MappedFile {
-    /// Returns the bytes that are not consumed.
-    #[inline(always)]
-    fn remaining(&self) -> &[u8] {
-        &self.map[self.position..]
-    }
+/// A reader that counts the bytes read from it.
+struct CountingReader<R> {
+    reader: R,
+    done: Arc<AtomicU64>,
+}
 
-    /// Consumes bytes as [`FileInput::consume`] does.
-    #[inline(always)]
-    fn consume(&mut self, size: usize) -> &[u8] {
-        let start = self.position;
-        self.position += size;
-        // The next record is read after this one has been processed.
-        prefetch(&self.map, self.position);
-        if self.position >= self.report_at {
-            self.report_progress();
-        }
-        &self.map[start..self.position]
-    }
-
-    /// Publishes the position, populates the next pages and releases pages that were passed.
-    #[cold]
-    fn report_progress(&mut self) {
-        self.done.store(self.position as u64, Ordering::Relaxed);
-        // The end of the file is reported as well.
-        let last = if self.position < self.map.len() {
-            self.map.len()
-        } else {
-            usize::MAX
-        };
-        self.report_at = last.min(self.position.saturating_add(PROGRESS_STEP_BYTES));
-        if self.position + PROGRESS_STEP_BYTES > self.populated {
-            let start =
-                self.populated.max(self.position) / POPULATE_STEP_BYTES * POPULATE_STEP_BYTES;
-            populate_pages(&self.map, start, POPULATE_STEP_BYTES);
-            self.populated = start + POPULATE_STEP_BYTES;
-        }
-        // The record that was just consumed is still in use.
-        let passed = self.position.saturating_sub(RELEASE_STEP_BYTES);
-        if passed >= self.released + RELEASE_STEP_BYTES {
-            release_pages(&self.map, self.released, RELEASE_STEP_BYTES);
-            self.released += RELEASE_STEP_BYTES;
-        }
+impl<R: Read> Read for CountingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.done.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
     }
 }

@@ -171,6 +171,9 @@ impl LiveSource {
             .options
             .duration
             .map(|duration| Instant::now() + duration);
+        if let Some(end) = end {
+            self.stop.set_deadline(end);
+        }
         self.shutdown = Shutdown::new(end);
         Ok(())
     }

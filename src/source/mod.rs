@@ -1,4 +1,4 @@
-//! Sources of frames: libpcap on a live device, memory-mapped files, pipes.
+//! Sources of frames: libpcap on a live device, files, pipes.
 
 pub mod file;
 #[cfg(feature = "live")]
@@ -11,7 +11,6 @@ mod framing;
 mod header;
 mod input;
 mod interface_clock;
-mod map;
 mod metadata;
 mod parse_step;
 mod pcap_reader;
@@ -22,7 +21,6 @@ mod signature;
 #[cfg(feature = "live")]
 mod socket;
 mod stop;
-mod stream;
 
 #[cfg(feature = "cli")]
 pub use appended::AppendedCaptures;

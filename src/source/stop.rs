@@ -2,8 +2,8 @@
 //! for packets.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 /// A stop request for a source; clones share it.
 #[derive(Debug, Clone)]
@@ -13,7 +13,9 @@ pub struct Stop {
 
 #[derive(Debug)]
 struct StopState {
-    requested: AtomicBool,
+    requested_at: OnceLock<Instant>,
+    /// Time at which the source ends without a request.
+    deadline: OnceLock<Instant>,
     /// Readable once a stop was requested, so that poll(2) wakes up.
     wake_reader: OwnedFd,
     wake_writer: OwnedFd,
@@ -26,11 +28,12 @@ impl Stop {
     /// The process has no file descriptors left.
     #[cfg(feature = "live")]
     pub fn new() -> crate::error::Result<Stop> {
-        let (reader, writer) = std::io::pipe()?;
-        let requested = AtomicBool::new(false);
+        let (reader, writer) =
+            std::io::pipe().map_err(crate::error::Error::file("cannot create", "a pipe"))?;
         Ok(Stop {
             shared: Arc::new(StopState {
-                requested,
+                requested_at: OnceLock::new(),
+                deadline: OnceLock::new(),
                 wake_reader: reader.into(),
                 wake_writer: writer.into(),
             }),
@@ -39,7 +42,7 @@ impl Stop {
 
     /// Requests that the source end after it has delivered the packets that are already captured.
     pub fn request(&self) {
-        if !self.shared.requested.swap(true, Ordering::AcqRel) {
+        if self.shared.requested_at.set(Instant::now()).is_ok() {
             // The pipe is empty, so one byte always fits.
             let _ = rustix::io::write(&self.shared.wake_writer, &[0]);
         }
@@ -47,7 +50,25 @@ impl Stop {
 
     /// True once a stop was requested.
     pub fn is_requested(&self) -> bool {
-        self.shared.requested.load(Ordering::Acquire)
+        self.shared.requested_at.get().is_some()
+    }
+
+    /// Records the time at which the source ends without a request; only the first one counts.
+    #[cfg(feature = "live")]
+    pub(crate) fn set_deadline(&self, at: Instant) {
+        let _ = self.shared.deadline.set(at);
+    }
+
+    /// Returns the time of the first request or of the deadline, whichever is earlier.
+    #[cfg(feature = "cli")]
+    pub(crate) fn time(&self) -> Option<Instant> {
+        let (requested, deadline) = (&self.shared.requested_at, &self.shared.deadline);
+        requested
+            .get()
+            .into_iter()
+            .chain(deadline.get())
+            .min()
+            .copied()
     }
 
     /// Returns a descriptor that becomes readable when a stop is requested.

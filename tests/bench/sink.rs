@@ -88,7 +88,7 @@ fn capture_formats(criterion: &mut Criterion) {
             now: Timestamp::ABSENT,
             annotate: false,
         };
-        let mut sink = open(&options).unwrap();
+        let mut sink = open(&options, None).unwrap();
         group.bench_function(format.name, |bencher| {
             bencher.iter(|| write_packets(sink.as_mut(), &packets));
         });

@@ -1,4 +1,4 @@
-//! Benchmarks of `source`: capture files to frames, memory-mapped, through a pipe, and compressed.
+//! Benchmarks of `source`: capture files to frames, read, through a pipe, and compressed.
 
 // A benchmark panics if its setup fails, because it cannot measure anything.
 #![allow(clippy::unwrap_used)]
@@ -72,8 +72,8 @@ fn readers(criterion: &mut Criterion) {
     let mut group = measure::group(criterion, "source");
     group.throughput(Throughput::Elements(PACKET_COUNT as u64));
     for (name, contents) in [
-        ("pcap, mapped", pcap.clone()),
-        ("pcapng, mapped", pcapng.clone()),
+        ("pcap", pcap.clone()),
+        ("pcapng", pcapng.clone()),
         ("pcap.gz", gzip(&pcap)),
         ("pcap.zst", zstd::encode_all(&pcap[..], 3).unwrap()),
     ] {

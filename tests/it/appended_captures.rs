@@ -3,7 +3,7 @@
 
 use crate::command::{run, run_with_stdin};
 use crate::craft::{
-    BYTE_ORDERS, ByteOrder, CaptureBuilder, CaptureContents, gzip, read_mapped, read_streamed, zstd,
+    BYTE_ORDERS, ByteOrder, CaptureBuilder, CaptureContents, gzip, read_stored, read_streamed, zstd,
 };
 use crate::follow::udp_datagram;
 use lcap::internals::packet::LinkType;
@@ -55,15 +55,15 @@ fn every_format_can_follow_every_other() {
             let bytes = parts.concat();
             let mut expected = Vec::new();
             for part in parts {
-                expected.extend(properties(&read_mapped(part)));
+                expected.extend(properties(&read_stored(part)));
             }
             assert_eq!(expected.len(), 6);
             for contents in [
-                read_mapped(&bytes),
+                read_stored(&bytes),
                 read_streamed(&bytes, 1),
                 read_streamed(&bytes, 7),
-                read_mapped(&parts.map(gzip).concat()),
-                read_mapped(&parts.map(zstd).concat()),
+                read_stored(&parts.map(gzip).concat()),
+                read_stored(&parts.map(zstd).concat()),
                 read_streamed(&parts.map(zstd).concat(), 7),
             ] {
                 assert_eq!(contents.error_text(), "");
@@ -83,8 +83,8 @@ fn a_truncated_appended_capture_returns_every_frame_before_the_cut() {
             let bytes = [&first.bytes[..], &second.bytes].concat();
             for cut in 0..second.bytes.len() {
                 let (whole, part) = (&bytes[..first.bytes.len() + cut], &second.bytes[..cut]);
-                let part = read_mapped(part);
-                for contents in [read_mapped(whole), read_streamed(whole, 5)] {
+                let part = read_stored(part);
+                for contents in [read_stored(whole), read_streamed(whole, 5)] {
                     assert_eq!(contents.frames.len(), 2 + part.frames.len(), "cut at {cut}");
                     let is_damaged = cut > 0 && part.error.is_some();
                     assert_eq!(contents.error.is_some(), is_damaged, "cut at {cut}");
@@ -94,7 +94,7 @@ fn a_truncated_appended_capture_returns_every_frame_before_the_cut() {
     }
     let mut bytes = captures()[0].bytes.repeat(2);
     bytes.truncate(bytes.len() / 2 + HEADER_LEN - 1);
-    let error = read_mapped(&bytes).error_text();
+    let error = read_stored(&bytes).error_text();
     let message =
         "the file ends inside the header of another capture: 24 bytes expected, 23 present";
     assert!(error.contains(message), "{error}");
@@ -114,7 +114,7 @@ fn packets_with_the_magic_number_as_time_are_no_captures() {
                         let data = vec![0; length as usize];
                         file.record((seconds, fraction), length.max(1), &data);
                     }
-                    for contents in [read_mapped(&file.bytes), read_streamed(&file.bytes, 3)] {
+                    for contents in [read_stored(&file.bytes), read_streamed(&file.bytes, 3)] {
                         assert_eq!(contents.error_text(), "", "{seconds:x} {fraction:x}");
                         assert_eq!(contents.frames.len(), 3, "{seconds:x} {fraction:x}");
                     }
@@ -125,7 +125,7 @@ fn packets_with_the_magic_number_as_time_are_no_captures() {
         for magic in [MICROS, MICROS.swap_bytes()] {
             let mut file = CaptureBuilder::pcapng(order);
             file.block(magic, b"contents of 20 bytes");
-            let contents = read_mapped(&file.bytes);
+            let contents = read_stored(&file.bytes);
             assert_eq!(
                 contents.losses.skipped_blocks,
                 1,
@@ -178,7 +178,7 @@ fn an_interface_with_other_properties_is_a_new_one() {
         captures()[3].bytes.clone(),
         capture(NANOS, 113, 200),
     ];
-    let contents = read_mapped(&parts.concat());
+    let contents = read_stored(&parts.concat());
     assert_eq!(contents.error_text(), "");
     let ids = contents.frames.iter().map(|frame| frame.interface.id);
     assert!(ids.eq([0, 0, 1, 2, 3, 4, 4, 5]));
@@ -222,8 +222,8 @@ fn appended_captures_are_reported_with_their_offsets() {
     let ran = run(["-r", &path("in.pcap"), "-w", &pcapng]);
     assert_eq!((ran.exit_code, &ran.stderr[..]), (0, &notes[..]));
     assert_eq!(
-        properties(&read_mapped(&fs::read(&pcapng).unwrap())),
-        properties(&read_mapped(&bytes))
+        properties(&read_stored(&fs::read(&pcapng).unwrap())),
+        properties(&read_stored(&bytes))
     );
     // A pcap file has one link type.
     let ran = run(["-r", &path("in.pcap"), "-w", &pcap]);
@@ -231,7 +231,7 @@ fn appended_captures_are_reported_with_their_offsets() {
     let message = "cannot write packet 3: its link type is 228, but the file has link type 101";
     assert!(ran.stderr.contains(message), "{}", ran.stderr);
     assert!(ran.stderr.starts_with(&notes), "{}", ran.stderr);
-    assert_eq!(read_mapped(&fs::read(&pcap).unwrap()).frames.len(), 2);
+    assert_eq!(read_stored(&fs::read(&pcap).unwrap()).frames.len(), 2);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Times before 1970, after 2038 and outside the supported range, in every output format.
 
 use crate::command::{RunOutput, run};
-use crate::craft::{BYTE_ORDERS, ByteOrder, CaptureBuilder, read_mapped};
+use crate::craft::{BYTE_ORDERS, ByteOrder, CaptureBuilder, read_stored};
 use crate::follow::udp_datagram;
 use std::fs;
 use std::path::Path;
@@ -126,7 +126,7 @@ fn pcapng_keeps_every_time() {
         fs::write(directory.path().join("in.pcapng"), &bytes).unwrap();
         let ran = read_file(directory.path(), "in.pcapng", "-w DIR/out.pcapng");
         assert_eq!(ran.exit_code, 0, "{}", ran.stderr);
-        let contents = read_mapped(&fs::read(directory.path().join("out.pcapng")).unwrap());
+        let contents = read_stored(&fs::read(directory.path().join("out.pcapng")).unwrap());
         assert_eq!(contents.error_text(), "");
         assert_eq!(contents.nanos(), times);
     }
@@ -147,7 +147,7 @@ fn pcap_rejects_times_that_it_cannot_store() {
             let message = "cannot write packet 3: its time is not from 1970 to 2106, the range of \
                            pcap files; write a .pcapng file instead";
             assert!(ran.stderr.contains(message), "{}", ran.stderr);
-            let contents = read_mapped(&fs::read(directory.path().join("out.pcap")).unwrap());
+            let contents = read_stored(&fs::read(directory.path().join("out.pcap")).unwrap());
             let hidden = if format == "--micro" { 999 } else { 0 };
             assert_eq!(
                 contents.nanos(),
@@ -186,7 +186,7 @@ fn times_outside_the_range_are_errors_after_the_packets_before_them() {
             );
             assert!(ran.stderr.contains(&message), "{row}: {}", ran.stderr);
         }
-        let contents = read_mapped(&fs::read(directory.path().join("out.pcapng")).unwrap());
+        let contents = read_stored(&fs::read(directory.path().join("out.pcapng")).unwrap());
         assert_eq!(contents.nanos(), [1_000_000_000]);
     }
 }
@@ -206,7 +206,7 @@ fn files_are_rotated_by_times_before_1970() {
         ("part-1.pcapng", &times[2..4]),
         ("part9223372036.pcapng", &times[4..]),
     ] {
-        let contents = read_mapped(&fs::read(directory.path().join(name)).unwrap());
+        let contents = read_stored(&fs::read(directory.path().join(name)).unwrap());
         assert_eq!(contents.nanos(), expected, "{name}");
     }
 }

@@ -225,8 +225,8 @@ pub(crate) fn read_all(opened: lcap::internals::error::Result<FileSource>) -> Ca
     contents
 }
 
-/// Reads `bytes` as a mapped file.
-pub(crate) fn read_mapped(bytes: &[u8]) -> CaptureContents {
+/// Reads `bytes` as a file.
+pub(crate) fn read_stored(bytes: &[u8]) -> CaptureContents {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     read_all(file::open(file.path()))

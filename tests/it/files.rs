@@ -1,7 +1,7 @@
 //! Capture files of every shape: byte orders, resolutions, sections, and damage at every byte.
 
 use crate::craft::{
-    BYTE_ORDERS, ByteOrder, CaptureBuilder, gzip, read_mapped, read_streamed, zstd,
+    BYTE_ORDERS, ByteOrder, CaptureBuilder, gzip, read_stored, read_streamed, zstd,
 };
 use lcap::internals::error::Error;
 use lcap::internals::packet::{LinkType, Resolution, Timestamp};
@@ -22,7 +22,7 @@ fn pcap_is_read_in_both_byte_orders_and_resolutions() {
         ] {
             let mut file = CaptureBuilder::pcap(order, magic, (2, 4), 113);
             file.record((7, 5), 60, b"abc").record((8, 0), 0, b"");
-            let contents = read_mapped(&file.bytes);
+            let contents = read_stored(&file.bytes);
             assert_eq!(contents.error_text(), "");
             assert_eq!(contents.nanos(), [nanos, 8_000_000_000]);
             let first = &contents.frames[0];
@@ -43,7 +43,7 @@ fn records_of_the_kuznetzov_variant_are_read() {
             file.u32(1).u32(2).u32(3).u32(60);
             file.u32(9).u16(8).raw(&[0, 0]).raw(data);
         }
-        let contents = read_mapped(&file.bytes);
+        let contents = read_stored(&file.bytes);
         assert_eq!(contents.error_text(), "");
         assert_eq!(contents.frames[1].bytes, b"def");
         assert_eq!(contents.frames[1].wire_len, 60);
@@ -59,7 +59,7 @@ fn pcap_fields_at_their_limits_are_read() {
         b"after 2038, more captured than there was",
     );
     file.record((1, u32::MAX), u32::MAX, b"a fraction above one second");
-    let contents = read_mapped(&file.bytes);
+    let contents = read_stored(&file.bytes);
     assert_eq!(contents.error_text(), "");
     assert_eq!(
         contents.nanos(),
@@ -75,9 +75,9 @@ fn pcap_fields_at_their_limits_are_read() {
     // Packets of the maximum length, and one byte more.
     let mut file = CaptureBuilder::pcap(ByteOrder::Big, MAGIC_MICROS, (2, 4), 1);
     file.record((0, 0), 0, &[1; 262_144]);
-    assert_eq!(read_mapped(&file.bytes).frames.len(), 1);
+    assert_eq!(read_stored(&file.bytes).frames.len(), 1);
     file.record((0, 0), 0, &[1; 262_145]);
-    let contents = read_mapped(&file.bytes);
+    let contents = read_stored(&file.bytes);
     assert_eq!(contents.frames.len(), 1);
     assert!(
         contents
@@ -92,7 +92,7 @@ fn swapped_lengths_of_old_pcap_versions_are_read() {
         let mut file = CaptureBuilder::pcap(ByteOrder::Little, MAGIC_MICROS, version, 1);
         let (captured, original) = if first == second { (3, 40) } else { (40, 3) };
         file.u32(0).u32(0).u32(captured).u32(original).raw(b"abc");
-        let contents = read_mapped(&file.bytes);
+        let contents = read_stored(&file.bytes);
         assert_eq!(contents.error_text(), "", "{version:?}");
         assert_eq!(contents.frames[0].bytes, b"abc", "{version:?}");
         assert_eq!(contents.frames[0].wire_len, 40, "{version:?}");
@@ -125,7 +125,7 @@ fn files_of_other_formats_are_rejected() {
             "compressed twice, with gzip inside",
         ),
     ] {
-        for contents in [read_mapped(&bytes), read_streamed(&bytes, 5)] {
+        for contents in [read_stored(&bytes), read_streamed(&bytes, 5)] {
             assert!(
                 matches!(contents.error, Some(Error::Format { .. })),
                 "{message}"
@@ -148,7 +148,7 @@ fn pcapng_sections_have_their_own_byte_order_and_interfaces() {
     file.section(ByteOrder::Little);
     file.interface(0, 0, &[(9, &[0x80]), (14, &100_i64.to_le_bytes())]);
     file.enhanced_packet(0, 5, 3, b"two", &[]);
-    let contents = read_mapped(&file.bytes);
+    let contents = read_stored(&file.bytes);
     assert_eq!(contents.error_text(), "");
     assert_eq!(contents.nanos(), [5, 105_000_000_000]);
     let [first, second] = &contents.frames[..] else {
@@ -209,7 +209,7 @@ fn simple_and_obsolete_packet_blocks_are_read_and_others_skipped() {
     for kind in [4, 5, 9, 10, 0xBAD, 0x4000_0BAD, 0x8000_0001] {
         file.block(kind, b"whatever");
     }
-    let contents = read_mapped(&file.bytes);
+    let contents = read_stored(&file.bytes);
     assert_eq!(contents.error_text(), "");
     let data: Vec<&[u8]> = contents
         .frames
@@ -249,7 +249,7 @@ fn broken_pcapng_is_reported_after_the_frames_before_it() {
             "byte-order magic",
         ];
         for (file, message) in broken.iter().zip(messages) {
-            for contents in [read_mapped(&file.bytes), read_streamed(&file.bytes, 3)] {
+            for contents in [read_stored(&file.bytes), read_streamed(&file.bytes, 3)] {
                 assert_eq!(contents.frames.len(), 1, "{message}");
                 assert!(
                     contents.error_text().contains(message),
@@ -277,7 +277,7 @@ fn block_lengths_that_are_not_a_multiple_of_four_are_rounded_up() {
     file.raw(b"abc\0")
         .u32(35)
         .enhanced_packet(0, 0, 3, b"two", &[]);
-    let contents = read_mapped(&file.bytes);
+    let contents = read_stored(&file.bytes);
     assert_eq!(contents.error_text(), "");
     assert_eq!(contents.frames[1].bytes, b"two");
 }
@@ -311,7 +311,7 @@ fn a_truncated_file_returns_every_frame_before_the_cut() {
             let expected = ends.iter().filter(|end| **end <= cut).count();
             let clean = boundaries.contains(&cut) || ends.contains(&cut);
             for contents in [
-                read_mapped(&builder.bytes[..cut]),
+                read_stored(&builder.bytes[..cut]),
                 read_streamed(&builder.bytes[..cut], 7),
             ] {
                 assert_eq!(contents.frames.len(), expected, "cut at {cut}");
@@ -361,16 +361,16 @@ proptest! {
 
     #[test]
     fn all_readers_return_the_same_frames(bytes in mutated_files(), read_size in 1..200_usize) {
-        let expected = read_mapped(&bytes);
+        let expected = read_stored(&bytes);
         let halves = bytes.split_at(bytes.len() / 2);
         let members = [gzip(halves.0), gzip(halves.1)].concat();
         let frames = [zstd(halves.0), zstd(halves.1)].concat();
         for (reader, contents) in [
             ("stream", read_streamed(&bytes, read_size)),
             ("stream of single bytes", read_streamed(&bytes, 1)),
-            ("gzip", read_mapped(&members)),
+            ("gzip", read_stored(&members)),
             ("gzip stream", read_streamed(&members, read_size)),
-            ("zstd", read_mapped(&frames)),
+            ("zstd", read_stored(&frames)),
             ("zstd stream", read_streamed(&frames, read_size)),
         ] {
             prop_assert_eq!(&contents.frames, &expected.frames, "{}", reader);

@@ -8,6 +8,7 @@
 //! even with `required`, and fail only with `LCAP_LIVE=everything`.
 
 mod attribution;
+mod blocked_readers;
 mod bpf;
 mod bridge;
 mod container;

@@ -9,8 +9,11 @@ mod craft;
 mod cli;
 
 mod appended_captures;
+mod blocked_readers;
 mod capture_times;
 mod cases;
+mod cut_files;
+mod system_limits;
 
 mod flows;
 

@@ -331,7 +331,7 @@ fn limits_are_reported_with_the_file_and_the_remedy() {
         let (complete, failed): (Vec<_>, Vec<_>) = outputs.partition(|run| run.exit_code == 0);
         let messages = failed.iter().map(|run| &run.stderr);
         let named = messages.filter(|text| text.contains("out"));
-        let reported = named.map(|text| text.contains("Too many open files (os error 24): raise"));
+        let reported = named.map(|text| text.contains("Too many open files (os error 24); raise"));
         let reported: Vec<bool> = reported.collect();
         assert!(!complete.is_empty() && !reported.is_empty(), "{args}");
         assert!(!reported.contains(&false), "{args}: {failed:?}");

@@ -1,7 +1,7 @@
 //! Capture files that arrive in pieces through a pipe, or are compressed and damaged.
 
 use crate::command::{fixture_path, lcap};
-use crate::craft::{ByteOrder, CaptureBuilder, gzip, read_mapped, read_streamed, zstd};
+use crate::craft::{ByteOrder, CaptureBuilder, gzip, read_stored, read_streamed, zstd};
 use lcap::internals::error::Error;
 use lcap::internals::source::{FileSource, IdleClock, SourceEvent, Stop, file};
 use std::io::{BufRead, BufReader, Write};
@@ -223,7 +223,7 @@ fn truncated_compressed_files_are_reported_as_damaged() {
         let mut max_frames = 0;
         for cut in 4..compressed.len() {
             for contents in [
-                read_mapped(&compressed[..cut]),
+                read_stored(&compressed[..cut]),
                 read_streamed(&compressed[..cut], 3),
             ] {
                 max_frames = max_frames.max(contents.frames.len());
@@ -239,7 +239,7 @@ fn truncated_compressed_files_are_reported_as_damaged() {
             max_frames, 20,
             "{name}: only the trailer of the compressed data is missing"
         );
-        assert_eq!(read_mapped(&compressed).error_text(), "");
+        assert_eq!(read_stored(&compressed).error_text(), "");
     }
 }
 
@@ -252,8 +252,8 @@ fn compressed_files_of_buffer_size_are_read_whole() {
         let plain_zstd = zstd::stream::encode_all(&builder.bytes[..], 1).unwrap();
         for compressed in [gzip(&builder.bytes), zstd(&builder.bytes), plain_zstd] {
             for count in [1, 2] {
-                let contents = read_mapped(&compressed.repeat(count));
-                let expected = read_mapped(&builder.bytes.repeat(count));
+                let contents = read_stored(&compressed.repeat(count));
+                let expected = read_stored(&builder.bytes.repeat(count));
                 assert_eq!(contents.frames, expected.frames, "{length}");
                 assert_eq!(
                     contents.error.is_none(),
@@ -278,7 +278,7 @@ fn a_wrong_checksum_is_reported_after_all_packets() {
         // gzip ends with the checksum and the length, zstd with the checksum.
         let at = compressed.len() - if name == "gzip" { 8 } else { 1 };
         compressed[at] ^= 1;
-        let contents = read_mapped(&compressed);
+        let contents = read_stored(&compressed);
         assert_eq!(contents.frames.len(), 1000);
         let error = contents.error_text();
         assert!(error.contains("data is corrupt"), "{error}");
@@ -291,7 +291,7 @@ fn garbage_after_the_compressed_data_is_damage() {
     let mut builder = pcap_header();
     builder.record((1, 0), 60, b"abc");
     for compressed in [gzip(&builder.bytes), zstd(&builder.bytes)] {
-        let contents = read_mapped(&[&compressed[..], b"garbage that is not a header"].concat());
+        let contents = read_stored(&[&compressed[..], b"garbage that is not a header"].concat());
         assert_eq!(contents.frames.len(), 1);
         assert!(matches!(
             contents.error,

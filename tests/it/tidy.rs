@@ -65,11 +65,10 @@ const CRATE_USERS: [(&str, &[&str]); 16] = [
 ];
 
 /// Files with unsafe code. Each contains a comment with the reason.
-const UNSAFE_FILES: [&str; 5] = [
+const UNSAFE_FILES: [&str; 4] = [
     "filter/bpf.rs",
     "host/processes/descriptors.rs",
     "host/processes/priority.rs",
-    "source/map.rs",
     "source/socket.rs",
 ];
 

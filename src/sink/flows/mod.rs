@@ -60,7 +60,7 @@ impl<W: Write, R: RowFormatter> Sink for RowSink<W, R> {
                 self.write_head_once(Some(record));
                 self.tally.add(record.first_time, record.outcome.kind);
                 self.formatter.write_row(record, &mut self.out.bytes);
-                self.out.write_if_full()?;
+                self.out.end_record()?;
             }
             Event::Tick(_) => self.flush()?,
             Event::Packet(_) | Event::Flow(_) | Event::Dropped(_) => {}
@@ -77,7 +77,7 @@ impl<W: Write, R: RowFormatter> Sink for RowSink<W, R> {
             self.write_head_once(None);
             self.formatter.write_tail(&self.tally, &mut self.out.bytes);
         }
-        self.flush()
+        self.out.finish("flow")
     }
 }
 

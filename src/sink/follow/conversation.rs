@@ -233,7 +233,7 @@ impl<W: Write> Sink for Conversation<W> {
 
     fn finish(&mut self) -> Result<()> {
         self.end_line();
-        self.flush()
+        self.out.finish("")
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::flow::{FlowEventKind, Side};
-use crate::sink::{CONTINUE, Event, Format, Requirement, Sink, SinkFactory};
+use crate::sink::{BufferedOutput, CONTINUE, Event, Format, Requirement, Sink, SinkFactory};
 
 /// The entry of raw streams in [`FORMATS`](crate::sink::FORMATS).
 pub(in crate::sink) const FORMAT: Format = Format {
@@ -23,16 +23,19 @@ pub(in crate::sink) const FORMAT: Format = Format {
 
 /// Sink that writes the payload of one side of one flow. Complete when the flow ends.
 pub struct RawStream<W: Write> {
-    writer: W,
+    out: BufferedOutput<W>,
     flow: u64,
     side: Side,
 }
 
 impl<W: Write> RawStream<W> {
-    /// Returns a sink that writes to `writer` without a buffer, because stream data arrives in
-    /// large chunks.
+    /// Returns a sink that writes to `writer`; the sink buffers its output.
     pub fn new(writer: W, flow: u64, side: Side) -> RawStream<W> {
-        RawStream { writer, flow, side }
+        RawStream {
+            out: BufferedOutput::new(writer),
+            flow,
+            side,
+        }
     }
 }
 
@@ -45,7 +48,8 @@ impl<W: Write> Sink for RawStream<W> {
         match event {
             Event::Flow(event) if event.id.number == self.flow => match event.kind {
                 FlowEventKind::Data { side, bytes, .. } if side == self.side => {
-                    self.writer.write_all(bytes)?;
+                    self.out.bytes.extend_from_slice(bytes);
+                    self.out.write_if_full()?;
                 }
                 FlowEventKind::Closed(_) => return Ok(ControlFlow::Break(())),
                 _ => {}
@@ -57,10 +61,10 @@ impl<W: Write> Sink for RawStream<W> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        Ok(self.writer.flush()?)
+        self.out.flush()
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.flush()
+        self.out.finish("")
     }
 }

@@ -12,15 +12,15 @@ pub(super) fn open_error_message(error: &pcap::Error) -> String {
              {command}\nor run lcap with sudo. Reading files (-r) requires no privilege"
         );
     }
+    let message = libpcap_message(error);
+    if message.contains("can't mmap rx ring") {
+        return format!("{message}: make the ring smaller (-B), or raise the limit (ulimit -v)");
+    }
     let devices = pcap::Device::list().unwrap_or_default();
     let names: Vec<String> = devices
         .into_iter()
         .filter(|device| device.flags.is_up())
         .map(|device| device.name)
         .collect();
-    format!(
-        "{}; available devices: {}",
-        libpcap_message(error),
-        names.join(", ")
-    )
+    format!("{message}; available devices: {}", names.join(", "))
 }

@@ -1,5 +1,5 @@
-//! Fuzz target: arbitrary bytes as a capture file. Nothing panics, and a mapped file gives the same
-//! frames and errors as a stream that is read a few bytes at a time.
+//! Fuzz target: arbitrary bytes as a capture file. Nothing panics, and a file gives the same frames
+//! and errors as a stream that is read a few bytes at a time.
 //! `tests/fuzz/run` builds and runs the targets.
 #![no_main]
 
@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut file = File::from(memfd_create("capture", MemfdFlags::CLOEXEC).expect("memory"));
     file.write_all(bytes).expect("memory");
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-    let mapped = contents(file::open(&path));
+    let from_file = contents(file::open(&path));
 
     // The first byte selects the size of a read.
     let max_read_bytes = usize::from(bytes.first().copied().unwrap_or(0)) % 40 + 1;
@@ -25,13 +25,13 @@ fuzz_target!(|bytes: &[u8]| {
         max_read_bytes,
     };
     let streamed = contents(file::read("stream", stream));
-    if mapped.has_broken_zstd() || streamed.has_broken_zstd() {
+    if from_file.has_broken_zstd() || streamed.has_broken_zstd() {
         // If the size of a zstd frame differs from the size in its header, the decoder rejects
         // its last block: all of it, or only the part that was not already read.
-        let common = mapped.frames.len().min(streamed.frames.len());
-        assert_eq!(mapped.frames[..common], streamed.frames[..common]);
+        let common = from_file.frames.len().min(streamed.frames.len());
+        assert_eq!(from_file.frames[..common], streamed.frames[..common]);
     } else {
-        assert_eq!(mapped, streamed);
+        assert_eq!(from_file, streamed);
     }
 });
 
