@@ -31,6 +31,10 @@ pub enum Error {
         #[from]
         source: io::Error,
     },
+    /// Privileges cannot be given up before the first packet is read.
+    #[cfg(feature = "cli")]
+    #[error("cannot give up privileges: {0}")]
+    Privileges(io::Error),
     /// The reader of an output pipe stopped reading, and the capture ended.
     #[error("{what} not written: {cause}")]
     Unread {

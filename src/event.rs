@@ -62,7 +62,10 @@ pub trait Sink {
 
     /// Returns the directory in which the sink creates more files during the run, if any: it
     /// opens nothing elsewhere, unless a link leads there.
-    #[allow(dead_code, reason = "for sandboxes that permit no other directory")]
+    #[cfg_attr(
+        not(feature = "cli"),
+        allow(dead_code, reason = "for the sandbox of the command")
+    )]
     fn output_directory(&self) -> Option<BorrowedFd<'_>> {
         None
     }

@@ -273,11 +273,11 @@ fn next_free_port(first: u16) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use crate::doctor::PortClass;
     use crate::host::sockets::sock_diag::SocketInfo;
     use crate::packet::Timestamp;
     use crate::process::{Evidence, Owner, Process, ProcessDetails, ProcessIdentity};
+    use std::sync::Arc;
 
     #[test]
     fn all_formats_replace_unprintable_characters_and_formulas() {

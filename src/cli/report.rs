@@ -11,6 +11,7 @@ use crate::flow::FlowCounts;
 use crate::packet::Interface;
 use crate::pipeline::{Counts, UnknownTraffic};
 use crate::printable;
+use crate::privileges::sandbox::Restrictions;
 use crate::process::Process;
 use crate::source::{AppendedCaptures, Losses};
 
@@ -87,6 +88,13 @@ pub(super) fn attribution_method(method: &AttributionMethod) {
 pub(super) fn lost_events(count: u64) {
     let consequence = "lost (BPF ring full): some processes might not be identified";
     report_count(count, "connection event", consequence);
+}
+
+/// Reports the restrictions of this process.
+pub(super) fn restrictions(restrictions: &Restrictions) {
+    print_stderr(&format!(
+        "lcap: packets are processed with {restrictions}\n"
+    ));
 }
 
 /// Reports that processes were not looked up from some time on.

@@ -1,8 +1,9 @@
 //! Execution of a plan: open, filter, loop, finish, report.
 
 use std::io::Write;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::child::{self, ChildExit, ChildProcess, exit_code_of_signal};
 use super::fail_on::{FailOn, FailOnResults};
@@ -23,7 +24,8 @@ use crate::packet::{Interface, Timestamp};
 use crate::pipeline::{
     self, Attribution, Counts, LiveCapture, Output, RunCommand, RunOptions, Totals,
 };
-use crate::privileges::sandbox;
+use crate::privileges::sandbox::{self, Restrictions};
+use crate::privileges::user::UserChange;
 use crate::sink::flows::{ProcessColumn, SortedFlows};
 use crate::sink::{CaptureFileOptions, Requirement, Sink, SinkFactory, create_output_file};
 use crate::source::live;
@@ -41,18 +43,20 @@ pub(super) fn run(plan: Plan) -> Result<u8> {
 
 fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> Result<()> {
     let stop = Stop::new()?;
-    let mut source = file::open(path)?;
+    let file = file::OpenFile::open(path)?;
+    let interface = Arc::default();
+    let no_owners = ProcessColumn::IfPresent;
+    let sinks = open_sinks(processing, &stop, &interface, Timestamp::ABSENT, no_owners)?;
+    let signals = signals::register()?;
+    give_up_privileges(&sinks, processing)?;
+    let mut source = file.into_source()?;
     source.set_stop(stop.clone());
     filter.check_link_types(source.interfaces().iter().map(|interface| interface.link))?;
-    let outputs = open_sinks(
-        processing,
-        &stop,
-        source.interfaces().first(),
-        Timestamp::ABSENT,
-        ProcessColumn::IfPresent,
-    )?;
+    if let Some(first) = source.interfaces().first() {
+        interface.get_or_init(|| first.clone());
+    }
     let context = RunContext {
-        signals: signals::register()?,
+        signals,
         child: None,
         started_at: Timestamp::ABSENT,
         progress: ProgressSource::File(source.progress()),
@@ -60,9 +64,8 @@ fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> 
         attribution: Attribution::default(),
         stop,
     };
-    sandbox::enter_decoder(&[], None)?;
     let RunResult { counts, result, .. } =
-        execute(&mut source, &mut filter, processing, outputs, context)?;
+        execute(&mut source, &mut filter, processing, sinks, context)?;
     report::unattributed(counts.unattributed);
     report::appended_captures(source.appended_captures());
     report::file_summary(&counts, source.losses(), &filter);
@@ -94,25 +97,15 @@ fn run_device(
         Err(ref error) => report::attribution_failed(error),
         Ok(_) => {}
     }
-    let interface = capture.source.interface().clone();
-    let outputs = open_sinks(
-        processing,
-        &stop,
-        Some(&interface),
-        now(),
-        match method {
-            Some(_) => ProcessColumn::Shown,
-            None => ProcessColumn::IfPresent,
-        },
-    )?;
+    let interface = Arc::new(OnceLock::from(capture.source.interface().clone()));
+    let processes = match method {
+        Some(_) => ProcessColumn::Shown,
+        None => ProcessColumn::IfPresent,
+    };
+    let sinks = open_sinks(processing, &stop, &interface, now(), processes)?;
     let mut signals = signals::register()?;
     // Printed only now that signals are recorded and files exist: scripts wait for this line.
-    report::listening(&interface, ring, method.as_ref());
-    if let (Some(method), OutputMode::Packets(_, style)) = (&method, &processing.output_mode)
-        && style.verbose > 0
-    {
-        report::attribution_method(method);
-    }
+    report::listening(capture.source.interface(), ring, method.as_ref());
     let started_at = now();
     let child = processing
         .child
@@ -121,7 +114,13 @@ fn run_device(
             Some(signal) => Err(exit_code_of_signal(signal)),
             None => child.spawn(),
         });
-    sandbox::enter_decoder(&[], None)?;
+    let restrictions = give_up_privileges(&sinks, processing)?;
+    if let OutputMode::Packets(_, style) = &processing.output_mode
+        && style.verbose > 0
+    {
+        method.as_ref().map(report::attribution_method);
+        report::restrictions(&restrictions);
+    }
     let mut capture = capture.start()?;
     let context = RunContext {
         signals,
@@ -137,7 +136,7 @@ fn run_device(
         counts,
         result,
         exit_code,
-    } = execute(source, filter, processing, outputs, context)?;
+    } = execute(source, filter, processing, sinks, context)?;
     let losses = source.losses();
     let (lost_events, lookup_error) = capture
         .attributor
@@ -168,6 +167,24 @@ fn run_device(
         }
         result => result.map(|()| exit_code),
     }
+}
+
+/// Gives up all privileges before the first packet is read, except to write to the directories of
+/// the sinks. The command of `lcap run` may be signalled only by a process of the same user.
+fn give_up_privileges(
+    sinks: &[Box<dyn Sink>],
+    processing: &ProcessingOptions,
+) -> Result<Restrictions> {
+    let directories: Vec<BorrowedFd> = sinks
+        .iter()
+        .filter_map(|sink| sink.output_directory())
+        .collect();
+    let user = match processing.child {
+        Some(_) => UserChange::None,
+        None => UserChange::IfPossible,
+    };
+    let restricted = sandbox::enter_decoder(&directories, user);
+    restricted.map_err(Error::Privileges)
 }
 
 /// Returns the current time on the clock of packet timestamps.
@@ -310,7 +327,7 @@ fn print_count(output_mode: &OutputMode, Counts { packets, .. }: Counts) -> Resu
 fn open_sinks(
     processing: &ProcessingOptions,
     stop: &Stop,
-    interface: Option<&Interface>,
+    interface: &Arc<OnceLock<Interface>>,
     now: Timestamp,
     processes: ProcessColumn,
 ) -> Result<Vec<Box<dyn Sink>>> {

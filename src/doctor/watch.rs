@@ -11,6 +11,7 @@ use crate::pipeline::{
     AttributionMode, Capture, FLOW_REPORT_INTERVAL, LIVE_LINGER_NS, LiveCapture,
 };
 use crate::privileges::sandbox;
+use crate::privileges::user::UserChange;
 use crate::source::Stop;
 use crate::source::live::LiveOptions;
 
@@ -59,7 +60,7 @@ impl Watch {
     /// # Errors
     /// The capabilities cannot be given up.
     pub fn give_up_privileges(&self) -> Result<()> {
-        sandbox::enter_decoder(&[], None)?;
+        sandbox::enter_decoder(&[], UserChange::IfPossible)?;
         Ok(())
     }
 

@@ -60,22 +60,26 @@ pub fn held() -> Vec<String> {
         .collect()
 }
 
-/// Gives up all capabilities except these, for this thread and the threads and programs that it
-/// starts later.
+/// Removes all capabilities except these from the bounding set, as far as permitted: without
+/// CAP_SETPCAP, they remain, but no program that this process executes gains them in any case.
+#[cfg(feature = "cli")]
+pub(super) fn clear_bounding_set(kept: CapabilitySet) {
+    use rustix::thread::remove_capability_from_bounding_set;
+    for (_, capability) in CapabilitySet::all().iter_names() {
+        if !kept.contains(capability) {
+            let _ = remove_capability_from_bounding_set(capability);
+        }
+    }
+}
+
+/// Gives up all capabilities except these, for this thread and the threads that it starts later.
 ///
 /// # Errors
 /// The kernel does not support capabilities.
 #[cfg(feature = "cli")]
 pub(super) fn keep(kept: CapabilitySet) -> io::Result<()> {
-    use rustix::thread::{clear_ambient_capability_set, remove_capability_from_bounding_set};
-    for (_, capability) in CapabilitySet::all().iter_names() {
-        if !kept.contains(capability) {
-            // Not permitted without CAP_SETPCAP; then, no program gains capabilities in any case.
-            let _ = remove_capability_from_bounding_set(capability);
-        }
-    }
     // Kernels before 4.3 have no such set.
-    let _ = clear_ambient_capability_set();
+    let _ = rustix::thread::clear_ambient_capability_set();
     let kept = kept & capabilities(None)?.permitted;
     Ok(set_capabilities(
         None,

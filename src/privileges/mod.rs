@@ -13,6 +13,8 @@ mod capabilities;
 pub mod sandbox;
 #[cfg(feature = "cli")]
 mod system_calls;
+#[cfg(feature = "cli")]
+pub mod user;
 
 #[cfg(feature = "cli")]
 pub use capabilities::lower;

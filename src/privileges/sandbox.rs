@@ -9,45 +9,44 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
 };
-use rustix::process::{Gid, Resource, Rlimit, Uid, getrlimit, setrlimit};
-use rustix::thread::{
-    CapabilitySet, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
-};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CapabilitySet, set_no_new_privs};
 
 use super::capabilities;
 use super::system_calls::{self, CallSet};
-
-/// The user that a process becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UserIds {
-    /// The user ID.
-    pub uid: Uid,
-    /// The group ID.
-    pub gid: Gid,
-}
+use super::user::{self, UserChange, UserIds};
+use crate::time::zone;
 
 /// The restrictions that are in force, for messages.
 #[derive(Debug)]
 pub struct Restrictions {
-    /// The files that can be opened are restricted by Landlock, at least in part.
-    pub files: RulesetStatus,
+    /// True if a part of the files cannot be restricted: Landlock is older than this program.
+    pub is_partial: bool,
+    /// The reason why files are not restricted; `None` if they are.
+    pub files_error: Option<String>,
     /// The reason why system calls are not restricted; `None` if they are.
     pub calls_error: Option<String>,
 }
 
-/// Restricts the process that decodes packets. It keeps no capability, becomes the user `ids` if
-/// given, and opens no files except those in /proc and in the directories `writable`, where it can
-/// create files.
+/// Restricts the process that decodes packets. It keeps no capability, may become another user, and
+/// opens no files except those in /proc and in the directories `writable`, where it can create
+/// files.
 ///
 /// # Errors
-/// The capabilities or the user cannot be given up.
-pub fn enter_decoder(writable: &[BorrowedFd], ids: Option<UserIds>) -> io::Result<Restrictions> {
-    // Without CAP_SYS_NICE, the threads of attribution could not raise their priority.
-    permit_high_priority();
+/// The capabilities or the user cannot be given up, or no user can then write to the directories.
+pub fn enter_decoder(writable: &[BorrowedFd], change: UserChange) -> io::Result<Restrictions> {
+    // Loads the time zone, whose file may be anywhere.
+    zone::local();
+    let ids = user::choose(writable, change)?;
     give_up_capabilities(CapabilitySet::empty(), ids)?;
-    let files = restrict_files(writable).map_err(io::Error::other)?;
+    let files = restrict_files(writable);
     Ok(Restrictions {
-        files,
+        is_partial: matches!(files, Ok(RulesetStatus::PartiallyEnforced)),
+        files_error: match files {
+            Ok(RulesetStatus::NotEnforced) => Some("the kernel has none".to_owned()),
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        },
         calls_error: restrict_calls(CallSet::Decode),
     })
 }
@@ -59,7 +58,6 @@ pub fn enter_decoder(writable: &[BorrowedFd], ids: Option<UserIds>) -> io::Resul
 /// # Errors
 /// The capabilities cannot be given up.
 pub fn enter_lookups() -> io::Result<()> {
-    permit_high_priority();
     let kept = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH;
     give_up_capabilities(kept, None)?;
     restrict_calls(CallSet::LookUp);
@@ -79,11 +77,10 @@ fn permit_high_priority() {
 }
 
 fn give_up_capabilities(kept: CapabilitySet, ids: Option<UserIds>) -> io::Result<()> {
-    if let Some(UserIds { uid, gid }) = ids {
-        set_thread_groups(&[gid])?;
-        set_thread_res_gid(gid, gid, gid)?;
-        set_thread_res_uid(uid, uid, uid)?;
-    }
+    // Without CAP_SYS_NICE, the threads of attribution could not raise their priority.
+    permit_high_priority();
+    capabilities::clear_bounding_set(kept);
+    ids.map_or(Ok(()), UserIds::assume)?;
     capabilities::keep(kept)?;
     Ok(set_no_new_privs(true)?)
 }
@@ -126,11 +123,12 @@ fn restrict_files(writable: &[BorrowedFd]) -> Result<RulesetStatus, RulesetError
 /// Writes what is in force: `no capabilities, landlock, seccomp`.
 impl fmt::Display for Restrictions {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self.files {
-            RulesetStatus::FullyEnforced => "no capabilities, Landlock",
-            RulesetStatus::PartiallyEnforced => "no capabilities, Landlock in part",
-            RulesetStatus::NotEnforced => "no capabilities, no Landlock (the kernel has none)",
-        })?;
+        f.write_str("no capabilities")?;
+        match &self.files_error {
+            None if self.is_partial => f.write_str(", Landlock in part")?,
+            None => f.write_str(", Landlock")?,
+            Some(error) => write!(f, ", no Landlock ({error})")?,
+        }
         match &self.calls_error {
             None => f.write_str(", seccomp"),
             Some(error) => write!(f, ", no seccomp ({error})"),

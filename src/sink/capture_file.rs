@@ -5,10 +5,11 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use super::background_writer::BackgroundWriter;
 use super::buffered_output::BufferedOutput;
-use super::output_file::{OutputDirectory, create_output_file};
+use super::output_file::{self, OutputDirectory, create_output_file};
 use super::rotation::{RotatedNames, Rotation};
 use super::{CONTINUE, Event, Requirement, Sink};
 use crate::error::{Error, Result};
@@ -48,8 +49,8 @@ pub struct CaptureFileOptions<'a> {
     /// Timestamp resolution, for formats with several resolutions; `None` selects the resolution of
     /// the first interface.
     pub resolution: Option<Resolution>,
-    /// Interface in the header of a file without packets.
-    pub interface: Option<&'a Interface>,
+    /// Interface in the header of a file without packets, once it is known.
+    pub interface: &'a Arc<OnceLock<Interface>>,
     /// Current time of a live capture, for which the file header is written immediately. Absent for
     /// input from a file: then the first packet determines the header, and also the file name if
     /// the name depends on the time.
@@ -73,8 +74,8 @@ pub struct CaptureFileSink<E> {
     /// True for input from a file: a background thread writes while the calling thread reads. In a
     /// live capture, the calling thread writes, which requires the least CPU time.
     in_background: bool,
-    /// Interface in the header of a file without packets.
-    interface: Option<Interface>,
+    /// Interface in the header of a file without packets, once it is known.
+    interface: Arc<OnceLock<Interface>>,
     /// True if the header of the open file was written.
     header_written: bool,
     /// True if a packet arrived since the last idle notification.
@@ -126,13 +127,13 @@ impl<E: Encoder> CaptureFileSink<E> {
             stream,
             file: None,
             in_background: !now.is_present(),
-            interface: interface.cloned(),
+            interface: Arc::clone(interface),
             header_written: false,
             packet_since_idle: false,
         };
         if options.rotation.seconds.is_none() || now.is_present() {
             sink.open_next(now)?;
-            if let Some(interface) = interface.filter(|_| now.is_present()) {
+            if let Some(interface) = interface.get().filter(|_| now.is_present()) {
                 sink.write_header(interface)?;
                 sink.flush()?;
             }
@@ -160,9 +161,11 @@ impl<E: Encoder> CaptureFileSink<E> {
 
     fn write_header(&mut self, interface: &Interface) -> Result<()> {
         self.header_written = true;
-        self.file
-            .as_mut()
-            .map_or(Ok(()), |out| self.encoder.start_file(interface, out))
+        let Some(out) = &mut self.file else {
+            return Ok(());
+        };
+        out.discard_old_contents()?;
+        self.encoder.start_file(interface, out)
     }
 
     #[inline]
@@ -221,7 +224,7 @@ impl<E: Encoder> Sink for CaptureFileSink<E> {
 
     fn finish(&mut self) -> Result<()> {
         if !self.header_written {
-            let interface = self.interface.take().unwrap_or_default();
+            let interface = self.interface.get().cloned().unwrap_or_default();
             self.write_header(&interface)?;
         }
         self.finish_file()
@@ -237,6 +240,16 @@ impl CaptureFile {
             written_bytes: 0,
             background: None,
         }
+    }
+
+    /// Empties a file that existed before. This is done only when there is something to write:
+    /// without a valid input, the old contents remain.
+    fn discard_old_contents(&mut self) -> Result<()> {
+        let Target::File(file) = &self.out.writer else {
+            return Ok(());
+        };
+        let emptied = output_file::discard_contents(file);
+        emptied.map_err(|error| self.write_error(error))
     }
 
     /// Returns the size of the file in bytes, including buffered bytes.

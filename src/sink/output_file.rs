@@ -37,6 +37,8 @@ pub struct OutputDirectory {
 pub struct OutputFile {
     path: PathBuf,
     file: File,
+    /// True once the old contents were discarded.
+    is_emptied: bool,
 }
 
 /// Mode of created files: they contain payload and command lines of all users.
@@ -62,7 +64,30 @@ pub fn create_output_file(path: &Path) -> Result<OutputFile> {
     Ok(OutputFile {
         file: opened.map_err(Error::file("cannot create", path))?,
         path: path.into(),
+        is_emptied: false,
     })
+}
+
+/// Empties a regular file that existed before.
+///
+/// # Errors
+/// The file cannot be changed.
+pub(super) fn discard_contents(file: &File) -> io::Result<()> {
+    match file.metadata()?.is_file() {
+        true => Ok(ftruncate(file, 0)?),
+        false => Ok(()),
+    }
+}
+
+impl OutputFile {
+    /// Does something with the file, whose old contents are discarded before the first time.
+    fn with_file<T>(&mut self, work: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<T> {
+        if !self.is_emptied {
+            discard_contents(&self.file)?;
+            self.is_emptied = true;
+        }
+        work(&mut self.file)
+    }
 }
 
 impl From<OutputFile> for File {
@@ -73,7 +98,8 @@ impl From<OutputFile> for File {
 
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes).map_err(|cause| match cause.kind() {
+        let written = self.with_file(|file| file.write(bytes));
+        written.map_err(|cause| match cause.kind() {
             io::ErrorKind::Interrupted => cause,
             kind => {
                 let output = self.path.display().to_string();
@@ -82,8 +108,9 @@ impl Write for OutputFile {
         })
     }
 
+    /// Also discards the old contents if nothing was written.
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.with_file(File::flush)
     }
 }
 
@@ -118,7 +145,7 @@ impl OutputDirectory {
     }
 
     /// Opens a file, given by its path, which starts with that of the directory. If the file
-    /// exists, it is emptied, and keeps its owner and mode.
+    /// exists, it keeps its owner and mode; the caller [empties](discard_contents) it.
     ///
     /// # Errors
     /// The file cannot be created, or is not safe to write.
@@ -171,11 +198,7 @@ impl OutputDirectory {
             }
             let stat = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
             if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-                let file = open_existing(&self.caller, &directory, name, OFlags::empty())?;
-                if file.metadata()?.is_file() {
-                    ftruncate(&file, 0)?;
-                }
-                return Ok(file);
+                return open_existing(&self.caller, &directory, name, OFlags::empty());
             }
             self.caller.check_last_link(name, &stat)?;
             path = read_link(&directory, name)?;

@@ -30,6 +30,35 @@ use std::time::Duration;
 /// [`Error::File`] if the file cannot be opened or read, [`Error::Format`] if it is empty or in a
 /// format that lcap does not read, [`Error::Damaged`] if it ends inside its header.
 pub fn open(path: &Path) -> Result<FileSource> {
+    OpenFile::open(path)?.into_source()
+}
+
+/// A capture file that is open, but of which nothing has been read so far.
+pub struct OpenFile {
+    name: PathBuf,
+    input: InputStream,
+    progress: Progress,
+}
+
+impl OpenFile {
+    /// Opens a file; `-` is standard input.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the file cannot be opened.
+    pub fn open(path: &Path) -> Result<OpenFile> {
+        open_file(path)
+    }
+
+    /// Reads the header of the file.
+    ///
+    /// # Errors
+    /// The same as [`open`].
+    pub fn into_source(self) -> Result<FileSource> {
+        open_input(self.name, self.input, self.progress)
+    }
+}
+
+fn open_file(path: &Path) -> Result<OpenFile> {
     let standard_input = path == Path::new("-");
     let file = if standard_input {
         io::stdin().as_fd().try_clone_to_owned().map(File::from)
@@ -53,7 +82,11 @@ pub fn open(path: &Path) -> Result<FileSource> {
     } else {
         path.to_owned()
     };
-    open_input(name, input, progress)
+    Ok(OpenFile {
+        name,
+        input,
+        progress,
+    })
 }
 
 /// Reads a capture from any reader; `name` identifies the reader in error messages.

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use jiff::tz::TimeZone;
 
@@ -14,9 +15,13 @@ const LOCALTIME_FILE: &str = "/etc/localtime";
 /// A zone file is parsed directly: jiff would search all zone files for the zone's name, which lcap
 /// does not need.
 pub fn local() -> TimeZone {
-    let file = tz_file(std::env::var_os("TZ").as_deref());
-    let zone = file.and_then(|file| read_tzif(&file));
-    zone.unwrap_or_else(TimeZone::system)
+    static LOCAL: OnceLock<TimeZone> = OnceLock::new();
+    let zone = LOCAL.get_or_init(|| {
+        let file = tz_file(std::env::var_os("TZ").as_deref());
+        let zone = file.and_then(|file| read_tzif(&file));
+        zone.unwrap_or_else(TimeZone::system)
+    });
+    zone.clone()
 }
 
 /// Returns the zone file: the absolute path in `TZ`, with or without a leading colon, or

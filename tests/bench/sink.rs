@@ -8,6 +8,7 @@ mod traffic;
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lcap::internals::flow::{FlowEvent, FlowEventKind, FlowRecord, FlowSettings, FlowTable};
@@ -84,7 +85,7 @@ fn capture_formats(criterion: &mut Criterion) {
             path: Path::new("/dev/null"),
             rotation: Rotation::default(),
             resolution: None,
-            interface: None,
+            interface: &Arc::default(),
             now: Timestamp::ABSENT,
             annotate: false,
         };
