@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::printable::line;
 
@@ -112,6 +111,7 @@ pub enum Error {
 }
 
 /// Cause of an [`Error::Write`].
+#[cfg(feature = "cli")]
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {cause}{}", line(output), remedy(cause))]
 pub(crate) struct WriteFailure {
@@ -122,6 +122,7 @@ pub(crate) struct WriteFailure {
 }
 
 /// Cause of an [`Error::Unread`].
+#[cfg(feature = "cli")]
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the reader of {output} did not read them within {} s; write to a file if it may pause",
@@ -133,7 +134,8 @@ pub(crate) struct ReaderTimeout {
 }
 
 /// Time that the readers of pipes have to read the remaining output once a stop was requested.
-pub(crate) const UNREAD_TIMEOUT: Duration = Duration::from_secs(1);
+#[cfg(feature = "cli")]
+pub(crate) const UNREAD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Result of lcap's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

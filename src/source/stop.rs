@@ -15,6 +15,7 @@ pub struct Stop {
 struct StopState {
     requested_at: OnceLock<Instant>,
     /// Time at which the source ends without a request.
+    #[cfg(feature = "live")]
     deadline: OnceLock<Instant>,
     /// Readable once a stop was requested, so that poll(2) wakes up.
     wake_reader: OwnedFd,
