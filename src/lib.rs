@@ -59,6 +59,7 @@
 //! | `filter` | decision for each packet: yes or no |
 //! | `source` | origins of frames: libpcap on a device, files, pipes |
 //! | `host` | queries to this machine: sockets, processes, interfaces, firewall, namespaces |
+//! | `privileges` | capabilities while they are needed, and the sandbox of the decoding process |
 //! | `decode` | frame to packet, by etherparse; cannot fail |
 //! | `packet` | core data types: frame, headers, endpoints, owners |
 //! | `process` | socket ownership as data, and its encoding in pcapng comments; no I/O |
@@ -75,6 +76,7 @@
 //! - Output bytes never depend on hash seeds.
 //! - No packet is copied, and no memory is allocated for it, on the way to the sinks.
 //! - Only the kernel ring can lose packets. Losses are counted in one place and always printed.
+//! - No privilege is held while packets are read: [`doc::internals`] lists what each process can do.
 //! - Damage to a file ends in an error with the byte offset, after every intact packet.
 //! - Characters from outside that steer a terminal or mislead a reader (control and format
 //!   characters of Unicode) are replaced in every output; `printable` alone decides which they are.

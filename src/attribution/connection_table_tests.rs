@@ -71,9 +71,10 @@ fn table() -> (Arc<ConnectionTable>, Requests) {
 /// Receives requests; returns those for lookups.
 fn lookups(requests: &mut Requests) -> Vec<LookupRequest> {
     let mut lookups = Vec::new();
-    let each = |request| match request {
-        Request::LookUp(request) => lookups.push(request),
-        _ => {}
+    let each = |request| {
+        if let Request::LookUp(request) = request {
+            lookups.push(request);
+        }
     };
     requests.receive(each).expect("requests");
     lookups

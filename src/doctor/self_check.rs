@@ -8,6 +8,7 @@ use crate::host::processes::capture_permission;
 use crate::host::sockets::other_netns;
 use crate::host::sockets::sock_diag;
 use crate::host::sockets::socket_events::{NamespaceScope, SocketEvents};
+use crate::privileges::{self, sandbox};
 use crate::source::Stop;
 use crate::source::live::{LiveOptions, LiveSource};
 
@@ -15,9 +16,13 @@ const CHECK: CheckName = CheckName("lcap");
 /// Default ring size of a capture in bytes.
 const RING_BYTES: u32 = 64 << 20;
 
-/// Capabilities with which lcap can name the processes of all users and use BPF.
-const ALL_CAPABILITIES: &str =
-    "cap_net_raw,cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search=ep";
+/// Capabilities with which BPF names the processes of all users.
+const BPF_CAPABILITIES: &str = "cap_net_raw,cap_bpf,cap_perfmon,cap_sys_ptrace=ep";
+/// Capabilities with which lookups name the processes of all users, where there is no BPF.
+const LOOKUP_CAPABILITIES: &str = "cap_net_raw,cap_sys_ptrace,cap_dac_read_search=ep";
+
+/// Number of capabilities beyond which they are not listed: those of root.
+const MAX_LISTED_CAPABILITIES: usize = 16;
 
 /// The facts about lcap itself.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +39,10 @@ pub struct SelfFacts {
     pub sockets_error: Option<String>,
     /// The interfaces of this network namespace.
     pub interfaces: Vec<HostInterface>,
+    /// The permitted capabilities.
+    pub held: Vec<String>,
+    /// The restrictions that are possible while packets are processed.
+    pub restrictions: String,
     /// Number of processes that this user is not permitted to inspect.
     pub hidden_processes: usize,
     /// Number of other network namespaces.
@@ -67,6 +76,8 @@ pub fn inspect() -> SelfFacts {
             .map(|error| error.to_string()),
         sockets_error: sock_diag::listening().err().map(|error| error.to_string()),
         interfaces,
+        held: privileges::held(),
+        restrictions: sandbox::possible().to_string(),
         hidden_processes: other_netns.hidden_processes,
         other_netns_count: other_netns.namespace_count,
     }
@@ -82,6 +93,7 @@ pub fn findings(facts: &SelfFacts) -> Vec<Finding> {
         check_processes,
         check_bpf,
         check_namespaces,
+        check_privileges,
     ];
     checks.iter().map(|check| check(facts)).collect()
 }
@@ -141,8 +153,17 @@ fn check_sockets(facts: &SelfFacts) -> Finding {
 
 fn check_processes(facts: &SelfFacts) -> Finding {
     let capabilities = &facts.capabilities;
-    if capabilities.has(Capability::SysPtrace) && capabilities.has(Capability::DacReadSearch) {
-        return CHECK.ok("processes", "the processes of all users can be named");
+    if capabilities.has(Capability::SysPtrace) {
+        let message = "the processes of all users can be named";
+        if capabilities.has(Capability::DacReadSearch) {
+            return CHECK.ok("processes", message);
+        }
+        if facts.bpf_error.is_none() {
+            return CHECK.ok(
+                "processes",
+                format!("{message}, once they use a connection (BPF)"),
+            );
+        }
     }
     let count = count_noun(facts.hidden_processes, "process");
     CHECK
@@ -151,15 +172,18 @@ fn check_processes(facts: &SelfFacts) -> Finding {
             "only this user's processes can be named",
         )
         .with_evidence(format!("{count} of other users cannot be inspected"))
-        .with_remedy(setcap_command())
+        .with_remedy(setcap_command(facts))
 }
 
-/// Returns the command that grants all capabilities to lcap.
-fn setcap_command() -> String {
-    format!(
-        "sudo setcap {ALL_CAPABILITIES} {}",
-        capture_permission::quoted_program_path()
-    )
+/// Returns the command that grants lcap the capabilities with which it names the processes of all
+/// users.
+fn setcap_command(facts: &SelfFacts) -> String {
+    let capabilities = match facts.capabilities.has_btf {
+        true => BPF_CAPABILITIES,
+        false => LOOKUP_CAPABILITIES,
+    };
+    let program = capture_permission::quoted_program_path();
+    format!("sudo setcap {capabilities} {program}")
 }
 
 fn check_bpf(facts: &SelfFacts) -> Finding {
@@ -180,7 +204,7 @@ fn check_bpf(facts: &SelfFacts) -> Finding {
         (false, _) => finding.with_evidence("/sys/kernel/btf/vmlinux does not exist"),
         (true, false) => finding
             .with_evidence("BPF requires CAP_BPF and CAP_PERFMON")
-            .with_remedy(setcap_command()),
+            .with_remedy(setcap_command(facts)),
         (true, true) => finding,
     }
 }
@@ -198,6 +222,18 @@ fn check_namespaces(facts: &SelfFacts) -> Finding {
         ),
     };
     CHECK.ok("namespaces", message)
+}
+
+fn check_privileges(facts: &SelfFacts) -> Finding {
+    let held = match &facts.held[..] {
+        [] => "no capabilities".to_owned(),
+        held if held.len() > MAX_LISTED_CAPABILITIES => "all capabilities".to_owned(),
+        held => held.join(", "),
+    };
+    let message = format!("lcap processes packets with {}", facts.restrictions);
+    CHECK
+        .ok("privileges", message)
+        .with_evidence(format!("at its start, it holds {held}"))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use landlock::{
     RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CapabilitySet, set_no_new_privs};
+use rustix::thread::{CapabilitySet, secure_computing_mode, set_no_new_privs};
 
 use super::capabilities;
 use super::system_calls::{self, CallSet};
@@ -40,15 +40,21 @@ pub fn enter_decoder(writable: &[BorrowedFd], change: UserChange) -> io::Result<
     let ids = user::choose(writable, change)?;
     give_up_capabilities(CapabilitySet::empty(), ids)?;
     let files = restrict_files(writable);
-    Ok(Restrictions {
-        is_partial: matches!(files, Ok(RulesetStatus::PartiallyEnforced)),
-        files_error: match files {
-            Ok(RulesetStatus::NotEnforced) => Some("the kernel has none".to_owned()),
-            Ok(_) => None,
-            Err(error) => Some(error.to_string()),
-        },
-        calls_error: restrict_calls(CallSet::Decode),
-    })
+    let calls_error = restrict_calls(CallSet::Decode);
+    Ok(Restrictions::new(&files, calls_error))
+}
+
+/// Returns the restrictions of the process that decodes packets, which this kernel supports.
+pub fn possible() -> Restrictions {
+    // Landlock restricts only the calling thread, which ends.
+    let attempt = std::thread::Builder::new().spawn(|| {
+        set_no_new_privs(true)?;
+        restrict_files(&[])
+    });
+    let failed = || io::Error::other("the thread that tried it has failed");
+    let files = attempt.and_then(|thread| thread.join().unwrap_or_else(|_| Err(failed())));
+    let calls_error = secure_computing_mode().err();
+    Restrictions::new(&files, calls_error.map(|error| error.to_string()))
 }
 
 /// Restricts the process that looks up processes. As far as it has them, it keeps the capabilities
@@ -95,7 +101,11 @@ fn restrict_calls(set: CallSet) -> Option<String> {
 /// The directories and files that can be read: processes, and time zones.
 const READABLE: [&str; 3] = ["/proc", "/etc/localtime", "/usr/share/zoneinfo"];
 
-fn restrict_files(writable: &[BorrowedFd]) -> Result<RulesetStatus, RulesetError> {
+fn restrict_files(writable: &[BorrowedFd]) -> io::Result<RulesetStatus> {
+    enforce_rules(writable).map_err(io::Error::other)
+}
+
+fn enforce_rules(writable: &[BorrowedFd]) -> Result<RulesetStatus, RulesetError> {
     let abi = ABI::V5;
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -118,6 +128,20 @@ fn restrict_files(writable: &[BorrowedFd]) -> Result<RulesetStatus, RulesetError
         ruleset = ruleset.add_rule(PathBeneath::new(directory, write))?;
     }
     Ok(ruleset.restrict_self()?.ruleset)
+}
+
+impl Restrictions {
+    fn new(files: &io::Result<RulesetStatus>, calls_error: Option<String>) -> Restrictions {
+        Restrictions {
+            is_partial: matches!(files, Ok(RulesetStatus::PartiallyEnforced)),
+            files_error: match files {
+                Ok(RulesetStatus::NotEnforced) => Some("the kernel has none".to_owned()),
+                Ok(_) => None,
+                Err(error) => Some(error.to_string()),
+            },
+            calls_error,
+        }
+    }
 }
 
 /// Writes what is in force: `no capabilities, landlock, seccomp`.

@@ -9,7 +9,7 @@ pub struct HostCapabilities {
     pub libpcap: Option<String>,
     /// True if the kernel provides its type information (BTF), which BPF programs require.
     pub has_btf: bool,
-    /// The effective capabilities, one bit each.
+    /// The permitted capabilities, one bit each.
     pub capabilities: u64,
 }
 
@@ -41,15 +41,15 @@ pub fn read() -> HostCapabilities {
         libpcap: text("/proc/self/maps").and_then(|maps| libpcap_file(&maps)),
         has_btf: std::path::Path::new("/sys/kernel/btf/vmlinux").exists(),
         capabilities: text("/proc/thread-self/status")
-            .and_then(|status| parse_effective(&status))
+            .and_then(|status| parse_permitted(&status))
             .unwrap_or(0),
     }
 }
 
-/// Parses `CapEff: 000001ffffffffff`.
-fn parse_effective(status: &str) -> Option<u64> {
+/// Parses `CapPrm: 000001ffffffffff`.
+fn parse_permitted(status: &str) -> Option<u64> {
     let mut lines = status.lines();
-    let line = lines.find_map(|line| line.strip_prefix("CapEff:"))?;
+    let line = lines.find_map(|line| line.strip_prefix("CapPrm:"))?;
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
@@ -79,10 +79,10 @@ mod tests {
         assert!(with_mask(1 << 21).has(Capability::Bpf));
         assert!(!with_mask(1 << 21).has(Capability::SysPtrace));
         assert_eq!(
-            parse_effective("Name:\tx\nCapEff:\t0000000000002000\n"),
+            parse_permitted("Name:\tx\nCapPrm:\t0000000000002000\n"),
             Some(1 << 13)
         );
-        assert_eq!(parse_effective(""), None);
+        assert_eq!(parse_permitted(""), None);
         let maps = "1-2 r--p 0 fe:00 1   /usr/lib/libpcap.so.1.10.3\n";
         assert_eq!(libpcap_file(maps).as_deref(), Some("libpcap.so.1.10.3"));
         assert_eq!(libpcap_file("1-2 r--p 0 0 0\n"), None);
