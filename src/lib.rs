@@ -142,6 +142,8 @@ pub use time::{TimeDelta, Timestamp};
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {
+    #[cfg(feature = "cli")]
+    pub use crate::host::parsers;
     #[cfg(feature = "live")]
     pub use crate::host::processes::fork_events;
 

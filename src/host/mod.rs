@@ -3,6 +3,8 @@
 mod netlink;
 #[cfg(feature = "cli")]
 pub mod network;
+#[cfg(all(feature = "cli", feature = "internals"))]
+pub mod parsers;
 pub mod processes;
 pub mod proxies;
 #[cfg(feature = "cli")]

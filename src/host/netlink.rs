@@ -86,13 +86,13 @@ impl AsFd for Netlink {
 
 /// The state of a reply after a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reply {
+pub(super) enum Reply {
     Complete,
     Continues,
 }
 
 /// Calls `each` with the body of every message in a datagram of a reply.
-fn read_reply(datagram: &[u8], each: &mut impl FnMut(&[u8])) -> io::Result<Reply> {
+pub(super) fn read_reply(datagram: &[u8], each: &mut impl FnMut(&[u8])) -> io::Result<Reply> {
     let mut reply = Reply::Continues;
     for message in messages(datagram) {
         let Message { kind, flags, body } = message?;

@@ -265,7 +265,7 @@ impl LastPid {
 
 /// Parses `4121 (a name) S 4100 …`: the name can contain spaces and parentheses, and ends at the
 /// last parenthesis. Returns `None` for a thread.
-fn parse_stat(stat: &[u8], uid: u32) -> Option<ProcessIdentity> {
+pub(super) fn parse_stat(stat: &[u8], uid: u32) -> Option<ProcessIdentity> {
     let open = stat.iter().position(|&byte| byte == b'(')?;
     let close = stat.iter().rposition(|&byte| byte == b')')?;
     let name = stat.get(open + 1..close)?;
@@ -291,13 +291,13 @@ fn parse_stat(stat: &[u8], uid: u32) -> Option<ProcessIdentity> {
 }
 
 /// Parses `socket:[4121]`.
-fn parse_socket_link(target: &[u8]) -> Option<u32> {
+pub(super) fn parse_socket_link(target: &[u8]) -> Option<u32> {
     let digits = target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Splits a list of strings: a zero byte follows each string.
-fn split_strings(bytes: &[u8]) -> Vec<String> {
+pub(super) fn split_strings(bytes: &[u8]) -> Vec<String> {
     let strings = bytes.split(|&byte| byte == 0);
     let mut strings: Vec<String> = strings
         .map(|string| String::from_utf8_lossy(string).into_owned())
@@ -307,7 +307,7 @@ fn split_strings(bytes: &[u8]) -> Vec<String> {
 }
 
 /// Completes a truncated name from the path of the executable or from argument 0.
-fn full_name(comm: &str, exe: Option<&[u8]>, argument_0: Option<&[u8]>) -> String {
+pub(super) fn full_name(comm: &str, exe: Option<&[u8]>, argument_0: Option<&[u8]>) -> String {
     let name = unescape(comm);
     if name.len() < MAX_COMM_LEN {
         return comm.to_owned();
@@ -322,7 +322,7 @@ fn full_name(comm: &str, exe: Option<&[u8]>, argument_0: Option<&[u8]>) -> Strin
 
 /// Finds the container ID, which Docker, Podman, containerd and CRI-O include in the path of the
 /// control group.
-fn parse_container_id(cgroup: &[u8]) -> Option<String> {
+pub(super) fn parse_container_id(cgroup: &[u8]) -> Option<String> {
     let mut parts = cgroup.split(|byte| !byte.is_ascii_alphanumeric());
     let id = parts.find(|part| is_container_id(part))?;
     String::from_utf8(id.to_vec()).ok()

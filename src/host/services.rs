@@ -2,6 +2,6 @@
 
 pub mod config_search;
 pub mod containers;
-mod engine_socket;
+pub(super) mod engine_socket;
 pub mod names;
 pub mod systemd_units;

@@ -31,9 +31,11 @@ impl RunOutput {
     }
 }
 
-/// Returns an `lcap` command without arguments.
+/// Returns an `lcap` command without arguments. The variable `LCAP_BINARY` replaces the program,
+/// e.g. by one that is built for another architecture.
 pub(crate) fn lcap() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lcap"));
+    let program = std::env::var_os("LCAP_BINARY");
+    let mut command = Command::new(program.unwrap_or(env!("CARGO_BIN_EXE_lcap").into()));
     command.current_dir(ROOT).env("TZ", "UTC");
     command.env_remove("NO_COLOR").stdin(Stdio::null());
     command

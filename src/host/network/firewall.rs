@@ -48,7 +48,12 @@ pub fn read() -> Firewall {
             reason => Firewall::Failed(reason.to_owned()),
         };
     }
-    match nftables::parse_chains(&json.stdout, &text.stdout) {
+    parse(&json.stdout, &text.stdout)
+}
+
+/// Parses the JSON output and the text output of nft.
+pub(in crate::host) fn parse(json: &str, listing: &str) -> Firewall {
+    match nftables::parse_chains(json, listing) {
         Some(chains) => Firewall::Chains(chains),
         None => Firewall::Failed("its output is not in the format of libnftables-json(5)".into()),
     }

@@ -94,7 +94,7 @@ pub fn network((address, bits): (IpAddr, u8)) -> String {
 
 //   0        1   2      4       8       12       16
 //   | family | – | type | index | flags | change | attributes
-fn parse_link(body: &[u8]) -> Option<HostInterface> {
+pub(in crate::host) fn parse_link(body: &[u8]) -> Option<HostInterface> {
     const IFLA_IFNAME: u16 = 3;
     let flags = u32_at(body, 8)?;
     let name = String::from_utf8_lossy(attribute(body, 16, IFLA_IFNAME)?);
@@ -109,7 +109,7 @@ fn parse_link(body: &[u8]) -> Option<HostInterface> {
 
 //   0        1      2       3       4       8
 //   | family | bits | flags | scope | index | attributes
-fn parse_address(body: &[u8]) -> Option<(u32, (IpAddr, u8))> {
+pub(in crate::host) fn parse_address(body: &[u8]) -> Option<(u32, (IpAddr, u8))> {
     /// On a point-to-point interface this is the address of the peer.
     const IFA_ADDRESS: u16 = 1;
     const IFA_LOCAL: u16 = 2;

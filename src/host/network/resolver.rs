@@ -37,7 +37,7 @@ pub fn read_hosts() -> io::Result<Vec<HostsEntry>> {
     Ok(parse_hosts(&String::from_utf8_lossy(&bytes)))
 }
 
-fn parse_hosts(text: &str) -> Vec<HostsEntry> {
+pub(in crate::host) fn parse_hosts(text: &str) -> Vec<HostsEntry> {
     let parse_line = |(at, line): (usize, &str)| {
         let line = line.split('#').next().unwrap_or("").trim();
         let mut fields = line.split_whitespace();

@@ -135,7 +135,7 @@ fn encode_control(operation: u32, kind: Option<u32>) -> Vec<u8> {
 
 //   0        20     24    28     36           40             44          48
 //   | cn_msg | kind | cpu | time | parent PID | parent group | child PID | child group
-fn parse_fork(body: &[u8]) -> Option<ForkEvent> {
+pub(in crate::host) fn parse_fork(body: &[u8]) -> Option<ForkEvent> {
     let [kind, parent, thread, pid] = [20, 40, 44, 48].map(|at| u32_at(body, at));
     // For a new thread, the child PID differs from the thread group.
     (kind? == PROC_EVENT_FORK && thread? == pid?).then_some(ForkEvent {

@@ -84,7 +84,7 @@ fn find_id_in(sockets: &[PathBuf], directory: &Path, name: &str) -> Result<Strin
 }
 
 /// Returns the ID in an engine's description of a container.
-fn container_id(json: &[u8]) -> io::Result<String> {
+pub(in crate::host) fn container_id(json: &[u8]) -> io::Result<String> {
     let container: Value = serde_json::from_slice(json)?;
     let id = container.get("Id").and_then(Value::as_str);
     match id.filter(|id| is_container_id(id.as_bytes())) {
@@ -128,7 +128,7 @@ fn publishing_in(directory: &Path, port: u16) -> Vec<Container> {
 
 /// Finds the container port in
 /// `{"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}}`.
-fn find_container_port(host_config: &Value, port: u16) -> Option<String> {
+pub(in crate::host) fn find_container_port(host_config: &Value, port: u16) -> Option<String> {
     let expected = port.to_string();
     let bindings = host_config.get("PortBindings")?.as_object()?;
     let publishes = |(_, host_ends): &(&String, &Value)| {

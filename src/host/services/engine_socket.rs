@@ -45,9 +45,9 @@ pub(super) fn invalid_answer(what: &str) -> io::Error {
 
 /// A complete answer.
 #[derive(Debug, PartialEq, Eq)]
-struct Answer {
+pub(in crate::host) struct Answer {
     status: u16,
-    body: Vec<u8>,
+    pub(in crate::host) body: Vec<u8>,
 }
 
 /// Sends a GET request, and waits for the answer.
@@ -106,7 +106,7 @@ fn connect_with_timeout(socket: &Path) -> io::Result<UnixStream> {
 }
 
 /// Parses an answer; `None` if it is incomplete. Without a length, it ends with the connection.
-fn parse_answer(bytes: &[u8], is_end: bool) -> io::Result<Option<Answer>> {
+pub(in crate::host) fn parse_answer(bytes: &[u8], is_end: bool) -> io::Result<Option<Answer>> {
     let Some((head, body)) = split_at(bytes, b"\r\n\r\n") else {
         return match bytes.len() > MAX_HEAD_LEN {
             true => Err(invalid_answer("its header is too long")),

@@ -73,7 +73,7 @@ pub fn mentioning_port(port: u16) -> Vec<SystemdUnit> {
     found
 }
 
-fn find_mention(text: &str, port: u16) -> Option<PortMention> {
+pub(in crate::host) fn find_mention(text: &str, port: u16) -> Option<PortMention> {
     let mut lines = text.lines().enumerate();
     lines.find_map(|(at, line)| {
         if !PORT_KEYS.iter().any(|key| line.starts_with(key)) {

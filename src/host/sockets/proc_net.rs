@@ -92,7 +92,7 @@ fn read_net_file(pid: u32, file: &str) -> String {
 
 /// Finds a local address in /proc/PID/net/fib_trie: the line `|-- 172.17.0.2`, and below it
 /// `/32 host LOCAL`.
-fn has_ipv4_address(text: &str, address: &str) -> bool {
+pub(in crate::host) fn has_ipv4_address(text: &str, address: &str) -> bool {
     let mut is_below = false;
     text.lines().map(str::trim).any(|line| {
         if let Some(other) = line.strip_prefix("|-- ") {
@@ -104,7 +104,11 @@ fn has_ipv4_address(text: &str, address: &str) -> bool {
 
 /// Parses a file of /proc/PID/net; returns the sockets that listen on a port:
 /// `0: 0100007F:F5AD 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4121 …`
-fn parse_listeners(text: &str, proto: u8, port: u16) -> impl Iterator<Item = Listener> {
+pub(in crate::host) fn parse_listeners(
+    text: &str,
+    proto: u8,
+    port: u16,
+) -> impl Iterator<Item = Listener> {
     // TCP_LISTEN, or TCP_CLOSE, which is the state of a UDP socket without a peer.
     let state = if proto == TCP { "0A" } else { "07" };
     text.lines().filter_map(move |line| {

@@ -185,7 +185,7 @@ fn encode_request(
 //   40  interface | cookie (u64)
 //   52  expires | receive queue | send queue | uid | inode
 //   72  attributes
-fn parse_socket(proto: u8, body: &[u8]) -> Option<SocketInfo> {
+pub(in crate::host) fn parse_socket(proto: u8, body: &[u8]) -> Option<SocketInfo> {
     const ATTRIBUTES_START: usize = 72;
     const INET_DIAG_SKV6ONLY: u16 = 11;
     let (family, state) = (*body.first()?, *body.get(1)?);

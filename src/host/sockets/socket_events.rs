@@ -113,7 +113,11 @@ const CLOCK_TICK_NS: u64 = 10_000_000;
 //   64  local address
 //   80  remote address
 //   96  local port | remote port | family | kind | length | is foreign
-fn parse_event(bytes: &[u8], tai_offset: i64, run_root: u32) -> Option<SocketEvent> {
+pub(in crate::host) fn parse_event(
+    bytes: &[u8],
+    tai_offset: i64,
+    run_root: u32,
+) -> Option<SocketEvent> {
     let bytes: &[u8; EVENT_LEN] = bytes.try_into().ok()?;
     let long = |at: usize| u64::from_ne_bytes(std::array::from_fn(|byte| bytes[at + byte]));
     let word = |at: usize| u32::from_ne_bytes(std::array::from_fn(|byte| bytes[at + byte]));

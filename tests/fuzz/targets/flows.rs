@@ -8,7 +8,9 @@
 #![no_main]
 
 use lcap::internals::decode::decode;
-use lcap::internals::flow::{FlowEvent, FlowEventKind, FlowId, FlowSettings, FlowTable, Side, StreamMode};
+use lcap::internals::flow::{
+    FlowEvent, FlowEventKind, FlowId, FlowSettings, FlowTable, Side, StreamMode,
+};
 use lcap::internals::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
 use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeMap;

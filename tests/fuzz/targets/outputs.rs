@@ -1,0 +1,175 @@
+//! Fuzz target: arbitrary bytes as a capture file, in every output format. Nothing panics, no
+//! control character reaches the output, JSON is valid, and a capture file that lcap writes has
+//! the same packets.
+#![no_main]
+
+use lcap::internals::error::Error;
+use lcap::internals::filter::Filter;
+use lcap::internals::flow::{FlowSettings, Side, StreamMode};
+use lcap::internals::packet::{LinkType, Timestamp};
+use lcap::internals::pipeline::{FlushPolicy, Output, RunOptions, Totals, run};
+use lcap::internals::sink::flows::{ProcessColumn, TableLayout};
+use lcap::internals::sink::follow::{ContentFormat, StreamOptions};
+use lcap::internals::sink::text::{Dump, Style};
+use lcap::internals::sink::{
+    CaptureFileOptions, FORMATS, Format, Requirement, Rotation, Sink, SinkFactory,
+};
+use lcap::internals::source::{FileSource, SourceEvent, file};
+use libfuzzer_sys::fuzz_target;
+use rustix::fs::{MemfdFlags, memfd_create};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex};
+
+/// The capture file that is written and read again.
+static WRITTEN: LazyLock<PathBuf> =
+    LazyLock::new(|| std::env::temp_dir().join(format!("lcap-fuzz-{}.pcap", std::process::id())));
+
+/// The bytes that a sink has written.
+#[derive(Clone, Default)]
+struct SharedBytes(Arc<Mutex<Vec<u8>>>);
+
+impl Write for SharedBytes {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("one thread").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+const LAYOUT: TableLayout = TableLayout {
+    width: None,
+    colour: false,
+    nano: true,
+    processes: ProcessColumn::IfPresent,
+};
+const STREAMS: StreamOptions = StreamOptions {
+    flow: None,
+    side: Side::Orig,
+    content: ContentFormat::Text,
+    colour: false,
+    nano: true,
+    show_processes: true,
+};
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut file = File::from(memfd_create("capture", MemfdFlags::CLOEXEC).expect("memory"));
+    file.write_all(bytes).expect("memory");
+    let capture = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let style = Style {
+        verbose: 3,
+        link_header: true,
+        dump: Dump::HexAscii,
+        processes: true,
+        ..Style::default()
+    };
+    for format in FORMATS {
+        let out = SharedBytes::default();
+        let writer = Box::new(out.clone());
+        let (sink, is_capture) = match format.factory {
+            SinkFactory::Packets(new_sink) => (new_sink(writer, &style), false),
+            SinkFactory::Flows(new_sink) => (new_sink(writer, &LAYOUT), false),
+            SinkFactory::Streams(new_sink) => (new_sink(writer, &STREAMS), false),
+            SinkFactory::CaptureFile(new_sink) => (
+                new_sink(&capture_file_options(), None).expect("a file"),
+                true,
+            ),
+            SinkFactory::Directory(_) => continue,
+        };
+        let is_complete = convert(&capture, sink);
+        if is_capture {
+            check_capture(format, &capture, is_complete);
+        } else {
+            check_text(format, &out.0.lock().expect("one thread"));
+        }
+    }
+});
+
+/// Writes a capture to a sink; returns true if all of its packets were written.
+fn convert(capture: &Path, sink: Box<dyn Sink>) -> bool {
+    let Ok(mut source) = file::open(capture) else {
+        return false;
+    };
+    let flows = (sink.requires() > Requirement::Packets).then_some(FlowSettings {
+        stream_mode: StreamMode::Reassemble,
+        max_flows: 64,
+        max_out_of_order_bytes: 64 << 10,
+        ..FlowSettings::FLOWS
+    });
+    let options = RunOptions {
+        flows,
+        ..RunOptions::default()
+    };
+    let mut output = Output::new(vec![sink], FlushPolicy::WhenFull, None);
+    let mut filter = Filter::default();
+    let result = run(
+        &mut source,
+        &mut filter,
+        &mut output,
+        options,
+        &Totals::default(),
+    );
+    let is_finished = output.finish().is_ok();
+    // Packets before the damage were written.
+    matches!(result, Ok(()) | Err(Error::Damaged { .. })) && is_finished
+}
+
+fn check_text(format: &Format, out: &[u8]) {
+    // This format writes the bytes of the streams.
+    if format.name == "raw" {
+        return;
+    }
+    let text = std::str::from_utf8(out).expect(format.name);
+    let is_control = |c: char| c.is_control() && c != '\n' && c != '\t';
+    assert!(!text.contains(is_control), "{}: {text:?}", format.name);
+    if format.extension == "json" || format.name == "json" {
+        for line in text.lines() {
+            let value: Result<serde_json::Value, _> = serde_json::from_str(line);
+            assert!(value.is_ok_and(|value| value.is_object()), "{line}");
+        }
+    }
+}
+
+fn check_capture(format: &Format, capture: &Path, is_complete: bool) {
+    let expected = frames(file::open(capture));
+    let written = frames(file::open(&WRITTEN));
+    let len = if is_complete {
+        expected.len()
+    } else {
+        written.len()
+    };
+    assert_eq!(written, expected[..len], "{}", format.name);
+}
+
+/// Returns the link type, length and bytes of each frame.
+fn frames(source: Result<FileSource, Error>) -> Vec<(LinkType, u32, Vec<u8>)> {
+    let mut frames = Vec::new();
+    let Ok(mut source) = source else {
+        return frames;
+    };
+    while let Ok(event) = source.next() {
+        match event {
+            SourceEvent::Frame(frame) => {
+                frames.push((frame.link, frame.wire_len, frame.bytes.to_vec()));
+            }
+            SourceEvent::End => break,
+            SourceEvent::Idle(_) | SourceEvent::Dropped(_) => {}
+        }
+    }
+    frames
+}
+
+fn capture_file_options<'a>() -> CaptureFileOptions<'a> {
+    CaptureFileOptions {
+        path: &WRITTEN,
+        rotation: Rotation::default(),
+        resolution: None,
+        interface: None,
+        now: Timestamp::ABSENT,
+        annotate: false,
+    }
+}
