@@ -16,6 +16,6 @@ mod system_calls;
 #[cfg(feature = "cli")]
 pub mod user;
 
-#[cfg(feature = "cli")]
-pub use capabilities::lower;
 pub use capabilities::raised;
+#[cfg(feature = "cli")]
+pub use capabilities::{held, lower};
