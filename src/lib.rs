@@ -76,7 +76,8 @@
 //! - Output bytes never depend on hash seeds.
 //! - No packet is copied, and no memory is allocated for it, on the way to the sinks.
 //! - Only the kernel ring can lose packets. Losses are counted in one place and always printed.
-//! - No privilege is held while packets are read: [`doc::internals`] lists what each process can do.
+//! - No privilege is held while packets are read: [`doc::internals`] lists what each process can
+//!   do.
 //! - Damage to a file ends in an error with the byte offset, after every intact packet.
 //! - Characters from outside that steer a terminal or mislead a reader (control and format
 //!   characters of Unicode) are replaced in every output; `printable` alone decides which they are.

@@ -1,6 +1,9 @@
 //! Tests of the connection table: an owner belongs to one connection, even if its endpoints are
 //! reused.
 
+#[path = "connection_table_changes.rs"]
+mod changes;
+
 use super::*;
 use crate::attribution::entries::MAX_CONNECTIONS;
 use crate::attribution::link::{self, Receiver, Sender};
@@ -78,11 +81,6 @@ fn lookups(requests: &mut Requests) -> Vec<LookupRequest> {
     };
     requests.receive(each).expect("requests");
     lookups
-}
-
-fn is_pending(table: &ConnectionTable, request: &LookupRequest) -> bool {
-    let mut state = table.lock();
-    state.entry(request).is_some_and(|entry| entry.is_pending)
 }
 
 fn current_responder(table: &ConnectionTable, request: &LookupRequest) -> Option<Arc<Owner>> {
@@ -193,7 +191,7 @@ fn bpf_events_override_lookups() {
     // The lookup is completed, and then a check that started earlier ends.
     table.mark_settled(&from_bpf);
     table.set_responder(&from_bpf, owner(9));
-    assert!(!is_pending(&table, &from_bpf));
+    assert!(!table.is_pending(&from_bpf));
     assert_eq!(both(start.0), Some([1, 2]));
     // The same endpoints later is another connection.
     let (reused, status) = table.record_bpf_originator(&endpoints, time_range(3), owner(3));
@@ -277,7 +275,7 @@ fn last_closer_is_merged_with_the_listener() {
                 (found.evidence.clone(), pids)
             };
             assert_eq!(found(), (evidence.clone(), pids.to_vec()), "{responder:?}");
-            assert!(!is_pending(&table, &request));
+            assert!(!table.is_pending(&request));
             // The endpoints are reused by a connection of which BPF reports only the close.
             close(8);
             assert_eq!(found(), (evidence.clone(), pids.to_vec()), "{responder:?}");
@@ -303,7 +301,7 @@ fn users_of_a_socket_own_the_packets_of_their_time() {
     // The client passes its socket on to process 2, and the server its own to process 3.
     table.record_use(&client, [300, 400].map(Timestamp), owner_of(Sent, &[2]));
     table.record_use(&server, [0, 350].map(Timestamp), owner_of(Reads, &[6]));
-    assert!(!is_pending(&table, &request));
+    assert!(!table.is_pending(&request));
     table.record_use(&server, [500, 600].map(Timestamp), owner_of(Sent, &[3]));
     // A lookup that ends later changes nothing.
     table.set_responder(&request, owner_of(Holds, &[9]));
@@ -339,24 +337,6 @@ fn users_of_a_socket_own_the_packets_of_their_time() {
     assert_eq!(flow.to_string(), "[8]? → [4]");
 }
 
-/// After events were lost, the last user is uncertain until the next event.
-#[test]
-fn users_are_uncertain_after_lost_events() {
-    let (table, _requests) = table();
-    let client = endpoints(40_000, 80);
-    let times = [100, 200].map(Timestamp);
-    table.record_bpf_originator(&client, times, owner_of(Evidence::Opened, &[1]));
-    table.set_lost_events(1, Timestamp(500));
-    table.set_lost_events(1, Timestamp(700));
-    let times = [800, 900].map(Timestamp);
-    table.record_use(&client, times, owner_of(Evidence::Sent, &[2]));
-    for (time, expected) in [(400, "[1]"), (501, "[1]?"), (801, "[2]")] {
-        let found = table.packet_owners(&client, Timestamp(time), PacketPosition::Any);
-        let owner = found.expect("a connection").0.orig.expect("an owner");
-        assert_eq!(owner.to_string(), expected, "{time}");
-    }
-}
-
 /// An answer that was found after another connection with the same endpoints had started can be
 /// that of the other connection.
 #[test]
@@ -389,35 +369,4 @@ fn process(pid: u32) -> Process {
         ..ProcessIdentity::default()
     };
     Process::new(identity, ProcessDetails::default())
-}
-
-/// A copy of the owners is outdated as soon as the connection's owners change, or another
-/// connection uses its endpoints, in either direction.
-#[test]
-fn copies_of_owners_are_outdated_by_changes() {
-    let (table, _requests) = table();
-    let (forward, reverse) = (endpoints(40_000, 80), endpoints(80, 40_000));
-    let start = Timestamp(NANOS_PER_SECOND);
-    table.record_syn(&forward, start, 1);
-    let copy_at = |seconds| {
-        let time = Timestamp(seconds * NANOS_PER_SECOND);
-        let found = table.packet_owners(&forward, time, PacketPosition::Any);
-        found.expect("a connection").1
-    };
-    let (first, other) = (copy_at(1), endpoints(40_001, 80));
-    table.record_syn(&other, start, 1);
-    assert!(first.is_current());
-    let request = LookupRequest::new(&forward, start, LookupTarget::Responder);
-    table.set_originator(&request, owner(1));
-    assert!(!first.is_current());
-    for (endpoints, seconds) in [(forward, 2), (reverse, 3)] {
-        let current = copy_at(seconds);
-        assert!(current.is_current());
-        let time = Timestamp(seconds * NANOS_PER_SECOND);
-        table.record_syn(&endpoints, time, seconds as u32);
-        assert!(!current.is_current());
-        assert!(copy_at(seconds).is_current());
-        // A packet of the earlier connection, captured late.
-        assert!(!copy_at(seconds - 1).is_current());
-    }
 }

@@ -48,8 +48,8 @@ impl DescribedProcesses {
 
     /// Returns the process with this identity, found by a lookup.
     pub(super) fn process(&self, identity: ProcessIdentity) -> Arc<Process> {
-        if let Some(known) = self.lock().by_identity.get(&identity) {
-            return Arc::clone(known);
+        if let Some(process) = self.lock().by_identity.get(&identity) {
+            return Arc::clone(process);
         }
         let process = Arc::new(self.describe(identity.clone(), None));
         let mut state = self.lock();
@@ -61,7 +61,7 @@ impl DescribedProcesses {
     }
 
     /// Requests the details of a process, and returns the process. The address of its arguments
-    /// identifies the program that it executes, if it is known.
+    /// identifies the program that it executes; `None` if it was not reported.
     pub(super) fn describe(&self, identity: ProcessIdentity, arg_start: Option<u64>) -> Process {
         let description = Arc::new(Description::default());
         let number = {

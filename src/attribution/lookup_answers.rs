@@ -31,7 +31,10 @@ impl ConnectionTable {
             Answer::Originator(request, message) => self.set_originator(&request, owner(message)),
             Answer::Responder(request, message) => self.set_responder(&request, owner(message)),
             Answer::FallbackResponder(request, message) => {
-                self.set_fallback_responder(&request, owner(message));
+                // In the meantime, BPF can have reported that nothing listens.
+                if self.is_pending(&request) {
+                    self.set_fallback_responder(&request, owner(message));
+                }
             }
             Answer::Settled(request) => self.mark_settled(&request),
             Answer::NotLookedUp(request) => self.mark_not_looked_up(&request),
@@ -102,6 +105,12 @@ impl ConnectionTable {
     /// Marks a connection as not looked up, because there was no time for it.
     pub(super) fn mark_not_looked_up(&self, request: &LookupRequest) {
         self.update_entry(request, ConnectionEntry::mark_not_looked_up);
+    }
+
+    /// True if the lookup of a connection can still improve its owners.
+    pub(super) fn is_pending(&self, request: &LookupRequest) -> bool {
+        let mut state = self.lock();
+        state.entry(request).is_some_and(|entry| entry.is_pending)
     }
 
     /// Updates the entry of a connection. Completes its lookup if there is a result for the

@@ -1,5 +1,5 @@
-//! How the lookup service runs: in a process of its own, which alone keeps the privileges that
-//! lookups need, or in a thread.
+//! The process or thread in which lookups run. A process of their own alone keeps the privileges
+//! that lookups need.
 
 use std::io;
 #[cfg(feature = "cli")]

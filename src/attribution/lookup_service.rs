@@ -124,8 +124,12 @@ impl RunningService {
             ) => self
                 .worker
                 .answer(number, process, arg_start, &mut self.described),
+            // On a device other than the loopback there are no lookups.
+            (Request::LookUp(request), None) => {
+                self.answers.send(&Answer::NotLookedUp(request));
+            }
             (Request::Start(_), Some(_))
-            | (Request::LookUp(_) | Request::LookUpSyns(_) | Request::Complete(_), None) => {}
+            | (Request::LookUpSyns(_) | Request::Complete(_), None) => {}
         }
         Ok(())
     }

@@ -24,7 +24,8 @@ pub(super) enum Request {
     Describe {
         number: u64,
         process: ProcessIdentity,
-        /// The address of the arguments, which identifies the program, if it is known.
+        /// The address of the arguments, which identifies the program; `None` if it was not
+        /// reported.
         arg_start: Option<u64>,
     },
 }

@@ -111,14 +111,14 @@ impl ProcWorker {
         budget: &mut CpuBudget,
     ) {
         let described = self.lock_described().get(&identity.pid).cloned();
-        let known = described.filter(|process| process.identity() == identity);
-        // Another thread is reading, or has read, the details of a known process.
-        let is_known = known.is_some();
-        let process = known.unwrap_or_else(|| {
+        let described = described.filter(|process| process.identity() == identity);
+        // Another thread is reading, or has read, the details of a described process.
+        let is_described = described.is_some();
+        let process = described.unwrap_or_else(|| {
             let read = move |identity: ProcessIdentity| read_details(&identity, arg_start);
             Arc::new(Process::with_lazy_details(identity, read))
         });
-        if !is_known
+        if !is_described
             && budget
                 .spend(|| answer(&self.answers, number, &process))
                 .is_some()

@@ -14,6 +14,7 @@ mod report;
 mod run;
 mod save;
 mod signals;
+mod sinks;
 mod size;
 mod style;
 mod terminal;

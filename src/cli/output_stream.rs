@@ -12,7 +12,6 @@ use rustix::fs::{Mode, OFlags, fcntl_getfl};
 use rustix::io::Errno;
 use rustix::pipe::PIPE_BUF;
 
-use super::child::ChildCommand;
 use super::save::is_stdout;
 use crate::error::{Error, ReaderTimeout, Result, UNREAD_TIMEOUT, WriteFailure};
 use crate::sink::create_output_file;
@@ -43,18 +42,6 @@ enum WriteMode {
 const OPEN_INTERVAL: Duration = Duration::from_millis(20);
 
 impl OutputStream {
-    /// Writes to standard output, or to standard error if a child process uses standard output.
-    /// The standard library's line buffer is bypassed, because sinks have their own buffers.
-    ///
-    /// # Errors
-    /// The process has no file descriptors left.
-    pub(super) fn printed(child: Option<&ChildCommand>, stop: &Stop) -> Result<OutputStream> {
-        match child {
-            None => OutputStream::stdout(stop),
-            Some(_) => OutputStream::duplicate(std::io::stderr().as_fd(), "standard error", stop),
-        }
-    }
-
     /// Opens the file of an output option if it is a stream: standard output, or a FIFO, for whose
     /// reader this waits. `None` for other files.
     ///
@@ -82,8 +69,21 @@ impl OutputStream {
         self.file.is_terminal()
     }
 
-    fn stdout(stop: &Stop) -> Result<OutputStream> {
+    /// Writes to standard output. The standard library's line buffer is bypassed, because sinks
+    /// have their own buffers.
+    ///
+    /// # Errors
+    /// The process has no file descriptors left.
+    pub(super) fn stdout(stop: &Stop) -> Result<OutputStream> {
         OutputStream::duplicate(std::io::stdout().as_fd(), "standard output", stop)
+    }
+
+    /// Writes to standard error.
+    ///
+    /// # Errors
+    /// The same as [`stdout`](Self::stdout).
+    pub(super) fn stderr(stop: &Stop) -> Result<OutputStream> {
+        OutputStream::duplicate(std::io::stderr().as_fd(), "standard error", stop)
     }
 
     fn duplicate(file: BorrowedFd, name: &str, stop: &Stop) -> Result<OutputStream> {

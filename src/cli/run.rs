@@ -1,33 +1,28 @@
 //! Execution of a plan: open, filter, loop, finish, report.
 
-use std::io::Write;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::child::{self, ChildExit, ChildProcess, exit_code_of_signal};
-use super::fail_on::{FailOn, FailOnResults};
-use super::output_stream::OutputStream;
-use super::plan::{
-    FlowReportOptions, InputSource, OutputMode, Plan, ProcessingOptions, StreamReportOptions,
-};
+use super::fail_on::FailOnResults;
+use super::plan::{InputSource, OutputMode, Plan, ProcessingOptions};
 use super::signals::{SignalTargets, Signals};
-use super::terminal::AboveTicker;
 use super::ticker::{ConcurrentOutput, ProgressSource, Ticker};
-use super::{report, signals};
+use super::{report, signals, sinks};
 use crate::attribution::{Attributor, LookupProcess};
 use crate::error::{Error, Result, count_noun};
 use crate::filter::Filter;
 use crate::flow::{FlowCounts, FlowSettings, StreamMode};
 use crate::host::processes::run_root::RunRoot;
-use crate::packet::{Interface, Timestamp};
+use crate::packet::Timestamp;
 use crate::pipeline::{
     self, Attribution, Counts, LiveCapture, Output, RunCommand, RunOptions, Totals,
 };
 use crate::privileges::sandbox::{self, Restrictions};
 use crate::privileges::user::UserChange;
-use crate::sink::flows::{ProcessColumn, SortedFlows};
-use crate::sink::{CaptureFileOptions, Requirement, Sink, SinkFactory, create_output_file};
+use crate::sink::flows::ProcessColumn;
+use crate::sink::{Requirement, Sink};
 use crate::source::live;
 use crate::source::{Losses, Source, Stop, file};
 
@@ -46,7 +41,7 @@ fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> 
     let file = file::OpenFile::open(path)?;
     let interface = Arc::default();
     let no_owners = ProcessColumn::IfPresent;
-    let sinks = open_sinks(processing, &stop, &interface, Timestamp::ABSENT, no_owners)?;
+    let sinks = sinks::open(processing, &stop, &interface, Timestamp::ABSENT, no_owners)?;
     let signals = signals::register()?;
     give_up_privileges(&sinks, processing)?;
     let mut source = file.into_source()?;
@@ -102,7 +97,7 @@ fn run_device(
         Some(_) => ProcessColumn::Shown,
         None => ProcessColumn::IfPresent,
     };
-    let sinks = open_sinks(processing, &stop, &interface, now(), processes)?;
+    let sinks = sinks::open(processing, &stop, &interface, now(), processes)?;
     let mut signals = signals::register()?;
     // Printed only now that signals are recorded and files exist: scripts wait for this line.
     report::listening(capture.source.interface(), ring, method.as_ref());
@@ -229,7 +224,7 @@ fn execute<S: Source>(
 ) -> Result<RunResult> {
     let totals = Arc::new(Totals::default());
     let fail_on = FailOnResults::default();
-    let observer = open_fail_on(processing, &fail_on);
+    let observer = sinks::open_fail_on(processing, &fail_on);
     let stop = context.stop;
     let mut output =
         Output::new(sinks, processing.flush, Some(stop.clone())).with_observer(observer);
@@ -321,92 +316,4 @@ fn print_count(output_mode: &OutputMode, Counts { packets, .. }: Counts) -> Resu
         OutputMode::Count => super::print(format!("{packets}\n").as_bytes()),
         _ => Ok(()),
     }
-}
-
-/// Opens the sinks of a plan.
-fn open_sinks(
-    processing: &ProcessingOptions,
-    stop: &Stop,
-    interface: &Arc<OnceLock<Interface>>,
-    now: Timestamp,
-    processes: ProcessColumn,
-) -> Result<Vec<Box<dyn Sink>>> {
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    let printed = || OutputStream::printed(processing.child.as_ref(), stop);
-    let has_attribution = processes == ProcessColumn::Shown;
-    if let Some(save) = &processing.save
-        && let SinkFactory::CaptureFile(open) = save.format.factory
-    {
-        let stream = OutputStream::open(&save.path, stop)?;
-        let options = CaptureFileOptions {
-            path: &save.path,
-            rotation: save.rotation,
-            resolution: save.resolution,
-            interface,
-            now,
-            annotate: has_attribution,
-        };
-        sinks.push(open(&options, stream.map(|stream| Box::new(stream) as _))?);
-    }
-    match &processing.output_mode {
-        OutputMode::Nothing | OutputMode::Count => {}
-        OutputMode::Packets(format, style) => {
-            if let SinkFactory::Packets(open) = format.factory {
-                sinks.push(open(Box::new(printed()?), style));
-            }
-        }
-        OutputMode::Flows(report) => {
-            sinks.extend(open_rows(processing, stop, report, has_attribution)?);
-        }
-        OutputMode::Streams(StreamReportOptions {
-            format,
-            options,
-            directory,
-        }) => match (format.factory, directory) {
-            (SinkFactory::Directory(open), Some(path)) => sinks.push(open(path, options)?),
-            (SinkFactory::Streams(open), _) => {
-                sinks.push(open(Box::new(printed()?), options));
-            }
-            _ => {}
-        },
-    }
-    Ok(sinks)
-}
-
-fn open_rows(
-    processing: &ProcessingOptions,
-    stop: &Stop,
-    report: &FlowReportOptions,
-    has_attribution: bool,
-) -> Result<Option<Box<dyn Sink>>> {
-    let child = processing.child.as_ref();
-    let writer: Box<dyn Write> = match &report.output {
-        None => Box::new(AboveTicker::new(OutputStream::printed(child, stop)?)),
-        Some(path) => match OutputStream::open(path, stop)? {
-            Some(stream) => Box::new(stream),
-            None => Box::new(create_output_file(path)?),
-        },
-    };
-    let SinkFactory::Flows(open) = report.format.factory else {
-        return Ok(None);
-    };
-    let mut layout = report.layout;
-    if has_attribution && layout.processes == ProcessColumn::IfPresent {
-        layout.processes = ProcessColumn::Shown;
-    }
-    let rows = open(writer, &layout);
-    Ok(Some(match report.order {
-        Some((order, top)) => Box::new(SortedFlows::new(rows, order, top)),
-        None => rows,
-    }))
-}
-
-/// Returns the check of the conditions of `--fail-on`, if there are any.
-fn open_fail_on(processing: &ProcessingOptions, results: &FailOnResults) -> Option<Box<dyn Sink>> {
-    let OutputMode::Flows(report) = &processing.output_mode else {
-        return None;
-    };
-    let conditions = report.conditions.clone();
-    (!conditions.is_empty())
-        .then(|| -> Box<dyn Sink> { Box::new(FailOn::new(conditions, results.clone())) })
 }

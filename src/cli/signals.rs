@@ -43,7 +43,7 @@ pub(super) fn register() -> Result<Signals> {
     Ok(Signals(signals))
 }
 
-/// What signals change or report.
+/// The state that signals change or report.
 #[derive(Default)]
 pub(super) struct SignalTargets {
     pub(super) flush: Arc<AtomicBool>,
@@ -61,8 +61,8 @@ impl Signals {
         pending.find(|signal| ![SIGUSR1, SIGUSR2].contains(signal))
     }
 
-    /// Starts a thread that handles signals until the program exits. Those that end it are passed on
-    /// to the command, if there is one, whose exit ends the capture.
+    /// Starts a thread that handles signals until the program exits. Those that end it are passed
+    /// on to the command, if there is one, whose exit ends the capture.
     ///
     /// # Errors
     /// The thread cannot be created.

@@ -54,8 +54,8 @@ impl Watch {
         self.seconds
     }
 
-    /// Gives up all privileges of this process. Threads that are still running, e.g. for a slow name
-    /// server, keep their capabilities, but not their system calls.
+    /// Gives up all privileges of this process. Threads that are still running, e.g. for a slow
+    /// name server, keep their capabilities, but not their system calls.
     ///
     /// # Errors
     /// The capabilities cannot be given up.

@@ -17,9 +17,9 @@ use crate::event::{CONTINUE, Event, Requirement, Sink};
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowEventKind, FlowRecord, FlowSettings, StreamMode};
 use crate::packet::Packet;
-use crate::source::{FileSource, Losses, Source, file};
+use crate::source::{FileSource, Source, file};
 #[cfg(feature = "live")]
-use crate::source::{Stop, live::LiveOptions};
+use crate::source::{Losses, Stop, live::LiveOptions};
 
 /// A capture file or a device, of which packets, flows or streams are read.
 ///

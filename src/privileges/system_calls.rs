@@ -56,7 +56,7 @@ const COMMON: &[libc::c_long] = &[
     libc::SYS_poll,
 ];
 
-/// Calls that only look at files: Landlock or permissions decide at which.
+/// Calls that read files and directories: Landlock or permissions select which.
 const READ_FILES: &[libc::c_long] = &[
     libc::SYS_getdents64,
     libc::SYS_newfstatat,

@@ -20,12 +20,20 @@ pub enum UserChange {
 
 /// A user and a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct UserIds {
-    uid: Uid,
-    gid: Gid,
+pub struct UserIds {
+    /// The user ID.
+    pub uid: Uid,
+    /// The ID of the group.
+    pub gid: Gid,
 }
 
 impl UserIds {
+    /// True if this user can create files in a directory without capabilities; false if this cannot
+    /// be determined.
+    pub fn can_create_files(self, directory: BorrowedFd) -> bool {
+        fstat(directory).is_ok_and(|stat| can_create_files(self, &stat))
+    }
+
     /// Changes the user and the groups of this process, which has one thread.
     pub(super) fn assume(self) -> io::Result<()> {
         let UserIds { uid, gid } = self;
@@ -85,7 +93,7 @@ fn can_create_files(ids: UserIds, directory: &Stat) -> bool {
 }
 
 /// Returns the user who ran sudo(8), if that is not root.
-fn sudo_user() -> Option<UserIds> {
+pub fn sudo_user() -> Option<UserIds> {
     let id = |name| std::env::var(name).ok()?.parse::<u32>().ok();
     let uid = id("SUDO_UID").filter(|uid| *uid != 0 && *uid != u32::MAX)?;
     let gid = id("SUDO_GID").filter(|gid| *gid != u32::MAX)?;

@@ -1,6 +1,5 @@
 //! Capture files: buffering and rotation.
 
-use std::fs::File;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::background_writer::BackgroundWriter;
 use super::buffered_output::BufferedOutput;
-use super::output_file::{self, OutputDirectory, create_output_file};
+use super::output_file::{OutputDirectory, OutputFile, create_output_file};
 use super::rotation::{RotatedNames, Rotation};
 use super::{CONTINUE, Event, Requirement, Sink};
 use crate::error::{Error, Result};
@@ -49,7 +48,7 @@ pub struct CaptureFileOptions<'a> {
     /// Timestamp resolution, for formats with several resolutions; `None` selects the resolution of
     /// the first interface.
     pub resolution: Option<Resolution>,
-    /// Interface in the header of a file without packets, once it is known.
+    /// Interface in the header of a file without packets, once it is determined.
     pub interface: &'a Arc<OnceLock<Interface>>,
     /// Current time of a live capture, for which the file header is written immediately. Absent for
     /// input from a file: then the first packet determines the header, and also the file name if
@@ -74,7 +73,7 @@ pub struct CaptureFileSink<E> {
     /// True for input from a file: a background thread writes while the calling thread reads. In a
     /// live capture, the calling thread writes, which requires the least CPU time.
     in_background: bool,
-    /// Interface in the header of a file without packets, once it is known.
+    /// Interface in the header of a file without packets, once it is determined.
     interface: Arc<OnceLock<Interface>>,
     /// True if the header of the open file was written.
     header_written: bool,
@@ -101,7 +100,7 @@ pub struct CaptureFile {
 
 /// Destination of a capture file.
 enum Target {
-    File(File),
+    File(OutputFile),
     /// Standard output or a FIFO.
     Stream(Box<dyn Write>),
 }
@@ -149,7 +148,7 @@ impl<E: Encoder> CaptureFileSink<E> {
         let target = match (self.stream.take(), &self.directory) {
             (Some(stream), _) => Target::Stream(stream),
             (None, Some(directory)) => Target::File(directory.open_file(&path)?),
-            (None, None) => Target::File(create_output_file(&path)?.into()),
+            (None, None) => Target::File(create_output_file(&path)?),
         };
         self.file = Some(CaptureFile::new(path, target, self.in_background));
         Ok(())
@@ -242,13 +241,12 @@ impl CaptureFile {
         }
     }
 
-    /// Empties a file that existed before. This is done only when there is something to write:
-    /// without a valid input, the old contents remain.
+    /// Discards the contents of a file that existed before.
     fn discard_old_contents(&mut self) -> Result<()> {
-        let Target::File(file) = &self.out.writer else {
+        let Target::File(file) = &mut self.out.writer else {
             return Ok(());
         };
-        let emptied = output_file::discard_contents(file);
+        let emptied = file.begin().map(drop);
         emptied.map_err(|error| self.write_error(error))
     }
 
@@ -309,7 +307,7 @@ impl CaptureFile {
         };
         let background = match self.background.take() {
             Some(background) => Ok(background),
-            None => BackgroundWriter::start(file),
+            None => BackgroundWriter::start(file.as_file()),
         };
         let Ok(mut background) = background else {
             // A limit of files or threads is reached.
@@ -358,7 +356,8 @@ impl CaptureFile {
 impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         match self {
-            Target::File(file) => file.write(bytes),
+            // The caller adds the name to an error.
+            Target::File(file) => file.as_file().write(bytes),
             Target::Stream(stream) => stream.write(bytes),
         }
     }

@@ -32,20 +32,21 @@ pub struct OutputDirectory {
     caller: Caller,
 }
 
-/// An output file whose write errors contain its name.
+/// An output file, whose old contents are discarded when it is first written: without a valid
+/// input, they remain. Write errors contain its name.
 #[derive(Debug)]
 pub struct OutputFile {
     path: PathBuf,
     file: File,
-    /// True once the old contents were discarded.
-    is_emptied: bool,
+    /// True if the file has old contents, which are discarded.
+    has_old_contents: bool,
 }
 
 /// Mode of created files: they contain payload and command lines of all users.
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-/// Opens an output file as [`OutputDirectory::open_file`] does, or the inherited descriptor that is
-/// meant by `-`, /dev/stdout, /dev/stderr, /dev/fd/N or /proc/self/fd/N.
+/// Opens an output file, or the inherited descriptor that is meant by `-`, /dev/stdout,
+/// /dev/stderr, /dev/fd/N or /proc/self/fd/N. If a file exists, it keeps its owner and mode.
 ///
 /// # Errors
 /// The file cannot be created, or is not safe to write.
@@ -61,33 +62,36 @@ pub fn create_output_file(path: &Path) -> Result<OutputFile> {
         (_, Some(_)) => File::options().write(true).truncate(true).open(path),
         _ => open_parent(path.parent()).and_then(|directory| directory.open_or_create(path)),
     };
+    let file = opened.map_err(Error::file("cannot create", path))?;
+    // Output to an inherited descriptor is appended.
+    let is_inherited = text == "-" || text.starts_with("/dev/std") || number.is_some();
     Ok(OutputFile {
-        file: opened.map_err(Error::file("cannot create", path))?,
+        has_old_contents: !is_inherited && is_regular(&file),
+        file,
         path: path.into(),
-        is_emptied: false,
     })
 }
 
-/// Empties a regular file that existed before.
-///
-/// # Errors
-/// The file cannot be changed.
-pub(super) fn discard_contents(file: &File) -> io::Result<()> {
-    match file.metadata()?.is_file() {
-        true => Ok(ftruncate(file, 0)?),
-        false => Ok(()),
+impl OutputFile {
+    /// Returns the file.
+    pub fn as_file(&self) -> &File {
+        &self.file
+    }
+
+    /// Returns the file, after its old contents are discarded.
+    ///
+    /// # Errors
+    /// The file cannot be changed.
+    pub fn begin(&mut self) -> io::Result<&mut File> {
+        if std::mem::take(&mut self.has_old_contents) {
+            ftruncate(&self.file, 0)?;
+        }
+        Ok(&mut self.file)
     }
 }
 
-impl OutputFile {
-    /// Does something with the file, whose old contents are discarded before the first time.
-    fn with_file<T>(&mut self, work: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<T> {
-        if !self.is_emptied {
-            discard_contents(&self.file)?;
-            self.is_emptied = true;
-        }
-        work(&mut self.file)
-    }
+fn is_regular(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
 impl From<OutputFile> for File {
@@ -98,7 +102,7 @@ impl From<OutputFile> for File {
 
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.with_file(|file| file.write(bytes));
+        let written = self.begin().and_then(|file| file.write(bytes));
         written.map_err(|cause| match cause.kind() {
             io::ErrorKind::Interrupted => cause,
             kind => {
@@ -110,7 +114,7 @@ impl Write for OutputFile {
 
     /// Also discards the old contents if nothing was written.
     fn flush(&mut self) -> io::Result<()> {
-        self.with_file(File::flush)
+        self.begin()?.flush()
     }
 }
 
@@ -120,7 +124,11 @@ impl OutputDirectory {
     /// # Errors
     /// The directory does not exist, or a link in its path belongs to another user.
     pub fn open(path: &Path) -> Result<OutputDirectory> {
-        open_parent(Some(path)).map_err(Error::file("cannot open", path))
+        let opened = open_parent(Some(path)).map_err(Error::file("cannot open", path))?;
+        Ok(OutputDirectory {
+            caller: opened.caller.for_rotation(opened.directory.as_fd()),
+            ..opened
+        })
     }
 
     /// Opens a directory for files that are replaced, and creates it if it does not exist.
@@ -144,14 +152,30 @@ impl OutputDirectory {
         &self.path
     }
 
-    /// Opens a file, given by its path, which starts with that of the directory. If the file
-    /// exists, it keeps its owner and mode; the caller [empties](discard_contents) it.
+    /// Opens a file of the directory, given by its path. If the file exists, it keeps its owner and
+    /// mode. Links are not followed: files elsewhere cannot be opened while packets are processed.
     ///
     /// # Errors
     /// The file cannot be created, or is not safe to write.
-    pub fn open_file(&self, path: &Path) -> Result<File> {
-        self.open_or_create(path)
-            .map_err(Error::file("cannot create", path))
+    pub fn open_file(&self, path: &Path) -> Result<OutputFile> {
+        let name = path.file_name().ok_or(Errno::ISDIR.into());
+        let opened = name.and_then(|name| {
+            match create_file(&self.caller, &self.directory, name) {
+                Err(Errno::EXIST) => {}
+                created => return Ok(created?),
+            }
+            let stat = statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+                check_replaceable(&stat)?;
+            }
+            open_existing(&self.caller, &self.directory, name, OFlags::empty())
+        });
+        let file = opened.map_err(Error::file("cannot create", path))?;
+        Ok(OutputFile {
+            has_old_contents: is_regular(&file),
+            file,
+            path: path.into(),
+        })
     }
 
     /// Creates a file with this name. If the file exists, it is replaced, never opened.

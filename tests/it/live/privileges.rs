@@ -165,6 +165,7 @@ fn files_belong_to_the_sudo_user() {
     }
     let port = ReservedPort::reserve();
     let directory = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(directory.path(), Some(12345), Some(23456)).unwrap();
     for (name, args) in [("one.pcap", &[][..]), ("many", &["-C", "1", "-W", "2"])] {
         let mut command = Command::new(LCAP);
         command.env("SUDO_UID", "12345").env("SUDO_GID", "23456");
