@@ -116,7 +116,7 @@ mod time;
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]
-pub use cli::main;
+pub use cli::{main, out_of_memory::Allocator};
 pub use detect::{Service, ServiceAttributes};
 pub use error::{Error, Result};
 pub use flow::{

@@ -22,6 +22,8 @@ use crate::process::{Evidence, Owner, Process};
 #[derive(Debug)]
 pub(super) struct SocketResolver {
     sock_diag: SockDiag,
+    /// The effective user ID of this process.
+    own_uid: u32,
     /// Processes that had a socket in an earlier lookup, the most recent first.
     recent_holders: VecDeque<u32>,
     proc_cache: ProcCache,
@@ -61,6 +63,7 @@ impl SocketResolver {
     ) -> SocketResolver {
         SocketResolver {
             sock_diag,
+            own_uid: rustix::process::geteuid().as_raw(),
             recent_holders: VecDeque::new(),
             proc_cache: ProcCache::new(worker, fork_events),
         }
@@ -134,6 +137,13 @@ impl SocketResolver {
             creator = parent;
         }
         Ok(self.owner_from_holders(vec![creator], &socket))
+    }
+
+    fn still_exists(&self, socket: &SocketInfo) -> bool {
+        let found = self
+            .sock_diag
+            .find(socket.proto, socket.local, socket.remote);
+        found.is_ok_and(|found| found.is_some_and(|found| found.inode == socket.inode))
     }
 
     /// True if the socket at `endpoints.src()` still exists and has this inode.

@@ -6,6 +6,7 @@ mod doctor;
 mod fail_on;
 mod flows;
 mod man;
+pub mod out_of_memory;
 mod output_stream;
 mod plan;
 mod ports;

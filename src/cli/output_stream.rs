@@ -17,13 +17,15 @@ use crate::error::{Error, ReaderTimeout, Result, UNREAD_TIMEOUT, WriteFailure};
 use crate::sink::create_output_file;
 use crate::source::Stop;
 
-/// A writable file. Writes to a pipe, socket or terminal fail with a [`ReaderTimeout`] if its
-/// reader does not read within [`UNREAD_TIMEOUT`] of a stop.
+/// A writable file. After a stop, writes to a pipe, socket or terminal fail with a
+/// [`ReaderTimeout`] if its reader reads nothing for [`UNREAD_TIMEOUT`].
 pub(super) struct OutputStream {
     file: File,
     mode: WriteMode,
     name: String,
     stop: Stop,
+    /// Time of the last write after a stop.
+    written_at: Option<Instant>,
 }
 
 /// Prevention of writes that block for an unlimited time.
@@ -61,6 +63,7 @@ impl OutputStream {
             mode,
             name: path.display().to_string(),
             stop: stop.clone(),
+            written_at: None,
         }))
     }
 
@@ -95,6 +98,7 @@ impl OutputStream {
             mode,
             name: name.to_owned(),
             stop: stop.clone(),
+            written_at: None,
         })
     }
 
@@ -102,7 +106,8 @@ impl OutputStream {
     fn wait_writable(&self) -> IoResult<()> {
         loop {
             let now = Instant::now();
-            let give_up_at = self.stop.time().map(|at| at + UNREAD_TIMEOUT);
+            let waiting_since = self.stop.time().max(self.written_at);
+            let give_up_at = waiting_since.map(|at| at + UNREAD_TIMEOUT);
             let timeout = give_up_at.map(|at| at.saturating_duration_since(now));
             let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
             let stop = self.stop.fd();
@@ -147,7 +152,9 @@ impl OutputStream {
 
 impl Write for OutputStream {
     fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
-        self.write_some(bytes).map_err(|cause| {
+        let written = self.write_some(bytes);
+        self.written_at = self.stop.is_requested().then(Instant::now);
+        written.map_err(|cause| {
             if cause.raw_os_error().is_none() || cause.kind() == ErrorKind::Interrupted {
                 return cause;
             }

@@ -238,6 +238,24 @@ pub(super) fn namespace_inode(kind: &str) -> io::Result<u64> {
     Ok(rustix::fs::stat(format!("/proc/thread-self/ns/{kind}"))?.st_ino)
 }
 
+/// Returns the offset of the boot time in this process's time namespace (time_namespaces(7)), in
+/// nanoseconds: the start times in /proc include it.
+pub(super) fn boot_time_offset() -> i64 {
+    // Kernels without time namespaces have no such file.
+    let text = std::fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
+    parse_boot_time_offset(&text).unwrap_or(0)
+}
+
+/// Parses the line `boottime        3600         500`: seconds and nanoseconds.
+fn parse_boot_time_offset(text: &str) -> Option<i64> {
+    let mut lines = text.lines();
+    let mut fields = lines
+        .find_map(|line| line.strip_prefix("boottime"))?
+        .split_ascii_whitespace();
+    let [seconds, nanos]: [i64; 2] = [fields.next()?.parse().ok()?, fields.next()?.parse().ok()?];
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
 /// An open file that contains the ID that the kernel allocated most recently for a process or a
 /// thread in this process's PID namespace.
 #[derive(Debug)]

@@ -70,7 +70,8 @@ const CRATE_USERS: [(&str, &[&str]); 20] = [
 ];
 
 /// Files with unsafe code. Each contains a comment with the reason.
-const UNSAFE_FILES: [&str; 5] = [
+const UNSAFE_FILES: [&str; 6] = [
+    "cli/out_of_memory.rs",
     "filter/bpf.rs",
     "host/processes/descriptors.rs",
     "host/processes/fork.rs",

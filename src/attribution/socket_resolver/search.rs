@@ -171,6 +171,10 @@ impl SocketResolver {
                 },
                 ..Owner::unknown(Evidence::NotPermitted, Some(socket.uid))
             },
+            // Under hidepid (proc(5)), or in a container, not even the process is visible.
+            true if socket.uid != self.own_uid && self.still_exists(socket) => {
+                Owner::unknown(Evidence::NotPermitted, Some(socket.uid))
+            }
             true => Owner::unknown(Evidence::Gone, Some(socket.uid)),
             false => self.owner_from_holders(found, socket),
         }

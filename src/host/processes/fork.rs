@@ -35,7 +35,11 @@ pub fn fork_child(
     parents: BorrowedFd,
     main: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<Pid> {
-    if std::fs::read_dir("/proc/self/task")?.count() > 1 {
+    let threads = std::fs::read_dir("/proc/self/task").map_err(|error| {
+        let what = format!("cannot read /proc/self/task: {error}; mount /proc");
+        io::Error::new(error.kind(), what)
+    })?;
+    if threads.count() > 1 {
         return Err(io::Error::other("other threads are already running"));
     }
     let parent = getpid();

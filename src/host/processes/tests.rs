@@ -168,3 +168,12 @@ fn has_socket(handle: &ProcHandle, expected: u32) -> io::Result<bool> {
     })?;
     Ok(is_found)
 }
+
+#[test]
+fn boot_time_offset_of_a_time_namespace_is_parsed() {
+    let text = "monotonic           0         0\nboottime         3600       500\n";
+    assert_eq!(parse_boot_time_offset(text), Some(3_600_000_000_500));
+    let text = "boottime   -5  999999999\n";
+    assert_eq!(parse_boot_time_offset(text), Some(-4_000_000_001));
+    assert_eq!(parse_boot_time_offset("monotonic 1 2\n"), None);
+}

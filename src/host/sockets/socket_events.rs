@@ -19,7 +19,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::decode_ip;
 use crate::host::processes::run_root::RunRoot;
-use crate::host::processes::{INITIAL_PID_NAMESPACE_INODE, namespace_inode};
+use crate::host::processes::{INITIAL_PID_NAMESPACE_INODE, boot_time_offset, namespace_inode};
 use crate::packet::Timestamp;
 use crate::privileges;
 use crate::process::{RunMembership, name_from_bytes};
@@ -209,6 +209,8 @@ pub struct SocketEvents {
     lost: Array<MapData, u64>,
     /// Offset of the clock of most events, in nanoseconds.
     tai_offset: i64,
+    /// Offset of the boot time in this process's time namespace, in nanoseconds.
+    boot_offset: i64,
     /// The PID of the ancestor of the processes of the command; 0 if there is no command.
     run_root: u32,
     /// Keeps the programs loaded and attached.
@@ -272,6 +274,7 @@ impl SocketEvents {
             events: RingBuf::try_from(map("EVENTS")?).map_err(innermost_error)?,
             lost: Array::try_from(map("LOST")?).map_err(innermost_error)?,
             tai_offset: tai_offset(),
+            boot_offset: boot_time_offset(),
             run_root,
             _programs: programs,
         })
@@ -285,7 +288,11 @@ impl SocketEvents {
     /// Returns the next pending event, without waiting.
     pub fn try_recv(&mut self) -> Option<SocketEvent> {
         loop {
-            if let Some(event) = parse_event(&self.events.next()?, self.tai_offset, self.run_root) {
+            let bytes = self.events.next()?;
+            if let Some(mut event) = parse_event(&bytes, self.tai_offset, self.run_root) {
+                let task = &mut event.task;
+                let start_time = task.start_time_ns.wrapping_add_signed(self.boot_offset);
+                task.start_time = start_time / CLOCK_TICK_NS;
                 return Some(event);
             }
         }
