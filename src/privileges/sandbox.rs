@@ -98,8 +98,8 @@ fn restrict_calls(set: CallSet) -> Option<String> {
         .map(|error| error.to_string())
 }
 
-/// The directories and files that can be read: processes, and time zones.
-const READABLE: [&str; 3] = ["/proc", "/etc/localtime", "/usr/share/zoneinfo"];
+/// The directory that can be read: `lcap run` reports the processes that are still running.
+const READABLE_DIRECTORY: &str = "/proc";
 
 fn restrict_files(writable: &[BorrowedFd]) -> io::Result<RulesetStatus> {
     enforce_rules(writable).map_err(io::Error::other)
@@ -112,10 +112,9 @@ fn enforce_rules(writable: &[BorrowedFd]) -> Result<RulesetStatus, RulesetError>
         .handle_access(AccessFs::from_all(abi))?
         .handle_access(AccessNet::from_all(abi))?
         .create()?;
-    let existing = READABLE.iter().filter_map(|path| PathFd::new(path).ok());
-    for path in existing {
-        let access = AccessFs::from_read(abi) & !AccessFs::Execute;
-        ruleset = ruleset.add_rule(PathBeneath::new(path, access))?;
+    if let Ok(directory) = PathFd::new(READABLE_DIRECTORY) {
+        let read = AccessFs::ReadDir | AccessFs::ReadFile;
+        ruleset = ruleset.add_rule(PathBeneath::new(directory, read))?;
     }
     let write = AccessFs::ReadDir
         | AccessFs::ReadFile
