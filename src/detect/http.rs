@@ -31,11 +31,12 @@ fn detect(opening: &Opening) -> DetectorVerdict {
     let request = match request_line(opening.orig) {
         Ok(request) => request,
         Err(ParseError::Mismatch) => return DetectorVerdict::No,
-        // For a long request line, or a capture that started late, the response decides.
+        // For a long request line, or a capture that started late, the response decides, but it
+        // never rejects: the request can still be HTTP.
         Err(ParseError::Incomplete) => {
             return match status {
                 Ok(status) => DetectorVerdict::Yes(ServiceAttributes::new(&["status"], [status])),
-                Err(error) => error.verdict(),
+                Err(_) => DetectorVerdict::Maybe,
             };
         }
     };

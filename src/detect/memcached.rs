@@ -12,7 +12,6 @@ pub(super) const DETECTOR: Detector = Detector {
 };
 
 const REQUEST_MAGIC: u8 = 0x80;
-const RESPONSE_MAGIC: u8 = 0x81;
 
 const MAX_KEY_LEN: usize = 250;
 /// Maximum length of a command line that a server accepts, in bytes.
@@ -23,7 +22,7 @@ fn detect(opening: &Opening) -> DetectorVerdict {
     let command = match opening.orig.first() {
         // First bytes of the responses to all commands.
         None => Err(response_only(opening.resp, b"VESNDTOHMRC0123456789\x81")),
-        Some(&REQUEST_MAGIC) => binary_request(opening),
+        Some(&REQUEST_MAGIC) => binary_request(opening.orig),
         Some(b'a'..=b'z') => text_request(opening),
         Some(_) => Err(ParseError::Mismatch),
     };
@@ -122,6 +121,10 @@ fn text_request(opening: &Opening) -> ParseResult<&'static [u8]> {
     if !has_valid_arguments(arguments, command.arguments) {
         return Err(ParseError::Mismatch);
     }
+    // No other protocol has a line with a key and three numbers: the response is not needed.
+    if command.arguments.starts_with(b"knnn") {
+        return Ok(command.name);
+    }
     let responses = command.responses.iter().chain(ERROR_RESPONSES);
     let mut result = Err(ParseError::Mismatch);
     for response in responses {
@@ -131,12 +134,7 @@ fn text_request(opening: &Opening) -> ParseResult<&'static [u8]> {
             Err(ParseError::Mismatch) => {}
         }
     }
-    // Without a response, a command is conclusive only with a key and three numbers: no other
-    // protocol has such a line.
-    match result {
-        Err(ParseError::Incomplete) if command.arguments.starts_with(b"knnn") => Ok(command.name),
-        result => result,
-    }
+    result
 }
 
 fn has_valid_arguments(line: &[u8], arguments: &[u8]) -> bool {
@@ -172,11 +170,8 @@ fn has_valid_arguments(line: &[u8], arguments: &[u8]) -> bool {
 /// ├───────┼─────────┼────────────┼──────────────┼──────┼─────────┼─────────────┼────────┼─────────
 /// │ magic │ command │ key length │ extra length │ type │ vbucket │ body length │ opaque │ CAS (8)
 /// ```
-fn binary_request(opening: &Opening) -> ParseResult<&'static [u8]> {
-    if !matches!(opening.resp, [] | [RESPONSE_MAGIC, ..]) {
-        return Err(ParseError::Mismatch);
-    }
-    let mut cursor = Cursor::new(opening.orig);
+fn binary_request(orig: &[u8]) -> ParseResult<&'static [u8]> {
+    let mut cursor = Cursor::new(orig);
     cursor.literal(&[REQUEST_MAGIC])?;
     let (name, extra_lens, has_key) = binary_command(cursor.byte()?).ok_or(ParseError::Mismatch)?;
     let key = cursor.u16()?;

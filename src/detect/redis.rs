@@ -21,12 +21,9 @@ fn detect(opening: &Opening) -> DetectorVerdict {
 }
 
 fn command(opening: &Opening) -> ParseResult<DetectorVerdict> {
-    match response_only(opening.resp, REPLY_TYPES) {
-        ParseError::Incomplete => {}
-        error @ ParseError::Mismatch => return Err(error),
-    }
     let name = match opening.orig.first() {
-        None => return Err(ParseError::Incomplete),
+        None => return Err(response_only(opening.resp, REPLY_TYPES)),
+        // No other protocol has such a request: the reply is not needed.
         Some(b'*') => array_command(opening.orig)?,
         Some(byte) if byte.is_ascii_alphabetic() => {
             let name = inline_command(opening.orig)?;

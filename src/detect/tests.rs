@@ -118,10 +118,11 @@ fn every_case_is_detected_as_its_service() {
             case.name
         );
         let is_done = matches!((detector.detect)(&opening), DetectorVerdict::Done(_));
-        let may_be_specialized = detectors_for(case.transport)
-            .filter(|detector| SPECIALIZATIONS.contains(&(detector.name, case.service)))
-            .any(|detector| (detector.detect)(&opening) == DetectorVerdict::Maybe);
-        assert_eq!(is_final, is_done && !may_be_specialized, "{}", case.name);
+        let mut earlier =
+            detectors_for(case.transport).take_while(|other| !std::ptr::eq(*other, detector));
+        let may_be_another =
+            earlier.any(|earlier| (earlier.detect)(&opening) == DetectorVerdict::Maybe);
+        assert_eq!(is_final, is_done && !may_be_another, "{}", case.name);
     }
 }
 
@@ -225,6 +226,36 @@ fn check_prefix(case: &DetectionCase, orig: &[u8], resp: &[u8]) {
         let name = service.map(|service| service.name);
         assert_eq!(name, Some(case.service), "{}", context());
     }
+}
+
+/// The originator's and the responder's bytes come from different cases, so that many pairs
+/// contradict each other.
+#[test]
+fn more_bytes_never_change_a_final_result() {
+    let all_cases = cases();
+    let sides = |side: fn(&DetectionCase) -> &[u8]| {
+        let of_tcp = all_cases.iter().filter(|case| case.transport == TCP);
+        of_tcp.map(side).collect::<Vec<_>>()
+    };
+    let mut final_results = 0;
+    for orig in sides(|case| &case.orig) {
+        for resp in sides(|case| &case.resp) {
+            let whole = detect(TCP, &Opening { orig, resp }).into_service();
+            for orig_len in [0, 1.min(orig.len()), orig.len() / 2, orig.len()] {
+                for resp_len in [0, 1.min(resp.len()), resp.len() / 2, resp.len()] {
+                    let prefix = Opening {
+                        orig: &orig[..orig_len],
+                        resp: &resp[..resp_len],
+                    };
+                    if let DetectionResult::Final(service) = detect(TCP, &prefix) {
+                        final_results += 1;
+                        assert_eq!(service, whole, "{prefix:?}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(final_results > 1000, "{final_results}");
 }
 
 /// Generator of reproducible random bytes (xorshift64*).

@@ -30,6 +30,9 @@ const TLS_1_3: u16 = 0x0304;
 /// Maximum length of a compressed and encrypted record in RFC 5246, in bytes.
 const MAX_RECORD_LEN: u16 = 16_384 + 2_048;
 
+/// Length of an alert record, and of the literal with which an unencrypted web server answers.
+const MIN_REFUSAL_LEN: usize = b"HTTP/1.".len();
+
 /// Fields of a hello message.
 #[derive(Default)]
 struct TlsHello<'a> {
@@ -60,7 +63,9 @@ fn detect(opening: &Opening) -> DetectorVerdict {
             DetectorVerdict::Done(attributes(&client, &server))
         }
         // An alert, or a server without TLS.
-        (Ok(client), Err(ParseError::Mismatch)) if client.is_complete => {
+        (Ok(client), Err(ParseError::Mismatch))
+            if client.is_complete && opening.resp.len() >= MIN_REFUSAL_LEN =>
+        {
             DetectorVerdict::Done(attributes(&client, &TlsHello::default()))
         }
         (Ok(client), server) => {
