@@ -17,7 +17,7 @@ use crate::decode::quoted_endpoints;
 use crate::error::Result;
 #[cfg(feature = "live")]
 use crate::packet::LinkType;
-use crate::packet::{Fragment, Packet, PacketKind};
+use crate::packet::{DecodeProblem, Fragment, Packet, PacketKind};
 #[cfg(feature = "live")]
 use expression::Expression;
 
@@ -206,10 +206,15 @@ fn quoted_ports(packet: &Packet) -> Option<(u16, u16)> {
     Some((quoted.src_port(), quoted.dst_port()))
 }
 
-/// Returns true for packets whose ports the kernel's filter cannot read: ICMP errors, and IPv6
-/// packets with extension headers.
+/// Returns true for packets whose ports the kernel's filter cannot read: ICMP errors, IPv6 packets
+/// with extension headers, and malformed packets, where BPF reads other bytes as ports.
 fn is_unreadable_in_kernel(packet: &Packet) -> bool {
-    packet.kind() == PacketKind::Icmp || packet.has_ipv6_extensions()
+    use DecodeProblem::{BadIpLength, BadIpVersion, BadTransportLength};
+    let is_malformed = matches!(
+        packet.problem(),
+        Some(BadIpVersion(_) | BadIpLength | BadTransportLength)
+    );
+    packet.kind() == PacketKind::Icmp || packet.has_ipv6_extensions() || is_malformed
 }
 
 #[cfg(all(test, feature = "live"))]

@@ -6,6 +6,10 @@ use super::bpf::BpfProgram;
 use crate::decode::decode;
 use crate::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
 
+/// Offsets in the frames of [`segment`].
+const IP_OFFSET: usize = 14;
+const TCP_OFFSET: usize = IP_OFFSET + 20;
+
 /// An Ethernet frame with an IPv4 TCP segment from 127.0.0.1:`src` to 127.0.0.1:`dst` and 40 bytes
 /// of data.
 fn segment(src: u16, dst: u16) -> Vec<u8> {
@@ -107,6 +111,29 @@ fn only_frames_that_the_kernel_cannot_decide_are_rechecked() {
             _ => (&bytes[..58], false),
         };
         assert_eq!(matches(&mut remaining, cut, wire_len), is_decided);
+    }
+}
+
+/// BPF checks neither the version nor lengths, and reads other bytes as ports: those of the IP
+/// header if its length is 0.
+#[test]
+fn malformed_frames_match_as_in_files() {
+    let filter = Filter::new(Some("80,16384".parse().unwrap()), "").unwrap();
+    let (kernel, remaining) = filter.clone().split_for_kernel(LinkType::ETHERNET).unwrap();
+    let kernel = BpfProgram::compile(LinkType::ETHERNET, &kernel).unwrap();
+    for (offset, byte, expected) in [
+        (IP_OFFSET, 0x40, false),
+        (IP_OFFSET, 0x65, false),
+        (TCP_OFFSET + 12, 0x10, true),
+    ] {
+        let mut bytes = segment(80, 9);
+        bytes[offset] = byte;
+        let wire_len = bytes.len() as u32;
+        assert!(kernel.matches(&bytes, wire_len), "{offset}");
+        for mut filter in [filter.clone(), remaining.clone()] {
+            let is_match = matches(&mut filter, &bytes, wire_len);
+            assert_eq!(is_match, expected, "{offset}");
+        }
     }
 }
 
