@@ -2,6 +2,7 @@
 
 use std::io;
 
+#[cfg(target_endian = "little")]
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
 /// Calls of both processes: memory, threads, time, and descriptors that are open.
@@ -135,7 +136,11 @@ pub(super) fn restrict(set: CallSet) -> io::Result<()> {
         CallSet::Decode => DECODE,
         CallSet::LookUp => LOOK_UP,
     };
-    let calls = [COMMON, READ_FILES, own].concat();
+    permit_only([COMMON, READ_FILES, own].concat())
+}
+
+#[cfg(target_endian = "little")]
+fn permit_only(calls: Vec<libc::c_long>) -> io::Result<()> {
     let unsupported = |error| io::Error::new(io::ErrorKind::Unsupported, error);
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(unsupported)?;
     let rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
@@ -149,4 +154,11 @@ pub(super) fn restrict(set: CallSet) -> io::Result<()> {
         .and_then(BpfProgram::try_from)
         .map_err(io::Error::other)?;
     seccompiler::apply_filter_all_threads(&program).map_err(io::Error::other)
+}
+
+/// Always fails: seccompiler supports only little-endian processors.
+#[cfg(target_endian = "big")]
+fn permit_only(_calls: Vec<libc::c_long>) -> io::Result<()> {
+    let reason = "seccomp filters are not supported on big-endian processors";
+    Err(io::Error::new(io::ErrorKind::Unsupported, reason))
 }
