@@ -17,7 +17,7 @@ use super::scheduler;
 use super::socket_resolver::SocketResolver;
 use super::syn_lookup::SynLookup;
 use crate::host::processes::fork_events::ForkEvents;
-use crate::host::processes::priority::{TimeSlice, raise_priority};
+use crate::host::processes::priority::{TimeSlice, UsualPriority, raise_priority};
 use crate::host::processes::run_root::RunRoot;
 use crate::host::sockets::sock_diag::SockDiag;
 use crate::source::Stop;
@@ -32,6 +32,8 @@ pub(super) struct LookupService {
     sock_diags: [SockDiag; 2],
     fork_events: io::Result<ForkEvents>,
     run: Option<RunRoot>,
+    /// The priority of the threads whose work can wait.
+    usual_priority: UsualPriority,
 }
 
 impl LookupService {
@@ -45,6 +47,7 @@ impl LookupService {
             sock_diags: [SockDiag::open()?, SockDiag::open()?],
             fork_events: ForkEvents::listen(),
             run,
+            usual_priority: UsualPriority::before_raise(),
         })
     }
 
@@ -55,7 +58,8 @@ impl LookupService {
     pub(super) fn run(self) -> io::Result<()> {
         let (answers, mut requests) = Sender::<Answer>::new::<Request>(self.socket)?;
         let stop = Stop::new().map_err(io::Error::other)?;
-        let (worker, worker_thread) = ProcWorker::start(&answers, stop.clone(), self.run)?;
+        let (worker, worker_thread) =
+            ProcWorker::start(&answers, stop.clone(), self.run, self.usual_priority)?;
         let mut service = RunningService {
             answers,
             worker,

@@ -273,6 +273,7 @@ impl ProcCache {
 mod tests {
     use super::*;
     use crate::attribution::link::{self, Sender};
+    use crate::host::processes::priority::UsualPriority;
     use std::net::UdpSocket;
     use std::os::fd::{AsRawFd, OwnedFd};
     use std::process::{Command, Stdio};
@@ -287,7 +288,10 @@ mod tests {
         let (_, socket) = link::pair().expect("sockets");
         let (answers, _) = Sender::new::<()>(socket).expect("a waker");
         let stop = crate::source::Stop::new().expect("a pipe");
-        ProcWorker::start(&answers, stop, None).expect("a thread").0
+        let priority = UsualPriority::before_raise();
+        ProcWorker::start(&answers, stop, None, priority)
+            .expect("a thread")
+            .0
     }
 
     #[test]

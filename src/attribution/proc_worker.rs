@@ -12,6 +12,7 @@ use super::cpu_budget::CpuBudget;
 use super::link::Sender;
 use super::messages::Answer;
 use crate::host::processes::ProcHandle;
+use crate::host::processes::priority::UsualPriority;
 use crate::host::processes::run_root::RunRoot;
 use crate::host::proxies;
 use crate::host::sockets::holders;
@@ -69,11 +70,13 @@ impl ProcWorker {
         answers: &Arc<Sender<Answer>>,
         stop: Stop,
         run: Option<RunRoot>,
+        priority: UsualPriority,
     ) -> io::Result<(ProcWorker, JoinHandle<()>)> {
         let (tasks, queue) = sync_channel(MAX_QUEUED_TASKS);
         let listeners = ListenerCache::default();
         let (thread_listeners, thread_answers) = (listeners.clone(), Arc::clone(answers));
         let work = move || {
+            priority.restore();
             let mut budget = CpuBudget::new(Instant::now());
             for task in queue {
                 budget.record_task(Instant::now());
@@ -262,7 +265,12 @@ mod tests {
         let socket = socket.expect("the listening socket");
         let (_, far) = link::pair().expect("sockets");
         let (answers, _) = Sender::new::<()>(far).expect("a waker");
-        let started = ProcWorker::start(&answers, Stop::new().expect("a pipe"), None);
+        let started = ProcWorker::start(
+            &answers,
+            Stop::new().expect("a pipe"),
+            None,
+            UsualPriority::before_raise(),
+        );
         let (worker, thread) = started.expect("a thread");
         worker.prefetch_listeners();
         let deadline = Instant::now() + Duration::from_secs(5);

@@ -14,6 +14,7 @@ use crate::attribution::{Attributor, LookupProcess};
 use crate::error::{Error, Result, count_noun};
 use crate::filter::Filter;
 use crate::flow::{FlowCounts, FlowSettings, StreamMode};
+use crate::host::processes::priority::UsualPriority;
 use crate::host::processes::run_root::RunRoot;
 use crate::packet::Timestamp;
 use crate::pipeline::{
@@ -109,6 +110,7 @@ fn run_device(
             Some(signal) => Err(exit_code_of_signal(signal)),
             None => child.spawn(),
         });
+    let priority = UsualPriority::before_raise();
     let restrictions = give_up_privileges(&sinks, processing)?;
     if let OutputMode::Packets(_, style) = &processing.output_mode
         && style.verbose > 0
@@ -117,6 +119,7 @@ fn run_device(
         report::restrictions(&restrictions);
     }
     let mut capture = capture.start()?;
+    priority.restore();
     let context = RunContext {
         signals,
         child: child.zip(run),

@@ -9,7 +9,6 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, secure_computing_mode, set_no_new_privs};
 
 use super::capabilities;
@@ -70,21 +69,7 @@ pub fn enter_lookups() -> io::Result<()> {
     Ok(())
 }
 
-/// Raises the limit of the nice value, as far as permitted (getrlimit(2)).
-fn permit_high_priority() {
-    const MAX: Option<u64> = Some(40);
-    if getrlimit(Resource::Nice).maximum < MAX {
-        let limit = Rlimit {
-            current: MAX,
-            maximum: MAX,
-        };
-        let _ = setrlimit(Resource::Nice, limit);
-    }
-}
-
 fn give_up_capabilities(kept: CapabilitySet, ids: Option<UserIds>) -> io::Result<()> {
-    // Without CAP_SYS_NICE, the threads of attribution could not raise their priority.
-    permit_high_priority();
     capabilities::clear_bounding_set(kept);
     ids.map_or(Ok(()), UserIds::assume)?;
     capabilities::keep(kept)?;

@@ -20,6 +20,7 @@ const COMMON: &[libc::c_long] = &[
     libc::SYS_fstat,
     libc::SYS_futex,
     libc::SYS_getpid,
+    libc::SYS_getpriority,
     libc::SYS_getppid,
     libc::SYS_getrandom,
     libc::SYS_gettid,
