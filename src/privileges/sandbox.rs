@@ -12,7 +12,7 @@ use landlock::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, secure_computing_mode, set_no_new_privs};
 
-use super::capabilities;
+use super::capabilities::{self, READ_PROCESSES};
 use super::system_calls::{self, CallSet};
 use super::user::{self, UserChange, UserIds};
 use crate::time::zone;
@@ -64,8 +64,7 @@ pub fn possible() -> Restrictions {
 /// # Errors
 /// The capabilities cannot be given up.
 pub fn enter_lookups() -> io::Result<()> {
-    let kept = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH;
-    give_up_capabilities(kept, None)?;
+    give_up_capabilities(READ_PROCESSES, None)?;
     restrict_calls(CallSet::LookUp);
     Ok(())
 }
