@@ -5,12 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use super::bpf_reader::{self, EventRecorder};
 use super::connection_table::ConnectionTable;
 use super::link::{Receiver, Sender};
 use super::lookup_process::LookupProcess;
 use super::messages::{Answer, ConnectionOrigin, Request};
 use super::syn_filter::SynFilter;
-use super::{bpf_reader, lookup_answers, syn_capture};
+use super::{lookup_answers, syn_capture};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::host::processes::run_root::RunRoot;
@@ -166,7 +167,8 @@ impl OpenAttribution {
         let (table, stop) = (self.table, self.stop);
         let reader = match self.origin {
             Origin::Events(events, listeners) => {
-                start_bpf_reader(&table, events, &self.filter, listeners, &stop)?
+                let own_pid = self.lookups.reader_pid();
+                start_bpf_reader(&table, events, &self.filter, listeners, own_pid, &stop)?
             }
             Origin::Syns(live) => {
                 let table = Arc::clone(&table);
@@ -228,6 +230,7 @@ fn start_bpf_reader(
     events: SocketEvents,
     filter: &str,
     listeners: Option<SockDiag>,
+    own_pid: u32,
     stop: &Stop,
 ) -> Result<JoinHandle<()>> {
     let syn_filter = SynFilter::new(Filter::new(None, filter)?);
@@ -235,7 +238,8 @@ fn start_bpf_reader(
     let (table, stop) = (Arc::clone(table), stop.clone());
     Ok(spawn("bpf-reader", move || {
         let listeners = listeners.as_ref();
-        bpf_reader::run(&table, events, listeners, syn_filter, &drain_waker, &stop);
+        let recorder = EventRecorder::new(&table, listeners, own_pid);
+        bpf_reader::run(recorder, events, syn_filter, &drain_waker, &stop);
     })?)
 }
 

@@ -22,16 +22,15 @@ use crate::source::Stop;
 
 /// Records the events in the table until a stop is requested.
 pub(super) fn run(
-    table: &Arc<ConnectionTable>,
+    mut recorder: EventRecorder,
     mut events: SocketEvents,
-    listeners: Option<&SockDiag>,
     mut syn_filter: SynFilter,
     drain_waker: &Waker,
     stop: &Stop,
 ) {
     raise_priority(TimeSlice::Default);
     let mut coalescer = WakeupCoalescer::new(Instant::now());
-    let mut tasks = TaskCache::new(Arc::clone(table.processes()));
+    let table = recorder.table;
     let mut previous_drain = now();
     while !stop.is_requested() {
         let stop_fd = stop.fd();
@@ -49,11 +48,6 @@ pub(super) fn run(
         let drains = table.drains_requested();
         let drain = now();
         while let Some(event) = events.try_recv() {
-            let mut recorder = EventRecorder {
-                table,
-                listeners,
-                tasks: &mut tasks,
-            };
             recorder.record(&event, &mut syn_filter);
             if event.time >= drain {
                 break;
@@ -65,15 +59,31 @@ pub(super) fn run(
     }
 }
 
-struct EventRecorder<'a> {
+/// Records events in the table of connections.
+pub(super) struct EventRecorder<'a> {
     table: &'a Arc<ConnectionTable>,
     /// Finds the listening sockets; `None` if the device is not the loopback. Then no process is
     /// certain: a packet can also come from another namespace or machine with these addresses.
     listeners: Option<&'a SockDiag>,
-    tasks: &'a mut TaskCache,
+    tasks: TaskCache,
+    /// The PID of the process that reads /proc for lcap.
+    own_pid: u32,
 }
 
-impl EventRecorder<'_> {
+impl<'a> EventRecorder<'a> {
+    pub(super) fn new(
+        table: &'a Arc<ConnectionTable>,
+        listeners: Option<&'a SockDiag>,
+        own_pid: u32,
+    ) -> EventRecorder<'a> {
+        EventRecorder {
+            table,
+            listeners,
+            tasks: TaskCache::new(Arc::clone(table.processes())),
+            own_pid,
+        }
+    }
+
     fn record(&mut self, event: &SocketEvent, syn_filter: &mut SynFilter) {
         let socket = |proto| Endpoints::new(event.local, event.remote, proto);
         // The loopback device of another namespace.
@@ -88,7 +98,7 @@ impl EventRecorder<'_> {
             }
             // While lcap scans /proc, it briefly holds each socket, and can be the last process to
             // close it.
-            SocketEventKind::Closed if event.task.pid == std::process::id() => {}
+            SocketEventKind::Closed if event.task.pid == self.own_pid => {}
             SocketEventKind::Closed => {
                 let owner = self.owner(event);
                 self.table

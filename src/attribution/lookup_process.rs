@@ -79,6 +79,15 @@ impl LookupProcess {
         }
     }
 
+    /// Returns the PID of the process that reads /proc.
+    pub(super) fn reader_pid(&self) -> u32 {
+        match &self.runner {
+            #[cfg(feature = "cli")]
+            Runner::Process(pid) => pid.as_raw_nonzero().get().cast_unsigned(),
+            Runner::Thread(_) => std::process::id(),
+        }
+    }
+
     /// Waits until the service has ended, which it does when its socket is closed.
     pub(super) fn wait(self) {
         drop(self.socket);

@@ -148,7 +148,7 @@ impl RunningService {
             ConnectionOrigin::Bpf => (None, None, None),
             ConnectionOrigin::Syns => {
                 raise_priority(TimeSlice::Short);
-                self.worker.prefetch_listeners();
+                self.worker.prefetch_listeners(&syns);
                 let resolver = SocketResolver::new(syns, self.worker.clone(), None);
                 let lookup = SynLookup::new(resolver, Arc::clone(&results));
                 let missing = fork_events.as_ref().err().map(ToString::to_string);

@@ -16,7 +16,7 @@ use crate::host::processes::priority::UsualPriority;
 use crate::host::processes::run_root::RunRoot;
 use crate::host::proxies;
 use crate::host::sockets::holders;
-use crate::host::sockets::sock_diag::{self, SocketInfo};
+use crate::host::sockets::sock_diag::{SockDiag, SocketInfo};
 use crate::process::{Evidence, Owner, Process, ProcessDetails, ProcessIdentity};
 use crate::source::Stop;
 
@@ -149,8 +149,8 @@ impl ProcWorker {
     }
 
     /// Queues a lookup of all current listeners, before they are needed.
-    pub(super) fn prefetch_listeners(&self) {
-        let sockets = sock_diag::listening().unwrap_or_default();
+    pub(super) fn prefetch_listeners(&self, sock_diag: &SockDiag) {
+        let sockets = sock_diag.listening().unwrap_or_default();
         // If the queue is full, each listener is looked up when it is needed.
         let _ = self.tasks.try_send(ProcTask::FindListeners(sockets));
     }
@@ -260,7 +260,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
         let address = listener.local_addr().expect("an address");
         let own_pid = std::process::id();
-        let sockets = sock_diag::listening().expect("a listing");
+        let sock_diag = SockDiag::open().expect("a connection");
+        let sockets = sock_diag.listening().expect("a listing");
         let socket = sockets.into_iter().find(|socket| socket.local == address);
         let socket = socket.expect("the listening socket");
         let (_, far) = link::pair().expect("sockets");
@@ -272,7 +273,7 @@ mod tests {
             UsualPriority::before_raise(),
         );
         let (worker, thread) = started.expect("a thread");
-        worker.prefetch_listeners();
+        worker.prefetch_listeners(&sock_diag);
         let deadline = Instant::now() + Duration::from_secs(5);
         while worker.listener(&socket).is_none() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));

@@ -14,6 +14,7 @@ use crate::flow::{FlowCondition, FlowSettings};
 use crate::host::network::devices;
 use crate::packet::LinkType;
 use crate::pipeline::{AttributionMode, FLOW_REPORT_INTERVAL, FlushPolicy, Limits};
+use crate::printable;
 use crate::process::ProcessFilter;
 use crate::sink::flows::{FlowOrder, TableLayout};
 use crate::sink::follow::StreamOptions;
@@ -186,7 +187,8 @@ pub(super) fn capture_plan(args: &CaptureArgs) -> Result<Plan> {
 /// Validates the options of all capturing commands, and builds the plan.
 pub(super) fn build_plan(args: &CommonArgs, request: OutputRequest) -> Result<Plan> {
     let expression = expression(args)?;
-    let filter = Filter::new(args.port.clone(), &expression)?;
+    let filter = Filter::new(args.port.clone(), &expression)
+        .map_err(|error| unquoted(error, args.expression_file.as_deref()))?;
     let input = input(args, &request)?;
     if let InputSource::Device(options) = &input
         && options.is_loopback
@@ -281,6 +283,18 @@ fn expression(args: &CommonArgs) -> Result<String> {
         .lines()
         .map(|line| line.split('#').next().unwrap_or_default());
     Ok(lines.collect::<Vec<_>>().join(" "))
+}
+
+/// Returns the error for an expression from a file without the text of the file: it can be a file
+/// that was named by mistake.
+fn unquoted(error: Error, file: Option<&Path>) -> Error {
+    match (error, file) {
+        (Error::Filter { what, .. }, Some(file)) => {
+            let file = printable::line(&file.to_string_lossy());
+            Error::Usage(format!("{file}: not a filter expression: {what}"))
+        }
+        (error, _) => error,
+    }
 }
 
 fn input(args: &CommonArgs, request: &OutputRequest) -> Result<InputSource> {

@@ -55,6 +55,7 @@ fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> 
         signals,
         child: None,
         started_at: Timestamp::ABSENT,
+        caller: rustix::process::geteuid().as_raw(),
         progress: ProgressSource::File(source.progress()),
         losses: None,
         attribution: Attribution::default(),
@@ -102,7 +103,7 @@ fn run_device(
     let mut signals = signals::register()?;
     // Printed only now that signals are recorded and files exist: scripts wait for this line.
     report::listening(capture.source.interface(), ring, method.as_ref());
-    let started_at = now();
+    let (started_at, caller) = (now(), rustix::process::geteuid().as_raw());
     let child = processing
         .child
         .as_ref()
@@ -124,6 +125,7 @@ fn run_device(
         signals,
         child: child.zip(run),
         started_at,
+        caller,
         progress: ProgressSource::Device(capture.source.shared_losses()),
         losses: Some(capture.source.shared_losses()),
         attribution: capture.attribution(),
@@ -178,7 +180,7 @@ fn give_up_privileges(
         .filter_map(|sink| sink.output_directory())
         .collect();
     let user = match processing.child {
-        Some(_) => UserChange::None,
+        Some(_) => UserChange::IfNeeded,
         None => UserChange::IfPossible,
     };
     let restricted = sandbox::enter_decoder(&directories, user);
@@ -198,6 +200,8 @@ struct RunContext {
     child: Option<(Result<Arc<ChildProcess>, u8>, RunRoot)>,
     /// The time before the command was started.
     started_at: Timestamp,
+    /// The user who started lcap.
+    caller: u32,
     /// Input whose progress is shown.
     progress: ProgressSource,
     /// Counters of the kernel; live captures only.
@@ -263,8 +267,8 @@ fn execute<S: Source>(
         }),
         attribution: context.attribution,
         process_filter: processing.process_filter.clone(),
-        command: processing.selects_command().then(|| RunCommand {
-            uid: rustix::process::geteuid().as_raw(),
+        command: processing.selects_command().then_some(RunCommand {
+            uid: context.caller,
             started_at: context.started_at,
         }),
         tick_interval: None,

@@ -3,9 +3,18 @@
 #[cfg(feature = "cli")]
 use std::io;
 
-#[cfg(feature = "cli")]
-use rustix::thread::CapabilitySet;
-use rustix::thread::{CapabilitySets, capabilities, set_capabilities};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+
+/// Opening a device. These give access to no file: libpcap opens some devices by a path.
+pub const CAPTURE: CapabilitySet = CapabilitySet::NET_RAW.union(CapabilitySet::NET_ADMIN);
+/// Loading the BPF programs, also on kernels before Linux 5.11, which limit locked memory.
+pub const LOAD_BPF: CapabilitySet = CapabilitySet::BPF
+    .union(CapabilitySet::PERFMON)
+    .union(CapabilitySet::SYS_ADMIN)
+    .union(CapabilitySet::SYS_RESOURCE);
+/// Reading /proc of other users' processes: their sockets, executables and directories.
+pub const READ_PROCESSES: CapabilitySet =
+    CapabilitySet::SYS_PTRACE.union(CapabilitySet::DAC_READ_SEARCH);
 
 /// Takes the capabilities of the program file out of effect. Those of a caller who is root remain:
 /// the caller has them without this program.
@@ -27,23 +36,19 @@ pub fn lower() -> io::Result<()> {
     )?)
 }
 
-/// Does work with all permitted capabilities in effect, in this thread and in the threads that it
-/// starts. The work must not open a path that the caller names.
-pub fn raised<T>(work: impl FnOnce() -> T) -> T {
-    let Some(sets) = capabilities(None)
+/// Does work with these capabilities in effect, as far as they are permitted, in this thread and in
+/// the threads that it starts. The work must not open a path that the caller names, unless these
+/// capabilities do not give access to files.
+pub fn raised<T>(needed: CapabilitySet, work: impl FnOnce() -> T) -> T {
+    let Some((sets, effective)) = capabilities(None)
         .ok()
-        .filter(|sets| sets.effective != sets.permitted)
+        .map(|sets| (sets, sets.effective | (sets.permitted & needed)))
+        .filter(|(sets, effective)| sets.effective != *effective)
     else {
         return work();
     };
     // Fails never: a thread can always put permitted capabilities into effect, and out of it.
-    let _ = set_capabilities(
-        None,
-        CapabilitySets {
-            effective: sets.permitted,
-            ..sets
-        },
-    );
+    let _ = set_capabilities(None, CapabilitySets { effective, ..sets });
     let result = work();
     let _ = set_capabilities(None, sets);
     result

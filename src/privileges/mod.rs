@@ -16,6 +16,6 @@ mod system_calls;
 #[cfg(feature = "cli")]
 pub mod user;
 
-pub use capabilities::raised;
+pub use capabilities::{CAPTURE, LOAD_BPF, READ_PROCESSES, raised};
 #[cfg(feature = "cli")]
 pub use capabilities::{held, lower};

@@ -11,7 +11,7 @@ use landlock::{
 };
 use rustix::thread::{CapabilitySet, secure_computing_mode, set_no_new_privs};
 
-use super::capabilities;
+use super::capabilities::{self, READ_PROCESSES};
 use super::system_calls::{self, CallSet};
 use super::user::{self, UserChange, UserIds};
 use crate::time::zone;
@@ -63,8 +63,7 @@ pub fn possible() -> Restrictions {
 /// # Errors
 /// The capabilities cannot be given up.
 pub fn enter_lookups() -> io::Result<()> {
-    let kept = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH;
-    give_up_capabilities(kept, None)?;
+    give_up_capabilities(READ_PROCESSES, None)?;
     restrict_calls(CallSet::LookUp);
     Ok(())
 }
@@ -141,5 +140,49 @@ impl fmt::Display for Restrictions {
             None => f.write_str(", seccomp"),
             Some(error) => write!(f, ", no seccomp ({error})"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::io::ErrorKind;
+    use std::os::fd::AsFd;
+
+    /// Only the directory is writable, and only it and /proc are readable, whoever owns the files.
+    #[test]
+    fn only_proc_and_the_output_directory_can_be_opened() {
+        let [output, other] = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+        let existing = other.path().join("existing");
+        fs::write(&existing, "text").expect("a file");
+        let directory = fs::File::open(output.path()).expect("a directory");
+        // The restriction is that of the thread.
+        let thread = std::thread::spawn(move || {
+            set_no_new_privs(true).expect("no new privileges");
+            let status = restrict_files(&[directory.as_fd()]);
+            if matches!(status, Err(_) | Ok(RulesetStatus::NotEnforced)) {
+                return println!("skipped: Landlock: {status:?}");
+            }
+            let is_denied = |result: io::Result<()>| {
+                result.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+            };
+            for path in ["/etc/passwd".as_ref(), &*existing] {
+                assert!(is_denied(fs::read(path).map(drop)), "{path:?}");
+            }
+            assert!(is_denied(fs::write(&existing, "")));
+            assert!(is_denied(fs::write(other.path().join("new"), "")));
+            assert!(is_denied(fs::remove_file(&existing)));
+            assert!(is_denied(fs::create_dir(output.path().join("new"))));
+            assert!(is_denied(fs::write("/proc/self/comm", "other")));
+            fs::read("/proc/self/status").expect("a readable file");
+            for text in ["first", "second"] {
+                let path = output.path().join("file");
+                fs::write(&path, text).expect("a written file");
+                assert_eq!(fs::read_to_string(&path).ok().as_deref(), Some(text));
+                fs::remove_file(&path).expect("a removed file");
+            }
+        });
+        thread.join().expect("no failed assertion");
     }
 }

@@ -1,44 +1,42 @@
 //! The system calls that remain permitted while lcap processes packets (syscalls(2)).
 
+#[cfg(target_endian = "little")]
+use std::collections::BTreeMap;
 use std::io;
 
 #[cfg(target_endian = "little")]
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch,
+};
 
 /// Calls of both processes: memory, threads, time, and descriptors that are open.
 const COMMON: &[libc::c_long] = &[
     libc::SYS_brk,
-    libc::SYS_clock_getres,
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
-    libc::SYS_clone,
     libc::SYS_clone3,
     libc::SYS_close,
+    libc::SYS_eventfd2,
     libc::SYS_exit,
     libc::SYS_exit_group,
     libc::SYS_fcntl,
     libc::SYS_fstat,
     libc::SYS_futex,
-    libc::SYS_getpid,
+    // Raises the priority of the threads of attribution.
     libc::SYS_getpriority,
-    libc::SYS_getppid,
     libc::SYS_getrandom,
-    libc::SYS_gettid,
-    libc::SYS_gettimeofday,
     libc::SYS_lseek,
     libc::SYS_madvise,
-    libc::SYS_membarrier,
     libc::SYS_mmap,
     libc::SYS_mprotect,
     libc::SYS_mremap,
     libc::SYS_munmap,
-    libc::SYS_nanosleep,
     libc::SYS_ppoll,
-    libc::SYS_pread64,
+    // Names of threads.
+    libc::SYS_prctl,
     libc::SYS_read,
-    libc::SYS_readv,
     libc::SYS_recvfrom,
-    libc::SYS_restart_syscall,
     libc::SYS_rseq,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
@@ -46,13 +44,27 @@ const COMMON: &[libc::c_long] = &[
     libc::SYS_sched_getaffinity,
     // Priority and time slice of the threads of attribution.
     libc::SYS_sched_setattr,
-    libc::SYS_sched_yield,
     libc::SYS_sendto,
     libc::SYS_set_robust_list,
     libc::SYS_shutdown,
     libc::SYS_sigaltstack,
-    libc::SYS_tgkill,
     libc::SYS_write,
+    // rustix panics if one of these fails, which they never do otherwise.
+    libc::SYS_getegid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
+    libc::SYS_getpid,
+    libc::SYS_getppid,
+    libc::SYS_gettid,
+    libc::SYS_getuid,
+    // Not called on every machine: locks under contention, a stop and continue of the process,
+    // abort(3), clocks without a vDSO, and C libraries other than the current glibc.
+    libc::SYS_clone,
+    libc::SYS_gettimeofday,
+    libc::SYS_nanosleep,
+    libc::SYS_restart_syscall,
+    libc::SYS_sched_yield,
+    libc::SYS_tgkill,
     libc::SYS_writev,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
@@ -65,6 +77,7 @@ const READ_FILES: &[libc::c_long] = &[
     libc::SYS_openat,
     libc::SYS_readlinkat,
     libc::SYS_statx,
+    // C libraries other than the current glibc.
     #[cfg(target_arch = "x86_64")]
     libc::SYS_lstat,
     #[cfg(target_arch = "x86_64")]
@@ -78,47 +91,57 @@ const READ_FILES: &[libc::c_long] = &[
 /// Calls of the process that decodes packets.
 const DECODE: &[libc::c_long] = &[
     // Output files: next files of a rotation, files of streams.
-    libc::SYS_fallocate,
-    libc::SYS_fchmod,
     libc::SYS_fchown,
-    libc::SYS_fdatasync,
-    libc::SYS_fsync,
     libc::SYS_ftruncate,
-    libc::SYS_openat2,
-    libc::SYS_pwrite64,
-    libc::SYS_renameat2,
     libc::SYS_unlinkat,
-    libc::SYS_renameat,
-    // Standard output: owners of flows print while a thread holds it.
-    libc::SYS_dup,
-    libc::SYS_eventfd2,
-    libc::SYS_pipe2,
-    // Terminal size, and names of devices.
-    libc::SYS_ioctl,
-    // Counters and filters of the ring.
+    // Counters and filters of the ring, and the device of a socket.
+    libc::SYS_getsockname,
     libc::SYS_getsockopt,
     libc::SYS_setsockopt,
-    libc::SYS_recvmsg,
-    // Memory use, and users, for messages.
-    libc::SYS_geteuid,
-    libc::SYS_getuid,
-    libc::SYS_getrusage,
-    libc::SYS_prctl,
-    libc::SYS_prlimit64,
     // The command of `lcap run`: its exit, and signals for it.
     libc::SYS_getpgid,
     libc::SYS_pidfd_send_signal,
     libc::SYS_wait4,
-    libc::SYS_waitid,
 ];
 
 /// Calls of the process that looks up processes.
 const LOOK_UP: &[libc::c_long] = &[
-    libc::SYS_eventfd2,
+    libc::SYS_capget,
     libc::SYS_pidfd_open,
     libc::SYS_pipe2,
-    libc::SYS_prctl,
+    libc::SYS_pread64,
 ];
+
+/// A comparison of an argument of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Equal,
+    Unequal,
+}
+
+/// A condition of a call: the number of an argument, and what it is compared with.
+type Condition = (u8, Comparison, u64);
+type ConditionalCall = (libc::c_long, &'static [Condition]);
+
+/// Calls of the process that decodes packets which are permitted only under all these conditions.
+const DECODE_IF: &[ConditionalCall] = &[
+    // The number of BPF events that were lost.
+    (
+        libc::SYS_bpf,
+        &[(0, Comparison::Equal, BPF_MAP_LOOKUP_ELEM)],
+    ),
+    // The size of the terminal, but no input in the name of its user (ioctl_tty(2)).
+    (
+        libc::SYS_ioctl,
+        &[
+            (1, Comparison::Unequal, libc::TIOCSTI),
+            (1, Comparison::Unequal, libc::TIOCLINUX),
+        ],
+    ),
+];
+
+/// The command of bpf(2) that reads from a map.
+const BPF_MAP_LOOKUP_ELEM: u64 = 1;
 
 /// A set of permitted calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,18 +156,21 @@ pub(super) enum CallSet {
 /// # Errors
 /// The kernel or the processor architecture does not support filters.
 pub(super) fn restrict(set: CallSet) -> io::Result<()> {
-    let own = match set {
-        CallSet::Decode => DECODE,
-        CallSet::LookUp => LOOK_UP,
+    let (own, conditional) = match set {
+        CallSet::Decode => (DECODE, DECODE_IF),
+        CallSet::LookUp => (LOOK_UP, &[][..]),
     };
-    permit_only([COMMON, READ_FILES, own].concat())
+    permit_only([COMMON, READ_FILES, own].concat(), conditional)
 }
 
 #[cfg(target_endian = "little")]
-fn permit_only(calls: Vec<libc::c_long>) -> io::Result<()> {
+fn permit_only(calls: Vec<libc::c_long>, conditional: &[ConditionalCall]) -> io::Result<()> {
     let unsupported = |error| io::Error::new(io::ErrorKind::Unsupported, error);
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(unsupported)?;
-    let rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
+    let mut rules: BTreeMap<_, _> = calls.into_iter().map(|call| (call, Vec::new())).collect();
+    for (call, conditions) in conditional {
+        rules.insert(*call, vec![rule(conditions).map_err(io::Error::other)?]);
+    }
     let filter = SeccompFilter::new(
         rules,
         SeccompAction::Errno(libc::EPERM as u32),
@@ -157,9 +183,21 @@ fn permit_only(calls: Vec<libc::c_long>) -> io::Result<()> {
     seccompiler::apply_filter_all_threads(&program).map_err(io::Error::other)
 }
 
+#[cfg(target_endian = "little")]
+fn rule(conditions: &[Condition]) -> Result<SeccompRule, BackendError> {
+    let conditions = conditions.iter().map(|(argument, comparison, value)| {
+        let operator = match comparison {
+            Comparison::Equal => SeccompCmpOp::Eq,
+            Comparison::Unequal => SeccompCmpOp::Ne,
+        };
+        SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, operator, *value)
+    });
+    SeccompRule::new(conditions.collect::<Result<_, _>>()?)
+}
+
 /// Always fails: seccompiler supports only little-endian processors.
 #[cfg(target_endian = "big")]
-fn permit_only(_calls: Vec<libc::c_long>) -> io::Result<()> {
+fn permit_only(_calls: Vec<libc::c_long>, _conditional: &[ConditionalCall]) -> io::Result<()> {
     let reason = "seccomp filters are not supported on big-endian processors";
     Err(io::Error::new(io::ErrorKind::Unsupported, reason))
 }

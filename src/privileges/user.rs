@@ -11,8 +11,9 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 /// Whether root becomes another user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserChange {
-    /// Root remains root.
-    None,
+    /// As [`IfPossible`](Self::IfPossible) if there are output directories; otherwise root remains
+    /// root.
+    IfNeeded,
     /// Root becomes the user who ran sudo(8), if there is one, and if that user can create files in
     /// all output directories. If only the owner of the directories can, it becomes the owner.
     IfPossible,
@@ -28,12 +29,6 @@ pub struct UserIds {
 }
 
 impl UserIds {
-    /// True if this user can create files in a directory without capabilities; false if this cannot
-    /// be determined.
-    pub fn can_create_files(self, directory: BorrowedFd) -> bool {
-        fstat(directory).is_ok_and(|stat| can_create_files(self, &stat))
-    }
-
     /// Changes the user and the groups of this process, which has one thread.
     pub(super) fn assume(self) -> io::Result<()> {
         let UserIds { uid, gid } = self;
@@ -47,11 +42,9 @@ impl UserIds {
 ///
 /// # Errors
 /// No user can create files in all directories without capabilities.
-pub(super) fn choose(
-    directories: &[BorrowedFd],
-    change: UserChange,
-) -> io::Result<Option<UserIds>> {
-    if !geteuid().is_root() || change == UserChange::None {
+pub fn choose(directories: &[BorrowedFd], change: UserChange) -> io::Result<Option<UserIds>> {
+    let is_needed = change == UserChange::IfPossible || !directories.is_empty();
+    if !geteuid().is_root() || !is_needed {
         return Ok(None);
     }
     let stats = directories.iter().map(|directory| Ok(fstat(directory)?));

@@ -296,7 +296,7 @@ fn check_existing(caller: &Caller, parent: &Stat, stat: &Stat) -> io::Result<()>
     let is_device = matches!(kind, FileType::CharacterDevice | FileType::BlockDevice);
     let others_can_write = Mode::from_raw_mode(parent.st_mode).intersects(Mode::WGRP | Mode::WOTH);
     let is_private = caller.trusts(parent.st_uid) && !others_can_write;
-    if is_device || is_private || caller.trusts(stat.st_uid) {
+    if is_device || is_private || caller.trusts_file_of(stat.st_uid) {
         return Ok(());
     }
     Err(io::Error::other(format!(

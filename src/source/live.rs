@@ -40,7 +40,7 @@ use shutdown::{Shutdown, ShutdownStep};
 use super::{IdleClock, Losses, Source, SourceEvent, SourceHandler, Stop, socket};
 use crate::error::{Error, Result, libpcap_message};
 use crate::packet::{self, Frame, Interface, LinkType, Resolution, Timestamp};
-use crate::privileges;
+use crate::privileges::{self, CAPTURE};
 
 /// Time after a block's first packet at which the kernel passes the block on even if it is not
 /// full.
@@ -93,7 +93,7 @@ impl LiveSource {
                     .immediate_mode(options.delivery == DeliveryMode::Immediate)
                     .timeout(BLOCK_RETIRE_TIMEOUT.as_millis() as i32)
             })
-            .and_then(|capture| privileges::raised(|| capture.open()))
+            .and_then(|capture| privileges::raised(CAPTURE, || capture.open()))
             .map_err(|error| failed(open_error_message(&error)))?;
         let mut capture = capture
             .setnonblock()

@@ -33,3 +33,4 @@ mod live;
 mod output_files;
 mod pipes;
 mod printable;
+mod sandbox;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::thread::{CapabilitySet, LinkNameSpaceType, move_into_link_name_space};
 
 use crate::host::processes::{self, ProcHandle};
 use crate::host::services::containers;
@@ -50,7 +50,9 @@ impl Namespace {
         };
         let namespace = File::open(path)?;
         let (namespace, kind) = (namespace.as_fd(), LinkNameSpaceType::Network);
-        privileges::raised(|| move_into_link_name_space(namespace, Some(kind)))?;
+        privileges::raised(CapabilitySet::SYS_ADMIN, || {
+            move_into_link_name_space(namespace, Some(kind))
+        })?;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Permission to capture, and the command that grants it (capabilities(7), setcap(8)).
 
 use crate::error::shell_quote;
-use crate::privileges;
+use crate::privileges::{self, CAPTURE};
 
 /// Returns the command that permits this program to capture; `None` if it already has permission.
 pub fn setcap_command() -> Option<String> {
@@ -18,6 +18,8 @@ pub fn quoted_program_path() -> String {
 fn can_capture() -> bool {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
     let (family, kind) = (AddressFamily::PACKET, SocketType::RAW);
-    let socket = privileges::raised(|| socket_with(family, kind, SocketFlags::CLOEXEC, None));
+    let socket = privileges::raised(CAPTURE, || {
+        socket_with(family, kind, SocketFlags::CLOEXEC, None)
+    });
     !matches!(socket, Err(rustix::io::Errno::PERM))
 }

@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::net::netlink::{CONNECTOR, SocketAddrNetlink};
+use rustix::thread::CapabilitySet;
 
 use super::{INITIAL_PID_NAMESPACE_INODE, INITIAL_USER_NAMESPACE_INODE, namespace_inode};
 use crate::host::netlink::{NLMSG_DONE, Netlink, encode, messages, u32_at};
@@ -53,7 +54,9 @@ impl ForkEvents {
         let netlink = Netlink::open(Some(CONNECTOR))?;
         let (any_port, group) = (0, CN_IDX_PROC);
         let address = SocketAddrNetlink::new(any_port, group);
-        privileges::raised(|| rustix::net::bind(&netlink, &address))?;
+        privileges::raised(CapabilitySet::NET_ADMIN, || {
+            rustix::net::bind(&netlink, &address)
+        })?;
         let events = ForkEvents {
             netlink,
             has_overflowed: false,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::host::processes::run_root::RunRoot;
 use crate::host::processes::{self, ProcHandle};
-use crate::privileges;
+use crate::privileges::{self, READ_PROCESSES};
 use crate::process::Process;
 
 /// The processes that have certain sockets open.
@@ -29,7 +29,7 @@ impl Holders {
 /// Finds the processes that have any of the sockets with these inodes open, and their relation to
 /// the command of `lcap run`, if there is one.
 pub fn find(inodes: &HashSet<u32>, run: Option<RunRoot>) -> Holders {
-    privileges::raised(|| search(inodes, run))
+    privileges::raised(READ_PROCESSES, || search(inodes, run))
 }
 
 fn search(inodes: &HashSet<u32>, run: Option<RunRoot>) -> Holders {
@@ -65,13 +65,15 @@ fn search(inodes: &HashSet<u32>, run: Option<RunRoot>) -> Holders {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::sockets::sock_diag::SockDiag;
     use std::net::TcpListener;
 
     #[test]
     fn own_listener_is_found_in_this_process() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
         let address = listener.local_addr().expect("an address");
-        let sockets = crate::host::sockets::sock_diag::listening().expect("a listing");
+        let sock_diag = SockDiag::open().expect("a connection");
+        let sockets = sock_diag.listening().expect("a listing");
         let socket = sockets.iter().find(|socket| socket.local == address);
         let inode = socket.expect("the listener").inode;
         let holders = find(&HashSet::from([inode]), None);

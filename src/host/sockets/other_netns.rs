@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{holders, proc_net};
 use crate::host::network::namespaces::NETNS_DIR;
-use crate::privileges;
+use crate::privileges::{self, READ_PROCESSES};
 use crate::process::Process;
 
 /// A listening socket in another network namespace.
@@ -46,7 +46,7 @@ pub struct OtherListeners {
 
 /// Returns the sockets that listen on this port in other namespaces.
 pub fn listeners(port: u16) -> OtherListeners {
-    privileges::raised(|| search(port))
+    privileges::raised(READ_PROCESSES, || search(port))
 }
 
 fn search(port: u16) -> OtherListeners {

@@ -83,6 +83,17 @@ impl SockDiag {
         found.filter(|socket| socket.state == SocketState::Listening)
     }
 
+    /// Returns all sockets that accept connections, or receive datagrams from any sender.
+    ///
+    /// # Errors
+    /// The kernel does not list the sockets.
+    pub fn listening(&self) -> io::Result<Vec<SocketInfo>> {
+        let mut found = self.list(TCP, LISTENING, (0, 0))?;
+        found.extend(self.list(UDP, CLOSED, (0, 0))?);
+        found.retain(SocketInfo::is_listener);
+        Ok(found)
+    }
+
     /// Returns the sockets in these states that have these ports; the port 0 matches all ports.
     fn list(
         &self,
@@ -116,12 +127,9 @@ impl SockDiag {
 ///
 /// # Errors
 /// The kernel does not list the sockets.
+#[cfg(feature = "cli")]
 pub fn listening() -> io::Result<Vec<SocketInfo>> {
-    let sock_diag = SockDiag::open()?;
-    let mut found = sock_diag.list(TCP, LISTENING, (0, 0))?;
-    found.extend(sock_diag.list(UDP, CLOSED, (0, 0))?);
-    found.retain(SocketInfo::is_listener);
-    Ok(found)
+    SockDiag::open()?.listening()
 }
 
 /// Returns all sockets whose local or remote port is this port, in any state.

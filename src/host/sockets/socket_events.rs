@@ -21,7 +21,7 @@ use super::decode_ip;
 use crate::host::processes::run_root::RunRoot;
 use crate::host::processes::{INITIAL_PID_NAMESPACE_INODE, boot_time_offset, namespace_inode};
 use crate::packet::Timestamp;
-use crate::privileges;
+use crate::privileges::{self, LOAD_BPF};
 use crate::process::{RunMembership, name_from_bytes};
 
 /// A process at the time of an event, as described by the kernel.
@@ -231,7 +231,7 @@ impl SocketEvents {
     /// The kernel does not support or does not permit the programs, or this process is not in the
     /// initial PID namespace, which the PIDs in the events refer to.
     pub fn open(scope: NamespaceScope, run: Option<RunRoot>) -> io::Result<SocketEvents> {
-        privileges::raised(|| SocketEvents::load(scope, run))
+        privileges::raised(LOAD_BPF, || SocketEvents::load(scope, run))
     }
 
     fn load(scope: NamespaceScope, run: Option<RunRoot>) -> io::Result<SocketEvents> {

@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Stat, Uid, fchown};
 
-use crate::privileges::user::{self, UserIds};
+use crate::privileges::user::{self, UserChange, UserIds};
 
 /// The user on whose behalf files are written, determined when the capture starts.
 #[derive(Debug, Clone, Copy)]
@@ -15,30 +15,33 @@ pub(super) struct Caller {
     effective: Uid,
     /// The other user for whom root works, under sudo(8).
     sudo: Option<UserIds>,
-    /// True if created files remain those of root.
-    keeps_files: bool,
+    /// The owner of created files, if that is another user.
+    owner: Option<UserIds>,
 }
 
 impl Caller {
     pub(super) fn of_process() -> Caller {
         let effective = rustix::process::geteuid();
+        let sudo = user::sudo_user().filter(|_| effective.is_root());
         Caller {
             effective,
-            sudo: user::sudo_user().filter(|_| effective.is_root()),
-            keeps_files: false,
+            sudo,
+            owner: sudo,
         }
     }
 
-    /// Returns the owner of rotated files. While packets are processed, root can neither create
-    /// files in a directory of another user nor give files away: either the user who ran sudo(8)
-    /// can create files in the directory and creates all of them, or all remain those of root.
+    /// Returns the caller who creates rotated files. While packets are processed, files can neither
+    /// be given away nor can those of other users be opened again: all belong to the user as whom
+    /// packets are processed.
     pub(super) fn for_rotation(self, directory: BorrowedFd) -> Caller {
-        Caller {
-            keeps_files: self
-                .sudo
-                .is_some_and(|user| !user.can_create_files(directory)),
-            ..self
-        }
+        // An error is reported when the user is changed.
+        let owner = user::choose(&[directory], UserChange::IfPossible).unwrap_or_default();
+        Caller { owner, ..self }
+    }
+
+    /// True if a file is not one that an attacker has put in the place of an output file.
+    pub(super) fn trusts_file_of(&self, uid: u32) -> bool {
+        self.trusts(uid) || self.owner.is_some_and(|owner| owner.uid.as_raw() == uid)
     }
 
     /// True if this user cannot be an attacker: root, the caller, or the user who ran sudo(8).
@@ -72,11 +75,11 @@ impl Caller {
         )))
     }
 
-    /// Under sudo(8), makes the user who ran it the owner of a new file or directory, which that
-    /// user might not be able to read otherwise. Fails without the capability, and on a file system
-    /// without owners: then the file remains unchanged.
+    /// Makes another user, e.g. the one who ran sudo(8), the owner of a new file or directory,
+    /// which that user might not be able to read otherwise. Fails without the capability, and on a
+    /// file system without owners: then the file remains unchanged.
     pub(super) fn give(&self, created: &OwnedFd) {
-        if let Some(user) = self.sudo.filter(|_| !self.keeps_files) {
+        if let Some(user) = self.owner {
             let _ = fchown(created, Some(user.uid), Some(user.gid));
         }
     }

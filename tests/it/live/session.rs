@@ -112,6 +112,10 @@ impl Session {
             .has_line(|line| line.ends_with("processes by BPF"))
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         let process = Pid::from_child(&self.child);
         kill_process(process, signal).unwrap();

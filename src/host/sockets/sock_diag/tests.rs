@@ -19,7 +19,8 @@ fn listeners_are_listed_with_their_queues() {
     let own = listener.local_addr().expect("an address");
     let _client = TcpStream::connect(own).expect("a connection");
     let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let all = listening().expect("a listing");
+    let all = SockDiag::open().and_then(|sockets| sockets.listening());
+    let all = all.expect("a listing");
     let found = all.iter().find(|socket| socket.local == own);
     let found = found.expect("the listener");
     assert_eq!(
