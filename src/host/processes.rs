@@ -226,6 +226,11 @@ pub fn all_pids() -> Vec<u32> {
     pids
 }
 
+/// True if /proc contains the directory of this process.
+pub fn is_visible(pid: u32) -> bool {
+    std::path::Path::new("/proc").join(pid.to_string()).exists()
+}
+
 /// True if there is a process with this PID; false for a thread ID.
 pub fn is_process(pid: u32) -> bool {
     use rustix::process::{Pid, PidfdFlags, pidfd_open};

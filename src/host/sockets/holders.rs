@@ -10,12 +10,15 @@ use crate::host::processes::{self, ProcHandle};
 use crate::privileges::{self, READ_PROCESSES};
 use crate::process::Process;
 
+/// The PID of the first process of a PID namespace.
+const INIT_PID: u32 = 1;
+
 /// The processes that have certain sockets open.
 #[derive(Debug, Clone, Default)]
 pub struct Holders {
     /// Processes by the socket's inode, in ascending order of PID.
     pub by_inode: HashMap<u32, Vec<Arc<Process>>>,
-    /// Number of processes whose descriptors cannot be read.
+    /// Number of processes whose descriptors cannot be read; at least 1 if some are not listed.
     pub hidden_processes: usize,
 }
 
@@ -33,7 +36,11 @@ pub fn find(inodes: &HashSet<u32>, run: Option<RunRoot>) -> Holders {
 }
 
 fn search(inodes: &HashSet<u32>, run: Option<RunRoot>) -> Holders {
-    let mut holders = Holders::default();
+    let mut holders = Holders {
+        // Under hidepid (proc(5)), processes that cannot be read are not even listed.
+        hidden_processes: usize::from(!processes::is_visible(INIT_PID)),
+        ..Holders::default()
+    };
     for pid in processes::all_pids().into_iter().rev() {
         let Ok(handle) = ProcHandle::new(pid) else {
             continue;
