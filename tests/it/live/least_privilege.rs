@@ -184,7 +184,7 @@ fn lookups_survive_signals_and_end_with_lcap() {
         return;
     }
     let port = ReservedPort::reserve();
-    // Under sudo, the process that decodes packets may not signal the other one.
+    // Under sudo, the process that decodes packets is not permitted to signal the other one.
     let users = [Signal::INT, Signal::KILL].map(|end| ["0", "12345"].map(|user| (end, user)));
     for (end, user) in users.into_iter().flatten() {
         let mut command = Command::new(LCAP);
