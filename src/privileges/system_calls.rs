@@ -74,14 +74,11 @@ const COMMON: &[libc::c_long] = &[
 const READ_FILES: &[libc::c_long] = &[
     libc::SYS_getdents64,
     libc::SYS_newfstatat,
-    libc::SYS_openat,
     libc::SYS_readlinkat,
     libc::SYS_statx,
     // C libraries other than the current glibc.
     #[cfg(target_arch = "x86_64")]
     libc::SYS_lstat,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_open,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_readlink,
     #[cfg(target_arch = "x86_64")]
@@ -93,6 +90,9 @@ const DECODE: &[libc::c_long] = &[
     // Output files: next files of a rotation, files of streams.
     libc::SYS_fchown,
     libc::SYS_ftruncate,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    libc::SYS_openat,
     libc::SYS_unlinkat,
     // Counters and filters of the ring, and the device of a socket.
     libc::SYS_getsockname,
@@ -117,6 +117,8 @@ const LOOK_UP: &[libc::c_long] = &[
 enum Comparison {
     Equal,
     Unequal,
+    /// None of the bits is set.
+    Without,
 }
 
 /// A condition of a call: the number of an argument, and what it is compared with.
@@ -140,6 +142,17 @@ const DECODE_IF: &[ConditionalCall] = &[
     ),
 ];
 
+/// Flags of open(2) with which files are written or created.
+const WRITE_FLAGS: u64 =
+    (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC).cast_unsigned() as u64;
+
+/// Calls of the process that looks up processes which are permitted only under these conditions.
+const LOOK_UP_IF: &[ConditionalCall] = &[
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, &[(1, Comparison::Without, WRITE_FLAGS)]),
+    (libc::SYS_openat, &[(2, Comparison::Without, WRITE_FLAGS)]),
+];
+
 /// The command of bpf(2) that reads from a map.
 const BPF_MAP_LOOKUP_ELEM: u64 = 1;
 
@@ -158,7 +171,7 @@ pub(super) enum CallSet {
 pub(super) fn restrict(set: CallSet) -> io::Result<()> {
     let (own, conditional) = match set {
         CallSet::Decode => (DECODE, DECODE_IF),
-        CallSet::LookUp => (LOOK_UP, &[][..]),
+        CallSet::LookUp => (LOOK_UP, LOOK_UP_IF),
     };
     permit_only([COMMON, READ_FILES, own].concat(), conditional)
 }
@@ -186,11 +199,12 @@ fn permit_only(calls: Vec<libc::c_long>, conditional: &[ConditionalCall]) -> io:
 #[cfg(target_endian = "little")]
 fn rule(conditions: &[Condition]) -> Result<SeccompRule, BackendError> {
     let conditions = conditions.iter().map(|(argument, comparison, value)| {
-        let operator = match comparison {
-            Comparison::Equal => SeccompCmpOp::Eq,
-            Comparison::Unequal => SeccompCmpOp::Ne,
+        let (operator, value) = match comparison {
+            Comparison::Equal => (SeccompCmpOp::Eq, *value),
+            Comparison::Unequal => (SeccompCmpOp::Ne, *value),
+            Comparison::Without => (SeccompCmpOp::MaskedEq(*value), 0),
         };
-        SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, operator, *value)
+        SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, operator, value)
     });
     SeccompRule::new(conditions.collect::<Result<_, _>>()?)
 }
