@@ -101,7 +101,7 @@ pub(super) fn restrictions(restrictions: &Restrictions) {
 pub(super) fn lookups_ended(error: &str) {
     print_stderr(&format!(
         "lcap: the process that looks up processes has ended ({error}): processes of later \
-         connections are missing\n"
+         connections can be missing\n"
     ));
 }
 

@@ -64,7 +64,12 @@ fn packets_are_processed_as_the_sudo_user_where_files_can_be_written() {
         assert_eq!(ended.assert_lossless().dropped(), 0);
         let name = format!("[{}]", std::process::id());
         let named = ended.output.iter().filter(|line| line.contains(&name));
-        assert!(named.count() > 0, "{row}: {:?}", ended.output);
+        assert!(
+            named.count() > 0,
+            "{row}: {:?} {:?}",
+            ended.errors,
+            ended.output
+        );
         let mut files: Vec<_> = fs::read_dir(directory.path())
             .unwrap()
             .map(|entry| entry.unwrap().path())

@@ -47,14 +47,21 @@ impl Permitted {
         };
         let common = &list("COMMON") | &list("READ_FILES");
         let decode = &(&common | &list("DECODE")) | &list("DECODE_IF");
-        let look_up = &common | &list("LOOK_UP");
+        let look_up = &(&common | &list("LOOK_UP")) | &list("LOOK_UP_IF");
         assert!(decode.contains("unlinkat") && look_up.contains("pidfd_open"));
         Permitted([(Role::Decode, decode), (Role::LookUp, look_up)].into())
     }
 
     fn contains(&self, role: Role, call: &str) -> bool {
         let name = call.split('(').next().unwrap();
-        let is_permitted_use = name != "bpf" || call.starts_with("bpf(BPF_MAP_LOOKUP_ELEM");
+        let writes = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"];
+        let is_permitted_use = match name {
+            "bpf" => call.starts_with("bpf(BPF_MAP_LOOKUP_ELEM"),
+            "open" | "openat" if role == Role::LookUp => {
+                !writes.iter().any(|flag| call.contains(flag))
+            }
+            _ => true,
+        };
         self.0[&role].contains(name) && is_permitted_use
     }
 }
