@@ -6,7 +6,7 @@
 use lcap::internals::error::Error;
 use lcap::internals::filter::Filter;
 use lcap::internals::flow::{FlowSettings, Side, StreamMode};
-use lcap::internals::packet::{LinkType, Timestamp};
+use lcap::internals::packet::{Interface, LinkType, Timestamp};
 use lcap::internals::pipeline::{FlushPolicy, Output, RunOptions, Totals, run};
 use lcap::internals::sink::flows::{ProcessColumn, TableLayout};
 use lcap::internals::sink::follow::{ContentFormat, StreamOptions};
@@ -21,7 +21,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 /// The capture file that is written and read again.
 static WRITTEN: LazyLock<PathBuf> =
@@ -80,6 +80,8 @@ fuzz_target!(|bytes: &[u8]| {
             ),
             SinkFactory::Directory(_) => continue,
         };
+        // A file keeps its old contents until there is something to write.
+        File::create(&*WRITTEN).expect("an empty file");
         let is_complete = convert(&capture, sink);
         if is_capture {
             check_capture(format, &capture, is_complete);
@@ -163,12 +165,15 @@ fn frames(source: Result<FileSource, Error>) -> Vec<(LinkType, u32, Vec<u8>)> {
     frames
 }
 
+/// The input determines the interface.
+static NO_INTERFACE: LazyLock<Arc<OnceLock<Interface>>> = LazyLock::new(Arc::default);
+
 fn capture_file_options<'a>() -> CaptureFileOptions<'a> {
     CaptureFileOptions {
         path: &WRITTEN,
         rotation: Rotation::default(),
         resolution: None,
-        interface: None,
+        interface: &NO_INTERFACE,
         now: Timestamp::ABSENT,
         annotate: false,
     }
