@@ -269,9 +269,11 @@ impl ConnectionTable {
         self.changed.notify_all();
         if is_completed {
             let endpoints = if end == 0 { *socket } else { socket.reversed() };
-            let request = LookupRequest::new(&endpoints, time, LookupTarget::Responder);
-            // If this fails, the lookup ends later.
-            self.requests.send(&Request::Complete(request));
+            self.end_lookup(LookupRequest::new(
+                &endpoints,
+                time,
+                LookupTarget::Responder,
+            ));
         }
         true
     }

@@ -36,7 +36,10 @@ impl ConnectionTable {
                     self.set_fallback_responder(&request, owner(message));
                 }
             }
-            Answer::Settled(request) => self.mark_settled(&request),
+            // The service has ended this lookup.
+            Answer::Settled(request) => {
+                self.update_entry(&request, |entry| entry.is_pending = false);
+            }
             Answer::NotLookedUp(request) => self.mark_not_looked_up(&request),
             Answer::Details { number, details } => {
                 self.processes().set_details(number, Some(details));
@@ -71,7 +74,7 @@ impl ConnectionTable {
 
     /// Sets the originator of a connection, unless BPF has reported it.
     pub(super) fn set_originator(&self, request: &LookupRequest, owner: Owner) {
-        self.update_entry(request, |entry| {
+        self.update_and_end(request, |entry| {
             if !entry.is_reported[0] {
                 entry.owners.orig = Some(Arc::new(owner));
             }
@@ -80,7 +83,7 @@ impl ConnectionTable {
 
     /// Sets the responder of a connection, unless its lookup has been completed in the meantime.
     pub(super) fn set_responder(&self, request: &LookupRequest, owner: Owner) {
-        self.update_entry(request, |entry| {
+        self.update_and_end(request, |entry| {
             if entry.is_pending {
                 entry.set_responder(owner);
             }
@@ -89,7 +92,7 @@ impl ConnectionTable {
 
     /// Sets the responder of a connection, unless its processes are already identified.
     pub(super) fn set_fallback_responder(&self, request: &LookupRequest, owner: Owner) {
-        self.update_entry(request, |entry| {
+        self.update_and_end(request, |entry| {
             let current = entry.owners.resp.as_ref();
             if current.is_none_or(|current| current.processes.is_empty()) {
                 entry.set_responder(owner);
@@ -99,7 +102,7 @@ impl ConnectionTable {
 
     /// Completes the lookup of a connection: no better result will follow.
     pub(super) fn mark_settled(&self, request: &LookupRequest) {
-        self.update_entry(request, |entry| entry.is_pending = false);
+        self.update_and_end(request, |entry| entry.is_pending = false);
     }
 
     /// Marks a connection as not looked up, because there was no time for it.
@@ -113,20 +116,34 @@ impl ConnectionTable {
         state.entry(request).is_some_and(|entry| entry.is_pending)
     }
 
-    /// Updates the entry of a connection. Completes its lookup if there is a result for the
-    /// responder and its socket is closed: no better result can follow.
-    fn update_entry(&self, request: &LookupRequest, update: impl FnOnce(&mut ConnectionEntry)) {
+    /// Updates the entry of a connection, and ends its lookup if no better result can follow.
+    fn update_and_end(&self, request: &LookupRequest, update: impl FnOnce(&mut ConnectionEntry)) {
+        if self.update_entry(request, update) {
+            self.end_lookup(*request);
+        }
+    }
+
+    /// Updates the entry of a connection. Returns true if its lookup was pending and is completed
+    /// now: there is a result for the responder and its socket is closed.
+    fn update_entry(
+        &self,
+        request: &LookupRequest,
+        update: impl FnOnce(&mut ConnectionEntry),
+    ) -> bool {
         let mut state = self.lock();
         let Some(entry) = state.entry(request) else {
-            return;
+            return false;
         };
         let is_completed = entry.update(update);
         state.pending -= usize::from(is_completed);
         drop(state);
         self.changed.notify_all();
-        if is_completed {
-            // If this fails, the lookup ends later.
-            self.requests.send(&Request::Complete(*request));
-        }
+        is_completed
+    }
+
+    /// Ends a lookup that the lookup service has not ended itself.
+    pub(super) fn end_lookup(&self, request: LookupRequest) {
+        // If this fails, the lookup ends later.
+        self.requests.send(&Request::Complete(request));
     }
 }
