@@ -3,12 +3,12 @@
 use super::finding::{CheckName, Finding};
 use crate::error::count_noun;
 use crate::host::network::interfaces::{self, HostInterface};
-use crate::host::processes::capabilities::{self, Capability, HostCapabilities};
+use crate::host::processes::capabilities::{self, HostCapabilities};
 use crate::host::processes::capture_permission;
 use crate::host::sockets::other_netns;
 use crate::host::sockets::sock_diag;
 use crate::host::sockets::socket_events::{NamespaceScope, SocketEvents};
-use crate::privileges::{self, sandbox};
+use crate::privileges::{CapabilitySet, sandbox};
 use crate::source::Stop;
 use crate::source::live::{LiveOptions, LiveSource};
 
@@ -39,8 +39,6 @@ pub struct SelfFacts {
     pub sockets_error: Option<String>,
     /// The interfaces of this network namespace.
     pub interfaces: Vec<HostInterface>,
-    /// The permitted capabilities.
-    pub held: Vec<String>,
     /// The restrictions that are possible while packets are processed.
     pub restrictions: String,
     /// Number of processes that this user is not permitted to inspect.
@@ -76,7 +74,6 @@ pub fn inspect() -> SelfFacts {
             .map(|error| error.to_string()),
         sockets_error: sock_diag::listening().err().map(|error| error.to_string()),
         interfaces,
-        held: privileges::held(),
         restrictions: sandbox::possible().to_string(),
         hidden_processes: other_netns.hidden_processes,
         other_netns_count: other_netns.namespace_count,
@@ -152,10 +149,10 @@ fn check_sockets(facts: &SelfFacts) -> Finding {
 }
 
 fn check_processes(facts: &SelfFacts) -> Finding {
-    let capabilities = &facts.capabilities;
-    if capabilities.has(Capability::SysPtrace) {
+    let permitted = facts.capabilities.permitted;
+    if permitted.has(CapabilitySet::SYS_PTRACE) {
         let message = "the processes of all users can be named";
-        if capabilities.has(Capability::DacReadSearch) {
+        if permitted.has(CapabilitySet::DAC_READ_SEARCH) {
             return CHECK.ok("processes", message);
         }
         if facts.bpf_error.is_none() {
@@ -194,7 +191,8 @@ fn check_bpf(facts: &SelfFacts) -> Finding {
         );
     };
     let capabilities = &facts.capabilities;
-    let is_permitted = capabilities.has(Capability::Bpf) && capabilities.has(Capability::Perfmon);
+    let needed = CapabilitySet::BPF | CapabilitySet::PERFMON;
+    let is_permitted = capabilities.permitted.has(needed);
     let message = "the kernel does not report which process opens a connection (BPF); lcap looks \
                    up the process instead";
     let finding = CHECK
@@ -210,7 +208,7 @@ fn check_bpf(facts: &SelfFacts) -> Finding {
 }
 
 fn check_namespaces(facts: &SelfFacts) -> Finding {
-    if !facts.capabilities.has(Capability::SysAdmin) {
+    if !facts.capabilities.permitted.has(CapabilitySet::SYS_ADMIN) {
         let message = "entering other network namespaces requires root";
         return CHECK.note("namespaces-not-permitted", message);
     }
@@ -225,7 +223,7 @@ fn check_namespaces(facts: &SelfFacts) -> Finding {
 }
 
 fn check_privileges(facts: &SelfFacts) -> Finding {
-    let held = match &facts.held[..] {
+    let held = match &facts.capabilities.permitted.names()[..] {
         [] => "no capabilities".to_owned(),
         held if held.len() > MAX_LISTED_CAPABILITIES => "all capabilities".to_owned(),
         held => held.join(", "),

@@ -54,15 +54,44 @@ pub fn raised<T>(needed: CapabilitySet, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Returns the names of the permitted capabilities, e.g. `cap_net_raw`.
+/// The permitted capabilities of this thread.
 #[cfg(feature = "cli")]
-pub fn held() -> Vec<String> {
-    let permitted = capabilities(None).map(|sets| sets.permitted);
-    let permitted = permitted.unwrap_or(CapabilitySet::empty());
-    let names = permitted.iter_names();
-    names
-        .map(|(name, _)| format!("cap_{}", name.to_ascii_lowercase()))
-        .collect()
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permitted(CapabilitySet);
+
+#[cfg(feature = "cli")]
+impl Permitted {
+    /// Reads the present capabilities.
+    pub fn read() -> Permitted {
+        let sets = capabilities(None);
+        Permitted(sets.map_or(CapabilitySet::empty(), |sets| sets.permitted))
+    }
+
+    /// True if all of these capabilities are permitted. CAP_SYS_ADMIN includes CAP_PERFMON and
+    /// CAP_BPF, which were later split off from it.
+    pub fn has(self, needed: CapabilitySet) -> bool {
+        let of_sys_admin = CapabilitySet::PERFMON | CapabilitySet::BPF;
+        let permitted = match self.0.contains(CapabilitySet::SYS_ADMIN) {
+            true => self.0 | of_sys_admin,
+            false => self.0,
+        };
+        permitted.contains(needed)
+    }
+
+    /// Returns the names, e.g. `cap_net_raw`.
+    pub fn names(self) -> Vec<String> {
+        let names = self.0.iter_names();
+        names
+            .map(|(name, _)| format!("cap_{}", name.to_ascii_lowercase()))
+            .collect()
+    }
+}
+
+#[cfg(feature = "cli")]
+impl Default for Permitted {
+    fn default() -> Permitted {
+        Permitted(CapabilitySet::empty())
+    }
 }
 
 /// Removes all capabilities except these from the bounding set, as far as permitted: without
@@ -94,4 +123,19 @@ pub(super) fn keep(kept: CapabilitySet) -> io::Result<()> {
             inheritable: CapabilitySet::empty(),
         },
     )?)
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sys_admin_includes_what_was_split_off() {
+        let [bpf, sys_admin] = [CapabilitySet::BPF, CapabilitySet::SYS_ADMIN].map(Permitted);
+        assert!(bpf.has(CapabilitySet::BPF));
+        assert!(sys_admin.has(CapabilitySet::BPF));
+        assert!(!sys_admin.has(CapabilitySet::SYS_PTRACE));
+        assert!(!bpf.has(CapabilitySet::BPF | CapabilitySet::PERFMON));
+        assert_eq!(bpf.names(), ["cap_bpf"]);
+    }
 }

@@ -18,4 +18,6 @@ pub mod user;
 
 pub use capabilities::{CAPTURE, LOAD_BPF, READ_PROCESSES, raised};
 #[cfg(feature = "cli")]
-pub use capabilities::{held, lower};
+pub use capabilities::{Permitted, lower};
+#[cfg(feature = "cli")]
+pub use rustix::thread::CapabilitySet;
