@@ -11,7 +11,7 @@ use super::link::{Receiver, Sender};
 use super::lookup_process::LookupProcess;
 use super::messages::{Answer, ConnectionOrigin, Request};
 use super::syn_filter::SynFilter;
-use super::{lookup_answers, syn_capture};
+use super::{lookup_answers, spawn, syn_capture};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::host::processes::run_root::RunRoot;
@@ -241,13 +241,6 @@ fn start_bpf_reader(
         let recorder = EventRecorder::new(&table, listeners, own_pid);
         bpf_reader::run(recorder, events, syn_filter, &drain_waker, &stop);
     })?)
-}
-
-fn spawn<T: Send + 'static>(
-    name: &str,
-    run: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<JoinHandle<T>> {
-    std::thread::Builder::new().name(name.into()).spawn(run)
 }
 
 impl Drop for Attributor {

@@ -80,10 +80,9 @@ impl DescribedProcesses {
             self.set_details(number, None);
         }
         Process::with_lazy_details(identity, move |identity| {
-            description.wait().unwrap_or_else(|| ProcessDetails {
-                name: identity.comm,
-                ..ProcessDetails::default()
-            })
+            description
+                .wait()
+                .unwrap_or_else(|| identity.short_details())
         })
     }
 

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use super::link;
 use super::lookup_service::LookupService;
 use super::messages::Answer;
+use super::spawn;
 #[cfg(feature = "cli")]
 use crate::host::processes::fork;
 use crate::host::processes::run_root::RunRoot;
@@ -56,8 +57,10 @@ impl LookupProcess {
     /// The limit on threads or file descriptors is reached.
     pub fn start_thread(run: Option<RunRoot>) -> io::Result<LookupProcess> {
         let (socket, service_socket) = link::pair()?;
-        let thread = std::thread::Builder::new().name("lookups".into());
-        let thread = thread.spawn(move || _ = serve(&service_socket, run, || Ok(())))?;
+        let thread = spawn("lookups", move || {
+            // An error is also sent as an answer.
+            let _ = serve(&service_socket, run, || Ok(()));
+        })?;
         Ok(LookupProcess {
             socket,
             runner: Runner::Thread(thread),

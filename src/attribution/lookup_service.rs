@@ -13,9 +13,9 @@ use super::lookup_queue::{LookupQueue, LookupRequest};
 use super::lookup_results::LookupResults;
 use super::messages::{Answer, ConnectionOrigin, Request};
 use super::proc_worker::ProcWorker;
-use super::scheduler;
 use super::socket_resolver::SocketResolver;
 use super::syn_lookup::SynLookup;
+use super::{scheduler, spawn};
 use crate::host::processes::fork_events::ForkEvents;
 use crate::host::processes::priority::{TimeSlice, UsualPriority, raise_priority};
 use crate::host::processes::run_root::RunRoot;
@@ -161,8 +161,7 @@ impl RunningService {
         };
         let resolver = SocketResolver::new(own, self.worker.clone(), fork_events);
         let (thread_results, thread_stop) = (Arc::clone(&results), self.stop.clone());
-        let thread = std::thread::Builder::new().name("scheduler".into());
-        let scheduler = thread.spawn(move || {
+        let scheduler = spawn("scheduler", move || {
             raise_priority(time_slice);
             let is_over = || thread_stop.is_requested();
             scheduler::run(&thread_results, &queue, resolver, initial_delay, is_over);

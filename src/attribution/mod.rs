@@ -44,6 +44,8 @@ pub use entries::PacketPosition;
 pub use live_owners::LiveOwners;
 pub use lookup_process::LookupProcess;
 
+use std::io;
+use std::thread::JoinHandle;
 use std::time::SystemTime;
 
 use crate::packet::Timestamp;
@@ -101,4 +103,12 @@ impl Owner {
 fn now() -> Timestamp {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Timestamp(now.map_or(0, |now| now.as_nanos() as i64))
+}
+
+/// Starts a thread with a name.
+fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    std::thread::Builder::new().name(name.into()).spawn(run)
 }

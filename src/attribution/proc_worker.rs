@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::cpu_budget::CpuBudget;
 use super::link::Sender;
 use super::messages::Answer;
+use super::spawn;
 use crate::host::processes::ProcHandle;
 use crate::host::processes::priority::UsualPriority;
 use crate::host::processes::run_root::RunRoot;
@@ -39,7 +40,7 @@ pub(super) struct ProcWorker {
     tasks: SyncSender<ProcTask>,
     answers: Arc<Sender<Answer>>,
     listeners: ListenerCache,
-    described: DescribedProcesses,
+    described: FoundProcesses,
     /// The ancestor of the processes of the command that `lcap run` runs.
     pub(super) run: Option<RunRoot>,
 }
@@ -55,7 +56,7 @@ enum ProcTask {
 }
 
 /// Processes that were found, whose details are read or can still be read, by PID.
-type DescribedProcesses = Arc<Mutex<HashMap<u32, Arc<Process>>>>;
+type FoundProcesses = Arc<Mutex<HashMap<u32, Arc<Process>>>>;
 
 /// Owners of listening sockets by inode, and the time of each lookup.
 #[derive(Debug, Clone, Default)]
@@ -94,15 +95,14 @@ impl ProcWorker {
                 });
             }
         };
-        let thread = std::thread::Builder::new().name("proc worker".into());
         let worker = ProcWorker {
             tasks,
             answers: Arc::clone(answers),
             listeners,
-            described: DescribedProcesses::default(),
+            described: FoundProcesses::default(),
             run,
         };
-        Ok((worker, thread.spawn(work)?))
+        Ok((worker, spawn("proc worker", work)?))
     }
 
     /// Answers a request for the details of a process, immediately if the budget permits.
@@ -118,7 +118,10 @@ impl ProcWorker {
         // Another thread is reading, or has read, the details of a described process.
         let is_described = described.is_some();
         let process = described.unwrap_or_else(|| {
-            let read = move |identity: ProcessIdentity| read_details(&identity, arg_start);
+            let read = move |identity: ProcessIdentity| {
+                let details = read_details(&identity, arg_start);
+                details.unwrap_or_else(|| identity.short_details())
+            };
             Arc::new(Process::with_lazy_details(identity, read))
         });
         if !is_described
@@ -193,16 +196,9 @@ fn answer(answers: &Sender<Answer>, number: u64, process: &Process) {
     answers.send(&Answer::Details { number, details });
 }
 
-/// Reads the details of a process; only its short name if it has exited, or executed another
-/// program, or if this cannot be determined.
-fn read_details(identity: &ProcessIdentity, arg_start: Option<u64>) -> ProcessDetails {
-    read_details_of(identity, arg_start).unwrap_or_else(|| ProcessDetails {
-        name: identity.comm.clone(),
-        ..ProcessDetails::default()
-    })
-}
-
-fn read_details_of(identity: &ProcessIdentity, arg_start: Option<u64>) -> Option<ProcessDetails> {
+/// Reads the details of a process; `None` if it has exited, or executed another program, or if this
+/// cannot be determined.
+fn read_details(identity: &ProcessIdentity, arg_start: Option<u64>) -> Option<ProcessDetails> {
     let handle = ProcHandle::new(identity.pid).ok()?;
     let current = handle.identity().ok()?;
     if current.start_time != identity.start_time || current.comm != identity.comm {

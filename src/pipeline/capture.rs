@@ -100,14 +100,7 @@ pub fn read(name: &str, reader: impl Read + Send + 'static) -> Result<Capture> {
 /// ```
 #[cfg(feature = "live")]
 pub fn live(options: LiveOptions, stop: Stop) -> Capture {
-    Capture {
-        input: CaptureInput::Device(options, stop),
-        filter: Filter::default(),
-        flow_settings: FlowSettings {
-            linger_ns: LIVE_LINGER_NS,
-            ..FlowSettings::FLOWS
-        },
-    }
+    Capture::of_live(CaptureInput::Device(options, stop))
 }
 
 /// Time for which a closed flow of a live capture waits for late packets before it is reported, in
@@ -122,8 +115,13 @@ impl Capture {
     /// Returns a capture on an open device.
     #[cfg(feature = "cli")]
     pub(crate) fn of_device(capture: LiveCapture) -> Capture {
+        Capture::of_live(CaptureInput::OpenDevice(Box::new(capture)))
+    }
+
+    #[cfg(feature = "live")]
+    fn of_live(input: CaptureInput) -> Capture {
         Capture {
-            input: CaptureInput::OpenDevice(Box::new(capture)),
+            input,
             filter: Filter::default(),
             flow_settings: FlowSettings {
                 linger_ns: LIVE_LINGER_NS,

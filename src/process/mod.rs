@@ -64,6 +64,17 @@ pub struct ProcessDetails {
     pub forwards_to: Option<Box<ProxyTarget>>,
 }
 
+#[cfg(feature = "live")]
+impl ProcessIdentity {
+    /// Returns the details of a process of which only the identity is available: its short name.
+    pub(crate) fn short_details(&self) -> ProcessDetails {
+        ProcessDetails {
+            name: self.comm.clone(),
+            ..ProcessDetails::default()
+        }
+    }
+}
+
 impl Process {
     /// Returns a process whose details were already read.
     pub(crate) fn new(identity: ProcessIdentity, details: ProcessDetails) -> Process {
