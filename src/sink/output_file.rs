@@ -160,15 +160,8 @@ impl OutputDirectory {
     pub fn open_file(&self, path: &Path) -> Result<OutputFile> {
         let name = path.file_name().ok_or(Errno::ISDIR.into());
         let opened = name.and_then(|name| {
-            match create_file(&self.caller, &self.directory, name) {
-                Err(Errno::EXIST) => {}
-                created => return Ok(created?),
-            }
-            let stat = statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
-                check_replaceable(&stat)?;
-            }
-            open_existing(&self.caller, &self.directory, name, OFlags::empty())
+            let opened = create_or_open(&self.caller, &self.directory, name)?;
+            opened.map_err(|_link| not_replaceable("a symbolic link"))
         });
         let file = opened.map_err(Error::file("cannot create", path))?;
         Ok(OutputFile {
@@ -216,15 +209,10 @@ impl OutputDirectory {
                 return Err(Errno::ISDIR.into());
             };
             directory = walk(&self.caller, directory.as_fd(), parent, Target::Parent)?;
-            match create_file(&self.caller, &directory, name) {
-                Err(Errno::EXIST) => {}
-                created => return Ok(created?),
+            match create_or_open(&self.caller, &directory, name)? {
+                Ok(file) => return Ok(file),
+                Err(link) => self.caller.check_last_link(name, &link)?,
             }
-            let stat = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-                return open_existing(&self.caller, &directory, name, OFlags::empty());
-            }
-            self.caller.check_last_link(name, &stat)?;
             path = read_link(&directory, name)?;
         }
         Err(Errno::LOOP.into())
@@ -249,6 +237,23 @@ fn open_parent(path: Option<&Path>) -> io::Result<OutputDirectory> {
         path: path.into(),
         caller,
     })
+}
+
+/// Creates a file, or opens it if it exists. The inner error is a link, which is not followed.
+fn create_or_open(
+    caller: &Caller,
+    directory: &OwnedFd,
+    name: &OsStr,
+) -> io::Result<Result<File, Stat>> {
+    match create_file(caller, directory, name) {
+        Err(Errno::EXIST) => {}
+        created => return Ok(Ok(created?)),
+    }
+    let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Symlink => Ok(Err(stat)),
+        _ => open_existing(caller, directory, name, OFlags::empty()).map(Ok),
+    }
 }
 
 /// Creates a file; fails if the name exists, even as a link.
@@ -313,9 +318,13 @@ fn check_replaceable(stat: &Stat) -> io::Result<()> {
         FileType::Symlink => "a symbolic link",
         _ => "not a regular file",
     };
-    Err(io::Error::other(format!(
+    Err(not_replaceable(kind))
+}
+
+fn not_replaceable(kind: &str) -> io::Error {
+    io::Error::other(format!(
         "it exists and is {kind}: remove it, or choose another directory"
-    )))
+    ))
 }
 
 /// Returns an error if a directory belongs to another user.
