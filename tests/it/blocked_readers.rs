@@ -2,7 +2,7 @@
 //! is counted.
 
 use crate::command::lcap;
-use crate::craft::{ByteOrder, CaptureBuilder};
+use crate::craft::udp_datagrams;
 use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
@@ -14,31 +14,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Number of packets and flows in [`many_flows`]: their output exceeds every pipe and buffer.
+/// Number of packets and flows in a capture: their output exceeds every pipe and buffer.
 const FLOW_COUNT: u16 = 20_000;
 /// Timeout of every wait, long enough for a busy machine.
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// Maximum time from a stop to the exit: one second for the reader, and time for a busy machine.
 const MAX_STOP_TIME: Duration = Duration::from_secs(10);
 
-/// Returns a capture of UDP datagrams with 100 bytes from a different port each.
-fn many_flows() -> Vec<u8> {
-    const RAW: u32 = 101;
-    let mut capture = CaptureBuilder::pcap(ByteOrder::Little, 0xA1B2_C3D4, (2, 4), RAW);
-    for number in 0..FLOW_COUNT {
-        let mut packet = vec![0x45, 0, 0, 128, 0, 0, 0, 0, 64, 17, 0, 0];
-        packet.extend([127, 0, 0, 1, 127, 0, 0, 1]);
-        packet.extend((20_000 + number).to_be_bytes());
-        packet.extend([0, 9, 0, 108, 0, 0]);
-        packet.extend([b'x'; 100]);
-        capture.record((1, u32::from(number)), 128, &packet);
-    }
-    capture.bytes
-}
-
 fn write_capture(directory: &Path) -> String {
     let path = directory.join("many.pcap").display().to_string();
-    std::fs::write(&path, many_flows()).unwrap();
+    std::fs::write(&path, udp_datagrams(FLOW_COUNT, 100)).unwrap();
     path
 }
 
@@ -216,6 +201,6 @@ fn slow_reader_receives_all_packets_of_a_file() {
         File::from(reader).read_to_end(&mut bytes).unwrap();
         let finished = child.unwrap().wait_with_output().unwrap();
         assert!(finished.status.success(), "{finished:?}");
-        assert!(bytes == many_flows());
+        assert!(bytes == udp_datagrams(FLOW_COUNT, 100));
     }
 }

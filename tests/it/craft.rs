@@ -268,6 +268,25 @@ impl Read for LimitedReader {
     }
 }
 
+/// Returns a capture of UDP datagrams, each with this number of bytes and from a different port.
+pub(crate) fn udp_datagrams(count: u16, payload_len: u16) -> Vec<u8> {
+    const RAW: u32 = 101;
+    let (udp_len, ip_len) = (8 + payload_len, 28 + payload_len);
+    let mut capture = CaptureBuilder::pcap(ByteOrder::Little, 0xA1B2_C3D4, (2, 4), RAW);
+    for number in 0..count {
+        let mut packet = vec![0x45, 0];
+        packet.extend(ip_len.to_be_bytes());
+        packet.extend([0, 0, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1]);
+        packet.extend((20_000 + number).to_be_bytes());
+        packet.extend([0, 9]);
+        packet.extend(udp_len.to_be_bytes());
+        packet.extend([0, 0]);
+        packet.resize(usize::from(ip_len), b'x');
+        capture.record((1, u32::from(number)), u32::from(ip_len), &packet);
+    }
+    capture.bytes
+}
+
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();

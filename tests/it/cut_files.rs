@@ -2,7 +2,7 @@
 
 use crate::blocked_readers::wait_until_blocked;
 use crate::command::lcap;
-use crate::craft::{ByteOrder, CaptureBuilder, gzip, zstd};
+use crate::craft::{ByteOrder, CaptureBuilder, gzip, udp_datagrams, zstd};
 use lcap::internals::error::Error;
 use lcap::internals::source::{SourceEvent, file};
 use std::io::{Read, Write};
@@ -44,23 +44,8 @@ fn pcapng() -> Vec<u8> {
     capture.bytes
 }
 
-/// Number of datagrams of [`many_datagrams`]: their text exceeds a pipe and the buffers of lcap.
+/// Number of datagrams whose text exceeds a pipe and the buffers of lcap.
 const DATAGRAM_COUNT: u16 = 6000;
-
-/// Returns a capture of UDP datagrams with 1000 bytes.
-fn many_datagrams() -> Vec<u8> {
-    const RAW: u32 = 101;
-    let mut capture = CaptureBuilder::pcap(ByteOrder::Little, 0xA1B2_C3D4, (2, 4), RAW);
-    for number in 0..DATAGRAM_COUNT {
-        let mut packet = vec![0x45, 0, 4, 4, 0, 0, 0, 0, 64, 17, 0, 0];
-        packet.extend([127, 0, 0, 1, 127, 0, 0, 1]);
-        packet.extend((20_000 + number).to_be_bytes());
-        packet.extend([0, 9, 3, 240, 0, 0]);
-        packet.extend([b'x'; 1000]);
-        capture.record((1, u32::from(number)), 1028, &packet);
-    }
-    capture.bytes
-}
 
 /// Reads some packets, changes the length of the file, and reads to the end. Returns the number of
 /// packets, of which each has the right bytes, and the error.
@@ -151,7 +136,7 @@ fn cut_compressed_file_is_reported() {
 #[test]
 fn every_command_reports_a_file_that_is_cut() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    let capture = many_datagrams();
+    let capture = udp_datagrams(DATAGRAM_COUNT, 1000);
     for args in ["", "--format json", "-w -", "follow"] {
         file.as_file().set_len(0).unwrap();
         std::fs::write(file.path(), &capture).unwrap();

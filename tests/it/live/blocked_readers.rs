@@ -20,11 +20,7 @@ fn packets_that_a_blocked_reader_does_not_read_are_counted() {
     let port = ReservedPort::reserve();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("capture.pcap");
-    let mut command = Command::new(LCAP);
-    command
-        .args(["-p", &port.arg(), "--print", "-w"])
-        .arg(&path);
-    let (session, mut output) = Session::spawn_unread(command);
+    let (session, mut output) = Session::print_unread_and_save(&port.arg(), &path);
     port.send(0, PACKET_COUNT, 100);
     let stopped = Instant::now();
     session.signal(Signal::TERM);

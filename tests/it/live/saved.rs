@@ -126,11 +126,7 @@ fn slow_reader_loses_nothing() {
     let port = ReservedPort::reserve();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("capture.pcap");
-    let mut command = Command::new(LCAP);
-    command
-        .args(["-p", &port.arg(), "--print", "-w"])
-        .arg(&path);
-    let (session, output) = Session::spawn_unread(command);
+    let (session, output) = Session::print_unread_and_save(&port.arg(), &path);
     // The text is larger than the pipe and lcap's buffers.
     port.send(0, 20_000, 100);
     session.signal(rustix::process::Signal::INT);

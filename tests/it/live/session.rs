@@ -85,6 +85,13 @@ impl Session {
         session
     }
 
+    /// Starts a capture of a port, which is printed and saved. The text is returned unread.
+    pub(super) fn print_unread_and_save(port: &str, path: &Path) -> (Session, ChildStdout) {
+        let mut command = Command::new(LCAP);
+        command.args(["-p", port, "--print", "-w"]).arg(path);
+        Session::spawn_unread(command)
+    }
+
     /// Starts this command as [`Session::spawn`] does; the caller reads its standard output.
     pub(super) fn spawn_unread(mut command: Command) -> (Session, ChildStdout) {
         let mut child = command
