@@ -124,7 +124,7 @@ impl ChildCommand {
 
 /// Waits for the command in a thread; when it exits, or was not started, requests the end of the
 /// capture.
-pub(super) fn watch(child: Result<&ChildProcess, u8>, stop: Stop) -> Result<ChildExit> {
+pub(super) fn watch(child: Result<Arc<ChildProcess>, u8>, stop: Stop) -> Result<ChildExit> {
     let (sender, exit) = sync_channel(1);
     let on_exit = move |code| {
         stop.request();

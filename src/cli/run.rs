@@ -254,10 +254,7 @@ fn execute<S: Source>(
         Arc::clone(&totals),
         concurrent_output(&processing.output_mode),
     );
-    let child = context.child.map(|(child, _)| {
-        let child = child.as_ref().map(|child| &**child).map_err(|code| *code);
-        child::watch(child, stop)
-    });
+    let child = context.child.map(|(child, _)| child::watch(child, stop));
     let child = child.transpose()?;
     let options = RunOptions {
         limits: processing.limits,

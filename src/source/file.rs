@@ -46,7 +46,34 @@ impl OpenFile {
     /// # Errors
     /// [`Error::File`] if the file cannot be opened.
     pub fn open(path: &Path) -> Result<OpenFile> {
-        open_file(path)
+        let standard_input = path == Path::new("-");
+        let file = if standard_input {
+            io::stdin().as_fd().try_clone_to_owned().map(File::from)
+        } else {
+            File::open(path)
+        };
+        let file = file.map_err(Error::file("cannot open", path))?;
+        let total = file
+            .metadata()
+            .ok()
+            .filter(std::fs::Metadata::is_file)
+            .map(|metadata| metadata.len());
+        let progress = Progress {
+            done: Arc::default(),
+            total,
+        };
+        let input = InputStream::open(file, progress.done.clone())
+            .map_err(Error::file("cannot read", path))?;
+        let name = if standard_input {
+            PathBuf::from("standard input")
+        } else {
+            path.to_owned()
+        };
+        Ok(OpenFile {
+            name,
+            input,
+            progress,
+        })
     }
 
     /// Reads the header of the file.
@@ -56,37 +83,6 @@ impl OpenFile {
     pub fn into_source(self) -> Result<FileSource> {
         open_input(self.name, self.input, self.progress)
     }
-}
-
-fn open_file(path: &Path) -> Result<OpenFile> {
-    let standard_input = path == Path::new("-");
-    let file = if standard_input {
-        io::stdin().as_fd().try_clone_to_owned().map(File::from)
-    } else {
-        File::open(path)
-    };
-    let file = file.map_err(Error::file("cannot open", path))?;
-    let total = file
-        .metadata()
-        .ok()
-        .filter(std::fs::Metadata::is_file)
-        .map(|metadata| metadata.len());
-    let progress = Progress {
-        done: Arc::default(),
-        total,
-    };
-    let input =
-        InputStream::open(file, progress.done.clone()).map_err(Error::file("cannot read", path))?;
-    let name = if standard_input {
-        PathBuf::from("standard input")
-    } else {
-        path.to_owned()
-    };
-    Ok(OpenFile {
-        name,
-        input,
-        progress,
-    })
 }
 
 /// Reads a capture from any reader; `name` identifies the reader in error messages.
