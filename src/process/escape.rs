@@ -11,10 +11,11 @@ const MAX_VALUE_LEN: usize = 512;
 /// Returns a process name as text. The kernel permits any octets except NUL (proc(5)).
 ///
 /// An octet that is not UTF-8 becomes `%` and two hexadecimal digits. A `%` that two hexadecimal
-/// digits follow becomes `%25`, so that no two names have the same text.
+/// digits follow becomes `%25`, so that no two names have the same text. A longer name than those
+/// of the kernel, e.g. from a comment in a capture file, is truncated.
 pub(crate) fn name_from_bytes(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
-    for chunk in name.utf8_chunks() {
+    for chunk in truncate(name).utf8_chunks() {
         let valid = chunk.valid();
         for (at, character) in valid.char_indices() {
             text.push(character);
@@ -60,27 +61,31 @@ pub(super) fn write_value(value: &[u8], out: &mut impl Write) -> fmt::Result {
     write_escaped(value, |c| c == ' ' || is_reserved(c), out)
 }
 
+/// Returns at most [`MAX_VALUE_LEN`] octets, without a part of a character at the end.
+fn truncate(octets: &[u8]) -> &[u8] {
+    if octets.len() <= MAX_VALUE_LEN {
+        return octets;
+    }
+    let start = &octets[..MAX_VALUE_LEN];
+    let partial = start
+        .utf8_chunks()
+        .last()
+        .map_or(0, |chunk| chunk.invalid().len());
+    &start[..start.len() - partial]
+}
+
 fn write_escaped(
     octets: &[u8],
     is_escaped: impl Fn(char) -> bool,
     out: &mut impl Write,
 ) -> fmt::Result {
-    let mut len = 0;
-    for chunk in octets.utf8_chunks() {
+    for chunk in truncate(octets).utf8_chunks() {
         for character in chunk.valid().chars() {
-            len += character.len_utf8();
-            if len > MAX_VALUE_LEN {
-                return Ok(());
-            }
             if is_escaped(character) {
                 write_octets(character.encode_utf8(&mut [0; 4]).as_bytes(), out)?;
             } else {
                 out.write_char(character)?;
             }
-        }
-        len += chunk.invalid().len();
-        if len > MAX_VALUE_LEN {
-            return Ok(());
         }
         write_octets(chunk.invalid(), out)?;
     }
@@ -146,6 +151,8 @@ mod tests {
         write_value("aä".repeat(MAX_VALUE_LEN).as_bytes(), &mut text).expect("a string");
         assert_eq!(unescape(&text).len(), MAX_VALUE_LEN - 1);
         assert!(text.ends_with('a'), "{text}");
+        let name = name_from_bytes(&[b'a'; MAX_VALUE_LEN + 1]);
+        assert_eq!(name.len(), MAX_VALUE_LEN);
     }
 
     proptest! {

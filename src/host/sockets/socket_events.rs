@@ -140,7 +140,7 @@ pub(in crate::host) fn parse_event(
     let time = |at: usize| match (long(at) as i64, kind) {
         (0, _) => Timestamp::ABSENT,
         (realtime, SocketEventKind::DatagramSent) => Timestamp(realtime),
-        (tai, _) => Timestamp(tai - tai_offset),
+        (tai, _) => Timestamp(tai.saturating_sub(tai_offset)),
     };
     let name = bytes[48..64].split(|&byte| byte == 0).next()?;
     Some(SocketEvent {

@@ -137,8 +137,10 @@ fn check_text(format: &Format, out: &[u8]) {
 }
 
 fn check_capture(format: &Format, capture: &Path, is_complete: bool) {
-    let expected = frames(file::open(capture));
-    let written = frames(file::open(&WRITTEN));
+    let Some(expected) = frames(file::open(capture)) else {
+        return;
+    };
+    let written = frames(file::open(&WRITTEN)).unwrap_or_default();
     let len = if is_complete {
         expected.len()
     } else {
@@ -147,14 +149,22 @@ fn check_capture(format: &Format, capture: &Path, is_complete: bool) {
     assert_eq!(written, expected[..len], "{}", format.name);
 }
 
-/// Returns the link type, length and bytes of each frame.
-fn frames(source: Result<FileSource, Error>) -> Vec<(LinkType, u32, Vec<u8>)> {
+/// First four bytes of a pcap file as a number: a packet whose time in seconds is this number
+/// looks like the start of another capture that was appended.
+const MAGIC_NUMBERS: [i64; 4] = [0xa1b2_c3d4, 0xd4c3_b2a1, 0xa1b2_3c4d, 0x4d3c_b2a1];
+
+/// Returns the link type, length and bytes of each frame; `None` if a frame in a pcap file can be
+/// understood in two ways.
+fn frames(source: Result<FileSource, Error>) -> Option<Vec<(LinkType, u32, Vec<u8>)>> {
     let mut frames = Vec::new();
     let Ok(mut source) = source else {
-        return frames;
+        return Some(frames);
     };
     while let Ok(event) = source.next() {
         match event {
+            SourceEvent::Frame(frame) if MAGIC_NUMBERS.contains(&frame.time.seconds()) => {
+                return None;
+            }
             SourceEvent::Frame(frame) => {
                 frames.push((frame.link, frame.wire_len, frame.bytes.to_vec()));
             }
@@ -162,7 +172,7 @@ fn frames(source: Result<FileSource, Error>) -> Vec<(LinkType, u32, Vec<u8>)> {
             SourceEvent::Idle(_) | SourceEvent::Dropped(_) => {}
         }
     }
-    frames
+    Some(frames)
 }
 
 /// The input determines the interface.
