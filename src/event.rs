@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 use crate::error::Result;
 use crate::flow::{FlowEvent, FlowTable};
 use crate::packet::{Drops, Packet, Timestamp};
+use crate::request::RequestEvent;
 
 /// Events that a sink requires. Each level includes the levels before it, and tracking costs time,
 /// so the pipeline does only what the highest level of its sinks requires.
@@ -28,6 +29,8 @@ pub enum Event<'a> {
     Packet(&'a Packet<'a>),
     /// An event of a flow.
     Flow(&'a FlowEvent<'a>),
+    /// A request, or a part of a message, if the pipeline tracks requests.
+    Request(RequestEvent<'a>),
     /// Packets were dropped before they were captured.
     #[cfg_attr(
         not(feature = "cli"),

@@ -53,6 +53,7 @@
 //! | `pipeline` | the loop, its limits, its totals, its outputs; the library's [`Capture`] |
 //! | `sink` | events to bytes: one format per file |
 //! | `event` | events of the loop, and the trait of their consumers |
+//! | `request` | streams to requests with their answers: one protocol per file |
 //! | `flow` | packets to flows and streams; pure: no clock, no I/O |
 //! | `detect` | opening bytes to protocol: one protocol per file |
 //! | `attribution` | connections to the processes at both ends, with the evidence for each |
@@ -109,6 +110,7 @@ mod printable;
 #[cfg(feature = "live")]
 mod privileges;
 mod process;
+mod request;
 #[cfg(feature = "cli")]
 mod sink;
 mod source;
@@ -132,6 +134,9 @@ pub use packet::{
 pub use pipeline::live;
 pub use pipeline::{Capture, Counts, FlowStreams, open, read};
 pub use process::{Evidence, Owner, Owners, Process, ProcessDetails, ProxyListener, ProxyTarget};
+pub use request::{
+    Detail, Details, Message, Request, RequestCounts, RequestOutcome, RequestSettings,
+};
 pub use source::Losses;
 #[cfg(feature = "live")]
 pub use source::Stop;
@@ -155,7 +160,7 @@ pub mod internals {
             }
         )*};
     }
-    public_modules!(decode detect error filter flow packet pipeline process source time);
+    public_modules!(decode detect error filter flow packet pipeline process request source time);
     #[cfg(feature = "cli")]
     public_modules!(sink);
 }

@@ -107,6 +107,7 @@ fn flow_based_plan(
         OutputRequest {
             output_mode,
             flows: Some(settings),
+            requests: None,
             flush: FlushPolicy::WhenFull,
             delivery: DeliveryMode::Interactive,
         },

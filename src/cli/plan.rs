@@ -16,6 +16,7 @@ use crate::packet::LinkType;
 use crate::pipeline::{AttributionMode, FLOW_REPORT_INTERVAL, FlushPolicy, Limits};
 use crate::printable;
 use crate::process::ProcessFilter;
+use crate::request::RequestSettings;
 use crate::sink::flows::{FlowOrder, TableLayout};
 use crate::sink::follow::StreamOptions;
 use crate::sink::text::Style;
@@ -37,6 +38,8 @@ pub(super) struct ProcessingOptions {
     pub(super) flush: FlushPolicy,
     /// Settings of the flow table; `None` if flows are not tracked.
     pub(super) flows: Option<FlowSettings>,
+    /// Settings of request tracking; `None` if requests are not tracked.
+    pub(super) requests: Option<RequestSettings>,
     /// Attribution of packets or flows to the processes at both ends.
     pub(super) attribution_mode: AttributionMode,
     /// Processes whose packets are captured; empty for all.
@@ -150,6 +153,8 @@ pub(super) struct OutputRequest {
     pub(super) output_mode: OutputMode,
     /// Settings of the flow table; `None` if flows are not tracked.
     pub(super) flows: Option<FlowSettings>,
+    /// Settings of request tracking; `None` if requests are not tracked.
+    pub(super) requests: Option<RequestSettings>,
     pub(super) flush: FlushPolicy,
     /// Interactive if the user sees the output while it is produced.
     pub(super) delivery: live::DeliveryMode,
@@ -170,6 +175,7 @@ pub(super) fn capture_plan(args: &CaptureArgs) -> Result<Plan> {
         OutputRequest {
             output_mode,
             flows: None,
+            requests: None,
             flush: if display.line_buffered {
                 FlushPolicy::EveryPacket
             } else {
@@ -220,6 +226,7 @@ pub(super) fn build_plan(args: &CommonArgs, request: OutputRequest) -> Result<Pl
     let OutputRequest {
         output_mode,
         flows,
+        requests,
         flush,
         ..
     } = request;
@@ -246,6 +253,7 @@ pub(super) fn build_plan(args: &CommonArgs, request: OutputRequest) -> Result<Pl
                 flush
             },
             flows,
+            requests,
             attribution_mode,
             process_filter,
             child: None,

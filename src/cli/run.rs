@@ -262,6 +262,7 @@ fn execute<S: Source>(
             stream_mode,
             ..settings
         }),
+        requests: processing.requests,
         attribution: context.attribution,
         process_filter: processing.process_filter.clone(),
         command: processing.selects_command().then_some(RunCommand {

@@ -152,6 +152,11 @@ pub enum FlowEventKind<'a> {
         /// Reason.
         cause: GapCause,
     },
+    /// A side's stream has ended: it was closed or reset, and all of its bytes were delivered.
+    End {
+        /// Side that sends no more data.
+        side: Side,
+    },
     /// Retransmitted bytes differ from the originals; the originals are kept.
     Mismatch {
         /// Sender.

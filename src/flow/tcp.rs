@@ -9,7 +9,6 @@ mod in_order;
 mod segment;
 mod states;
 
-use super::Emit;
 use super::assembler::{Delivery, InsertSummary, ReassemblyOptions};
 use super::history::HistoryEvent;
 use super::idle_lists::TimeoutClass;
@@ -18,6 +17,7 @@ use super::side::Side;
 use super::stream_events::emit_delivery;
 use super::tracked_flow::TrackedFlow;
 use super::tracked_side::{EndpointState, TrackedSide};
+use super::{Emit, FlowEventKind};
 use crate::packet::{Payload, Tcp, TcpFlags};
 use segment::{StreamSegment, locate_segment};
 
@@ -85,9 +85,22 @@ pub(super) fn apply_segment(
         None => InsertSummary::default(),
     };
     analysis::count_segment(&mut flow.sides[side as usize], &segment, is_repeat, summary);
-    for tracked in &mut flow.sides {
+    for side in Side::BOTH {
+        let tracked = &mut flow.sides[side as usize];
         let is_over = matches!(tracked.state, EndpointState::Closed | EndpointState::Reset);
-        tracked.is_drained |= is_over && !tracked.has_undelivered();
+        if is_over
+            && !tracked.has_undelivered()
+            && !std::mem::replace(&mut tracked.is_drained, true)
+        {
+            emit_end(flow, side, time, options, emit);
+        }
+    }
+}
+
+/// Emits the end of a side's stream.
+fn emit_end(flow: &TrackedFlow, side: Side, time: i64, options: ReassemblyOptions, emit: Emit) {
+    if options.emits_streams() {
+        emit(flow.event(time, None, FlowEventKind::End { side }));
     }
 }
 

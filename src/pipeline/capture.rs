@@ -17,6 +17,7 @@ use crate::event::{CONTINUE, Event, Requirement, Sink};
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowEventKind, FlowRecord, FlowSettings, StreamMode};
 use crate::packet::Packet;
+use crate::request::{Request, RequestEvent, RequestSettings};
 use crate::source::{FileSource, Source, file};
 #[cfg(feature = "live")]
 use crate::source::{Losses, Stop, live::LiveOptions};
@@ -198,7 +199,7 @@ impl Capture {
     /// # Ok::<(), lcap::Error>(())
     /// ```
     pub fn packets(self, mut handle: impl FnMut(&Packet)) -> Result<Counts> {
-        self.run(None, |event| {
+        self.run(None, None, |event| {
             if let Event::Packet(packet) = event {
                 handle(packet);
             }
@@ -252,7 +253,7 @@ impl Capture {
             stream_mode,
             ..self.flow_settings
         };
-        self.run(Some(settings), |event| {
+        self.run(Some(settings), None, |event| {
             if let Event::Flow(event) = event {
                 handle(event);
             }
@@ -278,8 +279,56 @@ impl Capture {
         Ok(collector.into_streams())
     }
 
-    /// Runs the capture to its end, with flows if there are settings for them.
-    fn run(self, flows: Option<FlowSettings>, handle: impl FnMut(Event)) -> Result<Counts> {
+    /// Returns all requests, in the order of the ends of their answers.
+    ///
+    /// # Errors
+    /// The same as [`packets`](Self::packets).
+    ///
+    /// # Examples
+    /// ```
+    /// let requests = lcap::open("fixtures/http.pcap")?.requests()?;
+    /// assert_eq!(requests.len(), 1);
+    /// assert_eq!(requests[0].outcome, lcap::RequestOutcome::Ok);
+    /// # Ok::<(), lcap::Error>(())
+    /// ```
+    pub fn requests(self) -> Result<Vec<Request>> {
+        let settings = RequestSettings {
+            body_limit: 64 << 10,
+            ..RequestSettings::default()
+        };
+        let mut requests = Vec::new();
+        self.each_request(settings, |request| requests.push(request.clone()))?;
+        Ok(requests)
+    }
+
+    /// Calls `handle` with every request when its answer is complete, or when it is certain that
+    /// there will be none. Returns the counters.
+    ///
+    /// # Errors
+    /// The same as [`packets`](Self::packets), after all requests until then.
+    pub fn each_request(
+        self,
+        settings: RequestSettings,
+        mut handle: impl FnMut(&Request),
+    ) -> Result<Counts> {
+        let flows = FlowSettings {
+            stream_mode: StreamMode::Reassemble,
+            ..self.flow_settings
+        };
+        self.run(Some(flows), Some(settings), |event| {
+            if let Event::Request(RequestEvent::Request(request)) = event {
+                handle(request);
+            }
+        })
+    }
+
+    /// Runs the capture to its end, with flows and requests if there are settings for them.
+    fn run(
+        self,
+        flows: Option<FlowSettings>,
+        requests: Option<RequestSettings>,
+        handle: impl FnMut(Event),
+    ) -> Result<Counts> {
         let mut filter = self.filter;
         let totals = Totals::default();
         let requirement = match flows.map(|settings| settings.stream_mode) {
@@ -295,6 +344,7 @@ impl Capture {
         let mut output = Output::new(vec![Box::new(sink)], FlushPolicy::WhenFull, None);
         let options = RunOptions {
             flows,
+            requests,
             ..RunOptions::default()
         };
         let (losses, attribution_failed) = match self.input {
@@ -308,9 +358,9 @@ impl Capture {
                     tick_interval: flows.map(|_| FLOW_REPORT_INTERVAL),
                     ..device
                 };
-                let attribution_mode = match flows {
-                    Some(_) => AttributionMode::PerFlow,
-                    None => AttributionMode::PerPacket,
+                let attribution_mode = match (flows, requests) {
+                    (Some(_), None) => AttributionMode::PerFlow,
+                    _ => AttributionMode::PerPacket,
                 };
                 let lookups = || LookupProcess::start_thread(None);
                 let capture = LiveCapture::open(&device, filter, attribution_mode, lookups, stop)?;

@@ -44,6 +44,7 @@ use crate::flow::FlowEventKind;
 use crate::flow::{FlowEvent, FlowSettings, FlowTable};
 use crate::packet::{Frame, Packet, Timestamp};
 use crate::process::ProcessFilter;
+use crate::request::{RequestEvent, RequestSettings, RequestTable};
 use crate::source::{IdleClock, Source, SourceEvent, SourceHandler};
 #[cfg(feature = "live")]
 use flow_owners::FlowOwners;
@@ -67,6 +68,8 @@ pub struct RunOptions {
     pub limits: Limits,
     /// Settings for flow tracking; `None` disables it.
     pub flows: Option<FlowSettings>,
+    /// Settings for request tracking, which requires flows with streams; `None` disables it.
+    pub requests: Option<RequestSettings>,
     /// Owners of packets and flows.
     pub attribution: Attribution,
     /// Packets of other processes are skipped, and not counted; empty for all processes.
@@ -105,6 +108,7 @@ pub fn run<S: Source>(
             run: options
                 .command
                 .map(|command| RunSelection::new(command, &options.attribution)),
+            requests: options.requests.map(RequestTable::new),
             output,
             error: None,
         },
@@ -116,6 +120,9 @@ pub fn run<S: Source>(
     };
     let result = main_loop.run(source);
     let result = result.and(main_loop.finish_flows());
+    if let Some(requests) = &main_loop.events.requests {
+        totals.store_requests(requests.counts());
+    }
     #[cfg(feature = "cli")]
     if let Some(run) = main_loop.events.run {
         totals.store_unknown(run.finish());
@@ -231,6 +238,7 @@ impl MainLoop<'_, '_> {
     }
 
     fn emit_tick(&mut self, time: Timestamp, is_idle: bool) {
+        self.events.advance_requests(time, self.totals);
         self.events.handle(Event::Tick(Tick {
             time,
             is_idle,
@@ -296,6 +304,7 @@ struct EventOutput<'r, 's> {
     output: &'r mut Output<'s>,
     #[cfg(feature = "live")]
     flow_owners: Option<FlowOwners>,
+    requests: Option<RequestTable>,
     #[cfg(feature = "cli")]
     run: Option<RunSelection>,
     error: Option<Error>,
@@ -331,7 +340,33 @@ impl EventOutput<'_, '_> {
         {
             return;
         }
+        // The requests of a flow precede its end.
+        self.with_requests(|requests, emit| requests.follow(event, emit));
         self.handle(Event::Flow(event));
+    }
+
+    /// Reports the requests that are complete by this time.
+    fn advance_requests(&mut self, time: Timestamp, totals: &Totals) {
+        self.with_requests(|requests, emit| {
+            requests.advance(time, emit);
+            totals.update_pending_requests(requests, time);
+        });
+    }
+
+    /// Calls `action` with the table of requests, if there is one, and a callback that passes its
+    /// events to the output.
+    #[inline]
+    fn with_requests(
+        &mut self,
+        action: impl FnOnce(&mut RequestTable, &mut dyn FnMut(RequestEvent)),
+    ) {
+        let Some(mut requests) = self.requests.take() else {
+            return;
+        };
+        action(&mut requests, &mut |event| {
+            self.handle(Event::Request(event))
+        });
+        self.requests = Some(requests);
     }
 
     fn handle(&mut self, event: Event) {

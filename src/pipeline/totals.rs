@@ -1,9 +1,10 @@
 //! Counters of a run: written by the main loop, read by progress displays and reports.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use crate::flow::{FlowCounts, FlowTable};
-use crate::packet::{DecodeProblem, Frame, Packet};
+use crate::packet::{DecodeProblem, Frame, Packet, Timestamp};
+use crate::request::{RequestCounts, RequestTable};
 use crate::source::Losses;
 
 /// The counters of one run. Only the main loop writes them, so a plain load and store is enough;
@@ -23,7 +24,17 @@ pub struct Totals {
     evicted: AtomicU64,
     incomplete: AtomicU64,
     unreadable: AtomicU64,
+    requests: AtomicU64,
+    pending_requests: AtomicU64,
+    /// Time at which the pending requests were counted, in nanoseconds.
+    pending_time: AtomicI64,
+    unanalyzed_bytes: AtomicU64,
+    unanalyzed_flows: AtomicU64,
 }
+
+/// Age in nanoseconds from which on a request without an answer is counted as pending, and the
+/// interval at which they are counted.
+const PENDING_AGE: i64 = 1_000_000_000;
 
 /// The counters at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,6 +56,10 @@ pub struct Counts {
     pub(crate) unknown: UnknownTraffic,
     /// Flow counters; `evicted`, `incomplete` and `unreadable` are set only at the end.
     pub flows: FlowCounts,
+    /// Request counters; set only at the end.
+    pub requests: RequestCounts,
+    /// Number of requests that have waited for their answers for more than a second.
+    pub pending_requests: u64,
     /// Packets that the kernel or the interface dropped, and skipped blocks of a file; set only at
     /// the end of a [`Capture`](super::Capture).
     pub losses: Losses,
@@ -83,6 +98,12 @@ impl Totals {
                 incomplete: self.incomplete.load(Relaxed),
                 unreadable: self.unreadable.load(Relaxed),
             },
+            requests: RequestCounts {
+                requests: self.requests.load(Relaxed),
+                unanalyzed_bytes: self.unanalyzed_bytes.load(Relaxed),
+                unanalyzed_flows: self.unanalyzed_flows.load(Relaxed),
+            },
+            pending_requests: self.pending_requests.load(Relaxed),
             losses: Losses::default(),
             attribution_failed: false,
         }
@@ -132,6 +153,27 @@ impl Totals {
         self.evicted.store(counts.evicted, Relaxed);
         self.incomplete.store(counts.incomplete, Relaxed);
         self.unreadable.store(counts.unreadable, Relaxed);
+    }
+
+    /// Counts the requests that wait for their answers, if the last count is old enough.
+    pub(super) fn update_pending_requests(&self, requests: &RequestTable, now: Timestamp) {
+        let last = self.pending_time.load(Relaxed);
+        if now.is_present() && now.0.abs_diff(last) >= PENDING_AGE as u64 {
+            let since = Timestamp(now.0.saturating_sub(PENDING_AGE));
+            self.pending_requests
+                .store(requests.pending_since(since), Relaxed);
+            self.pending_time.store(now.0, Relaxed);
+        }
+        self.requests.store(requests.counts().requests, Relaxed);
+    }
+
+    /// Stores all request counters.
+    pub(super) fn store_requests(&self, counts: RequestCounts) {
+        self.requests.store(counts.requests, Relaxed);
+        self.unanalyzed_bytes
+            .store(counts.unanalyzed_bytes, Relaxed);
+        self.unanalyzed_flows
+            .store(counts.unanalyzed_flows, Relaxed);
     }
 
     pub(super) fn packets(&self) -> u64 {

@@ -212,7 +212,7 @@ impl<E: Encoder> Sink for CaptureFileSink<E> {
                     self.encoder.encode_drops(drops, out)?;
                 }
             }
-            Event::Tick(_) | Event::Flow(_) | Event::Dropped(_) => {}
+            Event::Tick(_) | Event::Flow(_) | Event::Request(_) | Event::Dropped(_) => {}
         }
         CONTINUE
     }

@@ -41,7 +41,7 @@ impl<W: Write, F: LineFormatter> Sink for LineSink<W, F> {
                 self.out.end_record()?;
             }
             Event::Tick(_) => self.flush()?,
-            Event::Flow(_) | Event::Dropped(_) => {}
+            Event::Flow(_) | Event::Request(_) | Event::Dropped(_) => {}
         }
         CONTINUE
     }

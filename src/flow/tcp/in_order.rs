@@ -1,7 +1,9 @@
 //! Short path for segments in order, which are nearly all segments.
 
 use super::segment::StreamSegment;
-use super::{analysis, count_acked_unseen, insert_payload, record_history, record_syn_fin, states};
+use super::{
+    analysis, count_acked_unseen, emit_end, insert_payload, record_history, record_syn_fin, states,
+};
 use crate::flow::Emit;
 use crate::flow::assembler::ReassemblyOptions;
 use crate::flow::sequence::{self, SeqOffset};
@@ -111,7 +113,9 @@ pub(super) fn apply(
         insert_payload(flow, side, start, payload, time, options, emit);
     }
     // All data before the FIN was captured.
-    flow.sides[side as usize].is_drained |= fin;
+    if fin && !std::mem::replace(&mut flow.sides[side as usize].is_drained, true) {
+        emit_end(flow, side, time, options, emit);
+    }
 }
 
 /// Returns the offset of a byte of data in its stream; an offset beyond all data if it is not a

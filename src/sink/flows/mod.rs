@@ -63,7 +63,7 @@ impl<W: Write, R: RowFormatter> Sink for RowSink<W, R> {
                 self.out.end_record()?;
             }
             Event::Tick(_) => self.flush()?,
-            Event::Packet(_) | Event::Flow(_) | Event::Dropped(_) => {}
+            Event::Packet(_) | Event::Flow(_) | Event::Request(_) | Event::Dropped(_) => {}
         }
         CONTINUE
     }

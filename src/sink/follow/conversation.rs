@@ -169,7 +169,7 @@ impl<W: Write> Conversation<W> {
             return;
         }
         match event.kind {
-            FlowEventKind::Opened | FlowEventKind::Detected(_) => {}
+            FlowEventKind::Opened | FlowEventKind::Detected(_) | FlowEventKind::End { .. } => {}
             FlowEventKind::Owners(owners) if self.style.show_processes => {
                 self.owners.insert(event.id.number, owners.clone());
             }
@@ -222,7 +222,7 @@ impl<W: Write> Sink for Conversation<W> {
                 self.out.write_if_full()?;
             }
             Event::Tick(_) => self.flush()?,
-            Event::Packet(_) | Event::Dropped(_) => {}
+            Event::Packet(_) | Event::Request(_) | Event::Dropped(_) => {}
         }
         CONTINUE
     }

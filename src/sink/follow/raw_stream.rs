@@ -55,7 +55,7 @@ impl<W: Write> Sink for RawStream<W> {
                 _ => {}
             },
             Event::Tick(_) => self.flush()?,
-            Event::Packet(_) | Event::Flow(_) | Event::Dropped(_) => {}
+            Event::Packet(_) | Event::Flow(_) | Event::Request(_) | Event::Dropped(_) => {}
         }
         CONTINUE
     }

@@ -117,7 +117,7 @@ impl Sink for StreamDirectory {
                 }
             }
             Event::Tick(_) => self.flush()?,
-            Event::Packet(_) | Event::Flow(_) | Event::Dropped(_) => {}
+            Event::Packet(_) | Event::Flow(_) | Event::Request(_) | Event::Dropped(_) => {}
         }
         CONTINUE
     }

@@ -1,0 +1,248 @@
+//! Request tracking of one connection: detection of its protocol, then analysis of its streams.
+
+use super::analyzer::{Analyzer, AnalyzerEntry, Context, EndReason};
+use super::opening::Opening;
+use super::stream_buffer::{FeedResult, StreamBuffer};
+use super::{Request, analyzer};
+use crate::flow::Side;
+use crate::packet::{TCP, Timestamp};
+use crate::process::Owners;
+
+/// A connection, or a flow of datagrams.
+pub(super) struct Connection {
+    pub(super) owners: Owners,
+    stage: Stage,
+    /// Incomplete messages of both sides.
+    buffers: [StreamBuffer; 2],
+    /// True for a side whose position in the protocol is lost.
+    is_lost: [bool; 2],
+    /// Sender of the last bytes.
+    last_sender: Option<Side>,
+    /// Number of attempts to detect the protocol.
+    attempts: u8,
+    /// Number of bytes that were not analyzed.
+    pub(super) unanalyzed_bytes: u64,
+    /// Bytes of memory that are counted for the opening and the buffers.
+    counted_memory: u64,
+    /// True if the connection is in the table's queue of quiet connections.
+    pub(super) is_queued: bool,
+}
+
+enum Stage {
+    /// The protocol is not detected. Earlier turns, if any, were those of an unrecognized protocol.
+    Detecting(Opening, Option<Box<dyn Analyzer>>),
+    Analyzing(&'static AnalyzerEntry, Box<dyn Analyzer>),
+    /// The rest is not analyzed.
+    Stopped,
+}
+
+/// Maximum number of attempts to detect a protocol, each at the start of a turn of the client: the
+/// capture can have started within a message.
+const MAX_ATTEMPTS: u8 = 8;
+
+impl Default for Connection {
+    fn default() -> Connection {
+        Connection {
+            owners: Owners::default(),
+            stage: Stage::Detecting(Opening::default(), None),
+            buffers: Default::default(),
+            is_lost: [false; 2],
+            last_sender: None,
+            attempts: 1,
+            unanalyzed_bytes: 0,
+            counted_memory: 0,
+            is_queued: false,
+        }
+    }
+}
+
+impl Connection {
+    /// Adds the next bytes of a side's stream, which have the time of the context.
+    pub(super) fn data(&mut self, side: Side, bytes: &[u8], context: &mut Context) {
+        let is_new_turn = side == Side::Orig && self.last_sender == Some(Side::Resp);
+        self.last_sender = Some(side);
+        if is_new_turn {
+            self.detect_again(context);
+        }
+        match &mut self.stage {
+            Stage::Detecting(opening, _) => {
+                opening.push(side, bytes, context.time);
+                self.try_to_detect(false, context);
+            }
+            Stage::Analyzing(..) => self.analyze(side, bytes, context),
+            Stage::Stopped => self.unanalyzed_bytes += bytes.len() as u64,
+        }
+        self.count_memory(context);
+    }
+
+    /// Continues after missing bytes of a side's stream.
+    pub(super) fn gap(&mut self, side: Side, len: u64, context: &mut Context) {
+        self.try_to_detect(true, context);
+        let buffered = self.buffers[side as usize].clear() as u64;
+        let at = side as usize;
+        if let Stage::Analyzing(entry, analyzer) = &mut self.stage
+            && !self.is_lost[at]
+        {
+            context.protocol = entry.protocol_over(context.flow.proto());
+            context.start = context.time;
+            if !analyzer.skip(side, buffered + len, context) {
+                self.unanalyzed_bytes += buffered;
+                self.is_lost[at] = true;
+                analyzer.lose(side, EndReason::Missing, context);
+            }
+        }
+        self.count_memory(context);
+    }
+
+    /// Continues at the end of a side's stream.
+    pub(super) fn end_of_stream(&mut self, side: Side, context: &mut Context) {
+        if side == Side::Resp {
+            self.try_to_detect(true, context);
+        }
+        if let Stage::Analyzing(entry, analyzer) = &mut self.stage
+            && !self.is_lost[side as usize]
+            && self.buffers[side as usize].len() == 0
+        {
+            context.protocol = entry.protocol_over(context.flow.proto());
+            context.start = context.time;
+            analyzer.end_of_stream(side, context);
+        }
+    }
+
+    /// Reports all remaining requests.
+    pub(super) fn finish(&mut self, reason: EndReason, context: &mut Context) {
+        self.try_to_detect(true, context);
+        if let Stage::Analyzing(entry, analyzer) = &mut self.stage {
+            context.protocol = entry.protocol_over(context.flow.proto());
+            context.start = context.time;
+            analyzer.finish(reason, context);
+        }
+        self.stop();
+        self.count_memory(context);
+    }
+
+    /// Returns the time of the last byte of an answer that is complete if no more follows.
+    pub(super) fn quiet_since(&self) -> Option<Timestamp> {
+        match &self.stage {
+            Stage::Detecting(opening, _) => opening.quiet_since(),
+            Stage::Analyzing(_, analyzer) => analyzer.quiet_since(),
+            Stage::Stopped => None,
+        }
+    }
+
+    /// Continues when no more of the answer has followed.
+    pub(super) fn end_of_answer(&mut self, context: &mut Context) {
+        self.try_to_detect(true, context);
+        if let Stage::Analyzing(entry, analyzer) = &mut self.stage {
+            context.protocol = entry.protocol_over(context.flow.proto());
+            analyzer.end_of_answer(context);
+        }
+        self.count_memory(context);
+    }
+
+    /// Calls `visit` with each request that waits for its answer.
+    pub(super) fn for_each_pending(&self, visit: &mut dyn FnMut(&Request)) {
+        if let Stage::Analyzing(_, analyzer) = &self.stage {
+            analyzer.for_each_pending(visit);
+        }
+    }
+
+    /// Starts another attempt to detect an unrecognized protocol, at the start of a client's turn.
+    fn detect_again(&mut self, context: &mut Context) {
+        if self.attempts >= MAX_ATTEMPTS || context.flow.proto() != TCP {
+            return;
+        }
+        if matches!(&self.stage, Stage::Analyzing(entry, _) if entry.is_other())
+            && let Stage::Analyzing(_, turns) = std::mem::replace(&mut self.stage, Stage::Stopped)
+        {
+            self.attempts += 1;
+            self.stage = Stage::Detecting(Opening::default(), Some(turns));
+        }
+    }
+
+    /// Detects the protocol if possible, and analyzes the bytes so far. With `is_complete`, no more
+    /// bytes are available for detection.
+    fn try_to_detect(&mut self, is_complete: bool, context: &mut Context) {
+        let Stage::Detecting(opening, _) = &mut self.stage else {
+            return;
+        };
+        if opening.len() == 0 && opening.quiet_since().is_none() {
+            return;
+        }
+        let Some(entry) = opening.analyzer(context.flow.proto(), is_complete) else {
+            return;
+        };
+        let Stage::Detecting(opening, turns) = std::mem::replace(&mut self.stage, Stage::Stopped)
+        else {
+            return;
+        };
+        let analyzer = match turns {
+            Some(turns) if entry.is_other() => turns,
+            Some(mut turns) => {
+                context.protocol = analyzer::OTHER.protocol_over(context.flow.proto());
+                turns.end_of_stream(Side::Resp, context);
+                turns.finish(EndReason::Closed, context);
+                (entry.create)()
+            }
+            None => (entry.create)(),
+        };
+        self.stage = Stage::Analyzing(entry, analyzer);
+        let time = context.time;
+        opening.for_each_segment(|segment, bytes| {
+            context.time = segment.time;
+            self.analyze(segment.side, bytes, context);
+        });
+        context.time = time;
+    }
+
+    fn analyze(&mut self, side: Side, bytes: &[u8], context: &mut Context) {
+        let at = side as usize;
+        let Stage::Analyzing(entry, analyzer) = &mut self.stage else {
+            self.unanalyzed_bytes += bytes.len() as u64;
+            return;
+        };
+        context.protocol = entry.protocol_over(context.flow.proto());
+        context.start = context.time;
+        if self.is_lost[at] {
+            if !analyzer.resume(side, bytes, context) {
+                self.unanalyzed_bytes += bytes.len() as u64;
+                return;
+            }
+            self.is_lost[at] = false;
+        }
+        let result = self.buffers[at].feed(analyzer.as_mut(), side, bytes, context);
+        let reason = match result {
+            FeedResult::Continue if !context.is_memory_full() => return,
+            FeedResult::Unrecognized => EndReason::Unrecognized,
+            FeedResult::Opaque => {
+                analyzer.finish(EndReason::Closed, context);
+                self.stop();
+                return;
+            }
+            FeedResult::Continue if self.buffers[at].len() == 0 => return,
+            FeedResult::TooLong | FeedResult::Continue => EndReason::Limit,
+        };
+        self.unanalyzed_bytes += self.buffers[at].clear() as u64;
+        self.is_lost[at] = true;
+        analyzer.lose(side, reason, context);
+    }
+
+    /// Ends the analysis, and frees its memory.
+    fn stop(&mut self) {
+        self.stage = Stage::Stopped;
+        self.buffers = Default::default();
+    }
+
+    /// Counts the memory of the opening and the buffers.
+    fn count_memory(&mut self, context: &mut Context) {
+        let opening = match &self.stage {
+            Stage::Detecting(opening, _) => opening.len(),
+            _ => 0,
+        };
+        let buffers: usize = self.buffers.iter().map(StreamBuffer::len).sum();
+        let memory = (opening + buffers) as u64;
+        context.free(self.counted_memory);
+        context.allocate(memory);
+        self.counted_memory = memory;
+    }
+}

@@ -1,0 +1,89 @@
+//! Beginning of a connection, kept until its protocol is detected.
+
+use super::analyzer::{AnalyzerEntry, OTHER, analyzer_of};
+use crate::detect::{self, DetectionResult, MAX_OPENING_LEN};
+use crate::flow::Side;
+use crate::packet::Timestamp;
+
+/// Maximum number of detector runs, a limit for peers that send one byte at a time.
+const MAX_DETECTION_ATTEMPTS: u32 = 24;
+
+/// Bytes of both sides, and the segments in which they arrived.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    bytes: [Vec<u8>; 2],
+    segments: Vec<Segment>,
+    attempts: u32,
+}
+
+/// A segment of an opening.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Segment {
+    pub(super) side: Side,
+    pub(super) time: Timestamp,
+    pub(super) len: usize,
+}
+
+impl Opening {
+    pub(super) fn push(&mut self, side: Side, bytes: &[u8], time: Timestamp) {
+        self.bytes[side as usize].extend_from_slice(bytes);
+        let len = bytes.len();
+        self.segments.push(Segment { side, time, len });
+    }
+
+    /// Returns the number of bytes.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.iter().map(Vec::len).sum()
+    }
+
+    /// Returns the time of the last segment if the responder sent it.
+    pub(super) fn quiet_since(&self) -> Option<Timestamp> {
+        let last = self.segments.last()?;
+        (last.side == Side::Resp).then_some(last.time)
+    }
+
+    /// Returns the analyzer, or `None` if more bytes are required. With `is_complete`, no more
+    /// bytes are available.
+    pub(super) fn analyzer(
+        &mut self,
+        transport: u8,
+        is_complete: bool,
+    ) -> Option<&'static AnalyzerEntry> {
+        self.attempts += 1;
+        let [orig, resp] = &self.bytes;
+        let result = detect::detect(transport, &detect::Opening { orig, resp });
+        let has_both = !orig.is_empty() && !resp.is_empty();
+        let is_full = orig.len().max(resp.len()) >= MAX_OPENING_LEN
+            || self.attempts >= MAX_DETECTION_ATTEMPTS;
+        let is_final = match &result {
+            DetectionResult::Final(_) => true,
+            DetectionResult::Tentative(Some(_)) => has_both,
+            DetectionResult::Tentative(None) => false,
+        };
+        if !is_final && !is_full && !is_complete {
+            return None;
+        }
+        let service = result.into_service();
+        Some(service.map_or(&OTHER, |service| {
+            analyzer_of(service.name).unwrap_or(&OPAQUE)
+        }))
+    }
+
+    /// Calls `action` with each segment and its bytes, in order.
+    pub(super) fn for_each_segment(self, mut action: impl FnMut(Segment, &[u8])) {
+        let mut offsets = [0; 2];
+        for segment in self.segments {
+            let start = offsets[segment.side as usize];
+            let end = start + segment.len;
+            offsets[segment.side as usize] = end;
+            action(segment, &self.bytes[segment.side as usize][start..end]);
+        }
+    }
+}
+
+/// The analyzer of detected protocols that have no analyzer of their own: they are not detected
+/// again later in the connection.
+pub(super) const OPAQUE: AnalyzerEntry = AnalyzerEntry {
+    services: &["other"],
+    ..OTHER
+};

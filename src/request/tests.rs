@@ -1,0 +1,242 @@
+//! Tests of request tracking, and scripted conversations for the tests of analyzers.
+
+use super::analyzer::EndReason;
+use super::*;
+use crate::flow::{FlowEvent, FlowEventKind, GapCause};
+use crate::packet::{Endpoints, TCP};
+use proptest::prelude::*;
+
+/// A step of a conversation.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Line<'a> {
+    /// The client sends these bytes.
+    Client(&'a [u8]),
+    /// The server sends these bytes.
+    Server(&'a [u8]),
+    /// This number of bytes of a side is missing.
+    Missing(Side, u64),
+    /// A side's stream ends.
+    End(Side),
+    /// Nothing is sent for this number of milliseconds.
+    Pause(i64),
+}
+
+/// Interval between segments, in nanoseconds.
+pub(super) const STEP: i64 = 1_000_000;
+
+/// Returns the requests of a TCP connection with these segments, one every millisecond.
+pub(super) fn requests(lines: &[Line], reason: EndReason) -> Vec<Request> {
+    let settings = RequestSettings {
+        body_limit: 64 << 10,
+        ..RequestSettings::default()
+    };
+    requests_with(settings, TCP, lines, reason)
+}
+
+/// Returns the requests of a flow over a transport protocol, with these settings.
+pub(super) fn requests_with(
+    settings: RequestSettings,
+    transport: u8,
+    lines: &[Line],
+    reason: EndReason,
+) -> Vec<Request> {
+    let (mut requests, mut now) = (Vec::new(), 0);
+    let mut table = RequestTable::new(settings);
+    let endpoints = Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], transport);
+    let id = FlowId {
+        number: 1,
+        endpoints,
+    };
+    let mut collect = |event: RequestEvent| {
+        if let RequestEvent::Request(request) = event {
+            requests.push(request.clone());
+        }
+    };
+    for line in lines {
+        now += STEP;
+        let data = |side, bytes| FlowEventKind::Data {
+            side,
+            offset: 0,
+            bytes,
+        };
+        let kind = match *line {
+            Line::Client(bytes) => data(Side::Orig, bytes),
+            Line::Server(bytes) => data(Side::Resp, bytes),
+            Line::End(side) => FlowEventKind::End { side },
+            Line::Missing(side, len) => FlowEventKind::Gap {
+                side,
+                offset: 0,
+                len,
+                cause: GapCause::Lost,
+            },
+            Line::Pause(milliseconds) => {
+                now += milliseconds * STEP;
+                table.advance(Timestamp(now), &mut collect);
+                continue;
+            }
+        };
+        let (time, due) = (Timestamp(now), None);
+        table.follow(
+            &FlowEvent {
+                id: &id,
+                time,
+                due,
+                kind,
+            },
+            &mut collect,
+        );
+    }
+    table.finish(&id, Timestamp(now), reason, &mut collect);
+    assert_eq!(table.buffered_bytes(), 0, "all memory is counted as free");
+    requests
+}
+
+/// Returns the requests as lines: `GET /cart/7 → 200 ok`, with the error in parentheses.
+pub(super) fn rows(requests: &[Request]) -> Vec<String> {
+    let rows = requests.iter().map(|request| {
+        let status = request.status.as_deref().unwrap_or("-");
+        let (operation, target) = (&request.operation, &request.target);
+        let error = request.error.as_deref();
+        let error = error.map_or_else(String::new, |error| format!(" ({error})"));
+        format!(
+            "{operation} {target} → {status} {}{error}",
+            request.outcome.name()
+        )
+    });
+    rows.collect()
+}
+
+/// Asserts that the requests, apart from their times, are the same if each segment is split at any
+/// positions, also into single bytes.
+pub(super) fn assert_same_for_any_split(lines: &[Line]) {
+    let timeless = |requests: Vec<Request>| -> Vec<Request> {
+        let timeless = requests.into_iter().map(|request| Request {
+            time: Timestamp::ABSENT,
+            request_end: Timestamp::ABSENT,
+            answer_start: Timestamp::ABSENT,
+            answer_end: Timestamp::ABSENT,
+            ..request
+        });
+        timeless.collect()
+    };
+    let expected = timeless(requests(lines, EndReason::Closed));
+    let check = |size_of: &mut dyn FnMut() -> usize| {
+        let mut split = Vec::new();
+        for line in lines {
+            let (wrap, bytes): (fn(&[u8]) -> Line, _) = match line {
+                Line::Client(bytes) => (|bytes| Line::Client(bytes), bytes),
+                Line::Server(bytes) => (|bytes| Line::Server(bytes), bytes),
+                other => {
+                    split.push(*other);
+                    continue;
+                }
+            };
+            let mut rest: &[u8] = bytes;
+            while !rest.is_empty() {
+                let (piece, after) = rest.split_at(size_of().clamp(1, rest.len()));
+                split.push(wrap(piece));
+                rest = after;
+            }
+        }
+        assert_eq!(timeless(requests(&split, EndReason::Closed)), expected);
+    };
+    check(&mut || 1);
+    let config = ProptestConfig {
+        failure_persistence: None,
+        cases: 64,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(sizes in prop::collection::vec(1usize..200, 1..20))| {
+        let mut sizes = sizes.iter().copied().cycle();
+        check(&mut || sizes.next().unwrap_or(1));
+    });
+}
+
+/// A protocol that no detector matches.
+const QUESTION: Line = Line::Client(b"\x01\x02question");
+const ANSWER: Line = Line::Server(b"\x03\x04the answer");
+
+#[test]
+fn other_protocols_have_a_row_for_each_turn() {
+    let lines = [
+        QUESTION, ANSWER, ANSWER, QUESTION, QUESTION, ANSWER, QUESTION,
+    ];
+    let found = requests(&lines, EndReason::Closed);
+    assert_eq!(
+        rows(&found),
+        [
+            "send 10 B → 24 B ok",
+            "send 20 B → 12 B ok",
+            "send 10 B → - unanswered (the connection ended without an answer)",
+        ]
+    );
+    let times = |request: &Request| [request.first_byte(), request.duration()];
+    let [step, two_steps] = [1, 2].map(|steps| Some(TimeDelta(steps * STEP)));
+    assert_eq!(times(&found[0]), [step, two_steps]);
+    assert_eq!(times(&found[2]), [None, None]);
+    assert_eq!((found[0].protocol, found[0].time), ("tcp", Timestamp(STEP)));
+    let bytes = |request: &Request| (request.request_bytes, request.answer_bytes);
+    assert_eq!(bytes(&found[1]), (20, 12));
+}
+
+#[test]
+fn an_answer_is_complete_after_a_quiet_time() {
+    let lines = [
+        QUESTION,
+        ANSWER,
+        Line::Pause(20),
+        ANSWER,
+        Line::Pause(31),
+        ANSWER,
+    ];
+    assert_eq!(
+        rows(&requests(&lines, EndReason::Closed)),
+        ["send 10 B → 24 B ok", "receive  → 12 B unrequested"]
+    );
+}
+
+#[test]
+fn missing_bytes_mark_the_turn_as_cut() {
+    let lines = [
+        QUESTION,
+        Line::Missing(Side::Resp, 100),
+        ANSWER,
+        QUESTION,
+        ANSWER,
+    ];
+    assert_eq!(
+        rows(&requests(&lines, EndReason::Closed)),
+        [
+            "send 10 B → 112 B cut (bytes are missing in the capture)",
+            "send 10 B → 12 B ok",
+        ]
+    );
+}
+
+#[test]
+fn the_end_of_the_capture_is_not_the_end_of_the_connection() {
+    for (reason, row) in [
+        (
+            EndReason::Capture,
+            "send 10 B → - cut (the capture ended before the end of the answer)",
+        ),
+        (
+            EndReason::Reset,
+            "send 10 B → - unanswered (the connection was reset without an answer)",
+        ),
+        (
+            EndReason::Dropped,
+            "send 10 B → - cut (packets were dropped by the capture)",
+        ),
+    ] {
+        assert_eq!(rows(&requests(&[QUESTION], reason)), [row]);
+    }
+}
+
+#[test]
+fn texts_are_cut_between_characters() {
+    assert_eq!(text("é".as_bytes()), "é");
+    let long = "é".repeat(MAX_TEXT_LEN);
+    let cut = text(format!("x{long}").as_bytes());
+    assert!(cut.ends_with("é…") && cut.len() <= MAX_TEXT_LEN + "…".len());
+}
