@@ -101,6 +101,8 @@ pub(super) enum EndReason {
     Closed,
     /// A side reset the connection.
     Reset,
+    /// The client sent another datagram.
+    Repeated,
     /// The capture ended, or the flow was evicted.
     Capture,
     /// Packets were dropped before they were captured: those of an answer can be among them.
@@ -122,6 +124,7 @@ impl EndReason {
             (EndReason::Closed, true) => (Cut, "the connection ended within the answer"),
             (EndReason::Reset, false) => (Unanswered, "the connection was reset without an answer"),
             (EndReason::Reset, true) => (Cut, "the connection was reset within the answer"),
+            (EndReason::Repeated, _) => (Unanswered, "no answer before the next datagram"),
             (EndReason::Capture, _) => (Cut, "the capture ended before the end of the answer"),
             (EndReason::Dropped, _) => (Cut, "packets were dropped by the capture"),
             (EndReason::Missing, _) => (Cut, "bytes are missing in the capture"),

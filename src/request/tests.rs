@@ -3,7 +3,7 @@
 use super::analyzer::EndReason;
 use super::*;
 use crate::flow::{FlowEvent, FlowEventKind, GapCause};
-use crate::packet::{Endpoints, TCP};
+use crate::packet::{Endpoints, TCP, UDP};
 use proptest::prelude::*;
 
 /// A step of a conversation.
@@ -192,6 +192,30 @@ fn an_answer_is_complete_after_a_quiet_time() {
     assert_eq!(
         rows(&requests(&lines, EndReason::Closed)),
         ["send 10 B → 24 B ok", "receive  → 12 B unrequested"]
+    );
+}
+
+#[test]
+fn a_datagram_without_an_answer_ends_when_it_is_repeated() {
+    let lines = [
+        QUESTION,
+        Line::Pause(1000),
+        QUESTION,
+        QUESTION,
+        ANSWER,
+        ANSWER,
+    ];
+    assert_eq!(
+        rows(&requests_with(
+            RequestSettings::default(),
+            UDP,
+            &lines,
+            EndReason::Closed
+        )),
+        [
+            "send 10 B → - unanswered (no answer before the next datagram)",
+            "send 20 B → 24 B ok",
+        ]
     );
 }
 

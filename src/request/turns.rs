@@ -8,7 +8,7 @@
 use super::analyzer::{Analyzer, AnalyzerEntry, Context, EndReason, Step};
 use super::{Request, RequestOutcome};
 use crate::flow::Side;
-use crate::packet::Timestamp;
+use crate::packet::{Timestamp, UDP};
 
 /// The entry of all protocols without an analyzer. The protocol is that of the transport.
 pub(super) const ENTRY: AnalyzerEntry = AnalyzerEntry {
@@ -19,6 +19,10 @@ pub(super) const ENTRY: AnalyzerEntry = AnalyzerEntry {
 
 /// Time without more bytes after which an answer is complete, in nanoseconds.
 pub(super) const QUIET_TIME: i64 = 30_000_000;
+
+/// Time after which a datagram is not answered together with the next one, in nanoseconds. Clients
+/// repeat unanswered datagrams after a second or more.
+const MAX_DATAGRAM_WAIT: i64 = 1_000_000_000;
 
 /// The current turn of a connection.
 #[derive(Debug, Default)]
@@ -36,8 +40,24 @@ impl Turns {
         }
     }
 
+    /// Reports a datagram that was not answered before the client sent another one.
+    fn finish_unanswered_datagram(&mut self, context: &mut Context) {
+        let is_over = |turn: &mut Request| {
+            let waited = context.start.0.saturating_sub(turn.request_end.0);
+            !turn.answer_start.is_present() && waited >= MAX_DATAGRAM_WAIT
+        };
+        if context.flow.proto() == UDP
+            && let Some(turn) = self.current.take_if(is_over)
+        {
+            self.report_incomplete(turn, EndReason::Repeated, context);
+        }
+    }
+
     /// Reports a turn with an answer.
     fn report(&mut self, mut turn: Request, context: &mut Context) {
+        if turn.request_end.is_present() {
+            turn.target = byte_count(turn.request_bytes);
+        }
         turn.status = Some(byte_count(turn.answer_bytes).into());
         if std::mem::take(&mut self.is_cut) {
             turn.outcome = RequestOutcome::Cut;
@@ -48,9 +68,20 @@ impl Turns {
         context.report(turn);
     }
 
+    /// Reports a turn without an answer.
+    fn report_incomplete(&mut self, mut turn: Request, reason: EndReason, context: &mut Context) {
+        turn.target = byte_count(turn.request_bytes);
+        let reason = match std::mem::take(&mut self.is_cut) {
+            true => EndReason::Missing,
+            false => reason,
+        };
+        context.report_incomplete(turn, reason);
+    }
+
     fn add(&mut self, side: Side, len: u64, context: &mut Context) {
         if side == Side::Orig {
             self.finish_answer(context);
+            self.finish_unanswered_datagram(context);
         }
         let turn = self.current.get_or_insert_with(|| {
             let mut turn = context.new_request();
@@ -61,10 +92,7 @@ impl Turns {
             turn
         });
         match side {
-            Side::Orig => {
-                turn.add_request(context.time, len);
-                turn.target = byte_count(turn.request_bytes);
-            }
+            Side::Orig => turn.add_request(context.time, len),
             Side::Resp => turn.add_answer(context.start, context.time, len),
         }
     }
@@ -101,11 +129,7 @@ impl Analyzer for Turns {
     fn finish(&mut self, reason: EndReason, context: &mut Context) {
         self.finish_answer(context);
         if let Some(turn) = self.current.take() {
-            let reason = match std::mem::take(&mut self.is_cut) {
-                true => EndReason::Missing,
-                false => reason,
-            };
-            context.report_incomplete(turn, reason);
+            self.report_incomplete(turn, reason, context);
         }
     }
 

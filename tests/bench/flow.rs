@@ -187,6 +187,7 @@ fn push_all(table: &mut FlowTable, packets: &[Packet]) -> EventCounts {
             FlowEventKind::Data { bytes, .. } => counts.bytes += bytes.len() as u64,
             FlowEventKind::Owners(_)
             | FlowEventKind::Detected(_)
+            | FlowEventKind::End { .. }
             | FlowEventKind::Gap { .. }
             | FlowEventKind::Mismatch { .. } => {}
         });

@@ -43,6 +43,8 @@ fn event_lines(frames: &[CapturedFrame], settings: FlowSettings) -> Vec<String> 
         let name = match kind {
             FlowEventKind::Opened => "opened",
             FlowEventKind::Detected(service) => service.name,
+            FlowEventKind::End { side: Side::Orig } => "orig ended",
+            FlowEventKind::End { side: Side::Resp } => "resp ended",
             FlowEventKind::Closed(_) => "closed",
             _ => return,
         };
@@ -56,6 +58,39 @@ fn event_lines(frames: &[CapturedFrame], settings: FlowSettings) -> Vec<String> 
     }
     table.finish(&mut |event| add_line(0, event.time.0, event.kind));
     lines
+}
+
+#[test]
+fn the_end_of_a_stream_follows_its_last_byte() {
+    let in_order = "
+        30 > P. 1 1 hello
+        40 < F. 1 6
+        50 > F. 6 2
+        60 < .  2 7
+    ";
+    let hole = "
+        30 > F. 6 1 world
+        40 > P. 1 1 hello
+    ";
+    let reset = "
+        30 > P. 1 1 hello
+        40 < R. 1 6
+        50 < R. 1 6
+    ";
+    let opened = "1 0 opened";
+    for (script, expected) in [
+        (
+            in_order,
+            &[opened, "5 40 resp ended", "6 50 orig ended", "0 60 closed"][..],
+        ),
+        (hole, &[opened, "5 40 orig ended", "0 40 closed"]),
+        (reset, &[opened, "5 40 resp ended", "0 50 closed"]),
+    ] {
+        let frames = script_frames(&format!("{HANDSHAKE}{script}"), &Peers::on_port(PORT));
+        assert_eq!(event_lines(&frames, STREAMS), expected, "{script}");
+        let without_streams = event_lines(&frames, FlowSettings::FLOWS);
+        assert_eq!(without_streams.len(), 2, "{script}");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use lcap::internals::flow::{
     StreamMode,
 };
 use lcap::internals::packet::{Frame, FrameOptions, Interface, LinkType, Timestamp};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::net::SocketAddr;
 
@@ -178,6 +178,8 @@ pub(crate) struct FlowLog {
     detected: HashMap<u64, Service>,
     /// Identity of each open flow at its first stream event.
     ids_at_first_data: HashMap<u64, FlowId>,
+    /// Flow numbers and sides of the streams that have ended.
+    pub(crate) ended: HashSet<(u64, Side)>,
     pub(crate) counts: FlowCounts,
 }
 
@@ -248,6 +250,9 @@ impl FlowLog {
                 add_line(side, offset, format!("{cause} {len}"));
                 let stream = contents.entry((number, side)).or_default();
                 stream.advance(offset, len);
+            }
+            FlowEventKind::End { side } => {
+                assert!(self.ended.insert((number, side)), "ended twice");
             }
             FlowEventKind::Owners(_) => {}
             FlowEventKind::Detected(service) => {
