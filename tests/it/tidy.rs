@@ -35,7 +35,7 @@ const FLOORS: [&str; 19] = [
 ];
 
 /// External crates, and the paths below src that may name each of them.
-const CRATE_USERS: [(&str, &[&str]); 20] = [
+const CRATE_USERS: [(&str, &[&str]); 21] = [
     ("aya", &["host/sockets/socket_events"]),
     (
         "pcap",
@@ -66,7 +66,8 @@ const CRATE_USERS: [(&str, &[&str]); 20] = [
     ("postcard", &["attribution/link"]),
     ("serde", &["attribution/", "packet/", "process/", "time"]),
     ("sha1", &["flow/"]),
-    ("base64", &["flow/"]),
+    ("base64", &["flow/", "sink/requests/"]),
+    ("unicode_width", &["sink/rows/"]),
 ];
 
 /// Files with unsafe code. Each contains a comment with the reason.
