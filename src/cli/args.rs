@@ -19,6 +19,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::SignedDuration;
 
+use super::duration::parse_duration;
 use super::size::{parse_bytes, parse_kibibytes};
 use crate::filter;
 use crate::flow::{CONDITIONS, FlowSettings};
@@ -365,28 +366,15 @@ fn orders() -> PossibleValuesParser {
 }
 
 fn conditions() -> PossibleValuesParser {
-    possible_values(
-        CONDITIONS
-            .iter()
-            .map(|condition| (condition.name, condition.description)),
-    )
+    PossibleValuesParser::new(CONDITIONS.iter().map(|condition| {
+        PossibleValue::new(condition.name)
+            .help(condition.description)
+            .aliases(condition.alias)
+    }))
 }
 
 fn possible_values(
     rows: impl Iterator<Item = (&'static str, &'static str)>,
 ) -> PossibleValuesParser {
     PossibleValuesParser::new(rows.map(|(name, about)| PossibleValue::new(name).help(about)))
-}
-
-/// Parses `10s`, `1m30s`, `500ms`; a plain number is in seconds.
-pub(super) fn parse_duration(text: &str) -> Result<SignedDuration, String> {
-    let parsed = match text.parse::<f64>() {
-        Ok(seconds) => SignedDuration::try_from_secs_f64(seconds),
-        Err(_) => text.parse(),
-    };
-    match parsed {
-        Ok(duration) if duration.is_positive() => Ok(duration),
-        Ok(_) => Err("must be more than 0".into()),
-        Err(_) => Err("not a duration: write 10s, 1m30s, 500ms or a number of seconds".into()),
-    }
 }

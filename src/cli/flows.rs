@@ -1,10 +1,8 @@
 //! Plans of `lcap flows` and `lcap follow`, from their options.
 
 use super::args::{self, CommonArgs, FlowLimitArgs, FlowsArgs, FollowArgs, Precision};
-use super::plan::{
-    FlowReportOptions, OutputMode, OutputRequest, Plan, RowDestination, StreamReportOptions,
-    build_plan, find_format,
-};
+use super::plan::{OutputMode, OutputRequest, Plan, StreamReportOptions, build_plan, find_format};
+use super::row_report::{FlowReportOptions, RowDestination};
 use super::style::{is_coloured, precision, stdout_width};
 use super::usage_error;
 use crate::error::Result;
@@ -27,7 +25,7 @@ pub(super) fn flows_plan(args: &FlowsArgs) -> Result<Plan> {
     };
     let conditions: Vec<&'static FlowCondition> = CONDITIONS
         .iter()
-        .filter(|condition| report.fail_on.iter().any(|name| name == condition.name))
+        .filter(|condition| report.fail_on.iter().any(|name| condition.has_name(name)))
         .collect();
     let is_on_stdout = report.output.is_none();
     let output_mode = OutputMode::Flows(FlowReportOptions {

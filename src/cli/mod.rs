@@ -3,6 +3,7 @@
 mod args;
 mod child;
 mod doctor;
+mod duration;
 mod fail_on;
 mod flows;
 mod man;
@@ -13,6 +14,7 @@ mod ports;
 mod process_filter;
 mod report;
 mod requests;
+mod row_report;
 mod run;
 mod save;
 mod signals;

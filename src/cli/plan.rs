@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::args::{CaptureArgs, CommonArgs};
 use super::child::ChildCommand;
-use super::fail_on::RequestCondition;
 use super::process_filter::{enter_namespace, process_filter};
+use super::row_report::{FlowReportOptions, RequestReportOptions, RowDestination};
 use super::save::{SaveTarget, check_output_path, is_stdout, save_target};
 use super::style::style;
 use super::usage_error;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::flow::{FlowCondition, FlowRecord, FlowSettings};
+use crate::flow::FlowSettings;
 use crate::host::network::devices;
 use crate::packet::LinkType;
 use crate::pipeline::{
@@ -19,10 +19,8 @@ use crate::pipeline::{
 };
 use crate::printable;
 use crate::process::ProcessFilter;
-use crate::request::{Request, RequestSettings};
+use crate::request::RequestSettings;
 use crate::sink::follow::StreamOptions;
-use crate::sink::requests::{RequestFilter, RequestLayout};
-use crate::sink::rows::{RowOrder, TableLayout};
 use crate::sink::text::Style;
 use crate::sink::{FORMATS, Format};
 use crate::source::live;
@@ -83,32 +81,6 @@ pub(super) struct StreamReportOptions {
     pub(super) options: StreamOptions,
     /// Directory for one file per stream; `None` is standard output.
     pub(super) directory: Option<PathBuf>,
-}
-
-/// Format and destination of rows.
-pub(super) struct RowDestination {
-    pub(super) format: &'static Format,
-    /// Output file; `None` is standard output.
-    pub(super) output: Option<PathBuf>,
-}
-
-/// Format, destination and order of the flows, and the conditions of `--fail-on`.
-pub(super) struct FlowReportOptions {
-    pub(super) destination: RowDestination,
-    pub(super) layout: TableLayout,
-    /// Sort order and the number of flows to write; `None` writes each flow when it closes.
-    pub(super) order: Option<(&'static RowOrder<FlowRecord>, Option<usize>)>,
-    pub(super) conditions: Vec<&'static FlowCondition>,
-}
-
-/// Format, destination, selection and order of the requests, and the conditions of `--fail-on`.
-pub(super) struct RequestReportOptions {
-    pub(super) destination: RowDestination,
-    pub(super) layout: RequestLayout,
-    pub(super) filter: RequestFilter,
-    /// Sort order and the number of requests to write; `None` writes each request when it ends.
-    pub(super) order: Option<(&'static RowOrder<Request>, Option<usize>)>,
-    pub(super) conditions: Vec<RequestCondition>,
 }
 
 impl Plan {

@@ -2,9 +2,8 @@
 
 use super::args::{Precision, RequestsArgs};
 use super::flows::flow_settings;
-use super::plan::{
-    OutputMode, OutputRequest, Plan, RequestReportOptions, RowDestination, build_plan, find_format,
-};
+use super::plan::{OutputMode, OutputRequest, Plan, build_plan, find_format};
+use super::row_report::{RequestReportOptions, RowDestination};
 use super::style::{is_coloured, precision, stdout_width};
 use super::usage_error;
 use crate::error::Result;

@@ -5,10 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::fail_on::{FailOn, FailOnResults};
 use super::output_stream::OutputStream;
-use super::plan::{
-    FlowReportOptions, OutputMode, ProcessingOptions, RequestReportOptions, RowDestination,
-    StreamReportOptions,
-};
+use super::plan::{OutputMode, ProcessingOptions, StreamReportOptions};
+use super::row_report::{FlowReportOptions, RequestReportOptions, RowDestination};
 use super::terminal::AboveTicker;
 use crate::error::Result;
 use crate::packet::{Interface, Timestamp};

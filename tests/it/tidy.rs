@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules from the lowest floor to the highest. A module imports only from modules before it.
-const FLOORS: [&str; 19] = [
+const FLOORS: [&str; 20] = [
     "printable",
     "error",
     "time",
@@ -27,6 +27,7 @@ const FLOORS: [&str; 19] = [
     "attribution",
     "detect",
     "flow",
+    "request",
     "event",
     "sink",
     "pipeline",
@@ -60,7 +61,10 @@ const CRATE_USERS: [(&str, &[&str]); 21] = [
             "sink/json/",
         ],
     ),
-    ("foldhash", &["attribution/", "flow/", "pipeline/", "sink/"]),
+    (
+        "foldhash",
+        &["attribution/", "flow/", "pipeline/", "request/", "sink/"],
+    ),
     ("landlock", &["privileges/"]),
     ("seccompiler", &["privileges/"]),
     ("postcard", &["attribution/link"]),

@@ -6,9 +6,10 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use jiff::SignedDuration;
 
+use super::super::duration::parse_duration;
 use super::super::fail_on::RequestCondition;
 use super::super::size::parse_bytes;
-use super::{Color, CommonArgs, FlowLimitArgs, formats, parse_duration, possible_values};
+use super::{Color, CommonArgs, FlowLimitArgs, formats, possible_values};
 use crate::sink::SinkFactory;
 use crate::sink::requests::{REQUEST_ORDERS, StatusPattern};
 

@@ -34,8 +34,8 @@ pub(in crate::cli) struct RunArgs {
     /// Set when lcap has re-executed itself inside the private namespaces
     #[arg(long, hide = true)]
     pub(in crate::cli) inside: bool,
-    /// Options as for lcap, or flows, requests or follow with options; then --, then the command and its
-    /// arguments
+    /// Options as for lcap, or flows, requests or follow with options; then --, then the command
+    /// and its arguments
     #[arg(
         value_name = "OPTIONS",
         trailing_var_arg = true,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use super::super::args::parse_duration;
+use super::super::duration::parse_duration;
 use super::Condition;
 use crate::packet::TimeDelta;
 use crate::request::{Request, RequestOutcome};

@@ -30,7 +30,7 @@ fn starts_with_word(target: &str, operation: &str) -> bool {
     let start = target.as_bytes().get(..operation.len());
     let next = target.as_bytes().get(operation.len());
     start.is_some_and(|start| start.eq_ignore_ascii_case(operation.as_bytes()))
-        && !next.is_some_and(|octet| octet.is_ascii_alphanumeric())
+        && !next.is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// Appends text on one line: runs of whitespace become one space, and other characters that are not

@@ -159,7 +159,7 @@ fn write_duration(request: &Request, out: &mut Vec<u8>) {
     match request.duration() {
         None => {}
         Some(TimeDelta(nanos @ MINUTE..)) => {
-            write(out, format_args!("{} s", nanos / (MINUTE / 60)))
+            write(out, format_args!("{} s", nanos / (MINUTE / 60)));
         }
         Some(duration) => write(out, duration),
     }
