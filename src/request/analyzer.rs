@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::postgresql;
 use super::turns;
 use super::{Request, RequestEvent, RequestOutcome, RequestSettings};
 use crate::flow::{FlowId, Side};
@@ -9,7 +10,7 @@ use crate::packet::{Timestamp, UDP};
 use crate::process::Owners;
 
 /// All analyzers.
-pub const ANALYZERS: &[AnalyzerEntry] = &[];
+pub const ANALYZERS: &[AnalyzerEntry] = &[postgresql::ENTRY];
 
 /// The analyzer of a protocol.
 pub struct AnalyzerEntry {
