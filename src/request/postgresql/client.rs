@@ -6,7 +6,8 @@ use super::bind::{Bind, parse_bind};
 use super::catalog::{ObjectName, Statement};
 use super::contents::{MAX_ROW_BYTES, bind_line, copy_line, named_line};
 use super::fields::Fields;
-use super::queue::{Awaited, Entry, Group, Progress};
+use super::grouping::Names;
+use super::queue::{AnswerContent, Awaited, Entry};
 use super::{Body, HEADER_LEN, Header, Invalid, Phase, Postgresql, sql};
 use crate::flow::Side;
 use crate::request::analyzer::{Context, EndReason, Step};
@@ -320,7 +321,7 @@ impl Postgresql {
     }
 }
 
-impl Progress {
+impl AnswerContent {
     /// Counts a row, or copied data.
     pub(super) fn add_data(&mut self, header: Header) {
         match header.kind {
@@ -329,51 +330,6 @@ impl Progress {
                 self.has_rows = true;
                 self.rows += 1;
             }
-        }
-    }
-}
-
-/// Names of the objects of a message, by which it belongs to a row.
-struct Names {
-    statement: Option<ObjectName>,
-    portal: Option<ObjectName>,
-    is_parse: bool,
-    has_bind: bool,
-}
-
-impl Names {
-    fn of(awaited: &Awaited) -> Names {
-        let mut names = Names {
-            statement: None,
-            portal: None,
-            is_parse: matches!(awaited, Awaited::Parse(..)),
-            has_bind: false,
-        };
-        match awaited {
-            Awaited::Parse(name, _) | Awaited::DescribeStatement(name) => {
-                names.statement = Some(name.clone());
-            }
-            Awaited::Bind(bind) => {
-                names.statement = Some(bind.statement.clone());
-                names.portal = Some(bind.portal.clone());
-                names.has_bind = true;
-            }
-            Awaited::Execute(name) | Awaited::DescribePortal(name) => {
-                names.portal = Some(name.clone());
-            }
-            _ => {}
-        }
-        names
-    }
-
-    /// Returns true if the message continues a row.
-    fn belong_to(&self, group: &Group) -> bool {
-        match (&group.statement, &group.portal) {
-            // Only Close messages, which are before the others.
-            (None, None) => true,
-            // Parse and Describe, without Bind.
-            (Some(statement), None) => !self.is_parse && self.statement.as_ref() == Some(statement),
-            (_, Some(portal)) => self.statement.is_none() && self.portal.as_ref() == Some(portal),
         }
     }
 }

@@ -81,7 +81,7 @@ pub(super) struct Group {
     pub(super) is_open: bool,
     /// True after the Sync or Flush for which the server sends the answer.
     pub(super) is_flushed: bool,
-    pub(super) progress: Progress,
+    pub(super) progress: AnswerContent,
     /// Columns of the result of a Query, if contents are required.
     pub(super) columns: Option<Arc<[Column]>>,
     /// Name of the statement of Parse, Bind and Describe messages.
@@ -94,7 +94,7 @@ pub(super) struct Group {
 
 /// Content of the answer so far.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(super) struct AnswerContent {
     /// True if a statement of a Query has ended, or failed.
     pub(super) has_result: bool,
     /// True if the answer contains a description of columns, or rows.
@@ -177,7 +177,7 @@ impl Queue {
             awaited: VecDeque::with_capacity(1),
             is_open: true,
             is_flushed: false,
-            progress: Progress::default(),
+            progress: AnswerContent::default(),
             columns: None,
             statement: None,
             portal: None,

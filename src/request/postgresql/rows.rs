@@ -2,7 +2,7 @@
 
 use super::catalog::{Catalog, Portal, Statement};
 use super::contents::Report;
-use super::queue::{Awaited, Group, Progress};
+use super::queue::{AnswerContent, Awaited, Group};
 use super::sql;
 use crate::request::analyzer::{Context, EndReason};
 use crate::request::{Detail, Request, RequestOutcome, text};
@@ -25,7 +25,7 @@ const MAX_TAGS_LEN: usize = 1 << 10;
 pub(super) fn apply(
     awaited: &Awaited,
     row: Option<&mut Request>,
-    progress: &mut Progress,
+    progress: &mut AnswerContent,
     catalog: &mut Catalog,
     context: &mut Context,
 ) {
@@ -94,7 +94,7 @@ pub(super) fn apply(
     }
 }
 
-fn describe(row: &mut Request, statement: Option<&Statement>, progress: &mut Progress) {
+fn describe(row: &mut Request, statement: Option<&Statement>, progress: &mut AnswerContent) {
     progress.has_unknown_statement = statement.is_none();
     row.target = match statement {
         Some(statement) => statement.text.to_string(),
@@ -107,7 +107,7 @@ fn describe_portal(
     operation: &'static str,
     portal: Portal,
     name: &[u8],
-    progress: &mut Progress,
+    progress: &mut AnswerContent,
 ) {
     row.operation = operation.into();
     describe(row, portal.statement.as_ref(), progress);
@@ -126,7 +126,7 @@ fn set_name(row: &mut Request, detail: &'static str, name: &[u8]) {
     }
 }
 
-impl Progress {
+impl AnswerContent {
     /// Adds the tag of a CommandComplete message: `SELECT 2`, `INSERT 0 1`.
     pub(super) fn add_tag(&mut self, tag: &str) {
         self.has_result = true;
@@ -226,7 +226,7 @@ impl Group {
     }
 }
 
-impl Progress {
+impl AnswerContent {
     fn add_details(&self, row: &mut Request) {
         if self.has_rows {
             row.details.set("rows", Detail::Count(self.rows));
