@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use super::{http, turns};
+use super::{http, postgresql, turns};
 use super::{Request, RequestEvent, RequestOutcome, RequestSettings};
 use crate::flow::{FlowId, Side};
 use crate::packet::{Timestamp, UDP};
 use crate::process::Owners;
 
 /// All analyzers.
-pub const ANALYZERS: &[AnalyzerEntry] = &[http::ENTRY];
+pub const ANALYZERS: &[AnalyzerEntry] = &[http::ENTRY, postgresql::ENTRY];
 
 /// The analyzer of a protocol.
 pub struct AnalyzerEntry {

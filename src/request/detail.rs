@@ -68,7 +68,7 @@ impl Detail {
         }
     }
 
-    fn memory(&self) -> usize {
+    pub(super) fn memory(&self) -> usize {
         let heap = match self {
             Detail::Text(Cow::Owned(text)) => text.len(),
             Detail::List(values) => values.iter().map(Detail::memory).sum(),

@@ -14,6 +14,7 @@ mod detail;
 mod http;
 mod message;
 mod opening;
+mod postgresql;
 mod stream_buffer;
 mod table;
 mod turns;
