@@ -70,6 +70,7 @@ fn apply_datagram(
             offset: sent - len,
             bytes: payload.bytes,
             len,
+            time,
         };
         emit_delivery(&flow.id, side, time, delivery, emit);
     }

@@ -19,11 +19,12 @@ use gaps::PendingGap;
 /// Output of an assembler, in stream order. Offsets are in bytes, from the first byte of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivery<'a> {
-    /// `len` bytes, of which `bytes` were captured.
+    /// `len` bytes, of which `bytes` were captured, at this time in nanoseconds.
     Data {
         offset: u64,
         bytes: &'a [u8],
         len: u64,
+        time: i64,
     },
     /// `len` missing bytes that were declared lost.
     Gap { offset: u64, len: u64 },
@@ -98,6 +99,8 @@ struct ReassemblyBuffers {
 struct BufferedRange {
     len: u64,
     bytes: Box<[u8]>,
+    /// Time of its segment, in nanoseconds.
+    time: i64,
 }
 
 /// Memory overhead of a range, in addition to its bytes.
@@ -131,7 +134,12 @@ impl Assembler {
         }
         self.next += len;
         let bytes = payload.bytes;
-        deliver(Delivery::Data { offset, bytes, len });
+        deliver(Delivery::Data {
+            offset,
+            bytes,
+            len,
+            time,
+        });
         InsertSummary {
             new_bytes: len,
             ..InsertSummary::default()
@@ -166,7 +174,7 @@ impl Assembler {
             summary.new_bytes += until - at;
             let bytes = subslice(payload.bytes, at - offset, until - at);
             if at == self.next {
-                self.deliver_bytes(at, bytes, until - at, retention, deliver);
+                self.deliver_bytes(at, (bytes, until - at, time), retention, deliver);
                 self.deliver_contiguous(retention, deliver);
             } else {
                 let kept = match retention {
@@ -180,6 +188,7 @@ impl Assembler {
                     BufferedRange {
                         len,
                         bytes: kept.into(),
+                        time,
                     },
                 );
             }
@@ -278,19 +287,25 @@ impl Assembler {
                 return;
             };
             buffers.out_of_order_bytes -= range.len + RANGE_OVERHEAD_BYTES;
-            self.deliver_bytes(next, &range.bytes, range.len, retention, deliver);
+            let captured = (&*range.bytes, range.len, range.time);
+            self.deliver_bytes(next, captured, retention, deliver);
         }
     }
 
+    /// Delivers captured bytes, with the length that was sent and the time of their segment.
     fn deliver_bytes(
         &mut self,
         offset: u64,
-        bytes: &[u8],
-        len: u64,
+        (bytes, len, time): (&[u8], u64, i64),
         retention: Retention,
         deliver: &mut dyn FnMut(Delivery),
     ) {
-        deliver(Delivery::Data { offset, bytes, len });
+        deliver(Delivery::Data {
+            offset,
+            bytes,
+            len,
+            time,
+        });
         self.next = offset + len;
         if retention != Retention::Unacknowledged {
             return;

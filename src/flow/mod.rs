@@ -144,6 +144,9 @@ pub enum FlowEventKind<'a> {
         offset: u64,
         /// Captured bytes.
         bytes: &'a [u8],
+        /// Timestamp of the packet with these bytes: it is earlier than that of the event if
+        /// earlier bytes were missing until then.
+        captured: Timestamp,
     },
     /// Bytes of a side's stream are missing.
     Gap {

@@ -16,12 +16,18 @@ pub(super) fn emit_delivery(id: &FlowId, side: Side, time: i64, delivery: Delive
         });
     };
     match delivery {
-        Delivery::Data { offset, bytes, len } => {
+        Delivery::Data {
+            offset,
+            bytes,
+            len,
+            time,
+        } => {
             if !bytes.is_empty() || len == 0 {
                 emit_kind(FlowEventKind::Data {
                     side,
                     offset,
                     bytes,
+                    captured: Timestamp(time),
                 });
             }
             let captured = bytes.len() as u64;

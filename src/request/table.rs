@@ -71,8 +71,15 @@ impl RequestTable {
         self.advance(event.time, emit);
         match event.kind {
             FlowEventKind::Owners(owners) => self.update_owners(event.id, owners),
-            FlowEventKind::Data { side, bytes, .. } => {
+            FlowEventKind::Data {
+                side,
+                bytes,
+                captured,
+                ..
+            } => {
                 self.with_connection(event, emit, |connection, context| {
+                    // Earlier than the event if the bytes were buffered for missing ones.
+                    context.time = captured;
                     connection.data(side, bytes, context);
                 });
             }

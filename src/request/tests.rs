@@ -57,6 +57,7 @@ pub(super) fn requests_with(
     for line in lines {
         now += STEP;
         let data = |side, bytes| FlowEventKind::Data {
+            captured: Timestamp(now),
             side,
             offset: 0,
             bytes,

@@ -34,7 +34,9 @@ use AssemblerStep::{Ack, Cut, Data, Finish};
 /// `mismatch 3 4` with offset and length.
 fn describe(delivery: Delivery) -> String {
     match delivery {
-        Delivery::Data { offset, bytes, len } => {
+        Delivery::Data {
+            offset, bytes, len, ..
+        } => {
             let text = String::from_utf8_lossy(bytes);
             match len - bytes.len() as u64 {
                 0 => format!("{offset} {text}"),

@@ -237,6 +237,7 @@ fn run(packets: &[(i64, u32, Vec<u8>)], settings: FlowSettings) -> (Vec<String>,
             side,
             offset,
             bytes,
+            ..
         } => {
             let (number, name, len) = (event.id.number, side.name(), bytes.len());
             lines.push(format!("{number} {} {name} {offset} {len}", event.time.0));

@@ -178,6 +178,7 @@ impl<W: Write> Conversation<W> {
                 side,
                 offset,
                 bytes,
+                ..
             } => self.write_data(event, side, offset, bytes),
             FlowEventKind::Gap {
                 side, len, cause, ..

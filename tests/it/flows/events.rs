@@ -94,6 +94,26 @@ fn the_end_of_a_stream_follows_its_last_byte() {
 }
 
 #[test]
+fn buffered_data_keeps_the_time_of_its_packet() {
+    let script = "
+        30 > P. 6  1 world
+        40 > P. 1  1 hello
+        50 > P. 11 1 again
+    ";
+    let frames = script_frames(&format!("{HANDSHAKE}{script}"), &Peers::on_port(PORT));
+    let (mut times, interface) = (Vec::new(), Interface::default());
+    let mut table = FlowTable::new(STREAMS);
+    for (number, captured) in (1..).zip(&frames) {
+        table.push(&decode(&captured.frame(number, &interface)), &mut |event| {
+            if let FlowEventKind::Data { captured, .. } = event.kind {
+                times.push((event.time.0 / 1000, captured.0 / 1000));
+            }
+        });
+    }
+    assert_eq!(times, [(40, 40), (40, 30), (50, 50)]);
+}
+
+#[test]
 fn a_service_is_reported_once_and_as_early_as_possible() {
     use Side::{Orig, Resp};
     let request_and_response = [(Orig, REQUEST), (Resp, RESPONSE)];

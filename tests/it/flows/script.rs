@@ -230,6 +230,7 @@ impl FlowLog {
                 side,
                 offset,
                 bytes,
+                ..
             } => {
                 add_line(
                     side,

@@ -74,7 +74,9 @@ impl DeliveryLog {
     fn push(&mut self, delivery: Delivery) {
         self.positions.extend(position(delivery));
         let (offset, bytes, len) = match delivery {
-            Delivery::Data { offset, bytes, len } => (offset, bytes, len),
+            Delivery::Data {
+                offset, bytes, len, ..
+            } => (offset, bytes, len),
             Delivery::Gap { offset, len } => (offset, &[][..], len),
             Delivery::Mismatch { len, .. } => {
                 self.mismatched += len;
