@@ -65,7 +65,8 @@ fn request(operation: &'static str, target: &str, status: &'static str) -> Reque
     let mut request = captured.unwrap().requests().unwrap().remove(0);
     request.operation = operation.into();
     request.target = target.into();
-    request.status = Some(status.into()).filter(|status| *status != "");
+    request.status =
+        Some(status.into()).filter(|status: &std::borrow::Cow<str>| !status.is_empty());
     request.outcome = RequestOutcome::Ok;
     request.error = None;
     request.details = lcap::Details::default();
