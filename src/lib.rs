@@ -89,9 +89,9 @@
 //!
 //! # How to add
 //!
-//! A format, a detector, an analyzer of requests, a field, a doctor check, a `--fail-on` condition and a link type are
-//! each one file or one row of a table: [`doc::internals`] lists the places. It also explains the
-//! design decisions and the rejected designs, with measurements.
+//! A format, a detector, an analyzer of requests, a field, a doctor check, a `--fail-on` condition
+//! and a link type are each one file or one row of a table: [`doc::internals`] lists the places. It
+//! also explains the design decisions and the rejected designs, with measurements.
 
 #[cfg(feature = "live")]
 mod attribution;

@@ -1,11 +1,13 @@
 //! Capture API of the library: packets, flows and streams of a file or of a device.
 
 use std::io::Read;
-use std::ops::ControlFlow;
 use std::path::Path;
-#[cfg(feature = "live")]
-use std::time::Duration;
 
+use super::callback::Callback;
+#[cfg(feature = "live")]
+use super::intervals::LIVE_LINGER_NS;
+#[cfg(feature = "live")]
+use super::intervals::{FLOW_REPORT_INTERVAL, REQUEST_REPORT_INTERVAL};
 #[cfg(feature = "live")]
 use super::live::{AttributionMode, LiveCapture};
 use super::streams::{FlowStreams, StreamCollector};
@@ -13,7 +15,7 @@ use super::{Counts, FlushPolicy, Output, RunOptions, Totals, run};
 #[cfg(feature = "live")]
 use crate::attribution::LookupProcess;
 use crate::error::Result;
-use crate::event::{CONTINUE, Event, Requirement, Sink};
+use crate::event::{Event, Requirement};
 use crate::filter::Filter;
 use crate::flow::{FlowEvent, FlowEventKind, FlowRecord, FlowSettings, StreamMode};
 use crate::packet::Packet;
@@ -103,19 +105,6 @@ pub fn read(name: &str, reader: impl Read + Send + 'static) -> Result<Capture> {
 pub fn live(options: LiveOptions, stop: Stop) -> Capture {
     Capture::of_live(CaptureInput::Device(options, stop))
 }
-
-/// Time for which a closed flow of a live capture waits for late packets before it is reported, in
-/// nanoseconds. It is short, because the flow is awaited.
-pub const LIVE_LINGER_NS: i64 = 1_000_000_000;
-
-/// Interval at which timed-out flows are reported while no packets arrive.
-#[cfg(feature = "live")]
-pub const FLOW_REPORT_INTERVAL: Duration = Duration::from_millis(250);
-
-/// Interval at which requests are reported, with or without packets: short enough to report an
-/// answer within 50 ms, also if its end is only that no more of it follows for 30 ms.
-#[cfg(feature = "live")]
-pub const REQUEST_REPORT_INTERVAL: Duration = Duration::from_millis(15);
 
 impl Capture {
     /// Returns a capture on an open device.
@@ -342,10 +331,7 @@ impl Capture {
             Some(StreamMode::Reassemble) => Requirement::Streams,
             Some(StreamMode::CompareOverlaps) => Requirement::StreamsWithOverlaps,
         };
-        let sink = Callback {
-            requirement,
-            handle,
-        };
+        let sink = Callback::new(requirement, handle);
         let mut output = Output::new(vec![Box::new(sink)], FlushPolicy::WhenFull, None);
         let options = RunOptions {
             flows,
@@ -405,29 +391,4 @@ fn run_device(
     let (source, filter) = (&mut capture.source, &mut capture.filter);
     run(source, filter, output, options, totals)?;
     Ok((source.losses(), attribution_failed))
-}
-
-/// A sink that calls a function with every event.
-struct Callback<F> {
-    requirement: Requirement,
-    handle: F,
-}
-
-impl<F: FnMut(Event)> Sink for Callback<F> {
-    fn requires(&self) -> Requirement {
-        self.requirement
-    }
-
-    fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
-        (self.handle)(event);
-        CONTINUE
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        Ok(())
-    }
 }

@@ -2,9 +2,11 @@
 //! bytes out.
 
 mod attribution;
+mod callback;
 mod capture;
 #[cfg(feature = "live")]
 mod flow_owners;
+mod intervals;
 #[cfg(feature = "live")]
 mod live;
 mod output;
@@ -20,9 +22,10 @@ mod tests;
 pub use attribution::Attribution;
 #[cfg(feature = "live")]
 pub use capture::live;
-pub use capture::{Capture, LIVE_LINGER_NS, open, read};
+pub use capture::{Capture, open, read};
+pub use intervals::LIVE_LINGER_NS;
 #[cfg(feature = "cli")]
-pub use capture::{FLOW_REPORT_INTERVAL, REQUEST_REPORT_INTERVAL};
+pub use intervals::{FLOW_REPORT_INTERVAL, REQUEST_REPORT_INTERVAL};
 #[cfg(feature = "cli")]
 pub use live::{AttributionMode, LiveCapture};
 pub use output::{FlushPolicy, Output};
@@ -364,7 +367,7 @@ impl EventOutput<'_, '_> {
             return;
         };
         action(&mut requests, &mut |event| {
-            self.handle(Event::Request(event))
+            self.handle(Event::Request(event));
         });
         self.requests = Some(requests);
     }

@@ -153,8 +153,12 @@ impl Connection {
             return;
         }
         if matches!(&self.stage, Stage::Analyzing(entry, _) if entry.is_other())
-            && let Stage::Analyzing(_, turns) = std::mem::replace(&mut self.stage, Stage::Stopped)
+            && let Stage::Analyzing(entry, mut turns) =
+                std::mem::replace(&mut self.stage, Stage::Stopped)
         {
+            // The answer of the last turn is complete.
+            context.protocol = entry.protocol_over(context.flow.proto());
+            turns.end_of_stream(Side::Resp, context);
             self.attempts += 1;
             self.stage = Stage::Detecting(Opening::default(), Some(turns));
         }

@@ -24,7 +24,7 @@ impl Case {
     /// Returns true if the first argument is a command, not an option or expression.
     pub(crate) fn has_command(&self) -> bool {
         let first = self.arguments.first();
-        first.is_some_and(|argument| ["flows", "follow"].contains(&&argument[..]))
+        first.is_some_and(|argument| ["flows", "requests", "follow"].contains(&&argument[..]))
     }
 }
 

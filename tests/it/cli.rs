@@ -196,6 +196,7 @@ fn help_version_man_and_completions_are_printed() {
         ("-V", "lcap "),
         ("--help", "Watch, save and read back"),
         ("flows --help", "One line per flow: both processes"),
+        ("requests --help", "One line per request: both processes"),
         ("follow --help", "Conversations: the bytes of both sides"),
         ("completions bash", "_lcap() {"),
         ("completions zsh", "#compdef lcap"),

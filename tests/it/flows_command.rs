@@ -23,7 +23,7 @@ fn invalid_arguments_are_rejected() {
         ("--format xml", "possible values: text, json, csv, zeek]"),
         ("--sort size", ORDERS),
         ("--fail-on slow", CONDITIONS),
-        ("--fail-on refused,slow", "invalid value 'slow'"),
+        ("--fail-on unanswered,slow", "invalid value 'slow'"),
         ("--fail-on refused,,reset", "a value is required"),
         ("--top 0", "0 is not in 1.."),
         ("--max-flows 0", "0 is not in 1.."),
@@ -40,7 +40,7 @@ fn invalid_arguments_are_rejected() {
         ran.assert_rejected(2, row, message);
     }
     // Options before a command would be ignored, so they are rejected.
-    for command in ["flows", "follow"] {
+    for command in ["flows", "requests", "follow"] {
         let read = "-r fixtures/http.pcap";
         let ran = run_args(&format!("{read} {command} {read}"));
         assert_eq!((ran.exit_code, ran.stdout.len()), (2, 0), "{command}");
@@ -123,6 +123,8 @@ fn output_is_deterministic() {
         for row in [
             "flows --format json",
             "flows",
+            "requests --format json --body",
+            "requests",
             "follow",
             "flows --max-flows 1 --sort packets",
         ] {
@@ -159,6 +161,10 @@ fn a_closed_stdout_pipe_is_success() {
         "flows --format csv",
         "flows --format zeek",
         "flows --sort start",
+        "requests",
+        "requests --format json",
+        "requests --format csv",
+        "requests --sort time",
         "follow",
         "follow --hex",
         "follow --flow 18977 --raw orig",

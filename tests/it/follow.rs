@@ -201,7 +201,7 @@ fn long_streams_are_complete() {
 }
 
 /// Returns an IPv4 packet over loopback with a header of 20 bytes.
-fn ip4_packet(proto: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn ip4_packet(proto: u8, body: &[u8]) -> Vec<u8> {
     let len = (20 + body.len() as u16).to_be_bytes();
     let header = [0x45, 0, len[0], len[1], 0, 0, 0x40, 0, 64, proto, 0, 0];
     [&header[..], &[127, 0, 0, 1], &[127, 0, 0, 1], body].concat()

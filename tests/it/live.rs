@@ -25,6 +25,7 @@ mod losses;
 pub(crate) mod netns;
 pub(crate) mod privileges;
 mod refused_datagrams;
+mod requests;
 mod requests_postgresql;
 mod roles;
 mod rotation;

@@ -22,6 +22,9 @@ mod tcpdump;
 mod flow_rows;
 mod flows_command;
 
+mod request_rows;
+mod requests_command;
+
 mod follow;
 
 mod tidy;

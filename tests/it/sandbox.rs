@@ -117,6 +117,10 @@ fn process_that_decodes_a_file_holds_no_privilege() {
         "flows -r - --format json -o DIR/flows.json",
         "flows -r - --format csv",
         "flows -r - --top 3",
+        "requests -r -",
+        "requests -r - --format json --body -o DIR/requests.json",
+        "requests -r - --format csv --errors",
+        "requests -r - --top 3",
         "follow -r -",
         "follow -r - --output-dir DIR/streams",
     ] {

@@ -3,17 +3,17 @@
 
 use crate::flow::{FlowRecord, ResponseTimes, Side, SideRecord, community_id, uid};
 use crate::packet::TimeDelta;
-use crate::sink::rows::{Column, ColumnType, ColumnValue, optional, text};
+use crate::sink::rows::{ColumnType, ColumnValue, RowColumn, optional, text};
 
 /// Returns a column that is also in conn.log.
 const fn zeek_column(
     name: &'static str,
     kind: ColumnType,
     value: fn(&FlowRecord) -> ColumnValue<'_>,
-) -> Column<FlowRecord> {
-    Column {
+) -> RowColumn<FlowRecord> {
+    RowColumn {
         in_conn_log: true,
-        ..Column::new(name, kind, value)
+        ..RowColumn::new(name, kind, value)
     }
 }
 
@@ -22,8 +22,8 @@ const fn lcap_column(
     name: &'static str,
     kind: ColumnType,
     value: fn(&FlowRecord) -> ColumnValue<'_>,
-) -> Column<FlowRecord> {
-    Column::new(name, kind, value)
+) -> RowColumn<FlowRecord> {
+    RowColumn::new(name, kind, value)
 }
 
 fn orig(flow: &FlowRecord) -> &SideRecord {
@@ -47,7 +47,7 @@ fn response_time(flow: &FlowRecord, select: fn(&ResponseTimes) -> u64) -> Column
 
 /// All columns, in output order.
 #[rustfmt::skip]
-pub const COLUMNS: &[Column<FlowRecord>] = &[
+pub const COLUMNS: &[RowColumn<FlowRecord>] = &[
     lcap_column("number", ColumnType::Count, |f| ColumnValue::Count(f.id.number)),
     zeek_column("ts", ColumnType::Time, |f| ColumnValue::Time(f.first_time)),
     zeek_column("uid", ColumnType::Text, |f| text(uid(&f.id))),

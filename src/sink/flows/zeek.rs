@@ -8,7 +8,7 @@ use crate::flow::FlowRecord;
 use crate::packet::Timestamp;
 use crate::printable::is_printable;
 use crate::sink::clock::Clock;
-use crate::sink::rows::{Column, ColumnType, ColumnValue, RowFormatter, RowSink, write_text};
+use crate::sink::rows::{ColumnType, ColumnValue, RowColumn, RowFormatter, RowSink, write_text};
 use crate::sink::{Format, SinkFactory, digits};
 
 /// The entry of conn.log in [`FORMATS`](crate::sink::FORMATS).
@@ -26,12 +26,12 @@ struct ConnLog {
     latest_start: Option<Timestamp>,
 }
 
-fn conn_log_columns() -> impl Iterator<Item = &'static Column<FlowRecord>> {
+fn conn_log_columns() -> impl Iterator<Item = &'static RowColumn<FlowRecord>> {
     COLUMNS.iter().filter(|column| column.in_conn_log)
 }
 
 /// Returns Zeek's name for the type of a column.
-fn zeek_type(column: &Column<FlowRecord>) -> &'static str {
+fn zeek_type(column: &RowColumn<FlowRecord>) -> &'static str {
     match column.kind {
         _ if column.name == "proto" => "enum",
         ColumnType::Count => "count",

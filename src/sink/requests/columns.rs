@@ -6,14 +6,14 @@ use base64::engine::general_purpose::STANDARD;
 use super::body;
 use crate::flow::{community_id, uid};
 use crate::request::{Message, Request};
-use crate::sink::rows::{Column, ColumnType, ColumnValue, optional, text};
+use crate::sink::rows::{ColumnType, ColumnValue, RowColumn, optional, text};
 
 const fn column(
     name: &'static str,
     kind: ColumnType,
     value: fn(&Request) -> ColumnValue<'_>,
-) -> Column<Request> {
-    Column::new(name, kind, value)
+) -> RowColumn<Request> {
+    RowColumn::new(name, kind, value)
 }
 
 /// Returns a text value, absent if it is empty.
@@ -48,7 +48,7 @@ fn left_out(message: &Message) -> ColumnValue<'_> {
 const CONTENT_COLUMN_COUNT: usize = 8;
 
 /// Returns the columns without those with the contents of messages.
-pub(super) fn without_contents() -> &'static [Column<Request>] {
+pub(super) fn without_contents() -> &'static [RowColumn<Request>] {
     COLUMNS
         .get(..COLUMNS.len() - CONTENT_COLUMN_COUNT)
         .unwrap_or_default()
@@ -56,7 +56,7 @@ pub(super) fn without_contents() -> &'static [Column<Request>] {
 
 /// All columns, in output order.
 #[rustfmt::skip]
-pub const COLUMNS: &[Column<Request>] = &[
+pub const COLUMNS: &[RowColumn<Request>] = &[
     column("number", ColumnType::Count, |r| ColumnValue::Count(r.number)),
     column("flow", ColumnType::Count, |r| ColumnValue::Count(r.flow.number)),
     column("uid", ColumnType::Text, |r| text(uid(&r.flow))),

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub use super::clock::TimePrecision;
-use super::rows::{Column, RowRecord, TableLayout};
+use super::rows::{RowColumn, RowRecord, TableLayout};
 use super::{Event, Requirement, Sink};
 use crate::error::Result;
 use crate::request::{Request, RequestEvent};
@@ -54,7 +54,7 @@ impl LeftOutCount {
 }
 
 /// Returns the columns of rows with or without the contents of messages.
-fn columns(layout: &RequestLayout) -> &'static [Column<Request>] {
+fn columns(layout: &RequestLayout) -> &'static [RowColumn<Request>] {
     match layout.has_bodies {
         true => COLUMNS,
         false => columns::without_contents(),

@@ -11,7 +11,7 @@ use crate::request::Details;
 use crate::sink::json::{JsonValue, details};
 
 /// A reported field of a record.
-pub struct Column<R> {
+pub struct RowColumn<R> {
     /// Name of the field; that of a flow is the name in Zeek's conn.log if the field is in it.
     pub name: &'static str,
     /// Type of the values.
@@ -22,14 +22,14 @@ pub struct Column<R> {
     pub value: fn(&R) -> ColumnValue<'_>,
 }
 
-impl<R> Column<R> {
+impl<R> RowColumn<R> {
     /// Returns a column that is not in conn.log.
     pub(in crate::sink) const fn new(
         name: &'static str,
         kind: ColumnType,
         value: fn(&R) -> ColumnValue<'_>,
-    ) -> Column<R> {
-        Column {
+    ) -> RowColumn<R> {
+        RowColumn {
             name,
             kind,
             in_conn_log: false,

@@ -2,11 +2,11 @@
 //! apply to a record are empty.
 
 use super::RowFormatter;
-use super::columns::{Column, ColumnType, write_text};
+use super::columns::{ColumnType, RowColumn, write_text};
 use crate::sink::csv::{text_cell, write_record};
 
 /// Formatter of records as comma-separated values with these columns.
-pub(in crate::sink) struct CsvRows<R: 'static>(pub(in crate::sink) &'static [Column<R>]);
+pub(in crate::sink) struct CsvRows<R: 'static>(pub(in crate::sink) &'static [RowColumn<R>]);
 
 impl<R> RowFormatter<R> for CsvRows<R> {
     fn write_head(&mut self, _first: Option<&R>, out: &mut Vec<u8>) {

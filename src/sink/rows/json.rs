@@ -2,12 +2,12 @@
 //! <https://jsonlines.org>).
 
 use super::RowFormatter;
-use super::columns::{Column, ColumnValue, write_text};
+use super::columns::{ColumnValue, RowColumn, write_text};
 use crate::sink::address;
 use crate::sink::json::{JsonValue, details, object, owner, plain_string};
 
 /// Formatter of records as JSON objects with these fields.
-pub(in crate::sink) struct JsonRows<R: 'static>(pub(in crate::sink) &'static [Column<R>]);
+pub(in crate::sink) struct JsonRows<R: 'static>(pub(in crate::sink) &'static [RowColumn<R>]);
 
 impl<R> RowFormatter<R> for JsonRows<R> {
     fn write_row(&mut self, record: &R, out: &mut Vec<u8>) {

@@ -6,7 +6,7 @@ mod json;
 mod layout;
 mod sort;
 
-pub use columns::{Column, ColumnType, ColumnValue};
+pub use columns::{ColumnType, ColumnValue, RowColumn};
 pub(super) use columns::{optional, text, write_text};
 pub(super) use csv::CsvRows;
 pub(super) use json::JsonRows;

@@ -20,7 +20,7 @@ const BPF: &str = "cap_net_raw,cap_bpf,cap_perfmon,cap_sys_ptrace=ep";
 const EARLIER: &str = "cap_net_raw,cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search=ep";
 
 /// Commands that capture, and whether they look up processes.
-const COMMANDS: [(&str, bool); 15] = [
+const COMMANDS: [(&str, bool); 19] = [
     ("-p PORT", true),
     ("-p PORT --no-processes", false),
     ("-p PORT --format json", true),
@@ -32,9 +32,13 @@ const COMMANDS: [(&str, bool); 15] = [
     ("flows -p PORT --format json -o DIR/flows.json", true),
     ("flows -p PORT --format csv", true),
     ("flows -p PORT --top 3", true),
+    ("requests -p PORT", true),
+    ("requests -p PORT --format json -o DIR/requests.json", true),
+    ("requests -p PORT --body --top 3", true),
     ("follow -p PORT", true),
     ("follow -p PORT --output-dir DIR/streams", false),
     ("run flows -p PORT -- sleep 20", true),
+    ("run requests -p PORT -- sleep 20", true),
     ("doctor PORT --watch 20", true),
 ];
 

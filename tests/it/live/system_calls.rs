@@ -214,6 +214,13 @@ fn live_captures_make_no_denied_calls() {
             &signals,
         ),
         ("LCAP flows -p PORT --format csv --top 3", BOTH, &signals),
+        ("LCAP requests -p PORT", BOTH, &signals),
+        (
+            "LCAP requests -p PORT --body --format json -o DIR/requests",
+            BOTH,
+            &signals,
+        ),
+        ("LCAP requests -p PORT --top 3 --format csv", BOTH, &signals),
         ("LCAP follow -p PORT", BOTH, &signals),
         (
             "LCAP follow -p PORT --output-dir DIR/streams",
@@ -232,6 +239,7 @@ fn live_captures_make_no_denied_calls() {
         ),
         ("LCAP doctor PORT --watch 1", BOTH, &[]),
         ("LCAP run flows -p PORT -- sleep 1", BOTH, &[]),
+        ("LCAP run requests -p PORT -- sleep 1", BOTH, &[]),
         ("LCAP run flows -p PORT -- sleep 60", BOTH, &[Signal::TERM]),
         (&format!("{without_bpf} flows -p PORT"), BOTH, &signals),
         (
@@ -276,6 +284,7 @@ fn output_to_a_terminal_makes_no_denied_calls() {
         ("-p PORT", BOTH),
         ("-p PORT -w DIR/a.pcap", DECODE),
         ("flows -p PORT", BOTH),
+        ("requests -p PORT", BOTH),
     ] {
         let trace = directory.path().join("trace");
         let args = args.replace("PORT", &port.arg());
@@ -332,6 +341,8 @@ fn reading_of_files_makes_no_denied_calls() {
         "-r FILE -G 1 -w DIR/%s.pcap",
         "flows -r FILE --format csv -o DIR/flows",
         "flows -r FILE --top 1",
+        "requests -r FILE --format csv -o DIR/requests",
+        "requests -r FILE --top 1 --body",
         "follow -r FILE",
         "follow -r FILE --output-dir DIR/streams",
         // The files exist.
