@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use super::turns;
 use super::{Request, RequestEvent, RequestOutcome, RequestSettings};
+use super::{redis, turns};
 use crate::flow::{FlowId, Side};
 use crate::packet::{Timestamp, UDP};
 use crate::process::Owners;
 
 /// All analyzers.
-pub const ANALYZERS: &[AnalyzerEntry] = &[];
+pub const ANALYZERS: &[AnalyzerEntry] = &[redis::ENTRY];
 
 /// The analyzer of a protocol.
 pub struct AnalyzerEntry {

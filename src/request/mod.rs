@@ -13,6 +13,7 @@ mod connection;
 mod detail;
 mod message;
 mod opening;
+mod redis;
 mod stream_buffer;
 mod table;
 mod turns;
