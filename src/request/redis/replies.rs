@@ -57,18 +57,16 @@ impl ReplyParser {
         loop {
             match self.advance(&bytes[used..], context) {
                 Progress::Used(len) => used += len,
-                Progress::Incomplete(required) if used == 0 => {
-                    return (Step::Incomplete(required), None);
-                }
-                Progress::Incomplete(_) | Progress::Invalid => {
+                Progress::Incomplete(_) | Progress::Invalid if used > 0 => {
                     self.count(used, context);
                     return (Step::Consumed(used), None);
                 }
+                Progress::Incomplete(required) => return (Step::Incomplete(required), None),
                 Progress::End(len) => {
                     self.count(used + len, context);
                     return (Step::Consumed(used + len), self.reply.take());
                 }
-                Progress::Invalid if used == 0 => return (Step::Unrecognized, None),
+                Progress::Invalid => return (Step::Unrecognized, None),
             }
         }
     }
