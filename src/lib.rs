@@ -1,7 +1,7 @@
 //! lcap shows, saves and explains the traffic that a machine sends to itself.
 //!
 //! It is a command, and a library for tests: [`open`] reads a capture file, `live` captures on a
-//! device, and both return a [`Capture`] with packets, flows and streams:
+//! device, and both return a [`Capture`] with packets, flows, streams and requests:
 //!
 //! ```
 //! let mut requests = 0;
@@ -14,6 +14,9 @@
 //! assert_eq!(flows[0].outcome.kind, lcap::OutcomeKind::Normal);
 //! let streams = lcap::open("fixtures/http.pcap")?.streams()?;
 //! assert!(streams[0].resp.starts_with(b"HTTP/1.0 200 OK\r\n"));
+//! let requests = lcap::open("fixtures/http.pcap")?.requests()?;
+//! assert_eq!(requests[0].outcome, lcap::RequestOutcome::Ok);
+//! assert!(requests[0].duration() < Some(lcap::TimeDelta(5_000_000)));
 //! # Ok::<(), lcap::Error>(())
 //! ```
 //!
@@ -32,15 +35,16 @@
 //! # Overview
 //!
 //! ```text
-//! lo  ──► source ──► decode ──► filter ──► flow ──► sink ──► terminal, file, pipe
-//! file    Frame      Packet     yes/no     events    bytes
+//! lo  ──► source ──► decode ──► filter ──► flow ──► request ──► sink ──► terminal, file, pipe
+//! file    Frame      Packet     yes/no     events   answers     bytes
 //!                                detect ────┘   first bytes → protocol
 //!         attribution ─── owners of both ends: two processes and the evidence
 //! ```
 //!
 //! Each stage is a folder in `src`; `pipeline` contains the loop, `cli` the command line. A
 //! [`Frame`] is a captured frame, a [`Packet`] is a decoded frame; both borrow the captured bytes,
-//! which are never copied. A `FlowTable` turns packets into [`FlowEvent`]s if a sink requires them.
+//! which are never copied. A `FlowTable` turns packets into [`FlowEvent`]s if a sink requires them,
+//! and a `RequestTable` turns these into [`Request`]s.
 //!
 //! # Floors
 //!
@@ -85,7 +89,7 @@
 //!
 //! # How to add
 //!
-//! A format, a detector, a flow field, a doctor check, a `--fail-on` condition and a link type are
+//! A format, a detector, an analyzer of requests, a field, a doctor check, a `--fail-on` condition and a link type are
 //! each one file or one row of a table: [`doc::internals`] lists the places. It also explains the
 //! design decisions and the rejected designs, with measurements.
 

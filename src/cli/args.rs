@@ -3,11 +3,13 @@
 mod doctor;
 mod follow;
 mod ports;
+mod requests;
 mod run;
 
 pub(super) use doctor::{DoctorArgs, ReportFormat};
 pub(super) use follow::{SideArg, StreamArgs};
 pub(super) use ports::{ListFormat, PortsArgs};
+pub(super) use requests::RequestsArgs;
 pub(super) use run::{ProcessFilterArgs, RunArgs};
 
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::SignedDuration;
 
+use super::duration::parse_duration;
 use super::size::{parse_bytes, parse_kibibytes};
 use crate::filter;
 use crate::flow::{CONDITIONS, FlowSettings};
@@ -58,6 +61,10 @@ pub(super) const EXAMPLES: &[(&str, &str)] = &[
         "one JSON object per packet",
     ),
     ("lcap flows -p 62893", "one line per flow, and how it ended"),
+    (
+        "lcap requests -p 62893",
+        "every request, its answer, how long it took",
+    ),
     ("lcap follow -p 62893", "conversations on a port"),
     (
         "lcap doctor 127.0.0.1:62893",
@@ -82,6 +89,8 @@ fn examples() -> String {
 pub(super) enum Command {
     /// One line per flow: both processes, protocol, sizes, and how it ended
     Flows(FlowsArgs),
+    /// One line per request: both processes, its answer, and how long it took
+    Requests(RequestsArgs),
     /// Conversations: the bytes of both sides of each flow, in order
     Follow(FollowArgs),
     /// Capture the loopback traffic of a command and its descendants, and exit with its exit code
@@ -304,7 +313,7 @@ pub(super) struct FlowReportArgs {
     /// Write only this many flows, the first in the order of --sort [default order: bytes]
     #[arg(long, value_name = "FLOWS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) top: Option<u64>,
-    /// Exit with code 1 if any flow meets one of these conditions
+    /// Exit with code 3 if any flow meets one of these conditions
     #[arg(long, value_name = "CONDITIONS", value_delimiter = ',', value_parser = conditions())]
     pub(super) fail_on: Vec<String>,
     /// Colour flows that ended badly
@@ -357,28 +366,15 @@ fn orders() -> PossibleValuesParser {
 }
 
 fn conditions() -> PossibleValuesParser {
-    possible_values(
-        CONDITIONS
-            .iter()
-            .map(|condition| (condition.name, condition.description)),
-    )
+    PossibleValuesParser::new(CONDITIONS.iter().map(|condition| {
+        PossibleValue::new(condition.name)
+            .help(condition.description)
+            .aliases(condition.alias)
+    }))
 }
 
 fn possible_values(
     rows: impl Iterator<Item = (&'static str, &'static str)>,
 ) -> PossibleValuesParser {
     PossibleValuesParser::new(rows.map(|(name, about)| PossibleValue::new(name).help(about)))
-}
-
-/// Parses `10s`, `1m30s`, `500ms`; a plain number is in seconds.
-fn parse_duration(text: &str) -> Result<SignedDuration, String> {
-    let parsed = match text.parse::<f64>() {
-        Ok(seconds) => SignedDuration::try_from_secs_f64(seconds),
-        Err(_) => text.parse(),
-    };
-    match parsed {
-        Ok(duration) if duration.is_positive() => Ok(duration),
-        Ok(_) => Err("must be more than 0".into()),
-        Err(_) => Err("not a duration: write 10s, 1m30s, 500ms or a number of seconds".into()),
-    }
 }

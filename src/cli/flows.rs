@@ -1,18 +1,17 @@
 //! Plans of `lcap flows` and `lcap follow`, from their options.
 
 use super::args::{self, CommonArgs, FlowLimitArgs, FlowsArgs, FollowArgs, Precision};
-use super::plan::{
-    FlowReportOptions, OutputMode, OutputRequest, Plan, StreamReportOptions, build_plan,
-    find_format,
-};
+use super::plan::{OutputMode, OutputRequest, Plan, StreamReportOptions, build_plan, find_format};
+use super::row_report::{FlowReportOptions, RowDestination};
 use super::style::{is_coloured, precision, stdout_width};
 use super::usage_error;
 use crate::error::Result;
-use crate::flow::{CONDITIONS, FlowCondition, FlowSettings, Side};
+use crate::flow::{CONDITIONS, FlowCondition, FlowRecord, FlowSettings, Side};
 use crate::pipeline::{FlushPolicy, LIVE_LINGER_NS};
 use crate::sink::SinkFactory;
-use crate::sink::flows::{FLOW_ORDERS, FlowOrder, ProcessColumn, TableLayout};
+use crate::sink::flows::FLOW_ORDERS;
 use crate::sink::follow::{ContentFormat, StreamOptions};
+use crate::sink::rows::{ProcessColumn, RowOrder, TableLayout};
 use crate::source::live::DeliveryMode;
 
 /// Validates the options of `lcap flows`.
@@ -26,11 +25,14 @@ pub(super) fn flows_plan(args: &FlowsArgs) -> Result<Plan> {
     };
     let conditions: Vec<&'static FlowCondition> = CONDITIONS
         .iter()
-        .filter(|condition| report.fail_on.iter().any(|name| name == condition.name))
+        .filter(|condition| report.fail_on.iter().any(|name| condition.has_name(name)))
         .collect();
     let is_on_stdout = report.output.is_none();
     let output_mode = OutputMode::Flows(FlowReportOptions {
-        format,
+        destination: RowDestination {
+            format,
+            output: report.output.clone(),
+        },
         layout: TableLayout {
             width: is_on_stdout.then(stdout_width).flatten(),
             colour: is_on_stdout && is_coloured(report.color),
@@ -40,7 +42,6 @@ pub(super) fn flows_plan(args: &FlowsArgs) -> Result<Plan> {
                 false => ProcessColumn::IfPresent,
             },
         },
-        output: report.output.clone(),
         order: order(args),
         conditions,
     });
@@ -93,15 +94,7 @@ fn flow_based_plan(
     limits: &FlowLimitArgs,
     output_mode: OutputMode,
 ) -> Result<Plan> {
-    let settings = FlowSettings {
-        max_flows: limits.max_flows,
-        max_out_of_order_bytes: limits.max_waiting,
-        linger_ns: match common.input.read {
-            Some(_) => FlowSettings::FLOWS.linger_ns,
-            None => LIVE_LINGER_NS,
-        },
-        ..FlowSettings::FLOWS
-    };
+    let settings = flow_settings(common, limits);
     build_plan(
         common,
         OutputRequest {
@@ -114,8 +107,21 @@ fn flow_based_plan(
     )
 }
 
+/// Returns the settings of the flow table.
+pub(super) fn flow_settings(common: &CommonArgs, limits: &FlowLimitArgs) -> FlowSettings {
+    FlowSettings {
+        max_flows: limits.max_flows,
+        max_out_of_order_bytes: limits.max_waiting,
+        linger_ns: match common.input.read {
+            Some(_) => FlowSettings::FLOWS.linger_ns,
+            None => LIVE_LINGER_NS,
+        },
+        ..FlowSettings::FLOWS
+    }
+}
+
 /// Returns the order of `--sort`, or the default order of `--top`, and the number of `--top`.
-fn order(args: &FlowsArgs) -> Option<(&'static FlowOrder, Option<usize>)> {
+fn order(args: &FlowsArgs) -> Option<(&'static RowOrder<FlowRecord>, Option<usize>)> {
     let report = &args.report;
     let top = report
         .top

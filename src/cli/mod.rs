@@ -3,6 +3,7 @@
 mod args;
 mod child;
 mod doctor;
+mod duration;
 mod fail_on;
 mod flows;
 mod man;
@@ -12,6 +13,8 @@ mod plan;
 mod ports;
 mod process_filter;
 mod report;
+mod requests;
+mod row_report;
 mod run;
 mod save;
 mod signals;
@@ -89,9 +92,10 @@ fn dispatch(cli: &Cli, child: Option<ChildCommand>) -> Result<u8> {
 fn run_capture(cli: &Cli, child: Option<ChildCommand>) -> Result<u8> {
     let (common, plan) = match &cli.command {
         Some(Command::Flows(args)) => (&args.common, flows::flows_plan(args)),
+        Some(Command::Requests(args)) => (&args.common, requests::requests_plan(args)),
         Some(Command::Follow(args)) => (&args.common, flows::follow_plan(args)),
         None => (&cli.capture.common, plan::capture_plan(&cli.capture)),
-        Some(_) => return usage_error("lcap run supports only flows and follow"),
+        Some(_) => return usage_error("lcap run supports only flows, requests and follow"),
     };
     if common.input.list_interfaces {
         return list_interfaces().map(|()| 0);

@@ -5,19 +5,21 @@ use std::path::{Path, PathBuf};
 use super::args::{CaptureArgs, CommonArgs};
 use super::child::ChildCommand;
 use super::process_filter::{enter_namespace, process_filter};
+use super::row_report::{FlowReportOptions, RequestReportOptions, RowDestination};
 use super::save::{SaveTarget, check_output_path, is_stdout, save_target};
 use super::style::style;
 use super::usage_error;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::flow::{FlowCondition, FlowSettings};
+use crate::flow::FlowSettings;
 use crate::host::network::devices;
 use crate::packet::LinkType;
-use crate::pipeline::{AttributionMode, FLOW_REPORT_INTERVAL, FlushPolicy, Limits};
+use crate::pipeline::{
+    AttributionMode, FLOW_REPORT_INTERVAL, FlushPolicy, Limits, REQUEST_REPORT_INTERVAL,
+};
 use crate::printable;
 use crate::process::ProcessFilter;
 use crate::request::RequestSettings;
-use crate::sink::flows::{FlowOrder, TableLayout};
 use crate::sink::follow::StreamOptions;
 use crate::sink::text::Style;
 use crate::sink::{FORMATS, Format};
@@ -69,6 +71,7 @@ pub(super) enum OutputMode {
     Count,
     Packets(&'static Format, Style),
     Flows(FlowReportOptions),
+    Requests(RequestReportOptions),
     Streams(StreamReportOptions),
 }
 
@@ -78,17 +81,6 @@ pub(super) struct StreamReportOptions {
     pub(super) options: StreamOptions,
     /// Directory for one file per stream; `None` is standard output.
     pub(super) directory: Option<PathBuf>,
-}
-
-/// Format, destination and order of the flows, and the conditions of `--fail-on`.
-pub(super) struct FlowReportOptions {
-    pub(super) format: &'static Format,
-    pub(super) layout: TableLayout,
-    /// Output file; `None` is standard output.
-    pub(super) output: Option<PathBuf>,
-    /// Sort order and the number of flows to write; `None` writes each flow when it closes.
-    pub(super) order: Option<(&'static FlowOrder, Option<usize>)>,
-    pub(super) conditions: Vec<&'static FlowCondition>,
 }
 
 impl Plan {
@@ -125,9 +117,24 @@ impl OutputMode {
     pub(super) fn is_on_stdout(&self) -> bool {
         match self {
             OutputMode::Nothing => false,
-            OutputMode::Flows(report) => report.output.as_deref().is_none_or(is_stdout),
+            OutputMode::Flows(_) | OutputMode::Requests(_) => self
+                .row_destination()
+                .and_then(|destination| destination.output.as_deref())
+                .is_none_or(is_stdout),
             OutputMode::Streams(report) => report.directory.is_none(),
             OutputMode::Count | OutputMode::Packets(..) => true,
+        }
+    }
+
+    /// Returns the format and the destination of rows, if the output is rows.
+    pub(super) fn row_destination(&self) -> Option<&RowDestination> {
+        match self {
+            OutputMode::Flows(report) => Some(&report.destination),
+            OutputMode::Requests(report) => Some(&report.destination),
+            OutputMode::Nothing
+            | OutputMode::Count
+            | OutputMode::Packets(..)
+            | OutputMode::Streams(_) => None,
         }
     }
 
@@ -138,7 +145,8 @@ impl OutputMode {
             OutputMode::Nothing
             | OutputMode::Count
             | OutputMode::Packets(..)
-            | OutputMode::Flows(_) => None,
+            | OutputMode::Flows(_)
+            | OutputMode::Requests(_) => None,
         }
     }
 }
@@ -210,10 +218,10 @@ pub(super) fn build_plan(args: &CommonArgs, request: OutputRequest) -> Result<Pl
         .clone()
         .map(|path| save_target(path, args, input.file()))
         .transpose()?;
-    if let OutputMode::Flows(FlowReportOptions {
+    if let Some(RowDestination {
         output: Some(output),
         ..
-    }) = &request.output_mode
+    }) = request.output_mode.row_destination()
     {
         check_output_path(output, input.file(), save.as_ref())?;
     }
@@ -273,7 +281,7 @@ fn attribution_mode(
         _ if !process_filter.is_empty() => AttributionMode::PerPacket,
         _ if args.input.no_processes => AttributionMode::Off,
         _ if has_comments => AttributionMode::PerPacket,
-        OutputMode::Packets(..) => AttributionMode::PerPacket,
+        OutputMode::Packets(..) | OutputMode::Requests(_) => AttributionMode::PerPacket,
         // Only a conversation shows the processes.
         OutputMode::Streams(report) if report.options.show_processes => AttributionMode::PerPacket,
         OutputMode::Flows(_) => AttributionMode::PerFlow,
@@ -335,7 +343,10 @@ fn input(args: &CommonArgs, request: &OutputRequest) -> Result<InputSource> {
         },
         link: args.input.linktype.as_deref().map(link_type).transpose()?,
         delivery: request.delivery,
-        tick_interval: request.flows.map(|_| FLOW_REPORT_INTERVAL),
+        tick_interval: match request.requests {
+            Some(_) => Some(REQUEST_REPORT_INTERVAL),
+            None => request.flows.map(|_| FLOW_REPORT_INTERVAL),
+        },
         duration: args.stop.duration.map(jiff::SignedDuration::unsigned_abs),
     }))
 }

@@ -13,6 +13,8 @@ use crate::pipeline::{Counts, UnknownTraffic};
 use crate::printable;
 use crate::privileges::sandbox::Restrictions;
 use crate::process::Process;
+use crate::request::RequestCounts;
+use crate::sink::ByteCount;
 use crate::source::{AppendedCaptures, Losses};
 
 /// Prints an error.
@@ -267,6 +269,18 @@ pub(super) fn flow_summary(counts: FlowCounts) {
     report_count(counts.incomplete, "IP datagram", reason);
     let reason = "in no flow: truncated or invalid header";
     report_count(counts.unreadable, "packet", reason);
+}
+
+/// Reports the bytes that were not analyzed for requests.
+pub(super) fn request_summary(counts: RequestCounts) {
+    if counts.unanalyzed_flows > 0 {
+        print_stderr(&format!(
+            "lcap: {} of {} not analyzed for requests: missing bytes before them, or another \
+             protocol\n",
+            ByteCount(counts.unanalyzed_bytes),
+            count_noun(counts.unanalyzed_flows, "flow")
+        ));
+    }
 }
 
 fn undecoded_frames(counts: &Counts) {

@@ -18,11 +18,12 @@ use crate::host::processes::priority::UsualPriority;
 use crate::host::processes::run_root::RunRoot;
 use crate::packet::Timestamp;
 use crate::pipeline::{
-    self, Attribution, Counts, LiveCapture, Output, RunCommand, RunOptions, Totals,
+    self, Attribution, Counts, LiveCapture, Output, REQUEST_REPORT_INTERVAL, RunCommand,
+    RunOptions, Totals,
 };
 use crate::privileges::sandbox::{self, Restrictions};
 use crate::privileges::user::UserChange;
-use crate::sink::flows::ProcessColumn;
+use crate::sink::rows::ProcessColumn;
 use crate::sink::{Requirement, Sink};
 use crate::source::live;
 use crate::source::{Losses, Source, Stop, file};
@@ -59,6 +60,7 @@ fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> 
         progress: ProgressSource::File(source.progress()),
         losses: None,
         attribution: Attribution::default(),
+        tick_interval: None,
         stop,
     };
     let RunResult { counts, result, .. } =
@@ -67,6 +69,7 @@ fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> 
     report::appended_captures(source.appended_captures());
     report::file_summary(&counts, source.losses(), &filter);
     report::flow_summary(counts.flows);
+    report::request_summary(counts.requests);
     print_count(&processing.output_mode, counts)?;
     result
 }
@@ -129,6 +132,10 @@ fn run_device(
         progress: ProgressSource::Device(capture.source.shared_losses()),
         losses: Some(capture.source.shared_losses()),
         attribution: capture.attribution(),
+        // The rows of requests are awaited, also while the ring is never empty.
+        tick_interval: processing
+            .requests
+            .map(|_| REQUEST_REPORT_INTERVAL.as_nanos() as u64),
         stop,
     };
     let (source, filter) = (&mut capture.source, &mut capture.filter);
@@ -153,6 +160,7 @@ fn run_device(
         report::lookups_ended(&error);
     }
     report::flow_summary(counts.flows);
+    report::request_summary(counts.requests);
     if let Some(run) = run {
         report::running_processes(&run.running_members());
     }
@@ -208,6 +216,8 @@ struct RunContext {
     losses: Option<Arc<Mutex<Losses>>>,
     /// Origin of the owners of packets and flows.
     attribution: Attribution,
+    /// Interval of ticks while packets arrive, in nanoseconds.
+    tick_interval: Option<u64>,
     stop: Stop,
 }
 
@@ -269,7 +279,7 @@ fn execute<S: Source>(
             uid: context.caller,
             started_at: context.started_at,
         }),
-        tick_interval: None,
+        tick_interval: context.tick_interval,
     };
     let result = pipeline::run(source, filter, &mut output, options, &totals);
     let finished = output.finish();
@@ -308,8 +318,10 @@ fn concurrent_output(output_mode: &OutputMode) -> ConcurrentOutput {
     match output_mode {
         OutputMode::Nothing | OutputMode::Count => ConcurrentOutput::Nothing,
         OutputMode::Streams(report) if report.directory.is_some() => ConcurrentOutput::Nothing,
-        OutputMode::Flows(report) if report.output.is_some() => ConcurrentOutput::Nothing,
-        OutputMode::Flows(_) => ConcurrentOutput::Rows,
+        OutputMode::Flows(_) | OutputMode::Requests(_) => match output_mode.row_destination() {
+            Some(destination) if destination.output.is_some() => ConcurrentOutput::Nothing,
+            _ => ConcurrentOutput::Rows,
+        },
         OutputMode::Packets(..) | OutputMode::Streams(_) => ConcurrentOutput::Continuous,
     }
 }

@@ -5,11 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use super::fail_on::{FailOn, FailOnResults};
 use super::output_stream::OutputStream;
-use super::plan::{FlowReportOptions, OutputMode, ProcessingOptions, StreamReportOptions};
+use super::plan::{OutputMode, ProcessingOptions, StreamReportOptions};
+use super::row_report::{FlowReportOptions, RequestReportOptions, RowDestination};
 use super::terminal::AboveTicker;
 use crate::error::Result;
 use crate::packet::{Interface, Timestamp};
-use crate::sink::flows::{ProcessColumn, SortedFlows};
+use crate::sink::requests::FilteredRequests;
+use crate::sink::rows::{ProcessColumn, RowOrder, RowRecord, SortedRows, TableLayout};
 use crate::sink::{CaptureFileOptions, Sink, SinkFactory, create_output_file};
 use crate::source::Stop;
 
@@ -46,7 +48,10 @@ pub(super) fn open(
             }
         }
         OutputMode::Flows(report) => {
-            sinks.extend(open_rows(processing, stop, report, has_attribution)?);
+            sinks.extend(open_flows(processing, stop, report, has_attribution)?);
+        }
+        OutputMode::Requests(report) => {
+            sinks.extend(open_requests(processing, stop, report, has_attribution)?);
         }
         OutputMode::Streams(StreamReportOptions {
             format,
@@ -71,31 +76,78 @@ fn printed_output(processing: &ProcessingOptions, stop: &Stop) -> Result<OutputS
     }
 }
 
+/// Opens the destination of rows.
 fn open_rows(
     processing: &ProcessingOptions,
     stop: &Stop,
-    report: &FlowReportOptions,
-    has_attribution: bool,
-) -> Result<Option<Box<dyn Sink>>> {
-    let writer: Box<dyn Write> = match &report.output {
+    destination: &RowDestination,
+) -> Result<Box<dyn Write>> {
+    Ok(match &destination.output {
         None => Box::new(AboveTicker::new(printed_output(processing, stop)?)),
         Some(path) => match OutputStream::open(path, stop)? {
             Some(stream) => Box::new(stream),
             None => Box::new(create_output_file(path)?),
         },
-    };
-    let SinkFactory::Flows(open) = report.format.factory else {
+    })
+}
+
+fn open_flows(
+    processing: &ProcessingOptions,
+    stop: &Stop,
+    report: &FlowReportOptions,
+    has_attribution: bool,
+) -> Result<Option<Box<dyn Sink>>> {
+    let writer = open_rows(processing, stop, &report.destination)?;
+    let SinkFactory::Flows(open) = report.destination.format.factory else {
         return Ok(None);
     };
-    let mut layout = report.layout;
-    if has_attribution && layout.processes == ProcessColumn::IfPresent {
-        layout.processes = ProcessColumn::Shown;
-    }
-    let rows = open(writer, &layout);
-    Ok(Some(match report.order {
-        Some((order, top)) => Box::new(SortedFlows::new(rows, order, top)),
-        None => rows,
+    let layout = with_processes(report.layout, has_attribution);
+    Ok(Some(sorted(open(writer, &layout), report.order)))
+}
+
+fn open_requests(
+    processing: &ProcessingOptions,
+    stop: &Stop,
+    report: &RequestReportOptions,
+    has_attribution: bool,
+) -> Result<Option<Box<dyn Sink>>> {
+    let writer = open_rows(processing, stop, &report.destination)?;
+    let SinkFactory::Requests(open) = report.destination.format.factory else {
+        return Ok(None);
+    };
+    let mut layout = report.layout.clone();
+    layout.table = with_processes(layout.table, has_attribution);
+    let rows = sorted(open(writer, &layout), report.order);
+    Ok(Some(match report.filter.is_empty() {
+        true => rows,
+        false => Box::new(FilteredRequests::new(
+            rows,
+            report.filter.clone(),
+            layout.left_out,
+        )),
     }))
+}
+
+/// Returns the layout for a run with or without attribution.
+fn with_processes(layout: TableLayout, has_attribution: bool) -> TableLayout {
+    TableLayout {
+        processes: match layout.processes {
+            ProcessColumn::IfPresent if has_attribution => ProcessColumn::Shown,
+            processes => processes,
+        },
+        ..layout
+    }
+}
+
+/// Returns rows in this order, or as they are reported.
+fn sorted<R: RowRecord>(
+    rows: Box<dyn Sink>,
+    order: Option<(&'static RowOrder<R>, Option<usize>)>,
+) -> Box<dyn Sink> {
+    match order {
+        Some((order, top)) => Box::new(SortedRows::new(rows, order, top)),
+        None => rows,
+    }
 }
 
 /// Returns the check of the conditions of `--fail-on`, if there are any.
@@ -103,10 +155,14 @@ pub(super) fn open_fail_on(
     processing: &ProcessingOptions,
     results: &FailOnResults,
 ) -> Option<Box<dyn Sink>> {
-    let OutputMode::Flows(report) = &processing.output_mode else {
-        return None;
-    };
-    let conditions = report.conditions.clone();
-    (!conditions.is_empty())
-        .then(|| -> Box<dyn Sink> { Box::new(FailOn::new(conditions, results.clone())) })
+    match &processing.output_mode {
+        OutputMode::Flows(report) if !report.conditions.is_empty() => Some(Box::new(FailOn::new(
+            report.conditions.clone(),
+            results.clone(),
+        ))),
+        OutputMode::Requests(report) if !report.conditions.is_empty() => Some(Box::new(
+            FailOn::new(report.conditions.clone(), results.clone()),
+        )),
+        _ => None,
+    }
 }

@@ -135,6 +135,12 @@ fn update(bar: &ProgressBar, subject: &ProgressSource, totals: &Totals) {
             opened - open
         );
     }
+    if counts.requests.requests > 0 {
+        packets += &format!(", {}", count_noun(counts.requests.requests, "request"));
+    }
+    if counts.pending_requests > 0 {
+        packets += &format!(", {} waiting for more than 1 s", counts.pending_requests);
+    }
     match subject {
         ProgressSource::File(progress) => {
             bar.set_position(progress.done.load(Relaxed));

@@ -44,7 +44,7 @@ fn is_ordered(first: SocketAddr, second: SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::Endpoints;
+    use crate::packet::{Endpoints, Timestamp};
 
     /// Rows of the specification's baseline data for seed 0.
     #[test]
@@ -83,6 +83,8 @@ mod tests {
         ] {
             let [orig, resp] = [orig, resp].map(|end| end.parse().expect("an address"));
             let id = FlowId {
+                first_time: Timestamp(0),
+                first_frame: 1,
                 number: 1,
                 endpoints: Endpoints::new(orig, resp, proto),
             };

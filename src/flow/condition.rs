@@ -8,6 +8,8 @@ use super::record::{FlowRecord, SideRecord};
 pub struct FlowCondition {
     /// Name on the command line.
     pub name: &'static str,
+    /// Another name, which is that of the same condition for requests.
+    pub alias: Option<&'static str>,
     /// Short description for the help text.
     pub description: &'static str,
     /// True if the condition can only be detected if streams are reassembled.
@@ -20,7 +22,10 @@ pub struct FlowCondition {
 #[rustfmt::skip]
 pub const CONDITIONS: &[FlowCondition] = &[
     condition("refused", "nothing was listening", |flow| flow.outcome.kind == OutcomeKind::Refused),
-    condition("no-answer", "no reply was received", |flow| flow.outcome.kind == OutcomeKind::NoAnswer),
+    FlowCondition {
+        alias: Some("unanswered"),
+        ..condition("no-answer", "no reply was received", |flow| flow.outcome.kind == OutcomeKind::NoAnswer)
+    },
     condition("reset", "one side reset the connection (RST)", |flow| matches!(flow.outcome.kind, OutcomeKind::Reset(_) | OutcomeKind::GivenUp)),
     condition("half-open", "the handshake was not completed", |flow| flow.outcome.kind == OutcomeKind::HalfOpen),
     condition("half-closed", "only one side closed the connection", |flow| matches!(flow.outcome.kind, OutcomeKind::HalfClosed(_))),
@@ -42,9 +47,17 @@ const fn condition(
 ) -> FlowCondition {
     FlowCondition {
         name,
+        alias: None,
         description,
         needs_streams: false,
         matches: predicate,
+    }
+}
+
+impl FlowCondition {
+    /// Returns true if the condition has this name.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.name == name || self.alias == Some(name)
     }
 }
 

@@ -38,6 +38,8 @@ mod table;
 mod tcp;
 mod tracked_flow;
 mod tracked_side;
+#[cfg(feature = "cli")]
+mod uid;
 
 #[cfg(feature = "cli")]
 pub use community_id::community_id;
@@ -55,6 +57,8 @@ pub use table::FlowTable;
 #[cfg(test)]
 pub(crate) use tcp::tests::segment_counts;
 pub use tracked_side::{EndpointState, TcpAnalysis, Traffic};
+#[cfg(feature = "cli")]
+pub use uid::uid;
 
 use crate::detect::Service;
 use crate::packet::Timestamp;

@@ -11,11 +11,15 @@ use crate::detect::Service;
 use crate::packet::{Endpoints, ICMP, ICMPV6, TCP, TimeDelta, Timestamp, UDP};
 use crate::process::Owners;
 
-/// Identity of a flow: its number, its endpoints and its protocol.
+/// Identity of a flow: its number, its first packet, its endpoints and its protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowId {
     /// Number of the flow, from 1, in the order of first packets.
     pub number: u64,
+    /// Timestamp of the first packet.
+    pub first_time: Timestamp,
+    /// Frame number of the first packet, from 1; unique among flows.
+    pub first_frame: u64,
     /// Endpoints, directed from the originator to the responder.
     pub endpoints: Endpoints,
 }

@@ -22,10 +22,6 @@ use crate::process::{Evidence, Owner, Owners};
 pub(super) struct TrackedFlow {
     /// The flow's identity; its number is 0 if the slot is unused.
     pub(super) id: FlowId,
-    /// Frame number of the first packet.
-    pub(super) first_frame: u64,
-    /// Timestamp of the first packet, in nanoseconds.
-    pub(super) first_time: i64,
     /// Timestamp of the last packet that counts for the duration, in nanoseconds.
     pub(super) last_time: i64,
     /// Time of the last packet, by the table's clock.
@@ -71,9 +67,12 @@ impl TrackedFlow {
         time: i64,
     ) -> TrackedFlow {
         TrackedFlow {
-            id: FlowId { number, endpoints },
-            first_frame,
-            first_time: time,
+            id: FlowId {
+                number,
+                first_time: Timestamp(time),
+                first_frame,
+                endpoints,
+            },
             last_time: time,
             last_active: time,
             end_time: time,
@@ -243,7 +242,7 @@ impl TrackedFlow {
 
     /// Returns the record of the flow as it is now, and of the drops so far.
     pub(super) fn record(&self, end: FlowEndReason, drops: &DropLog) -> FlowRecord {
-        let dropped_pkts = drops.count_between(self.first_time, self.complete_at());
+        let dropped_pkts = drops.count_between(self.id.first_time.0, self.complete_at());
         let [orig, resp] = &self.sides;
         let proto = self.id.endpoints.proto();
         let sides = [
@@ -251,7 +250,7 @@ impl TrackedFlow {
             SideRecord::new(resp, orig, proto),
         ];
         // Packet timestamps may go backwards.
-        let span = |time: i64| TimeDelta(time.saturating_sub(self.first_time).max(0));
+        let span = |time: i64| TimeDelta(time.saturating_sub(self.id.first_time.0).max(0));
         let summarize = |tracked: &TrackedSide, side: &SideRecord| SideSummary {
             state: tracked.state,
             pkts: tracked.traffic.pkts,
@@ -274,8 +273,8 @@ impl TrackedFlow {
         let outcome = outcome(&input, state);
         FlowRecord {
             id: self.id,
-            first_time: Timestamp(self.first_time),
-            first_frame: self.first_frame,
+            first_time: self.id.first_time,
+            first_frame: self.id.first_frame,
             duration: span(self.last_time),
             service: self.detection.service().cloned(),
             sides,

@@ -112,6 +112,11 @@ pub const LIVE_LINGER_NS: i64 = 1_000_000_000;
 #[cfg(feature = "live")]
 pub const FLOW_REPORT_INTERVAL: Duration = Duration::from_millis(250);
 
+/// Interval at which requests are reported, with or without packets: short enough to report an
+/// answer within 50 ms, also if its end is only that no more of it follows for 30 ms.
+#[cfg(feature = "live")]
+pub const REQUEST_REPORT_INTERVAL: Duration = Duration::from_millis(15);
+
 impl Capture {
     /// Returns a capture on an open device.
     #[cfg(feature = "cli")]
@@ -355,7 +360,10 @@ impl Capture {
             #[cfg(feature = "live")]
             CaptureInput::Device(device, stop) => {
                 let device = LiveOptions {
-                    tick_interval: flows.map(|_| FLOW_REPORT_INTERVAL),
+                    tick_interval: match requests {
+                        Some(_) => Some(REQUEST_REPORT_INTERVAL),
+                        None => flows.map(|_| FLOW_REPORT_INTERVAL),
+                    },
                     ..device
                 };
                 let attribution_mode = match (flows, requests) {

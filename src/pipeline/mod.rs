@@ -18,11 +18,11 @@ mod totals;
 mod tests;
 
 pub use attribution::Attribution;
-#[cfg(feature = "cli")]
-pub use capture::FLOW_REPORT_INTERVAL;
 #[cfg(feature = "live")]
 pub use capture::live;
 pub use capture::{Capture, LIVE_LINGER_NS, open, read};
+#[cfg(feature = "cli")]
+pub use capture::{FLOW_REPORT_INTERVAL, REQUEST_REPORT_INTERVAL};
 #[cfg(feature = "cli")]
 pub use live::{AttributionMode, LiveCapture};
 pub use output::{FlushPolicy, Output};

@@ -144,6 +144,8 @@ pub(super) struct Context<'a> {
     pub(super) start: Timestamp,
     /// Time of the last of the bytes.
     pub(super) time: Timestamp,
+    /// Time at which requests without an answer end if they are reported now.
+    pub(super) end: Timestamp,
     /// Number of the last reported request.
     pub(super) last_number: &'a mut u64,
     /// Number of bytes that all connections buffer.
@@ -182,6 +184,10 @@ impl Context<'_> {
         self.free(request.request.len() + request.answer.len());
         *self.last_number += 1;
         request.number = *self.last_number;
+        request.end = match request.answer_end.is_present() {
+            true => request.answer_end,
+            false => self.end,
+        };
         request.protocol = self.protocol;
         request.owners = self.owners.clone();
         (self.emit)(RequestEvent::Request(&request));

@@ -61,6 +61,9 @@ pub struct Request {
     pub answer_start: Timestamp,
     /// Time of the last byte of the answer; absent if it was not captured.
     pub answer_end: Timestamp,
+    /// Time at which the request ended: that of its last packet, or of the packet or timeout after
+    /// which no more of its answer is expected.
+    pub end: Timestamp,
     /// Length of the request in bytes, as sent.
     pub request_bytes: u64,
     /// Length of the answer in bytes, as sent.
@@ -132,6 +135,7 @@ impl Request {
             request_end: Timestamp::ABSENT,
             answer_start: Timestamp::ABSENT,
             answer_end: Timestamp::ABSENT,
+            end: Timestamp::ABSENT,
             request_bytes: 0,
             answer_bytes: 0,
             details: Details::default(),
@@ -152,6 +156,13 @@ impl Request {
     /// if one of them was not captured.
     pub fn duration(&self) -> Option<TimeDelta> {
         self.after_request(self.answer_end)
+    }
+
+    /// Returns the [duration](Self::duration) or, without a complete answer, the time from the last
+    /// byte of the request until its [end](Self::end): the answer took longer than this, if there
+    /// was one. `None` if the request was not captured.
+    pub fn waiting_time(&self) -> Option<TimeDelta> {
+        self.duration().or_else(|| self.after_request(self.end))
     }
 
     fn after_request(&self, time: Timestamp) -> Option<TimeDelta> {

@@ -25,11 +25,13 @@ pub struct RequestTable {
 }
 
 /// State that all connections share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct TableTotals {
     /// Number of the last reported request.
     last_number: u64,
     buffered_bytes: u64,
+    /// Time up to which the capture was read.
+    now: Timestamp,
 }
 
 /// Counters of a [`RequestTable`].
@@ -54,7 +56,11 @@ impl RequestTable {
             settings,
             connections: HashMap::default(),
             quiet: VecDeque::new(),
-            totals: TableTotals::default(),
+            totals: TableTotals {
+                last_number: 0,
+                buffered_bytes: 0,
+                now: Timestamp::ABSENT,
+            },
             counts: RequestCounts::default(),
         }
     }
@@ -88,6 +94,7 @@ impl RequestTable {
 
     /// Reports the answers that are complete by this time because no more of them has followed.
     pub fn advance(&mut self, time: Timestamp, emit: Emit) {
+        self.totals.now = self.totals.now.max(time);
         while let Some((due, number)) = self.quiet.front().copied()
             && due <= time.0
         {
@@ -178,16 +185,29 @@ impl RequestTable {
         if !record.owners.is_empty() {
             self.update_owners(event.id, &record.owners);
         }
-        self.finish(event.id, event.time, end_reason(record), emit);
+        // The time of the event is that of the flow's last packet.
+        let end = match record.end_reason {
+            FlowEndReason::Closed | FlowEndReason::Reused => event.time,
+            FlowEndReason::Idle => event.due.unwrap_or(self.totals.now),
+            FlowEndReason::Capture | FlowEndReason::Evicted => self.totals.now,
+        };
+        self.finish(event.id, [event.time, end], end_reason(record), emit);
     }
 
-    /// Reports the remaining requests of a flow that ended.
-    pub(super) fn finish(&mut self, id: &FlowId, time: Timestamp, reason: EndReason, emit: Emit) {
+    /// Reports the remaining requests of a flow with these times of its last packet and its end.
+    pub(super) fn finish(
+        &mut self,
+        id: &FlowId,
+        [time, end]: [Timestamp; 2],
+        reason: EndReason,
+        emit: Emit,
+    ) {
         let Some((_, mut connection)) = self.connections.remove(&id.number) else {
             return;
         };
         let owners = std::mem::take(&mut connection.owners);
         let context = &mut self.totals.context(&self.settings, id, &owners, time, emit);
+        context.end = end;
         connection.finish(reason, context);
         self.counts.unanalyzed_bytes += connection.unanalyzed_bytes;
         self.counts.unanalyzed_flows += u64::from(connection.unanalyzed_bytes > 0);
@@ -210,6 +230,7 @@ impl TableTotals {
             protocol: "",
             start: time,
             time,
+            end: self.now,
             last_number: &mut self.last_number,
             buffered_bytes: &mut self.buffered_bytes,
             emit,

@@ -45,6 +45,8 @@ pub(super) fn requests_with(
     let endpoints = Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], transport);
     let id = FlowId {
         number: 1,
+        first_time: Timestamp(0),
+        first_frame: 1,
         endpoints,
     };
     let mut collect = |event: RequestEvent| {
@@ -86,7 +88,7 @@ pub(super) fn requests_with(
             &mut collect,
         );
     }
-    table.finish(&id, Timestamp(now), reason, &mut collect);
+    table.finish(&id, [Timestamp(now); 2], reason, &mut collect);
     assert_eq!(table.buffered_bytes(), 0, "all memory is counted as free");
     requests
 }
@@ -115,6 +117,7 @@ pub(super) fn assert_same_for_any_split(lines: &[Line]) {
             request_end: Timestamp::ABSENT,
             answer_start: Timestamp::ABSENT,
             answer_end: Timestamp::ABSENT,
+            end: Timestamp::ABSENT,
             ..request
         });
         timeless.collect()

@@ -15,19 +15,33 @@ pub(super) struct Clock {
     zone: TimeZone,
     /// strftime(3) format of the text before the fraction.
     format: &'static str,
-    /// True for nanoseconds, false for microseconds.
-    nano: bool,
+    precision: TimePrecision,
     /// Start of the last second, in nanoseconds since 1970.
     cached_start: Option<i64>,
     cached_text: String,
 }
 
+/// Number of decimal places of a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimePrecision {
+    /// Three.
+    Milliseconds,
+    /// Six.
+    Microseconds,
+    /// Nine.
+    Nanoseconds,
+}
+
 impl Clock {
+    /// Returns a clock for a time zone, with nanoseconds or, if `nano` is false, microseconds.
     pub(super) fn new(zone: TimeZone, format: &'static str, nano: bool) -> Clock {
         Clock {
             zone,
             format,
-            nano,
+            precision: match nano {
+                true => TimePrecision::Nanoseconds,
+                false => TimePrecision::Microseconds,
+            },
             cached_start: None,
             cached_text: String::new(),
         }
@@ -38,11 +52,23 @@ impl Clock {
         Clock::new(zone::local(), format, nano)
     }
 
+    /// Returns the same clock with this precision.
+    pub(super) fn with_precision(self, precision: TimePrecision) -> Clock {
+        Clock { precision, ..self }
+    }
+
     /// Writes a time with its fraction.
     #[inline]
     pub(super) fn write(&mut self, out: &mut Vec<u8>, time: Timestamp) {
         let nanos = self.write_second(out, time);
-        write_fraction(out, nanos, self.nano);
+        match self.precision {
+            TimePrecision::Milliseconds => {
+                out.push(b'.');
+                digits::padded::<3>(out, nanos / 1_000_000);
+            }
+            TimePrecision::Microseconds => write_fraction(out, nanos, false),
+            TimePrecision::Nanoseconds => write_fraction(out, nanos, true),
+        }
     }
 
     /// Writes a time without its fraction, and returns the fraction in nanoseconds.

@@ -2,9 +2,11 @@
 //!
 //! Fields that do not apply to a packet are left out.
 
+mod details;
 mod process;
 mod writer;
 
+pub(super) use details::details;
 pub(super) use process::owner;
 pub(crate) use process::{ProcessFields, write_evidence};
 use writer::JsonObject;

@@ -1,4 +1,4 @@
-//! Output formats: packets and flows to bytes, one format per file.
+//! Output formats: packets, flows and requests to bytes, one format per file.
 
 mod address;
 mod annotations;
@@ -17,7 +17,9 @@ mod output_file;
 mod owner_cache;
 mod pcap;
 mod pcapng;
+pub mod requests;
 mod rotation;
+pub mod rows;
 pub mod text;
 
 pub use capture_file::CaptureFileOptions;
@@ -37,8 +39,8 @@ pub use crate::event::{Event, Requirement, Sink};
 use buffered_output::BufferedOutput;
 use text::Style;
 
-/// All formats, in the order in which `--help` lists them. The first format for packets, the first
-/// for capture files and the first for flows are the defaults.
+/// All formats, in the order in which `--help` lists them. The first format of each kind is the
+/// default.
 pub const FORMATS: &[Format] = &[
     text::FORMAT,
     json::FORMAT,
@@ -48,6 +50,9 @@ pub const FORMATS: &[Format] = &[
     flows::json::FORMAT,
     flows::csv::FORMAT,
     flows::zeek::FORMAT,
+    requests::table::FORMAT,
+    requests::json::FORMAT,
+    requests::csv::FORMAT,
     follow::conversation::FORMAT,
     follow::raw_stream::FORMAT,
     follow::stream_directory::FORMAT,
@@ -82,7 +87,9 @@ pub enum SinkFactory {
     /// Prints packets to a stream.
     Packets(fn(Box<dyn Write>, &Style) -> Box<dyn Sink>),
     /// Prints flows to a stream.
-    Flows(fn(Box<dyn Write>, &flows::TableLayout) -> Box<dyn Sink>),
+    Flows(fn(Box<dyn Write>, &rows::TableLayout) -> Box<dyn Sink>),
+    /// Prints requests to a stream.
+    Requests(fn(Box<dyn Write>, &requests::RequestLayout) -> Box<dyn Sink>),
     /// Writes packets to capture files.
     CaptureFile(CaptureFileFactory),
     /// Writes the contents of streams to a stream.

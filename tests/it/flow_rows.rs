@@ -3,7 +3,8 @@
 
 use crate::command::{ROOT, fixture_names, fixture_path, run_with_stdin};
 use crate::craft::{ByteOrder, CaptureBuilder, read_all};
-use lcap::internals::sink::flows::{COLUMNS, ColumnType, ColumnValue};
+use lcap::internals::sink::flows::COLUMNS;
+use lcap::internals::sink::rows::{ColumnType, ColumnValue};
 use lcap::internals::source::file;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -275,6 +276,7 @@ fn value_type(value: &ColumnValue) -> Option<ColumnType> {
         ColumnValue::Port(_) => ColumnType::Port,
         ColumnValue::Text(_) => ColumnType::Text,
         ColumnValue::Attributes(_) => ColumnType::Attributes,
+        ColumnValue::Details(_) => ColumnType::Details,
         ColumnValue::Process(_) => ColumnType::Process,
     })
 }

@@ -22,8 +22,8 @@ pub(in crate::cli) struct ProcessFilterArgs {
 /// Options of `lcap run` itself, then the options of the lcap command that it runs.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "lcap run [--private] [flows|follow] [OPTIONS] -- COMMAND…",
-    after_help = "Arguments before -- have the same meaning as for lcap, lcap flows, lcap follow.\n\
+    override_usage = "lcap run [--private] [flows|requests|follow] [OPTIONS] -- COMMAND…",
+    after_help = "Arguments before -- have the same meaning as for lcap, lcap flows, lcap requests, lcap follow.\n\
                   lcap prints to standard error, because standard output belongs to the command.\n\
                   SIGINT, SIGTERM and SIGHUP are passed on to the command, whose exit ends the capture."
 )]
@@ -34,8 +34,8 @@ pub(in crate::cli) struct RunArgs {
     /// Set when lcap has re-executed itself inside the private namespaces
     #[arg(long, hide = true)]
     pub(in crate::cli) inside: bool,
-    /// Options as for lcap, or flows or follow with options; then --, then the command and its
-    /// arguments
+    /// Options as for lcap, or flows, requests or follow with options; then --, then the command
+    /// and its arguments
     #[arg(
         value_name = "OPTIONS",
         trailing_var_arg = true,

@@ -44,7 +44,7 @@ const CAPTURE_FILES: &[(&str, &str)] = &[
     ),
 ];
 
-pub(super) const SECTIONS: [Sections; 7] = [
+pub(super) const SECTIONS: [Sections; 8] = [
     Sections {
         command: "lcap",
         examples: EXAMPLES,
@@ -76,6 +76,37 @@ pub(super) const SECTIONS: [Sections; 7] = [
         files: CAPTURE_FILES,
     },
     Sections {
+        command: "requests",
+        examples: &[
+            (
+                "lcap requests -p 62893",
+                "every request on a port, its answer and its duration, live",
+            ),
+            (
+                "lcap requests -r web.pcapng --errors --body",
+                "failed requests, with heads and bodies",
+            ),
+            (
+                "lcap requests -r web.pcapng --status 404,500-599 --match /cart",
+                "requests with these statuses and this path",
+            ),
+            (
+                "lcap requests -r web.pcapng --sort duration --top 10",
+                "the ten slowest requests",
+            ),
+            (
+                "lcap run requests --fail-on error,unanswered,slower=1s -- make test",
+                "fail if a request of a test run failed or was slow",
+            ),
+            (
+                "lcap requests -r web.pcapng --format json | jq .target",
+                "one JSON object per request",
+            ),
+        ],
+        exit_status: CAPTURE_STATUS,
+        files: CAPTURE_FILES,
+    },
+    Sections {
         command: "follow",
         examples: &[
             ("lcap follow -p 62893", "both sides of each conversation"),
@@ -100,6 +131,10 @@ pub(super) const SECTIONS: [Sections; 7] = [
         examples: &[
             ("lcap run -- ./client", "packets of a command while it runs"),
             ("lcap run flows -- make test", "flows of a test run"),
+            (
+                "lcap run requests -- make test",
+                "requests of a test run",
+            ),
             (
                 "lcap run -w test.pcapng -- ./client",
                 "save the packets of a command",

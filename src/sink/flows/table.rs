@@ -4,11 +4,13 @@
 use std::fmt::Display;
 use std::io::Write;
 
-use super::{RowFormatter, RowSink, VerdictTally};
 use crate::error::count_noun;
 use crate::flow::{FlowRecord, OutcomeKind, Side};
 use crate::packet::TimeDelta;
 use crate::sink::clock::{Clock, TIME_OF_DAY};
+use crate::sink::rows::{
+    Align, Colour, RowFormatter, RowSink, RowTable, TableColumn, TableLayout, WidthPlan,
+};
 use crate::sink::{ByteCount, Format, SinkFactory, address};
 
 /// The entry of the text table in [`FORMATS`](crate::sink::FORMATS).
@@ -21,153 +23,106 @@ pub(in crate::sink) const FORMAT: Format = Format {
     }),
 };
 
-/// Layout of the table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TableLayout {
-    /// Maximum width of a line in terminal columns; `None` is unlimited.
-    pub width: Option<u16>,
-    /// True if failed and incomplete flows are coloured.
-    pub colour: bool,
-    /// True for nanoseconds in times, false for microseconds.
-    pub nano: bool,
-    /// Condition for the column PROCESSES.
-    pub processes: ProcessColumn,
-}
-
-/// Condition for the column with the owners of both ends.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ProcessColumn {
-    /// The column is not shown.
-    #[default]
-    Hidden,
-    /// The column is shown if the first flow has owners.
-    IfPresent,
-    /// The column is shown.
-    Shown,
-}
-
+/// Formatter of flows as a table.
 struct FlowTextTable {
-    layout: TableLayout,
-    clock: Clock,
-    /// The columns that fit, with their widths; set with the header.
-    columns: Vec<(&'static TableColumn, usize)>,
-}
-
-/// A column of the table.
-struct TableColumn {
-    title: &'static str,
-    /// Width if there is enough space.
-    width: usize,
-    /// Width to which the column shrinks before columns are dropped.
-    min_width: usize,
-    /// Drop order if the table is too wide, highest first; 0 is never dropped.
-    drop_priority: u8,
-    align: Align,
-    /// Writes the text of a cell.
-    write: fn(&FlowRecord, &mut Clock, &mut Vec<u8>),
-}
-
-/// Alignment of a column's cells.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Align {
-    Left,
-    Right,
+    table: RowTable<FlowRecord>,
+    /// Number of flows with each outcome, in order of first occurrence.
+    verdicts: Vec<(OutcomeKind, u64)>,
 }
 
 /// All columns; the last one is as wide as the remaining space.
 #[rustfmt::skip]
-const TABLE_COLUMNS: [TableColumn; 10] = [
-    TableColumn { title: "START", width: 15, min_width: 15, drop_priority: 5, align: Align::Left, write: |flow, clock, out| clock.write(out, flow.first_time) },
-    TableColumn { title: CLIENT_TITLE, width: 21, min_width: 15, drop_priority: 3, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.orig()) },
-    TableColumn { title: "SERVER", width: 21, min_width: 15, drop_priority: 0, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.resp()) },
-    TableColumn { title: PROCESSES_TITLE, width: 32, min_width: 28, drop_priority: 0, align: Align::Left, write: |flow, _, out| if !flow.owners.is_empty() { write(out, &flow.owners) } },
-    TableColumn { title: "SERVICE", width: 30, min_width: 14, drop_priority: 0, align: Align::Left, write: |flow, _, out| write_service(flow, out) },
-    TableColumn { title: "SENT", width: 7, min_width: 7, drop_priority: 1, align: Align::Right, write: |flow, _, out| write(out, ByteCount(flow.side(Side::Orig).bytes)) },
-    TableColumn { title: "RECEIVED", width: 8, min_width: 8, drop_priority: 2, align: Align::Right, write: |flow, _, out| write(out, ByteCount(flow.side(Side::Resp).bytes)) },
-    TableColumn { title: "DURATION", width: 8, min_width: 8, drop_priority: 4, align: Align::Right, write: |flow, _, out| write(out, flow.duration) },
-    TableColumn { title: "RESPONSE", width: 8, min_width: 8, drop_priority: 6, align: Align::Right, write: |flow, _, out| if let Some(times) = &flow.response_times { write(out, TimeDelta(times.median as i64)) } },
-    TableColumn { title: "END", width: 30, min_width: 30, drop_priority: 0, align: Align::Left, write: |flow, _, out| write_end(flow, out) },
+static TABLE_COLUMNS: [TableColumn<FlowRecord>; 10] = [
+    TableColumn { title: "START", width: 15, min_width: 15, drop_priority: 5, align: Align::Left, write: |flow, format, out| format.write_time(out, flow.first_time), colour: NO_COLOUR },
+    TableColumn { title: CLIENT_TITLE, width: 21, min_width: 15, drop_priority: 3, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.orig()), colour: NO_COLOUR },
+    TableColumn { title: "SERVER", width: 21, min_width: 15, drop_priority: 0, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.resp()), colour: NO_COLOUR },
+    TableColumn { title: PROCESSES_TITLE, width: 32, min_width: 28, drop_priority: 0, align: Align::Left, write: |flow, _, out| if !flow.owners.is_empty() { write(out, &flow.owners) }, colour: NO_COLOUR },
+    TableColumn { title: "SERVICE", width: 30, min_width: 14, drop_priority: 0, align: Align::Left, write: |flow, _, out| write_service(flow, out), colour: NO_COLOUR },
+    TableColumn { title: "SENT", width: 7, min_width: 7, drop_priority: 1, align: Align::Right, write: |flow, _, out| write(out, ByteCount(flow.side(Side::Orig).bytes)), colour: NO_COLOUR },
+    TableColumn { title: "RECEIVED", width: 8, min_width: 8, drop_priority: 2, align: Align::Right, write: |flow, _, out| write(out, ByteCount(flow.side(Side::Resp).bytes)), colour: NO_COLOUR },
+    TableColumn { title: "DURATION", width: 8, min_width: 8, drop_priority: 4, align: Align::Right, write: |flow, _, out| write(out, flow.duration), colour: NO_COLOUR },
+    TableColumn { title: "RESPONSE", width: 8, min_width: 8, drop_priority: 6, align: Align::Right, write: |flow, _, out| if let Some(times) = &flow.response_times { write(out, TimeDelta(times.median as i64)) }, colour: NO_COLOUR },
+    TableColumn { title: "END", width: 30, min_width: 30, drop_priority: 0, align: Align::Left, write: |flow, _, out| write_end(flow, out), colour: NO_COLOUR },
 ];
 
 /// Title of the column that is shown only if processes are shown.
 const PROCESSES_TITLE: &str = "PROCESSES";
 /// Title of the column that can be dropped only if the shown processes identify the client.
 const CLIENT_TITLE: &str = "CLIENT";
+/// Colours are those of the whole row.
+const NO_COLOUR: fn(&FlowRecord) -> Option<Colour> = |_| None;
 
-const RED: &str = "\x1b[31m";
-const YELLOW: &str = "\x1b[33m";
-const RESET: &str = "\x1b[0m";
+/// Spare width is given to processes and services first, which are more informative than addresses.
+const WIDTH_PLAN: WidthPlan = WidthPlan {
+    gap: 1,
+    growth: &[
+        (PROCESSES_TITLE, 32),
+        ("SERVICE", 30),
+        (CLIENT_TITLE, 21),
+        ("SERVER", 21),
+    ],
+    flexible: "END",
+};
+
+/// Returns the columns of a table, with their drop priorities.
+fn columns(shows_processes: bool) -> Vec<(&'static TableColumn<FlowRecord>, u8)> {
+    let columns = TABLE_COLUMNS
+        .iter()
+        .filter(|column| shows_processes || column.title != PROCESSES_TITLE);
+    let with_priority = columns.map(|column| match column.title {
+        CLIENT_TITLE if !shows_processes => (column, 0),
+        _ => (column, column.drop_priority),
+    });
+    with_priority.collect()
+}
 
 impl FlowTextTable {
     fn new(layout: TableLayout) -> FlowTextTable {
         FlowTextTable {
-            layout,
-            columns: Vec::new(),
-            clock: Clock::local(TIME_OF_DAY, layout.nano),
-        }
-    }
-
-    /// Writes the row of a flow, or the header if there is none.
-    fn write_line(&mut self, flow: Option<&FlowRecord>, out: &mut Vec<u8>) {
-        for (at, (column, width)) in self.columns.iter().enumerate() {
-            let start = out.len();
-            match flow {
-                Some(flow) => (column.write)(flow, &mut self.clock, out),
-                None => out.extend_from_slice(column.title.as_bytes()),
-            }
-            let mut text_width = display_width(&out[start..]);
-            if self.layout.width.is_some() && text_width > *width {
-                truncate_with_ellipsis(out, start, *width);
-                text_width = *width;
-            }
-            if column.align == Align::Left && at + 1 == self.columns.len() {
-                return;
-            }
-            let padding = width.saturating_sub(text_width);
-            out.resize(out.len() + padding, b' ');
-            if column.align == Align::Right {
-                out[start..].rotate_right(padding);
-            }
-            out.push(b' ');
+            table: RowTable::new(layout, Clock::local(TIME_OF_DAY, layout.nano)),
+            verdicts: Vec::new(),
         }
     }
 }
 
-impl RowFormatter for FlowTextTable {
+impl RowFormatter<FlowRecord> for FlowTextTable {
     fn write_head(&mut self, first: Option<&FlowRecord>, out: &mut Vec<u8>) {
         if let Some(first) = first {
-            let show_processes = match self.layout.processes {
-                ProcessColumn::Hidden => false,
-                ProcessColumn::IfPresent => !first.owners.is_empty(),
-                ProcessColumn::Shown => true,
-            };
-            self.columns = fit_columns(self.layout.width.map(usize::from), show_processes);
-            self.write_line(None, out);
-            out.push(b'\n');
+            let processes = self.table.layout.processes;
+            let shows_processes = processes.is_shown_if(|| !first.owners.is_empty());
+            let columns = columns(shows_processes);
+            self.table
+                .write_head(columns, &WIDTH_PLAN, shows_processes, out);
         }
     }
 
     fn write_row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
         let verdict = flow.outcome.kind;
+        match self.verdicts.iter_mut().find(|(kind, _)| *kind == verdict) {
+            Some((_, count)) => *count += 1,
+            None => self.verdicts.push((verdict, 1)),
+        }
         let colour = match verdict {
-            _ if !self.layout.colour => None,
-            OutcomeKind::Refused | OutcomeKind::Reset(_) => Some(RED),
-            OutcomeKind::NoAnswer | OutcomeKind::HalfOpen | OutcomeKind::GivenUp => Some(YELLOW),
-            _ if flow.missed_bytes() > 0 || flow.dropped_pkts > 0 => Some(YELLOW),
+            _ if !self.table.layout.colour => None,
+            OutcomeKind::Refused | OutcomeKind::Reset(_) => Some(Colour::RED),
+            OutcomeKind::NoAnswer | OutcomeKind::HalfOpen | OutcomeKind::GivenUp => {
+                Some(Colour::YELLOW)
+            }
+            _ if flow.missed_bytes() > 0 || flow.dropped_pkts > 0 => Some(Colour::YELLOW),
             _ => None,
         };
-        out.extend_from_slice(colour.unwrap_or_default().as_bytes());
-        self.write_line(Some(flow), out);
-        if colour.is_some() {
-            out.extend_from_slice(RESET.as_bytes());
+        let start = out.len();
+        self.table.write_line(Some(flow), out);
+        if let Some(colour) = colour {
+            colour.apply(out, start);
         }
         out.push(b'\n');
     }
 
-    fn write_tail(&mut self, tally: &VerdictTally, out: &mut Vec<u8>) {
-        let total: u64 = tally.verdicts.iter().map(|(_, count)| count).sum();
+    fn write_tail(&mut self, out: &mut Vec<u8>) {
+        let total: u64 = self.verdicts.iter().map(|(_, count)| count).sum();
         out.extend_from_slice(count_noun(total, "flow").as_bytes());
-        for (at, (verdict, count)) in tally.verdicts.iter().enumerate() {
+        for (at, (verdict, count)) in self.verdicts.iter().enumerate() {
             let separator = if at == 0 { ": " } else { ", " };
             let text = format!("{separator}{count} {}", verdict_summary(*verdict));
             out.extend_from_slice(text.as_bytes());
@@ -192,73 +147,6 @@ pub fn flow_summary(flow: &FlowRecord) -> String {
 fn write(out: &mut Vec<u8>, value: impl Display) {
     // Writing to a Vec cannot fail.
     let _ = write!(out, "{value}");
-}
-
-/// Returns the width of UTF-8 text in terminal columns, one per character.
-fn display_width(text: &[u8]) -> usize {
-    // Each character has exactly one byte that is not a continuation byte.
-    text.iter().filter(|&&octet| octet & 0xc0 != 0x80).count()
-}
-
-/// Truncates the text from `start` on to `width` columns, the last of which is `…`.
-fn truncate_with_ellipsis(out: &mut Vec<u8>, start: usize, width: usize) {
-    let text = String::from_utf8_lossy(&out[start..]).into_owned();
-    out.truncate(start);
-    out.extend(
-        text.chars()
-            .take(width.saturating_sub(1))
-            .collect::<String>()
-            .bytes(),
-    );
-    write(out, "…");
-}
-
-/// Returns the columns that fit into a total width, and the width of each.
-fn fit_columns(width: Option<usize>, processes: bool) -> Vec<(&'static TableColumn, usize)> {
-    let columns = TABLE_COLUMNS
-        .iter()
-        .filter(|column| processes || column.title != PROCESSES_TITLE);
-    let Some(width) = width else {
-        return columns.map(|column| (column, column.width)).collect();
-    };
-    let mut fitted: Vec<_> = columns.map(|column| (column, column.min_width)).collect();
-    // The last column has no space after it.
-    let total = |fitted: &[(&TableColumn, usize)]| {
-        fitted
-            .iter()
-            .map(|(_, width)| width + 1)
-            .sum::<usize>()
-            .saturating_sub(1)
-    };
-    let drop_priority = |column: &TableColumn| match column.title {
-        CLIENT_TITLE if !processes => 0,
-        _ => column.drop_priority,
-    };
-    while total(&fitted) > width
-        && let Some(highest) = fitted.iter().map(|(column, _)| drop_priority(column)).max()
-        && highest > 0
-    {
-        fitted.retain(|(column, _)| drop_priority(column) != highest);
-    }
-    let mut spare = width.saturating_sub(total(&fitted));
-    // Spare width is given to processes and services first, which are more informative than
-    // addresses, then to all columns (empty title).
-    for title in [PROCESSES_TITLE, "SERVICE", ""] {
-        for (column, column_width) in &mut fitted {
-            if title.is_empty() || column.title == title {
-                let added = spare.min(column.width - *column_width);
-                spare -= added;
-                *column_width += added;
-            }
-        }
-    }
-    // The last column is as wide as the remaining space. If even the minimum widths are too wide,
-    // this column is narrower than its minimum width.
-    let total = total(&fitted);
-    if let Some((_, last)) = fitted.last_mut() {
-        *last = (*last + width).saturating_sub(total).max(10);
-    }
-    fitted
 }
 
 /// Writes the service with its attributes, or the transport protocol.
@@ -314,23 +202,31 @@ fn verdict_summary(verdict: OutcomeKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::rows::{FittedColumn, fit_columns};
+
+    fn fitted(width: Option<usize>, shows_processes: bool) -> Vec<FittedColumn<FlowRecord>> {
+        fit_columns(columns(shows_processes), width, &WIDTH_PLAN)
+    }
 
     #[test]
     fn columns_fit_every_width() {
         for (width, processes) in (60..300).flat_map(|width| [(width, false), (width, true)]) {
-            let columns = fit_columns(Some(width), processes);
-            let total: usize = columns.iter().map(|(_, width)| width + 1).sum();
+            let columns = fitted(Some(width), processes);
+            let total: usize = columns.iter().map(|fitted| fitted.width + 1).sum();
             // On narrower terminals, the lines are too long.
             let min_width = if processes { 70 } else { 60 };
             assert!(total - 1 == width || width < min_width, "{width}");
-            assert_eq!(columns.last().map(|(column, _)| column.title), Some("END"));
+            assert_eq!(
+                columns.last().map(|fitted| fitted.column.title),
+                Some("END")
+            );
         }
-        assert_eq!(fit_columns(None, true).len(), TABLE_COLUMNS.len());
-        assert_eq!(fit_columns(Some(300), false).len(), TABLE_COLUMNS.len() - 1);
+        assert_eq!(fitted(None, true).len(), TABLE_COLUMNS.len());
+        assert_eq!(fitted(Some(300), false).len(), TABLE_COLUMNS.len() - 1);
         let titles = |width| {
-            fit_columns(Some(width), false)
+            fitted(Some(width), false)
                 .iter()
-                .map(|(column, _)| column.title)
+                .map(|fitted| fitted.column.title)
                 .collect::<Vec<_>>()
         };
         assert_eq!(titles(80), ["CLIENT", "SERVER", "SERVICE", "END"]);
@@ -338,24 +234,5 @@ mod tests {
             titles(100),
             ["CLIENT", "SERVER", "SERVICE", "SENT", "RECEIVED", "END"]
         );
-    }
-
-    #[test]
-    fn long_text_is_truncated() {
-        let mut table = FlowTextTable::new(TableLayout {
-            width: Some(9),
-            ..TableLayout::default()
-        });
-        let column = |title, align| TableColumn {
-            title,
-            align,
-            ..TABLE_COLUMNS[0]
-        };
-        let columns = [column("abcdäf", Align::Left), column("ä", Align::Right)];
-        let columns: &'static [TableColumn; 2] = Box::leak(Box::new(columns));
-        table.columns = columns.iter().map(|column| (column, 4)).collect();
-        let mut out = Vec::new();
-        table.write_line(None, &mut out);
-        assert_eq!(String::from_utf8_lossy(&out), "abc…    ä ");
     }
 }

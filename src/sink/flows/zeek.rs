@@ -3,13 +3,12 @@
 
 use jiff::tz::TimeZone;
 
-use super::{
-    COLUMNS, ColumnType, ColumnValue, FlowColumn, RowFormatter, RowSink, VerdictTally, write_text,
-};
+use super::COLUMNS;
 use crate::flow::FlowRecord;
 use crate::packet::Timestamp;
 use crate::printable::is_printable;
 use crate::sink::clock::Clock;
+use crate::sink::rows::{Column, ColumnType, ColumnValue, RowFormatter, RowSink, write_text};
 use crate::sink::{Format, SinkFactory, digits};
 
 /// The entry of conn.log in [`FORMATS`](crate::sink::FORMATS).
@@ -17,17 +16,22 @@ pub(in crate::sink) const FORMAT: Format = Format {
     name: "zeek",
     extension: "log",
     about: "Zeek's conn.log",
-    factory: SinkFactory::Flows(|writer, _| Box::new(RowSink::new(writer, ConnLog))),
+    factory: SinkFactory::Flows(|writer, _| Box::new(RowSink::new(writer, ConnLog::default()))),
 };
 
-struct ConnLog;
+/// Formatter of flows as lines of conn.log.
+#[derive(Default)]
+struct ConnLog {
+    /// Latest start time of a flow.
+    latest_start: Option<Timestamp>,
+}
 
-fn conn_log_columns() -> impl Iterator<Item = &'static FlowColumn> {
+fn conn_log_columns() -> impl Iterator<Item = &'static Column<FlowRecord>> {
     COLUMNS.iter().filter(|column| column.in_conn_log)
 }
 
 /// Returns Zeek's name for the type of a column.
-fn zeek_type(column: &FlowColumn) -> &'static str {
+fn zeek_type(column: &Column<FlowRecord>) -> &'static str {
     match column.kind {
         _ if column.name == "proto" => "enum",
         ColumnType::Count => "count",
@@ -35,11 +39,13 @@ fn zeek_type(column: &FlowColumn) -> &'static str {
         ColumnType::Duration => "interval",
         ColumnType::Address => "addr",
         ColumnType::Port => "port",
-        ColumnType::Text | ColumnType::Attributes | ColumnType::Process => "string",
+        ColumnType::Text | ColumnType::Attributes | ColumnType::Details | ColumnType::Process => {
+            "string"
+        }
     }
 }
 
-impl RowFormatter for ConnLog {
+impl RowFormatter<FlowRecord> for ConnLog {
     fn write_head(&mut self, first: Option<&FlowRecord>, out: &mut Vec<u8>) {
         out.extend_from_slice(
             b"#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n",
@@ -59,6 +65,7 @@ impl RowFormatter for ConnLog {
     }
 
     fn write_row(&mut self, flow: &FlowRecord, out: &mut Vec<u8>) {
+        self.latest_start = self.latest_start.max(Some(flow.first_time));
         for (at, column) in conn_log_columns().enumerate() {
             if at > 0 {
                 out.push(b'\t');
@@ -75,8 +82,8 @@ impl RowFormatter for ConnLog {
         out.push(b'\n');
     }
 
-    fn write_tail(&mut self, tally: &VerdictTally, out: &mut Vec<u8>) {
-        write_time_line(out, b"#close\t", tally.latest_start);
+    fn write_tail(&mut self, out: &mut Vec<u8>) {
+        write_time_line(out, b"#close\t", self.latest_start);
     }
 }
 

@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Modules, and the modules that they do not use although those are below them: formats and flows
 /// are functions of packets, not of this machine.
-const WALLS: [(&str, &[&str]); 5] = [
+const WALLS: [(&str, &[&str]); 6] = [
     ("detect", &["attribution", "host", "source"]),
     ("flow", &["attribution", "host", "source"]),
+    ("request", &["attribution", "host", "source"]),
     ("sink", &["attribution", "host", "source"]),
     ("doctor", &["sink"]),
     ("filter", &["source", "host"]),
 ];
 
 /// Modules that are functions of their arguments.
-const WITHOUT_IO: [&str; 5] = ["decode", "detect", "flow", "packet", "process"];
+const WITHOUT_IO: [&str; 6] = ["decode", "detect", "flow", "packet", "process", "request"];
 
 /// Items of the standard library that read a clock or communicate.
 const IO_ITEMS: [&str; 8] = [
