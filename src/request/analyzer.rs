@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 
 use super::{Request, RequestEvent, RequestOutcome, RequestSettings};
-use super::{redis, turns};
+use super::{http, redis, turns};
 use crate::flow::{FlowId, Side};
 use crate::packet::{Timestamp, UDP};
 use crate::process::Owners;
 
 /// All analyzers.
-pub const ANALYZERS: &[AnalyzerEntry] = &[redis::ENTRY];
+pub const ANALYZERS: &[AnalyzerEntry] = &[http::ENTRY, redis::ENTRY];
 
 /// The analyzer of a protocol.
 pub struct AnalyzerEntry {

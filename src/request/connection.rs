@@ -215,6 +215,7 @@ impl Connection {
             FeedResult::Continue if !context.is_memory_full() => return,
             FeedResult::Unrecognized => EndReason::Unrecognized,
             FeedResult::Opaque => {
+                self.unanalyzed_bytes += self.buffers[at].clear() as u64;
                 analyzer.finish(EndReason::Closed, context);
                 self.stop();
                 return;

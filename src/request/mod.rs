@@ -11,6 +11,7 @@
 mod analyzer;
 mod connection;
 mod detail;
+mod http;
 mod message;
 mod opening;
 mod redis;

@@ -5,8 +5,9 @@ use crate::detect::{self, DetectionResult, MAX_OPENING_LEN};
 use crate::flow::Side;
 use crate::packet::Timestamp;
 
-/// Maximum number of detector runs, a limit for peers that send one byte at a time.
-const MAX_DETECTION_ATTEMPTS: u32 = 24;
+/// Number of detector runs after which each further one requires a quarter more bytes, because peers
+/// can send one byte at a time.
+const MAX_FREQUENT_ATTEMPTS: u32 = 24;
 
 /// Bytes of both sides, and the segments in which they arrived.
 #[derive(Debug, Default)]
@@ -14,6 +15,8 @@ pub(super) struct Opening {
     bytes: [Vec<u8>; 2],
     segments: Vec<Segment>,
     attempts: u32,
+    /// Number of bytes of both sides below which the detectors do not run.
+    required: usize,
 }
 
 /// A segment of an opening.
@@ -49,12 +52,20 @@ impl Opening {
         transport: u8,
         is_complete: bool,
     ) -> Option<&'static AnalyzerEntry> {
+        let is_full = self
+            .bytes
+            .iter()
+            .any(|bytes| bytes.len() >= MAX_OPENING_LEN);
+        if self.len() < self.required && !is_full && !is_complete {
+            return None;
+        }
         self.attempts += 1;
+        if self.attempts >= MAX_FREQUENT_ATTEMPTS {
+            self.required = self.len() + self.len() / 4 + 1;
+        }
         let [orig, resp] = &self.bytes;
         let result = detect::detect(transport, &detect::Opening { orig, resp });
         let has_both = !orig.is_empty() && !resp.is_empty();
-        let is_full = orig.len().max(resp.len()) >= MAX_OPENING_LEN
-            || self.attempts >= MAX_DETECTION_ATTEMPTS;
         let is_final = match &result {
             DetectionResult::Final(_) => true,
             DetectionResult::Tentative(Some(_)) => has_both,

@@ -12,6 +12,8 @@ pub(super) struct StreamBuffer {
     start: Option<Timestamp>,
     /// Number of bytes that the analyzer requires.
     required: usize,
+    /// Number of bytes that the analyzer did not recognize.
+    unrecognized: usize,
 }
 
 /// Result of passing bytes to an analyzer.
@@ -33,9 +35,9 @@ impl StreamBuffer {
         self.bytes.len()
     }
 
-    /// Removes all bytes, and returns their number.
+    /// Removes all bytes, and returns their number and that of the bytes that were not recognized.
     pub(super) fn clear(&mut self) -> usize {
-        let len = self.bytes.len();
+        let len = self.bytes.len() + self.unrecognized;
         *self = StreamBuffer::default();
         len
     }
@@ -54,6 +56,9 @@ impl StreamBuffer {
             context.start = time;
             let (used, result) = parse_all(analyzer, side, bytes, context);
             let rest = &bytes[used..];
+            if !matches!(result, Parsed::Incomplete(_)) {
+                self.unrecognized = rest.len();
+            }
             if let Parsed::Incomplete(required) = result
                 && !rest.is_empty()
             {
@@ -82,6 +87,8 @@ impl StreamBuffer {
                 self.start = Some(time);
             }
             self.required = required;
+        } else {
+            self.unrecognized = buffered.len() - used;
         }
         self.result(result, context)
     }
