@@ -124,7 +124,7 @@ impl ClientState {
     }
 }
 
-/// Returns what answers a command outside a transaction.
+/// Returns the form of a command's answer outside a transaction.
 fn form(command: &RedisCommand) -> AnswerForm {
     let [name, first, second] = &command.keywords;
     let name = name.as_bytes();

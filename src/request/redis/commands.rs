@@ -2,7 +2,7 @@
 
 use super::super::analyzer::{Context, Step};
 use super::command::RedisCommand;
-use super::head::{Head, head};
+use super::head::{SizeHead, head};
 use super::text::BoundedBytes;
 
 /// Maximum length of an inline command in bytes, that of Redis.
@@ -115,7 +115,7 @@ impl CommandParser {
 
     fn array(&mut self, bytes: &[u8], context: &Context) -> Step {
         match head(bytes) {
-            Head::Complete(count, len) => {
+            SizeHead::Complete(count, len) => {
                 // Servers ignore an empty array.
                 if let count @ 1.. = count {
                     self.position = Position::Head(count as u64);
@@ -123,8 +123,8 @@ impl CommandParser {
                 }
                 Step::Consumed(len)
             }
-            Head::Incomplete => Step::Incomplete(0),
-            Head::Invalid => Step::Unrecognized,
+            SizeHead::Incomplete => Step::Incomplete(0),
+            SizeHead::Invalid => Step::Unrecognized,
         }
     }
 
@@ -133,7 +133,7 @@ impl CommandParser {
             return Step::Unrecognized;
         }
         match head(bytes) {
-            Head::Complete(count @ 0.., len) => {
+            SizeHead::Complete(count @ 0.., len) => {
                 let kept = self
                     .command
                     .as_ref()
@@ -142,7 +142,7 @@ impl CommandParser {
                 self.position = Position::String(count as u64, left - 1);
                 Step::Consumed(len)
             }
-            Head::Incomplete => Step::Incomplete(0),
+            SizeHead::Incomplete => Step::Incomplete(0),
             _ => Step::Unrecognized,
         }
     }
@@ -202,7 +202,8 @@ impl CommandParser {
 /// Returns true if bytes start with the head of an array and of its first string, the name of a
 /// command.
 pub(super) fn is_command_head(bytes: &[u8]) -> bool {
-    let Some((b'*', Head::Complete(1.., array))) = bytes.first().map(|first| (*first, head(bytes)))
+    let Some((b'*', SizeHead::Complete(1.., array))) =
+        bytes.first().map(|first| (*first, head(bytes)))
     else {
         return false;
     };
@@ -213,7 +214,7 @@ pub(super) fn is_command_head(bytes: &[u8]) -> bool {
         return false;
     };
     match head(string) {
-        Head::Complete(len @ 1..=64, at) => string[at..]
+        SizeHead::Complete(len @ 1..=64, at) => string[at..]
             .iter()
             .take(len as usize)
             .all(u8::is_ascii_graphic),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::subscriptions::SubscriptionKind;
 
-/// What answers a command, and what follows from it.
+/// Form of the answer of a command, and its effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AnswerForm {
     /// One reply.

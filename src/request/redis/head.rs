@@ -8,7 +8,7 @@ const MAX_NUMBER: i64 = 1 << 40;
 
 /// Result of parsing a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Head {
+pub(super) enum SizeHead {
     /// The number, which is -1 or more, and the length of the head.
     Complete(i64, usize),
     Incomplete,
@@ -16,18 +16,18 @@ pub(super) enum Head {
 }
 
 /// Parses the number in a head, and the CR LF after it. The type is the first byte.
-pub(super) fn head(bytes: &[u8]) -> Head {
+pub(super) fn head(bytes: &[u8]) -> SizeHead {
     let start = &bytes[..bytes.len().min(MAX_HEAD_LEN)];
     let Some(end) = start.iter().position(|&byte| byte == b'\n') else {
         return match bytes.len() < MAX_HEAD_LEN {
-            true => Head::Incomplete,
-            false => Head::Invalid,
+            true => SizeHead::Incomplete,
+            false => SizeHead::Invalid,
         };
     };
     let line = start.get(1..end).and_then(|line| line.strip_suffix(b"\r"));
     match line.and_then(integer) {
-        Some(number) if (-1..=MAX_NUMBER).contains(&number) => Head::Complete(number, end + 1),
-        _ => Head::Invalid,
+        Some(number) if (-1..=MAX_NUMBER).contains(&number) => SizeHead::Complete(number, end + 1),
+        _ => SizeHead::Invalid,
     }
 }
 

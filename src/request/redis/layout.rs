@@ -36,7 +36,7 @@ fn has_pairs(kind: u8) -> bool {
     matches!(kind, b'%' | b'|')
 }
 
-/// What the layout depends on apart from the position.
+/// State of the layout in addition to the position.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     /// True if the last string was the name of a password, as in the answer of CONFIG GET.

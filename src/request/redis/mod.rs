@@ -18,6 +18,7 @@ mod expected;
 mod head;
 mod keyword;
 mod layout;
+mod monitor;
 mod pairing;
 mod replies;
 mod reply;
@@ -36,8 +37,10 @@ use client_state::{ClientState, CommandAnswer};
 use command::RedisCommand;
 use commands::{CommandParser, is_command_head};
 use expected::{AnswerForm, ExpectedAnswers};
+use monitor::Monitor;
 use pairing::Certainty;
 use replies::ReplyParser;
+use report::{report_complete, report_partial, report_uncertain, report_unrequested};
 use subscriptions::Subscriptions;
 
 pub(super) const ENTRY: AnalyzerEntry = AnalyzerEntry {
@@ -58,10 +61,7 @@ struct RedisAnalyzer {
     /// Number of confirmations of the next command that have arrived.
     confirmed: u64,
     subscriptions: Subscriptions,
-    /// True if lines of MONITOR arrive.
-    is_monitoring: bool,
-    /// The MONITOR command, unless it was reported already.
-    monitor: Option<Box<Request>>,
+    monitor: Monitor,
     /// Selected database, if it is certain.
     database: Option<u64>,
     /// True if a replication stream follows.
@@ -127,9 +127,9 @@ impl Analyzer for RedisAnalyzer {
         self.pending.finish(lost.unwrap_or(reason), context);
         self.expected = ExpectedAnswers::default();
         if let Some(command) = self.commands.reset() {
-            self.report_partial(*command, reason, context);
+            report_partial(*command, reason, context);
         }
-        self.finish_monitor(reason, context);
+        self.monitor.finish(reason, context);
         self.commands = CommandParser::default();
         self.replies = ReplyParser::default();
         self.count_memory(context);
@@ -141,13 +141,13 @@ impl Analyzer for RedisAnalyzer {
             Side::Orig => {
                 self.replies_while_lost = 0;
                 if let Some(command) = self.commands.reset() {
-                    self.report_partial(*command, reason, context);
+                    report_partial(*command, reason, context);
                 }
             }
             Side::Resp => {
                 self.finish_reply(context);
                 self.report_pending(context);
-                self.finish_monitor(reason, context);
+                self.monitor.finish(reason, context);
                 self.database = None;
             }
         }
@@ -172,7 +172,7 @@ impl RedisAnalyzer {
             }
         }
         let (step, reply) = self.replies.parse(bytes, context);
-        let certainty = reply.map(|reply| self.receive(*reply, context));
+        let certainty = reply.map(|reply| self.receive(&reply, context));
         (step, certainty)
     }
 
@@ -181,7 +181,7 @@ impl RedisAnalyzer {
         let answer = self.client.answer(&command);
         let (is_damaged, is_doubtful) = (command.is_damaged, command.is_doubtful);
         if is_doubtful {
-            self.report_partial(command, EndReason::Missing, context);
+            report_partial(command, EndReason::Missing, context);
             return Certainty::Certain;
         }
         let mut request = command.into_request(context);
@@ -203,11 +203,11 @@ impl RedisAnalyzer {
             }
             CommandAnswer::Disabled => {
                 self.has_pipelined = true;
-                self.report_complete(request, context);
+                report_complete(request, context);
                 Certainty::Certain
             }
             CommandAnswer::Uncertain => {
-                self.report_uncertain(request, context);
+                report_uncertain(request, context);
                 Certainty::Lost
             }
         }
@@ -246,12 +246,58 @@ impl RedisAnalyzer {
             && !self.subscriptions.is_active()
     }
 
+    /// Ends an incomplete reply: it counts as the answer of the next command.
+    fn finish_reply(&mut self, context: &mut Context) {
+        let Some(mut reply) = self.replies.reset() else {
+            return;
+        };
+        let next = match reply.kind {
+            b'>' => NextRequest::NotCaptured,
+            _ => self.pending.next(),
+        };
+        match next {
+            NextRequest::Pending(request) => {
+                request.add_answer(reply.start, reply.end, reply.len);
+            }
+            NextRequest::Reported => {}
+            NextRequest::NotCaptured => {
+                reply.is_damaged = true;
+                report_unrequested(&reply, context);
+            }
+        }
+    }
+
+    /// Reports all commands that wait for an answer, because the position of the server is lost.
+    fn report_pending(&mut self, context: &mut Context) {
+        let reason = self.lost[Side::Resp as usize].unwrap_or(EndReason::Missing);
+        self.pending.finish(reason, context);
+        self.expected.clear();
+        self.confirmed = 0;
+    }
+
+    /// Reports all commands, because the order of later answers is uncertain.
+    fn give_up(&mut self, context: &mut Context) {
+        self.finish_confirmations(context);
+        self.replies.reset();
+        while self.pending.len() > 0 {
+            if let Some(request) = self.pending.pop(context) {
+                report_uncertain(request, context);
+            }
+        }
+        self.expected.clear();
+        if let Some(command) = self.commands.reset() {
+            let request = command.into_request(context);
+            report_uncertain(request, context);
+        }
+        self.monitor.finish(EndReason::Unrecognized, context);
+        self.count_memory(context);
+    }
+
     /// Counts the memory of incomplete commands and replies.
     fn count_memory(&mut self, context: &mut Context) {
-        let monitor = self.monitor.as_ref().map_or(0, |request| request.memory());
         let memory = self.commands.memory() + self.replies.memory() + self.expected.memory();
         context.free(self.counted_memory);
-        self.counted_memory = memory as u64 + monitor;
+        self.counted_memory = memory as u64 + self.monitor.memory();
         context.allocate(self.counted_memory);
     }
 }

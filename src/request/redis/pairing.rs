@@ -4,6 +4,9 @@ use super::super::analyzer::{Context, NextRequest};
 use super::RedisAnalyzer;
 use super::expected::{AnswerForm, ExpectedAnswer};
 use super::reply::{RedisReply, error_code};
+use super::report::{
+    report_answered, report_confirmed, report_message, report_rejected, report_unrequested,
+};
 use super::subscriptions::{SubscriptionKind, Subscriptions};
 use crate::flow::Side;
 
@@ -17,17 +20,17 @@ pub(super) enum Certainty {
 
 impl RedisAnalyzer {
     /// Applies a complete reply.
-    pub(super) fn receive(&mut self, reply: RedisReply, context: &mut Context) -> Certainty {
-        if self.is_message(&reply) {
-            self.report_message(reply, context);
+    pub(super) fn receive(&mut self, reply: &RedisReply, context: &mut Context) -> Certainty {
+        if self.is_message(reply) {
+            report_message(reply, context);
             return Certainty::Certain;
         }
-        if self.is_monitoring && is_monitor_line(&reply) {
-            self.add_monitor_line(reply, context);
+        if self.monitor.is_line(reply) {
+            self.monitor.add_line(reply, context);
             return Certainty::Certain;
         }
         self.replies_while_lost += 1;
-        if self.ends_confirmations(&reply) {
+        if self.ends_confirmations(reply) {
             self.finish_confirmations(context);
         }
         let Some(expected) = self.expected.next() else {
@@ -39,8 +42,8 @@ impl RedisAnalyzer {
             self.confirm(kind, reply, context);
             return Certainty::Certain;
         }
-        if !self.can_answer(&expected, &reply) {
-            self.report_unrequested(reply, context);
+        if !self.can_answer(&expected, reply) {
+            report_unrequested(reply, context);
             return Certainty::Lost;
         }
         self.answer(expected, reply, context);
@@ -90,7 +93,7 @@ impl RedisAnalyzer {
     }
 
     /// Assigns a reply to the next command.
-    fn answer(&mut self, expected: ExpectedAnswer, reply: RedisReply, context: &mut Context) {
+    fn answer(&mut self, expected: ExpectedAnswer, reply: &RedisReply, context: &mut Context) {
         self.expected.pop();
         let request = self.pending.pop(context);
         let text = reply.simple_string();
@@ -98,29 +101,26 @@ impl RedisAnalyzer {
         let database = self.database;
         match expected.form {
             AnswerForm::Monitor if is_ok => {
-                self.is_monitoring = true;
-                if let Some(request) = request {
-                    self.start_monitor(request, reply, context);
-                }
+                self.monitor.start(request, reply, context);
                 return;
             }
             AnswerForm::Replication => self.is_replication = reply.error().is_none(),
             AnswerForm::Select(number) if is_ok => self.database = number,
             AnswerForm::Exec { selects: true } => self.database = None,
             AnswerForm::Reset if is_reset => {
-                self.finish_monitor(super::EndReason::Closed, context);
+                self.monitor.finish(super::EndReason::Closed, context);
                 self.subscriptions = Subscriptions::default();
                 self.database = Some(0);
             }
             _ => {}
         }
         if let Some(request) = request {
-            self.report_answered(request, &expected, database, reply, context);
+            report_answered(request, &expected, database, reply, context);
         }
     }
 
     /// Applies a confirmation of the next command.
-    fn confirm(&mut self, kind: SubscriptionKind, reply: RedisReply, context: &mut Context) {
+    fn confirm(&mut self, kind: SubscriptionKind, reply: &RedisReply, context: &mut Context) {
         let total = reply
             .elements
             .get(2)
@@ -160,35 +160,27 @@ impl RedisAnalyzer {
         self.expected.pop();
         let confirmed = std::mem::take(&mut self.confirmed);
         if let Some(request) = self.pending.pop(context) {
-            self.report_confirmed(request, confirmed, context);
+            report_confirmed(request, confirmed, context);
         }
     }
 
     /// Applies a reply although no command waits for one.
-    fn receive_unexpected(&mut self, reply: RedisReply, context: &mut Context) -> Certainty {
+    fn receive_unexpected(&mut self, reply: &RedisReply, context: &mut Context) -> Certainty {
         // The server responds to an invalid command before its end, and closes the connection.
         let is_rejection = reply
             .error()
             .is_some_and(|error| error.starts_with("ERR Protocol error"));
         if is_rejection && let Some(command) = self.commands.command.take() {
-            self.report_rejected(*command, reply, context);
+            report_rejected(*command, reply, context);
             return Certainty::Certain;
         }
         if let Some(command) = &mut self.commands.command {
             command.is_doubtful = true;
         }
-        self.report_unrequested(reply, context);
+        report_unrequested(reply, context);
         match self.client.is_after_silence {
             true => Certainty::Lost,
             false => Certainty::Certain,
         }
     }
-}
-
-/// Returns true for a line of MONITOR: `1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`.
-fn is_monitor_line(reply: &RedisReply) -> bool {
-    let Some((time, rest)) = reply.simple_string().and_then(|line| line.split_once(' ')) else {
-        return false;
-    };
-    time.parse::<f64>().is_ok() && rest.starts_with('[')
 }

@@ -2,7 +2,7 @@
 
 use super::super::analyzer::{Context, Step};
 use super::command::contents_limit;
-use super::head::{Head, head, integer};
+use super::head::{SizeHead, head, integer};
 use super::layout::{Layout, Level};
 use super::reply::{RedisReply, Value, message_text};
 use super::text::{BoundedBytes, BoundedText};
@@ -133,9 +133,9 @@ impl ReplyParser {
                     Progress::Used(1)
                 }
                 b'$' | b'!' | b'=' | b'*' | b'~' | b'%' | b'>' | b'|' => match head(bytes) {
-                    Head::Complete(number, len) => self.head(first, number, len, context),
-                    Head::Incomplete => Progress::Incomplete(0),
-                    Head::Invalid => Progress::Invalid,
+                    SizeHead::Complete(number, len) => self.head(first, number, len, context),
+                    SizeHead::Incomplete => Progress::Incomplete(0),
+                    SizeHead::Invalid => Progress::Invalid,
                 },
                 b':' | b'#' | b'_' => self.short_line(bytes, context),
                 _ => Progress::Invalid,

@@ -41,7 +41,7 @@ pub(super) struct RedisReply {
 /// Value of a reply.
 #[derive(Debug, Default)]
 pub(super) enum Value {
-    /// None yet, or elements.
+    /// None so far, or elements.
     #[default]
     Other,
     Nil,

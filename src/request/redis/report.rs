@@ -7,213 +7,112 @@ use super::expected::ExpectedAnswer;
 use super::reply::{RedisReply, error_code};
 use super::secrets::{HIDDEN, without_quotes};
 use super::text::{Quotes, push_string};
-use super::{EndReason, NextRequest, RedisAnalyzer, Request, RequestOutcome, Side, Timestamp};
+use super::{EndReason, Request, RequestOutcome, Side, Timestamp};
 
-impl RedisAnalyzer {
-    /// Reports a command with its answer. `database` is the one that the command used.
-    pub(super) fn report_answered(
-        &mut self,
-        mut request: Request,
-        expected: &ExpectedAnswer,
-        database: Option<u64>,
-        reply: RedisReply,
-        context: &mut Context,
-    ) {
-        if let Some(database) = database {
-            request.details.set("database", Detail::Count(database));
+/// Reports a command with its answer. `database` is the one that the command used.
+pub(super) fn report_answered(
+    mut request: Request,
+    expected: &ExpectedAnswer,
+    database: Option<u64>,
+    reply: &RedisReply,
+    context: &mut Context,
+) {
+    if let Some(database) = database {
+        request.details.set("database", Detail::Count(database));
+    }
+    add_reply(&mut request, reply);
+    let mut text = reply.text.text();
+    let safe_error;
+    if expected.has_secret_error
+        && let Some(error) = &request.error
+    {
+        let error = without_quotes(error);
+        safe_error = format!("(error) {error}");
+        request.error = Some(error.into());
+        text = &safe_error;
+    }
+    if expected.has_secrets && !text.is_empty() {
+        text = HIDDEN;
+    }
+    add_contents(&mut request, text, reply, context);
+    report_complete(request, context);
+}
+
+/// Reports a command whose channels were all confirmed.
+pub(super) fn report_confirmed(mut request: Request, confirmed: u64, context: &mut Context) {
+    request.status = Some("OK".into());
+    request.details.set("items", Detail::Count(confirmed));
+    report_complete(request, context);
+}
+
+/// Reports an invalid command that the server rejected.
+pub(super) fn report_rejected(command: RedisCommand, reply: &RedisReply, context: &mut Context) {
+    let mut request = command.into_request(context);
+    add_reply(&mut request, reply);
+    add_contents(&mut request, reply.text.text(), reply, context);
+    report_complete(request, context);
+}
+
+/// Reports a reply without a command.
+pub(super) fn report_unrequested(reply: &RedisReply, context: &mut Context) {
+    let mut request = context.new_request();
+    request.time = reply.start;
+    add_reply(&mut request, reply);
+    add_contents(&mut request, reply.text.text(), reply, context);
+    request.outcome = RequestOutcome::Unrequested;
+    context.report(request);
+}
+
+/// Reports a message that is not an answer.
+pub(super) fn report_message(reply: &RedisReply, context: &mut Context) {
+    let mut request = context.new_request();
+    request.time = reply.start;
+    request.operation = "push".into();
+    // The kind and the channel; of a message for a pattern, also the pattern before it.
+    let names = match reply.message_kind() {
+        b"PMESSAGE" => 3,
+        _ => 2,
+    };
+    for element in reply.elements.iter().take(names) {
+        if !request.target.is_empty() {
+            request.target.push(' ');
         }
-        add_reply(&mut request, &reply);
-        let mut text = reply.text.text();
-        let safe_error;
-        if expected.has_secret_error
-            && let Some(error) = &request.error
-        {
-            let error = without_quotes(error);
-            safe_error = format!("(error) {error}");
-            request.error = Some(error.into());
-            text = &safe_error;
-        }
-        if expected.has_secrets && !text.is_empty() {
-            text = HIDDEN;
-        }
-        add_contents(&mut request, text, &reply, context);
-        self.report_complete(request, context);
+        let bytes = element.text.as_bytes();
+        push_string(&mut request.target, bytes, false, Quotes::IfNecessary);
     }
+    request.add_answer(reply.start, reply.end, reply.len);
+    add_contents(&mut request, reply.text.text(), reply, context);
+    request.outcome = RequestOutcome::Unrequested;
+    if reply.is_damaged {
+        request.error = Some(EndReason::Missing.outcome(true).1.into());
+    }
+    context.report(request);
+}
 
-    /// Reports a command whose channels were all confirmed.
-    pub(super) fn report_confirmed(
-        &mut self,
-        mut request: Request,
-        confirmed: u64,
-        context: &mut Context,
-    ) {
-        request.status = Some("OK".into());
-        request.details.set("items", Detail::Count(confirmed));
-        self.report_complete(request, context);
-    }
+/// Reports a command whose last bytes are missing, or that has no answer for this reason.
+pub(super) fn report_partial(command: RedisCommand, reason: EndReason, context: &mut Context) {
+    let mut request = command.into_request(context);
+    request.request_end = Timestamp::ABSENT;
+    context.report_incomplete(request, reason);
+}
 
-    /// Reports an invalid command that the server rejected.
-    pub(super) fn report_rejected(
-        &mut self,
-        command: RedisCommand,
-        reply: RedisReply,
-        context: &mut Context,
-    ) {
-        let mut request = command.into_request(context);
-        add_reply(&mut request, &reply);
-        add_contents(&mut request, reply.text.text(), &reply, context);
-        self.report_complete(request, context);
-    }
+/// Reports a command whose answer cannot be determined.
+pub(super) fn report_uncertain(mut request: Request, context: &mut Context) {
+    request.outcome = RequestOutcome::Cut;
+    request.error = Some("the order of the answers is uncertain".into());
+    context.report(request);
+}
 
-    /// Reports a reply without a command.
-    pub(super) fn report_unrequested(&mut self, reply: RedisReply, context: &mut Context) {
-        let mut request = context.new_request();
-        request.time = reply.start;
-        add_reply(&mut request, &reply);
-        add_contents(&mut request, reply.text.text(), &reply, context);
-        request.outcome = RequestOutcome::Unrequested;
-        context.report(request);
+/// Reports a request whose outcome is set.
+pub(super) fn report_complete(mut request: Request, context: &mut Context) {
+    if request.outcome == RequestOutcome::Cut {
+        request.error = Some(EndReason::Missing.outcome(true).1.into());
     }
-
-    /// Reports a message that is not an answer.
-    pub(super) fn report_message(&mut self, reply: RedisReply, context: &mut Context) {
-        let mut request = context.new_request();
-        request.time = reply.start;
-        request.operation = "push".into();
-        // The kind and the channel; of a message for a pattern, also the pattern before it.
-        let names = match reply.message_kind() {
-            b"PMESSAGE" => 3,
-            _ => 2,
-        };
-        for element in reply.elements.iter().take(names) {
-            if !request.target.is_empty() {
-                request.target.push(' ');
-            }
-            let bytes = element.text.as_bytes();
-            push_string(&mut request.target, bytes, false, Quotes::IfNecessary);
-        }
-        request.add_answer(reply.start, reply.end, reply.len);
-        add_contents(&mut request, reply.text.text(), &reply, context);
-        request.outcome = RequestOutcome::Unrequested;
-        if reply.is_damaged {
-            request.error = Some(EndReason::Missing.outcome(true).1.into());
-        }
-        context.report(request);
-    }
-
-    /// Keeps a MONITOR command, which the server has accepted, until its last line.
-    pub(super) fn start_monitor(
-        &mut self,
-        mut request: Request,
-        reply: RedisReply,
-        context: &mut Context,
-    ) {
-        add_reply(&mut request, &reply);
-        add_contents(&mut request, reply.text.text(), &reply, context);
-        request.details.set("items", Detail::Count(0));
-        self.monitor = Some(Box::new(request));
-    }
-
-    /// Counts a line of MONITOR.
-    pub(super) fn add_monitor_line(&mut self, reply: RedisReply, context: &mut Context) {
-        let Some(request) = &mut self.monitor else {
-            return;
-        };
-        request.add_answer(reply.start, reply.end, reply.len);
-        let count = request.details.get("items").and_then(Detail::as_count);
-        let count = Detail::Count(count.unwrap_or(0) + 1);
-        request.details.set("items", count);
-        add_contents(request, reply.text.text(), &reply, context);
-    }
-
-    /// Reports the MONITOR command: no more of its lines follow.
-    pub(super) fn finish_monitor(&mut self, reason: EndReason, context: &mut Context) {
-        self.is_monitoring = false;
-        if let Some(request) = self.monitor.take() {
-            match reason {
-                EndReason::Closed | EndReason::Reset => self.report_complete(*request, context),
-                reason => context.report_incomplete(*request, reason),
-            }
-        }
-    }
-
-    /// Reports a command whose last bytes are missing, or that has no answer for this reason.
-    pub(super) fn report_partial(
-        &mut self,
-        command: RedisCommand,
-        reason: EndReason,
-        context: &mut Context,
-    ) {
-        let mut request = command.into_request(context);
-        request.request_end = Timestamp::ABSENT;
-        context.report_incomplete(request, reason);
-    }
-
-    /// Ends an incomplete reply: it counts as the answer of the next command.
-    pub(super) fn finish_reply(&mut self, context: &mut Context) {
-        let Some(mut reply) = self.replies.reset() else {
-            return;
-        };
-        let next = match reply.kind {
-            b'>' => NextRequest::NotCaptured,
-            _ => self.pending.next(),
-        };
-        match next {
-            NextRequest::Pending(request) => {
-                request.add_answer(reply.start, reply.end, reply.len);
-            }
-            NextRequest::Reported => {}
-            NextRequest::NotCaptured => {
-                reply.is_damaged = true;
-                self.report_unrequested(*reply, context);
-            }
-        }
-    }
-
-    /// Reports all commands that wait for an answer, because the position of the server is lost.
-    pub(super) fn report_pending(&mut self, context: &mut Context) {
-        let reason = self.lost[Side::Resp as usize].unwrap_or(EndReason::Missing);
-        self.pending.finish(reason, context);
-        self.expected.clear();
-        self.confirmed = 0;
-    }
-
-    /// Reports all commands, because the order of later answers is uncertain.
-    pub(super) fn give_up(&mut self, context: &mut Context) {
-        self.finish_confirmations(context);
-        self.replies.reset();
-        while self.pending.len() > 0 {
-            if let Some(request) = self.pending.pop(context) {
-                self.report_uncertain(request, context);
-            }
-        }
-        self.expected.clear();
-        if let Some(command) = self.commands.reset() {
-            let request = command.into_request(context);
-            self.report_uncertain(request, context);
-        }
-        self.finish_monitor(EndReason::Unrecognized, context);
-        self.count_memory(context);
-    }
-
-    /// Reports a command whose answer cannot be determined.
-    pub(super) fn report_uncertain(&mut self, mut request: Request, context: &mut Context) {
-        request.outcome = RequestOutcome::Cut;
-        request.error = Some("the order of the answers is uncertain".into());
-        context.report(request);
-    }
-
-    /// Reports a request whose outcome is set.
-    pub(super) fn report_complete(&mut self, mut request: Request, context: &mut Context) {
-        if request.outcome == RequestOutcome::Cut {
-            request.error = Some(EndReason::Missing.outcome(true).1.into());
-        }
-        context.report(request);
-    }
+    context.report(request);
 }
 
 /// Adds the result of a reply to a request.
-fn add_reply(request: &mut Request, reply: &RedisReply) {
+pub(super) fn add_reply(request: &mut Request, reply: &RedisReply) {
     request.add_answer(reply.start, reply.end, reply.len);
     if let Some(items) = reply.items {
         request.details.set("items", Detail::Count(items));
@@ -246,7 +145,12 @@ fn add_reply(request: &mut Request, reply: &RedisReply) {
 }
 
 /// Adds the text of an answer to the contents.
-fn add_contents(request: &mut Request, text: &str, reply: &RedisReply, context: &mut Context) {
+pub(super) fn add_contents(
+    request: &mut Request,
+    text: &str,
+    reply: &RedisReply,
+    context: &mut Context,
+) {
     if !context.needs_contents() {
         return;
     }

@@ -195,7 +195,8 @@ pub(super) fn plain_text(bytes: &[u8], is_cut: bool) -> String {
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         end += chunk.valid().len() + chunk.invalid().len();
-        if !chunk.invalid().is_empty() && !(is_cut && end == bytes.len()) {
+        let is_partial = is_cut && end == bytes.len();
+        if !is_partial && !chunk.invalid().is_empty() {
             text.push(char::REPLACEMENT_CHARACTER);
         }
     }

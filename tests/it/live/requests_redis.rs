@@ -208,7 +208,7 @@ fn rows_are_the_commands_that_the_server_monitors() {
             );
             continue;
         }
-        // MONITOR does not show commands of administrators: redis-benchmark reads the configuration.
+        // MONITOR does not show administrative commands: redis-benchmark reads the configuration.
         if row["operation"] == "CONFIG GET" {
             continue;
         }
