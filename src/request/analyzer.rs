@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 
 use super::{Request, RequestEvent, RequestOutcome, RequestSettings};
-use super::{http, postgresql, turns};
+use super::{http, postgresql, redis, turns};
 use crate::flow::{FlowId, Side};
 use crate::packet::{Timestamp, UDP};
 use crate::process::Owners;
 
 /// All analyzers.
-pub const ANALYZERS: &[AnalyzerEntry] = &[http::ENTRY, postgresql::ENTRY];
+pub const ANALYZERS: &[AnalyzerEntry] = &[http::ENTRY, postgresql::ENTRY, redis::ENTRY];
 
 /// The analyzer of a protocol.
 pub struct AnalyzerEntry {

@@ -15,6 +15,7 @@ mod http;
 mod message;
 mod opening;
 mod postgresql;
+mod redis;
 mod stream_buffer;
 mod table;
 mod turns;
