@@ -9,7 +9,7 @@ use lcap::internals::flow::{FlowSettings, Side, StreamMode};
 use lcap::internals::packet::{Interface, LinkType, Timestamp};
 use lcap::internals::pipeline::{FlushPolicy, Output, RunOptions, Totals, run};
 use lcap::internals::sink::flows::{ProcessColumn, TableLayout};
-use lcap::internals::sink::follow::{ContentFormat, StreamOptions};
+use lcap::internals::sink::follow::{MessageLimit, StreamOptions};
 use lcap::internals::sink::text::{Dump, Style};
 use lcap::internals::sink::{
     CaptureFileOptions, FORMATS, Format, Requirement, Rotation, Sink, SinkFactory,
@@ -50,7 +50,7 @@ const LAYOUT: TableLayout = TableLayout {
 const STREAMS: StreamOptions = StreamOptions {
     flow: None,
     side: Side::Orig,
-    content: ContentFormat::Text,
+    limit: MessageLimit::Beginning,
     colour: false,
     nano: true,
     show_processes: true,
