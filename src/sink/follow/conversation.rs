@@ -97,8 +97,12 @@ impl ConversationText {
             return self.write_note(part, side, "[empty datagram]", out);
         }
         self.switch_sender(part, side, out);
-        if body.follows_head {
+        if body.is_first {
             self.end_line(out);
+            if body.has_long_head {
+                out.extend_from_slice(prefix(side).trim_end().as_bytes());
+                out.push(b'\n');
+            }
             if let Some(encoding) = body.encoding {
                 let note = format!("[decoded from {}]", crate::printable::line(encoding));
                 self.write_note(part, side, &note, out);

@@ -57,3 +57,6 @@ fn mismatch_note(offset: u64, len: u64) -> String {
         count_noun(len, "byte")
     )
 }
+
+#[cfg(test)]
+mod tests;

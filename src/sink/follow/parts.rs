@@ -65,8 +65,10 @@ pub(super) struct BodyPart<'a> {
     pub(super) offset: u64,
     /// Content-encoding from which the body was decoded.
     pub(super) encoding: Option<&'a str>,
-    /// True for the first part after the head.
-    pub(super) follows_head: bool,
+    /// True for the first part of the body.
+    pub(super) is_first: bool,
+    /// True if the message has a head of several lines.
+    pub(super) has_long_head: bool,
 }
 
 /// Callback that shows a part.
@@ -116,8 +118,12 @@ struct SideState {
     /// True if the body has started.
     has_body: bool,
     encoding: Option<Box<str>>,
-    /// Number of bytes shown.
-    shown: usize,
+    /// True if the head has several lines.
+    has_long_head: bool,
+    /// Number of bytes shown of the head.
+    head_len: usize,
+    /// Number of bytes shown of the body.
+    body_len: usize,
     /// Offset of the next byte in the body or, without a head, in the stream.
     offset: u64,
     left_out: u64,
@@ -346,7 +352,8 @@ impl Conversation {
     fn show_head(&mut self, side: Side, head: &str, limit: usize, show: Show) {
         let end = head.floor_char_boundary(limit.min(head.len()));
         let state = self.side_mut(side);
-        state.shown = end;
+        state.head_len = end;
+        state.has_long_head = head.contains('\n');
         state.left_out += (head.len() - end) as u64;
         let time = self.times[side as usize];
         self.show(time, side, SidePart::Head(&head[..end]), show);
@@ -354,13 +361,12 @@ impl Conversation {
 
     fn show_body(&mut self, side: Side, bytes: &[u8], limits: PartLimits, show: Show) {
         let state = self.side_mut(side);
-        let max_len = limits.text.saturating_sub(state.shown).min(bytes.len());
-        state.is_binary |= !is_text(&bytes[..max_len]);
-        let limit = match state.is_binary {
-            true => limits.binary,
-            false => limits.text,
+        let text_space = limits.text.saturating_sub(state.head_len + state.body_len);
+        state.is_binary |= !is_text(&bytes[..text_space.min(bytes.len())]);
+        let space = match state.is_binary {
+            true => limits.binary.saturating_sub(state.body_len).min(text_space),
+            false => text_space,
         };
-        let space = limit.saturating_sub(state.shown);
         let len = match bytes.len() > space {
             true if state.is_binary => space,
             true => floor_char_boundary(bytes, space),
@@ -369,13 +375,12 @@ impl Conversation {
         let offset = state.offset;
         state.offset += bytes.len() as u64;
         state.left_out += (bytes.len() - len) as u64;
-        state.shown += len;
-        if len < bytes.len() {
-            // The next part is not shown in place of the rest of this one.
-            state.shown = limit;
-        }
-        let follows_head =
-            state.form == MessageForm::Headed && !std::mem::replace(&mut state.has_body, true);
+        state.body_len = match len < bytes.len() {
+            // Nothing is shown after bytes that were left out.
+            true => limits.text,
+            false => state.body_len + len,
+        };
+        let is_first = !std::mem::replace(&mut state.has_body, true);
         if len == 0 && !bytes.is_empty() {
             return;
         }
@@ -385,7 +390,8 @@ impl Conversation {
             is_text: !state.is_binary,
             offset,
             encoding: state.encoding.as_deref(),
-            follows_head,
+            is_first,
+            has_long_head: state.has_long_head,
         });
         self.show(self.times[side as usize], side, part, show);
     }
