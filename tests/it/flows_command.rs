@@ -124,6 +124,7 @@ fn output_is_deterministic() {
             "flows --format json",
             "flows",
             "follow",
+            "follow --format json",
             "flows --max-flows 1 --sort packets",
         ] {
             let read = |from| {
@@ -161,6 +162,7 @@ fn a_closed_stdout_pipe_is_success() {
         "flows --sort start",
         "follow",
         "follow --hex",
+        "follow --format json",
         "follow --flow 18977 --raw orig",
     ] {
         let mut command = lcap();

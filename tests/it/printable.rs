@@ -84,10 +84,11 @@ fn no_output_contains_unprintable_characters() {
     type Form = fn(char) -> String;
     let name: Form = |c| format!("x{}x[5]", percent_escape(c));
     let payload: Form = |c| match c {
-        '\n' | '\t' => format!("x{c}x"),
+        '\n' => "x\n> x".into(),
+        '\t' => "x\tx".into(),
         _ => "x.x".into(),
     };
-    let rows: [(&str, &[Form]); 18] = [
+    let rows: [(&str, &[Form]); 21] = [
         ("", &[name]),
         ("-v", &[name]),
         ("-e -vvv", &[name]),
@@ -104,7 +105,10 @@ fn no_output_contains_unprintable_characters() {
         ("flows --fail-on unclosed", &[name]),
         ("follow", &[name, payload]),
         ("follow --color always", &[name, payload]),
+        ("follow --full", &[name, payload]),
         ("follow --hex", &[name]),
+        ("follow --format json", &[]),
+        ("follow --format json --full", &[]),
         ("--count", &[]),
     ];
     for escapes in [CommentEscapes::Percent, CommentEscapes::None] {

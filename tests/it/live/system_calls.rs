@@ -333,6 +333,7 @@ fn reading_of_files_makes_no_denied_calls() {
         "flows -r FILE --format csv -o DIR/flows",
         "flows -r FILE --top 1",
         "follow -r FILE",
+        "follow -r FILE --format json",
         "follow -r FILE --output-dir DIR/streams",
         // The files exist.
         "follow -r FILE --output-dir DIR/streams",
