@@ -91,7 +91,7 @@ pub(super) enum Command {
     Flows(FlowsArgs),
     /// One line per request: both processes, its answer, and how long it took
     Requests(RequestsArgs),
-    /// Conversations: the bytes of both sides of each flow, in order
+    /// Conversations: the messages of both sides of each flow, in order
     Follow(FollowArgs),
     /// Capture the loopback traffic of a command and its descendants, and exit with its exit code
     Run(RunArgs),

@@ -1,7 +1,6 @@
 //! Conversion of options into a valid [`Plan`]: conflicts are found before any file is created.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::args::{CaptureArgs, CommonArgs};
 use super::child::ChildCommand;
@@ -156,10 +155,6 @@ impl OutputMode {
 const MIN_RING_BYTES: u64 = 256 << 10;
 /// Size of the kernel ring without `-B`, in bytes.
 const DEFAULT_RING_BYTES: u64 = 64 << 20;
-
-/// Interval at which requests and messages that end without a further packet are reported: they are
-/// shown within 50 ms.
-const REQUEST_REPORT_INTERVAL: Duration = Duration::from_millis(15);
 
 /// Requested output, and the settings that it requires of the input and the flow table.
 pub(super) struct OutputRequest {

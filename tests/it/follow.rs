@@ -323,7 +323,11 @@ fn control_characters_of_a_stream_never_reach_the_terminal() {
     ] {
         assert!(text.0.contains(visible), "{visible:?} in {text:?}");
     }
-    assert!([text, hex, full, json].iter().all(|output| !output.1.contains('\x1b')));
+    assert!(
+        [text, hex, full, json]
+            .iter()
+            .all(|output| !output.1.contains('\x1b'))
+    );
     // Payload cannot imitate status lines and notes.
     let is_own = |line: &str| line.starts_with("── ") || line.starts_with('[');
     let is_payload = |line: &str| line.starts_with('>');

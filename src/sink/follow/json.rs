@@ -47,6 +47,8 @@ impl PartFormatter for ConversationJson {
                 PartContent::Closed(record) => {
                     fields.optional("protocol", part.protocol);
                     fields.field("outcome", &record.outcome.to_string());
+                    let dropped = record.dropped_pkts;
+                    fields.optional("dropped_pkts", (dropped > 0).then_some(dropped));
                 }
             }
             if self.show_processes {
