@@ -16,7 +16,7 @@ use lcap::internals::filter::Filter;
 use lcap::internals::flow::FlowSettings;
 
 use lcap::internals::pipeline::{FlushPolicy, Output, RunOptions, Totals, run};
-use lcap::internals::sink::flows::TableLayout;
+use lcap::internals::sink::rows::TableLayout;
 use lcap::internals::sink::text::{Style, Text};
 use lcap::internals::sink::{FORMATS, Json, LineSink, Sink, SinkFactory};
 use lcap::internals::source::file;

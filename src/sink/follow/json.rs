@@ -6,8 +6,8 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use super::part_sink::{PartFormatter, PartSink};
 use super::parts::{ConversationPart, PartContent, SidePart};
 use crate::flow::{GapCause, uid};
-use crate::sink::flows::ColumnValue;
 use crate::sink::json::{JsonObject, JsonValue, object, owner};
+use crate::sink::rows::ColumnValue;
 use crate::sink::{Format, SinkFactory};
 
 /// The entry of conversations as JSON in [`FORMATS`](crate::sink::FORMATS).
