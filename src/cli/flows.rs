@@ -45,8 +45,10 @@ pub(super) fn flows_plan(args: &FlowsArgs) -> Result<Plan> {
         },
         order: order(args),
         conditions,
+        counts_requests: report.requests,
     });
-    flow_based_plan(&args.common, &args.limits, output_mode, None)
+    let requests = report.requests.then(RequestSettings::default);
+    flow_based_plan(&args.common, &args.limits, output_mode, requests)
 }
 
 /// Validates the options of `lcap follow`.
