@@ -107,7 +107,6 @@ impl Context<'_> {
     }
 
     /// Reports that the body of the last message is decoded from a content-encoding.
-    #[allow(dead_code, reason = "for analyzers of protocols with encodings")]
     pub(super) fn encoding(&mut self, side: Side, encoding: &str) {
         self.emit_part(side, MessagePart::Encoding(encoding));
     }
