@@ -364,7 +364,7 @@ impl EventOutput<'_, '_> {
             return;
         };
         action(&mut requests, &mut |event| {
-            self.handle(Event::Request(event))
+            self.handle(Event::Request(event));
         });
         self.requests = Some(requests);
     }

@@ -98,6 +98,7 @@ impl StreamBuffer {
 }
 
 /// Result of [`parse_all`].
+#[derive(Debug, Clone, Copy)]
 enum Parsed {
     /// The rest of the bytes, if any, is an incomplete message of at least this length.
     Incomplete(usize),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lcap::internals::flow::{FlowEvent, FlowEventKind, FlowRecord, FlowSettings, FlowTable};
 use lcap::internals::packet::{LinkType, Packet, Timestamp};
-use lcap::internals::sink::flows::TableLayout;
+use lcap::internals::sink::rows::TableLayout;
 use lcap::internals::sink::text::{Dump, Style, Text, TimestampFormat};
 use lcap::internals::sink::{
     CaptureFileOptions, Event, FORMATS, Json, LineSink, Rotation, Sink, SinkFactory,

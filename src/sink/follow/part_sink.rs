@@ -64,6 +64,9 @@ impl<W: Write, F: PartFormatter> Sink for PartSink<W, F> {
                 self.with_tracker(|tracker, show| tracker.add_message(message, show));
                 self.out.write_if_full()?;
             }
+            Event::Request(RequestEvent::Request(request)) => {
+                self.with_tracker(|tracker, show| tracker.end_request(&request.flow, show));
+            }
             Event::Flow(event) => {
                 self.with_tracker(|tracker, show| tracker.add_flow_event(event, show));
                 self.out.write_if_full()?;
@@ -72,7 +75,7 @@ impl<W: Write, F: PartFormatter> Sink for PartSink<W, F> {
                 self.with_tracker(|tracker, show| tracker.advance(tick.time, show));
                 self.flush()?;
             }
-            Event::Packet(_) | Event::Request(_) | Event::Dropped(_) => {}
+            Event::Packet(_) | Event::Dropped(_) => {}
         }
         CONTINUE
     }

@@ -234,6 +234,18 @@ impl PartTracker {
         }
     }
 
+    /// Shows what was left out of a request and its answer, which have ended.
+    pub(super) fn end_request(&mut self, id: &FlowId, show: Show) {
+        // If a gap ended the request, the event of the gap follows.
+        if self.last_missing.is_none()
+            && let Some(flow) = self.flows.get_mut(&id.number)
+        {
+            for side in Side::BOTH {
+                flow.show_notes(side, show);
+            }
+        }
+    }
+
     /// Shows an event of a flow.
     pub(super) fn add_flow_event(&mut self, event: &FlowEvent, show: Show) {
         if self.is_skipped(event.id) {

@@ -8,7 +8,7 @@ use lcap::internals::filter::Filter;
 use lcap::internals::flow::{FlowSettings, Side, StreamMode};
 use lcap::internals::packet::{Interface, LinkType, Timestamp};
 use lcap::internals::pipeline::{FlushPolicy, Output, RunOptions, Totals, run};
-use lcap::internals::sink::flows::{ProcessColumn, TableLayout};
+use lcap::internals::sink::rows::{ProcessColumn, TableLayout};
 use lcap::internals::sink::follow::{MessageLimit, StreamOptions};
 use lcap::internals::sink::text::{Dump, Style};
 use lcap::internals::sink::{
