@@ -88,7 +88,7 @@ fn no_output_contains_unprintable_characters() {
         '\t' => "x\tx".into(),
         _ => "x.x".into(),
     };
-    let rows: [(&str, &[Form]); 21] = [
+    let rows: [(&str, &[Form]); 23] = [
         ("", &[name]),
         ("-v", &[name]),
         ("-e -vvv", &[name]),
@@ -102,6 +102,8 @@ fn no_output_contains_unprintable_characters() {
         ("flows --format json", &[]),
         ("flows --format csv", &[name]),
         ("flows --format zeek", &[]),
+        ("flows --requests", &[name]),
+        ("flows --requests --format json", &[]),
         ("flows --fail-on unclosed", &[name]),
         ("follow", &[name, payload]),
         ("follow --color always", &[name, payload]),

@@ -7,8 +7,12 @@ use foldhash::fast::RandomState;
 
 use crate::error::Result;
 use crate::flow::{FlowEvent, FlowEventKind, FlowRecord, FlowRequests};
+use crate::printable;
 use crate::request::{RequestEvent, RequestOutcome};
 use crate::sink::{CONTINUE, Event, Requirement, Sink};
+
+/// Maximum length of a status, in characters.
+const MAX_STATUS_CHARS: usize = 40;
 
 /// Sink that passes events on, and adds the requests to the records of their flows.
 pub struct RequestCounter {
@@ -82,7 +86,8 @@ fn add(requests: &mut FlowRequests, outcome: RequestOutcome, status: Option<&str
         && let Some(status) = status
         && is_worse(status, requests.worst_status.as_deref())
     {
-        requests.worst_status = Some(status.into());
+        let status: String = status.chars().take(MAX_STATUS_CHARS).collect();
+        requests.worst_status = Some(printable::line(&status).into());
     }
 }
 
@@ -116,6 +121,10 @@ mod tests {
         }
         assert_eq!((requests.count, requests.errors), (6, 4));
         assert_eq!(requests.worst_status.as_deref(), Some("503"));
+        let hostile = Some("E\u{202e}\n");
+        let mut requests = FlowRequests::default();
+        add(&mut requests, RequestOutcome::Error, hostile);
+        assert_eq!(requests.worst_status.as_deref(), Some("E\u{fffd}\\n"));
         assert!(!is_worse("23505", Some("42P01")) && is_worse("42P01", None));
     }
 }

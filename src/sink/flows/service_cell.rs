@@ -142,6 +142,95 @@ fn status_colour(status: &str) -> Option<Colour> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::ServiceAttributes;
+    use crate::flow::{FlowRequests, ResponseTimes};
+    use crate::sink::clock::{Clock, TIME_OF_DAY};
+    use crate::sink::rows::{Align, RowTable, TableColumn, TableLayout, WidthPlan};
+
+    /// Returns an HTTP flow with this path, status and number of responses.
+    fn flow(path: &str, status: &str, count: u32) -> FlowRecord {
+        let flows = crate::open("fixtures/http.pcap").and_then(crate::Capture::flows);
+        let mut flow = flows.expect("a capture").remove(0);
+        flow.service = Some(Service {
+            name: "http",
+            attributes: ServiceAttributes::new(
+                &["method", "path", "status"],
+                [b"GET", path.as_bytes(), status.as_bytes()],
+            ),
+        });
+        flow.response_times = Some(ResponseTimes {
+            count,
+            median: 1,
+            p99: 1,
+            max: 1,
+        });
+        flow
+    }
+
+    fn text(flow: &FlowRecord) -> String {
+        let mut out = Vec::new();
+        write_service(flow, &mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn the_first_request_and_the_number_of_others_are_shown() {
+        let mut flow = flow("/cart/7", "200", 500);
+        assert_eq!(text(&flow), "http GET /cart/7 200 +499");
+        flow.requests = Some(Box::new(FlowRequests {
+            count: 510,
+            errors: 3,
+            worst_status: Some("503".into()),
+        }));
+        let errors = ", worst 503, 3 errors";
+        assert_eq!(text(&flow), format!("http GET /cart/7 200 +509{errors}"));
+        flow.service = None;
+        assert_eq!(text(&flow), format!("tcp, 510 requests{errors}"));
+        flow.requests = None;
+        assert_eq!(text(&flow), "tcp");
+    }
+
+    #[test]
+    fn narrow_cells_show_the_status_and_the_number_of_others() {
+        static COLUMN: TableColumn<FlowRecord> = TableColumn {
+            title: "SERVICE",
+            width: 30,
+            min_width: 24,
+            drop_priority: 0,
+            align: Align::Left,
+            write: |flow, format, out| write_service_cell(flow, format, true, out),
+            colour: |_| None,
+        };
+        const PLAN: WidthPlan = WidthPlan {
+            gap: 1,
+            growth: &[],
+            flexible: "SERVICE",
+        };
+        let cell = |colour, flow: &FlowRecord| {
+            let layout = TableLayout {
+                width: Some(24),
+                colour,
+                ..TableLayout::default()
+            };
+            let mut table = RowTable::new(layout, Clock::local(TIME_OF_DAY, false));
+            let mut out = Vec::new();
+            table.write_head(vec![(&COLUMN, 0)], &PLAN, false, &mut out);
+            out.clear();
+            table.write_line(Some(flow), &mut out);
+            String::from_utf8(out).expect("UTF-8")
+        };
+        let mut flow = flow("/a/long/path/503", "404", 20);
+        assert_eq!(cell(false, &flow), "http GET /a/lon… 404 +19");
+        assert_eq!(cell(true, &flow), "http GET /a/lo… \x1b[33m404\x1b[0m +19");
+        flow.requests = Some(Box::new(FlowRequests {
+            count: 2,
+            errors: 2,
+            worst_status: Some("503".into()),
+        }));
+        // The errors fill the cell.
+        assert_eq!(cell(false, &flow), "http GET /a/long/path/5…");
+        assert_eq!(cell(true, &flow), "http GET /a/long/path/5…");
+    }
 
     #[test]
     fn statuses_that_report_errors_are_coloured() {

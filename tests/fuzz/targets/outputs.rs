@@ -8,8 +8,10 @@ use lcap::internals::filter::Filter;
 use lcap::internals::flow::{FlowSettings, Side, StreamMode};
 use lcap::internals::packet::{Interface, LinkType, Timestamp};
 use lcap::internals::pipeline::{FlushPolicy, Output, RunOptions, Totals, run};
-use lcap::internals::sink::rows::{ProcessColumn, TableLayout};
+use lcap::internals::request::RequestSettings;
 use lcap::internals::sink::follow::{MessageLimit, StreamOptions};
+use lcap::internals::sink::requests::{LeftOutCount, RequestLayout, TimePrecision};
+use lcap::internals::sink::rows::{ProcessColumn, TableLayout};
 use lcap::internals::sink::text::{Dump, Style};
 use lcap::internals::sink::{
     CaptureFileOptions, FORMATS, Format, Requirement, Rotation, Sink, SinkFactory,
@@ -73,6 +75,7 @@ fuzz_target!(|bytes: &[u8]| {
         let (sink, is_capture) = match format.factory {
             SinkFactory::Packets(new_sink) => (new_sink(writer, &style), false),
             SinkFactory::Flows(new_sink) => (new_sink(writer, &LAYOUT), false),
+            SinkFactory::Requests(new_sink) => (new_sink(writer, &request_layout()), false),
             SinkFactory::Streams(new_sink) => (new_sink(writer, &STREAMS), false),
             SinkFactory::CaptureFile(new_sink) => (
                 new_sink(&capture_file_options(), None).expect("a file"),
@@ -91,6 +94,15 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
+fn request_layout() -> RequestLayout {
+    RequestLayout {
+        table: LAYOUT,
+        precision: TimePrecision::Nanoseconds,
+        has_bodies: true,
+        left_out: LeftOutCount::default(),
+    }
+}
+
 /// Writes a capture to a sink; returns true if all of its packets were written.
 fn convert(capture: &Path, sink: Box<dyn Sink>) -> bool {
     let Ok(mut source) = file::open(capture) else {
@@ -102,8 +114,14 @@ fn convert(capture: &Path, sink: Box<dyn Sink>) -> bool {
         max_out_of_order_bytes: 64 << 10,
         ..FlowSettings::FLOWS
     });
+    let requests = flows.map(|_| RequestSettings {
+        has_messages: true,
+        body_limit: 4096,
+        ..RequestSettings::default()
+    });
     let options = RunOptions {
         flows,
+        requests,
         ..RunOptions::default()
     };
     let mut output = Output::new(vec![sink], FlushPolicy::WhenFull, None);
