@@ -91,7 +91,7 @@ pub(super) enum Command {
     Flows(FlowsArgs),
     /// One line per request: both processes, its answer, and how long it took
     Requests(RequestsArgs),
-    /// Conversations: the bytes of both sides of each flow, in order
+    /// Conversations: the messages of both sides of each flow, in order
     Follow(FollowArgs),
     /// Capture the loopback traffic of a command and its descendants, and exit with its exit code
     Run(RunArgs),
@@ -316,7 +316,10 @@ pub(super) struct FlowReportArgs {
     /// Exit with code 3 if any flow meets one of these conditions
     #[arg(long, value_name = "CONDITIONS", value_delimiter = ',', value_parser = conditions())]
     pub(super) fail_on: Vec<String>,
-    /// Colour flows that ended badly
+    /// Also analyze the requests of each flow: their number, the errors and the worst status
+    #[arg(long)]
+    pub(super) requests: bool,
+    /// Colour flows that ended badly, and statuses of errors
     #[arg(long, value_name = "WHEN", default_value = "auto", alias = "colour")]
     pub(super) color: Color,
 }

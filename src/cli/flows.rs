@@ -8,9 +8,10 @@ use super::usage_error;
 use crate::error::Result;
 use crate::flow::{CONDITIONS, FlowCondition, FlowRecord, FlowSettings, Side};
 use crate::pipeline::{FlushPolicy, LIVE_LINGER_NS};
+use crate::request::RequestSettings;
 use crate::sink::SinkFactory;
 use crate::sink::flows::FLOW_ORDERS;
-use crate::sink::follow::{ContentFormat, StreamOptions};
+use crate::sink::follow::{MessageLimit, StreamOptions};
 use crate::sink::rows::{ProcessColumn, RowOrder, TableLayout};
 use crate::source::live::DeliveryMode;
 
@@ -44,8 +45,10 @@ pub(super) fn flows_plan(args: &FlowsArgs) -> Result<Plan> {
         },
         order: order(args),
         conditions,
+        counts_requests: report.requests,
     });
-    flow_based_plan(&args.common, &args.limits, output_mode)
+    let requests = report.requests.then(RequestSettings::default);
+    flow_based_plan(&args.common, &args.limits, output_mode, requests)
 }
 
 /// Validates the options of `lcap follow`.
@@ -54,7 +57,8 @@ pub(super) fn follow_plan(args: &FollowArgs) -> Result<Plan> {
     let name = match (&streams.output_dir, streams.raw) {
         (Some(_), _) => "directory",
         (None, Some(_)) => "raw",
-        (None, None) => "text",
+        (None, None) if streams.hex => "hex",
+        (None, None) => &streams.format,
     };
     let format = find_format(|format| {
         let is_stream = matches!(
@@ -66,6 +70,12 @@ pub(super) fn follow_plan(args: &FollowArgs) -> Result<Plan> {
     let Some(format) = format else {
         return usage_error(format!("unknown format {name}"));
     };
+    let has_messages = ["text", "json"].contains(&name);
+    let shows_processes = has_messages || name == "hex";
+    let requests = has_messages.then(|| RequestSettings {
+        has_messages,
+        ..RequestSettings::default()
+    });
     let output_mode = OutputMode::Streams(StreamReportOptions {
         format,
         options: StreamOptions {
@@ -74,18 +84,17 @@ pub(super) fn follow_plan(args: &FollowArgs) -> Result<Plan> {
                 Some(args::SideArg::Resp) => Side::Resp,
                 Some(args::SideArg::Orig) | None => Side::Orig,
             },
-            content: if streams.hex {
-                ContentFormat::Hex
-            } else {
-                ContentFormat::Text
+            limit: match streams.full {
+                true => MessageLimit::Full,
+                false => MessageLimit::Beginning,
             },
             colour: is_coloured(streams.color),
             nano: precision(&args.common) == Some(Precision::Nano),
-            show_processes: name == "text" && !args.common.input.no_processes,
+            show_processes: shows_processes && !args.common.input.no_processes,
         },
         directory: streams.output_dir.clone(),
     });
-    flow_based_plan(&args.common, &args.limits, output_mode)
+    flow_based_plan(&args.common, &args.limits, output_mode, requests)
 }
 
 /// Builds the plan of a command that tracks flows.
@@ -93,6 +102,7 @@ fn flow_based_plan(
     common: &CommonArgs,
     limits: &FlowLimitArgs,
     output_mode: OutputMode,
+    requests: Option<RequestSettings>,
 ) -> Result<Plan> {
     let settings = flow_settings(common, limits);
     build_plan(
@@ -100,7 +110,7 @@ fn flow_based_plan(
         OutputRequest {
             output_mode,
             flows: Some(settings),
-            requests: None,
+            requests,
             flush: FlushPolicy::WhenFull,
             delivery: DeliveryMode::Interactive,
         },

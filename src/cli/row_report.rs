@@ -23,6 +23,8 @@ pub(super) struct FlowReportOptions {
     /// Sort order and the number of flows to write; `None` writes each flow when it closes.
     pub(super) order: Option<(&'static RowOrder<FlowRecord>, Option<usize>)>,
     pub(super) conditions: Vec<&'static FlowCondition>,
+    /// True if the requests of each flow are analyzed and counted.
+    pub(super) counts_requests: bool,
 }
 
 /// Format, destination, selection and order of the requests, and the conditions of `--fail-on`.

@@ -10,6 +10,7 @@ use super::row_report::{FlowReportOptions, RequestReportOptions, RowDestination}
 use super::terminal::AboveTicker;
 use crate::error::Result;
 use crate::packet::{Interface, Timestamp};
+use crate::sink::flows::RequestCounter;
 use crate::sink::requests::FilteredRequests;
 use crate::sink::rows::{ProcessColumn, RowOrder, RowRecord, SortedRows, TableLayout};
 use crate::sink::{CaptureFileOptions, Sink, SinkFactory, create_output_file};
@@ -102,7 +103,11 @@ fn open_flows(
         return Ok(None);
     };
     let layout = with_processes(report.layout, has_attribution);
-    Ok(Some(sorted(open(writer, &layout), report.order)))
+    let rows = sorted(open(writer, &layout), report.order);
+    Ok(Some(match report.counts_requests {
+        true => Box::new(RequestCounter::new(rows)),
+        false => rows,
+    }))
 }
 
 fn open_requests(

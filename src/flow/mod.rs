@@ -50,7 +50,7 @@ pub use history::History;
 pub use outcome::{
     ConnState, FlowEndReason, Outcome, OutcomeEvidence, OutcomeKind, OutcomeWithDrops,
 };
-pub use record::{FlowId, FlowRecord, SideRecord};
+pub use record::{FlowId, FlowRecord, FlowRequests, SideRecord};
 pub use response_times::ResponseTimes;
 pub use side::Side;
 pub use table::FlowTable;

@@ -58,6 +58,20 @@ pub struct FlowRecord {
     pub dropped_pkts: u64,
     /// Reason why the flow was reported.
     pub end_reason: FlowEndReason,
+    /// Requests on the flow; `None` if they were not counted: that requires their analysis.
+    pub requests: Option<Box<FlowRequests>>,
+}
+
+/// Requests on a flow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FlowRequests {
+    /// Number of requests.
+    pub count: u64,
+    /// Number of requests that were answered with an error, or were not answered.
+    pub errors: u64,
+    /// Status of the worst answer that reports an error: the highest number, or the first status
+    /// that is not a number.
+    pub worst_status: Option<Box<str>>,
 }
 
 /// One side of a flow.

@@ -289,6 +289,7 @@ impl TrackedFlow {
             owners: self.owners(),
             dropped_pkts,
             end_reason: end,
+            requests: None,
         }
     }
 }

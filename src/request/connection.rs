@@ -3,7 +3,7 @@
 use super::analyzer::{Analyzer, AnalyzerEntry, Context, EndReason};
 use super::opening::Opening;
 use super::stream_buffer::{FeedResult, StreamBuffer};
-use super::{Request, analyzer};
+use super::{MessagePart, Request, RequestSettings, analyzer};
 use crate::flow::Side;
 use crate::packet::{TCP, Timestamp};
 use crate::process::Owners;
@@ -69,8 +69,7 @@ impl Connection {
                 opening.push(side, bytes, context.time);
                 self.try_to_detect(false, context);
             }
-            Stage::Analyzing(..) => self.analyze(side, bytes, context),
-            Stage::Stopped => self.unanalyzed_bytes += bytes.len() as u64,
+            Stage::Analyzing(..) | Stage::Stopped => self.analyze(side, bytes, context),
         }
         self.count_memory(context);
     }
@@ -78,13 +77,17 @@ impl Connection {
     /// Continues after missing bytes of a side's stream.
     pub(super) fn gap(&mut self, side: Side, len: u64, context: &mut Context) {
         self.try_to_detect(true, context);
-        let buffered = self.buffers[side as usize].clear() as u64;
+        let buffered = self.buffers[side as usize].take();
         let at = side as usize;
         if let Stage::Analyzing(entry, analyzer) = &mut self.stage
             && !self.is_lost[at]
         {
             context.protocol = entry.protocol_over(context.flow.proto());
             context.start = context.time;
+            if !buffered.is_empty() {
+                context.emit_part(side, MessagePart::Unanalyzed(&buffered));
+            }
+            let buffered = buffered.len() as u64;
             if !analyzer.skip(side, buffered + len, context) {
                 self.unanalyzed_bytes += buffered;
                 self.is_lost[at] = true;
@@ -116,15 +119,22 @@ impl Connection {
             context.protocol = entry.protocol_over(context.flow.proto());
             context.start = context.time;
             analyzer.finish(reason, context);
+            for side in Side::BOTH {
+                let rest = self.buffers[side as usize].take();
+                if !rest.is_empty() {
+                    context.emit_part(side, MessagePart::Unanalyzed(&rest));
+                }
+            }
         }
         self.stop();
         self.count_memory(context);
     }
 
-    /// Returns the time of the last byte of an answer that is complete if no more follows.
-    pub(super) fn quiet_since(&self) -> Option<Timestamp> {
+    /// Returns the time of the last byte of an answer, or of an opening, that is complete if no
+    /// more follows.
+    pub(super) fn quiet_since(&self, settings: &RequestSettings) -> Option<Timestamp> {
         match &self.stage {
-            Stage::Detecting(opening, _) => opening.quiet_since(),
+            Stage::Detecting(opening, _) => opening.quiet_since(settings),
             Stage::Analyzing(_, analyzer) => analyzer.quiet_since(),
             Stage::Stopped => None,
         }
@@ -170,7 +180,7 @@ impl Connection {
         let Stage::Detecting(opening, _) = &mut self.stage else {
             return;
         };
-        if opening.len() == 0 && opening.quiet_since().is_none() {
+        if opening.len() == 0 && opening.quiet_since(context.settings).is_none() {
             return;
         }
         let Some(entry) = opening.analyzer(context.flow.proto(), is_complete) else {
@@ -202,14 +212,21 @@ impl Connection {
     fn analyze(&mut self, side: Side, bytes: &[u8], context: &mut Context) {
         let at = side as usize;
         let Stage::Analyzing(entry, analyzer) = &mut self.stage else {
+            context.protocol = analyzer::OTHER.protocol_over(context.flow.proto());
             self.unanalyzed_bytes += bytes.len() as u64;
+            context.emit_part(side, MessagePart::Unanalyzed(bytes));
             return;
         };
         context.protocol = entry.protocol_over(context.flow.proto());
         context.start = context.time;
+        if bytes.is_empty() {
+            context.emit_part(side, MessagePart::Body(bytes));
+            return;
+        }
         if self.is_lost[at] {
             if !analyzer.resume(side, bytes, context) {
                 self.unanalyzed_bytes += bytes.len() as u64;
+                context.emit_part(side, MessagePart::Unanalyzed(bytes));
                 return;
             }
             self.is_lost[at] = false;
@@ -219,17 +236,28 @@ impl Connection {
             FeedResult::Continue if !context.is_memory_full() => return,
             FeedResult::Unrecognized => EndReason::Unrecognized,
             FeedResult::Opaque => {
-                self.unanalyzed_bytes += self.buffers[at].clear() as u64;
                 analyzer.finish(EndReason::Closed, context);
+                for side in Side::BOTH {
+                    self.discard_buffer(side, context);
+                }
                 self.stop();
                 return;
             }
             FeedResult::Continue if self.buffers[at].len() == 0 => return,
             FeedResult::TooLong | FeedResult::Continue => EndReason::Limit,
         };
-        self.unanalyzed_bytes += self.buffers[at].clear() as u64;
         self.is_lost[at] = true;
         analyzer.lose(side, reason, context);
+        self.discard_buffer(side, context);
+    }
+
+    /// Removes the bytes that a side's buffer contains, which are not analyzed.
+    fn discard_buffer(&mut self, side: Side, context: &mut Context) {
+        let bytes = self.buffers[side as usize].take();
+        self.unanalyzed_bytes += bytes.len() as u64;
+        if !bytes.is_empty() {
+            context.emit_part(side, MessagePart::Unanalyzed(&bytes));
+        }
     }
 
     /// Ends the analysis, and frees its memory.

@@ -43,8 +43,13 @@ pub enum MessagePart<'a> {
     Head(&'a str),
     /// The next bytes of the body of the side's last message.
     Body(&'a [u8]),
+    /// The body of the side's last message is decoded from this content-encoding.
+    Encoding(&'a str),
     /// This number of bytes is missing in the capture, or cannot be decoded.
     Missing(u64),
+    /// Bytes that are not analyzed: the position in the protocol is lost, the message is
+    /// incomplete, or the connection changed to another protocol.
+    Unanalyzed(&'a [u8]),
 }
 
 impl Message {
@@ -99,6 +104,11 @@ impl Context<'_> {
     pub(super) fn missing(&mut self, request: &mut Request, side: Side, len: u64) {
         message_of(request, side).left_out += len;
         self.emit_part(side, MessagePart::Missing(len));
+    }
+
+    /// Reports that the body of the last message is decoded from a content-encoding.
+    pub(super) fn encoding(&mut self, side: Side, encoding: &str) {
+        self.emit_part(side, MessagePart::Encoding(encoding));
     }
 
     /// Emits a part that belongs to no request, or whose request is of no interest.

@@ -1,5 +1,6 @@
 //! Beginning of a connection, kept until its protocol is detected.
 
+use super::RequestSettings;
 use super::analyzer::{AnalyzerEntry, OTHER, analyzer_of};
 use crate::detect::{self, DetectionResult, MAX_OPENING_LEN};
 use crate::flow::Side;
@@ -39,10 +40,11 @@ impl Opening {
         self.bytes.iter().map(Vec::len).sum()
     }
 
-    /// Returns the time of the last segment if the responder sent it.
-    pub(super) fn quiet_since(&self) -> Option<Timestamp> {
+    /// Returns the time of the last segment if the protocol is detected without more bytes: the
+    /// responder sent it, or the contents of messages are awaited.
+    pub(super) fn quiet_since(&self, settings: &RequestSettings) -> Option<Timestamp> {
         let last = self.segments.last()?;
-        (last.side == Side::Resp).then_some(last.time)
+        (last.side == Side::Resp || settings.has_messages).then_some(last.time)
     }
 
     /// Returns the analyzer, or `None` if more bytes are required. With `is_complete`, no more

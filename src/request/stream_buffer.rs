@@ -12,8 +12,6 @@ pub(super) struct StreamBuffer {
     start: Option<Timestamp>,
     /// Number of bytes that the analyzer requires.
     required: usize,
-    /// Number of bytes that the analyzer did not recognize.
-    unrecognized: usize,
 }
 
 /// Result of passing bytes to an analyzer.
@@ -35,15 +33,14 @@ impl StreamBuffer {
         self.bytes.len()
     }
 
-    /// Removes all bytes, and returns their number and that of the bytes that were not recognized.
-    pub(super) fn clear(&mut self) -> usize {
-        let len = self.bytes.len() + self.unrecognized;
-        *self = StreamBuffer::default();
-        len
+    /// Removes all bytes, and returns them.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(self).bytes
     }
 
     /// Passes the next bytes of a side's stream, which have the time of the context, to an
-    /// analyzer, and keeps what it does not consume.
+    /// analyzer, and keeps what it does not consume: the beginning of an incomplete message, or the
+    /// bytes that it does not recognize.
     pub(super) fn feed(
         &mut self,
         analyzer: &mut dyn Analyzer,
@@ -56,18 +53,15 @@ impl StreamBuffer {
             context.start = time;
             let (used, result) = parse_all(analyzer, side, bytes, context);
             let rest = &bytes[used..];
-            if !matches!(result, Parsed::Incomplete(_)) {
-                self.unrecognized = rest.len();
-            }
-            if let Parsed::Incomplete(required) = result
-                && !rest.is_empty()
-            {
-                // Most messages end with the next segment.
-                self.bytes
-                    .reserve_exact(required.clamp(rest.len(), 2 * rest.len()));
+            if !rest.is_empty() {
+                if let Parsed::Incomplete(required) = result {
+                    // Most messages end with the next segment.
+                    self.bytes
+                        .reserve_exact(required.clamp(rest.len(), 2 * rest.len()));
+                    self.required = required;
+                }
                 self.bytes.extend_from_slice(rest);
                 self.start = Some(time);
-                self.required = required;
             }
             return self.result(result, context);
         }
@@ -78,17 +72,15 @@ impl StreamBuffer {
         context.start = self.start.unwrap_or(time);
         let buffered = std::mem::take(&mut self.bytes);
         let (used, result) = parse_all(analyzer, side, &buffered, context);
-        if let Parsed::Incomplete(required) = result {
-            if used == 0 {
-                self.bytes = buffered;
-            } else {
-                // Earlier bytes were a part of one message, which is now consumed.
-                self.bytes.extend_from_slice(&buffered[used..]);
-                self.start = Some(time);
-            }
-            self.required = required;
+        if used == 0 {
+            self.bytes = buffered;
         } else {
-            self.unrecognized = buffered.len() - used;
+            // Earlier bytes were a part of one message, which is now consumed.
+            self.bytes.extend_from_slice(&buffered[used..]);
+            self.start = Some(time);
+        }
+        if let Parsed::Incomplete(required) = result {
+            self.required = required;
         }
         self.result(result, context)
     }

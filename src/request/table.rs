@@ -17,8 +17,8 @@ pub struct RequestTable {
     settings: RequestSettings,
     /// Connections, by flow number.
     connections: HashMap<u64, (FlowId, Connection), RandomState>,
-    /// Flow numbers of connections whose answer is complete if no more of it follows, and the times
-    /// at which that is due. A connection is at most once in it.
+    /// Flow numbers of connections whose answer or opening is complete if no more of it follows,
+    /// and the times at which that is due. A connection is at most once in it.
     quiet: VecDeque<(i64, u64)>,
     totals: TableTotals,
     counts: RequestCounts,
@@ -99,7 +99,8 @@ impl RequestTable {
         }
     }
 
-    /// Reports the answers that are complete by this time because no more of them has followed.
+    /// Reports the answers that are complete by this time because no more of them has followed, and
+    /// detects protocols without more bytes.
     pub fn advance(&mut self, time: Timestamp, emit: Emit) {
         self.totals.now = self.totals.now.max(time);
         while let Some((due, number)) = self.quiet.front().copied()
@@ -110,7 +111,7 @@ impl RequestTable {
                 continue;
             };
             connection.is_queued = false;
-            if let Some(since) = connection.quiet_since() {
+            if let Some(since) = connection.quiet_since(&self.settings) {
                 if since.0.saturating_add(QUIET_TIME) <= time.0 {
                     let owners = connection.owners.clone();
                     let context =
@@ -119,7 +120,7 @@ impl RequestTable {
                             .context(&self.settings, id, &owners, since, emit);
                     connection.end_of_answer(context);
                 }
-                enqueue_quiet(&mut self.quiet, number, connection);
+                enqueue_quiet(&mut self.quiet, &self.settings, number, connection);
             }
         }
     }
@@ -184,7 +185,7 @@ impl RequestTable {
             .context(&self.settings, id, &owners, event.time, emit);
         action(connection, context);
         connection.owners = owners;
-        enqueue_quiet(&mut self.quiet, number, connection);
+        enqueue_quiet(&mut self.quiet, &self.settings, number, connection);
     }
 
     fn close(&mut self, event: &FlowEvent, record: &FlowRecord, emit: Emit) {
@@ -245,9 +246,14 @@ impl TableTotals {
     }
 }
 
-fn enqueue_quiet(queue: &mut VecDeque<(i64, u64)>, number: u64, connection: &mut Connection) {
+fn enqueue_quiet(
+    queue: &mut VecDeque<(i64, u64)>,
+    settings: &RequestSettings,
+    number: u64,
+    connection: &mut Connection,
+) {
     if !connection.is_queued
-        && let Some(since) = connection.quiet_since()
+        && let Some(since) = connection.quiet_since(settings)
     {
         connection.is_queued = true;
         queue.push_back((since.0.saturating_add(QUIET_TIME), number));

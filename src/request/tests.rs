@@ -40,20 +40,35 @@ pub(super) fn requests_with(
     lines: &[Line],
     reason: EndReason,
 ) -> Vec<Request> {
-    let (mut requests, mut now) = (Vec::new(), 0);
-    let mut table = RequestTable::new(settings);
-    let endpoints = Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], transport);
-    let id = FlowId {
-        number: 1,
-        first_time: Timestamp(0),
-        first_frame: 1,
-        endpoints,
-    };
-    let mut collect = |event: RequestEvent| {
+    let mut requests = Vec::new();
+    for_each_event(settings, transport, lines, reason, &mut |event| {
         if let RequestEvent::Request(request) = event {
             requests.push(request.clone());
         }
-    };
+    });
+    requests
+}
+
+fn flow_id(transport: u8) -> FlowId {
+    FlowId {
+        number: 1,
+        first_time: Timestamp(0),
+        first_frame: 1,
+        endpoints: Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], transport),
+    }
+}
+
+/// Passes the events of a flow over a transport protocol to a callback.
+fn for_each_event(
+    settings: RequestSettings,
+    transport: u8,
+    lines: &[Line],
+    reason: EndReason,
+    emit: &mut dyn FnMut(RequestEvent),
+) {
+    let mut now = 0;
+    let mut table = RequestTable::new(settings);
+    let id = flow_id(transport);
     for line in lines {
         now += STEP;
         let data = |side, bytes| FlowEventKind::Data {
@@ -74,7 +89,7 @@ pub(super) fn requests_with(
             },
             Line::Pause(milliseconds) => {
                 now += milliseconds * STEP;
-                table.advance(Timestamp(now), &mut collect);
+                table.advance(Timestamp(now), emit);
                 continue;
             }
         };
@@ -86,12 +101,42 @@ pub(super) fn requests_with(
                 due,
                 kind,
             },
-            &mut collect,
+            emit,
         );
     }
-    table.finish(&id, [Timestamp(now); 2], reason, &mut collect);
+    table.finish(&id, [Timestamp(now); 2], reason, emit);
     assert_eq!(table.buffered_bytes(), 0, "all memory is counted as free");
-    requests
+}
+
+/// Returns the parts of messages as lines: `3 ms orig Body "GET / HTTP/1.1"`.
+pub(super) fn messages(transport: u8, lines: &[Line]) -> Vec<String> {
+    let settings = RequestSettings {
+        has_messages: true,
+        ..RequestSettings::default()
+    };
+    let mut parts = Vec::new();
+    for_each_event(
+        settings,
+        transport,
+        lines,
+        EndReason::Closed,
+        &mut |event| {
+            if let RequestEvent::Message(event) = event {
+                let (name, content) = match event.part {
+                    MessagePart::Head(text) => ("Head", text.into()),
+                    MessagePart::Encoding(name) => ("Encoding", name.into()),
+                    MessagePart::Body(bytes) => ("Body", String::from_utf8_lossy(bytes)),
+                    MessagePart::Missing(len) => ("Missing", len.to_string().into()),
+                    MessagePart::Unanalyzed(bytes) => {
+                        ("Unanalyzed", String::from_utf8_lossy(bytes))
+                    }
+                };
+                let (time, side) = (event.time.0 / STEP, event.side.name());
+                parts.push(format!("{time} ms {side} {name} {content:?}"));
+            }
+        },
+    );
+    parts
 }
 
 /// Returns the requests as lines: `GET /cart/7 → 200 ok`, with the error in parentheses.
@@ -267,4 +312,55 @@ fn texts_are_cut_between_characters() {
     let long = "é".repeat(MAX_TEXT_LEN);
     let cut = text(format!("x{long}").as_bytes());
     assert!(cut.ends_with("é…") && cut.len() <= MAX_TEXT_LEN + "…".len());
+}
+
+#[test]
+fn messages_of_other_protocols_are_those_of_the_segments() {
+    let lines = [QUESTION, ANSWER, ANSWER, Line::Pause(40), QUESTION];
+    assert_eq!(
+        messages(TCP, &lines),
+        [
+            r#"1 ms orig Body "\u{1}\u{2}question""#,
+            r#"2 ms resp Body "\u{3}\u{4}the answer""#,
+            r#"3 ms resp Body "\u{3}\u{4}the answer""#,
+            r#"45 ms orig Body "\u{1}\u{2}question""#,
+        ]
+    );
+    let datagrams = [Line::Client(b""), Line::Server(b"\x01\xff")];
+    assert_eq!(
+        messages(UDP, &datagrams),
+        [r#"1 ms orig Body """#, r#"2 ms resp Body "\u{1}�""#]
+    );
+}
+
+#[test]
+fn messages_do_not_wait_for_an_answer() {
+    let settings = RequestSettings {
+        has_messages: true,
+        ..RequestSettings::default()
+    };
+    // With more bytes, the first one belongs to any of several protocols.
+    for bytes in [&b"P"[..], b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"question"] {
+        let mut table = RequestTable::new(settings);
+        let id = flow_id(TCP);
+        let mut count = 0;
+        let mut emit = |event: RequestEvent| {
+            count += usize::from(matches!(event, RequestEvent::Message(_)));
+        };
+        let kind = FlowEventKind::Data {
+            captured: time,
+            side: Side::Orig,
+            offset: 0,
+            bytes,
+        };
+        let event = FlowEvent {
+            id: &id,
+            time: Timestamp(0),
+            due: None,
+            kind,
+        };
+        table.follow(&event, &mut emit);
+        table.advance(Timestamp(turns::QUIET_TIME), &mut emit);
+        assert_eq!(count, 1, "{bytes:?}");
+    }
 }

@@ -9,8 +9,7 @@ mod writer;
 pub(super) use details::details;
 pub(super) use process::owner;
 pub(crate) use process::{ProcessFields, write_evidence};
-use writer::JsonObject;
-pub(crate) use writer::{JsonValue, array, fixed, object, plain_string, written};
+pub(crate) use writer::{JsonObject, JsonValue, array, fixed, object, plain_string, written};
 
 use std::sync::Arc;
 

@@ -54,6 +54,8 @@ pub const FORMATS: &[Format] = &[
     requests::json::FORMAT,
     requests::csv::FORMAT,
     follow::conversation::FORMAT,
+    follow::json::FORMAT,
+    follow::hex_dump::FORMAT,
     follow::raw_stream::FORMAT,
     follow::stream_directory::FORMAT,
 ];

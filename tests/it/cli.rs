@@ -197,7 +197,7 @@ fn help_version_man_and_completions_are_printed() {
         ("--help", "Watch, save and read back"),
         ("flows --help", "One line per flow: both processes"),
         ("requests --help", "One line per request: both processes"),
-        ("follow --help", "Conversations: the bytes of both sides"),
+        ("follow --help", "Conversations: the messages of both sides"),
         ("completions bash", "_lcap() {"),
         ("completions zsh", "#compdef lcap"),
         ("completions fish", "# Print an optspec for argparse"),

@@ -126,6 +126,7 @@ fn output_is_deterministic() {
             "requests --format json --body",
             "requests",
             "follow",
+            "follow --format json",
             "flows --max-flows 1 --sort packets",
         ] {
             let read = |from| {
@@ -167,6 +168,7 @@ fn a_closed_stdout_pipe_is_success() {
         "requests --sort time",
         "follow",
         "follow --hex",
+        "follow --format json",
         "follow --flow 18977 --raw orig",
     ] {
         let mut command = lcap();

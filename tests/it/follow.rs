@@ -28,7 +28,13 @@ fn invalid_arguments_are_rejected() {
         ("-w -", "both use standard output"),
         ("--hex -w -", "both use standard output"),
         ("--flow 1 --raw orig -w -", "both use standard output"),
-        ("--format json", "unexpected argument"),
+        ("--format xml", "possible values: text, json]"),
+        ("--format json --hex", "cannot be used with"),
+        ("--flow 1 --raw orig --format json", "cannot be used with"),
+        ("--format json --output-dir /none/x", "cannot be used with"),
+        ("--full --hex", "cannot be used with"),
+        ("--full --flow 1 --raw orig", "cannot be used with"),
+        ("--format json -w -", "both use standard output"),
         ("--max-waiting 0", "write 64MiB"),
         ("--max-flows 0", "0 is not in 1.."),
         ("--duration 3", "applies only to live captures"),
@@ -191,12 +197,22 @@ fn long_streams_are_complete() {
         assert!(orig.stdout == expected, "{name} {flow}");
         assert_eq!(raw("resp").stdout, b"", "{name} {flow}");
         // As text: a status line, the data, and a status line with the outcome.
-        let printed = run(follow).stdout_text();
+        let printed = run(follow.into_iter().chain(["--full"])).stdout_text();
         let body = printed.split_once('\n').unwrap().1;
         let text = String::from_utf8(expected).unwrap();
-        assert!(body.starts_with(&text), "{name} {flow}");
-        let end = &body[text.len()..];
+        let lines: Vec<String> = text.lines().map(|line| format!("> {line}\n")).collect();
+        let lines = lines.concat();
+        let lines = lines.trim_end();
+        assert!(body.starts_with(lines), "{name} {flow}");
+        let end = &body[lines.len()..];
         assert_eq!(end.trim_start().lines().count(), 1, "{name} {flow}: {end}");
+        // As JSON: the same bytes.
+        let json = run(follow.into_iter().chain(["--full", "--format", "json"])).stdout_text();
+        let objects = json.lines().map(|line| {
+            let object: serde_json::Value = serde_json::from_str(line).unwrap();
+            object["body"].as_str().unwrap_or_default().to_owned()
+        });
+        assert!(objects.collect::<String>() == text, "{name} {flow}");
     }
 }
 
@@ -280,7 +296,15 @@ fn control_characters_of_a_stream_never_reach_the_terminal() {
     ));
     let input = raw_ip_capture(&packets);
     let mut outputs = Vec::new();
-    for options in ["", "--hex", "--color always", "--color always --hex"] {
+    for options in [
+        "",
+        "--hex",
+        "--color always",
+        "--color always --hex",
+        "--full",
+        "--format json",
+        "--format json --full",
+    ] {
         let options = options.split_whitespace();
         let output = run_with_stdin(&input, ["follow", "-r", "-"].into_iter().chain(options));
         assert_eq!((output.exit_code, &output.stderr[..]), (0, ""));
@@ -289,7 +313,7 @@ fn control_characters_of_a_stream_never_reach_the_terminal() {
             output.stdout_text(),
         ));
     }
-    let [text, hex, coloured, coloured_hex] = &outputs[..] else {
+    let [text, hex, coloured, coloured_hex, full, json, _] = &outputs[..] else {
         panic!("{outputs:?}");
     };
     for visible in [
@@ -299,7 +323,15 @@ fn control_characters_of_a_stream_never_reach_the_terminal() {
     ] {
         assert!(text.0.contains(visible), "{visible:?} in {text:?}");
     }
-    assert!(!text.1.contains('\x1b') && !hex.1.contains('\x1b'));
+    assert!(
+        [text, hex, full, json]
+            .iter()
+            .all(|output| !output.1.contains('\x1b'))
+    );
+    // Payload cannot imitate status lines and notes.
+    let is_own = |line: &str| line.starts_with("── ") || line.starts_with('[');
+    let is_payload = |line: &str| line.starts_with('>');
+    assert!(text.1.lines().all(|line| is_own(line) || is_payload(line)));
     // Apart from the colours, the output is the same.
     assert!(coloured.1.contains("\x1b[36m") && coloured_hex.1.contains("\x1b[36m"));
     assert_eq!(coloured.0, text.0);

@@ -18,6 +18,7 @@ mod devices;
 mod display;
 mod drain;
 mod flows;
+mod follow;
 mod fork_events;
 mod fragments;
 mod least_privilege;

@@ -84,10 +84,11 @@ fn no_output_contains_unprintable_characters() {
     type Form = fn(char) -> String;
     let name: Form = |c| format!("x{}x[5]", percent_escape(c));
     let payload: Form = |c| match c {
-        '\n' | '\t' => format!("x{c}x"),
+        '\n' => "x\n> x".into(),
+        '\t' => "x\tx".into(),
         _ => "x.x".into(),
     };
-    let rows: [(&str, &[Form]); 24] = [
+    let rows: [(&str, &[Form]); 29] = [
         ("", &[name]),
         ("-v", &[name]),
         ("-e -vvv", &[name]),
@@ -101,6 +102,8 @@ fn no_output_contains_unprintable_characters() {
         ("flows --format json", &[]),
         ("flows --format csv", &[name]),
         ("flows --format zeek", &[]),
+        ("flows --requests", &[name]),
+        ("flows --requests --format json", &[]),
         ("flows --fail-on unclosed", &[name]),
         ("requests", &[name]),
         ("requests --color always", &[name]),
@@ -110,7 +113,10 @@ fn no_output_contains_unprintable_characters() {
         ("requests --fail-on slower=1ns", &[name]),
         ("follow", &[name, payload]),
         ("follow --color always", &[name, payload]),
+        ("follow --full", &[name, payload]),
         ("follow --hex", &[name]),
+        ("follow --format json", &[]),
+        ("follow --format json --full", &[]),
         ("--count", &[]),
     ];
     for escapes in [CommentEscapes::Percent, CommentEscapes::None] {

@@ -122,6 +122,7 @@ fn process_that_decodes_a_file_holds_no_privilege() {
         "requests -r - --format csv --errors",
         "requests -r - --top 3",
         "follow -r -",
+        "follow -r - --format json",
         "follow -r - --output-dir DIR/streams",
     ] {
         let args: Vec<String> = args

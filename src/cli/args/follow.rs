@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
-use super::Color;
+use super::{Color, possible_values};
+use crate::sink::{FORMATS, SinkFactory};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
@@ -12,14 +14,20 @@ pub(in crate::cli) struct StreamArgs {
     /// Only the flow with this number; without --flow, each flow is printed with its number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) flow: Option<u64>,
+    /// Output format
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = conversation_formats())]
+    pub(in crate::cli) format: String,
+    /// Show messages of any length completely, and not only their first 4 KiB
+    #[arg(long, conflicts_with_all = ["raw", "hex", "output_dir"])]
+    pub(in crate::cli) full: bool,
     /// Print the bytes of one side of the flow given by --flow, unchanged
-    #[arg(long, value_name = "SIDE", requires = "flow", conflicts_with_all = ["hex", "output_dir"])]
+    #[arg(long, value_name = "SIDE", requires = "flow", conflicts_with_all = ["hex", "output_dir", "format"])]
     pub(in crate::cli) raw: Option<SideArg>,
-    /// Print the data in hex
-    #[arg(long, conflicts_with = "output_dir")]
+    /// Print the bytes of both sides in hex, as they were sent
+    #[arg(long, conflicts_with_all = ["output_dir", "format"])]
     pub(in crate::cli) hex: bool,
     /// Write each stream to a separate file in this directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "format")]
     pub(in crate::cli) output_dir: Option<PathBuf>,
     /// Colour the data by side
     #[arg(long, value_name = "WHEN", default_value = "auto", alias = "colour")]
@@ -35,4 +43,15 @@ pub(in crate::cli) enum SideArg {
     /// The responder (server)
     #[value(alias = "server")]
     Resp,
+}
+
+/// Formats of `--format`; options of their own select the others.
+const CONVERSATION_FORMATS: [&str; 2] = ["text", "json"];
+
+fn conversation_formats() -> PossibleValuesParser {
+    let offered = FORMATS.iter().filter(|format| {
+        matches!(format.factory, SinkFactory::Streams(_))
+            && CONVERSATION_FORMATS.contains(&format.name)
+    });
+    possible_values(offered.map(|format| (format.name, format.about)))
 }

@@ -111,6 +111,14 @@ pub(super) const SECTIONS: [Sections; 8] = [
         examples: &[
             ("lcap follow -p 62893", "both sides of each conversation"),
             (
+                "lcap follow -r web.pcapng --full",
+                "messages of any length, completely",
+            ),
+            (
+                "lcap follow -r web.pcapng --format json",
+                "one JSON object per part of a message",
+            ),
+            (
                 "lcap follow -r web.pcapng --hex",
                 "both sides as a hex dump",
             ),

@@ -95,6 +95,17 @@ impl Coding {
         Some(found.map_or(Coding::Other, |(_, coding)| coding))
     }
 
+    /// Returns the name of the coding.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Coding::Gzip => "gzip",
+            Coding::Deflate => "deflate",
+            Coding::Brotli => "br",
+            Coding::Zstd => "zstd",
+            Coding::Other => "unsupported",
+        }
+    }
+
     /// Returns true if more data can follow the end of encoded data.
     pub(super) fn has_members(self) -> bool {
         matches!(self, Coding::Gzip | Coding::Zstd)

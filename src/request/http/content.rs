@@ -56,6 +56,12 @@ impl Content {
         request: Option<&mut Request>,
         context: &mut Context,
     ) {
+        if self.encoded_len == 0
+            && context.settings.has_messages
+            && let Some(decoder) = &self.decoder
+        {
+            context.encoding(self.side, &decoder.encoding());
+        }
         self.encoded_len += bytes.len() as u64;
         self.decode(request, context, |decoder, max_memory, output| {
             match decoder {

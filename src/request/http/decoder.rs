@@ -60,6 +60,12 @@ impl Decoder {
         finish(&mut self.0, max_memory, output)
     }
 
+    /// Returns the names of the codings in the order in which they were applied: `gzip, br`.
+    pub(super) fn encoding(&self) -> String {
+        let names = self.0.iter().rev().map(|stage| stage.coding.name());
+        names.collect::<Vec<_>>().join(", ")
+    }
+
     /// Returns the number of bytes of memory in use, approximately.
     pub(super) fn memory(&self) -> u64 {
         let memory = |stage: &Stage| stage.memory + OUTPUT_LEN as u64;

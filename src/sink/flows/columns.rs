@@ -104,4 +104,7 @@ pub const COLUMNS: &[RowColumn<FlowRecord>] = &[
     lcap_column("resp_process", ColumnType::Process, |f| optional(f.owners.resp.as_deref(), ColumnValue::Process)),
     lcap_column("outcome", ColumnType::Text, |f| text(f.outcome.to_string())),
     lcap_column("evidence", ColumnType::Text, |f| text(f.outcome.evidence().to_string())),
+    lcap_column("requests", ColumnType::Count, |f| optional(f.requests.as_ref(), |requests| ColumnValue::Count(requests.count))),
+    lcap_column("request_errors", ColumnType::Count, |f| optional(f.requests.as_ref(), |requests| ColumnValue::Count(requests.errors))),
+    lcap_column("worst_status", ColumnType::Text, |f| optional(f.requests.as_ref().and_then(|requests| requests.worst_status.as_deref()), text)),
 ];

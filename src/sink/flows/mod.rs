@@ -3,11 +3,14 @@
 mod columns;
 pub(super) mod csv;
 pub(super) mod json;
+mod request_counter;
+mod service_cell;
 mod sort;
 pub(super) mod table;
 pub(super) mod zeek;
 
 pub use columns::COLUMNS;
+pub use request_counter::RequestCounter;
 pub use sort::FLOW_ORDERS;
 pub use table::flow_summary;
 

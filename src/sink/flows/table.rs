@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::io::Write;
 
+use super::service_cell::{write_service, write_service_cell};
 use crate::error::count_noun;
 use crate::flow::{FlowRecord, OutcomeKind, Side};
 use crate::packet::TimeDelta;
@@ -37,7 +38,7 @@ static TABLE_COLUMNS: [TableColumn<FlowRecord>; 10] = [
     TableColumn { title: CLIENT_TITLE, width: 21, min_width: 15, drop_priority: 3, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.orig()), colour: NO_COLOUR },
     TableColumn { title: "SERVER", width: 21, min_width: 15, drop_priority: 0, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.resp()), colour: NO_COLOUR },
     TableColumn { title: PROCESSES_TITLE, width: 32, min_width: 28, drop_priority: 0, align: Align::Left, write: |flow, _, out| if !flow.owners.is_empty() { write(out, &flow.owners) }, colour: NO_COLOUR },
-    TableColumn { title: "SERVICE", width: 30, min_width: 14, drop_priority: 0, align: Align::Left, write: |flow, _, out| write_service(flow, out), colour: NO_COLOUR },
+    TableColumn { title: "SERVICE", width: 30, min_width: 14, drop_priority: 0, align: Align::Left, write: |flow, format, out| write_service_cell(flow, format, row_colour(flow).is_none(), out), colour: NO_COLOUR },
     TableColumn { title: "SENT", width: 7, min_width: 7, drop_priority: 1, align: Align::Right, write: |flow, _, out| write(out, ByteCount(flow.side(Side::Orig).bytes)), colour: NO_COLOUR },
     TableColumn { title: "RECEIVED", width: 8, min_width: 8, drop_priority: 2, align: Align::Right, write: |flow, _, out| write(out, ByteCount(flow.side(Side::Resp).bytes)), colour: NO_COLOUR },
     TableColumn { title: "DURATION", width: 8, min_width: 8, drop_priority: 4, align: Align::Right, write: |flow, _, out| write(out, flow.duration), colour: NO_COLOUR },
@@ -102,15 +103,7 @@ impl RowFormatter<FlowRecord> for FlowTextTable {
             Some((_, count)) => *count += 1,
             None => self.verdicts.push((verdict, 1)),
         }
-        let colour = match verdict {
-            _ if !self.table.layout.colour => None,
-            OutcomeKind::Refused | OutcomeKind::Reset(_) => Some(Colour::RED),
-            OutcomeKind::NoAnswer | OutcomeKind::HalfOpen | OutcomeKind::GivenUp => {
-                Some(Colour::YELLOW)
-            }
-            _ if flow.missed_bytes() > 0 || flow.dropped_pkts > 0 => Some(Colour::YELLOW),
-            _ => None,
-        };
+        let colour = row_colour(flow).filter(|_| self.table.layout.colour);
         let start = out.len();
         self.table.write_line(Some(flow), out);
         if let Some(colour) = colour {
@@ -131,6 +124,18 @@ impl RowFormatter<FlowRecord> for FlowTextTable {
     }
 }
 
+/// Returns the colour of a flow that failed or is incomplete.
+fn row_colour(flow: &FlowRecord) -> Option<Colour> {
+    match flow.outcome.kind {
+        OutcomeKind::Refused | OutcomeKind::Reset(_) => Some(Colour::RED),
+        OutcomeKind::NoAnswer | OutcomeKind::HalfOpen | OutcomeKind::GivenUp => {
+            Some(Colour::YELLOW)
+        }
+        _ if flow.missed_bytes() > 0 || flow.dropped_pkts > 0 => Some(Colour::YELLOW),
+        _ => None,
+    }
+}
+
 /// Returns a one-line summary of a flow for messages, without a width limit.
 pub fn flow_summary(flow: &FlowRecord) -> String {
     let mut out = format!("flow {}: ", flow.id.number).into_bytes();
@@ -147,20 +152,6 @@ pub fn flow_summary(flow: &FlowRecord) -> String {
 fn write(out: &mut Vec<u8>, value: impl Display) {
     // Writing to a Vec cannot fail.
     let _ = write!(out, "{value}");
-}
-
-/// Writes the service with its attributes, or the transport protocol.
-fn write_service(flow: &FlowRecord, out: &mut Vec<u8>) {
-    match &flow.service {
-        None => write(out, flow.id.transport()),
-        Some(service) => {
-            write(out, service.name);
-            for (_, value) in service.attributes.iter() {
-                out.push(b' ');
-                out.extend_from_slice(value.as_bytes());
-            }
-        }
-    }
 }
 
 /// Writes the outcome and notable counters.

@@ -1,11 +1,18 @@
-//! Output of stream contents: conversations as text, one side of a flow as raw bytes, or one file
-//! per stream.
+//! Output of stream contents: conversations as text or JSON, bytes in hexadecimal, one side of a
+//! flow as raw bytes, or one file per stream.
 
 pub(super) mod conversation;
+pub(super) mod hex_dump;
+pub(super) mod json;
+mod part_sink;
+mod parts;
+mod payload;
 pub(super) mod raw_stream;
+mod status_line;
 pub(super) mod stream_directory;
 
-use crate::flow::Side;
+use crate::error::count_noun;
+use crate::flow::{GapCause, Side};
 
 /// Selection and format of stream contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +21,8 @@ pub struct StreamOptions {
     pub flow: Option<u64>,
     /// Side whose raw bytes are written.
     pub side: Side,
-    /// Format of the payload in a conversation.
-    pub content: ContentFormat,
+    /// Limit on the contents of each message in a conversation.
+    pub limit: MessageLimit,
     /// True if each side of a conversation is printed in a colour.
     pub colour: bool,
     /// True for nanoseconds in times, false for microseconds.
@@ -24,12 +31,32 @@ pub struct StreamOptions {
     pub show_processes: bool,
 }
 
-/// Format of the payload in a conversation.
+/// Limit on the contents of each message in a conversation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ContentFormat {
-    /// Text as text, and binary data as at most 16 lines of hexadecimal per chunk.
+pub enum MessageLimit {
+    /// The beginning, at most 4 KiB.
     #[default]
-    Text,
-    /// All data in hexadecimal.
-    Hex,
+    Beginning,
+    /// All contents.
+    Full,
 }
+
+/// Returns the note for missing bytes: `[gap 238 bytes]`.
+fn gap_note(len: u64, cause: GapCause) -> String {
+    let label = match cause {
+        GapCause::Lost => "gap",
+        GapCause::Cut => "cut",
+    };
+    format!("[{label} {}]", count_noun(len, "byte"))
+}
+
+/// Returns the note for retransmitted bytes that differ from the originals.
+fn mismatch_note(offset: u64, len: u64) -> String {
+    format!(
+        "[{} at offset {offset} retransmitted with different content; original shown]",
+        count_noun(len, "byte")
+    )
+}
+
+#[cfg(test)]
+mod tests;

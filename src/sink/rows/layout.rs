@@ -1,5 +1,7 @@
 //! Layout of text tables: columns that fit a width, with truncated and aligned cells.
 
+use std::ops::Range;
+
 use unicode_width::UnicodeWidthChar;
 
 use crate::packet::Timestamp;
@@ -73,6 +75,14 @@ impl Colour {
     pub(in crate::sink) const YELLOW: Colour = Colour("\x1b[33m");
     const RESET: &str = "\x1b[0m";
 
+    /// Colours a part of the text.
+    fn apply_to(self, out: &mut Vec<u8>, part: Range<usize>) {
+        if part.end <= out.len() {
+            out.splice(part.end..part.end, Colour::RESET.bytes());
+            out.splice(part.start..part.start, self.0.bytes());
+        }
+    }
+
     /// Colours the text from `start` on.
     pub(in crate::sink) fn apply(self, out: &mut Vec<u8>, start: usize) {
         out.splice(start..start, self.0.bytes());
@@ -87,9 +97,16 @@ pub(in crate::sink) struct CellFormat {
     pub(in crate::sink) width: Option<usize>,
     /// True if processes are shown.
     pub(in crate::sink) shows_processes: bool,
+    /// Coloured parts of the current cell, in order: positions in the output.
+    highlights: Vec<(Range<usize>, Colour)>,
 }
 
 impl CellFormat {
+    /// Colours a part of the current cell, at these positions in the output, if colours are on.
+    pub(in crate::sink) fn highlight(&mut self, part: Range<usize>, colour: Colour) {
+        self.highlights.push((part, colour));
+    }
+
     /// Writes a time.
     pub(in crate::sink) fn write_time(&mut self, out: &mut Vec<u8>, time: Timestamp) {
         self.clock.write(out, time);
@@ -129,6 +146,7 @@ impl<R> RowTable<R> {
                 clock,
                 width: None,
                 shows_processes: false,
+                highlights: Vec::new(),
             },
             gap: 1,
             columns: Vec::new(),
@@ -171,6 +189,12 @@ impl<R> RowTable<R> {
                 && let Some(colour) = (column.colour)(record)
             {
                 colour.apply(out, start);
+            }
+            let highlights = std::mem::take(&mut self.format.highlights);
+            if self.layout.colour {
+                for (part, colour) in highlights.into_iter().rev() {
+                    colour.apply_to(out, part);
+                }
             }
             if column.align == Align::Left && is_last {
                 return;

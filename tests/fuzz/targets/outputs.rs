@@ -9,7 +9,7 @@ use lcap::internals::flow::{FlowSettings, Side, StreamMode};
 use lcap::internals::packet::{Interface, LinkType, Timestamp};
 use lcap::internals::pipeline::{FlushPolicy, Output, RunOptions, Totals, run};
 use lcap::internals::request::RequestSettings;
-use lcap::internals::sink::follow::{ContentFormat, StreamOptions};
+use lcap::internals::sink::follow::{MessageLimit, StreamOptions};
 use lcap::internals::sink::requests::{LeftOutCount, RequestLayout, TimePrecision};
 use lcap::internals::sink::rows::{ProcessColumn, TableLayout};
 use lcap::internals::sink::text::{Dump, Style};
@@ -52,7 +52,7 @@ const LAYOUT: TableLayout = TableLayout {
 const STREAMS: StreamOptions = StreamOptions {
     flow: None,
     side: Side::Orig,
-    content: ContentFormat::Text,
+    limit: MessageLimit::Beginning,
     colour: false,
     nano: true,
     show_processes: true,
@@ -117,12 +117,14 @@ fn convert(capture: &Path, sink: Box<dyn Sink>) -> bool {
         max_out_of_order_bytes: 64 << 10,
         ..FlowSettings::FLOWS
     });
+    let requests = flows.map(|_| RequestSettings {
+        has_messages: true,
+        body_limit: 4096,
+        ..RequestSettings::default()
+    });
     let options = RunOptions {
         flows,
-        requests: flows.map(|_| RequestSettings {
-            body_limit: 1 << 10,
-            ..RequestSettings::default()
-        }),
+        requests,
         ..RunOptions::default()
     };
     let mut output = Output::new(vec![sink], FlushPolicy::WhenFull, None);

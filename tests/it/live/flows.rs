@@ -200,9 +200,10 @@ fn follow_prints_lines_as_they_arrive() {
     let (mut client, mut server) = port.connect(V4);
     // The next line is sent, and the connection closed, only after the previous line is printed.
     for (request, reply) in [("how are you?", "fine"), ("and now?", "still fine")] {
-        for (sender, text) in [(&mut client, request), (&mut server, reply)] {
+        for (sender, text, prefix) in [(&mut client, request, '>'), (&mut server, reply, '<')] {
             writeln!(sender, "{text}").unwrap();
-            session.output.wait_for(|line| line == text);
+            let printed = format!("{prefix} {text}");
+            session.output.wait_for(|line| line == printed);
         }
     }
     let address = client.local_addr().unwrap();
@@ -219,13 +220,13 @@ fn follow_prints_lines_as_they_arrive() {
     let reply = format!("1  {server} → {address}");
     let expected = [
         &request,
-        "how are you?",
+        "> how are you?",
         &reply,
-        "fine",
+        "< fine",
         &request,
-        "and now?",
+        "> and now?",
         &reply,
-        "still fine",
+        "< still fine",
         &format!("{request}  closed normally"),
     ];
     let output = &ended.assert_lossless().output;

@@ -344,6 +344,7 @@ fn reading_of_files_makes_no_denied_calls() {
         "requests -r FILE --format csv -o DIR/requests",
         "requests -r FILE --top 1 --body",
         "follow -r FILE",
+        "follow -r FILE --format json",
         "follow -r FILE --output-dir DIR/streams",
         // The files exist.
         "follow -r FILE --output-dir DIR/streams",
