@@ -131,10 +131,7 @@ pub(super) const SECTIONS: [Sections; 8] = [
         examples: &[
             ("lcap run -- ./client", "packets of a command while it runs"),
             ("lcap run flows -- make test", "flows of a test run"),
-            (
-                "lcap run requests -- make test",
-                "requests of a test run",
-            ),
+            ("lcap run requests -- make test", "requests of a test run"),
             (
                 "lcap run -w test.pcapng -- ./client",
                 "save the packets of a command",
