@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{http, postgresql, turns};
 use super::{Request, RequestEvent, RequestOutcome, RequestSettings};
+use super::{http, postgresql, turns};
 use crate::flow::{FlowId, Side};
 use crate::packet::{Timestamp, UDP};
 use crate::process::Owners;

@@ -52,7 +52,10 @@ impl Opening {
         transport: u8,
         is_complete: bool,
     ) -> Option<&'static AnalyzerEntry> {
-        let is_full = self.bytes.iter().any(|bytes| bytes.len() >= MAX_OPENING_LEN);
+        let is_full = self
+            .bytes
+            .iter()
+            .any(|bytes| bytes.len() >= MAX_OPENING_LEN);
         if self.len() < self.required && !is_full && !is_complete {
             return None;
         }

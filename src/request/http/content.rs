@@ -4,10 +4,10 @@ use super::decoder::{Decoder, MAX_DECODED_LEN, Output, Undecodable};
 use super::events::EventCounter;
 use super::fields::Fields;
 use crate::flow::Side;
+use crate::request::Request;
 use crate::request::analyzer::Context;
 use crate::request::detail::Detail;
 use crate::request::message::MessagePart;
-use crate::request::Request;
 
 /// Contents of one body.
 pub(super) struct Content {

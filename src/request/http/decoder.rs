@@ -40,9 +40,7 @@ struct Stage {
 impl Decoder {
     /// Returns a decoder; `None` if there are no codings.
     pub(super) fn new(content: Codings, transfer: Codings) -> Option<Decoder> {
-        let codings = transfer
-            .outermost_first()
-            .chain(content.outermost_first());
+        let codings = transfer.outermost_first().chain(content.outermost_first());
         let stages: Vec<Stage> = codings.map(Stage::new).collect();
         (!stages.is_empty()).then_some(Decoder(stages))
     }
@@ -163,11 +161,7 @@ impl Stage {
     }
 
     /// Decodes bytes; returns the bytes after the end of the encoded data.
-    fn decode<'a>(
-        &mut self,
-        mut bytes: &'a [u8],
-        output: Output,
-    ) -> Result<&'a [u8], Undecodable> {
+    fn decode<'a>(&mut self, mut bytes: &'a [u8], output: Output) -> Result<&'a [u8], Undecodable> {
         while let Some(decoder) = &mut self.decoder {
             let step = decoder.step(bytes, &mut self.output);
             bytes = &bytes[step.used..];

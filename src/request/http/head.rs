@@ -86,7 +86,10 @@ impl HeadSearch {
         if !starts_like_head(side, bytes) {
             return Err(Invalid);
         }
-        while let Some(offset) = bytes[self.searched..].iter().position(|byte| *byte == b'\n') {
+        while let Some(offset) = bytes[self.searched..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+        {
             let at = self.searched + offset;
             if !self.has_start_line {
                 start_line(side, &bytes[..at]).ok_or(Invalid)?;

@@ -208,11 +208,8 @@ impl Analyzer for Http {
 impl Http {
     fn parse_request(&mut self, bytes: &[u8], context: &mut Context) -> Step {
         let mut unfolded = Vec::new();
-        let head = match self.searches[Side::Orig as usize].parse(
-            Side::Orig,
-            bytes,
-            &mut unfolded,
-        ) {
+        let head = match self.searches[Side::Orig as usize].parse(Side::Orig, bytes, &mut unfolded)
+        {
             ParsedHead::Complete(head) => head,
             ParsedHead::Incomplete => return Step::Incomplete(bytes.len() + 1),
             ParsedHead::Invalid => return Step::Unrecognized,
@@ -244,11 +241,8 @@ impl Http {
 
     fn parse_answer(&mut self, bytes: &[u8], context: &mut Context) -> Step {
         let mut unfolded = Vec::new();
-        let head = match self.searches[Side::Resp as usize].parse(
-            Side::Resp,
-            bytes,
-            &mut unfolded,
-        ) {
+        let head = match self.searches[Side::Resp as usize].parse(Side::Resp, bytes, &mut unfolded)
+        {
             ParsedHead::Complete(head) => head,
             ParsedHead::Incomplete => {
                 self.answer_start = Some(context.start);
