@@ -126,8 +126,8 @@ pub use cli::{main, out_of_memory::Allocator};
 pub use detect::{Service, ServiceAttributes};
 pub use error::{Error, Result};
 pub use flow::{
-    ConnState, EndpointState, FlowCounts, FlowEndReason, FlowEvent, FlowEventKind, FlowId,
-    FlowRecord, FlowSettings, GapCause, History, Outcome, OutcomeEvidence, OutcomeKind,
+    ConnState, EndpointState, Fallback, FlowCounts, FlowEndReason, FlowEvent, FlowEventKind,
+    FlowId, FlowRecord, FlowSettings, GapCause, History, Outcome, OutcomeEvidence, OutcomeKind,
     OutcomeWithDrops, ResponseTimes, Side, SideRecord, StreamMode, TcpAnalysis, Traffic,
 };
 pub use packet::{
@@ -139,13 +139,15 @@ pub use pipeline::live;
 pub use pipeline::{Capture, Counts, FlowStreams, open, read};
 pub use process::{Evidence, Owner, Owners, Process, ProcessDetails, ProxyListener, ProxyTarget};
 pub use request::{
-    Detail, Details, Message, Request, RequestCounts, RequestOutcome, RequestSettings,
+    Detail, Details, Message, RepeatDetector, RepeatedRequests, Request, RequestCounts,
+    RequestGroup, RequestGroups, RequestOutcome, RequestSettings,
 };
 pub use source::Losses;
 #[cfg(feature = "live")]
 pub use source::Stop;
 #[cfg(feature = "live")]
 pub use source::live::{DeliveryMode, LiveOptions, MAX_SNAP_LEN};
+pub use time::durations::DurationSummary;
 pub use time::{TimeDelta, Timestamp};
 
 /// Modules for this project's own tests and benchmarks; no stable interface.

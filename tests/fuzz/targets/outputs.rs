@@ -10,7 +10,7 @@ use lcap::internals::packet::{Interface, LinkType, Timestamp};
 use lcap::internals::pipeline::{FlushPolicy, Output, RunOptions, Totals, run};
 use lcap::internals::request::RequestSettings;
 use lcap::internals::sink::follow::{MessageLimit, StreamOptions};
-use lcap::internals::sink::requests::{LeftOutCount, RequestLayout, TimePrecision};
+use lcap::internals::sink::requests::{LeftOutCount, Repeats, RequestLayout, TimePrecision};
 use lcap::internals::sink::rows::{ProcessColumn, TableLayout};
 use lcap::internals::sink::text::{Dump, Style};
 use lcap::internals::sink::{
@@ -103,6 +103,8 @@ fn request_layout() -> RequestLayout {
         precision: TimePrecision::Milliseconds,
         has_bodies: true,
         left_out: LeftOutCount::default(),
+        groups: None,
+        repeats: Repeats::default(),
     }
 }
 
