@@ -1,15 +1,9 @@
-//! The interface of protocol analyzers, and the table of all analyzers.
-
-use std::collections::VecDeque;
+//! The interface of protocol analyzers.
 
 use super::{Request, RequestEvent, RequestOutcome, RequestSettings};
-use super::{http, postgresql, redis, turns};
 use crate::flow::{FlowId, Side};
 use crate::packet::{Timestamp, UDP};
 use crate::process::Owners;
-
-/// All analyzers.
-pub const ANALYZERS: &[AnalyzerEntry] = &[http::ENTRY, postgresql::ENTRY, redis::ENTRY];
 
 /// The analyzer of a protocol.
 pub struct AnalyzerEntry {
@@ -70,7 +64,7 @@ pub(super) trait Analyzer {
     fn for_each_pending(&self, visit: &mut dyn FnMut(&Request));
 
     /// Returns the time of the last byte of an answer that is complete if no more of it follows
-    /// within [`QUIET_TIME`](turns::QUIET_TIME).
+    /// within [`QUIET_TIME`](super::turns::QUIET_TIME).
     fn quiet_since(&self) -> Option<Timestamp> {
         None
     }
@@ -134,7 +128,7 @@ impl EndReason {
     }
 }
 
-/// What an analyzer needs besides the bytes, and what it reports to.
+/// Inputs of an analyzer in addition to the bytes, and the callback for its reports.
 pub(super) struct Context<'a> {
     pub(super) settings: &'a RequestSettings,
     pub(super) flow: &'a FlowId,
@@ -202,94 +196,3 @@ impl Context<'_> {
         self.report(request);
     }
 }
-
-/// Requests of one connection that wait for their answers, in the order of their answers.
-#[derive(Debug, Default)]
-pub(super) struct PendingRequests {
-    /// Requests, with the number of bytes of memory that were counted for each.
-    queue: VecDeque<(Request, u64)>,
-    /// Number of requests before the first one in the queue that were already reported because of a
-    /// limit: their answers come first.
-    reported: u64,
-}
-
-impl PendingRequests {
-    /// Adds a request. Above the limits, the oldest one is reported.
-    pub(super) fn push(&mut self, request: Request, context: &mut Context) {
-        let memory = request.memory();
-        context.allocate(memory);
-        self.queue.push_back((request, memory));
-        let is_over_limit =
-            self.queue.len() > context.settings.max_pending || context.is_memory_full();
-        if is_over_limit && let Some((oldest, memory)) = self.queue.pop_front() {
-            self.reported += 1;
-            context.free(memory);
-            context.report_incomplete(oldest, EndReason::Limit);
-        }
-    }
-
-    /// Returns the request that the next answer belongs to.
-    pub(super) fn next(&mut self) -> NextRequest<'_> {
-        match (self.reported, self.queue.front_mut()) {
-            (0, Some((request, _))) => NextRequest::Pending(request),
-            (0, None) => NextRequest::NotCaptured,
-            _ => NextRequest::Reported,
-        }
-    }
-
-    /// Removes the request that the next answer belongs to; returns `None` if it was already
-    /// reported or was not captured.
-    pub(super) fn pop(&mut self, context: &mut Context) -> Option<Request> {
-        if self.reported > 0 {
-            self.reported -= 1;
-            return None;
-        }
-        let (request, memory) = self.queue.pop_front()?;
-        context.free(memory);
-        Some(request)
-    }
-
-    /// Returns the number of answers that are expected.
-    pub(super) fn len(&self) -> u64 {
-        self.reported + self.queue.len() as u64
-    }
-
-    /// Returns the last request.
-    pub(super) fn last_mut(&mut self) -> Option<&mut Request> {
-        self.queue.back_mut().map(|(request, _)| request)
-    }
-
-    /// Returns the requests that were not reported, the oldest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Request> {
-        self.queue.iter().map(|(request, _)| request)
-    }
-
-    /// Reports all requests.
-    pub(super) fn finish(&mut self, reason: EndReason, context: &mut Context) {
-        while self.len() > 0 {
-            if let Some(request) = self.pop(context) {
-                context.report_incomplete(request, reason);
-            }
-        }
-    }
-}
-
-/// The request that the next answer belongs to.
-pub(super) enum NextRequest<'a> {
-    /// This one.
-    Pending(&'a mut Request),
-    /// One that was already reported.
-    Reported,
-    /// One that was not captured.
-    NotCaptured,
-}
-
-/// Returns the analyzer of a detected service.
-pub(super) fn analyzer_of(service: &str) -> Option<&'static AnalyzerEntry> {
-    ANALYZERS
-        .iter()
-        .find(|entry| entry.services.contains(&service))
-}
-
-/// The analyzer of all other protocols.
-pub(super) const OTHER: AnalyzerEntry = turns::ENTRY;

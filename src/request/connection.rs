@@ -1,9 +1,9 @@
 //! Request tracking of one connection: detection of its protocol, then analysis of its streams.
 
 use super::analyzer::{Analyzer, AnalyzerEntry, Context, EndReason};
-use super::opening::Opening;
+use super::opening::BufferedOpening;
 use super::stream_buffer::{FeedResult, StreamBuffer};
-use super::{MessagePart, Request, RequestSettings, analyzer};
+use super::{MessagePart, Request, RequestSettings, registry};
 use crate::flow::Side;
 use crate::packet::{TCP, Timestamp};
 use crate::process::Owners;
@@ -30,7 +30,7 @@ pub(super) struct Connection {
 
 enum Stage {
     /// The protocol is not detected. Earlier turns, if any, were those of an unrecognized protocol.
-    Detecting(Opening, Option<Box<dyn Analyzer>>),
+    Detecting(BufferedOpening, Option<Box<dyn Analyzer>>),
     Analyzing(&'static AnalyzerEntry, Box<dyn Analyzer>),
     /// The rest is not analyzed.
     Stopped,
@@ -44,7 +44,7 @@ impl Default for Connection {
     fn default() -> Connection {
         Connection {
             owners: Owners::default(),
-            stage: Stage::Detecting(Opening::default(), None),
+            stage: Stage::Detecting(BufferedOpening::default(), None),
             buffers: Default::default(),
             is_lost: [false; 2],
             last_sender: None,
@@ -170,7 +170,7 @@ impl Connection {
             context.protocol = entry.protocol_over(context.flow.proto());
             turns.end_of_stream(Side::Resp, context);
             self.attempts += 1;
-            self.stage = Stage::Detecting(Opening::default(), Some(turns));
+            self.stage = Stage::Detecting(BufferedOpening::default(), Some(turns));
         }
     }
 
@@ -193,7 +193,7 @@ impl Connection {
         let analyzer = match turns {
             Some(turns) if entry.is_other() => turns,
             Some(mut turns) => {
-                context.protocol = analyzer::OTHER.protocol_over(context.flow.proto());
+                context.protocol = registry::OTHER.protocol_over(context.flow.proto());
                 turns.end_of_stream(Side::Resp, context);
                 turns.finish(EndReason::Closed, context);
                 (entry.create)()
@@ -212,7 +212,7 @@ impl Connection {
     fn analyze(&mut self, side: Side, bytes: &[u8], context: &mut Context) {
         let at = side as usize;
         let Stage::Analyzing(entry, analyzer) = &mut self.stage else {
-            context.protocol = analyzer::OTHER.protocol_over(context.flow.proto());
+            context.protocol = registry::OTHER.protocol_over(context.flow.proto());
             self.unanalyzed_bytes += bytes.len() as u64;
             context.emit_part(side, MessagePart::Unanalyzed(bytes));
             return;

@@ -15,18 +15,21 @@ mod groups;
 mod http;
 mod message;
 mod opening;
+mod pending;
 mod postgresql;
 mod redis;
+mod registry;
 mod repeats;
 mod shape;
 mod stream_buffer;
 mod table;
 mod turns;
 
-pub use analyzer::{ANALYZERS, AnalyzerEntry};
+pub use analyzer::AnalyzerEntry;
 pub use detail::{Detail, Details};
 pub use groups::{RequestGroup, RequestGroups};
 pub use message::{Message, MessageEvent, MessagePart};
+pub use registry::ANALYZERS;
 pub use repeats::{RepeatDetector, RepeatedRequests};
 pub use table::{RequestCounts, RequestTable};
 

@@ -1,18 +1,19 @@
 //! Beginning of a connection, kept until its protocol is detected.
 
 use super::RequestSettings;
-use super::analyzer::{AnalyzerEntry, OTHER, analyzer_of};
+use super::analyzer::AnalyzerEntry;
+use super::registry::{OTHER, analyzer_of};
 use crate::detect::{self, DetectionResult, MAX_OPENING_LEN};
 use crate::flow::Side;
 use crate::packet::Timestamp;
 
-/// Number of detector runs after which each further one requires a quarter more bytes, because peers
-/// can send one byte at a time.
+/// Number of detector runs after which each further one requires a quarter more bytes: peers can
+/// send one byte at a time.
 const MAX_FREQUENT_ATTEMPTS: u32 = 24;
 
 /// Bytes of both sides, and the segments in which they arrived.
 #[derive(Debug, Default)]
-pub(super) struct Opening {
+pub(super) struct BufferedOpening {
     bytes: [Vec<u8>; 2],
     segments: Vec<Segment>,
     attempts: u32,
@@ -28,7 +29,7 @@ pub(super) struct Segment {
     pub(super) len: usize,
 }
 
-impl Opening {
+impl BufferedOpening {
     pub(super) fn push(&mut self, side: Side, bytes: &[u8], time: Timestamp) {
         self.bytes[side as usize].extend_from_slice(bytes);
         let len = bytes.len();

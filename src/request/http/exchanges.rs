@@ -2,7 +2,8 @@
 
 use crate::flow::Side;
 use crate::request::Request;
-use crate::request::analyzer::{Context, EndReason, NextRequest, PendingRequests};
+use crate::request::analyzer::{Context, EndReason};
+use crate::request::pending::{NextRequest, PendingRequests};
 use std::collections::VecDeque;
 
 /// Requests that wait for their answers, and the answer whose request was not captured.

@@ -27,9 +27,8 @@ mod secrets;
 mod subscriptions;
 mod text;
 
-use super::analyzer::{
-    Analyzer, AnalyzerEntry, Context, EndReason, NextRequest, PendingRequests, Step,
-};
+use super::analyzer::{Analyzer, AnalyzerEntry, Context, EndReason, Step};
+use super::pending::{NextRequest, PendingRequests};
 use super::{Request, RequestOutcome};
 use crate::flow::Side;
 use crate::packet::Timestamp;

@@ -1,6 +1,7 @@
 //! Assignment of replies to commands.
 
-use super::super::analyzer::{Context, NextRequest};
+use super::super::analyzer::Context;
+use super::super::pending::NextRequest;
 use super::RedisAnalyzer;
 use super::expected::{AnswerForm, ExpectedAnswer};
 use super::reply::{RedisReply, error_code};
