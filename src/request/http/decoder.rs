@@ -3,7 +3,7 @@
 use super::coding::{Coding, CodingDecoder, Codings, DecodeState, Opening};
 
 /// Maximum number of bytes that each coding of a message is decoded to: a limit of time.
-pub(super) const MAX_DECODED_LEN: u64 = 64 << 20;
+pub(super) const MAX_DECODED_LEN: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
 /// Number of bytes that are passed to brotli together: its output before an error depends on that
 /// number, and must not depend on segments. Up to this number of bytes wait for the next ones.
@@ -16,9 +16,14 @@ const OUTPUT_LEN: usize = 16 << 10;
 #[derive(Default)]
 pub(super) struct Decoder(Vec<Stage>);
 
-/// The body cannot be decoded any further.
+/// Reason why the rest of a body is not decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Undecodable;
+pub(super) enum Undecodable {
+    /// The data is invalid.
+    Damaged,
+    /// The data is incomplete, its coding is not supported, or a limit is reached.
+    Stopped,
+}
 
 /// Receiver of decoded bytes; an error ends the decoding.
 pub(super) type Output<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), Undecodable>;
@@ -117,7 +122,7 @@ impl Stage {
     ) -> Result<(), Undecodable> {
         while !bytes.is_empty() {
             if self.is_at_end {
-                return Err(Undecodable);
+                return Err(Undecodable::Stopped);
             }
             if self.decoder.is_none() {
                 let (first, rest) = bytes.split_at(1);
@@ -150,9 +155,12 @@ impl Stage {
                 self.decoder = self.coding.decoder(&self.held);
                 self.memory = memory;
                 self.output.resize(OUTPUT_LEN, 0);
-                self.decoder.as_ref().map(|_| ()).ok_or(Undecodable)
+                self.decoder
+                    .as_ref()
+                    .map(|_| ())
+                    .ok_or(Undecodable::Stopped)
             }
-            Opening::Memory(_) | Opening::Invalid => Err(Undecodable),
+            Opening::Memory(_) | Opening::Invalid => Err(Undecodable::Stopped),
         }
     }
 
@@ -162,7 +170,7 @@ impl Stage {
         let rest = self.decode(&held, output)?;
         match rest.is_empty() {
             true => Ok(()),
-            false => Err(Undecodable),
+            false => Err(Undecodable::Stopped),
         }
     }
 
@@ -177,11 +185,11 @@ impl Stage {
                 self.produced += len;
                 output(&self.output[..len as usize])?;
                 if len < step.produced as u64 {
-                    return Err(Undecodable);
+                    return Err(Undecodable::Stopped);
                 }
             }
             match step.state {
-                DecodeState::Failed => return Err(Undecodable),
+                DecodeState::Failed => return Err(Undecodable::Damaged),
                 DecodeState::End => {
                     self.decoder = None;
                     self.is_at_end = !self.coding.has_members();
@@ -193,7 +201,7 @@ impl Stage {
                     }
                 }
                 DecodeState::Continue if bytes.is_empty() => break,
-                DecodeState::Continue => return Err(Undecodable),
+                DecodeState::Continue => return Err(Undecodable::Damaged),
             }
         }
         Ok(bytes)
@@ -205,7 +213,7 @@ impl Stage {
         }
         match self.decoder.is_none() && self.held.is_empty() {
             true => Ok(()),
-            false => Err(Undecodable),
+            false => Err(Undecodable::Stopped),
         }
     }
 }

@@ -36,7 +36,8 @@
 //!
 //! A head has at most 64 KiB and 256 header lines. Of each message, every coding is decoded to at
 //! most [`MAX_DECODED_LEN`](decoder::MAX_DECODED_LEN). If decoding stops there, at the limit of a
-//! body, or because of an error, the encoded length of the whole body is counted as missing.
+//! body, or because of an error, the encoded length of the whole body is counted as missing; after
+//! an error, a request keeps nothing of the body.
 
 mod body;
 mod chunked;
@@ -326,7 +327,7 @@ impl Http {
             self.can_be_head_answer = false;
         }
         let (used, is_end) = match body.parse(bytes, request, context) {
-            BodyStep::Continue => (bytes.len(), false),
+            BodyStep::Continue(used) => (used, false),
             BodyStep::End(used) => (used, true),
             BodyStep::Invalid => return Step::Unrecognized,
         };
