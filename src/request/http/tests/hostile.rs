@@ -110,6 +110,8 @@ fn a_million_pipelined_requests_need_bounded_memory() {
     let endpoints = Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], TCP);
     let id = FlowId {
         number: 1,
+        first_time: Timestamp(0),
+        first_frame: 1,
         endpoints,
     };
     let (mut reported, mut answered) = (0, 0);
