@@ -75,6 +75,8 @@ fn answers_of_a_pipelining_client_do_not_continue() {
     // Two requests wait when the answers seem to continue.
     let lines = [GET, Missing(Side::Resp, 9), GET, GET, OK, GET, OK];
     assert_eq!(rows_of(&lines), [LOST; 4]);
+    let lines = [GET, GET, GET, Missing(Side::Resp, 9), OK, GET, OK];
+    assert_eq!(rows_of(&lines), [LOST; 4]);
 }
 
 #[test]
