@@ -46,6 +46,7 @@ mod fields;
 mod head;
 mod resync;
 mod status;
+mod summary;
 
 #[cfg(test)]
 mod tests;
@@ -59,9 +60,10 @@ use crate::packet::Timestamp;
 use body::{Body, BodyStep};
 use content::Content;
 use exchanges::{AnswerMethod, Exchanges};
-use fields::{BodyLength, Fields};
+use fields::BodyLength;
 use head::{HeadSearch, ParsedHead, StartLine, head_text};
 use resync::Resync;
+use summary::{set_answer, set_text};
 
 /// The entry of HTTP/1. A WebSocket connection starts with an HTTP request.
 pub(super) const ENTRY: AnalyzerEntry = AnalyzerEntry {
@@ -363,28 +365,6 @@ impl Http {
         if let Some(body) = self.bodies[side as usize].take() {
             body.close(self.exchanges.current(side), context);
         }
-    }
-}
-
-/// Sets what the head of an answer shows.
-fn set_answer(request: &mut Request, code: u16, reason: &[u8], fields: &Fields) {
-    request.status = Some(status::status_text(code));
-    let status_code = Detail::Count(u64::from(code));
-    request.details.set("status_code", status_code);
-    set_text(request, "content_type", fields.content_type);
-    set_text(request, "content_encoding", fields.content_encoding);
-    if request.outcome == RequestOutcome::Cut || code < 400 {
-        return;
-    }
-    request.error = Some(status::reason_text(code, reason));
-    if request.outcome == RequestOutcome::Ok {
-        request.outcome = RequestOutcome::Error;
-    }
-}
-
-fn set_text(request: &mut Request, name: &'static str, value: Option<&[u8]>) {
-    if let Some(value) = value {
-        request.details.set(name, Detail::Text(text(value).into()));
     }
 }
 
