@@ -6,8 +6,8 @@ use crate::detect::{self, DetectionResult, MAX_OPENING_LEN};
 use crate::flow::Side;
 use crate::packet::Timestamp;
 
-/// Number of detector runs after which each further one requires a quarter more bytes, because peers
-/// can send one byte at a time.
+/// Number of detector runs after which each further one requires a quarter more bytes, because
+/// peers can send one byte at a time.
 const MAX_FREQUENT_ATTEMPTS: u32 = 24;
 
 /// Bytes of both sides, and the segments in which they arrived.

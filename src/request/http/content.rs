@@ -1,8 +1,8 @@
 //! Contents of a body: decoded, passed on as required, and searched for events.
 
-use super::decoder::{Decoder, MAX_DECODED_LEN, Output, Undecodable};
+use super::decoder::{DecodedOutput, Decoder, MAX_DECODED_LEN, Undecodable};
 use super::events::EventCounter;
-use super::fields::Fields;
+use super::fields::HeaderFields;
 use crate::flow::Side;
 use crate::request::analyzer::Context;
 use crate::request::detail::Detail;
@@ -27,7 +27,7 @@ pub(super) struct Content {
 
 impl Content {
     /// Returns the contents of a body with these header fields; `None` if they are not required.
-    pub(super) fn new(fields: &Fields, side: Side, context: &Context) -> Option<Content> {
+    pub(super) fn new(fields: &HeaderFields, side: Side, context: &Context) -> Option<Content> {
         let is_event_stream = side == Side::Resp && fields.is_event_stream();
         if !is_event_stream && !context.needs_contents() {
             return None;
@@ -110,7 +110,7 @@ impl Content {
         &mut self,
         mut request: Option<&mut Request>,
         context: &mut Context,
-        action: impl FnOnce(Option<&mut Decoder>, u64, Output) -> Result<(), Undecodable>,
+        action: impl FnOnce(Option<&mut Decoder>, u64, DecodedOutput) -> Result<(), Undecodable>,
     ) {
         if self.is_stopped {
             return;

@@ -19,7 +19,7 @@ use crate::flow::Side;
 use crate::packet::Timestamp;
 use crate::request::analyzer::{Context, EndReason};
 
-/// What is certain about the order of requests and answers.
+/// State that decides which request the next answer belongs to.
 #[derive(Debug, Default)]
 pub(super) struct Resync {
     /// Reason for the lost position of each side.

@@ -1,11 +1,11 @@
 //! Values of a request that the heads of its messages show.
 
-use super::fields::Fields;
+use super::fields::HeaderFields;
 use super::status;
 use crate::request::{Detail, Request, RequestOutcome, text};
 
 /// Sets what the head of an answer shows.
-pub(super) fn set_answer(request: &mut Request, code: u16, reason: &[u8], fields: &Fields) {
+pub(super) fn set_answer(request: &mut Request, code: u16, reason: &[u8], fields: &HeaderFields) {
     request.status = Some(status::status_text(code));
     let status_code = Detail::Count(u64::from(code));
     request.details.set("status_code", status_code);
