@@ -56,6 +56,11 @@ impl PendingRequests {
         self.reported + self.queue.len() as u64
     }
 
+    /// Returns true if answers are expected to requests that were already reported.
+    pub(super) fn has_reported(&self) -> bool {
+        self.reported > 0
+    }
+
     /// Returns the last request.
     pub(super) fn last_mut(&mut self) -> Option<&mut Request> {
         self.queue.back_mut().map(|(request, _)| request)

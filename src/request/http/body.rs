@@ -22,8 +22,8 @@ enum Framing {
 /// Result of [`Body::parse`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyStep {
-    /// All bytes belong to the body.
-    Continue,
+    /// The body continues after this number of bytes, at least 1.
+    Continue(usize),
     /// The body ends after this number of bytes.
     End(usize),
     /// The bytes are not a body.
@@ -52,7 +52,7 @@ impl Body {
         match &mut self.framing {
             Framing::UntilClose => {
                 self.add(bytes, request, context);
-                BodyStep::Continue
+                BodyStep::Continue(bytes.len())
             }
             Framing::Bytes(left) => {
                 let len = (*left).min(bytes.len() as u64);
@@ -61,7 +61,7 @@ impl Body {
                 self.add(&bytes[..len as usize], request, context);
                 match is_end {
                     true => BodyStep::End(len as usize),
-                    false => BodyStep::Continue,
+                    false => BodyStep::Continue(bytes.len()),
                 }
             }
             Framing::Chunked(_) => {
@@ -77,10 +77,11 @@ impl Body {
                             used += len;
                         }
                         ChunkPiece::End(len) => return BodyStep::End(used + len),
-                        ChunkPiece::Invalid => return BodyStep::Invalid,
+                        ChunkPiece::Invalid if used == 0 => return BodyStep::Invalid,
+                        ChunkPiece::Invalid => break,
                     }
                 }
-                BodyStep::Continue
+                BodyStep::Continue(used)
             }
         }
     }

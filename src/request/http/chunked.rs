@@ -66,15 +66,16 @@ impl ChunkedBody {
             self.framing_len += 1;
             let next = self.state_after(*byte);
             match next {
-                _ if self.framing_len > MAX_HEAD_LEN => return ChunkPiece::Invalid,
                 Some(State::Data) => {
                     self.state = State::Data;
                     self.framing_len = 0;
                     return ChunkPiece::Framing(at + 1);
                 }
-                Some(state) => self.state = state,
+                Some(state) if self.framing_len <= MAX_HEAD_LEN => self.state = state,
                 None if *byte == b'\n' && self.is_at_end() => return ChunkPiece::End(at + 1),
-                None => return ChunkPiece::Invalid,
+                // The valid bytes are counted first, as if they were a segment of their own.
+                _ if at > 0 => return ChunkPiece::Framing(at),
+                _ => return ChunkPiece::Invalid,
             }
         }
         ChunkPiece::Framing(bytes.len())

@@ -56,7 +56,7 @@ pub(super) enum DecodeState {
 }
 
 /// The beginning of encoded data, which determines the decoder.
-pub(super) enum Opening {
+pub(super) enum CodingStart {
     Incomplete,
     Invalid,
     /// A decoder can be created, which uses this number of bytes of memory, approximately.
@@ -67,9 +67,9 @@ pub(super) enum Opening {
 const DEFLATE_WINDOW_BITS: u8 = 15;
 /// Memory of a DEFLATE decoder in bytes.
 const DEFLATE_MEMORY: u64 = 64 << 10;
-/// Memory of a brotli decoder besides its window, in bytes.
+/// Memory of a brotli decoder in addition to its window, in bytes.
 const BROTLI_MEMORY: u64 = 256 << 10;
-/// Memory of a zstd decoder besides its window, in bytes: its tables and two blocks.
+/// Memory of a zstd decoder in addition to its window, in bytes: its tables and two blocks.
 #[cfg(feature = "zstd")]
 const ZSTD_MEMORY: u64 = 512 << 10;
 /// Maximum window size of zstd in HTTP, as a power of two (RFC 9659).
@@ -112,17 +112,17 @@ impl Coding {
     }
 
     /// Returns the memory that a decoder of data with this beginning needs.
-    pub(super) fn opening(self, start: &[u8]) -> Opening {
+    pub(super) fn start(self, start: &[u8]) -> CodingStart {
         match (self, start) {
-            (Coding::Other, _) => Opening::Invalid,
+            (Coding::Other, _) => CodingStart::Invalid,
             (Coding::Gzip, [_, ..]) | (Coding::Deflate, [_, _, ..]) => {
-                Opening::Memory(DEFLATE_MEMORY)
+                CodingStart::Memory(DEFLATE_MEMORY)
             }
             (Coding::Brotli, [first, ..]) => {
-                Opening::Memory(BROTLI_MEMORY + (1 << brotli_window_bits(*first)))
+                CodingStart::Memory(BROTLI_MEMORY + (1 << brotli_window_bits(*first)))
             }
             (Coding::Zstd, _) => zstd_opening(start),
-            (Coding::Gzip | Coding::Deflate | Coding::Brotli, _) => Opening::Incomplete,
+            (Coding::Gzip | Coding::Deflate | Coding::Brotli, _) => CodingStart::Incomplete,
         }
     }
 
@@ -236,25 +236,25 @@ fn brotli_window_bits(first: u8) -> u8 {
 }
 
 #[cfg(not(feature = "zstd"))]
-fn zstd_opening(_start: &[u8]) -> Opening {
-    Opening::Invalid
+fn zstd_opening(_start: &[u8]) -> CodingStart {
+    CodingStart::Invalid
 }
 
 /// Returns the memory for a zstd frame, from its header (RFC 8878 section 3.1).
 #[cfg(feature = "zstd")]
-fn zstd_opening(start: &[u8]) -> Opening {
+fn zstd_opening(start: &[u8]) -> CodingStart {
     const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
     let Some((magic, rest)) = start.split_first_chunk::<4>() else {
-        return Opening::Incomplete;
+        return CodingStart::Incomplete;
     };
     match magic {
         _ if *magic == MAGIC => {}
         // A skippable frame.
-        [0x50..=0x5f, 0x2a, 0x4d, 0x18] => return Opening::Memory(ZSTD_MEMORY),
-        _ => return Opening::Invalid,
+        [0x50..=0x5f, 0x2a, 0x4d, 0x18] => return CodingStart::Memory(ZSTD_MEMORY),
+        _ => return CodingStart::Invalid,
     }
     let [descriptor, fields @ ..] = rest else {
-        return Opening::Incomplete;
+        return CodingStart::Incomplete;
     };
     let window = match descriptor & 0x20 {
         0 => fields.first().map(|byte| {
@@ -273,9 +273,9 @@ fn zstd_opening(start: &[u8]) -> Opening {
         }
     };
     match window {
-        None => Opening::Incomplete,
-        Some(window) if window > 1 << MAX_ZSTD_WINDOW_BITS => Opening::Invalid,
-        Some(window) => Opening::Memory(ZSTD_MEMORY + window),
+        None => CodingStart::Incomplete,
+        Some(window) if window > 1 << MAX_ZSTD_WINDOW_BITS => CodingStart::Invalid,
+        Some(window) => CodingStart::Memory(ZSTD_MEMORY + window),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Contents of a body: decoded, passed on as required, and searched for events.
 
-use super::decoder::{Decoder, MAX_DECODED_LEN, Output, Undecodable};
+use super::decoder::{DecodedOutput, Decoder, MAX_DECODED_LEN, Undecodable};
 use super::events::EventCounter;
-use super::fields::Fields;
+use super::fields::HeaderFields;
 use crate::flow::Side;
-use crate::request::Request;
 use crate::request::analyzer::Context;
 use crate::request::detail::Detail;
 use crate::request::message::MessagePart;
+use crate::request::{Request, message_of};
 
 /// Contents of one body.
 pub(super) struct Content {
@@ -27,7 +27,7 @@ pub(super) struct Content {
 
 impl Content {
     /// Returns the contents of a body with these header fields; `None` if they are not required.
-    pub(super) fn new(fields: &Fields, side: Side, context: &Context) -> Option<Content> {
+    pub(super) fn new(fields: &HeaderFields, side: Side, context: &Context) -> Option<Content> {
         let is_event_stream = side == Side::Resp && fields.is_event_stream();
         if !is_event_stream && !context.needs_contents() {
             return None;
@@ -63,13 +63,14 @@ impl Content {
             context.encoding(self.side, &decoder.encoding());
         }
         self.encoded_len += bytes.len() as u64;
-        self.decode(request, context, |decoder, max_memory, output| {
-            match decoder {
+        self.decode(
+            request,
+            context,
+            |decoder, max_memory, output| match decoder {
                 Some(decoder) => decoder.push(bytes, max_memory, output),
                 None => output(bytes),
-            }
-            .is_ok()
-        });
+            },
+        );
     }
 
     /// Adds missing bytes.
@@ -85,7 +86,7 @@ impl Content {
     pub(super) fn complete(&mut self, request: Option<&mut Request>, context: &mut Context) {
         if self.encoded_len > 0 {
             self.decode(request, context, |decoder, max_memory, output| {
-                decoder.is_none_or(|decoder| decoder.finish(max_memory, output).is_ok())
+                decoder.map_or(Ok(()), |decoder| decoder.finish(max_memory, output))
             });
         }
     }
@@ -104,12 +105,12 @@ impl Content {
     }
 
     /// Calls `action` with the decoder, the memory that it can use, and the receiver of its output.
-    /// The decoding ends if `action` returns false.
+    /// The decoding ends if `action` returns an error.
     fn decode(
         &mut self,
         mut request: Option<&mut Request>,
         context: &mut Context,
-        action: impl FnOnce(Option<&mut Decoder>, u64, Output) -> bool,
+        action: impl FnOnce(Option<&mut Decoder>, u64, DecodedOutput) -> Result<(), Undecodable>,
     ) {
         if self.is_stopped {
             return;
@@ -118,7 +119,7 @@ impl Content {
         let max_memory = settings.max_buffered_bytes;
         let max_memory = max_memory.saturating_sub(*context.buffered_bytes);
         let (side, allowed, events) = (self.side, &mut self.allowed, &mut self.events);
-        let is_decoded = action(self.decoder.as_mut(), max_memory, &mut |bytes| {
+        let result = action(self.decoder.as_mut(), max_memory, &mut |bytes| {
             let len = (bytes.len() as u64).min(*allowed);
             *allowed -= len;
             let decoded = &bytes[..len as usize];
@@ -130,10 +131,16 @@ impl Content {
             }
             match decoded.len() == bytes.len() {
                 true => Ok(()),
-                false => Err(Undecodable),
+                false => Err(Undecodable::Stopped),
             }
         });
-        self.is_stopped = !is_decoded;
+        self.is_stopped = result.is_err();
+        if result == Err(Undecodable::Damaged)
+            && let Some(request) = request
+        {
+            let body = std::mem::take(&mut message_of(request, side).body);
+            context.free(body.len() as u64);
+        }
         if self.is_stopped {
             // The decoder remains as a mark that the body is encoded.
             self.decoder = Some(Decoder::default());

@@ -1,9 +1,9 @@
 //! Decoder of a body with one or more codings, within bounds of time and memory.
 
-use super::coding::{Coding, CodingDecoder, Codings, DecodeState, Opening};
+use super::coding::{Coding, CodingDecoder, CodingStart, Codings, DecodeState};
 
 /// Maximum number of bytes that each coding of a message is decoded to: a limit of time.
-pub(super) const MAX_DECODED_LEN: u64 = 64 << 20;
+pub(super) const MAX_DECODED_LEN: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
 /// Number of bytes that are passed to brotli together: its output before an error depends on that
 /// number, and must not depend on segments. Up to this number of bytes wait for the next ones.
@@ -16,12 +16,17 @@ const OUTPUT_LEN: usize = 16 << 10;
 #[derive(Default)]
 pub(super) struct Decoder(Vec<Stage>);
 
-/// The body cannot be decoded any further.
+/// Reason why the rest of a body is not decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Undecodable;
+pub(super) enum Undecodable {
+    /// The data is invalid.
+    Damaged,
+    /// The data is incomplete, its coding is not supported, or a limit is reached.
+    Stopped,
+}
 
 /// Receiver of decoded bytes; an error ends the decoding.
-pub(super) type Output<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), Undecodable>;
+pub(super) type DecodedOutput<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), Undecodable>;
 
 /// Decoder of one coding.
 struct Stage {
@@ -50,13 +55,17 @@ impl Decoder {
         &mut self,
         bytes: &[u8],
         max_memory: u64,
-        output: Output,
+        output: DecodedOutput,
     ) -> Result<(), Undecodable> {
         push(&mut self.0, bytes, max_memory, output)
     }
 
     /// Decodes the bytes that waited for more. Returns an error if the body is incomplete.
-    pub(super) fn finish(&mut self, max_memory: u64, output: Output) -> Result<(), Undecodable> {
+    pub(super) fn finish(
+        &mut self,
+        max_memory: u64,
+        output: DecodedOutput,
+    ) -> Result<(), Undecodable> {
         finish(&mut self.0, max_memory, output)
     }
 
@@ -78,7 +87,7 @@ fn push(
     stages: &mut [Stage],
     bytes: &[u8],
     max_memory: u64,
-    output: Output,
+    output: DecodedOutput,
 ) -> Result<(), Undecodable> {
     match stages.split_first_mut() {
         Some((stage, rest)) => stage.push(bytes, max_memory, &mut |bytes| {
@@ -88,7 +97,7 @@ fn push(
     }
 }
 
-fn finish(stages: &mut [Stage], max_memory: u64, output: Output) -> Result<(), Undecodable> {
+fn finish(stages: &mut [Stage], max_memory: u64, output: DecodedOutput) -> Result<(), Undecodable> {
     let Some((stage, rest)) = stages.split_first_mut() else {
         return Ok(());
     };
@@ -113,11 +122,11 @@ impl Stage {
         &mut self,
         mut bytes: &[u8],
         max_memory: u64,
-        output: Output,
+        output: DecodedOutput,
     ) -> Result<(), Undecodable> {
         while !bytes.is_empty() {
             if self.is_at_end {
-                return Err(Undecodable);
+                return Err(Undecodable::Stopped);
             }
             if self.decoder.is_none() {
                 let (first, rest) = bytes.split_at(1);
@@ -144,30 +153,37 @@ impl Stage {
 
     /// Creates the decoder if the held bytes are enough.
     fn open(&mut self, max_memory: u64) -> Result<(), Undecodable> {
-        match self.coding.opening(&self.held) {
-            Opening::Incomplete => Ok(()),
-            Opening::Memory(memory) if memory + OUTPUT_LEN as u64 <= max_memory => {
+        match self.coding.start(&self.held) {
+            CodingStart::Incomplete => Ok(()),
+            CodingStart::Memory(memory) if memory + OUTPUT_LEN as u64 <= max_memory => {
                 self.decoder = self.coding.decoder(&self.held);
                 self.memory = memory;
                 self.output.resize(OUTPUT_LEN, 0);
-                self.decoder.as_ref().map(|_| ()).ok_or(Undecodable)
+                self.decoder
+                    .as_ref()
+                    .map(|_| ())
+                    .ok_or(Undecodable::Stopped)
             }
-            Opening::Memory(_) | Opening::Invalid => Err(Undecodable),
+            CodingStart::Memory(_) | CodingStart::Invalid => Err(Undecodable::Stopped),
         }
     }
 
     /// Decodes the held bytes.
-    fn decode_held(&mut self, output: Output) -> Result<(), Undecodable> {
+    fn decode_held(&mut self, output: DecodedOutput) -> Result<(), Undecodable> {
         let held = std::mem::take(&mut self.held);
         let rest = self.decode(&held, output)?;
         match rest.is_empty() {
             true => Ok(()),
-            false => Err(Undecodable),
+            false => Err(Undecodable::Stopped),
         }
     }
 
     /// Decodes bytes; returns the bytes after the end of the encoded data.
-    fn decode<'a>(&mut self, mut bytes: &'a [u8], output: Output) -> Result<&'a [u8], Undecodable> {
+    fn decode<'a>(
+        &mut self,
+        mut bytes: &'a [u8],
+        output: DecodedOutput,
+    ) -> Result<&'a [u8], Undecodable> {
         while let Some(decoder) = &mut self.decoder {
             let step = decoder.step(bytes, &mut self.output);
             bytes = &bytes[step.used..];
@@ -177,11 +193,11 @@ impl Stage {
                 self.produced += len;
                 output(&self.output[..len as usize])?;
                 if len < step.produced as u64 {
-                    return Err(Undecodable);
+                    return Err(Undecodable::Stopped);
                 }
             }
             match step.state {
-                DecodeState::Failed => return Err(Undecodable),
+                DecodeState::Failed => return Err(Undecodable::Damaged),
                 DecodeState::End => {
                     self.decoder = None;
                     self.is_at_end = !self.coding.has_members();
@@ -193,19 +209,19 @@ impl Stage {
                     }
                 }
                 DecodeState::Continue if bytes.is_empty() => break,
-                DecodeState::Continue => return Err(Undecodable),
+                DecodeState::Continue => return Err(Undecodable::Damaged),
             }
         }
         Ok(bytes)
     }
 
-    fn finish(&mut self, output: Output) -> Result<(), Undecodable> {
+    fn finish(&mut self, output: DecodedOutput) -> Result<(), Undecodable> {
         if self.decoder.is_some() && !self.held.is_empty() {
             self.decode_held(output)?;
         }
         match self.decoder.is_none() && self.held.is_empty() {
             true => Ok(()),
-            false => Err(Undecodable),
+            false => Err(Undecodable::Stopped),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Requests of a connection that wait for their answers, with what determines the answers' length.
 
 use crate::flow::Side;
+use crate::packet::Timestamp;
 use crate::request::Request;
 use crate::request::analyzer::{Context, EndReason};
 use crate::request::pending::{NextRequest, PendingRequests};
@@ -106,6 +107,36 @@ impl Exchanges {
             }
         }
         self.pending.pop(context)
+    }
+
+    /// Returns the number of captured requests that were sent by this time and wait for an answer.
+    pub(super) fn sent_until(&self, time: Timestamp) -> u64 {
+        let sent = self.iter().take_while(|request| request.time <= time);
+        sent.count() as u64
+    }
+
+    /// Returns true if the request of the next answer was sent by this time, or was already
+    /// reported.
+    pub(super) fn is_next_sent_by(&self, time: Timestamp) -> bool {
+        let next = self.iter().next();
+        match self.has_reported() {
+            true => true,
+            false => next.is_some_and(|request| request.time <= time),
+        }
+    }
+
+    /// Returns true if an answer is expected to a request that was already reported.
+    pub(super) fn has_reported(&self) -> bool {
+        self.pending.has_reported()
+    }
+
+    /// Reports the first requests, of this number, as incomplete.
+    pub(super) fn cut(&mut self, count: u64, reason: EndReason, context: &mut Context) {
+        for _ in 0..count {
+            if let Some(request) = self.pop(context) {
+                context.report_incomplete(request, reason);
+            }
+        }
     }
 
     /// Reports all requests.

@@ -4,7 +4,7 @@ use super::coding::{Coding, Codings};
 
 /// Values of header fields.
 #[derive(Debug, Default)]
-pub(super) struct Fields<'a> {
+pub(super) struct HeaderFields<'a> {
     pub(super) host: Option<&'a [u8]>,
     pub(super) content_type: Option<&'a [u8]>,
     /// Value of the first `Content-Encoding` line.
@@ -38,7 +38,7 @@ pub(super) enum BodyLength {
     UntilClose,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> HeaderFields<'a> {
     /// Adds a header line.
     pub(super) fn add(&mut self, name: &[u8], value: &'a [u8]) {
         // Most names are excluded by their length.

@@ -4,7 +4,7 @@
 //! header line that is not valid, is parsed again line by line: a request that its server answered
 //! is a request, unless the length of its body is uncertain.
 
-use super::fields::Fields;
+use super::fields::HeaderFields;
 use crate::flow::Side;
 use std::mem::MaybeUninit;
 
@@ -20,7 +20,7 @@ const MAX_METHOD_LEN: usize = 24;
 /// A head.
 pub(super) struct Head<'a> {
     pub(super) start: StartLine<'a>,
-    pub(super) fields: Fields<'a>,
+    pub(super) fields: HeaderFields<'a>,
     /// Length in bytes, with the empty line at the end.
     pub(super) len: usize,
 }
@@ -174,7 +174,7 @@ fn parse_fast(side: Side, bytes: &[u8]) -> Option<Head<'_>> {
             (len, StartLine::Status { code, reason }, response.headers)
         }
     };
-    let mut fields = Fields::default();
+    let mut fields = HeaderFields::default();
     for header in headers {
         fields.add(header.name.as_bytes(), header.value);
     }
@@ -197,7 +197,7 @@ fn parse_lines<'a>(side: Side, head: &'a [u8], unfolded: &'a mut Vec<u8>) -> Opt
     }
     let mut lines = unfolded.split(|byte| *byte == b'\n');
     let start = start_line(side, lines.next()?)?;
-    let mut fields = Fields::default();
+    let mut fields = HeaderFields::default();
     for (number, line) in lines.enumerate() {
         if number > MAX_HEADER_LINES {
             return None;

@@ -24,11 +24,7 @@
 //! - If the position in the requests is lost, the answers to the captured requests still follow in
 //!   order; further answers are unrequested. If the position in the answers is lost, all requests
 //!   that wait for one are reported as cut.
-//! - Both continue only if the client has never sent a request before the end of the previous
-//!   answer, so that at most one answer is expected at any time. Requests continue at a segment
-//!   that starts with a request line, if no request waits for its answer, and the server has
-//!   answered what is missing. Answers continue at a segment that starts with a status line, if
-//!   exactly one request waits, and nothing of the answers was seen or missing since it started.
+//! - Both continue only where [`resync`] is certain.
 //! - An answer whose request was not captured can be one to HEAD: it has no body if the next bytes
 //!   are a status line.
 //!
@@ -36,7 +32,8 @@
 //!
 //! A head has at most 64 KiB and 256 header lines. Of each message, every coding is decoded to at
 //! most [`MAX_DECODED_LEN`](decoder::MAX_DECODED_LEN). If decoding stops there, at the limit of a
-//! body, or because of an error, the encoded length of the whole body is counted as missing.
+//! body, or because of an error, the encoded length of the whole body is counted as missing; after
+//! an error, a request keeps nothing of the body.
 
 mod body;
 mod chunked;
@@ -47,7 +44,9 @@ mod events;
 mod exchanges;
 mod fields;
 mod head;
+mod resync;
 mod status;
+mod summary;
 
 #[cfg(test)]
 mod tests;
@@ -61,8 +60,10 @@ use crate::packet::Timestamp;
 use body::{Body, BodyStep};
 use content::Content;
 use exchanges::{AnswerMethod, Exchanges};
-use fields::{BodyLength, Fields};
-use head::{HeadSearch, ParsedHead, StartLine, has_start_line, head_text};
+use fields::BodyLength;
+use head::{HeadSearch, ParsedHead, StartLine, head_text};
+use resync::Resync;
+use summary::{set_answer, set_text};
 
 /// The entry of HTTP/1. A WebSocket connection starts with an HTTP request.
 pub(super) const ENTRY: AnalyzerEntry = AnalyzerEntry {
@@ -86,12 +87,7 @@ struct Http {
     answer_start: Option<Timestamp>,
     /// True if both streams contain another protocol from here on.
     is_tunnel: bool,
-    /// True if a request was sent before the end of the previous answer.
-    is_pipelined: bool,
-    /// Reason for the lost position of each side.
-    lost: [Option<EndReason>; 2],
-    /// True if the server has answered more than the captured requests since the last of them.
-    has_answered_more: bool,
+    resync: Resync,
 }
 
 impl Analyzer for Http {
@@ -99,6 +95,7 @@ impl Analyzer for Http {
         if self.is_tunnel {
             return Step::Opaque;
         }
+        self.resync.add_bytes(side, context);
         if self.bodies[side as usize].is_some() {
             return self.parse_body(side, bytes, context);
         }
@@ -138,25 +135,12 @@ impl Analyzer for Http {
     }
 
     fn resume(&mut self, side: Side, bytes: &[u8], context: &mut Context) -> bool {
-        let lost = self.lost[side as usize].unwrap_or(EndReason::Missing);
-        let is_certain = !self.is_pipelined
-            && has_start_line(side, bytes)
-            && match side {
-                Side::Orig => {
-                    self.exchanges.expected() == 0
-                        && !self.exchanges.is_unrequested()
-                        && self.has_answered_more
-                }
-                Side::Resp => {
-                    self.lost[Side::Orig as usize].is_none() && self.exchanges.expected() == 1
-                }
-            };
-        if is_certain {
-            self.lost[side as usize] = None;
-        } else if side == Side::Resp {
-            self.lose(side, lost, context);
+        match side {
+            Side::Orig => self.resync.resume_requests(&self.exchanges, bytes, context),
+            Side::Resp => self
+                .resync
+                .resume_answers(&mut self.exchanges, bytes, context),
         }
-        is_certain
     }
 
     fn end_of_stream(&mut self, side: Side, context: &mut Context) {
@@ -174,12 +158,12 @@ impl Analyzer for Http {
         {
             request.answer_start = start;
         }
-        let reason = self.lost[Side::Resp as usize].unwrap_or(reason);
+        let reason = self.resync.lost_answers().unwrap_or(reason);
         self.exchanges.finish(reason, context);
     }
 
     fn lose(&mut self, side: Side, reason: EndReason, context: &mut Context) {
-        self.lost[side as usize] = Some(reason);
+        self.resync.lose(side, reason, context);
         self.searches[side as usize] = HeadSearch::default();
         match side {
             Side::Orig => {
@@ -191,11 +175,17 @@ impl Analyzer for Http {
                 self.close_body(Side::Orig, context);
             }
             Side::Resp => {
-                self.answer_start = None;
+                let has_started = self.bodies[Side::Resp as usize].is_some()
+                    || self.answer_start.take().is_some();
                 self.can_be_head_answer = false;
-                self.has_answered_more |= self.lost[Side::Orig as usize].is_some();
                 self.close_body(Side::Resp, context);
-                self.exchanges.finish(reason, context);
+                match reason {
+                    // Requests can have been captured after the missing bytes.
+                    EndReason::Missing if !self.exchanges.has_reported() => {
+                        self.exchanges.cut(u64::from(has_started), reason, context);
+                    }
+                    _ => self.exchanges.finish(reason, context),
+                }
             }
         }
     }
@@ -228,14 +218,18 @@ impl Http {
         if context.needs_contents() {
             context.head(&mut request, Side::Orig, &head_text(&bytes[..head.len]));
         }
-        self.is_pipelined |= self.exchanges.expected() > 0 || self.exchanges.is_unrequested();
-        self.has_answered_more = false;
+        self.resync.start_request();
         let content = Content::new(&head.fields, Side::Orig, context);
+        self.bodies[Side::Orig as usize] = Body::new(length, content);
+        // Delivered late: the last answer without a request can be its own.
+        if self.exchanges.expected() == 0 && self.resync.is_late(context.start) {
+            context.report_incomplete(request, EndReason::Missing);
+            return Step::Consumed(head.len);
+        }
         let method = AnswerMethod::of(method);
         if !self.exchanges.push(request, method, context) {
             return Step::Unrecognized;
         }
-        self.bodies[Side::Orig as usize] = Body::new(length, content);
         Step::Consumed(head.len)
     }
 
@@ -267,7 +261,10 @@ impl Http {
             request.outcome = RequestOutcome::Unrequested;
             request
         });
-        self.can_be_head_answer = self.exchanges.is_unrequested();
+        if self.exchanges.is_unrequested() {
+            self.can_be_head_answer = true;
+            self.resync.start_unrequested(context.start);
+        }
         match (self.exchanges.current(Side::Resp), text) {
             (Some(request), text) => {
                 request.add_answer(context.start, context.time, head.len as u64);
@@ -320,13 +317,13 @@ impl Http {
                     return Step::Incomplete(STATUS_LINE_START_LEN);
                 }
                 self.bodies[side as usize] = None;
-                self.complete_answer(context);
+                self.report_answer(context);
                 return self.parse_answer(bytes, context);
             }
             self.can_be_head_answer = false;
         }
         let (used, is_end) = match body.parse(bytes, request, context) {
-            BodyStep::Continue => (bytes.len(), false),
+            BodyStep::Continue(used) => (used, false),
             BodyStep::End(used) => (used, true),
             BodyStep::Invalid => return Step::Unrecognized,
         };
@@ -349,11 +346,15 @@ impl Http {
         }
     }
 
-    /// Reports the request of an answer that is complete.
+    /// Ends an answer that is complete.
     fn complete_answer(&mut self, context: &mut Context) {
+        self.report_answer(context);
+        self.resync.end_answer(&self.exchanges, context.time);
+    }
+
+    /// Reports the request of an answer.
+    fn report_answer(&mut self, context: &mut Context) {
         self.can_be_head_answer = false;
-        self.has_answered_more |=
-            self.exchanges.is_unrequested() || self.lost[Side::Orig as usize].is_some();
         if let Some(request) = self.exchanges.pop(context) {
             context.report(request);
         }
@@ -364,28 +365,6 @@ impl Http {
         if let Some(body) = self.bodies[side as usize].take() {
             body.close(self.exchanges.current(side), context);
         }
-    }
-}
-
-/// Sets what the head of an answer shows.
-fn set_answer(request: &mut Request, code: u16, reason: &[u8], fields: &Fields) {
-    request.status = Some(status::status_text(code));
-    let status_code = Detail::Count(u64::from(code));
-    request.details.set("status_code", status_code);
-    set_text(request, "content_type", fields.content_type);
-    set_text(request, "content_encoding", fields.content_encoding);
-    if request.outcome == RequestOutcome::Cut || code < 400 {
-        return;
-    }
-    request.error = Some(status::reason_text(code, reason));
-    if request.outcome == RequestOutcome::Ok {
-        request.outcome = RequestOutcome::Error;
-    }
-}
-
-fn set_text(request: &mut Request, name: &'static str, value: Option<&[u8]>) {
-    if let Some(value) = value {
-        request.details.set(name, Detail::Text(text(value).into()));
     }
 }
 
