@@ -1,5 +1,6 @@
 //! Timestamps and time differences, in nanoseconds; the epoch is 1970-01-01 00:00:00 UTC.
 
+pub mod durations;
 #[cfg(feature = "cli")]
 pub mod zone;
 

@@ -11,18 +11,23 @@
 mod analyzer;
 mod connection;
 mod detail;
+mod groups;
 mod http;
 mod message;
 mod opening;
 mod postgresql;
 mod redis;
+mod repeats;
+mod shape;
 mod stream_buffer;
 mod table;
 mod turns;
 
 pub use analyzer::{ANALYZERS, AnalyzerEntry};
 pub use detail::{Detail, Details};
+pub use groups::{MAX_SHAPES, RequestGroup, RequestGroups};
 pub use message::{Message, MessageEvent, MessagePart};
+pub use repeats::{MIN_REPEATED_REQUESTS, RepeatDetector, RepeatedRequests};
 pub use table::{RequestCounts, RequestTable};
 
 use std::borrow::Cow;
