@@ -126,8 +126,8 @@ pub use cli::{main, out_of_memory::Allocator};
 pub use detect::{Service, ServiceAttributes};
 pub use error::{Error, Result};
 pub use flow::{
-    ConnState, EndpointState, FlowCounts, FlowEndReason, FlowEvent, FlowEventKind, FlowId,
-    FlowRecord, FlowSettings, GapCause, History, Outcome, OutcomeEvidence, OutcomeKind,
+    ConnState, EndpointState, Fallback, FlowCounts, FlowEndReason, FlowEvent, FlowEventKind,
+    FlowId, FlowRecord, FlowSettings, GapCause, History, Outcome, OutcomeEvidence, OutcomeKind,
     OutcomeWithDrops, ResponseTimes, Side, SideRecord, StreamMode, TcpAnalysis, Traffic,
 };
 pub use packet::{

@@ -1,6 +1,6 @@
 //! Conditions for `--fail-on`: flow properties that lcap reports as a failure.
 
-use super::outcome::OutcomeKind;
+use super::outcome::{ConnState, OutcomeKind};
 use super::record::{FlowRecord, SideRecord};
 
 /// A condition that a flow can meet.
@@ -21,14 +21,14 @@ pub struct FlowCondition {
 /// All conditions.
 #[rustfmt::skip]
 pub const CONDITIONS: &[FlowCondition] = &[
-    condition("refused", "nothing was listening", |flow| flow.outcome.kind == OutcomeKind::Refused),
+    condition("refused", "nothing was listening, and no other loopback address answered", |flow| flow.outcome.kind == OutcomeKind::Refused && flow.outcome.fallback.is_none()),
     FlowCondition {
         alias: Some("unanswered"),
-        ..condition("no-answer", "no reply was received", |flow| flow.outcome.kind == OutcomeKind::NoAnswer)
+        ..condition("no-answer", "no reply was received, or the server closed without one", |flow| matches!(flow.outcome.kind, OutcomeKind::NoAnswer | OutcomeKind::ClosedUnanswered))
     },
     condition("reset", "one side reset the connection (RST)", |flow| matches!(flow.outcome.kind, OutcomeKind::Reset(_) | OutcomeKind::GivenUp)),
     condition("half-open", "the handshake was not completed", |flow| flow.outcome.kind == OutcomeKind::HalfOpen),
-    condition("half-closed", "only one side closed the connection", |flow| matches!(flow.outcome.kind, OutcomeKind::HalfClosed(_))),
+    condition("half-closed", "only one side closed the connection", is_half_closed),
     condition("unclosed", "neither side closed the connection", |flow| flow.outcome.kind == OutcomeKind::Open),
     condition("retransmission", "segments were retransmitted", |flow| any_side(flow, |side| side.analysis.retrans_pkts > 0)),
     condition("out-of-order", "segments arrived out of order", |flow| any_side(flow, |side| side.analysis.ooo_pkts > 0)),
@@ -58,6 +58,14 @@ impl FlowCondition {
     /// Returns true if the condition has this name.
     pub fn has_name(&self, name: &str) -> bool {
         self.name == name || self.alias == Some(name)
+    }
+}
+
+fn is_half_closed(flow: &FlowRecord) -> bool {
+    match flow.outcome.kind {
+        OutcomeKind::HalfClosed(_) => true,
+        OutcomeKind::ClosedUnanswered => flow.conn_state == ConnState::S3,
+        _ => false,
     }
 }
 

@@ -14,6 +14,16 @@ pub(super) fn endpoints(packet: &Packet, payload: Payload) -> Option<Endpoints> 
     packet.endpoints_with_ports([u16::from(kind), u16::from(reply.unwrap_or(code))])
 }
 
+/// Returns the key under which a flow is stored: the same for both directions, except for ICMP
+/// messages without a reply type, whose directions are separate flows.
+#[inline]
+pub(super) fn flow_key(endpoints: &Endpoints) -> Endpoints {
+    match is_two_way(endpoints) {
+        true => endpoints.undirected(),
+        false => *endpoints,
+    }
+}
+
 /// Returns true if both directions of these endpoints belong to one flow, which is the case for
 /// all protocols except ICMP messages without a reply type.
 #[inline]

@@ -21,6 +21,7 @@ mod counts;
 mod coverage;
 mod detection;
 mod drops;
+mod fallbacks;
 mod fragments;
 mod history;
 mod icmp;
@@ -48,7 +49,7 @@ pub use condition::{CONDITIONS, FlowCondition};
 pub use counts::FlowCounts;
 pub use history::History;
 pub use outcome::{
-    ConnState, FlowEndReason, Outcome, OutcomeEvidence, OutcomeKind, OutcomeWithDrops,
+    ConnState, Fallback, FlowEndReason, Outcome, OutcomeEvidence, OutcomeKind, OutcomeWithDrops,
 };
 pub use record::{FlowId, FlowRecord, FlowRequests, SideRecord};
 pub use response_times::ResponseTimes;

@@ -3,12 +3,16 @@
 //! Both are derived from the packets of the two sides and their final states (Zeek,
 //! scripts/base/protocols/conn/main.zeek; RFC 9293 section 3.6).
 
+mod texts;
+
+pub use texts::{OutcomeEvidence, OutcomeWithDrops};
+
 use std::fmt;
 
 use super::side::Side;
 use super::tracked_side::EndpointState;
 use crate::error::count_noun;
-use crate::packet::{TCP, TimeDelta, UDP};
+use crate::packet::{Endpoints, TCP, TimeDelta, Timestamp, UDP};
 
 /// Reason why a flow was reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -164,6 +168,9 @@ fn has_any(history: &[u8], letters: &[u8]) -> bool {
 pub struct Outcome {
     /// Type of outcome.
     pub kind: OutcomeKind,
+    /// Of a refused connection to a loopback address: the connection that reached the same port at
+    /// the loopback address of the other family instead.
+    pub fallback: Option<Fallback>,
     proto: u8,
     end_reason: FlowEndReason,
     is_port_unreachable: bool,
@@ -172,6 +179,16 @@ pub struct Outcome {
     pkts: [u64; 2],
     ended_after: TimeDelta,
     duration: TimeDelta,
+}
+
+/// A connection that a client opened within a second after a refusal. Clients try the addresses of
+/// a name one after the other (RFC 8305, Happy Eyeballs), so the refusal is no failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fallback {
+    /// Endpoints, directed from the client to the server.
+    pub endpoints: Endpoints,
+    /// Timestamp of the first packet.
+    pub first_time: Timestamp,
 }
 
 /// Types of outcome.
@@ -185,6 +202,8 @@ pub enum OutcomeKind {
     HalfClosed(Side),
     /// No socket was listening.
     Refused,
+    /// The client sent data, and the server closed the connection first, without any data.
+    ClosedUnanswered,
     /// No reply.
     NoAnswer,
     /// The SYN-ACK was never acknowledged.
@@ -209,6 +228,7 @@ pub(super) fn outcome(input: &OutcomeInput, state: ConnState) -> Outcome {
             }
             kind => kind,
         },
+        fallback: None,
         proto: input.proto,
         end_reason: input.end_reason,
         is_port_unreachable: input.is_port_unreachable,
@@ -224,6 +244,9 @@ fn outcome_kind(input: &OutcomeInput, state: ConnState) -> OutcomeKind {
     let has_syn_ack = input.resp.syn_ack_seen || input.orig.syn_ack_seen;
     if input.is_port_unreachable && input.resp.pkts == 0 {
         return OutcomeKind::Refused;
+    }
+    if is_closed_unanswered(input, state) {
+        return OutcomeKind::ClosedUnanswered;
     }
     match state {
         ConnState::SF => OutcomeKind::Normal,
@@ -245,11 +268,30 @@ fn outcome_kind(input: &OutcomeInput, state: ConnState) -> OutcomeKind {
     }
 }
 
+/// Returns true if the server closed a connection first, without an answer to the client's data. If
+/// the client closes first, it does not expect an answer.
+fn is_closed_unanswered(input: &OutcomeInput, state: ConnState) -> bool {
+    let position = |letter| input.history.iter().position(|other| *other == letter);
+    let is_closed_by_server_first = match (position(b'f'), position(b'F')) {
+        (Some(resp), Some(orig)) => resp < orig,
+        (resp, _) => resp.is_some(),
+    };
+    input.proto == TCP
+        && matches!(state, ConnState::SF | ConnState::S3)
+        && input.resp.syn_ack_seen
+        && input.orig.bytes > 0
+        && input.resp.bytes == 0
+        && position(b'd').is_none()
+        && !input.is_self_connection
+        && is_closed_by_server_first
+}
+
 /// Returns true for outcomes that are concluded from packets that were not captured.
 fn is_based_on_absence(kind: OutcomeKind, proto: u8) -> bool {
     match kind {
         OutcomeKind::Open
         | OutcomeKind::HalfClosed(_)
+        | OutcomeKind::ClosedUnanswered
         | OutcomeKind::NoAnswer
         | OutcomeKind::HalfOpen => true,
         // ICMP messages always have this outcome.
@@ -281,7 +323,7 @@ impl Outcome {
         )
     }
 
-    /// Returns the text of the outcome; `None` if the text contains a measured value.
+    /// Returns the text of the outcome; `None` if the text contains a value.
     pub fn fixed_text(&self) -> Option<&'static str> {
         Some(match self.kind {
             OutcomeKind::Normal if self.proto == TCP => "closed normally",
@@ -295,7 +337,9 @@ impl Outcome {
             },
             OutcomeKind::HalfClosed(Side::Orig) => "closed by the client only",
             OutcomeKind::HalfClosed(Side::Resp) => "closed by the server only",
+            OutcomeKind::Refused if self.fallback.is_some() => return None,
             OutcomeKind::Refused => "refused: nothing was listening",
+            OutcomeKind::ClosedUnanswered => "closed without an answer",
             OutcomeKind::NoAnswer => "no answer",
             OutcomeKind::HalfOpen => "half open",
             OutcomeKind::Reset(_) | OutcomeKind::GivenUp => return None,
@@ -312,74 +356,14 @@ impl fmt::Display for Outcome {
         let after = self.ended_after;
         match (self.fixed_text(), self.kind) {
             (Some(text), _) => f.write_str(text),
+            (None, OutcomeKind::Refused) => match self.fallback {
+                Some(answered) => write!(f, "refused; {} answered", answered.endpoints.dst().ip()),
+                None => f.write_str("refused"),
+            },
             (None, OutcomeKind::Reset(side)) => {
                 write!(f, "reset by the {} after {after}", side.role())
             }
             (None, _) => write!(f, "abandoned by the client after {after}"),
-        }
-    }
-}
-
-/// Outcome with the number of dropped packets; formatted with `Display`.
-#[derive(Debug, Clone, Copy)]
-pub struct OutcomeWithDrops<'a>(&'a Outcome);
-
-impl fmt::Display for OutcomeWithDrops<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let OutcomeWithDrops(outcome) = self;
-        match (outcome.kind, outcome.dropped_pkts) {
-            (OutcomeKind::Incomplete, _) => write!(f, "{outcome}: {}", outcome.drops()),
-            (_, 0) => write!(f, "{outcome}"),
-            _ => write!(f, "{outcome}, possibly incomplete: {}", outcome.drops()),
-        }
-    }
-}
-
-/// Evidence for an outcome; formatted with `Display`.
-#[derive(Debug, Clone, Copy)]
-pub struct OutcomeEvidence<'a>(&'a Outcome);
-
-impl fmt::Display for OutcomeEvidence<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let OutcomeEvidence(outcome) = self;
-        let [orig_pkts, resp_pkts] = outcome.pkts;
-        let is_tcp = outcome.proto == TCP;
-        match outcome.kind {
-            OutcomeKind::Normal if outcome.is_self_connection => {
-                let last = if is_tcp { "FIN" } else { "datagrams" };
-                write!(f, "{last} from the socket to itself")
-            }
-            OutcomeKind::Normal if is_tcp => f.write_str("FIN from both sides"),
-            OutcomeKind::Normal => f.write_str("datagrams from both sides"),
-            OutcomeKind::Open => f.write_str("handshake, no FIN or RST"),
-            OutcomeKind::HalfClosed(side) => {
-                write!(f, "FIN from the {} only", side.role())
-            }
-            OutcomeKind::Refused if outcome.is_port_unreachable => {
-                f.write_str("ICMP: port unreachable")
-            }
-            OutcomeKind::Refused => write!(f, "SYN, then RST after {}", outcome.ended_after),
-            OutcomeKind::NoAnswer if is_tcp => {
-                let plural = if orig_pkts == 1 { "" } else { "s" };
-                write!(
-                    f,
-                    "{orig_pkts} packet{plural} in {}, no reply",
-                    outcome.duration
-                )
-            }
-            OutcomeKind::NoAnswer => f.write_str("no datagram in reply"),
-            OutcomeKind::HalfOpen => f.write_str("SYN and SYN-ACK, no ACK"),
-            OutcomeKind::Reset(side) => write!(f, "RST from the {}", side.role()),
-            OutcomeKind::GivenUp => f.write_str("SYN, then RST from the client, no reply"),
-            OutcomeKind::Incomplete => f.write_str(&outcome.drops()),
-            OutcomeKind::Midstream if is_tcp => f.write_str("no handshake seen"),
-            OutcomeKind::Midstream if outcome.proto == UDP => {
-                f.write_str("datagrams from the server only")
-            }
-            OutcomeKind::Midstream => {
-                let count = orig_pkts + resp_pkts;
-                write!(f, "{count} message{}", if count == 1 { "" } else { "s" })
-            }
         }
     }
 }

@@ -4,16 +4,24 @@
 //! which the sides take turns.
 
 use super::side::Side;
+use crate::packet::Timestamp;
 use crate::time::durations::DurationStatistics;
 
 /// Measures the response times of one flow.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct ResponseTimer {
-    /// Time at which the originator last sent new data, in nanoseconds.
-    request_time: i64,
-    /// Side that last sent new data.
-    last_sender: Option<Side>,
+    /// Time at which the originator last sent new data; absent after new data of the responder.
+    request_time: Timestamp,
     statistics: DurationStatistics,
+}
+
+impl Default for ResponseTimer {
+    fn default() -> ResponseTimer {
+        ResponseTimer {
+            request_time: Timestamp::ABSENT,
+            statistics: DurationStatistics::default(),
+        }
+    }
 }
 
 /// Summary of a flow's response times: each is the time from the originator's last byte before a
@@ -35,12 +43,12 @@ impl ResponseTimer {
     #[inline]
     pub(super) fn on_data(&mut self, side: Side, time: i64) {
         if side == Side::Orig {
-            self.request_time = time;
-        } else if self.last_sender == Some(Side::Orig) {
-            let duration = time.saturating_sub(self.request_time).max(0);
+            self.request_time = Timestamp(time);
+        } else if self.request_time.is_present() {
+            let duration = time.saturating_sub(self.request_time.0).max(0);
             self.statistics.add(duration as u64);
+            self.request_time = Timestamp::ABSENT;
         }
-        self.last_sender = Some(side);
     }
 
     /// Discards all samples, because originator and responder were swapped: the samples measure the

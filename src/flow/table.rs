@@ -7,9 +7,11 @@ use foldhash::fast::RandomState;
 use super::clock::{Clock, ClockStep};
 use super::counts::FlowCounts;
 use super::drops::DropLog;
+use super::fallbacks::Fallbacks;
 use super::fragments::FragmentReassembler;
 use super::idle_lists::{IdleLists, TimeoutClass};
 use super::input::{FlowPacket, UnreadableHeader};
+use super::outcome::OutcomeKind;
 use super::record::FlowRecord;
 use super::side::Side;
 use super::sightings::Sightings;
@@ -21,7 +23,7 @@ use crate::packet::{Drops, Endpoints, Packet, PacketKind, Timestamp};
 #[derive(Debug)]
 pub struct FlowTable {
     settings: FlowSettings,
-    /// Slots in `flows`, by the [key](flow_key) of the flow.
+    /// Slots in `flows`, by the [key](icmp::flow_key) of the flow.
     index: HashMap<Endpoints, u32, RandomState>,
     flows: Vec<TrackedFlow>,
     /// Unused slots in `flows`.
@@ -33,20 +35,11 @@ pub struct FlowTable {
     fragments: FragmentReassembler,
     sightings: Sightings,
     drops: DropLog,
+    fallbacks: Fallbacks,
     /// Bytes that all flows buffer: out-of-order data, data kept for comparison, and data kept for
     /// service detection.
     buffered_bytes: u64,
     counts: FlowCounts,
-}
-
-/// Returns the key under which a flow is stored: the same for both directions, except for ICMP
-/// messages without a reply type, whose directions are separate flows.
-#[inline]
-fn flow_key(endpoints: &Endpoints) -> Endpoints {
-    match icmp::is_two_way(endpoints) {
-        true => endpoints.undirected(),
-        false => *endpoints,
-    }
 }
 
 impl FlowTable {
@@ -63,6 +56,7 @@ impl FlowTable {
             fragments: FragmentReassembler::default(),
             sightings: Sightings::default(),
             drops: DropLog::default(),
+            fallbacks: Fallbacks::default(),
             buffered_bytes: 0,
             counts: FlowCounts::default(),
         }
@@ -200,7 +194,7 @@ impl FlowTable {
             .ip_proto()
             .and_then(|proto| icmp::unreachable_port(proto, packet.payload()));
         if let Some(quoted) = quoted
-            && let Some(&at) = self.index.get(&flow_key(&quoted))
+            && let Some(&at) = self.index.get(&icmp::flow_key(&quoted))
         {
             let flow = &mut self.flows[at as usize];
             // The responder's port is unreachable if the originator sent the quoted packet.
@@ -214,7 +208,7 @@ impl FlowTable {
     /// no longer tracked.
     #[cold]
     fn count_duplicate(&mut self, packet: &FlowPacket) -> bool {
-        let Some(&at) = self.index.get(&flow_key(&packet.endpoints)) else {
+        let Some(&at) = self.index.get(&icmp::flow_key(&packet.endpoints)) else {
             return false;
         };
         let flow = &mut self.flows[at as usize];
@@ -249,6 +243,7 @@ impl FlowTable {
             return self.idle_lists.touch(class, at);
         }
         flow.timeout_class = class;
+        self.fallbacks.record(flow, class);
         self.idle_lists.remove(before, at);
         self.add_to_idle_list(at);
     }
@@ -256,7 +251,7 @@ impl FlowTable {
     /// Returns the slot of a packet's flow; starts a flow if the packet belongs to none.
     #[inline]
     fn find_or_open(&mut self, packet: &FlowPacket, time: i64, emit: Emit) -> u32 {
-        let key = flow_key(&packet.endpoints);
+        let key = icmp::flow_key(&packet.endpoints);
         let Some(&at) = self.index.get(&key) else {
             return self.open(key, packet, time, emit);
         };
@@ -357,7 +352,7 @@ impl FlowTable {
     /// Reports a flow and removes it. The caller has already removed it from its idle list.
     fn remove(&mut self, at: u32, end: FlowEndReason, due: Option<Timestamp>, emit: Emit) {
         self.index
-            .remove(&flow_key(&self.flows[at as usize].id.endpoints));
+            .remove(&icmp::flow_key(&self.flows[at as usize].id.endpoints));
         if self.last_flow == Some(at) {
             self.last_flow = None;
         }
@@ -382,7 +377,10 @@ impl FlowTable {
             ) => FlowEndReason::Closed,
             (end, _) => end,
         };
-        let record = flow.record(end, &self.drops);
+        let mut record = flow.record(end, &self.drops);
+        if record.outcome.kind == OutcomeKind::Refused {
+            record.outcome.fallback = self.fallbacks.take(flow);
+        }
         emit(flow.event(flow.last_active, due, FlowEventKind::Closed(&record)));
         flow.release();
     }

@@ -80,10 +80,27 @@ impl FlowOwners {
                 ..Owner::clone(owner)
             }));
         }
-        Some(FlowRecord {
+        let mut completed = FlowRecord {
             owners,
             ..record.clone()
-        })
+        };
+        self.check_fallback(&mut completed);
+        Some(completed)
+    }
+
+    /// Removes the fallback of a refused flow if it is a connection of another process.
+    fn check_fallback(&self, record: &mut FlowRecord) {
+        let Some(fallback) = record.outcome.fallback else {
+            return;
+        };
+        let answered = self
+            .connections
+            .flow_owners(&fallback.endpoints, fallback.first_time);
+        if let (Some(client), Some(other)) = (&record.owners.orig, answered.and_then(|it| it.orig))
+            && !client.may_be_same_process(&other)
+        {
+            record.outcome.fallback = None;
+        }
     }
 }
 

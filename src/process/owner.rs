@@ -24,6 +24,16 @@ pub struct Owner {
     pub(crate) hidden_run: RunMembership,
 }
 
+impl Owner {
+    /// Returns false if the processes of both owners are identified, and none is the same.
+    pub(crate) fn may_be_same_process(&self, other: &Owner) -> bool {
+        let (own, others) = (&self.processes, &other.processes);
+        let is_shared =
+            |process: &Arc<Process>| others.iter().any(|other| other.pid == process.pid);
+        own.is_empty() || others.is_empty() || own.iter().any(is_shared)
+    }
+}
+
 /// The owners of both ends of a flow. For a packet, `orig` is the owner of the sender.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Owners {

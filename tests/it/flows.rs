@@ -8,6 +8,7 @@ mod datagrams;
 mod drops;
 mod endings;
 mod events;
+mod fallbacks;
 mod fragments;
 mod limits;
 mod midstream;

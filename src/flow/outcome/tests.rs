@@ -168,7 +168,9 @@ fn handshake_input(
 
 #[test]
 fn every_tcp_outcome_has_text_and_evidence() {
-    use OutcomeKind::{GivenUp, HalfClosed, HalfOpen, Midstream, NoAnswer, Normal, Open, Refused};
+    use OutcomeKind::{
+        ClosedUnanswered, GivenUp, HalfClosed, HalfOpen, Midstream, NoAnswer, Normal, Open, Refused,
+    };
     let (orig, resp) = (Side::Orig, Side::Resp);
     let reset = OutcomeKind::Reset;
     #[rustfmt::skip]
@@ -180,6 +182,10 @@ fn every_tcp_outcome_has_text_and_evidence() {
         (Established, Established, "Shad", HalfOpen, "half open", "SYN and SYN-ACK, no ACK"),
         (Closed, Established, "ShADaF", HalfClosed(orig), "closed by the client only", "FIN from the client only"),
         (Established, Closed, "ShADdaf", HalfClosed(resp), "closed by the server only", "FIN from the server only"),
+        (Closed, Closed, "ShADafF", ClosedUnanswered, "closed without an answer", "FIN from the server first, and no data from it"),
+        (Established, Closed, "ShADaf", ClosedUnanswered, "closed without an answer", "FIN from the server first, and no data from it"),
+        (Closed, Closed, "ShADaFf", Normal, "closed normally", "FIN from both sides"),
+        (Closed, Closed, "ADafF", Normal, "closed normally", "FIN from both sides"),
         (Closed, Partial, "DaF", HalfClosed(orig), "closed by the client only", "FIN from the client only"),
         (Partial, Closed, "Daf", HalfClosed(resp), "closed by the server only", "FIN from the server only"),
         (SynSent, Reset, "Sr", Refused, "refused: nothing was listening", "SYN, then RST after 12 ms"),

@@ -22,8 +22,8 @@ pub const FLOW_ORDERS: &[RowOrder<FlowRecord>] = &[
     },
     RowOrder {
         name: "response",
-        about: "slowest median response first",
-        key: |flow| flow.response_times.map_or(0, |times| times.median),
+        about: "slowest response first",
+        key: |flow| flow.response_times.map_or(0, |times| times.max),
     },
     RowOrder {
         name: "retransmissions",

@@ -33,12 +33,13 @@ struct FlowTextTable {
 
 /// All columns; the last one is as wide as the remaining space.
 #[rustfmt::skip]
-static TABLE_COLUMNS: [TableColumn<FlowRecord>; 10] = [
+static TABLE_COLUMNS: [TableColumn<FlowRecord>; 11] = [
+    TableColumn { title: "#", width: 4, min_width: 3, drop_priority: 0, align: Align::Number, write: |flow, _, out| write(out, flow.id.number), colour: NO_COLOUR },
     TableColumn { title: "START", width: 15, min_width: 15, drop_priority: 5, align: Align::Left, write: |flow, format, out| format.write_time(out, flow.first_time), colour: NO_COLOUR },
     TableColumn { title: CLIENT_TITLE, width: 21, min_width: 15, drop_priority: 3, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.orig()), colour: NO_COLOUR },
     TableColumn { title: "SERVER", width: 21, min_width: 15, drop_priority: 0, align: Align::Left, write: |flow, _, out| address::write_socket_addr(out, flow.id.resp()), colour: NO_COLOUR },
     TableColumn { title: PROCESSES_TITLE, width: 32, min_width: 28, drop_priority: 0, align: Align::Left, write: |flow, _, out| if !flow.owners.is_empty() { write(out, &flow.owners) }, colour: NO_COLOUR },
-    TableColumn { title: "SERVICE", width: 30, min_width: 14, drop_priority: 0, align: Align::Left, write: |flow, format, out| write_service_cell(flow, format, row_colour(flow).is_none(), out), colour: NO_COLOUR },
+    TableColumn { title: "SERVICE", width: 30, min_width: 13, drop_priority: 0, align: Align::Left, write: |flow, format, out| write_service_cell(flow, format, row_colour(flow).is_none(), out), colour: NO_COLOUR },
     TableColumn { title: "SENT", width: 7, min_width: 7, drop_priority: 1, align: Align::Right, write: |flow, _, out| write(out, ByteCount(flow.side(Side::Orig).bytes)), colour: NO_COLOUR },
     TableColumn { title: "RECEIVED", width: 8, min_width: 8, drop_priority: 2, align: Align::Right, write: |flow, _, out| write(out, ByteCount(flow.side(Side::Resp).bytes)), colour: NO_COLOUR },
     TableColumn { title: "DURATION", width: 8, min_width: 8, drop_priority: 4, align: Align::Right, write: |flow, _, out| write(out, flow.duration), colour: NO_COLOUR },
@@ -59,6 +60,7 @@ const WIDTH_PLAN: WidthPlan = WidthPlan {
     growth: &[
         (PROCESSES_TITLE, 32),
         ("SERVICE", 30),
+        ("#", 4),
         (CLIENT_TITLE, 21),
         ("SERVER", 21),
     ],
@@ -127,10 +129,12 @@ impl RowFormatter<FlowRecord> for FlowTextTable {
 /// Returns the colour of a flow that failed or is incomplete.
 fn row_colour(flow: &FlowRecord) -> Option<Colour> {
     match flow.outcome.kind {
+        OutcomeKind::Refused if flow.outcome.fallback.is_some() => None,
         OutcomeKind::Refused | OutcomeKind::Reset(_) => Some(Colour::RED),
-        OutcomeKind::NoAnswer | OutcomeKind::HalfOpen | OutcomeKind::GivenUp => {
-            Some(Colour::YELLOW)
-        }
+        OutcomeKind::NoAnswer
+        | OutcomeKind::ClosedUnanswered
+        | OutcomeKind::HalfOpen
+        | OutcomeKind::GivenUp => Some(Colour::YELLOW),
         _ if flow.missed_bytes() > 0 || flow.dropped_pkts > 0 => Some(Colour::YELLOW),
         _ => None,
     }
@@ -181,6 +185,7 @@ fn verdict_summary(verdict: OutcomeKind) -> &'static str {
         OutcomeKind::Open => "still open",
         OutcomeKind::HalfClosed(_) => "closed by one side only",
         OutcomeKind::Refused => "refused",
+        OutcomeKind::ClosedUnanswered => "closed without an answer",
         OutcomeKind::NoAnswer => "unanswered",
         OutcomeKind::HalfOpen => "half open",
         OutcomeKind::Reset(_) => "reset",
@@ -205,7 +210,7 @@ mod tests {
             let columns = fitted(Some(width), processes);
             let total: usize = columns.iter().map(|fitted| fitted.width + 1).sum();
             // On narrower terminals, the lines are too long.
-            let min_width = if processes { 70 } else { 60 };
+            let min_width = if processes { 73 } else { 63 };
             assert!(total - 1 == width || width < min_width, "{width}");
             assert_eq!(
                 columns.last().map(|fitted| fitted.column.title),
@@ -220,10 +225,12 @@ mod tests {
                 .map(|fitted| fitted.column.title)
                 .collect::<Vec<_>>()
         };
-        assert_eq!(titles(80), ["CLIENT", "SERVER", "SERVICE", "END"]);
+        assert_eq!(titles(80), ["#", "CLIENT", "SERVER", "SERVICE", "END"]);
         assert_eq!(
             titles(100),
-            ["CLIENT", "SERVER", "SERVICE", "SENT", "RECEIVED", "END"]
+            [
+                "#", "CLIENT", "SERVER", "SERVICE", "SENT", "RECEIVED", "END"
+            ]
         );
     }
 }

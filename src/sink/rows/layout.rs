@@ -64,6 +64,9 @@ pub(in crate::sink) struct TableColumn<R: 'static> {
 pub(in crate::sink) enum Align {
     Left,
     Right,
+    /// Right, and never truncated: a part of a number is another number. A longer number takes its
+    /// width from the empty space of the next columns, or from the last column.
+    Number,
 }
 
 /// Colour of a row or a cell, as an escape sequence of terminals (ECMA-48, SGR).
@@ -171,6 +174,8 @@ impl<R> RowTable<R> {
     /// Writes the cells of a record, or the titles if there is none.
     pub(in crate::sink) fn write_line(&mut self, record: Option<&R>, out: &mut Vec<u8>) {
         let is_limited = self.layout.width.is_some();
+        // Width by which numbers exceed their columns.
+        let mut excess = 0;
         for (at, FittedColumn { column, width }) in self.columns.iter().enumerate() {
             let is_last = at + 1 == self.columns.len();
             let start = out.len();
@@ -182,8 +187,9 @@ impl<R> RowTable<R> {
                 None => out.extend_from_slice(column.title.as_bytes()),
             }
             let text_width = match is_limited {
-                true => truncate(out, start, *width),
-                false => text_width(&out[start..]),
+                true if is_last => truncate(out, start, width.saturating_sub(excess)),
+                true if column.align != Align::Number => truncate(out, start, *width),
+                _ => text_width(&out[start..]),
             };
             if let Some(record) = record.filter(|_| self.layout.colour)
                 && let Some(colour) = (column.colour)(record)
@@ -199,9 +205,14 @@ impl<R> RowTable<R> {
             if column.align == Align::Left && is_last {
                 return;
             }
-            let padding = width.saturating_sub(text_width);
+            let space = width.saturating_sub(text_width);
+            let padding = space.saturating_sub(excess);
+            excess = match column.align {
+                Align::Number => excess + text_width.saturating_sub(*width),
+                _ => excess.saturating_sub(space),
+            };
             out.resize(out.len() + padding, b' ');
-            if column.align == Align::Right {
+            if column.align != Align::Left {
                 out[start..].rotate_right(padding);
             }
             if !is_last {
@@ -364,6 +375,40 @@ mod tests {
         assert_eq!(rows, expected);
         let rows = table(None, false, &["abcde"]);
         assert_eq!(rows, "abcdäf    ä\nabcde abcde\n");
+    }
+
+    #[test]
+    fn numbers_are_never_truncated() {
+        static COLUMNS: [TableColumn<&str>; 3] = [
+            column("#", Align::Number),
+            TableColumn {
+                write: |_, _, out| out.push(b'a'),
+                ..column("b", Align::Left)
+            },
+            TableColumn {
+                write: |_, _, out| out.extend_from_slice(b"abcd"),
+                ..column("c", Align::Left)
+            },
+        ];
+        let layout = TableLayout {
+            width: Some(14),
+            ..TableLayout::default()
+        };
+        let mut table = RowTable::new(layout, Clock::local("", false));
+        let plan = WidthPlan {
+            gap: 1,
+            growth: &[],
+            flexible: "c",
+        };
+        let columns = COLUMNS.iter().map(|column| (column, 0)).collect();
+        let mut out = Vec::new();
+        table.write_head(columns, &plan, false, &mut out);
+        for number in ["1234", "1234567", "12345678"] {
+            table.write_line(Some(&number), &mut out);
+            out.push(b'\n');
+        }
+        let expected = "   # b    c\n1234 a    abcd\n1234567 a abcd\n12345678 a ab…\n";
+        assert_eq!(String::from_utf8_lossy(&out), expected);
     }
 
     #[test]

@@ -120,6 +120,54 @@ fn established_connections_have_the_expected_outcome() {
 }
 
 #[test]
+fn a_server_that_closes_without_an_answer_is_reported() {
+    let rows = [
+        (
+            "the server closes first",
+            "30 > P. 1 1 hello
+             40 < F. 1 6
+             50 > F. 6 2
+             60 < .  2 7",
+            "SF ShADfF ClosedUnanswered Closed",
+        ),
+        (
+            "only the server closes",
+            "30 > P. 1 1 hello
+             40 < F. 1 6
+             50 > .  6 2",
+            "S3 ShADf ClosedUnanswered Capture",
+        ),
+        (
+            "the client closes first",
+            "30 > P. 1 1 hello
+             40 > F. 6 1
+             50 < F. 1 7
+             60 > .  7 2",
+            "SF ShADFf Normal Closed",
+        ),
+        (
+            "the client sends nothing",
+            "30 < F. 1 1
+             40 > F. 1 2
+             50 < .  2 2",
+            "SF ShAfF Normal Closed",
+        ),
+        (
+            "the answer is not captured",
+            "30 > P. 1 1 hello
+             40 < P. 1 6 world lost
+             50 < F. 6 6
+             60 > F. 6 7",
+            "SF ShADfF Normal Closed",
+        ),
+    ];
+    for (name, script, expected) in rows {
+        let log = run_script(&format!("{HANDSHAKE}{script}"));
+        assert_eq!(outcomes(&log), [expected], "{name}");
+    }
+}
+
+#[test]
 fn failed_connections_have_the_expected_outcome() {
     let rows = [
         (
