@@ -49,7 +49,8 @@ impl Request {
     /// - of paths, ids are `{id}` and values of the query `{}`: `GET /cart/{id}?page={}`;
     /// - of SQL, numbers, strings and parameters are `?`, lists after IN are `(?…)`, and rows after
     ///   VALUES are one row: `SELECT * FROM item WHERE cart = ?`;
-    /// - of Redis, the shape has the command and its first key, with ids as `{id}`: `GET cart:{id}`;
+    /// - of Redis, the shape is the command and its first key, with ids as `{id}`:
+    ///   `GET cart:{id}`;
     /// - of other protocols without an analyzer, it is the operation.
     ///
     /// It has at most 2 KiB, and is empty if neither operation nor target is in the capture.

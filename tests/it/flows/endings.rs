@@ -128,7 +128,7 @@ fn a_server_that_closes_without_an_answer_is_reported() {
              40 < F. 1 6
              50 > F. 6 2
              60 < .  2 7",
-            "SF ShADfF ClosedUnanswered Closed",
+            "SF ShADfFa ClosedUnanswered Closed",
         ),
         (
             "only the server closes",

@@ -65,7 +65,7 @@ fn flow_row_is_printed_when_its_flow_ends() {
     let output = &ended.assert_lossless().output;
     assert_eq!(
         (output[0].split_whitespace().next(), output.len()),
-        (Some("START"), 5),
+        (Some("#"), 5),
         "{output:#?}"
     );
     assert_eq!(output[4], "3 flows: 2 ended normally, 1 refused");
