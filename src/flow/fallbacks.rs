@@ -11,7 +11,7 @@ use super::idle_lists::TimeoutClass;
 use super::outcome::Fallback;
 use super::tracked_flow::TrackedFlow;
 use super::tracked_side::EndpointState;
-use crate::packet::{Endpoints, TCP, Timestamp};
+use crate::packet::{Endpoints, TCP};
 use crate::process::Owner;
 
 /// Maximum time from the refusal to the start of the answered connection, in nanoseconds.
@@ -59,7 +59,7 @@ impl Fallbacks {
 
     fn record_answer(&mut self, flow: &TrackedFlow) {
         let endpoints = &flow.id.endpoints;
-        let earliest = flow.first_time.saturating_sub(MAX_DELAY_NS);
+        let earliest = flow.id.first_time.0.saturating_sub(MAX_DELAY_NS);
         let recent = self.0.iter_mut().rev();
         for refusal in recent.take_while(|refusal| refusal.time >= earliest) {
             if refusal.answered.is_none()
@@ -68,7 +68,7 @@ impl Fallbacks {
             {
                 let fallback = Fallback {
                     endpoints: *endpoints,
-                    first_time: Timestamp(flow.first_time),
+                    first_time: flow.id.first_time,
                 };
                 refusal.answered = Some((fallback, flow.owners().orig));
             }

@@ -14,8 +14,8 @@ use crate::packet::Timestamp;
 pub const MIN_REPEATED_REQUESTS: u64 = 5;
 /// Maximum time from an answer to the next request of a row, in nanoseconds.
 const MAX_PAUSE: i64 = 1_000_000_000;
-/// Maximum number of connections that are tracked. Above this limit, requests on further
-/// connections are not counted.
+/// Maximum number of connections that are tracked. Above this limit, those that have paused are
+/// removed, and if there are none, requests on further connections are not counted.
 const MAX_CONNECTIONS: usize = 100_000;
 
 /// Counts requests of one shape that follow each other on one connection.
@@ -24,16 +24,30 @@ const MAX_CONNECTIONS: usize = 100_000;
 /// sent within a second after the end of its answer. Pipelined requests form no row: they do not
 /// wait for each other. An HTTP request whose target is that of the previous one is not counted, so
 /// that polling is not a row. Turns of unknown protocols form no rows.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone)]
 pub struct RepeatDetector {
+    /// Rows by the number of the flow.
     rows: HashMap<u64, Row, RandomState>,
+    /// Time from which on connections that have paused can be removed.
+    next_cleanup: i64,
     worst: Option<RepeatedRequests>,
     /// Buffer for shapes.
     shape: String,
 }
 
+impl Default for RepeatDetector {
+    fn default() -> RepeatDetector {
+        RepeatDetector {
+            rows: HashMap::default(),
+            next_cleanup: i64::MIN,
+            worst: None,
+            shape: String::new(),
+        }
+    }
+}
+
 /// The row of requests at the end of a connection.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Row {
     /// Hash of the protocol and the shape.
     shape_hash: u64,
@@ -70,8 +84,10 @@ impl RepeatDetector {
             self.rows.remove(&flow);
             return 0;
         }
-        let is_full = self.rows.len() >= MAX_CONNECTIONS;
-        if is_full && !self.rows.contains_key(&flow) {
+        if self.rows.len() >= MAX_CONNECTIONS
+            && !self.rows.contains_key(&flow)
+            && !self.remove_paused(request.time)
+        {
             return 0;
         }
         self.shape.clear();
@@ -101,9 +117,16 @@ impl RepeatDetector {
         if is_counted { count } else { 0 }
     }
 
-    /// Continues without a flow that ended.
-    pub fn close(&mut self, flow: u64) {
-        self.rows.remove(&flow);
+    /// Removes the connections whose rows have ended by this time, at most once per [`MAX_PAUSE`].
+    /// Returns true if there is space for another connection.
+    fn remove_paused(&mut self, time: Timestamp) -> bool {
+        if time.0 >= self.next_cleanup {
+            self.next_cleanup = time.0.saturating_add(MAX_PAUSE);
+            self.rows.retain(|_, row| {
+                row.answer_end.is_present() && time.0.saturating_sub(row.answer_end.0) <= MAX_PAUSE
+            });
+        }
+        self.rows.len() < MAX_CONNECTIONS
     }
 
     /// Returns the longest row, the first one of several; `None` below [`MIN_REPEATED_REQUESTS`].
@@ -158,6 +181,8 @@ mod tests {
         let endpoints = Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], TCP);
         let flow = FlowId {
             number: 3,
+            first_time: Timestamp(0),
+            first_frame: 1,
             endpoints,
         };
         let mut now = 0;
@@ -240,10 +265,29 @@ mod tests {
     }
 
     #[test]
-    fn a_row_ends_with_its_flow() {
+    fn the_number_of_connections_is_limited() {
         let mut detector = RepeatDetector::default();
-        lengths(&mut detector, &[1, 2].map(query));
-        detector.close(3);
-        assert_eq!(lengths(&mut detector, &[query(3)]), [1]);
+        let mut add = |flow: usize, time: i64| {
+            let endpoints = Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], TCP);
+            let id = FlowId {
+                number: flow as u64,
+                first_time: Timestamp(0),
+                first_frame: 1,
+                endpoints,
+            };
+            detector.add(&Request {
+                protocol: "redis",
+                operation: "GET".into(),
+                answer_end: Timestamp(time),
+                ..Request::new(id, Timestamp(time))
+            })
+        };
+        for flow in 0..MAX_CONNECTIONS {
+            assert_eq!(add(flow, 0), 1);
+        }
+        assert_eq!(add(MAX_CONNECTIONS, MAX_PAUSE), 0);
+        assert_eq!(add(7, MAX_PAUSE), 2);
+        assert_eq!(add(MAX_CONNECTIONS, 2 * MAX_PAUSE), 1);
+        assert_eq!(detector.rows.len(), 2);
     }
 }

@@ -12,6 +12,8 @@ fn request(protocol: &'static str, operation: &'static str, target: &str) -> Req
     let endpoints = Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], TCP);
     let flow = FlowId {
         number: 1,
+        first_time: Timestamp(0),
+        first_frame: 1,
         endpoints,
     };
     Request {

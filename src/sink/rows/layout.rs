@@ -386,12 +386,12 @@ mod tests {
                 ..column("b", Align::Left)
             },
             TableColumn {
-                write: |_, _, out| out.extend_from_slice(b"abcd"),
+                write: |_, _, out| out.extend_from_slice(b"abcdefghij"),
                 ..column("c", Align::Left)
             },
         ];
         let layout = TableLayout {
-            width: Some(14),
+            width: Some(20),
             ..TableLayout::default()
         };
         let mut table = RowTable::new(layout, Clock::local("", false));
@@ -407,7 +407,8 @@ mod tests {
             table.write_line(Some(&number), &mut out);
             out.push(b'\n');
         }
-        let expected = "   # b    c\n1234 a    abcd\n1234567 a abcd\n12345678 a ab…\n";
+        let expected =
+            "   # b    c\n1234 a    abcdefghij\n1234567 a abcdefghij\n12345678 a abcdefgh…\n";
         assert_eq!(String::from_utf8_lossy(&out), expected);
     }
 
