@@ -12,7 +12,8 @@ use crate::pipeline::FlushPolicy;
 use crate::request::{Request, RequestSettings};
 use crate::sink::SinkFactory;
 use crate::sink::requests::{
-    LeftOutCount, REQUEST_ORDERS, RequestFilter, RequestLayout, TimePrecision,
+    GROUP_ORDERS, GroupSelection, LeftOutCount, REQUEST_ORDERS, Repeats, RequestFilter,
+    RequestLayout, TimePrecision,
 };
 use crate::sink::rows::{ProcessColumn, RowOrder, TableLayout};
 use crate::source::live::DeliveryMode;
@@ -57,9 +58,11 @@ pub(super) fn requests_plan(args: &RequestsArgs) -> Result<Plan> {
             },
             has_bodies: body_limit > 0,
             left_out: LeftOutCount::default(),
+            repeats: Repeats::default(),
+            groups: group_selection(args)?,
         },
         filter: filter(args),
-        order: order(args),
+        order: order(args)?,
         conditions: report.fail_on.clone(),
     });
     build_plan(
@@ -90,15 +93,53 @@ fn filter(args: &RequestsArgs) -> RequestFilter {
     }
 }
 
-/// Returns the order of `--sort`, or the default order of `--top`, and the number of `--top`.
-fn order(args: &RequestsArgs) -> Option<(&'static RowOrder<Request>, Option<usize>)> {
+/// Returns the order of `--sort`, or the default order of `--top`, and the number of `--top`;
+/// `None` for requests that are written as they end, or grouped.
+fn order(args: &RequestsArgs) -> Result<Option<(&'static RowOrder<Request>, Option<usize>)>> {
     let report = &args.report;
-    let top = report
-        .top
-        .map(|top| usize::try_from(top).unwrap_or(usize::MAX));
-    match &report.sort {
-        Some(name) => REQUEST_ORDERS.iter().find(|order| order.name == name),
-        None => top.and(REQUEST_ORDERS.first()),
+    if report.group {
+        return Ok(None);
     }
-    .map(|order| (order, top))
+    let order = match &report.sort {
+        Some(name) => Some(find_order(REQUEST_ORDERS, name)?),
+        None => top(args).and(REQUEST_ORDERS.first()),
+    };
+    Ok(order.map(|order| (order, top(args))))
+}
+
+/// Returns the selection of groups with `--group`.
+fn group_selection(args: &RequestsArgs) -> Result<Option<GroupSelection>> {
+    let report = &args.report;
+    if !report.group {
+        return Ok(None);
+    }
+    let order = match &report.sort {
+        Some(name) => Some(find_order(GROUP_ORDERS, name)?),
+        None => GROUP_ORDERS.first(),
+    };
+    let selection = |order| GroupSelection {
+        order,
+        top: top(args),
+    };
+    Ok(order.map(selection))
+}
+
+fn top(args: &RequestsArgs) -> Option<usize> {
+    let top = args.report.top;
+    top.map(|top| usize::try_from(top).unwrap_or(usize::MAX))
+}
+
+/// Returns the order with this name.
+fn find_order<R>(orders: &'static [RowOrder<R>], name: &str) -> Result<&'static RowOrder<R>> {
+    match orders.iter().find(|order| order.name == name) {
+        Some(order) => Ok(order),
+        None => {
+            let names: Vec<&str> = orders.iter().map(|order| order.name).collect();
+            usage_error(format!(
+                "--sort {name}: some orders require --group, the others cannot be used with it; \
+                 possible values here: {}",
+                names.join(", ")
+            ))
+        }
+    }
 }

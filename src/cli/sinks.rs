@@ -11,7 +11,7 @@ use super::terminal::AboveTicker;
 use crate::error::Result;
 use crate::packet::{Interface, Timestamp};
 use crate::sink::flows::RequestCounter;
-use crate::sink::requests::FilteredRequests;
+use crate::sink::requests::{FilteredRequests, RepeatRecorder};
 use crate::sink::rows::{ProcessColumn, RowOrder, RowRecord, SortedRows, TableLayout};
 use crate::sink::{CaptureFileOptions, Sink, SinkFactory, create_output_file};
 use crate::source::Stop;
@@ -122,15 +122,16 @@ fn open_requests(
     };
     let mut layout = report.layout.clone();
     layout.table = with_processes(layout.table, has_attribution);
-    let rows = sorted(open(writer, &layout), report.order);
-    Ok(Some(match report.filter.is_empty() {
-        true => rows,
-        false => Box::new(FilteredRequests::new(
-            rows,
-            report.filter.clone(),
-            layout.left_out,
-        )),
-    }))
+    let mut rows = sorted(open(writer, &layout), report.order);
+    if !report.filter.is_empty() {
+        let filter = report.filter.clone();
+        rows = Box::new(FilteredRequests::new(rows, filter, layout.left_out));
+    }
+    // Only the text has a summary.
+    if report.destination.format.name == "text" {
+        rows = Box::new(RepeatRecorder::new(rows, layout.repeats));
+    }
+    Ok(Some(rows))
 }
 
 /// Returns the layout for a run with or without attribution.

@@ -9,7 +9,7 @@ use super::{Request, RequestOutcome};
 use crate::time::durations::{DurationStatistics, DurationSummary};
 
 /// Maximum number of shapes; requests of further shapes are one group.
-pub const MAX_SHAPES: usize = 10_000;
+const MAX_SHAPES: usize = 10_000;
 
 /// Requests by protocol and [shape](Request::shape).
 #[derive(Debug, Default)]

@@ -25,9 +25,9 @@ mod turns;
 
 pub use analyzer::{ANALYZERS, AnalyzerEntry};
 pub use detail::{Detail, Details};
-pub use groups::{MAX_SHAPES, RequestGroup, RequestGroups};
+pub use groups::{RequestGroup, RequestGroups};
 pub use message::{Message, MessageEvent, MessagePart};
-pub use repeats::{MIN_REPEATED_REQUESTS, RepeatDetector, RepeatedRequests};
+pub use repeats::{RepeatDetector, RepeatedRequests};
 pub use table::{RequestCounts, RequestTable};
 
 use std::borrow::Cow;

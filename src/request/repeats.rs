@@ -11,7 +11,7 @@ use crate::flow::FlowId;
 use crate::packet::Timestamp;
 
 /// Minimum number of requests in a row that are reported.
-pub const MIN_REPEATED_REQUESTS: u64 = 5;
+const MIN_REPEATED_REQUESTS: u64 = 5;
 /// Maximum time from an answer to the next request of a row, in nanoseconds.
 const MAX_PAUSE: i64 = 1_000_000_000;
 /// Maximum number of connections that are tracked. Above this limit, those that have paused are

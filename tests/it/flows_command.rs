@@ -17,7 +17,7 @@ const FORMATS: [&str; 4] = ["text", "json", "csv", "zeek"];
 #[test]
 fn invalid_arguments_are_rejected() {
     const ORDERS: &str = "values: bytes, packets, duration, response, retransmissions, start]";
-    const CONDITIONS: &str = "values: refused, no-answer, unanswered, reset, half-open, half-closed, \
+    const CONDITIONS: &str = "values: refused, no-answer, reset, half-open, half-closed, \
         unclosed, retransmission, out-of-order, zero-window, gap, mismatch]";
     for (row, message) in [
         ("--format xml", "possible values: text, json, csv, zeek]"),

@@ -11,7 +11,7 @@ use super::super::fail_on::RequestCondition;
 use super::super::size::parse_bytes;
 use super::{Color, CommonArgs, FlowLimitArgs, formats, possible_values};
 use crate::sink::SinkFactory;
-use crate::sink::requests::{REQUEST_ORDERS, StatusPattern};
+use crate::sink::requests::{GROUP_ORDERS, REQUEST_ORDERS, StatusPattern};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RequestsArgs {
@@ -55,7 +55,12 @@ pub(in crate::cli) struct RequestReportArgs {
     /// Write all requests at the end, in this order
     #[arg(long, value_name = "ORDER", value_parser = orders())]
     pub(in crate::cli) sort: Option<String>,
-    /// Write only this many requests, the first in the order of --sort [default order: duration]
+    /// Write one row for each shape of requests, at the end: the operation and the target without
+    /// its ids and values
+    #[arg(long, conflicts_with_all = ["body", "body_limit"])]
+    pub(in crate::cli) group: bool,
+    /// Write only this many requests or shapes, the first in the order of --sort [default order:
+    /// duration, with --group total]
     #[arg(long, value_name = "REQUESTS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) top: Option<u64>,
     /// Also write the heads and bodies of requests and answers, decoded
@@ -65,7 +70,8 @@ pub(in crate::cli) struct RequestReportArgs {
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub(in crate::cli) body_limit: Option<u64>,
     /// Exit with code 3 if any request, shown or not, meets one of these conditions: error,
-    /// unanswered, slower=TIME, status=STATUS, e.g. error,slower=100ms,status=500-599
+    /// unanswered, slower=TIME, status=STATUS, repeated=NUMBER (requests of one shape in a row on a
+    /// connection), e.g. error,slower=100ms,status=500-599,repeated=10
     #[arg(long, value_name = "CONDITIONS", value_delimiter = ',')]
     pub(in crate::cli) fail_on: Vec<RequestCondition>,
     /// Colour the statuses of errors
@@ -79,5 +85,7 @@ fn request_formats() -> PossibleValuesParser {
 }
 
 fn orders() -> PossibleValuesParser {
-    possible_values(REQUEST_ORDERS.iter().map(|order| (order.name, order.about)))
+    let orders = REQUEST_ORDERS.iter().map(|order| (order.name, order.about));
+    let group_orders = GROUP_ORDERS.iter().map(|order| (order.name, order.about));
+    possible_values(orders.chain(group_orders))
 }

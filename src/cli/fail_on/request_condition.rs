@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::super::duration::parse_duration;
 use super::Condition;
 use crate::packet::TimeDelta;
-use crate::request::{Request, RequestOutcome};
+use crate::request::{RepeatDetector, Request, RequestOutcome};
 use crate::sink::Requirement;
 use crate::sink::requests::StatusPattern;
 
@@ -24,7 +24,12 @@ enum ConditionKind {
     Unanswered,
     Slower(TimeDelta),
     Status(StatusPattern),
+    /// A row of this number of requests.
+    Repeated(u64, RepeatDetector),
 }
+
+/// Minimum number of `repeated`: a single request is no row.
+const MIN_REPEATED: u64 = 2;
 
 impl FromStr for RequestCondition {
     type Err = String;
@@ -39,9 +44,19 @@ impl FromStr for RequestCondition {
                 ConditionKind::Slower(TimeDelta(i64::try_from(time).unwrap_or(i64::MAX)))
             }
             ("status", status) => ConditionKind::Status(status.parse()?),
+            ("repeated", number) => match number.parse() {
+                Ok(number @ MIN_REPEATED..) => {
+                    ConditionKind::Repeated(number, RepeatDetector::default())
+                }
+                _ => {
+                    return Err(format!(
+                        "write a number from {MIN_REPEATED} on: repeated=10"
+                    ));
+                }
+            },
             _ => {
-                return Err("write error, unanswered, slower=100ms or status=500-599, \
-                            separated by commas"
+                return Err("write error, unanswered, slower=100ms, status=500-599 or \
+                            repeated=10, separated by commas"
                     .to_owned());
             }
         };
@@ -62,11 +77,12 @@ impl Condition<Request> for RequestCondition {
     }
 
     fn check(&mut self, request: &Request) -> bool {
-        match &self.kind {
+        match &mut self.kind {
             ConditionKind::Error => request.outcome == RequestOutcome::Error,
             ConditionKind::Unanswered => request.outcome == RequestOutcome::Unanswered,
             ConditionKind::Slower(limit) => request.waiting_time() >= Some(*limit),
             ConditionKind::Status(pattern) => pattern.matches(request),
+            ConditionKind::Repeated(number, detector) => detector.add(request) == *number,
         }
     }
 }

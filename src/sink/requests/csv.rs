@@ -1,7 +1,8 @@
 //! Requests as comma-separated values.
 
-use super::columns;
-use crate::sink::rows::{CsvRows, RowSink};
+use super::groups::write_csv;
+use super::{columns, open};
+use crate::sink::rows::CsvRows;
 use crate::sink::{Format, SinkFactory};
 
 /// The entry of CSV in [`FORMATS`](crate::sink::FORMATS).
@@ -10,6 +11,6 @@ pub(in crate::sink) const FORMAT: Format = Format {
     extension: "csv",
     about: "comma-separated values, with a header line",
     factory: SinkFactory::Requests(|writer, layout| {
-        Box::new(RowSink::new(writer, CsvRows(columns(layout))))
+        open(writer, layout, CsvRows(columns(layout)), write_csv)
     }),
 };

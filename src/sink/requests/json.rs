@@ -1,7 +1,8 @@
 //! Requests as JSON Lines.
 
-use super::columns;
-use crate::sink::rows::{JsonRows, RowSink};
+use super::groups::write_json;
+use super::{columns, open};
+use crate::sink::rows::JsonRows;
 use crate::sink::{Format, SinkFactory};
 
 /// The entry of request JSON in [`FORMATS`](crate::sink::FORMATS).
@@ -10,6 +11,6 @@ pub(in crate::sink) const FORMAT: Format = Format {
     extension: "json",
     about: "one JSON object per line",
     factory: SinkFactory::Requests(|writer, layout| {
-        Box::new(RowSink::new(writer, JsonRows(columns(layout))))
+        open(writer, layout, JsonRows(columns(layout)), write_json)
     }),
 };

@@ -4,7 +4,9 @@ mod body;
 mod columns;
 pub(super) mod csv;
 mod filter;
+mod groups;
 pub(super) mod json;
+mod repeats;
 mod request_text;
 mod sort;
 mod summary;
@@ -12,18 +14,22 @@ pub(super) mod table;
 
 pub use columns::COLUMNS;
 pub use filter::{FilteredRequests, RequestFilter, StatusPattern};
+pub use groups::{GROUP_COLUMNS, GROUP_ORDERS, GroupSelection};
+pub use repeats::{RepeatRecorder, Repeats};
 pub use request_text::request_summary;
 pub use sort::REQUEST_ORDERS;
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub use super::clock::TimePrecision;
-use super::rows::{RowColumn, RowRecord, TableLayout};
+use super::rows::{RowColumn, RowFormatter, RowRecord, RowSink, TableLayout};
 use super::{Event, Requirement, Sink};
 use crate::error::Result;
 use crate::request::{Request, RequestEvent};
+use groups::{GroupedRequests, WriteGroups};
 
 /// Layout and contents of the rows of requests.
 #[derive(Debug, Clone)]
@@ -36,6 +42,10 @@ pub struct RequestLayout {
     pub has_bodies: bool,
     /// Number of requests that filters left out.
     pub left_out: LeftOutCount,
+    /// Requests that were repeated, filtered or not.
+    pub repeats: Repeats,
+    /// Selection of groups if requests are grouped by shape; `None` is one row per request.
+    pub groups: Option<GroupSelection>,
 }
 
 /// Number of requests that filters left out: counted by [`FilteredRequests`], reported by the
@@ -50,6 +60,24 @@ impl LeftOutCount {
 
     fn get(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+/// Returns a sink for groups in this format if requests are grouped, else for single requests.
+fn open<W: Write + 'static, F: RowFormatter<Request> + 'static>(
+    writer: W,
+    layout: &RequestLayout,
+    formatter: F,
+    write_groups: WriteGroups,
+) -> Box<dyn Sink> {
+    match layout.groups {
+        Some(selection) => Box::new(GroupedRequests::new(
+            writer,
+            layout,
+            selection,
+            write_groups,
+        )),
+        None => Box::new(RowSink::new(writer, formatter)),
     }
 }
 

@@ -101,7 +101,8 @@ pub(super) fn status_text(request: &Request) -> String {
     }
 }
 
-fn printable_line(text: &str) -> String {
+/// Returns text on one line of printable characters.
+pub(super) fn printable_line(text: &str) -> String {
     let mut line = String::new();
     push_line(&mut line, text);
     line

@@ -4,15 +4,16 @@
 use std::fmt::Display;
 use std::io::Write;
 
-use super::RequestLayout;
 use super::body::write_contents;
+use super::groups::table::write_text;
 use super::request_text::{ends, request_line, status_text};
 use super::summary::RequestTally;
+use super::{RequestLayout, open};
 use crate::packet::TimeDelta;
 use crate::request::{Detail, Request, RequestOutcome};
 use crate::sink::clock::{Clock, TIME_OF_DAY, TimePrecision};
 use crate::sink::rows::{
-    Align, CellFormat, Colour, RowFormatter, RowSink, RowTable, TableColumn, WidthPlan, push_text,
+    Align, CellFormat, Colour, RowFormatter, RowTable, TableColumn, WidthPlan, push_text,
     text_width,
 };
 use crate::sink::{ByteCount, Format, SinkFactory};
@@ -23,7 +24,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
     extension: "txt",
     about: "table that fits the terminal",
     factory: SinkFactory::Requests(|writer, layout| {
-        Box::new(RowSink::new(writer, RequestTextTable::new(layout)))
+        open(writer, layout, RequestTextTable::new(layout), write_text)
     }),
 };
 
@@ -84,7 +85,7 @@ impl RequestTextTable {
             table: RowTable::new(layout.table, clock),
             precision: layout.precision,
             has_bodies: layout.has_bodies,
-            tally: RequestTally::new(layout.left_out.clone()),
+            tally: RequestTally::new(layout),
         }
     }
 }
