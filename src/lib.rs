@@ -139,13 +139,15 @@ pub use pipeline::live;
 pub use pipeline::{Capture, Counts, FlowStreams, open, read};
 pub use process::{Evidence, Owner, Owners, Process, ProcessDetails, ProxyListener, ProxyTarget};
 pub use request::{
-    Detail, Details, Message, Request, RequestCounts, RequestOutcome, RequestSettings,
+    Detail, Details, Message, RepeatDetector, RepeatedRequests, Request, RequestCounts,
+    RequestGroup, RequestGroups, RequestOutcome, RequestSettings,
 };
 pub use source::Losses;
 #[cfg(feature = "live")]
 pub use source::Stop;
 #[cfg(feature = "live")]
 pub use source::live::{DeliveryMode, LiveOptions, MAX_SNAP_LEN};
+pub use time::durations::DurationSummary;
 pub use time::{TimeDelta, Timestamp};
 
 /// Modules for this project's own tests and benchmarks; no stable interface.

@@ -7,6 +7,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 
 use super::Request;
+use super::postgresql::UNKNOWN_STATEMENT;
 use crate::flow::FlowId;
 use crate::packet::Timestamp;
 
@@ -23,7 +24,9 @@ const MAX_CONNECTIONS: usize = 100_000;
 /// A request continues a row if it has the shape of the previous request of its connection, and was
 /// sent within a second after the end of its answer. Pipelined requests form no row: they do not
 /// wait for each other. An HTTP request whose target is that of the previous one is not counted, so
-/// that polling is not a row. Turns of unknown protocols form no rows.
+/// that polling is not a row. Messages of PostgreSQL that execute nothing, e.g. to prepare a
+/// statement, do not end a row. Turns of unknown protocols and executions of statements whose text
+/// is unknown form no rows.
 #[derive(Debug, Clone)]
 pub struct RepeatDetector {
     /// Rows by the number of the flow.
@@ -80,9 +83,13 @@ impl RepeatDetector {
     /// of a row, and 0 for a request that is not counted.
     pub fn add(&mut self, request: &Request) -> u64 {
         let flow = request.flow.number;
-        if !request.has_meaningful_shape() {
-            self.rows.remove(&flow);
-            return 0;
+        match role(request) {
+            Role::Request => {}
+            Role::Preparation => return 0,
+            Role::Unknown => {
+                self.rows.remove(&flow);
+                return 0;
+            }
         }
         if self.rows.len() >= MAX_CONNECTIONS
             && !self.rows.contains_key(&flow)
@@ -154,6 +161,25 @@ impl RepeatDetector {
                 });
             }
         }
+    }
+}
+
+/// Meaning of a request for the row at the end of its connection.
+enum Role {
+    /// The request continues the row, or starts another one.
+    Request,
+    /// The request executes nothing, and does not end the row.
+    Preparation,
+    /// It is unknown whether requests of its shape are for similar objects.
+    Unknown,
+}
+
+fn role(request: &Request) -> Role {
+    match (request.protocol, &*request.operation) {
+        ("tcp" | "udp", _) | (_, "") => Role::Unknown,
+        ("postgresql", "PREPARE" | "BIND" | "DESCRIBE" | "CLOSE") => Role::Preparation,
+        ("postgresql", _) if request.target == UNKNOWN_STATEMENT => Role::Unknown,
+        _ => Role::Request,
     }
 }
 

@@ -74,6 +74,7 @@ use super::analyzer::{Analyzer, AnalyzerEntry, Context, EndReason, Step};
 use crate::flow::Side;
 use catalog::Catalog;
 use queue::{Awaited, Entry, Group, Queue};
+pub(in crate::request) use rows::UNKNOWN_STATEMENT;
 
 pub(super) const ENTRY: AnalyzerEntry = AnalyzerEntry {
     services: &["postgresql"],

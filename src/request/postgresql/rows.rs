@@ -16,7 +16,7 @@ const CANCELLED_BY_USER: &str = "canceling statement due to user request";
 /// Reason of requests that the server skipped.
 const SKIPPED: &str = "skipped after the error of an earlier statement";
 /// Target of statements that were prepared before the capture, or exceed a limit.
-pub(super) const UNKNOWN_STATEMENT: &str = "?";
+pub(in crate::request) const UNKNOWN_STATEMENT: &str = "?";
 /// Maximum number of bytes of the command tags of a Query.
 const MAX_TAGS_LEN: usize = 1 << 10;
 

@@ -7,6 +7,7 @@ mod sql_lexer;
 mod variable;
 
 use super::Request;
+use super::postgresql::UNKNOWN_STATEMENT;
 use path::{write_key_shape, write_url_shape};
 use sql::write_sql_shape;
 use sql_lexer::SqlDialect;
@@ -48,7 +49,8 @@ impl Request {
     ///
     /// - of paths, ids are `{id}` and values of the query `{}`: `GET /cart/{id}?page={}`;
     /// - of SQL, numbers, strings and parameters are `?`, lists after IN are `(?…)`, and rows after
-    ///   VALUES are one row: `SELECT * FROM item WHERE cart = ?`;
+    ///   VALUES are one row: `SELECT * FROM item WHERE cart = ?`; a statement whose text is not in
+    ///   the capture is `…`;
     /// - of Redis, the shape is the command and its first key, with ids as `{id}`:
     ///   `GET cart:{id}`;
     /// - of other protocols without an analyzer, it is the operation.
@@ -68,20 +70,23 @@ impl Request {
             false => &self.target[..],
         };
         let kind = TargetKind::of_protocol(self.protocol);
-        // A statement contains its operation.
-        if !matches!(kind, TargetKind::Sql(_)) || target.is_empty() {
-            out.push_str(&self.operation);
-        }
-        if !target.is_empty() && kind != TargetKind::Size {
-            if out.len() > start {
-                out.push(' ');
-            }
+        out.push_str(&self.operation);
+        let target_start = out.len();
+        if !target.is_empty() {
             match kind {
                 TargetKind::Url => write_url_shape(target, out),
+                // The shape of `SELECT 1` has a question mark.
+                TargetKind::Sql(_) if target == UNKNOWN_STATEMENT => out.push('…'),
                 TargetKind::Sql(dialect) => write_sql_shape(target, dialect, out),
                 TargetKind::Key => write_key_shape(target, out),
                 TargetKind::Size => {}
             }
+        }
+        let is_statement = matches!(kind, TargetKind::Sql(_));
+        if is_statement && starts_with_word(&out[target_start..], &self.operation) {
+            out.replace_range(start..target_start, "");
+        } else if start < target_start && target_start < out.len() {
+            out.insert(target_start, ' ');
         }
         if out.len() - start > MAX_SHAPE_LEN {
             let end = start + MAX_SHAPE_LEN - "…".len();
@@ -89,12 +94,15 @@ impl Request {
             out.push('…');
         }
     }
+}
 
-    /// Returns true if requests with the same shape are requests for similar objects, because the
-    /// protocol has an analyzer.
-    pub(super) fn has_meaningful_shape(&self) -> bool {
-        TargetKind::of_protocol(self.protocol) != TargetKind::Size && !self.operation.is_empty()
-    }
+/// Returns true if a statement starts with its operation, in either case.
+fn starts_with_word(statement: &str, operation: &str) -> bool {
+    let statement = statement.trim_start_matches(['(', ' ']).as_bytes();
+    let start = statement.get(..operation.len());
+    let next = statement.get(operation.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(operation.as_bytes()))
+        && !next.is_some_and(|octet| octet.is_ascii_alphanumeric() || *octet == b'_')
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub(super) mod table;
 
 pub use columns::COLUMNS;
 pub use filter::{FilteredRequests, RequestFilter, StatusPattern};
-pub use groups::{GROUP_COLUMNS, GROUP_ORDERS, GroupSelection};
+pub use groups::{GROUP_ORDERS, GroupSelection};
 pub use repeats::{RepeatRecorder, Repeats};
 pub use request_text::request_summary;
 pub use sort::REQUEST_ORDERS;

@@ -35,7 +35,7 @@ fn non_empty(value: &str) -> ColumnValue<'_> {
 
 /// All columns, in output order.
 #[rustfmt::skip]
-pub const GROUP_COLUMNS: &[RowColumn<RequestGroup>] = &[
+pub(super) const GROUP_COLUMNS: &[RowColumn<RequestGroup>] = &[
     column("shape", ColumnType::Text, |g| text(g.shape())),
     column("protocol", ColumnType::Text, |g| non_empty(g.protocol)),
     column("operation", ColumnType::Text, |g| non_empty(&g.operation)),

@@ -4,7 +4,7 @@ mod columns;
 mod sort;
 pub(super) mod table;
 
-pub use columns::GROUP_COLUMNS;
+use columns::GROUP_COLUMNS;
 pub use sort::GROUP_ORDERS;
 
 use std::cmp::Reverse;
