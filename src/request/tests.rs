@@ -348,7 +348,7 @@ fn messages_do_not_wait_for_an_answer() {
             count += usize::from(matches!(event, RequestEvent::Message(_)));
         };
         let kind = FlowEventKind::Data {
-            captured: time,
+            captured: Timestamp(0),
             side: Side::Orig,
             offset: 0,
             bytes,

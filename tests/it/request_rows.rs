@@ -4,7 +4,7 @@ use crate::command::ROOT;
 use crate::printable::assert_printable;
 use lcap::internals::request::{Detail, Message, RequestEvent};
 use lcap::internals::sink::requests::{
-    COLUMNS, LeftOutCount, RequestFilter, RequestLayout, StatusPattern, TimePrecision,
+    COLUMNS, LeftOutCount, Repeats, RequestFilter, RequestLayout, StatusPattern, TimePrecision,
 };
 use lcap::internals::sink::rows::{ProcessColumn, TableLayout};
 use lcap::internals::sink::{Event, FORMATS, Sink, SinkFactory};
@@ -39,6 +39,8 @@ fn layout(width: Option<u16>) -> RequestLayout {
         precision: TimePrecision::Milliseconds,
         has_bodies: false,
         left_out: LeftOutCount::default(),
+        repeats: Repeats::default(),
+        groups: None,
     }
 }
 
