@@ -6,7 +6,7 @@ use crate::packet::{Timestamp, UDP};
 use crate::process::Owners;
 
 /// The analyzer of a protocol.
-pub struct AnalyzerEntry {
+pub(super) struct AnalyzerEntry {
     /// Names of the [detectors](crate::detect::DETECTORS) of the protocol.
     pub services: &'static [&'static str],
     /// Value of [`Request::protocol`].

@@ -1,4 +1,5 @@
-//! Requests with their answers, from the streams of flows: one protocol per file, in [`ANALYZERS`].
+//! Requests with their answers, from the streams of flows: one protocol per file, in
+//! [`registry::ANALYZERS`].
 //!
 //! [`RequestTable`] receives the events of a [`FlowTable`](crate::flow::FlowTable). It detects the
 //! protocol of each flow from its content, and passes the bytes to the analyzer of that protocol. A
@@ -25,11 +26,9 @@ mod stream_buffer;
 mod table;
 mod turns;
 
-pub use analyzer::AnalyzerEntry;
 pub use detail::{Detail, Details};
 pub use groups::{RequestGroup, RequestGroups};
 pub use message::{Message, MessageEvent, MessagePart};
-pub use registry::ANALYZERS;
 pub use repeats::{RepeatDetector, RepeatedRequests};
 pub use table::{RequestCounts, RequestTable};
 
@@ -47,7 +46,7 @@ pub struct Request {
     pub number: u64,
     /// Flow that carries the request.
     pub flow: FlowId,
-    /// Protocol: the name in [`ANALYZERS`], or `tcp` or `udp`.
+    /// Protocol: the name in the table of analyzers, or `tcp` or `udp`.
     pub protocol: &'static str,
     /// Kind of request, in the protocol's own words: `GET`, `SELECT`, `send`. Empty if it is
     /// unknown.

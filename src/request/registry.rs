@@ -4,7 +4,7 @@ use super::analyzer::AnalyzerEntry;
 use super::{http, postgresql, redis, turns};
 
 /// All analyzers.
-pub const ANALYZERS: &[AnalyzerEntry] = &[http::ENTRY, postgresql::ENTRY, redis::ENTRY];
+pub(super) const ANALYZERS: &[AnalyzerEntry] = &[http::ENTRY, postgresql::ENTRY, redis::ENTRY];
 
 /// The analyzer of all other protocols.
 pub(super) const OTHER: AnalyzerEntry = turns::ENTRY;

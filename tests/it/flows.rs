@@ -1,8 +1,8 @@
 //! Flow table: openings, endings, segment analysis, limits and invariants, tested with scripted
 //! packets.
 
-mod script;
-mod wire;
+pub(crate) mod script;
+pub(crate) mod wire;
 
 mod datagrams;
 mod drops;

@@ -21,6 +21,7 @@ mod tcpdump;
 
 mod flow_rows;
 mod flows_command;
+mod request_groups;
 
 mod request_rows;
 mod requests_command;

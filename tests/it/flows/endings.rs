@@ -150,7 +150,7 @@ fn a_server_that_closes_without_an_answer_is_reported() {
             "30 < F. 1 1
              40 > F. 1 2
              50 < .  2 2",
-            "SF ShAfF Normal Closed",
+            "SF ShAfFa Normal Closed",
         ),
         (
             "the answer is not captured",

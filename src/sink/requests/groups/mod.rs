@@ -27,7 +27,7 @@ pub struct GroupSelection {
     pub top: Option<usize>,
 }
 
-/// What the rows of groups are written from.
+/// Contents of the output.
 pub(super) struct GroupReport<'a> {
     /// Groups to write, in order.
     groups: Vec<&'a RequestGroup>,

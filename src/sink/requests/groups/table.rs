@@ -105,3 +105,28 @@ fn write(out: &mut Vec<u8>, value: impl Display) {
     // Writing to a Vec cannot fail.
     let _ = write!(out, "{value}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::rows::fit_columns;
+
+    #[test]
+    fn columns_are_dropped_in_order() {
+        let plan = WidthPlan {
+            gap: 1,
+            growth: GROWTH,
+            flexible: SHAPE_TITLE,
+        };
+        for width in 44..300 {
+            let columns = TABLE_COLUMNS
+                .iter()
+                .map(|column| (column, column.drop_priority));
+            let fitted = fit_columns(columns.collect(), Some(width), &plan);
+            let widths: usize = fitted.iter().map(|fitted| fitted.width).sum();
+            assert_eq!(widths + fitted.len() - 1, width);
+            let has_all = fitted.len() == TABLE_COLUMNS.len();
+            assert_eq!(has_all, width >= 95, "{width}");
+        }
+    }
+}
