@@ -59,6 +59,7 @@ const CRATE_USERS: [(&str, &[&str]); 21] = [
             "host/services/containers",
             "host/network/firewall",
             "sink/json/",
+            "sink/follow/tests",
         ],
     ),
     (
