@@ -69,7 +69,7 @@ fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> 
     report::appended_captures(source.appended_captures());
     report::file_summary(&counts, source.losses(), &filter);
     report::flow_summary(counts.flows);
-    report::request_summary(counts.requests);
+    report_unanalyzed(&processing.output_mode, &counts);
     print_count(&processing.output_mode, counts)?;
     result
 }
@@ -160,7 +160,7 @@ fn run_device(
         report::lookups_ended(&error);
     }
     report::flow_summary(counts.flows);
-    report::request_summary(counts.requests);
+    report_unanalyzed(&processing.output_mode, &counts);
     if let Some(run) = run {
         report::running_processes(&run.running_members());
     }
@@ -323,6 +323,13 @@ fn concurrent_output(output_mode: &OutputMode) -> ConcurrentOutput {
             _ => ConcurrentOutput::Rows,
         },
         OutputMode::Packets(..) | OutputMode::Streams(_) => ConcurrentOutput::Continuous,
+    }
+}
+
+/// Reports the bytes that were not analyzed for requests. Conversations show them.
+fn report_unanalyzed(output_mode: &OutputMode, counts: &Counts) {
+    if !matches!(output_mode, OutputMode::Streams(_)) {
+        report::request_summary(counts.requests);
     }
 }
 

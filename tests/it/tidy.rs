@@ -59,6 +59,7 @@ const CRATE_USERS: [(&str, &[&str]); 21] = [
             "host/services/containers",
             "host/network/firewall",
             "sink/json/",
+            "sink/follow/tests",
         ],
     ),
     (
@@ -70,7 +71,7 @@ const CRATE_USERS: [(&str, &[&str]); 21] = [
     ("postcard", &["attribution/link"]),
     ("serde", &["attribution/", "packet/", "process/", "time"]),
     ("sha1", &["flow/"]),
-    ("base64", &["flow/", "sink/requests/"]),
+    ("base64", &["flow/", "sink/follow/json", "sink/requests/"]),
     ("unicode_width", &["sink/rows/"]),
 ];
 
