@@ -27,6 +27,7 @@ pub(crate) mod netns;
 pub(crate) mod privileges;
 mod refused_datagrams;
 mod requests;
+mod requests_http;
 mod requests_postgresql;
 mod requests_redis;
 mod roles;

@@ -71,7 +71,12 @@ impl CommandParser {
         };
         // The name determines the number of answers.
         let is_argument = self.command.as_ref().is_none_or(|command| {
-            command.count > 1 || command.count == 1 && command.keywords[0].as_bytes() != b"CLIENT"
+            // So do the arguments of CLIENT REPLY.
+            let names = match command.keywords[0].as_bytes() {
+                b"CLIENT" => 3,
+                _ => 1,
+            };
+            command.count >= names
         });
         if !is_argument || len > left {
             return false;

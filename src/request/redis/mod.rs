@@ -65,7 +65,7 @@ struct RedisAnalyzer {
     database: Option<u64>,
     /// True if a replication stream follows.
     is_replication: bool,
-    /// True if the client has sent a command before the answer of the last one: the number of
+    /// True if the client has sent bytes before the answer of its last command: the number of
     /// commands in missing bytes is then unknown.
     has_pipelined: bool,
     /// Number of replies since the last bytes of the client, while its position is lost.
@@ -83,6 +83,7 @@ impl Analyzer for RedisAnalyzer {
         }
         let (step, certainty) = match side {
             Side::Orig => {
+                self.has_pipelined |= self.expected.len() > 0;
                 let (step, command) = self.commands.parse(bytes, context);
                 let certainty = command.map(|command| self.send(*command, context));
                 (step, certainty)
@@ -111,9 +112,17 @@ impl Analyzer for RedisAnalyzer {
         };
         match side {
             _ if is_certain => self.lost[side as usize] = None,
-            Side::Orig => self.replies_while_lost = 0,
-            // The rest of the answer to the pending command is not the start of the next one.
-            Side::Resp => self.report_pending(context),
+            Side::Orig => {
+                self.replies_while_lost = 0;
+                self.has_pipelined |= self.expected.len() > 0;
+            }
+            // The rest of the answer to a command is not the start of the answer to the next one.
+            Side::Resp => {
+                self.report_pending(context);
+                if let Some(command) = &mut self.commands.command {
+                    command.is_doubtful = true;
+                }
+            }
         }
         self.count_memory(context);
         is_certain
@@ -139,6 +148,7 @@ impl Analyzer for RedisAnalyzer {
         match side {
             Side::Orig => {
                 self.replies_while_lost = 0;
+                self.has_pipelined |= self.expected.len() > 0;
                 if let Some(command) = self.commands.reset() {
                     report_partial(*command, reason, context);
                 }
@@ -191,7 +201,6 @@ impl RedisAnalyzer {
             CommandAnswer::Expected(expected) => {
                 self.expected.push(expected);
                 self.pending.push(request, context);
-                self.has_pipelined |= self.expected.len() > 1;
                 if self.expected.runs() > 2 * context.settings.max_pending {
                     return Certainty::Lost;
                 }

@@ -1,7 +1,7 @@
 //! Redis commands on the wire, compared with those that the server itself reports (MONITOR).
 
 use super::servers::Server;
-use super::session::{Session, can_capture_or_skip};
+use super::session::{RING_SIZE, Session, can_capture_or_skip};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -168,7 +168,8 @@ fn rows_are_the_commands_that_the_server_monitors() {
         return;
     };
     let port = server.port.to_string();
-    let session = Session::start(["requests", "-p", &port, "--format", "json"]);
+    let args = ["requests", "-p", &port, "--format", "json", "-B", RING_SIZE];
+    let session = Session::start(args);
     let mut monitor = server.connect();
     call(&mut monitor, &array(&["MONITOR"]), "+OK\r\n");
     let monitor_port = u64::from(monitor.local_addr().unwrap().port());
@@ -195,6 +196,10 @@ fn rows_are_the_commands_that_the_server_monitors() {
         "end-of-test\r\n",
     );
     let expected = monitor.join().unwrap();
+    // All but the row of MONITOR, which is open.
+    session
+        .output
+        .wait_for_count(expected.values().map(Vec::len).sum());
     let ended = session.interrupt();
     let mut found = CommandsByPort::new();
     let (mut errors, mut execs) = (0, 0);

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 pub(crate) const LCAP: &str = env!("CARGO_BIN_EXE_lcap");
 /// Timeout of every wait, long enough for a busy machine.
 pub(super) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// Size of a ring that also holds traffic for which a build without optimization is too slow.
+pub(super) const RING_SIZE: &str = "256MiB";
 
 /// Returns true if capturing is permitted. Otherwise prints a skip message, or fails if `LCAP_LIVE`
 /// requires capturing.

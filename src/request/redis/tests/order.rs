@@ -221,6 +221,41 @@ fn a_client_that_waits_for_answers_is_analyzed_again_after_missing_bytes() {
 }
 
 #[test]
+fn a_command_that_was_started_before_an_answer_is_a_pipeline() {
+    let [a, b, c] = ["GET a", "GET b", "GET c"].map(array);
+    let lines = [
+        Client(&a),
+        Client(&b[..6]),
+        Line::Missing(Side::Orig, 40),
+        Server(b":1\r\n"),
+        Client(&c),
+        Server(b":2\r\n:3\r\n"),
+    ];
+    assert_eq!(
+        rows(&requests(&lines, EndReason::Closed)),
+        [format!("  → - cut ({MISSING})"), "GET a → 1 ok".to_owned(),]
+    );
+    // The mode of answers is missing.
+    let off = array("CLIENT REPLY OFF");
+    let both = [b, c].concat();
+    let (start, end) = off.split_at(off.len() - 4);
+    let lines = [
+        Client(&a),
+        Server(b":1\r\n"),
+        Client(start),
+        Line::Missing(Side::Orig, 2),
+        Client(&end[2..]),
+        Client(&both),
+        Server(b":2\r\n"),
+        Client(&a),
+        Server(b":3\r\n"),
+    ];
+    let found = rows(&requests(&lines, EndReason::Closed));
+    assert_eq!(found[1], format!("CLIENT REPLY  → - cut ({MISSING})"));
+    assert_eq!(found[2..], ["  → 2 unrequested", "GET a → 3 ok"]);
+}
+
+#[test]
 fn missing_answers_are_not_replaced_by_later_ones() {
     let [a, b, c] = ["GET a", "GET b", "GET c"].map(array);
     let lines = [
