@@ -36,4 +36,5 @@ mod live;
 mod output_files;
 mod pipes;
 mod printable;
+mod requests_postgresql;
 mod sandbox;

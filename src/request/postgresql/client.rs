@@ -10,7 +10,7 @@ use super::grouping::Names;
 use super::queue::{AnswerContent, Awaited, Entry};
 use super::{Body, HEADER_LEN, Header, Invalid, Phase, Postgresql, sql};
 use crate::flow::Side;
-use crate::request::analyzer::{Context, EndReason, Step};
+use crate::request::analyzer::{Analyzer, Context, EndReason, Step};
 use crate::request::{MAX_TEXT_LEN, MessagePart, Request, text};
 
 /// Maximum number of bytes of a Bind message that are buffered.
@@ -55,9 +55,14 @@ impl Postgresql {
             }
             return Step::Incomplete(HEADER_LEN + len);
         };
-        if self.queue.is_full() {
-            self.lost = Some(EndReason::Limit);
-            self.report_all(EndReason::Limit, context);
+        let is_pipelined = self.has_late_batch && b"QPBDCEF".contains(&header.kind);
+        let reason = match (self.queue.is_full(), is_pipelined) {
+            (true, _) => Some(EndReason::Limit),
+            (_, true) => Some(EndReason::Missing),
+            _ => None,
+        };
+        if let Some(reason) = reason {
+            self.lose(Side::Orig, reason, context);
             return Step::Unrecognized;
         }
         let body = Body {
@@ -69,6 +74,7 @@ impl Postgresql {
         if is_invalid_copy || self.receive(header, body, context).is_err() {
             return Step::Unrecognized;
         }
+        self.has_late_batch |= self.is_late && b"QFS".contains(&header.kind);
         self.has_request_rest = !b"dp".contains(&header.kind);
         self.remaining[Side::Orig as usize] = header.len - len as u64;
         Step::Consumed(HEADER_LEN + len)

@@ -53,7 +53,8 @@
 //! missing, the rest is not analyzed.
 //!
 //! In a capture that starts within a connection, the first answer can belong to an earlier request:
-//! it is `unrequested`.
+//! it is `unrequested`. If the client sends another request before the first answer is complete, the
+//! number of earlier requests cannot be determined, and the connection is not analyzed.
 
 mod bind;
 mod catalog;
@@ -109,6 +110,8 @@ struct Postgresql {
     has_batch_row: bool,
     /// True if the first answer can belong to a request before the capture.
     is_late: bool,
+    /// True while the answer to a batch is expected, after a late start.
+    has_late_batch: bool,
     /// The reason why answers cannot be matched with requests any more.
     lost: Option<EndReason>,
 }

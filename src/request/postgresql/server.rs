@@ -73,6 +73,7 @@ impl Postgresql {
             let mut row = context.new_request();
             row.outcome = RequestOutcome::Unrequested;
             self.push_single(row, Awaited::Uncaptured, context);
+            self.has_late_batch = true;
             if let Some(group) = self.queue.front_group() {
                 group.progress.has_unknown_statement = true;
             }
@@ -99,7 +100,7 @@ impl Postgresql {
                 Ok(())
             }
             b'Z' if is_unrequested => {
-                self.is_late = false;
+                self.is_late = self.phase == Phase::Start;
                 Ok(())
             }
             b'Z' => self.end_batch(body, context),
@@ -134,7 +135,9 @@ impl Postgresql {
         let [state] = *body.bytes else {
             return Err(Invalid);
         };
-        (self.is_copying, self.is_late) = (false, false);
+        self.is_copying = false;
+        self.is_late &= self.phase == Phase::Start;
+        self.has_late_batch = false;
         match self.queue.front_mut() {
             Some(Entry::Sync(..) | Entry::ReportedQuery) => {
                 self.queue.pop(context);
@@ -257,7 +260,10 @@ impl Postgresql {
                     .replace_front(row, Awaited::FunctionCall, context);
             }
             Some(Entry::Group(_)) => {}
-            Some(Entry::Close(_)) => self.is_skipping = true,
+            Some(Entry::Close(_)) => {
+                self.is_skipping = true;
+                self.catalog.start_skipping();
+            }
             Some(Entry::ReportedQuery | Entry::EndOfCopy) => return,
         }
         if context.needs_contents() {
