@@ -1,7 +1,6 @@
 //! Bind messages: parameters of a statement.
 
-use super::catalog::ObjectName;
-use super::fields::Fields;
+use super::fields::{Fields, ObjectName};
 use super::values::{BINARY_FORMAT, decode, hex};
 use crate::request::{Detail, text};
 

@@ -1,5 +1,8 @@
 //! Parser of the fields of a message body.
 
+/// Name of a statement or portal; empty for the unnamed one.
+pub(super) type ObjectName = Box<[u8]>;
+
 /// Position in a message body, or in the beginning of one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields<'a> {
