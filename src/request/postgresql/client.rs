@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::bind::{Bind, parse_bind};
 use super::catalog::Statement;
 use super::contents::{MAX_ROW_BYTES, bind_line, copy_line, named_line};
-use super::fields::{Fields, ObjectName};
+use super::fields::{FieldReader, ObjectName};
 use super::grouping::Names;
 use super::queue::{Awaited, Entry};
 use super::startup::parse_startup;
@@ -97,7 +97,7 @@ fn receive(
             receive_query(connection, statement, len, context);
         }
         b'F' => {
-            let function = Fields::new(body.bytes).u32().ok_or(Invalid)?;
+            let function = FieldReader::new(body.bytes).u32().ok_or(Invalid)?;
             let mut row = context.new_request();
             row.operation = "CALL".into();
             row.target = format!("function {function}");
@@ -115,7 +115,7 @@ fn receive(
         }
         b'C' => receive_close(connection, body, len, context)?,
         b'E' => {
-            let mut fields = Fields::new(body.bytes);
+            let mut fields = FieldReader::new(body.bytes);
             let name = fields.string().ok_or(Invalid)?;
             fields
                 .array::<4>()
@@ -164,7 +164,7 @@ fn receive_parse(
     len: u64,
     context: &mut Context,
 ) -> Result<(), Invalid> {
-    let mut fields = Fields::new(body.bytes);
+    let mut fields = FieldReader::new(body.bytes);
     let name = fields.string().ok_or(Invalid)?;
     let statement = match fields.string() {
         Some(statement) => statement,
@@ -323,7 +323,7 @@ fn receive_password(connection: &mut Postgresql, len: u64, context: &mut Context
 }
 
 /// Returns the text of a Query message, or the beginning of a long one.
-fn statement_text<'a>(body: Body<'a>) -> Result<&'a [u8], Invalid> {
+fn statement_text(body: Body<'_>) -> Result<&[u8], Invalid> {
     if !body.is_complete {
         return Ok(body.bytes);
     }
@@ -335,7 +335,7 @@ fn statement_text<'a>(body: Body<'a>) -> Result<&'a [u8], Invalid> {
 
 /// Parses the kind of an object, `S` for a statement and `P` for a portal, and its name.
 fn named_object(body: Body) -> Result<(u8, ObjectName), Invalid> {
-    let mut fields = Fields::new(body.bytes);
+    let mut fields = FieldReader::new(body.bytes);
     let (kind, name) = (fields.byte(), fields.string());
     match (kind, name) {
         (Some(kind @ (b'S' | b'P')), Some(name)) if fields.rest.is_empty() => {

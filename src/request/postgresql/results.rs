@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::catalog::Column;
 use super::client::message_text;
 use super::contents::{RowFormat, copy_line, row_line};
-use super::fields::Fields;
+use super::fields::FieldReader;
 use super::queue::{AnswerContent, Awaited, CopyEnd};
 use super::{Body, Header, Invalid, Postgresql, sql};
 use crate::flow::Side;
@@ -128,7 +128,7 @@ fn forget_deallocated(connection: &mut Postgresql, tag: &str, context: &mut Cont
 
 /// Parses a RowDescription message. Returns the columns, and a line with their names.
 fn parse_columns(body: &[u8]) -> (Arc<[Column]>, String) {
-    let mut fields = Fields::new(body);
+    let mut fields = FieldReader::new(body);
     let (mut columns, mut line) = (Vec::new(), "Columns: ".to_owned());
     let count = fields.u16().unwrap_or(0);
     for index in 0..count {
@@ -143,7 +143,7 @@ fn parse_columns(body: &[u8]) -> (Arc<[Column]>, String) {
     (columns.into(), line)
 }
 
-fn parse_column<'a>(fields: &mut Fields<'a>) -> Option<(&'a [u8], Column)> {
+fn parse_column<'a>(fields: &mut FieldReader<'a>) -> Option<(&'a [u8], Column)> {
     let name = fields.string()?;
     // Table and number of the column in it.
     fields.take(6)?;

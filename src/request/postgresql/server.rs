@@ -1,7 +1,7 @@
 //! Messages of the server.
 
 use super::contents::{MAX_ROW_BYTES, Report};
-use super::fields::Fields;
+use super::fields::FieldReader;
 use super::queue::{AnswerContent, Awaited, Entry};
 use super::results::{add_columns, add_result};
 use super::rows::apply;
@@ -124,7 +124,7 @@ fn answer(
 
 /// Reports a notification, which is no answer.
 fn notify(body: Body, context: &mut Context) -> Result<(), Invalid> {
-    let mut fields = Fields::new(body.bytes);
+    let mut fields = FieldReader::new(body.bytes);
     let _process = fields.u32().ok_or(Invalid)?;
     let channel = fields.string().ok_or(Invalid)?;
     let payload = fields.string().unwrap_or(fields.rest);
@@ -194,7 +194,7 @@ fn advance(
         Effect::Types => {
             if let Some(group) = connection.queue.front_group()
                 && let Some(Awaited::DescribeStatement(name)) = group.awaited.front()
-                && let Some(types) = Fields::new(body.bytes).oids()
+                && let Some(types) = FieldReader::new(body.bytes).oids()
             {
                 connection.catalog.set_types(name, &types, context);
             }

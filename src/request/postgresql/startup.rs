@@ -1,6 +1,6 @@
 //! Messages without a type, which start a connection.
 
-use super::fields::Fields;
+use super::fields::FieldReader;
 use super::queue::{Awaited, Entry};
 use super::{Phase, Postgresql};
 use crate::flow::Side;
@@ -25,7 +25,7 @@ struct Parameters<'a> {
 
 impl<'a> Parameters<'a> {
     /// Parses names and values up to an empty name.
-    fn parse(fields: &mut Fields<'a>) -> Option<Parameters<'a>> {
+    fn parse(fields: &mut FieldReader<'a>) -> Option<Parameters<'a>> {
         let mut parameters = Parameters::default();
         loop {
             let value = match fields.string()? {
@@ -46,7 +46,7 @@ pub(super) fn parse_startup(
     bytes: &[u8],
     context: &mut Context,
 ) -> Step {
-    let mut fields = Fields::new(bytes);
+    let mut fields = FieldReader::new(bytes);
     let (Some(len), Some(code)) = (fields.u32(), fields.u32()) else {
         return Step::Incomplete(8);
     };
@@ -58,7 +58,7 @@ pub(super) fn parse_startup(
     };
     let mut row = context.new_request();
     row.add_request(context.time, u64::from(len));
-    let mut fields = Fields::new(&message[8..]);
+    let mut fields = FieldReader::new(&message[8..]);
     let awaited = match code {
         SSL_REQUEST_CODE if len == 8 => Awaited::Encryption(b'S'),
         GSSENC_REQUEST_CODE if len == 8 => Awaited::Encryption(b'G'),
