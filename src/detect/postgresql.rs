@@ -1,6 +1,8 @@
 //! PostgreSQL's protocol, version 3 (PostgreSQL documentation, "Frontend/Backend Protocol",
 //! "Message Formats").
 
+mod messages;
+
 use super::cursor::{Cursor, ParseError, ParseResult, is_graphic, is_text, response_only};
 use super::{Detector, DetectorVerdict, Opening, ServiceAttributes};
 use crate::packet::TCP;
@@ -20,6 +22,10 @@ const GSSENC_REQUEST_CODE: u32 = 80_877_104;
 const MAX_STARTUP_PACKET_LEN: u32 = 10_000;
 
 fn detect(opening: &Opening) -> DetectorVerdict {
+    match messages::detect(opening) {
+        DetectorVerdict::No => {}
+        verdict => return verdict,
+    }
     // First bytes of responses: S, G, N and E to an encryption request, E, R and v to a startup
     // message.
     if opening.orig.is_empty() {

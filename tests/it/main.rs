@@ -37,4 +37,5 @@ mod live;
 mod output_files;
 mod pipes;
 mod printable;
+mod requests_postgresql;
 mod sandbox;

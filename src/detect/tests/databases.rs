@@ -68,6 +68,38 @@ pub(super) fn cases() -> Vec<DetectionCase> {
             "",
         ),
         case(
+            "PostgreSQL query within a connection",
+            TCP,
+            b"Q\0\0\0\x0dselect 1\0",
+            b"T\0\0\0\x21\0\x01?column?\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0",
+            "postgresql",
+            "",
+        ),
+        case(
+            "PostgreSQL query without an answer",
+            TCP,
+            b"Q\0\0\0\x1aselect pg_sleep(100);\0",
+            b"",
+            "postgresql",
+            "",
+        ),
+        case(
+            "PostgreSQL prepared statement within a connection",
+            TCP,
+            b"B\0\0\0\x11\0s1\0\0\0\0\0\0\x01\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04",
+            b"2\0\0\0\x04D\0\0\0\x0a\0\x01\xff\xff\xff\xffC\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I",
+            "postgresql",
+            "",
+        ),
+        case(
+            "PostgreSQL statement that is prepared within a connection",
+            TCP,
+            b"P\0\0\0\x12s1\0select 1\0\0\0D\0\0\0\x08Ss1\0S\0\0\0\x04",
+            b"1\0\0\0\x04t\0\0\0\x06\0\0",
+            "postgresql",
+            "",
+        ),
+        case(
             "PyMySQL and MariaDB",
             TCP,
             hex(

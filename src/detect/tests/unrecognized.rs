@@ -6,6 +6,22 @@ use crate::packet::{TCP, UDP};
 pub(super) fn cases() -> Vec<DetectionCase> {
     vec![
         case(
+            "messages with the type and the length of PostgreSQL's queries",
+            TCP,
+            b"Q\0\0\0\x0d\x01\0\0\0\x02\0\0\0\x03",
+            b"R\0\0\0\x01\0",
+            "",
+            "",
+        ),
+        case(
+            "the answer of another protocol to a query",
+            TCP,
+            b"B\0\0\0\x0c\0\0\0\0\0\0\0\0",
+            b"C\0\0\0\x08\x01\x02\x03\x04",
+            "",
+            "",
+        ),
+        case(
             "FTP",
             TCP,
             b"USER anonymous\r\n",

@@ -1,7 +1,6 @@
 //! Bind messages: parameters of a statement.
 
-use super::catalog::ObjectName;
-use super::fields::Fields;
+use super::fields::{FieldReader, ObjectName};
 use super::values::{BINARY_FORMAT, decode, hex};
 use crate::request::{Detail, text};
 
@@ -36,7 +35,7 @@ struct RawValue {
 /// Parses the body of a Bind message, or the beginning of a long one. Returns `None` if it is not
 /// valid.
 pub(super) fn parse_bind(body: &[u8], is_complete: bool) -> Option<Bind> {
-    let mut fields = Fields::new(body);
+    let mut fields = FieldReader::new(body);
     let mut bind = Bind {
         portal: fields.string()?.into(),
         statement: fields.string()?.into(),
@@ -58,7 +57,7 @@ pub(super) fn parse_bind(body: &[u8], is_complete: bool) -> Option<Bind> {
 
 impl Bind {
     /// Parses the formats and values of the parameters.
-    fn parse_values(&mut self, fields: &mut Fields) -> Option<()> {
+    fn parse_values(&mut self, fields: &mut FieldReader) -> Option<()> {
         let formats = fields.numbers()?;
         let count = usize::from(fields.u16()?);
         let mut space = MAX_PARAMETER_BYTES;

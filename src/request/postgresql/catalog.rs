@@ -6,6 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::bind::Bind;
+use super::fields::ObjectName;
 use crate::request::Detail;
 use crate::request::analyzer::Context;
 
@@ -15,9 +16,6 @@ const MAX_STATEMENTS: usize = 10_000;
 const MAX_STATEMENT_BYTES: u64 = 16 << 20;
 /// Maximum number of portals of a connection that are kept.
 const MAX_PORTALS: usize = 1_000;
-
-/// Name of a statement or portal; empty for the unnamed one.
-pub(super) type ObjectName = Box<[u8]>;
 
 /// A prepared statement.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::catalog::{Column, Portal};
-use super::fields::Fields;
+use super::fields::FieldReader;
 use super::values::{BINARY_FORMAT, decode, hex};
 use crate::request::{Detail, text};
 
@@ -58,7 +58,7 @@ impl<'a> RowFormat<'a> {
 
 /// Returns the line of a DataRow message, or of the beginning of one.
 pub(super) fn row_line(body: &[u8], format: RowFormat) -> String {
-    let mut fields = Fields::new(body);
+    let mut fields = FieldReader::new(body);
     let mut line = "Row: ".to_owned();
     let count = fields.u16().unwrap_or(0);
     for index in 0..usize::from(count) {
@@ -139,7 +139,7 @@ pub(super) struct Report {
 impl Report {
     /// Parses the body of a message, or the beginning of a long one.
     pub(super) fn parse(body: &[u8]) -> Report {
-        let mut fields = Fields::new(body);
+        let mut fields = FieldReader::new(body);
         let mut report = Report::default();
         while let Some(kind) = fields.byte().filter(|kind| *kind != 0) {
             let Some(value) = fields.string() else {

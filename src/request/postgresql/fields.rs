@@ -1,15 +1,18 @@
 //! Parser of the fields of a message body.
 
+/// Name of a statement or portal; empty for the unnamed one.
+pub(super) type ObjectName = Box<[u8]>;
+
 /// Position in a message body, or in the beginning of one.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fields<'a> {
+pub(super) struct FieldReader<'a> {
     /// Bytes after the position.
     pub(super) rest: &'a [u8],
 }
 
-impl<'a> Fields<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Fields<'a> {
-        Fields { rest: bytes }
+impl<'a> FieldReader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> FieldReader<'a> {
+        FieldReader { rest: bytes }
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {

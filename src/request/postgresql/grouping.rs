@@ -1,6 +1,6 @@
 //! Assignment of messages of the extended protocol to rows.
 
-use super::catalog::ObjectName;
+use super::fields::ObjectName;
 use super::queue::{Awaited, Group};
 
 /// Names of the objects of a message, by which it belongs to a row.

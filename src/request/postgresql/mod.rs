@@ -40,9 +40,9 @@
 //! A request ends with its Query, FunctionCall or StartupMessage; passwords and copied data that
 //! follow are counted in its length only. An extended request ends with the Sync or Flush after it,
 //! for which the server sends the answer, unless the answer starts earlier. The answer ends with
-//! ReadyForQuery, or with the completion of the Execute or of the last message before Sync or Flush.
-//! Sync and the ReadyForQuery of a batch belong to no row. The times of pipelined statements include
-//! those of the earlier statements of the same batch.
+//! ReadyForQuery, or with the completion of the Execute or of the last message before Sync or
+//! Flush. Sync and the ReadyForQuery of a batch belong to no row. The times of pipelined statements
+//! include those of the earlier statements of the same batch.
 //!
 //! # Missing bytes
 //!
@@ -53,7 +53,8 @@
 //! missing, the rest is not analyzed.
 //!
 //! In a capture that starts within a connection, the first answer can belong to an earlier request:
-//! it is `unrequested`.
+//! it is `unrequested`. If the client sends another request before the first answer is complete,
+//! the number of earlier requests cannot be determined, and the connection is not analyzed.
 
 mod bind;
 mod catalog;
@@ -69,8 +70,8 @@ mod sql;
 mod startup;
 mod values;
 
-use super::Request;
 use super::analyzer::{Analyzer, AnalyzerEntry, Context, EndReason, Step};
+use super::{MessagePart, Request};
 use crate::flow::Side;
 use catalog::Catalog;
 use queue::{Awaited, Entry, Group, Queue};
@@ -109,6 +110,8 @@ struct Postgresql {
     has_batch_row: bool,
     /// True if the first answer can belong to a request before the capture.
     is_late: bool,
+    /// True while the answer to a batch is expected, after a late start.
+    has_late_batch: bool,
     /// The reason why answers cannot be matched with requests any more.
     lost: Option<EndReason>,
 }
@@ -223,6 +226,32 @@ impl Postgresql {
         }
     }
 
+    /// Adds a row with a single message.
+    fn push_single(&mut self, row: Request, awaited: Awaited, context: &mut Context) {
+        self.close_group(context);
+        self.queue.push_group(row, awaited, context);
+        if let Some(group) = self.queue.open_group() {
+            group.is_open = false;
+            group.is_flushed = true;
+        }
+        self.settle(context);
+    }
+
+    /// Adds a line to the contents of the client's last row, or of the current answer.
+    fn show(&mut self, side: Side, line: &str, context: &mut Context) {
+        if !context.needs_contents() {
+            return;
+        }
+        let group = match side {
+            Side::Orig => self.queue.back_group(),
+            Side::Resp => self.queue.front_group(),
+        };
+        match group.and_then(|group| group.row.as_deref_mut()) {
+            Some(row) => context.head(row, side, line),
+            None => context.emit_part(side, MessagePart::Head(line)),
+        }
+    }
+
     /// Reports all rows, whose answers are not complete.
     fn report_all(&mut self, reason: EndReason, context: &mut Context) {
         self.catalog.start_skipping();
@@ -248,9 +277,9 @@ impl Analyzer for Postgresql {
         }
         self.incomplete[at] = None;
         let step = match side {
-            Side::Orig => self.parse_client(bytes, context),
+            Side::Orig => client::parse_client(self, bytes, context),
             Side::Resp if self.lost.is_some() => Step::Unrecognized,
-            Side::Resp => self.parse_server(bytes, context),
+            Side::Resp => server::parse_server(self, bytes, context),
         };
         if side == Side::Orig
             && let Some(reason) = self.lost

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::Header;
 use super::bind::Bind;
-use super::catalog::{Column, ObjectName, Statement};
+use super::catalog::{Column, Statement};
+use super::fields::ObjectName;
 use crate::packet::Timestamp;
 use crate::request::Request;
 use crate::request::analyzer::{Context, EndReason};
@@ -112,6 +114,19 @@ pub(super) struct AnswerContent {
     pub(super) has_unknown_statement: bool,
 }
 
+impl AnswerContent {
+    /// Counts a row, or copied data.
+    pub(super) fn add_data(&mut self, header: Header) {
+        match header.kind {
+            b'd' => *self.copy_bytes.get_or_insert(0) += header.len,
+            _ => {
+                self.has_rows = true;
+                self.rows += 1;
+            }
+        }
+    }
+}
+
 /// Whether the client has sent the end of copied data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CopyEnd {
@@ -192,9 +207,13 @@ impl Queue {
     }
 
     /// Returns true if the open group has space for another message.
-    pub(super) fn can_add(&mut self) -> bool {
-        self.open_group()
-            .is_some_and(|group| group.awaited.len() < MAX_MESSAGES_PER_REQUEST)
+    pub(super) fn can_add(&self) -> bool {
+        match self.entries.back() {
+            Some(Entry::Group(group)) => {
+                group.is_open && group.awaited.len() < MAX_MESSAGES_PER_REQUEST
+            }
+            _ => false,
+        }
     }
 
     /// Adds a message to the open group.

@@ -1,6 +1,6 @@
 //! Messages without a type, which start a connection.
 
-use super::fields::Fields;
+use super::fields::FieldReader;
 use super::queue::{Awaited, Entry};
 use super::{Phase, Postgresql};
 use crate::flow::Side;
@@ -25,7 +25,7 @@ struct Parameters<'a> {
 
 impl<'a> Parameters<'a> {
     /// Parses names and values up to an empty name.
-    fn parse(fields: &mut Fields<'a>) -> Option<Parameters<'a>> {
+    fn parse(fields: &mut FieldReader<'a>) -> Option<Parameters<'a>> {
         let mut parameters = Parameters::default();
         loop {
             let value = match fields.string()? {
@@ -40,85 +40,87 @@ impl<'a> Parameters<'a> {
     }
 }
 
-impl Postgresql {
-    /// Parses a message without a type.
-    pub(super) fn parse_startup(&mut self, bytes: &[u8], context: &mut Context) -> Step {
-        let mut fields = Fields::new(bytes);
-        let (Some(len), Some(code)) = (fields.u32(), fields.u32()) else {
-            return Step::Incomplete(8);
-        };
-        if !(8..=MAX_STARTUP_PACKET_LEN).contains(&len) {
-            return Step::Unrecognized;
-        }
-        let Some(message) = usize::try_from(len).ok().and_then(|len| bytes.get(..len)) else {
-            return Step::Incomplete(usize::try_from(len).unwrap_or(0));
-        };
-        let mut row = context.new_request();
-        row.add_request(context.time, u64::from(len));
-        let mut fields = Fields::new(&message[8..]);
-        let awaited = match code {
-            SSL_REQUEST_CODE if len == 8 => Awaited::Encryption(b'S'),
-            GSSENC_REQUEST_CODE if len == 8 => Awaited::Encryption(b'G'),
-            CANCEL_REQUEST_CODE => {
-                let Some(process) = fields.u32() else {
-                    return Step::Unrecognized;
-                };
-                row.operation = "CANCEL".into();
-                row.target = format!("process {process}");
-                self.phase = Phase::Messages;
-                Awaited::Cancel
-            }
-            0x0003_0000..=0x0003_ffff => {
-                let Some(parameters) = Parameters::parse(&mut fields) else {
-                    return Step::Unrecognized;
-                };
-                describe_connection(&mut row, &parameters);
-                self.phase = Phase::Messages;
-                Awaited::Startup
-            }
-            _ => return Step::Unrecognized,
-        };
-        match awaited {
-            Awaited::Encryption(b'S') => row.operation = "SSL".into(),
-            Awaited::Encryption(_) => row.operation = "GSSENC".into(),
-            _ if context.needs_contents() => {
-                let line = format!("{}: {}", row.operation, row.target);
-                context.head(&mut row, Side::Orig, &line);
-            }
-            _ => {}
-        }
-        self.push_single(row, awaited, context);
-        Step::Consumed(message.len())
+/// Parses a message without a type.
+pub(super) fn parse_startup(
+    connection: &mut Postgresql,
+    bytes: &[u8],
+    context: &mut Context,
+) -> Step {
+    let mut fields = FieldReader::new(bytes);
+    let (Some(len), Some(code)) = (fields.u32(), fields.u32()) else {
+        return Step::Incomplete(8);
+    };
+    if !(8..=MAX_STARTUP_PACKET_LEN).contains(&len) {
+        return Step::Unrecognized;
     }
+    let Some(message) = usize::try_from(len).ok().and_then(|len| bytes.get(..len)) else {
+        return Step::Incomplete(usize::try_from(len).unwrap_or(0));
+    };
+    let mut row = context.new_request();
+    row.add_request(context.time, u64::from(len));
+    let mut fields = FieldReader::new(&message[8..]);
+    let awaited = match code {
+        SSL_REQUEST_CODE if len == 8 => Awaited::Encryption(b'S'),
+        GSSENC_REQUEST_CODE if len == 8 => Awaited::Encryption(b'G'),
+        CANCEL_REQUEST_CODE => {
+            let Some(process) = fields.u32() else {
+                return Step::Unrecognized;
+            };
+            row.operation = "CANCEL".into();
+            row.target = format!("process {process}");
+            connection.phase = Phase::Messages;
+            Awaited::Cancel
+        }
+        0x0003_0000..=0x0003_ffff => {
+            let Some(parameters) = Parameters::parse(&mut fields) else {
+                return Step::Unrecognized;
+            };
+            describe_connection(&mut row, &parameters);
+            connection.phase = Phase::Messages;
+            Awaited::Startup
+        }
+        _ => return Step::Unrecognized,
+    };
+    match awaited {
+        Awaited::Encryption(b'S') => row.operation = "SSL".into(),
+        Awaited::Encryption(_) => row.operation = "GSSENC".into(),
+        _ if context.needs_contents() => {
+            let line = format!("{}: {}", row.operation, row.target);
+            context.head(&mut row, Side::Orig, &line);
+        }
+        _ => {}
+    }
+    connection.push_single(row, awaited, context);
+    Step::Consumed(message.len())
+}
 
-    /// Parses the byte that accepts or refuses encryption; `None` if no such byte is expected, or
-    /// an error message follows instead.
-    pub(super) fn parse_encryption_answer(
-        &mut self,
-        byte: u8,
-        context: &mut Context,
-    ) -> Option<Step> {
-        let group = self.queue.front_group()?;
-        let Some(Awaited::Encryption(accepted)) = group.awaited.front() else {
-            return None;
-        };
-        match byte {
-            b'N' => {
-                self.queue.pop(context);
-                Some(Step::Consumed(1))
+/// Parses the byte that accepts or refuses encryption; `None` if no such byte is expected, or
+/// an error message follows instead.
+pub(super) fn parse_encryption_answer(
+    connection: &mut Postgresql,
+    byte: u8,
+    context: &mut Context,
+) -> Option<Step> {
+    let group = connection.queue.front_group()?;
+    let Some(Awaited::Encryption(accepted)) = group.awaited.front() else {
+        return None;
+    };
+    match byte {
+        b'N' => {
+            connection.queue.pop(context);
+            Some(Step::Consumed(1))
+        }
+        b'E' => None,
+        _ if byte != *accepted => Some(Step::Unrecognized),
+        _ => {
+            if let Some(row) = &mut group.row {
+                row.add_answer(context.start, context.time, 1);
+                row.status = Some(text(&[byte]).into());
             }
-            b'E' => None,
-            _ if byte != *accepted => Some(Step::Unrecognized),
-            _ => {
-                if let Some(row) = &mut group.row {
-                    row.add_answer(context.start, context.time, 1);
-                    row.status = Some(text(&[byte]).into());
-                }
-                if let Some(Entry::Group(group)) = self.queue.pop(context) {
-                    group.report(context);
-                }
-                Some(Step::Opaque)
+            if let Some(Entry::Group(group)) = connection.queue.pop(context) {
+                group.report(context);
             }
+            Some(Step::Opaque)
         }
     }
 }

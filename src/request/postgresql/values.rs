@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::fields::Fields;
+use super::fields::FieldReader;
 use crate::request::{Detail, text};
 
 /// Number of the binary format; 0 is text.
@@ -59,7 +59,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 fn decode_binary(bytes: &[u8], type_oid: u32) -> Option<Detail> {
-    let mut fields = Fields::new(bytes);
+    let mut fields = FieldReader::new(bytes);
     let value = match type_oid {
         oid::BOOL => Detail::Bool(fields.byte()? != 0),
         oid::INT2 => Detail::Integer(fields.i16()?.into()),
@@ -90,12 +90,12 @@ fn decode_binary(bytes: &[u8], type_oid: u32) -> Option<Detail> {
         oid::DATE => Detail::Text(date_value(fields.i32()?).into()),
         oid::TIME => Detail::Text(time_of_day(i64::from_be_bytes(fields.array()?))?.into()),
         oid::TIMESTAMP | oid::TIMESTAMPTZ => {
-            let zone = if type_oid == oid::TIMESTAMP {
+            let offset = if type_oid == oid::TIMESTAMP {
                 ""
             } else {
                 "+00"
             };
-            Detail::Text(timestamp(i64::from_be_bytes(fields.array()?), zone)?.into())
+            Detail::Text(timestamp(i64::from_be_bytes(fields.array()?), offset)?.into())
         }
         oid::NUMERIC => Detail::Text(numeric(&mut fields)?.into()),
         oid::INET | oid::CIDR => Detail::Text(network(&mut fields)?.into()),
@@ -161,7 +161,7 @@ fn time_of_day(microseconds: i64) -> Option<String> {
 }
 
 /// Returns a time from its number of microseconds since 2000-01-01.
-fn timestamp(microseconds: i64, zone: &str) -> Option<String> {
+fn timestamp(microseconds: i64, offset: &str) -> Option<String> {
     match microseconds {
         i64::MAX => return Some("infinity".to_owned()),
         i64::MIN => return Some("-infinity".to_owned()),
@@ -169,7 +169,7 @@ fn timestamp(microseconds: i64, zone: &str) -> Option<String> {
     }
     let (date, era) = date(microseconds.div_euclid(MICROSECONDS_PER_DAY));
     let time = time_of_day(microseconds.rem_euclid(MICROSECONDS_PER_DAY))?;
-    Some(format!("{date} {time}{zone}{era}"))
+    Some(format!("{date} {time}{offset}{era}"))
 }
 
 /// Maximum number of digits, before and after the point, of numbers that are decoded.
@@ -177,7 +177,7 @@ const MAX_NUMERIC_DIGITS: i16 = 1000;
 
 /// Returns a number of groups of four decimal digits. `weight` is the index of the group of ones,
 /// negative if all groups are after the point.
-fn numeric(fields: &mut Fields) -> Option<String> {
+fn numeric(fields: &mut FieldReader) -> Option<String> {
     let (count, weight) = (fields.u16()?, fields.i16()?);
     let (sign, scale) = (fields.u16()?, fields.i16()?);
     let is_negative = match sign {
@@ -235,7 +235,7 @@ fn numeric(fields: &mut Fields) -> Option<String> {
 }
 
 /// Returns an address, with the length of its prefix unless it is that of a host.
-fn network(fields: &mut Fields) -> Option<String> {
+fn network(fields: &mut FieldReader) -> Option<String> {
     let [_family, prefix_len, is_cidr, _len] = fields.array()?;
     let (address, host_len) = match fields.rest.len() {
         4 => (Ipv4Addr::from(fields.array::<4>()?).to_string(), 32),
