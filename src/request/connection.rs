@@ -150,11 +150,18 @@ impl Connection {
         self.count_memory(context);
     }
 
-    /// Calls `visit` with each request that waits for its answer.
-    pub(super) fn for_each_pending(&self, visit: &mut dyn FnMut(&Request)) {
-        if let Stage::Analyzing(_, analyzer) = &self.stage {
-            analyzer.for_each_pending(visit);
+    /// Returns the number of requests that have waited for an answer since this time or longer.
+    pub(super) fn pending_since(&self, time: Timestamp) -> u64 {
+        let mut count = 0;
+        match &self.stage {
+            // The bytes of the client so far count as one request.
+            Stage::Detecting(opening, _) => count += u64::from(opening.is_unanswered_since(time)),
+            Stage::Analyzing(_, analyzer) => analyzer.for_each_pending(&mut |request| {
+                count += u64::from(request.time <= time && !request.answer_start.is_present());
+            }),
+            Stage::Stopped => {}
         }
+        count
     }
 
     /// Starts another attempt to detect an unrecognized protocol, at the start of a client's turn.

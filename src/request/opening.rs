@@ -48,6 +48,13 @@ impl BufferedOpening {
         (last.side == Side::Resp || settings.has_messages).then_some(last.time)
     }
 
+    /// Returns true if only the originator has sent bytes, the first of them at this time or
+    /// earlier.
+    pub(super) fn is_unanswered_since(&self, time: Timestamp) -> bool {
+        let first = self.segments.first();
+        self.bytes[Side::Resp as usize].is_empty() && first.is_some_and(|first| first.time <= time)
+    }
+
     /// Returns the analyzer, or `None` if more bytes are required. With `is_complete`, no more
     /// bytes are available.
     pub(super) fn analyzer(

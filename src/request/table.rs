@@ -142,13 +142,10 @@ impl RequestTable {
     /// Returns the number of requests that have waited for an answer since this time or longer. Its
     /// cost is proportional to the number of open connections.
     pub fn pending_since(&self, time: Timestamp) -> u64 {
-        let mut count = 0;
-        for (_, connection) in self.connections.values() {
-            connection.for_each_pending(&mut |request| {
-                count += u64::from(request.time <= time && !request.answer_start.is_present());
-            });
-        }
-        count
+        let connections = self.connections.values();
+        connections
+            .map(|(_, connection)| connection.pending_since(time))
+            .sum()
     }
 
     fn update_owners(&mut self, id: &FlowId, owners: &Owners) {
@@ -271,5 +268,46 @@ fn end_reason(record: &FlowRecord) -> EndReason {
         FlowEndReason::Capture | FlowEndReason::Evicted => EndReason::Capture,
         _ if is_reset => EndReason::Reset,
         FlowEndReason::Closed | FlowEndReason::Idle | FlowEndReason::Reused => EndReason::Closed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Side;
+    use crate::packet::Endpoints;
+
+    #[test]
+    fn requests_wait_before_and_after_their_protocol_is_detected() {
+        let id = FlowId {
+            number: 1,
+            first_time: Timestamp(0),
+            first_frame: 1,
+            endpoints: Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], TCP),
+        };
+        let mut table = RequestTable::new(RequestSettings::default());
+        for (time, side, bytes, expected) in [
+            (10, Side::Orig, &b"GET / HTTP/1.1\r\n\r\n"[..], 1),
+            (20, Side::Resp, b"HTTP/1.1 204 No Content\r\n\r\n", 0),
+            (30, Side::Orig, b"GET / HTTP/1.1\r\n\r\n", 1),
+            (40, Side::Orig, b"GET / HTTP/1.1\r\n\r\n", 2),
+            (50, Side::Resp, b"HTTP/1.1 204 No Content\r\n\r\n", 1),
+        ] {
+            let kind = FlowEventKind::Data {
+                captured: Timestamp(time),
+                side,
+                offset: 0,
+                bytes,
+            };
+            let event = FlowEvent {
+                id: &id,
+                time: Timestamp(time),
+                due: None,
+                kind,
+            };
+            table.follow(&event, &mut |_| {});
+            assert_eq!(table.pending_since(Timestamp(time)), expected, "{time}");
+            assert_eq!(table.pending_since(Timestamp(9)), 0, "{time}");
+        }
     }
 }

@@ -93,7 +93,7 @@ impl Colour {
     }
 }
 
-/// What the cells of all rows share.
+/// Settings that the cells of all rows share.
 pub(in crate::sink) struct CellFormat {
     clock: Clock,
     /// Width of the current cell; `None` is unlimited.
