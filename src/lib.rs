@@ -127,8 +127,9 @@ pub use detect::{Service, ServiceAttributes};
 pub use error::{Error, Result};
 pub use flow::{
     ConnState, EndpointState, Fallback, FlowCounts, FlowEndReason, FlowEvent, FlowEventKind,
-    FlowId, FlowRecord, FlowSettings, GapCause, History, Outcome, OutcomeEvidence, OutcomeKind,
-    OutcomeWithDrops, ResponseTimes, Side, SideRecord, StreamMode, TcpAnalysis, Traffic,
+    FlowId, FlowRecord, FlowRequests, FlowSettings, GapCause, History, Outcome, OutcomeEvidence,
+    OutcomeKind, OutcomeWithDrops, ResponseTimes, Side, SideRecord, StreamMode, TcpAnalysis,
+    Traffic,
 };
 pub use packet::{
     DecodeProblem, Endpoints, Fragment, Frame, FrameOptions, Interface, LinkType, Packet,

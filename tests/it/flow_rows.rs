@@ -6,6 +6,7 @@ use crate::craft::{ByteOrder, CaptureBuilder, read_all};
 use lcap::internals::sink::flows::COLUMNS;
 use lcap::internals::sink::rows::{ColumnType, ColumnValue};
 use lcap::internals::source::file;
+use lcap::{FlowRecord, FlowRequests};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -253,8 +254,17 @@ fn values_have_the_types_of_their_columns() {
         };
         // The flows before a fault in the file are also checked.
         let _ = capture.each_flow(|flow| {
+            // As with `--requests`.
+            let flow = FlowRecord {
+                requests: Some(Box::new(FlowRequests {
+                    count: 2,
+                    errors: 1,
+                    worst_status: Some("404".into()),
+                })),
+                ..flow.clone()
+            };
             for column in COLUMNS {
-                if let Some(kind) = value_type(&(column.value)(flow)) {
+                if let Some(kind) = value_type(&(column.value)(&flow)) {
                     assert_eq!(kind, column.kind, "{name}: {}", column.name);
                     found.insert(column.name);
                 }
