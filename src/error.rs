@@ -90,13 +90,13 @@ pub enum Error {
     ConditionMet(String),
     /// The requested flow does not exist.
     #[error(
-        "flow {number} not found ({} seen); \
+        "flow {flow} not found ({} seen); \
          list them with lcap flows and the same ports and expression",
         count_noun(*last, "flow")
     )]
     NoSuchFlow {
-        /// Requested number.
-        number: u64,
+        /// Requested number or identifier.
+        flow: String,
         /// Number of flows seen.
         last: u64,
     },

@@ -7,7 +7,7 @@ mod requests;
 mod run;
 
 pub(super) use doctor::{DoctorArgs, ReportFormat};
-pub(super) use follow::{SideArg, StreamArgs};
+pub(super) use follow::{FlowArg, SideArg, StreamArgs};
 pub(super) use ports::{ListFormat, PortsArgs};
 pub(super) use requests::RequestsArgs;
 pub(super) use run::{ProcessFilterArgs, RunArgs};

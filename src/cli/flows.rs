@@ -1,6 +1,6 @@
 //! Plans of `lcap flows` and `lcap follow`, from their options.
 
-use super::args::{self, CommonArgs, FlowLimitArgs, FlowsArgs, FollowArgs, Precision};
+use super::args::{self, CommonArgs, FlowArg, FlowLimitArgs, FlowsArgs, FollowArgs, Precision};
 use super::plan::{OutputMode, OutputRequest, Plan, StreamReportOptions, build_plan, find_format};
 use super::row_report::{FlowReportOptions, RowDestination};
 use super::style::{is_coloured, precision, stdout_width};
@@ -76,10 +76,16 @@ pub(super) fn follow_plan(args: &FollowArgs) -> Result<Plan> {
         has_messages,
         ..RequestSettings::default()
     });
+    let (flow, uid) = match &streams.flow {
+        None => (None, None),
+        Some(FlowArg::Number(number)) => (Some(*number), None),
+        Some(FlowArg::Uid(uid)) => (None, Some(uid.clone())),
+    };
     let output_mode = OutputMode::Streams(StreamReportOptions {
+        uid,
         format,
         options: StreamOptions {
-            flow: streams.flow,
+            flow,
             side: match streams.raw {
                 Some(args::SideArg::Resp) => Side::Resp,
                 Some(args::SideArg::Orig) | None => Side::Orig,

@@ -20,7 +20,7 @@ use crate::pipeline::{
 use crate::printable;
 use crate::process::ProcessFilter;
 use crate::request::RequestSettings;
-use crate::sink::follow::StreamOptions;
+use crate::sink::follow::{FlowUid, StreamOptions};
 use crate::sink::text::Style;
 use crate::sink::{FORMATS, Format};
 use crate::source::live;
@@ -79,6 +79,8 @@ pub(super) enum OutputMode {
 pub(super) struct StreamReportOptions {
     pub(super) format: &'static Format,
     pub(super) options: StreamOptions,
+    /// Selected flow; `None` selects by number, or all flows.
+    pub(super) uid: Option<FlowUid>,
     /// Directory for one file per stream; `None` is standard output.
     pub(super) directory: Option<PathBuf>,
 }

@@ -307,8 +307,18 @@ fn check_flow_exists(
     output_mode: &OutputMode,
     FlowCounts { opened: last, .. }: FlowCounts,
 ) -> Result<()> {
+    if let OutputMode::Streams(report) = output_mode
+        && let Some(uid) = &report.uid
+        && !uid.is_found()
+    {
+        let flow = uid.text().to_owned();
+        return Err(Error::NoSuchFlow { flow, last });
+    }
     match output_mode.only_flow() {
-        Some(number) if number > last => Err(Error::NoSuchFlow { number, last }),
+        Some(number) if number > last => {
+            let flow = number.to_string();
+            Err(Error::NoSuchFlow { flow, last })
+        }
         _ => Ok(()),
     }
 }

@@ -11,6 +11,7 @@ use super::terminal::AboveTicker;
 use crate::error::Result;
 use crate::packet::{Interface, Timestamp};
 use crate::sink::flows::RequestCounter;
+use crate::sink::follow::SelectedFlow;
 use crate::sink::requests::{FilteredRequests, RepeatRecorder};
 use crate::sink::rows::{ProcessColumn, RowOrder, RowRecord, SortedRows, TableLayout};
 use crate::sink::{CaptureFileOptions, Sink, SinkFactory, create_output_file};
@@ -57,14 +58,19 @@ pub(super) fn open(
         OutputMode::Streams(StreamReportOptions {
             format,
             options,
+            uid,
             directory,
-        }) => match (format.factory, directory) {
-            (SinkFactory::Directory(open), Some(path)) => sinks.push(open(path, options)?),
-            (SinkFactory::Streams(open), _) => {
-                sinks.push(open(Box::new(printed()?), options));
-            }
-            _ => {}
-        },
+        }) => {
+            let contents = match (format.factory, directory) {
+                (SinkFactory::Directory(open), Some(path)) => Some(open(path, options)?),
+                (SinkFactory::Streams(open), _) => Some(open(Box::new(printed()?), options)),
+                _ => None,
+            };
+            sinks.extend(contents.map(|contents| match uid {
+                Some(uid) => Box::new(SelectedFlow::new(contents, uid.clone())),
+                None => contents,
+            }));
+        }
     }
     Ok(sinks)
 }

@@ -16,10 +16,17 @@ fn run_args(arguments: &str) -> RunOutput {
 #[test]
 fn invalid_arguments_are_rejected() {
     for (arguments, message) in [
-        ("--raw orig", "not provided:\n  --flow <N>"),
+        ("--raw orig", "not provided:\n  --flow <FLOW>"),
         ("--flow 1 --raw both", "possible values: orig, resp"),
         ("--flow 1 --raw orig --hex", "cannot be used with"),
-        ("--flow 0", "0 is not in 1.."),
+        (
+            "--flow 0",
+            "write the number of a flow (1 or more), or its uid",
+        ),
+        (
+            "--flow C123",
+            "write the number of a flow (1 or more), or its uid",
+        ),
         ("--hex --output-dir /none/x", "cannot be used with"),
         (
             "--flow 1 --raw resp --output-dir /none/x",
@@ -81,7 +88,12 @@ fn expected_streams(capture: &str) -> BTreeMap<String, Vec<u8>> {
             );
             let flow = number.to_string();
             let raw = ["follow", "-r", capture, "--flow", &flow, "--raw", side];
-            let bytes = run(raw).stdout;
+            let by_number = run(raw);
+            let uid = row["uid"].as_str().unwrap();
+            let by_uid = run(["follow", "-r", capture, "--flow", uid, "--raw", side]);
+            let bytes = by_number.stdout;
+            assert_eq!(by_uid.stdout, bytes);
+            assert_eq!(by_uid.exit_code, by_number.exit_code);
             if !bytes.is_empty() {
                 streams.insert(name, bytes);
             }
@@ -367,4 +379,13 @@ fn follow_and_flows_are_coloured_only_on_request() {
             assert_eq!(text.contains('\x1b'), coloured, "{command} {option}");
         }
     }
+}
+
+#[test]
+fn an_unknown_uid_is_an_error() {
+    let uid = "C0123456789abcdefg";
+    let output = run(["follow", "-r", "fixtures/http.pcap", "--flow", uid]);
+    assert_eq!((output.stdout_text(), output.exit_code), (String::new(), 1));
+    let message = "flow C0123456789abcdefg not found (1 flow seen)";
+    assert!(output.stderr.contains(message), "{}", output.stderr);
 }

@@ -1,19 +1,22 @@
 //! Options of `lcap follow`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
 use super::{Color, possible_values};
+use crate::sink::follow::FlowUid;
 use crate::sink::{FORMATS, SinkFactory};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(in crate::cli) struct StreamArgs {
-    /// Only the flow with this number; without --flow, each flow is printed with its number
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(in crate::cli) flow: Option<u64>,
+    /// Only the flow with this number, under the same filters as in lcap flows, or with this uid;
+    /// without --flow, each flow is printed with its number
+    #[arg(long, value_name = "FLOW")]
+    pub(in crate::cli) flow: Option<FlowArg>,
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = conversation_formats())]
     pub(in crate::cli) format: String,
@@ -32,6 +35,27 @@ pub(in crate::cli) struct StreamArgs {
     /// Colour the data by side
     #[arg(long, value_name = "WHEN", default_value = "auto", alias = "colour")]
     pub(in crate::cli) color: Color,
+}
+
+/// A flow.
+#[derive(Debug, Clone)]
+pub(in crate::cli) enum FlowArg {
+    Number(u64),
+    Uid(FlowUid),
+}
+
+impl FromStr for FlowArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<FlowArg, String> {
+        match (text.parse(), text.parse()) {
+            (Ok(number @ 1..), _) => Ok(FlowArg::Number(number)),
+            (_, Ok(uid)) => Ok(FlowArg::Uid(uid)),
+            _ => Err("write the number of a flow (1 or more), or its uid: \
+                      lcap flows --format json shows both"
+                .to_owned()),
+        }
+    }
 }
 
 /// One side of a flow.

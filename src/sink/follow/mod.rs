@@ -8,8 +8,11 @@ mod part_sink;
 mod parts;
 mod payload;
 pub(super) mod raw_stream;
+mod selected_flow;
 mod status_line;
 pub(super) mod stream_directory;
+
+pub use selected_flow::{FlowUid, SelectedFlow};
 
 use crate::error::count_noun;
 use crate::flow::{GapCause, Side};

@@ -13,24 +13,21 @@ pub(in crate::sink) const FORMAT: Format = Format {
     extension: "bin",
     about: "raw bytes of one side of one flow",
     factory: SinkFactory::Streams(|writer, options| {
-        Box::new(RawStream::new(
-            writer,
-            options.flow.unwrap_or_default(),
-            options.side,
-        ))
+        Box::new(RawStream::new(writer, options.flow, options.side))
     }),
 };
 
 /// Sink that writes the payload of one side of one flow. Complete when the flow ends.
 pub struct RawStream<W: Write> {
     out: BufferedOutput<W>,
-    flow: u64,
+    flow: Option<u64>,
     side: Side,
 }
 
 impl<W: Write> RawStream<W> {
-    /// Returns a sink that writes to `writer`; the sink buffers its output.
-    pub fn new(writer: W, flow: u64, side: Side) -> RawStream<W> {
+    /// Returns a sink that writes to `writer`; the sink buffers its output. Without the number of
+    /// the flow, only the events of one flow must be passed to it.
+    pub fn new(writer: W, flow: Option<u64>, side: Side) -> RawStream<W> {
         RawStream {
             out: BufferedOutput::new(writer),
             flow,
@@ -46,14 +43,16 @@ impl<W: Write> Sink for RawStream<W> {
 
     fn handle(&mut self, event: Event) -> Result<ControlFlow<()>> {
         match event {
-            Event::Flow(event) if event.id.number == self.flow => match event.kind {
-                FlowEventKind::Data { side, bytes, .. } if side == self.side => {
-                    self.out.bytes.extend_from_slice(bytes);
-                    self.out.write_if_full()?;
+            Event::Flow(event) if self.flow.is_none_or(|flow| flow == event.id.number) => {
+                match event.kind {
+                    FlowEventKind::Data { side, bytes, .. } if side == self.side => {
+                        self.out.bytes.extend_from_slice(bytes);
+                        self.out.write_if_full()?;
+                    }
+                    FlowEventKind::Closed(_) => return Ok(ControlFlow::Break(())),
+                    _ => {}
                 }
-                FlowEventKind::Closed(_) => return Ok(ControlFlow::Break(())),
-                _ => {}
-            },
+            }
             Event::Tick(_) => self.flush()?,
             Event::Packet(_) | Event::Flow(_) | Event::Request(_) | Event::Dropped(_) => {}
         }

@@ -158,7 +158,7 @@ fn a_server_that_closes_without_an_answer_is_reported() {
              40 < P. 1 6 world lost
              50 < F. 6 6
              60 > F. 6 7",
-            "SF ShADfF Normal Closed",
+            "SF ShADfFg Normal Closed",
         ),
     ];
     for (name, script, expected) in rows {
