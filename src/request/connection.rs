@@ -3,7 +3,7 @@
 use super::analyzer::{Analyzer, AnalyzerEntry, Context, EndReason};
 use super::opening::BufferedOpening;
 use super::stream_buffer::{FeedResult, StreamBuffer};
-use super::{MessagePart, Request, RequestSettings, registry};
+use super::{MessagePart, RequestSettings, registry};
 use crate::flow::Side;
 use crate::packet::{TCP, Timestamp};
 use crate::process::Owners;

@@ -64,6 +64,7 @@ fn send_all(case: &RequestCase) -> u64 {
     for number in 0..REQUESTS {
         for (side, bytes) in [(Side::Orig, case.request), (Side::Resp, case.answer)] {
             let kind = FlowEventKind::Data {
+                captured: Timestamp(number as i64 * 1000),
                 side,
                 offset: 0,
                 bytes,

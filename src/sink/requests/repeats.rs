@@ -57,7 +57,7 @@ fn shorten(text: &str, width: usize) -> String {
     let mut shortened = String::from_utf8_lossy(&start).into_owned();
     let mut space = width.saturating_sub(text_width(&start));
     let end = text.char_indices().rev().take_while(|(at, character)| {
-        let character_width = text_width(text[*at..*at + character.len_utf8()].as_bytes());
+        let character_width = text_width(&text.as_bytes()[*at..*at + character.len_utf8()]);
         let fits = character_width <= space;
         space = space.saturating_sub(character_width);
         fits
