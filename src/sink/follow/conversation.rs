@@ -4,8 +4,8 @@
 //! lcap's own lines have no prefix: status lines, and notes in brackets. Payload cannot imitate
 //! them.
 
+use super::part::{BodyPart, ConversationPart, PartContent, SidePart};
 use super::part_sink::{PartFormatter, PartSink};
-use super::parts::{BodyPart, ConversationPart, PartContent, SidePart};
 use super::payload::{HEX_ROW_LEN, prefix, write_hex, write_text};
 use super::status_line::StatusLines;
 use super::{StreamOptions, gap_note, mismatch_note};

@@ -3,8 +3,8 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
+use super::part::{ConversationPart, PartContent, SidePart};
 use super::part_sink::{PartFormatter, PartSink};
-use super::parts::{ConversationPart, PartContent, SidePart};
 use crate::flow::{GapCause, uid};
 use crate::sink::json::{JsonObject, JsonValue, object, owner};
 use crate::sink::rows::ColumnValue;

@@ -2,8 +2,10 @@
 //! flow as raw bytes, or one file per stream.
 
 pub(super) mod conversation;
+mod flow_state;
 pub(super) mod hex_dump;
 pub(super) mod json;
+mod part;
 mod part_sink;
 mod parts;
 mod payload;

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::ops::ControlFlow;
 
 use super::StreamOptions;
-use super::parts::{ConversationPart, PartTracker};
+use super::part::ConversationPart;
+use super::parts::PartTracker;
 use crate::error::Result;
 use crate::request::RequestEvent;
 use crate::sink::{BufferedOutput, CONTINUE, Event, Requirement, Sink};
