@@ -63,15 +63,17 @@ fn send_all(case: &RequestCase) -> u64 {
     let mut reported = 0;
     for number in 0..REQUESTS {
         for (side, bytes) in [(Side::Orig, case.request), (Side::Resp, case.answer)] {
+            let time = Timestamp(number as i64 * 1000);
             let kind = FlowEventKind::Data {
                 captured: Timestamp(number as i64 * 1000),
                 side,
                 offset: 0,
                 bytes,
+                captured: time,
             };
             let event = FlowEvent {
                 id: &id,
-                time: Timestamp(number as i64 * 1000),
+                time,
                 due: None,
                 kind,
             };

@@ -21,7 +21,7 @@ fn deflate(bytes: &[u8]) -> Vec<u8> {
 fn compressed(mut compress: Compress, bytes: &[u8]) -> Vec<u8> {
     let mut output = Vec::with_capacity(bytes.len() + 100);
     let status = compress.compress_vec(bytes, &mut output, FlushCompress::Finish);
-    assert_eq!(status, Ok(flate2::Status::StreamEnd));
+    assert!(matches!(status, Ok(flate2::Status::StreamEnd)));
     output
 }
 

@@ -122,14 +122,16 @@ fn a_million_pipelined_requests_need_bounded_memory() {
         let bytes = message.repeat(1000);
         for segment in 0..1000 {
             let (bytes, offset) = (&bytes[..], 0);
+            let time = Timestamp(segment);
             let kind = FlowEventKind::Data {
                 side,
                 offset,
                 bytes,
+                captured: time,
             };
             let event = FlowEvent {
                 id: &id,
-                time: Timestamp(segment),
+                time,
                 due: None,
                 kind,
             };
