@@ -69,7 +69,6 @@ fn send_all(case: &RequestCase) -> u64 {
                 side,
                 offset: 0,
                 bytes,
-                captured: time,
             };
             let event = FlowEvent {
                 id: &id,
