@@ -5,18 +5,18 @@ mod csv;
 mod json;
 mod layout;
 mod sort;
+mod text_width;
 
 pub use columns::{ColumnType, ColumnValue, RowColumn};
 pub(super) use columns::{optional, text, write_text};
 pub(super) use csv::CsvRows;
 pub(super) use json::JsonRows;
-pub(super) use layout::{
-    Align, CellFormat, Colour, RowTable, TableColumn, WidthPlan, push_text, text_width,
-};
+pub(super) use layout::{Align, CellFormat, Colour, RowTable, TableColumn, WidthPlan};
 #[cfg(test)]
 pub(super) use layout::{FittedColumn, fit_columns};
 pub use layout::{ProcessColumn, TableLayout};
 pub use sort::{RowOrder, SortedRows};
+pub(super) use text_width::{push_text, text_width};
 
 use std::io::Write;
 use std::marker::PhantomData;
