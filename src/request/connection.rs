@@ -16,6 +16,8 @@ pub(super) struct Connection {
     buffers: [StreamBuffer; 2],
     /// True for a side whose position in the protocol is lost.
     is_lost: [bool; 2],
+    /// True for a side whose stream has ended.
+    is_ended: [bool; 2],
     /// Sender of the last bytes.
     last_sender: Option<Side>,
     /// Number of attempts to detect the protocol.
@@ -47,6 +49,7 @@ impl Default for Connection {
             stage: Stage::Detecting(BufferedOpening::default(), None),
             buffers: Default::default(),
             is_lost: [false; 2],
+            is_ended: [false; 2],
             last_sender: None,
             attempts: 1,
             unanalyzed_bytes: 0,
@@ -99,6 +102,7 @@ impl Connection {
 
     /// Continues at the end of a side's stream.
     pub(super) fn end_of_stream(&mut self, side: Side, context: &mut Context) {
+        self.is_ended[side as usize] = true;
         if side == Side::Resp {
             self.try_to_detect(true, context);
         }
@@ -110,6 +114,20 @@ impl Connection {
             context.start = context.time;
             analyzer.end_of_stream(side, context);
         }
+    }
+
+    /// Returns true if both streams have ended, and all of their requests are reported.
+    pub(super) fn is_complete(&self) -> bool {
+        let mut has_pending = false;
+        match &self.stage {
+            Stage::Detecting(opening, turns) => has_pending = opening.len() > 0 || turns.is_some(),
+            Stage::Analyzing(_, analyzer) => {
+                analyzer.for_each_pending(&mut |_| has_pending = true);
+            }
+            Stage::Stopped => {}
+        }
+        let is_buffering = self.buffers.iter().any(|buffer| buffer.len() > 0);
+        self.is_ended == [true; 2] && !is_buffering && !has_pending
     }
 
     /// Reports all remaining requests.

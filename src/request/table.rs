@@ -92,6 +92,7 @@ impl RequestTable {
                 self.with_connection(event, emit, |connection, context| {
                     connection.end_of_stream(side, context);
                 });
+                self.remove_if_complete(event, emit);
             }
             FlowEventKind::Closed(record) => self.close(event, record, emit),
             FlowEventKind::Opened | FlowEventKind::Detected(_) | FlowEventKind::Mismatch { .. } => {
@@ -183,6 +184,16 @@ impl RequestTable {
         action(connection, context);
         connection.owners = owners;
         enqueue_quiet(&mut self.quiet, &self.settings, number, connection);
+    }
+
+    /// Frees the connection of an event if it carries no more requests. Its flow remains in the flow
+    /// table for much longer, to receive late packets.
+    fn remove_if_complete(&mut self, event: &FlowEvent, emit: Emit) {
+        let tracked = self.connections.get(&event.id.number);
+        if tracked.is_some_and(|(_, connection)| connection.is_complete()) {
+            let reason = EndReason::Closed;
+            self.finish(event.id, [event.time; 2], reason, emit);
+        }
     }
 
     fn close(&mut self, event: &FlowEvent, record: &FlowRecord, emit: Emit) {

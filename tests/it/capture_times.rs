@@ -93,7 +93,7 @@ fn every_output_shows_times_before_1970_and_after_2038() {
     for (row, expected) in [
         (
             "flows --sort start",
-            ["00:00:10.250000 ", "00:00:00.000000 "],
+            ["   1 00:00:10.250000 ", "   2 00:00:00.000000 "],
         ),
         (
             "flows --format csv --sort start",

@@ -259,7 +259,7 @@ fn invalid_arguments_are_rejected() {
         ("--format zeek", "possible values: text, json, csv]"),
         (
             "--sort bytes",
-            "values: duration, first_byte, size, request_size, time]",
+            "possible values here: duration, first_byte, size, request_size, time",
         ),
         ("--top 0", "0 is not in 1.."),
         ("--slower soon", "write 10s, 1m30s, 500ms"),
