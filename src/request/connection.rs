@@ -1,7 +1,7 @@
 //! Request tracking of one connection: detection of its protocol, then analysis of its streams.
 
 use super::analyzer::{Analyzer, AnalyzerEntry, Context, EndReason};
-use super::opening::BufferedOpening;
+use super::opening::{BufferedOpening, Remaining};
 use super::stream_buffer::{FeedResult, StreamBuffer};
 use super::{MessagePart, RequestSettings, registry};
 use crate::flow::Side;
@@ -64,13 +64,16 @@ impl Connection {
     pub(super) fn data(&mut self, side: Side, bytes: &[u8], context: &mut Context) {
         let is_new_turn = side == Side::Orig && self.last_sender == Some(Side::Resp);
         self.last_sender = Some(side);
+        if matches!(&self.stage, Stage::Detecting(opening, _) if opening.is_turn_of_other(side)) {
+            self.try_to_detect(Remaining::NextTurns, context);
+        }
         if is_new_turn {
             self.detect_again(context);
         }
         match &mut self.stage {
             Stage::Detecting(opening, _) => {
                 opening.push(side, bytes, context.time);
-                self.try_to_detect(false, context);
+                self.try_to_detect(Remaining::Turn, context);
             }
             Stage::Analyzing(..) | Stage::Stopped => self.analyze(side, bytes, context),
         }
@@ -79,7 +82,7 @@ impl Connection {
 
     /// Continues after missing bytes of a side's stream.
     pub(super) fn gap(&mut self, side: Side, len: u64, context: &mut Context) {
-        self.try_to_detect(true, context);
+        self.try_to_detect(Remaining::Nothing, context);
         let buffered = self.buffers[side as usize].take();
         let at = side as usize;
         if let Stage::Analyzing(entry, analyzer) = &mut self.stage
@@ -104,7 +107,7 @@ impl Connection {
     pub(super) fn end_of_stream(&mut self, side: Side, context: &mut Context) {
         self.is_ended[side as usize] = true;
         if side == Side::Resp {
-            self.try_to_detect(true, context);
+            self.try_to_detect(Remaining::Nothing, context);
         }
         if let Stage::Analyzing(entry, analyzer) = &mut self.stage
             && !self.is_lost[side as usize]
@@ -132,7 +135,7 @@ impl Connection {
 
     /// Reports all remaining requests.
     pub(super) fn finish(&mut self, reason: EndReason, context: &mut Context) {
-        self.try_to_detect(true, context);
+        self.try_to_detect(Remaining::Nothing, context);
         if let Stage::Analyzing(entry, analyzer) = &mut self.stage {
             context.protocol = entry.protocol_over(context.flow.proto());
             context.start = context.time;
@@ -160,7 +163,7 @@ impl Connection {
 
     /// Continues when no more of the answer has followed.
     pub(super) fn end_of_answer(&mut self, context: &mut Context) {
-        self.try_to_detect(true, context);
+        self.try_to_detect(Remaining::Nothing, context);
         if let Stage::Analyzing(entry, analyzer) = &mut self.stage {
             context.protocol = entry.protocol_over(context.flow.proto());
             analyzer.end_of_answer(context);
@@ -199,16 +202,15 @@ impl Connection {
         }
     }
 
-    /// Detects the protocol if possible, and analyzes the bytes so far. With `is_complete`, no more
-    /// bytes are available for detection.
-    fn try_to_detect(&mut self, is_complete: bool, context: &mut Context) {
+    /// Detects the protocol if possible, and analyzes the bytes so far.
+    fn try_to_detect(&mut self, remaining: Remaining, context: &mut Context) {
         let Stage::Detecting(opening, _) = &mut self.stage else {
             return;
         };
         if opening.len() == 0 && opening.quiet_since(context.settings).is_none() {
             return;
         }
-        let Some(entry) = opening.analyzer(context.flow.proto(), is_complete) else {
+        let Some(entry) = opening.analyzer(context.flow.proto(), remaining) else {
             return;
         };
         let Stage::Detecting(opening, turns) = std::mem::replace(&mut self.stage, Stage::Stopped)

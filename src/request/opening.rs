@@ -11,14 +11,33 @@ use crate::packet::Timestamp;
 /// send one byte at a time.
 const MAX_FREQUENT_ATTEMPTS: u32 = 24;
 
+/// Number of turns, of both sides together, after which the protocol is decided.
+const MAX_OPENING_TURNS: u32 = 16;
+
 /// Bytes of both sides, and the segments in which they arrived.
 #[derive(Debug, Default)]
 pub(super) struct BufferedOpening {
     bytes: [Vec<u8>; 2],
     segments: Vec<Segment>,
     attempts: u32,
+    /// Number of times that the sender changed.
+    changes: u32,
     /// Number of bytes of both sides below which the detectors do not run.
     required: usize,
+}
+
+/// Bytes that detection can still receive.
+///
+/// The protocol must not depend on how the streams are divided into segments. Final results do not
+/// change with more bytes. A tentative one is therefore accepted only at the end of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remaining {
+    /// More bytes of the current turn.
+    Turn,
+    /// Further turns.
+    NextTurns,
+    /// None.
+    Nothing,
 }
 
 /// A segment of an opening.
@@ -33,6 +52,7 @@ impl BufferedOpening {
     pub(super) fn push(&mut self, side: Side, bytes: &[u8], time: Timestamp) {
         self.bytes[side as usize].extend_from_slice(bytes);
         let len = bytes.len();
+        self.changes += u32::from(self.is_turn_of_other(side));
         self.segments.push(Segment { side, time, len });
     }
 
@@ -55,33 +75,38 @@ impl BufferedOpening {
         self.bytes[Side::Resp as usize].is_empty() && first.is_some_and(|first| first.time <= time)
     }
 
-    /// Returns the analyzer, or `None` if more bytes are required. With `is_complete`, no more
-    /// bytes are available.
+    /// Returns true if the last bytes are those of the other side.
+    pub(super) fn is_turn_of_other(&self, side: Side) -> bool {
+        self.segments.last().is_some_and(|last| last.side != side)
+    }
+
+    /// Returns the analyzer, or `None` if more bytes are required.
     pub(super) fn analyzer(
         &mut self,
         transport: u8,
-        is_complete: bool,
+        remaining: Remaining,
     ) -> Option<&'static AnalyzerEntry> {
-        let is_full = self
-            .bytes
-            .iter()
-            .any(|bytes| bytes.len() >= MAX_OPENING_LEN);
-        if self.len() < self.required && !is_full && !is_complete {
+        // The same bytes for any split.
+        let [orig, resp] = &self.bytes;
+        let [orig, resp] = [orig, resp].map(|bytes| &bytes[..bytes.len().min(MAX_OPENING_LEN)]);
+        let is_last = [orig.len(), resp.len()].contains(&MAX_OPENING_LEN)
+            || remaining == Remaining::Nothing
+            || (remaining == Remaining::NextTurns && self.changes + 1 >= MAX_OPENING_TURNS);
+        if remaining == Remaining::Turn && self.len() < self.required && !is_last {
             return None;
         }
         self.attempts += 1;
         if self.attempts >= MAX_FREQUENT_ATTEMPTS {
             self.required = self.len() + self.len() / 4 + 1;
         }
-        let [orig, resp] = &self.bytes;
-        let result = detect::detect(transport, &detect::Opening { orig, resp });
         let has_both = !orig.is_empty() && !resp.is_empty();
-        let is_final = match &result {
+        let result = detect::detect(transport, &detect::Opening { orig, resp });
+        let is_accepted = match &result {
             DetectionResult::Final(_) => true,
-            DetectionResult::Tentative(Some(_)) => has_both,
+            DetectionResult::Tentative(Some(_)) => has_both && remaining == Remaining::NextTurns,
             DetectionResult::Tentative(None) => false,
         };
-        if !is_final && !is_full && !is_complete {
+        if !is_accepted && !is_last {
             return None;
         }
         let service = result.into_service();

@@ -201,6 +201,19 @@ pub(super) fn assert_same_for_any_split(lines: &[Line]) {
     });
 }
 
+/// The first segments of a side can match a protocol that later ones contradict.
+#[test]
+fn the_protocol_does_not_depend_on_the_split() {
+    let query = Line::Client(b"Q\0\0\0\x0dselect 1\0");
+    assert_same_for_any_split(&[query, Line::Server(b"Zero"), QUESTION, ANSWER]);
+    let late = [Line::Client(b"GET /"), Line::Server(b"HTTP/1.1 200")];
+    assert_same_for_any_split(&[late[0], late[1], QUESTION, late[1], late[0]]);
+    // A protocol is detected after some turns, or not at all.
+    let turns = [Line::Client(b"S"), Line::Server(b"S")].repeat(12);
+    assert_same_for_any_split(&turns);
+    assert_same_for_any_split(&[&turns, &[QUESTION, ANSWER, QUESTION][..]].concat());
+}
+
 /// A protocol that no detector matches.
 const QUESTION: Line = Line::Client(b"\x01\x02question");
 const ANSWER: Line = Line::Server(b"\x03\x04the answer");
