@@ -111,6 +111,7 @@ fn observe(flows: &mut BTreeMap<u64, ObservedFlow>, event: &FlowEvent) {
             side,
             offset,
             bytes,
+            ..
         } => assert_contiguous(flow, *event.id, side, offset, bytes.len() as u64),
         FlowEventKind::Gap {
             side, offset, len, ..
