@@ -106,7 +106,10 @@ fn observe(flows: &mut BTreeMap<u64, ObservedFlow>, event: &FlowEvent) {
     let flow = flows.get_mut(&number).expect("opened");
     assert!(flow.closed.is_none(), "event after the end");
     match event.kind {
-        FlowEventKind::Opened | FlowEventKind::Owners(_) | FlowEventKind::Detected(_) => {}
+        FlowEventKind::Opened
+        | FlowEventKind::Owners(_)
+        | FlowEventKind::Detected(_)
+        | FlowEventKind::End { .. } => {}
         FlowEventKind::Data {
             side,
             offset,

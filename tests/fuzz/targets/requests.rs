@@ -94,11 +94,13 @@ fn run(
         conversation.send(1, SYN | ACK, &[]);
         conversation.send(0, ACK, &[]);
     }
-    let mut has_missing = false;
+    let (mut has_missing, mut is_closed) = (false, [false; 2]);
     while let [high, low, rest @ ..] = records {
         let side = usize::from(high >> 7);
         let len = usize::from(high & 0x0f) << 8 | usize::from(*low);
         conversation.now += if high & 0x10 == 0 { 1 << 20 } else { 1 << 30 };
+        // A side sends nothing after its FIN.
+        let len = if is_closed[side] { 0 } else { len };
         if high & 0x40 != 0 {
             conversation.next[side] = conversation.next[side].wrapping_add(len as u32);
             has_missing |= len > 0;
@@ -115,7 +117,8 @@ fn run(
             }
             records = rest;
         }
-        if high & 0x20 != 0 {
+        if high & 0x20 != 0 && !is_closed[side] {
+            is_closed[side] = transport == TCP;
             conversation.send(side, FIN | ACK, &[]);
         }
     }
