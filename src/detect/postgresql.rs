@@ -114,7 +114,7 @@ fn startup_message(
             )
         };
         let (name, value) = match parameter {
-            Ok((b"", _)) if cursor.rest.is_empty() && !user.is_empty() => {
+            Ok((b"", _)) if is_complete && cursor.rest.is_empty() && !user.is_empty() => {
                 return Ok(DetectorVerdict::Done(attributes()));
             }
             Ok((b"", _)) => return Err(ParseError::Mismatch),

@@ -258,6 +258,20 @@ fn more_bytes_never_change_a_final_result() {
     assert!(final_results > 1000, "{final_results}");
 }
 
+/// More parameters can follow an empty name that is not at the end of the packet.
+#[test]
+fn a_startup_packet_is_certain_at_its_end() {
+    let orig = b"\0\0\0\x1b\0\x03\0\0user\0a\0d\0\0S\0\0\0\x04B\0\0\0";
+    for len in 0..=orig.len() {
+        let prefix = Opening {
+            orig: &orig[..len],
+            resp: b"",
+        };
+        let result = detect(TCP, &prefix);
+        assert!(!matches!(result, DetectionResult::Final(Some(_))), "{len}");
+    }
+}
+
 /// Generator of reproducible random bytes (xorshift64*).
 struct Xorshift(u64);
 
