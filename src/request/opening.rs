@@ -19,6 +19,9 @@ pub(super) struct BufferedOpening {
     attempts: u32,
     /// Number of bytes of both sides below which the detectors do not run.
     required: usize,
+    /// True if the first byte can be a TCP keep-alive probe (RFC 9293 section 3.8.4): one byte that
+    /// was sent before the capture, with arbitrary contents.
+    can_have_probe: bool,
 }
 
 /// A segment of an opening.
@@ -30,6 +33,14 @@ pub(super) struct Segment {
 }
 
 impl BufferedOpening {
+    /// Returns the opening of a connection whose start was not captured.
+    pub(super) fn late() -> BufferedOpening {
+        BufferedOpening {
+            can_have_probe: true,
+            ..BufferedOpening::default()
+        }
+    }
+
     pub(super) fn push(&mut self, side: Side, bytes: &[u8], time: Timestamp) {
         self.bytes[side as usize].extend_from_slice(bytes);
         let len = bytes.len();
@@ -74,7 +85,13 @@ impl BufferedOpening {
             self.required = self.len() + self.len() / 4 + 1;
         }
         let [orig, resp] = &self.bytes;
-        let result = detect::detect(transport, &detect::Opening { orig, resp });
+        let mut result = detect::detect(transport, &detect::Opening { orig, resp });
+        if result.service().is_none()
+            && let Some(without_probe) = self.remove_keep_alive_probe(transport)
+        {
+            result = without_probe;
+        }
+        let [orig, resp] = &self.bytes;
         let has_both = !orig.is_empty() && !resp.is_empty();
         let is_final = match &result {
             DetectionResult::Final(_) => true,
@@ -88,6 +105,23 @@ impl BufferedOpening {
         Some(service.map_or(&OTHER, |service| {
             analyzer_of(service.name).unwrap_or(&OPAQUE)
         }))
+    }
+
+    /// Removes the first byte if a protocol is detected without it, and returns the detected one.
+    fn remove_keep_alive_probe(&mut self, transport: u8) -> Option<DetectionResult> {
+        let [Segment { side, len: 1, .. }, _, ..] = self.segments[..] else {
+            return None;
+        };
+        if !self.can_have_probe {
+            return None;
+        }
+        let skip = |of: Side| usize::from(of == side);
+        let [orig, resp] = Side::BOTH.map(|of| &self.bytes[of as usize][skip(of)..]);
+        let result = detect::detect(transport, &detect::Opening { orig, resp });
+        result.service()?;
+        self.bytes[side as usize].remove(0);
+        self.segments.remove(0);
+        Some(result)
     }
 
     /// Calls `action` with each segment and its bytes, in order.

@@ -95,8 +95,13 @@ impl RequestTable {
                 self.remove_if_complete(event, emit);
             }
             FlowEventKind::Closed(record) => self.close(event, record, emit),
-            FlowEventKind::Opened | FlowEventKind::Detected(_) | FlowEventKind::Mismatch { .. } => {
+            FlowEventKind::Opened { is_late: true } => {
+                let created = (*event.id, Connection::late());
+                self.connections.insert(event.id.number, created);
             }
+            FlowEventKind::Opened { .. }
+            | FlowEventKind::Detected(_)
+            | FlowEventKind::Mismatch { .. } => {}
         }
     }
 
@@ -244,6 +249,7 @@ impl TableTotals {
             flow,
             owners,
             protocol: "",
+            is_late: false,
             start: time,
             time,
             end: self.now,
