@@ -2,7 +2,7 @@
 
 use super::fragments::ReassembledDatagram;
 use super::{icmp, server_ports};
-use crate::packet::{Endpoints, Packet, PacketKind, Payload, Tcp, TcpFlags, UDP};
+use crate::packet::{Endpoints, Packet, PacketKind, Payload, TCP, Tcp, TcpFlags, UDP};
 use crate::process::Owners;
 
 /// The values of a packet that flows depend on.
@@ -62,6 +62,12 @@ impl<'a> FlowPacket<'a> {
             owners: whole.owners.as_ref(),
             ..self
         }
+    }
+
+    /// Returns true if a packet that starts a flow is not the start of the connection.
+    pub(super) fn is_late(&self) -> bool {
+        let has_syn = |tcp: &Tcp| tcp.flags.contains(TcpFlags::SYN);
+        self.endpoints.proto() == TCP && !self.tcp.as_ref().is_some_and(has_syn)
     }
 
     /// Returns true if a packet that starts a flow is most likely a response (Zeek's

@@ -132,7 +132,10 @@ pub struct FlowEvent<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum FlowEventKind<'a> {
     /// First packet of the flow.
-    Opened,
+    Opened {
+        /// True if the packet is not the start of the connection: a TCP segment without SYN.
+        is_late: bool,
+    },
     /// The processes at the two ends were identified, or identified more precisely.
     Owners(&'a Owners),
     /// The application protocol was detected.

@@ -290,7 +290,8 @@ impl FlowTable {
         }
         flow.last_active = self.clock.now();
         flow.timeout_class = flow.current_timeout_class();
-        emit(flow.event(time, None, FlowEventKind::Opened));
+        let is_late = packet.is_late();
+        emit(flow.event(time, None, FlowEventKind::Opened { is_late }));
         self.flows[at as usize] = flow;
         self.add_to_idle_list(at);
     }

@@ -34,8 +34,10 @@ impl FlowOwners {
         let endpoints = event.id.endpoints;
         let record = match event.kind {
             // ICMP messages have owners, but no socket that could be looked up.
-            FlowEventKind::Opened if ![TCP, UDP].contains(&endpoints.proto()) => return None,
-            FlowEventKind::Opened => {
+            FlowEventKind::Opened { .. } if ![TCP, UDP].contains(&endpoints.proto()) => {
+                return None;
+            }
+            FlowEventKind::Opened { .. } => {
                 // Required for UDP flows, and for TCP connections established before the capture.
                 self.connections
                     .request_lookup(&endpoints, event.time, PacketPosition::First);

@@ -4,6 +4,7 @@
 mod attribution;
 mod callback;
 mod capture;
+mod event_output;
 #[cfg(feature = "live")]
 mod flow_owners;
 mod intervals;
@@ -11,6 +12,8 @@ mod intervals;
 mod live;
 mod output;
 mod recorded_owners;
+#[cfg(feature = "cli")]
+mod run_requests;
 #[cfg(feature = "cli")]
 mod run_selection;
 mod streams;
@@ -39,18 +42,21 @@ pub use totals::{Counts, Totals};
 use std::ops::ControlFlow;
 
 use crate::decode::decode;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Event, Tick};
 use crate::filter::Filter;
-#[cfg(feature = "live")]
-use crate::flow::FlowEventKind;
 use crate::flow::{FlowEvent, FlowSettings, FlowTable};
-use crate::packet::{Frame, Packet, Timestamp};
+use crate::packet::{Frame, Timestamp};
 use crate::process::ProcessFilter;
-use crate::request::{RequestEvent, RequestSettings, RequestTable};
+#[cfg(feature = "cli")]
+use crate::request::RequestCounts;
+use crate::request::{RequestSettings, RequestTable};
 use crate::source::{IdleClock, Source, SourceEvent, SourceHandler};
+use event_output::EventOutput;
 #[cfg(feature = "live")]
 use flow_owners::FlowOwners;
+#[cfg(feature = "cli")]
+use run_requests::RunRequests;
 #[cfg(feature = "cli")]
 use run_selection::RunSelection;
 
@@ -112,6 +118,8 @@ pub fn run<S: Source>(
                 .command
                 .map(|command| RunSelection::new(command, &options.attribution)),
             requests: options.requests.map(RequestTable::new),
+            #[cfg(feature = "cli")]
+            run_requests: RunRequests::default(),
             output,
             error: None,
         },
@@ -124,7 +132,16 @@ pub fn run<S: Source>(
     let result = main_loop.run(source);
     let result = result.and(main_loop.finish_flows());
     if let Some(requests) = &main_loop.events.requests {
-        totals.store_requests(requests.counts());
+        let counts = requests.counts();
+        #[cfg(feature = "cli")]
+        let counts = match &main_loop.events.run {
+            Some(_) => RequestCounts {
+                requests: main_loop.events.run_requests.reported(),
+                ..counts
+            },
+            None => counts,
+        };
+        totals.store_requests(counts);
     }
     #[cfg(feature = "cli")]
     if let Some(run) = main_loop.events.run {
@@ -297,84 +314,6 @@ impl SourceHandler for MainLoop<'_, '_> {
         match is_within_limits && self.should_continue() {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
-        }
-    }
-}
-
-/// Passes events to an output until it fails, and keeps its error. The error is a field and not a
-/// return value, so that no `Result` is moved per frame.
-struct EventOutput<'r, 's> {
-    output: &'r mut Output<'s>,
-    #[cfg(feature = "live")]
-    flow_owners: Option<FlowOwners>,
-    requests: Option<RequestTable>,
-    #[cfg(feature = "cli")]
-    run: Option<RunSelection>,
-    error: Option<Error>,
-}
-
-impl EventOutput<'_, '_> {
-    #[inline]
-    fn is_accepting(&self) -> bool {
-        self.error.is_none() && self.output.is_accepting()
-    }
-
-    #[inline]
-    fn packet(&mut self, packet: &Packet) {
-        if let Err(error) = self.output.packet(packet) {
-            self.error = Some(error);
-        }
-    }
-
-    fn flow(&mut self, event: &FlowEvent) {
-        #[cfg(feature = "live")]
-        let completed = self
-            .flow_owners
-            .as_mut()
-            .and_then(|owners| owners.complete(event));
-        #[cfg(feature = "live")]
-        let event = &FlowEvent {
-            kind: completed.as_ref().map_or(event.kind, FlowEventKind::Closed),
-            ..*event
-        };
-        #[cfg(feature = "cli")]
-        if let (Some(run), FlowEventKind::Closed(record)) = (&self.run, event.kind)
-            && run.excludes(event.id, record)
-        {
-            return;
-        }
-        // The requests of a flow precede its end.
-        self.with_requests(|requests, emit| requests.follow(event, emit));
-        self.handle(Event::Flow(event));
-    }
-
-    /// Reports the requests that are complete by this time.
-    fn advance_requests(&mut self, time: Timestamp, totals: &Totals) {
-        self.with_requests(|requests, emit| {
-            requests.advance(time, emit);
-            totals.update_pending_requests(requests, time);
-        });
-    }
-
-    /// Calls `action` with the table of requests, if there is one, and a callback that passes its
-    /// events to the output.
-    #[inline]
-    fn with_requests(
-        &mut self,
-        action: impl FnOnce(&mut RequestTable, &mut dyn FnMut(RequestEvent)),
-    ) {
-        let Some(mut requests) = self.requests.take() else {
-            return;
-        };
-        action(&mut requests, &mut |event| {
-            self.handle(Event::Request(event));
-        });
-        self.requests = Some(requests);
-    }
-
-    fn handle(&mut self, event: Event) {
-        if self.error.is_none() {
-            self.error = self.output.handle(event).err();
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::attribution::ConnectionTable;
 use crate::decode;
 use crate::flow::{FlowId, FlowRecord};
 use crate::packet::{Endpoints, Packet, PacketKind, TCP, Timestamp};
-use crate::process::RunMembership;
+use crate::process::{Owners, RunMembership};
 
 /// The command whose packets are selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,12 +159,24 @@ impl RunSelection {
     /// True if both ends of a flow that ends are other processes: its packets were kept only until
     /// this was decided.
     pub(super) fn excludes(&self, id: &FlowId, record: &FlowRecord) -> bool {
-        let decision = self.decisions.get(&id.endpoints.undirected());
-        let is_member = decision
-            .is_some_and(|decision| matches!(decision.membership, RunMembership::Member { .. }));
-        let is_other =
-            || membership::of_owners(&record.owners, self.command.uid) == RunMembership::Other;
-        !is_member && is_other()
+        self.membership(id, &record.owners) == RunMembership::Other
+    }
+
+    /// Returns the relation of a flow with these owners to the command.
+    pub(super) fn membership(&self, id: &FlowId, owners: &Owners) -> RunMembership {
+        match self.decisions.get(&id.endpoints.undirected()) {
+            Some(ConnectionDecision {
+                membership: member @ RunMembership::Member { .. },
+                ..
+            }) => *member,
+            _ => membership::of_owners(owners, self.command.uid),
+        }
+    }
+
+    /// Returns the owners of a flow that are identified by now.
+    pub(super) fn current_owners(&self, id: &FlowId) -> Option<Owners> {
+        let connections = self.connections.as_ref()?;
+        connections.flow_owners(&id.endpoints, id.first_time)
     }
 
     /// Returns the traffic that was kept although its processes are unknown.

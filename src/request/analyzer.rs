@@ -107,7 +107,12 @@ pub(super) enum EndReason {
     Unrecognized,
     /// A limit of memory is reached.
     Limit,
+    /// The answer cannot be determined.
+    Uncertain,
 }
+
+/// Error of a request whose answer cannot be determined.
+pub(super) const UNCERTAIN_ORDER: &str = "the order of the answers is uncertain";
 
 impl EndReason {
     /// Returns the outcome and the error of a request without a complete answer.
@@ -123,6 +128,7 @@ impl EndReason {
             (EndReason::Dropped, _) => (Cut, "packets were dropped by the capture"),
             (EndReason::Missing, _) => (Cut, "bytes are missing in the capture"),
             (EndReason::Unrecognized, _) => (Cut, "bytes that are not valid in the protocol"),
+            (EndReason::Uncertain, _) => (Cut, UNCERTAIN_ORDER),
             (EndReason::Limit, _) => (Cut, "a memory limit of lcap was reached"),
         }
     }
@@ -134,6 +140,9 @@ pub(super) struct Context<'a> {
     pub(super) flow: &'a FlowId,
     pub(super) owners: &'a Owners,
     pub(super) protocol: &'static str,
+    /// True if messages can precede the first bytes that an analyzer received: the first answer can
+    /// then belong to an earlier request.
+    pub(super) is_late: bool,
     /// Time of the first of the bytes.
     pub(super) start: Timestamp,
     /// Time of the last of the bytes.

@@ -18,6 +18,8 @@ pub(super) struct Connection {
     is_lost: [bool; 2],
     /// True for a side whose stream has ended.
     is_ended: [bool; 2],
+    /// True if messages can precede the first bytes that the current analyzer received.
+    is_late: bool,
     /// Sender of the last bytes.
     last_sender: Option<Side>,
     /// Number of attempts to detect the protocol.
@@ -50,6 +52,7 @@ impl Default for Connection {
             buffers: Default::default(),
             is_lost: [false; 2],
             is_ended: [false; 2],
+            is_late: false,
             last_sender: None,
             attempts: 1,
             unanalyzed_bytes: 0,
@@ -60,6 +63,15 @@ impl Default for Connection {
 }
 
 impl Connection {
+    /// Returns a connection that was opened before its first packet.
+    pub(super) fn late() -> Connection {
+        Connection {
+            stage: Stage::Detecting(BufferedOpening::late(), None),
+            is_late: true,
+            ..Connection::default()
+        }
+    }
+
     /// Adds the next bytes of a side's stream, which have the time of the context.
     pub(super) fn data(&mut self, side: Side, bytes: &[u8], context: &mut Context) {
         let is_new_turn = side == Side::Orig && self.last_sender == Some(Side::Resp);
@@ -223,6 +235,7 @@ impl Connection {
                 context.protocol = registry::OTHER.protocol_over(context.flow.proto());
                 turns.end_of_stream(Side::Resp, context);
                 turns.finish(EndReason::Closed, context);
+                self.is_late = true;
                 (entry.create)()
             }
             None => (entry.create)(),
@@ -245,6 +258,7 @@ impl Connection {
             return;
         };
         context.protocol = entry.protocol_over(context.flow.proto());
+        context.is_late = self.is_late;
         context.start = context.time;
         if bytes.is_empty() {
             context.emit_part(side, MessagePart::Body(bytes));

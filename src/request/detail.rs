@@ -34,6 +34,13 @@ impl Details {
         }
     }
 
+    /// Adds values, or replaces those with the same names.
+    pub(super) fn extend(&mut self, values: Details) {
+        for (name, value) in values.0 {
+            self.set(name, value);
+        }
+    }
+
     /// Returns the value with this name.
     pub fn get(&self, name: &str) -> Option<&Detail> {
         let mut values = self.0.iter();

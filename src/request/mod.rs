@@ -188,6 +188,20 @@ impl Request {
         self.answer_bytes += len;
     }
 
+    /// Adds the answer of another request, which has only an answer.
+    fn adopt_answer(&mut self, answer: Request) {
+        self.status = answer.status;
+        if self.outcome != RequestOutcome::Cut {
+            self.outcome = answer.outcome;
+            self.error = answer.error;
+        }
+        self.answer_start = answer.answer_start;
+        self.answer_end = answer.answer_end;
+        self.answer_bytes += answer.answer_bytes;
+        self.details.extend(answer.details);
+        self.answer = answer.answer;
+    }
+
     /// Counts bytes of the request, the last of which has this time.
     fn add_request(&mut self, end: Timestamp, len: u64) {
         self.request_end = end;

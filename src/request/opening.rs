@@ -24,6 +24,9 @@ pub(super) struct BufferedOpening {
     changes: u32,
     /// Number of bytes of both sides below which the detectors do not run.
     required: usize,
+    /// True if the first byte can be a TCP keep-alive probe (RFC 9293 section 3.8.4): one byte that
+    /// was sent before the capture, with arbitrary contents.
+    can_have_probe: bool,
 }
 
 /// Bytes that detection can still receive.
@@ -49,6 +52,14 @@ pub(super) struct Segment {
 }
 
 impl BufferedOpening {
+    /// Returns the opening of a connection whose start was not captured.
+    pub(super) fn late() -> BufferedOpening {
+        BufferedOpening {
+            can_have_probe: true,
+            ..BufferedOpening::default()
+        }
+    }
+
     pub(super) fn push(&mut self, side: Side, bytes: &[u8], time: Timestamp) {
         self.bytes[side as usize].extend_from_slice(bytes);
         let len = bytes.len();
@@ -86,10 +97,10 @@ impl BufferedOpening {
         transport: u8,
         remaining: Remaining,
     ) -> Option<&'static AnalyzerEntry> {
-        // The same bytes for any split.
-        let [orig, resp] = &self.bytes;
-        let [orig, resp] = [orig, resp].map(|bytes| &bytes[..bytes.len().min(MAX_OPENING_LEN)]);
-        let is_last = [orig.len(), resp.len()].contains(&MAX_OPENING_LEN)
+        let is_last = self
+            .bytes
+            .iter()
+            .any(|bytes| bytes.len() >= MAX_OPENING_LEN)
             || remaining == Remaining::Nothing
             || (remaining == Remaining::NextTurns && self.changes + 1 >= MAX_OPENING_TURNS);
         if remaining == Remaining::Turn && self.len() < self.required && !is_last {
@@ -99,8 +110,13 @@ impl BufferedOpening {
         if self.attempts >= MAX_FREQUENT_ATTEMPTS {
             self.required = self.len() + self.len() / 4 + 1;
         }
-        let has_both = !orig.is_empty() && !resp.is_empty();
-        let result = detect::detect(transport, &detect::Opening { orig, resp });
+        let mut result = detect_protocol(transport, &self.bytes, [0; 2]);
+        if result.service().is_none()
+            && let Some(without_probe) = self.remove_keep_alive_probe(transport)
+        {
+            result = without_probe;
+        }
+        let has_both = self.bytes.iter().all(|bytes| !bytes.is_empty());
         let is_accepted = match &result {
             DetectionResult::Final(_) => true,
             DetectionResult::Tentative(Some(_)) => has_both && remaining == Remaining::NextTurns,
@@ -115,6 +131,22 @@ impl BufferedOpening {
         }))
     }
 
+    /// Removes the first byte if a protocol is detected without it, and returns the detected one.
+    fn remove_keep_alive_probe(&mut self, transport: u8) -> Option<DetectionResult> {
+        let [Segment { side, len: 1, .. }, _, ..] = self.segments[..] else {
+            return None;
+        };
+        if !self.can_have_probe {
+            return None;
+        }
+        let skipped = Side::BOTH.map(|of| usize::from(of == side));
+        let result = detect_protocol(transport, &self.bytes, skipped);
+        result.service()?;
+        self.bytes[side as usize].remove(0);
+        self.segments.remove(0);
+        Some(result)
+    }
+
     /// Calls `action` with each segment and its bytes, in order.
     pub(super) fn for_each_segment(self, mut action: impl FnMut(Segment, &[u8])) {
         let mut offsets = [0; 2];
@@ -125,6 +157,16 @@ impl BufferedOpening {
             action(segment, &self.bytes[segment.side as usize][start..end]);
         }
     }
+}
+
+/// Runs the detectors on the bytes of both sides without the first ones. They receive the same bytes
+/// for any split.
+fn detect_protocol(transport: u8, bytes: &[Vec<u8>; 2], skipped: [usize; 2]) -> DetectionResult {
+    let [orig, resp] = [0, 1].map(|at| {
+        let rest = bytes[at].get(skipped[at]..).unwrap_or_default();
+        rest.get(..MAX_OPENING_LEN).unwrap_or(rest)
+    });
+    detect::detect(transport, &detect::Opening { orig, resp })
 }
 
 /// The analyzer of detected protocols that have no analyzer of their own: they are not detected

@@ -95,8 +95,13 @@ impl RequestTable {
                 self.remove_if_complete(event, emit);
             }
             FlowEventKind::Closed(record) => self.close(event, record, emit),
-            FlowEventKind::Opened | FlowEventKind::Detected(_) | FlowEventKind::Mismatch { .. } => {
+            FlowEventKind::Opened { is_late: true } => {
+                let created = (*event.id, Connection::late());
+                self.connections.insert(event.id.number, created);
             }
+            FlowEventKind::Opened { .. }
+            | FlowEventKind::Detected(_)
+            | FlowEventKind::Mismatch { .. } => {}
         }
     }
 
@@ -186,8 +191,8 @@ impl RequestTable {
         enqueue_quiet(&mut self.quiet, &self.settings, number, connection);
     }
 
-    /// Frees the connection of an event if it carries no more requests. Its flow remains in the flow
-    /// table for much longer, to receive late packets.
+    /// Frees the connection of an event if it carries no more requests. Its flow remains in the
+    /// flow table for much longer, to receive late packets.
     fn remove_if_complete(&mut self, event: &FlowEvent, emit: Emit) {
         let tracked = self.connections.get(&event.id.number);
         if tracked.is_some_and(|(_, connection)| connection.is_complete()) {
@@ -244,6 +249,7 @@ impl TableTotals {
             flow,
             owners,
             protocol: "",
+            is_late: false,
             start: time,
             time,
             end: self.now,

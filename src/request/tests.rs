@@ -19,6 +19,8 @@ pub(super) enum Line<'a> {
     End(Side),
     /// Nothing is sent for this number of milliseconds.
     Pause(i64),
+    /// The connection was opened before the capture.
+    LateStart,
 }
 
 /// Interval between segments, in nanoseconds.
@@ -81,6 +83,7 @@ fn for_each_event(
             Line::Client(bytes) => data(Side::Orig, bytes),
             Line::Server(bytes) => data(Side::Resp, bytes),
             Line::End(side) => FlowEventKind::End { side },
+            Line::LateStart => FlowEventKind::Opened { is_late: true },
             Line::Missing(side, len) => FlowEventKind::Gap {
                 side,
                 offset: 0,

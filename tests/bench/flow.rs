@@ -182,7 +182,7 @@ fn push_all(table: &mut FlowTable, packets: &[Packet]) -> EventCounts {
     let mut counts = EventCounts::default();
     for packet in packets {
         table.push(packet, &mut |event| match event.kind {
-            FlowEventKind::Opened => counts.opened += 1,
+            FlowEventKind::Opened { .. } => counts.opened += 1,
             FlowEventKind::Closed(_) => counts.closed += 1,
             FlowEventKind::Data { bytes, .. } => counts.bytes += bytes.len() as u64,
             FlowEventKind::Owners(_)

@@ -77,6 +77,36 @@ impl Exchanges {
         }
     }
 
+    /// Starts an answer that is kept apart from its request.
+    pub(super) fn start_separate_answer(&mut self, answer: Request) {
+        self.unrequested = Some(Box::new(answer));
+    }
+
+    /// Returns true if the next answer belongs to the only request that waits for one, which ended
+    /// by this time.
+    pub(super) fn has_single_request_by(&self, time: Timestamp) -> bool {
+        let mut requests = self.iter();
+        let ended = requests.next().map(|request| request.request_end <= time);
+        ended == Some(true) && requests.next().is_none() && !self.has_reported()
+    }
+
+    /// Assigns the current answer, which was kept apart, to its request.
+    pub(super) fn adopt_unrequested(&mut self) {
+        if let Some(answer) = self.unrequested.take()
+            && let Some(request) = self.current(Side::Resp)
+        {
+            request.adopt_answer(*answer);
+        }
+    }
+
+    /// Reports the next request with its answer, which was kept apart.
+    pub(super) fn complete(&mut self, answer: Request, context: &mut Context) {
+        if let Some(mut request) = self.pop(context) {
+            request.adopt_answer(answer);
+            context.report(request);
+        }
+    }
+
     /// Returns true if the request of the current answer was not captured.
     pub(super) fn is_unrequested(&self) -> bool {
         self.unrequested.is_some()

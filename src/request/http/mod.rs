@@ -44,6 +44,7 @@ mod events;
 mod exchanges;
 mod fields;
 mod head;
+mod late_start;
 mod resync;
 mod status;
 mod summary;
@@ -54,7 +55,7 @@ mod tests;
 use super::analyzer::{Analyzer, AnalyzerEntry, Context, EndReason, Step};
 use super::detail::Detail;
 use super::message::MessagePart;
-use super::{Request, RequestOutcome, text};
+use super::{Request, text};
 use crate::flow::Side;
 use crate::packet::Timestamp;
 use body::{Body, BodyStep};
@@ -62,8 +63,9 @@ use content::Content;
 use exchanges::{AnswerMethod, Exchanges};
 use fields::BodyLength;
 use head::{HeadSearch, ParsedHead, StartLine, head_text};
+use late_start::LateStart;
 use resync::Resync;
-use summary::{set_answer, set_text};
+use summary::{mark_cut, set_answer, set_text};
 
 /// The entry of HTTP/1. A WebSocket connection starts with an HTTP request.
 pub(super) const ENTRY: AnalyzerEntry = AnalyzerEntry {
@@ -88,6 +90,7 @@ struct Http {
     /// True if both streams contain another protocol from here on.
     is_tunnel: bool,
     resync: Resync,
+    late_start: LateStart,
 }
 
 impl Analyzer for Http {
@@ -95,7 +98,11 @@ impl Analyzer for Http {
         if self.is_tunnel {
             return Step::Opaque;
         }
+        self.late_start.start(context);
         self.resync.add_bytes(side, context);
+        if side == Side::Orig {
+            self.end_held_answer(context);
+        }
         if self.bodies[side as usize].is_some() {
             return self.parse_body(side, bytes, context);
         }
@@ -153,6 +160,7 @@ impl Analyzer for Http {
     fn finish(&mut self, reason: EndReason, context: &mut Context) {
         self.close_body(Side::Orig, context);
         self.close_body(Side::Resp, context);
+        self.accept_answer(context);
         if let Some(start) = self.answer_start.take()
             && let Some(request) = self.exchanges.current(Side::Resp)
         {
@@ -163,6 +171,9 @@ impl Analyzer for Http {
     }
 
     fn lose(&mut self, side: Side, reason: EndReason, context: &mut Context) {
+        if side == Side::Resp || self.late_start.held_until().is_some() {
+            self.reject_answer(context);
+        }
         self.resync.lose(side, reason, context);
         self.searches[side as usize] = HeadSearch::default();
         match side {
@@ -193,6 +204,14 @@ impl Analyzer for Http {
     fn for_each_pending(&self, visit: &mut dyn FnMut(&Request)) {
         self.exchanges.iter().for_each(visit);
     }
+
+    fn quiet_since(&self) -> Option<Timestamp> {
+        self.late_start.held_until()
+    }
+
+    fn end_of_answer(&mut self, context: &mut Context) {
+        self.accept_answer(context);
+    }
 }
 
 impl Http {
@@ -221,9 +240,9 @@ impl Http {
         self.resync.start_request();
         let content = Content::new(&head.fields, Side::Orig, context);
         self.bodies[Side::Orig as usize] = Body::new(length, content);
-        // Delivered late: the last answer without a request can be its own.
-        if self.exchanges.expected() == 0 && self.resync.is_late(context.start) {
-            context.report_incomplete(request, EndReason::Missing);
+        // The last answer without a request can be its own.
+        if self.exchanges.expected() == 0 && self.resync.is_answered(context.start) {
+            context.report_incomplete(request, EndReason::Uncertain);
             return Step::Consumed(head.len);
         }
         let method = AnswerMethod::of(method);
@@ -234,6 +253,9 @@ impl Http {
     }
 
     fn parse_answer(&mut self, bytes: &[u8], context: &mut Context) -> Step {
+        if self.late_start.ends_with_next_answer() {
+            return self.stop_pairing(context);
+        }
         let mut unfolded = Vec::new();
         let head = match self.searches[Side::Resp as usize].parse(Side::Resp, bytes, &mut unfolded)
         {
@@ -256,14 +278,8 @@ impl Http {
             return Step::Consumed(head.len);
         }
         let method = self.exchanges.next_method();
-        self.exchanges.start_answer(|| {
-            let mut request = context.new_request();
-            request.outcome = RequestOutcome::Unrequested;
-            request
-        });
-        if self.exchanges.is_unrequested() {
-            self.can_be_head_answer = true;
-            self.resync.start_unrequested(context.start);
+        if !self.start_answer(code, context) {
+            return self.stop_pairing(context);
         }
         match (self.exchanges.current(Side::Resp), text) {
             (Some(request), text) => {
@@ -349,14 +365,20 @@ impl Http {
     /// Ends an answer that is complete.
     fn complete_answer(&mut self, context: &mut Context) {
         self.report_answer(context);
-        self.resync.end_answer(&self.exchanges, context.time);
+        if self.late_start.held_until().is_none() {
+            self.resync.end_answer(&self.exchanges, context.time);
+        }
     }
 
     /// Reports the request of an answer.
     fn report_answer(&mut self, context: &mut Context) {
         self.can_be_head_answer = false;
-        if let Some(request) = self.exchanges.pop(context) {
-            context.report(request);
+        let Some(request) = self.exchanges.pop(context) else {
+            return;
+        };
+        match self.late_start.is_answering() {
+            true => self.late_start = LateStart::Held(Box::new(request)),
+            false => context.report(request),
         }
     }
 
@@ -374,11 +396,4 @@ fn add_bytes(request: &mut Request, side: Side, len: u64, context: &Context) {
         Side::Orig => request.add_request(context.time, len),
         Side::Resp => request.add_answer(context.start, context.time, len),
     }
-}
-
-/// Records that bytes of a request or its answer are missing.
-fn mark_cut(request: &mut Request) {
-    let (outcome, error) = EndReason::Missing.outcome(true);
-    request.outcome = outcome;
-    request.error = Some(error.into());
 }

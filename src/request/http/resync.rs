@@ -11,7 +11,10 @@
 //!   request only: the only one that was sent since the last bytes of answers, or the second of two
 //!   if bytes are missing, which contain the answer to the first one.
 //! - A request that was captured before an unrequested answer but is delivered after it does not
-//!   wait for an answer: the unrequested one can be its own.
+//!   wait for an answer: the unrequested one can be its own. So can the next request after an
+//!   unrequested answer if the start of the connection was captured and nothing is missing: packets
+//!   can be captured in another order. Only 408 is sent without a request (RFC 9110 section
+//!   15.5.9).
 
 use super::exchanges::Exchanges;
 use super::head::has_start_line;
@@ -34,13 +37,18 @@ pub(super) struct Resync {
     answer_time: Option<Timestamp>,
     /// Time of the first byte of the last unrequested answer.
     unrequested_time: Option<Timestamp>,
+    /// Number of unrequested answers whose requests can be captured later.
+    unmatched_answers: u64,
 }
 
 impl Resync {
     /// Records that the position of a side was lost.
     pub(super) fn lose(&mut self, side: Side, reason: EndReason, context: &Context) {
-        self.lost[side as usize] = Some(reason);
-        if side == Side::Resp {
+        let reason = *self.lost[side as usize].get_or_insert(reason);
+        if side == Side::Orig {
+            // The missing bytes contain the requests.
+            self.unmatched_answers = 0;
+        } else {
             self.gap_time = (reason == EndReason::Missing).then_some(context.time);
             self.has_answered_more |= self.has_lost_requests();
         }
@@ -63,16 +71,29 @@ impl Resync {
         self.has_answered_more = false;
     }
 
-    /// Returns true if a request that started at this time is delivered after an answer that can be
-    /// its own.
-    pub(super) fn is_late(&self, start: Timestamp) -> bool {
-        self.unrequested_time >= Some(start)
+    /// Records that no answer can be assigned to a request any more.
+    pub(super) fn stop(&mut self, context: &Context) {
+        self.is_pipelined = true;
+        self.lose(Side::Resp, EndReason::Uncertain, context);
+    }
+
+    /// Returns true if an earlier answer can be that of the next request, which started at this
+    /// time.
+    pub(super) fn is_answered(&mut self, start: Timestamp) -> bool {
+        let is_answered = self.unmatched_answers > 0 || self.unrequested_time >= Some(start);
+        self.unmatched_answers = self.unmatched_answers.saturating_sub(1);
+        is_answered
     }
 
     /// Records an answer without a captured request, which starts at this time.
     pub(super) fn start_unrequested(&mut self, start: Timestamp) {
         self.unrequested_time = Some(start);
         self.has_answered_more = true;
+    }
+
+    /// Records that the request of an unrequested answer can be captured later.
+    pub(super) fn count_unmatched(&mut self) {
+        self.unmatched_answers += u64::from(!self.has_lost_requests());
     }
 
     /// Records the end of an answer at this time.

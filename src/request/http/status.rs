@@ -68,6 +68,9 @@ const STATUSES: [(u16, &str, &str); 62] = [
     (511, "511", "Network Authentication Required"),
 ];
 
+/// Status that servers send without a request (RFC 9110 section 15.5.9).
+pub(super) const REQUEST_TIMEOUT: u16 = 408;
+
 /// Methods that need no memory of their own.
 const METHODS: [&str; 9] = [
     "GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE",

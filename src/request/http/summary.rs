@@ -2,6 +2,7 @@
 
 use super::fields::HeaderFields;
 use super::status;
+use crate::request::analyzer::EndReason;
 use crate::request::{Detail, Request, RequestOutcome, text};
 
 /// Sets what the head of an answer shows.
@@ -24,4 +25,11 @@ pub(super) fn set_text(request: &mut Request, name: &'static str, value: Option<
     if let Some(value) = value {
         request.details.set(name, Detail::Text(text(value).into()));
     }
+}
+
+/// Records that bytes of a request or its answer are missing.
+pub(super) fn mark_cut(request: &mut Request) {
+    let (outcome, error) = EndReason::Missing.outcome(true);
+    request.outcome = outcome;
+    request.error = Some(error.into());
 }

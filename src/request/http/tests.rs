@@ -3,11 +3,12 @@
 mod contents;
 mod gaps;
 mod hostile;
+mod order;
 
 use crate::flow::Side;
 use crate::packet::{TimeDelta, Timestamp};
 use crate::request::analyzer::EndReason;
-use crate::request::tests::Line::{Client, End, Server};
+use crate::request::tests::Line::{Client, End, LateStart, Server};
 use crate::request::tests::{Line, STEP, assert_same_for_any_split, requests, rows};
 use crate::request::{Detail, Request};
 
@@ -277,7 +278,14 @@ fn answers_without_a_captured_request_are_unrequested() {
             ][..],
         ),
         (
-            &[moved, GET, OK],
+            &[timeout, GET, OK],
+            &[
+                "  → 408 unrequested (Request Timeout)",
+                "GET /cart/7 → 200 ok",
+            ],
+        ),
+        (
+            &[LateStart, moved, GET, OK],
             &["  → 301 unrequested", "GET /cart/7 → 200 ok"],
         ),
     ] {
@@ -293,13 +301,13 @@ fn an_unrequested_answer_can_be_one_to_head() {
     let similar = Server(b"HTTP/1.1 but ...");
     for first in [head, chunked] {
         assert_eq!(
-            closed(&[first, GET, OK]),
+            closed(&[LateStart, first, GET, OK]),
             ["  → 200 unrequested", "GET /cart/7 → 200 ok"]
         );
     }
     let long = Server(b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n");
     assert_eq!(
-        closed(&[long, similar, GET, OK]),
+        closed(&[LateStart, long, similar, GET, OK]),
         ["  → 200 unrequested", "GET /cart/7 → 200 ok"]
     );
 }

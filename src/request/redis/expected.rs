@@ -28,6 +28,20 @@ pub(super) enum AnswerForm {
     Reset,
 }
 
+impl AnswerForm {
+    /// Returns true if replies to other commands have this form, too.
+    pub(super) fn can_be_any_reply(self) -> bool {
+        match self {
+            AnswerForm::Reply
+            | AnswerForm::Select(_)
+            | AnswerForm::Exec { .. }
+            | AnswerForm::ReplyOn
+            | AnswerForm::Reset => true,
+            AnswerForm::Confirmations(..) | AnswerForm::Monitor | AnswerForm::Replication => false,
+        }
+    }
+}
+
 /// An expected answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ExpectedAnswer {

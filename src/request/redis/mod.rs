@@ -17,6 +17,7 @@ mod commands;
 mod expected;
 mod head;
 mod keyword;
+mod late_start;
 mod layout;
 mod monitor;
 mod pairing;
@@ -36,6 +37,7 @@ use client_state::{ClientState, CommandAnswer};
 use command::RedisCommand;
 use commands::{CommandParser, is_command_head};
 use expected::{AnswerForm, ExpectedAnswers};
+use late_start::LateStart;
 use monitor::Monitor;
 use pairing::Certainty;
 use replies::ReplyParser;
@@ -70,6 +72,10 @@ struct RedisAnalyzer {
     has_pipelined: bool,
     /// Number of replies since the last bytes of the client, while its position is lost.
     replies_while_lost: u64,
+    late_start: LateStart,
+    /// Number of replies without commands, which can be captured later, and the time of the last
+    /// one.
+    unmatched: (u64, Option<Timestamp>),
     /// Reasons why the positions of both sides are lost.
     lost: [Option<EndReason>; 2],
     /// Bytes of memory that are counted.
@@ -81,8 +87,10 @@ impl Analyzer for RedisAnalyzer {
         if self.is_replication {
             return Step::Opaque;
         }
+        self.late_start.start(context);
         let (step, certainty) = match side {
             Side::Orig => {
+                self.end_held_reply(context);
                 self.has_pipelined |= self.expected.len() > 0;
                 let (step, command) = self.commands.parse(bytes, context);
                 let certainty = command.map(|command| self.send(*command, context));
@@ -90,6 +98,10 @@ impl Analyzer for RedisAnalyzer {
             }
             Side::Resp => self.parse_reply(bytes, context),
         };
+        if certainty == Some(Certainty::Pipelined) {
+            self.stop_pairing(context);
+            return Step::Unrecognized;
+        }
         if certainty == Some(Certainty::Lost) {
             self.give_up(context);
             return Step::Opaque;
@@ -129,6 +141,7 @@ impl Analyzer for RedisAnalyzer {
     }
 
     fn finish(&mut self, reason: EndReason, context: &mut Context) {
+        self.accept_reply(context);
         self.finish_reply(context);
         self.finish_confirmations(context);
         let lost = self.lost[Side::Resp as usize];
@@ -144,10 +157,13 @@ impl Analyzer for RedisAnalyzer {
     }
 
     fn lose(&mut self, side: Side, reason: EndReason, context: &mut Context) {
-        self.lost[side as usize] = Some(reason);
+        self.reject_reply(context);
+        self.lost[side as usize].get_or_insert(reason);
         match side {
             Side::Orig => {
                 self.replies_while_lost = 0;
+                // The missing bytes contain the commands.
+                self.unmatched.0 = 0;
                 self.has_pipelined |= self.expected.len() > 0;
                 if let Some(command) = self.commands.reset() {
                     report_partial(*command, reason, context);
@@ -166,6 +182,15 @@ impl Analyzer for RedisAnalyzer {
     fn for_each_pending(&self, visit: &mut dyn FnMut(&Request)) {
         self.pending.iter().for_each(visit);
     }
+
+    fn quiet_since(&self) -> Option<Timestamp> {
+        self.late_start.held_until()
+    }
+
+    fn end_of_answer(&mut self, context: &mut Context) {
+        self.accept_reply(context);
+        self.count_memory(context);
+    }
 }
 
 impl RedisAnalyzer {
@@ -181,7 +206,13 @@ impl RedisAnalyzer {
             }
         }
         let (step, reply) = self.replies.parse(bytes, context);
-        let certainty = reply.map(|reply| self.receive(&reply, context));
+        let certainty = reply.map(|reply| match self.receive(&reply, context) {
+            Certainty::Held => {
+                self.late_start = LateStart::Held(reply);
+                Certainty::Held
+            }
+            certainty => certainty,
+        });
         (step, certainty)
     }
 
@@ -194,6 +225,11 @@ impl RedisAnalyzer {
             return Certainty::Certain;
         }
         let mut request = command.into_request(context);
+        let is_next = self.expected.len() == 0 && matches!(answer, CommandAnswer::Expected(_));
+        if is_next && self.is_answered(request.time) {
+            context.report_incomplete(request, EndReason::Uncertain);
+            return Certainty::Certain;
+        }
         if is_damaged {
             request.outcome = RequestOutcome::Cut;
         }
@@ -219,6 +255,15 @@ impl RedisAnalyzer {
                 Certainty::Lost
             }
         }
+    }
+
+    /// Returns true if an earlier reply can be the answer of the next command, which started at this
+    /// time: packets can be captured in another order.
+    fn is_answered(&mut self, start: Timestamp) -> bool {
+        let (count, time) = &mut self.unmatched;
+        let is_answered = *count > 0 || *time >= Some(start);
+        *count = count.saturating_sub(1);
+        is_answered
     }
 
     /// Returns true if the client's next bytes start a command, and the answers of all earlier
@@ -303,7 +348,10 @@ impl RedisAnalyzer {
 
     /// Counts the memory of incomplete commands and replies.
     fn count_memory(&mut self, context: &mut Context) {
-        let memory = self.commands.memory() + self.replies.memory() + self.expected.memory();
+        let memory = self.commands.memory()
+            + self.replies.memory()
+            + self.expected.memory()
+            + self.late_start.memory();
         context.free(self.counted_memory);
         self.counted_memory = memory as u64 + self.monitor.memory();
         context.allocate(self.counted_memory);

@@ -15,6 +15,10 @@ use crate::flow::Side;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Certainty {
     Certain,
+    /// Certain if no other reply follows.
+    Held,
+    /// The client pipelines, and the position in the order of the replies is not in the capture.
+    Pipelined,
     /// No more replies can be assigned.
     Lost,
 }
@@ -34,6 +38,11 @@ impl RedisAnalyzer {
         if self.ends_confirmations(reply) {
             self.finish_confirmations(context);
         }
+        if self.late_start.ends_with_next_reply() {
+            self.reject_reply(context);
+            report_unrequested(reply, context);
+            return Certainty::Pipelined;
+        }
         let Some(expected) = self.expected.next() else {
             return self.receive_unexpected(reply, context);
         };
@@ -46,6 +55,13 @@ impl RedisAnalyzer {
         if !self.can_answer(&expected, reply) {
             report_unrequested(reply, context);
             return Certainty::Lost;
+        }
+        if self.late_start.is_uncertain() && expected.form.can_be_any_reply() {
+            if self.is_for_single_command(reply) {
+                return Certainty::Held;
+            }
+            report_unrequested(reply, context);
+            return Certainty::Pipelined;
         }
         self.answer(expected, reply, context);
         Certainty::Certain
@@ -94,7 +110,12 @@ impl RedisAnalyzer {
     }
 
     /// Assigns a reply to the next command.
-    fn answer(&mut self, expected: ExpectedAnswer, reply: &RedisReply, context: &mut Context) {
+    pub(super) fn answer(
+        &mut self,
+        expected: ExpectedAnswer,
+        reply: &RedisReply,
+        context: &mut Context,
+    ) {
         self.expected.pop();
         let request = self.pending.pop(context);
         let text = reply.simple_string();
@@ -177,6 +198,8 @@ impl RedisAnalyzer {
         }
         if let Some(command) = &mut self.commands.command {
             command.is_doubtful = true;
+        } else if self.late_start.is_certain() && self.lost[Side::Orig as usize].is_none() {
+            self.unmatched = (self.unmatched.0 + 1, Some(reply.start));
         }
         report_unrequested(reply, context);
         match self.client.is_after_silence {

@@ -1,7 +1,7 @@
 //! Reports of commands with their answers, and of messages.
 
 use super::super::Detail;
-use super::super::analyzer::Context;
+use super::super::analyzer::{Context, UNCERTAIN_ORDER};
 use super::command::RedisCommand;
 use super::expected::ExpectedAnswer;
 use super::reply::{RedisReply, error_code};
@@ -99,7 +99,7 @@ pub(super) fn report_partial(command: RedisCommand, reason: EndReason, context: 
 /// Reports a command whose answer cannot be determined.
 pub(super) fn report_uncertain(mut request: Request, context: &mut Context) {
     request.outcome = RequestOutcome::Cut;
-    request.error = Some("the order of the answers is uncertain".into());
+    request.error = Some(UNCERTAIN_ORDER.into());
     context.report(request);
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the Redis analyzer: conversations and the rows that they yield.
 
 mod contents;
+mod late_start;
 mod order;
 mod values;
 
@@ -165,6 +166,7 @@ fn a_late_start_finds_the_next_command() {
     );
     // The first segment is the rest of an answer.
     let lines = [
+        Line::LateStart,
         Server(b"$3\r\nabc\r\n"),
         Client(&get),
         Server(b"$1\r\nx\r\n"),

@@ -79,7 +79,9 @@ impl<W: Write> HexDump<W> {
             return;
         }
         match event.kind {
-            FlowEventKind::Opened | FlowEventKind::Detected(_) | FlowEventKind::End { .. } => {}
+            FlowEventKind::Opened { .. }
+            | FlowEventKind::Detected(_)
+            | FlowEventKind::End { .. } => {}
             FlowEventKind::Owners(owners) => {
                 self.owners.insert(event.id.number, owners.clone());
             }

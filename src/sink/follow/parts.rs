@@ -118,7 +118,7 @@ impl PartTracker {
         self.advance(event.time, show);
         let missing = self.last_missing.take();
         match event.kind {
-            FlowEventKind::Opened
+            FlowEventKind::Opened { .. }
             | FlowEventKind::Detected(_)
             | FlowEventKind::Data { .. }
             | FlowEventKind::End { .. } => {}

@@ -41,7 +41,7 @@ fn event_lines(frames: &[CapturedFrame], settings: FlowSettings) -> Vec<String> 
     let mut table = FlowTable::new(settings);
     let mut add_line = |number: usize, time: i64, kind: FlowEventKind| {
         let name = match kind {
-            FlowEventKind::Opened => "opened",
+            FlowEventKind::Opened { .. } => "opened",
             FlowEventKind::Detected(service) => service.name,
             FlowEventKind::End { side: Side::Orig } => "orig ended",
             FlowEventKind::End { side: Side::Resp } => "resp ended",

@@ -248,7 +248,7 @@ fn two_hundred_thousand_flows_are_tracked_at_the_same_time() {
             options: FrameOptions::default(),
         };
         table.push(&lcap::internals::decode::decode(&frame), &mut |event| {
-            assert!(matches!(event.kind, FlowEventKind::Opened));
+            assert!(matches!(event.kind, FlowEventKind::Opened { .. }));
             opened += 1;
         });
     }

@@ -225,7 +225,7 @@ impl FlowLog {
         }
         let contents = &mut self.contents;
         match event.kind {
-            FlowEventKind::Opened => self.opened.push(*event.id),
+            FlowEventKind::Opened { .. } => self.opened.push(*event.id),
             FlowEventKind::Data {
                 side,
                 offset,
