@@ -43,8 +43,8 @@ mod decoder;
 mod events;
 mod exchanges;
 mod fields;
+mod first_answer;
 mod head;
-mod late_start;
 mod resync;
 mod status;
 mod summary;
@@ -62,8 +62,8 @@ use body::{Body, BodyStep};
 use content::Content;
 use exchanges::{AnswerMethod, Exchanges};
 use fields::BodyLength;
+use first_answer::FirstAnswer;
 use head::{HeadSearch, ParsedHead, StartLine, head_text};
-use late_start::LateStart;
 use resync::Resync;
 use summary::{mark_cut, set_answer, set_text};
 
@@ -90,7 +90,7 @@ struct Http {
     /// True if both streams contain another protocol from here on.
     is_tunnel: bool,
     resync: Resync,
-    late_start: LateStart,
+    first_answer: FirstAnswer,
 }
 
 impl Analyzer for Http {
@@ -98,7 +98,7 @@ impl Analyzer for Http {
         if self.is_tunnel {
             return Step::Opaque;
         }
-        self.late_start.start(context);
+        self.first_answer.start(context);
         self.resync.add_bytes(side, context);
         if side == Side::Orig {
             self.end_held_answer(context);
@@ -171,7 +171,7 @@ impl Analyzer for Http {
     }
 
     fn lose(&mut self, side: Side, reason: EndReason, context: &mut Context) {
-        if side == Side::Resp || self.late_start.held_until().is_some() {
+        if side == Side::Resp || self.first_answer.held_until().is_some() {
             self.reject_answer(context);
         }
         self.resync.lose(side, reason, context);
@@ -206,7 +206,7 @@ impl Analyzer for Http {
     }
 
     fn quiet_since(&self) -> Option<Timestamp> {
-        self.late_start.held_until()
+        self.first_answer.held_until()
     }
 
     fn end_of_answer(&mut self, context: &mut Context) {
@@ -241,7 +241,7 @@ impl Http {
         let content = Content::new(&head.fields, Side::Orig, context);
         self.bodies[Side::Orig as usize] = Body::new(length, content);
         // The last answer without a request can be its own.
-        if self.exchanges.expected() == 0 && self.resync.is_answered(context.start) {
+        if self.exchanges.expected() == 0 && self.resync.match_earlier_answer(context.start) {
             context.report_incomplete(request, EndReason::Uncertain);
             return Step::Consumed(head.len);
         }
@@ -253,7 +253,7 @@ impl Http {
     }
 
     fn parse_answer(&mut self, bytes: &[u8], context: &mut Context) -> Step {
-        if self.late_start.ends_with_next_answer() {
+        if self.first_answer.ends_with_next_answer() {
             return self.stop_pairing(context);
         }
         let mut unfolded = Vec::new();
@@ -365,7 +365,7 @@ impl Http {
     /// Ends an answer that is complete.
     fn complete_answer(&mut self, context: &mut Context) {
         self.report_answer(context);
-        if self.late_start.held_until().is_none() {
+        if self.first_answer.held_until().is_none() {
             self.resync.end_answer(&self.exchanges, context.time);
         }
     }
@@ -376,8 +376,8 @@ impl Http {
         let Some(request) = self.exchanges.pop(context) else {
             return;
         };
-        match self.late_start.is_answering() {
-            true => self.late_start = LateStart::Held(Box::new(request)),
+        match self.first_answer.is_answering() {
+            true => self.first_answer = FirstAnswer::Held(Box::new(request)),
             false => context.report(request),
         }
     }

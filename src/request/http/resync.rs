@@ -77,9 +77,9 @@ impl Resync {
         self.lose(Side::Resp, EndReason::Uncertain, context);
     }
 
-    /// Returns true if an earlier answer can be that of the next request, which started at this
-    /// time.
-    pub(super) fn is_answered(&mut self, start: Timestamp) -> bool {
+    /// Matches an earlier answer with the next request, which started at this time. Returns true if
+    /// it can be its own.
+    pub(super) fn match_earlier_answer(&mut self, start: Timestamp) -> bool {
         let is_answered = self.unmatched_answers > 0 || self.unrequested_time >= Some(start);
         self.unmatched_answers = self.unmatched_answers.saturating_sub(1);
         is_answered

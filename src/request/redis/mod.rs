@@ -15,9 +15,9 @@ mod client_state;
 mod command;
 mod commands;
 mod expected;
+mod first_reply;
 mod head;
 mod keyword;
-mod late_start;
 mod layout;
 mod monitor;
 mod pairing;
@@ -37,7 +37,7 @@ use client_state::{ClientState, CommandAnswer};
 use command::RedisCommand;
 use commands::{CommandParser, is_command_head};
 use expected::{AnswerForm, ExpectedAnswers};
-use late_start::LateStart;
+use first_reply::FirstReply;
 use monitor::Monitor;
 use pairing::Certainty;
 use replies::ReplyParser;
@@ -72,7 +72,7 @@ struct RedisAnalyzer {
     has_pipelined: bool,
     /// Number of replies since the last bytes of the client, while its position is lost.
     replies_while_lost: u64,
-    late_start: LateStart,
+    first_reply: FirstReply,
     /// Number of replies without commands, which can be captured later, and the time of the last
     /// one.
     unmatched: (u64, Option<Timestamp>),
@@ -87,7 +87,7 @@ impl Analyzer for RedisAnalyzer {
         if self.is_replication {
             return Step::Opaque;
         }
-        self.late_start.start(context);
+        self.first_reply.start(context);
         let (step, certainty) = match side {
             Side::Orig => {
                 self.end_held_reply(context);
@@ -184,7 +184,7 @@ impl Analyzer for RedisAnalyzer {
     }
 
     fn quiet_since(&self) -> Option<Timestamp> {
-        self.late_start.held_until()
+        self.first_reply.held_until()
     }
 
     fn end_of_answer(&mut self, context: &mut Context) {
@@ -208,7 +208,7 @@ impl RedisAnalyzer {
         let (step, reply) = self.replies.parse(bytes, context);
         let certainty = reply.map(|reply| match self.receive(&reply, context) {
             Certainty::Held => {
-                self.late_start = LateStart::Held(reply);
+                self.first_reply = FirstReply::Held(reply);
                 Certainty::Held
             }
             certainty => certainty,
@@ -226,7 +226,7 @@ impl RedisAnalyzer {
         }
         let mut request = command.into_request(context);
         let is_next = self.expected.len() == 0 && matches!(answer, CommandAnswer::Expected(_));
-        if is_next && self.is_answered(request.time) {
+        if is_next && self.match_earlier_reply(request.time) {
             context.report_incomplete(request, EndReason::Uncertain);
             return Certainty::Certain;
         }
@@ -257,9 +257,9 @@ impl RedisAnalyzer {
         }
     }
 
-    /// Returns true if an earlier reply can be the answer of the next command, which started at this
-    /// time: packets can be captured in another order.
-    fn is_answered(&mut self, start: Timestamp) -> bool {
+    /// Matches an earlier reply with the next command, which started at this time. Returns true if
+    /// it can be its answer: packets can be captured in another order.
+    fn match_earlier_reply(&mut self, start: Timestamp) -> bool {
         let (count, time) = &mut self.unmatched;
         let is_answered = *count > 0 || *time >= Some(start);
         *count = count.saturating_sub(1);
@@ -351,7 +351,7 @@ impl RedisAnalyzer {
         let memory = self.commands.memory()
             + self.replies.memory()
             + self.expected.memory()
-            + self.late_start.memory();
+            + self.first_reply.memory();
         context.free(self.counted_memory);
         self.counted_memory = memory as u64 + self.monitor.memory();
         context.allocate(self.counted_memory);

@@ -2,13 +2,14 @@
 
 use super::super::analyzer::Context;
 use super::super::pending::NextRequest;
-use super::RedisAnalyzer;
 use super::expected::{AnswerForm, ExpectedAnswer};
+use super::first_reply::FirstReply;
 use super::reply::{RedisReply, error_code};
 use super::report::{
     report_answered, report_confirmed, report_message, report_rejected, report_unrequested,
 };
 use super::subscriptions::{SubscriptionKind, Subscriptions};
+use super::{EndReason, RedisAnalyzer};
 use crate::flow::Side;
 
 /// Certainty of the assignment of later replies.
@@ -38,7 +39,7 @@ impl RedisAnalyzer {
         if self.ends_confirmations(reply) {
             self.finish_confirmations(context);
         }
-        if self.late_start.ends_with_next_reply() {
+        if self.first_reply.ends_with_next_reply() {
             self.reject_reply(context);
             report_unrequested(reply, context);
             return Certainty::Pipelined;
@@ -56,7 +57,7 @@ impl RedisAnalyzer {
             report_unrequested(reply, context);
             return Certainty::Lost;
         }
-        if self.late_start.is_uncertain() && expected.form.can_be_any_reply() {
+        if self.first_reply.is_uncertain() && expected.form.can_be_any_reply() {
             if self.is_for_single_command(reply) {
                 return Certainty::Held;
             }
@@ -130,7 +131,7 @@ impl RedisAnalyzer {
             AnswerForm::Select(number) if is_ok => self.database = number,
             AnswerForm::Exec { selects: true } => self.database = None,
             AnswerForm::Reset if is_reset => {
-                self.monitor.finish(super::EndReason::Closed, context);
+                self.monitor.finish(EndReason::Closed, context);
                 self.subscriptions = Subscriptions::default();
                 self.database = Some(0);
             }
@@ -198,7 +199,7 @@ impl RedisAnalyzer {
         }
         if let Some(command) = &mut self.commands.command {
             command.is_doubtful = true;
-        } else if self.late_start.is_certain() && self.lost[Side::Orig as usize].is_none() {
+        } else if self.first_reply.is_certain() && self.lost[Side::Orig as usize].is_none() {
             self.unmatched = (self.unmatched.0 + 1, Some(reply.start));
         }
         report_unrequested(reply, context);
@@ -206,5 +207,55 @@ impl RedisAnalyzer {
             true => Certainty::Lost,
             false => Certainty::Certain,
         }
+    }
+
+    /// Returns true if a reply belongs to the only command that was sent before it, unless others
+    /// were sent before the capture.
+    pub(super) fn is_for_single_command(&self, reply: &RedisReply) -> bool {
+        let mut commands = self.pending.iter();
+        let is_after = commands
+            .next()
+            .is_some_and(|command| command.request_end <= reply.start);
+        is_after && self.expected.len() == 1 && !self.has_pipelined
+    }
+
+    /// Assigns the held reply to its command if the client's next bytes were sent after it.
+    pub(super) fn end_held_reply(&mut self, context: &mut Context) {
+        match self.first_reply.held_until() {
+            Some(time) if context.start < time => {
+                self.reject_reply(context);
+                self.first_reply = FirstReply::Pipelined;
+            }
+            Some(_) => self.accept_reply(context),
+            None => {}
+        }
+    }
+
+    /// Assigns the held reply to its command.
+    pub(super) fn accept_reply(&mut self, context: &mut Context) {
+        if let Some(reply) = self.first_reply.take_held(FirstReply::Certain)
+            && let Some(expected) = self.expected.next()
+        {
+            self.answer(expected, &reply, context);
+        }
+    }
+
+    /// Reports the held reply and its command separately.
+    pub(super) fn reject_reply(&mut self, context: &mut Context) {
+        if let Some(reply) = self.first_reply.take_held(FirstReply::Uncertain) {
+            report_unrequested(&reply, context);
+            self.pending.finish(EndReason::Uncertain, context);
+            self.expected.clear();
+        }
+    }
+
+    /// Ends the assignment of replies to commands.
+    pub(super) fn stop_pairing(&mut self, context: &mut Context) {
+        self.has_pipelined = true;
+        self.lost[Side::Resp as usize].get_or_insert(EndReason::Uncertain);
+        self.reject_reply(context);
+        self.pending.finish(EndReason::Uncertain, context);
+        self.expected.clear();
+        self.count_memory(context);
     }
 }

@@ -15,7 +15,7 @@ use crate::request::{Request, RequestOutcome};
 
 /// Progress until the first answer is paired with its request.
 #[derive(Default)]
-pub(super) enum LateStart {
+pub(super) enum FirstAnswer {
     /// No bytes were received.
     #[default]
     Unknown,
@@ -31,38 +31,38 @@ pub(super) enum LateStart {
     Pipelined,
 }
 
-impl LateStart {
+impl FirstAnswer {
     /// Records whether the start of the connection was captured.
     pub(super) fn start(&mut self, context: &Context) {
-        if matches!(self, LateStart::Unknown) {
+        if matches!(self, FirstAnswer::Unknown) {
             *self = match context.is_late {
-                true => LateStart::Uncertain,
-                false => LateStart::Certain,
+                true => FirstAnswer::Uncertain,
+                false => FirstAnswer::Certain,
             };
         }
     }
 
     pub(super) fn is_uncertain(&self) -> bool {
-        matches!(self, LateStart::Uncertain)
+        matches!(self, FirstAnswer::Uncertain)
     }
 
     pub(super) fn is_certain(&self) -> bool {
-        matches!(self, LateStart::Certain)
+        matches!(self, FirstAnswer::Certain)
     }
 
     /// Returns true if another answer shows that the client pipelines, or if that was shown before.
     pub(super) fn ends_with_next_answer(&self) -> bool {
-        matches!(self, LateStart::Held(_) | LateStart::Pipelined)
+        matches!(self, FirstAnswer::Held(_) | FirstAnswer::Pipelined)
     }
 
     pub(super) fn is_answering(&self) -> bool {
-        matches!(self, LateStart::Answering)
+        matches!(self, FirstAnswer::Answering)
     }
 
     /// Returns the time of the last byte of the answer that is held.
     pub(super) fn held_until(&self) -> Option<Timestamp> {
         match self {
-            LateStart::Held(answer) => Some(answer.answer_end),
+            FirstAnswer::Held(answer) => Some(answer.answer_end),
             _ => None,
         }
     }
@@ -75,14 +75,14 @@ impl LateStart {
         context: &mut Context,
     ) -> Option<Timestamp> {
         match std::mem::take(self) {
-            LateStart::Held(answer) => {
+            FirstAnswer::Held(answer) => {
                 let end = answer.answer_end;
-                *self = LateStart::Certain;
+                *self = FirstAnswer::Certain;
                 exchanges.complete(*answer, context);
                 Some(end)
             }
-            LateStart::Answering => {
-                *self = LateStart::Certain;
+            FirstAnswer::Answering => {
+                *self = FirstAnswer::Certain;
                 exchanges.adopt_unrequested();
                 None
             }
@@ -97,16 +97,16 @@ impl LateStart {
     /// being received.
     pub(super) fn reject(&mut self, context: &mut Context) -> bool {
         match std::mem::take(self) {
-            LateStart::Held(mut answer) => {
-                *self = LateStart::Uncertain;
+            FirstAnswer::Held(mut answer) => {
+                *self = FirstAnswer::Uncertain;
                 if answer.outcome != RequestOutcome::Cut {
                     answer.outcome = RequestOutcome::Unrequested;
                 }
                 context.report(*answer);
                 true
             }
-            LateStart::Answering => {
-                *self = LateStart::Uncertain;
+            FirstAnswer::Answering => {
+                *self = FirstAnswer::Uncertain;
                 true
             }
             other => {
@@ -120,7 +120,7 @@ impl LateStart {
 impl Http {
     /// Starts an answer. Returns false if it cannot be assigned.
     pub(super) fn start_answer(&mut self, code: u16, context: &mut Context) -> bool {
-        if self.late_start.is_uncertain() && self.exchanges.expected() > 0 {
+        if self.first_answer.is_uncertain() && self.exchanges.expected() > 0 {
             let is_request_complete = self.bodies[Side::Orig as usize].is_none()
                 && self.exchanges.has_single_request_by(context.start);
             if !is_request_complete {
@@ -128,7 +128,7 @@ impl Http {
             }
             let answer = context.new_request();
             self.exchanges.start_separate_answer(answer);
-            self.late_start = LateStart::Answering;
+            self.first_answer = FirstAnswer::Answering;
             self.can_be_head_answer = true;
             return true;
         }
@@ -140,7 +140,7 @@ impl Http {
         if self.exchanges.is_unrequested() {
             self.can_be_head_answer = true;
             self.resync.start_unrequested(context.start);
-            if self.late_start.is_certain() && code != status::REQUEST_TIMEOUT {
+            if self.first_answer.is_certain() && code != status::REQUEST_TIMEOUT {
                 self.resync.count_unmatched();
             }
         }
@@ -149,10 +149,10 @@ impl Http {
 
     /// Assigns the held answer to its request if the client's next bytes were sent after it.
     pub(super) fn end_held_answer(&mut self, context: &mut Context) {
-        match self.late_start.held_until() {
+        match self.first_answer.held_until() {
             Some(time) if context.start < time => {
                 self.reject_answer(context);
-                self.late_start = LateStart::Pipelined;
+                self.first_answer = FirstAnswer::Pipelined;
             }
             Some(_) => self.accept_answer(context),
             None => {}
@@ -161,13 +161,13 @@ impl Http {
 
     /// Assigns the first answer to the first request, unless others were sent before its end.
     pub(super) fn accept_answer(&mut self, context: &mut Context) {
-        let is_first = self.late_start.is_answering() || self.late_start.held_until().is_some();
+        let is_first = self.first_answer.is_answering() || self.first_answer.held_until().is_some();
         if is_first && self.exchanges.expected() > 1 {
             self.reject_answer(context);
-            self.late_start = LateStart::Pipelined;
+            self.first_answer = FirstAnswer::Pipelined;
             return;
         }
-        if let Some(time) = self.late_start.accept(&mut self.exchanges, context) {
+        if let Some(time) = self.first_answer.accept(&mut self.exchanges, context) {
             self.resync.end_answer(&self.exchanges, time);
         }
     }
@@ -175,7 +175,7 @@ impl Http {
     /// Reports the first answer and all requests, if it is not certain that it belongs to the first
     /// one.
     pub(super) fn reject_answer(&mut self, context: &mut Context) {
-        if self.late_start.reject(context) {
+        if self.first_answer.reject(context) {
             self.exchanges.finish(EndReason::Uncertain, context);
         }
     }
