@@ -21,6 +21,10 @@ pub struct Message {
 
 /// A part of a message, in the order in which the parts were sent.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, reason = "only output formats read it")
+)]
 pub struct MessageEvent<'a> {
     /// Flow that carries the message.
     pub flow: &'a FlowId,

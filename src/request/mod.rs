@@ -222,16 +222,20 @@ pub enum RequestEvent<'a> {
     /// A request ended: its answer is complete, or it will have none.
     Request(&'a Request),
     /// A part of a message; only if [`RequestSettings::has_messages`].
+    #[cfg_attr(
+        not(feature = "cli"),
+        allow(dead_code, reason = "only output formats read it")
+    )]
     Message(&'a MessageEvent<'a>),
 }
 
-/// Settings of a [`RequestTable`], including its memory limits.
+/// Settings of request tracking, including its memory limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestSettings {
     /// Maximum number of bytes of the head and of the body of each message that are kept in its
     /// [`Request`]; 0 keeps none.
     pub body_limit: usize,
-    /// True if [`RequestEvent::Message`] is emitted.
+    /// True if the parts of messages are emitted as events.
     pub has_messages: bool,
     /// Maximum number of requests of one connection that wait for their answers. Above this limit,
     /// the oldest one is reported as [`Cut`](RequestOutcome::Cut).

@@ -159,8 +159,8 @@ impl BufferedOpening {
     }
 }
 
-/// Runs the detectors on the bytes of both sides without the first ones. They receive the same bytes
-/// for any split.
+/// Runs the detectors on the bytes of both sides without the first ones. They receive the same
+/// bytes for any split.
 fn detect_protocol(transport: u8, bytes: &[Vec<u8>; 2], skipped: [usize; 2]) -> DetectionResult {
     let [orig, resp] = [0, 1].map(|at| {
         let rest = bytes[at].get(skipped[at]..).unwrap_or_default();

@@ -136,7 +136,7 @@ impl RepeatDetector {
         self.rows.len() < MAX_CONNECTIONS
     }
 
-    /// Returns the longest row, the first one of several; `None` below [`MIN_REPEATED_REQUESTS`].
+    /// Returns the longest row, the first one of several; `None` below `MIN_REPEATED_REQUESTS`.
     pub fn worst(&self) -> Option<&RepeatedRequests> {
         self.worst.as_ref()
     }

@@ -34,7 +34,7 @@ struct TableTotals {
     now: Timestamp,
 }
 
-/// Counters of a [`RequestTable`].
+/// Counters of request tracking.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RequestCounts {
     /// Requests that were reported.
