@@ -98,7 +98,7 @@ fn step_time(now: &mut i64, step: u8) -> Timestamp {
 
 fn observe(flows: &mut BTreeMap<u64, ObservedFlow>, event: &FlowEvent) {
     let number = event.id.number;
-    if matches!(event.kind, FlowEventKind::Opened) {
+    if matches!(event.kind, FlowEventKind::Opened { .. }) {
         let previous = flows.insert(number, ObservedFlow::default());
         assert!(previous.is_none(), "opened twice");
         return;
@@ -106,7 +106,7 @@ fn observe(flows: &mut BTreeMap<u64, ObservedFlow>, event: &FlowEvent) {
     let flow = flows.get_mut(&number).expect("opened");
     assert!(flow.closed.is_none(), "event after the end");
     match event.kind {
-        FlowEventKind::Opened
+        FlowEventKind::Opened { .. }
         | FlowEventKind::Owners(_)
         | FlowEventKind::Detected(_)
         | FlowEventKind::End { .. } => {}
