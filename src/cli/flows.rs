@@ -1,9 +1,10 @@
 //! Plans of `lcap flows` and `lcap follow`, from their options.
 
 use super::args::{self, CommonArgs, FlowArg, FlowLimitArgs, FlowsArgs, FollowArgs, Precision};
+use super::follow_hint::follow_command;
 use super::plan::{OutputMode, OutputRequest, Plan, StreamReportOptions, build_plan, find_format};
 use super::row_report::{FlowReportOptions, RowDestination};
-use super::style::{is_coloured, precision, stdout_width};
+use super::style::{is_coloured, is_stdout_terminal, precision, stdout_width};
 use super::usage_error;
 use crate::error::Result;
 use crate::flow::{CONDITIONS, FlowCondition, FlowRecord, FlowSettings, Side};
@@ -46,6 +47,9 @@ pub(super) fn flows_plan(args: &FlowsArgs) -> Result<Plan> {
         order: order(args),
         conditions,
         counts_requests: report.requests,
+        follow_command: (is_on_stdout && report.format == "text" && is_stdout_terminal())
+            .then(|| follow_command(&args.common))
+            .flatten(),
     });
     let requests = report.requests.then(RequestSettings::default);
     flow_based_plan(&args.common, &args.limits, output_mode, requests)

@@ -6,6 +6,7 @@ mod doctor;
 mod duration;
 mod fail_on;
 mod flows;
+mod follow_hint;
 mod man;
 pub mod out_of_memory;
 mod output_stream;

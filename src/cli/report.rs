@@ -262,6 +262,13 @@ pub(super) fn file_summary(counts: &Counts, losses: Losses, filter: &Filter) {
     report_count(filter.undecided(), "frame", reason);
 }
 
+/// Reports the command that shows the messages of a flow.
+pub(super) fn follow_command(command: &str) {
+    print_stderr(&format!(
+        "lcap: to read the conversation of flow 1: {command}\n"
+    ));
+}
+
 /// Reports flows that were evicted, and packets that could not be assigned to a flow.
 pub(super) fn flow_summary(counts: FlowCounts) {
     report_count(counts.evicted, "flow", "evicted: --max-flows reached");

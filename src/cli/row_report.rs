@@ -25,6 +25,8 @@ pub(super) struct FlowReportOptions {
     pub(super) conditions: Vec<&'static FlowCondition>,
     /// True if the requests of each flow are analyzed and counted.
     pub(super) counts_requests: bool,
+    /// Command that shows the messages of a flow, if a person sees the rows.
+    pub(super) follow_command: Option<String>,
 }
 
 /// Format, destination, selection and order of the requests, and the conditions of `--fail-on`.

@@ -70,6 +70,12 @@ fn run_file(path: &Path, mut filter: Filter, processing: &ProcessingOptions) -> 
     report::file_summary(&counts, source.losses(), &filter);
     report::flow_summary(counts.flows);
     report_unanalyzed(&processing.output_mode, &counts);
+    if let OutputMode::Flows(report) = &processing.output_mode
+        && let Some(command) = &report.follow_command
+        && counts.flows.opened > 0
+    {
+        report::follow_command(command);
+    }
     print_count(&processing.output_mode, counts)?;
     result
 }

@@ -10,13 +10,17 @@ use crate::sink::text::{Dump, Style, TimestampFormat};
 
 /// True if standard output is to be coloured.
 pub(super) fn is_coloured(color: Color) -> bool {
-    let is_terminal = || std::io::stdout().is_terminal();
     let no_color = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     match color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => is_terminal() && !no_color(),
+        Color::Auto => is_stdout_terminal() && !no_color(),
     }
+}
+
+/// True if a person sees standard output.
+pub(super) fn is_stdout_terminal() -> bool {
+    std::io::stdout().is_terminal()
 }
 
 /// Returns the number of columns of standard output, if it is a terminal that reports its size;
