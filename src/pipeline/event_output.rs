@@ -26,7 +26,8 @@ pub(super) struct EventOutput<'r, 's> {
     pub(super) output: &'r mut Output<'s>,
     #[cfg(feature = "live")]
     pub(super) flow_owners: Option<FlowOwners>,
-    pub(super) requests: Option<RequestTable>,
+    /// Boxed, because it is moved out and back for every event.
+    pub(super) requests: Option<Box<RequestTable>>,
     #[cfg(feature = "cli")]
     pub(super) run_requests: RunRequests,
     #[cfg(feature = "cli")]

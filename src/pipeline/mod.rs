@@ -117,7 +117,7 @@ pub fn run<S: Source>(
             run: options
                 .command
                 .map(|command| RunSelection::new(command, &options.attribution)),
-            requests: options.requests.map(RequestTable::new),
+            requests: options.requests.map(RequestTable::new).map(Box::new),
             #[cfg(feature = "cli")]
             run_requests: RunRequests::default(),
             output,

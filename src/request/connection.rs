@@ -100,8 +100,7 @@ impl Connection {
         if let Stage::Analyzing(entry, analyzer) = &mut self.stage
             && !self.is_lost[at]
         {
-            context.protocol = entry.protocol_over(context.flow.proto());
-            context.start = context.time;
+            enter(entry, self.is_late, context);
             if !buffered.is_empty() {
                 context.emit_part(side, MessagePart::Unanalyzed(&buffered));
             }
@@ -125,8 +124,7 @@ impl Connection {
             && !self.is_lost[side as usize]
             && self.buffers[side as usize].len() == 0
         {
-            context.protocol = entry.protocol_over(context.flow.proto());
-            context.start = context.time;
+            enter(entry, self.is_late, context);
             analyzer.end_of_stream(side, context);
         }
     }
@@ -149,8 +147,7 @@ impl Connection {
     pub(super) fn finish(&mut self, reason: EndReason, context: &mut Context) {
         self.try_to_detect(Remaining::Nothing, context);
         if let Stage::Analyzing(entry, analyzer) = &mut self.stage {
-            context.protocol = entry.protocol_over(context.flow.proto());
-            context.start = context.time;
+            enter(entry, self.is_late, context);
             analyzer.finish(reason, context);
             for side in Side::BOTH {
                 let rest = self.buffers[side as usize].take();
@@ -177,7 +174,7 @@ impl Connection {
     pub(super) fn end_of_answer(&mut self, context: &mut Context) {
         self.try_to_detect(Remaining::Nothing, context);
         if let Stage::Analyzing(entry, analyzer) = &mut self.stage {
-            context.protocol = entry.protocol_over(context.flow.proto());
+            enter(entry, self.is_late, context);
             analyzer.end_of_answer(context);
         }
         self.count_memory(context);
@@ -257,9 +254,7 @@ impl Connection {
             context.emit_part(side, MessagePart::Unanalyzed(bytes));
             return;
         };
-        context.protocol = entry.protocol_over(context.flow.proto());
-        context.is_late = self.is_late;
-        context.start = context.time;
+        enter(entry, self.is_late, context);
         if bytes.is_empty() {
             context.emit_part(side, MessagePart::Body(bytes));
             return;
@@ -319,4 +314,11 @@ impl Connection {
         context.allocate(memory);
         self.counted_memory = memory;
     }
+}
+
+/// Sets the values of a context for a call of this analyzer with bytes of the context's time.
+fn enter(entry: &AnalyzerEntry, is_late: bool, context: &mut Context) {
+    context.protocol = entry.protocol_over(context.flow.proto());
+    context.is_late = is_late;
+    context.start = context.time;
 }

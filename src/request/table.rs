@@ -203,8 +203,10 @@ impl RequestTable {
 
     fn close(&mut self, event: &FlowEvent, record: &FlowRecord, emit: Emit) {
         // Live, the owners can be more precise at the end.
-        if !record.owners.is_empty() {
-            self.update_owners(event.id, &record.owners);
+        if !record.owners.is_empty()
+            && let Some((_, connection)) = self.connections.get_mut(&event.id.number)
+        {
+            connection.owners = record.owners.clone();
         }
         // The time of the event is that of the flow's last packet.
         let end = match record.end_reason {
