@@ -129,17 +129,11 @@ impl RequestGroup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::FlowId;
-    use crate::packet::{Endpoints, TCP, Timestamp};
+    use crate::packet::{TCP, Timestamp};
+    use crate::request::tests::flow_id;
 
     fn request(target: &str, duration: i64, outcome: RequestOutcome) -> Request {
-        let endpoints = Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], TCP);
-        let flow = FlowId {
-            number: 1,
-            first_time: Timestamp(0),
-            first_frame: 1,
-            endpoints,
-        };
+        let flow = flow_id(TCP);
         Request {
             protocol: "http",
             operation: "GET".into(),

@@ -194,7 +194,8 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::{Endpoints, TCP};
+    use crate::packet::TCP;
+    use crate::request::tests::flow_id;
 
     const MILLISECOND: i64 = 1_000_000;
 
@@ -204,12 +205,9 @@ mod tests {
         detector: &mut RepeatDetector,
         requests: &[(&'static str, &'static str, String, i64)],
     ) -> Vec<u64> {
-        let endpoints = Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], TCP);
         let flow = FlowId {
             number: 3,
-            first_time: Timestamp(0),
-            first_frame: 1,
-            endpoints,
+            ..flow_id(TCP)
         };
         let mut now = 0;
         let lengths = requests.iter().enumerate();
@@ -294,12 +292,9 @@ mod tests {
     fn the_number_of_connections_is_limited() {
         let mut detector = RepeatDetector::default();
         let mut add = |flow: usize, time: i64| {
-            let endpoints = Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], TCP);
             let id = FlowId {
                 number: flow as u64,
-                first_time: Timestamp(0),
-                first_frame: 1,
-                endpoints,
+                ..flow_id(TCP)
             };
             detector.add(&Request {
                 protocol: "redis",

@@ -51,7 +51,8 @@ pub(super) fn requests_with(
     requests
 }
 
-fn flow_id(transport: u8) -> FlowId {
+/// Returns the identity of the flow of a conversation.
+pub(in crate::request) fn flow_id(transport: u8) -> FlowId {
     FlowId {
         number: 1,
         first_time: Timestamp(0),

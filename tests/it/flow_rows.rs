@@ -1,8 +1,9 @@
 //! Rows of `lcap flows`: the same values in every format, the order of `--sort`, and the conditions
 //! of `--fail-on`.
 
-use crate::command::{ROOT, fixture_names, fixture_path, run_with_stdin};
+use crate::command::{fixture_names, fixture_path, run_with_stdin};
 use crate::craft::{ByteOrder, CaptureBuilder, read_all};
+use crate::formats_page::documented_fields;
 use lcap::internals::sink::flows::COLUMNS;
 use lcap::internals::sink::rows::{ColumnType, ColumnValue};
 use lcap::internals::source::file;
@@ -10,7 +11,6 @@ use lcap::{FlowRecord, FlowRequests};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 /// Returns one capture with the first `packets_per_file` packets of all fixtures, in time order.
 /// Damaged fixtures are omitted, and so are gzip files, because they duplicate others.
@@ -295,18 +295,7 @@ fn value_type(value: &ColumnValue) -> Option<ColumnType> {
 
 #[test]
 fn every_field_is_documented() {
-    let page = fs::read_to_string(Path::new(ROOT).join("src/doc/formats.md")).unwrap();
-    let heading = "\n### Flow fields in JSON and CSV\n";
-    let section = page.split_once(heading).expect(heading).1;
-    let section = section.split("\n### ").next().unwrap_or_default();
-    // The first cell of each row: one field, or the same field of both sides.
-    let mut documented: Vec<&str> = section
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-        .filter_map(|row| row.split('|').nth(1))
-        .flat_map(|cell| cell.split(','))
-        .map(|name| name.trim().trim_matches('`'))
-        .collect();
+    let mut documented = documented_fields("Flow fields in JSON and CSV");
     let mut columns: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
     documented.sort_unstable();
     columns.sort_unstable();

@@ -21,6 +21,7 @@ mod tcpdump;
 
 mod flow_rows;
 mod flows_command;
+mod formats_page;
 mod request_groups;
 
 mod request_rows;

@@ -1,6 +1,7 @@
 //! Rows of requests in every format: documented fields, types of values, and tables that fit.
 
 use crate::command::ROOT;
+use crate::formats_page::documented_fields;
 use crate::printable::assert_printable;
 use lcap::internals::request::{Detail, Message, RequestEvent};
 use lcap::internals::sink::requests::{
@@ -10,9 +11,7 @@ use lcap::internals::sink::rows::{ProcessColumn, TableLayout};
 use lcap::internals::sink::{Event, FORMATS, Sink, SinkFactory};
 use lcap::{Request, RequestOutcome, TimeDelta};
 use serde_json::Value;
-use std::fs;
 use std::io::Write;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// A writer whose bytes are shared.
@@ -281,18 +280,7 @@ fn filters_match_statuses_texts_and_times() {
 
 #[test]
 fn every_field_is_documented_and_in_order() {
-    let page = fs::read_to_string(Path::new(ROOT).join("src/doc/formats.md")).unwrap();
-    let heading = "\n### Request fields in JSON and CSV\n";
-    let section = page.split_once(heading).expect(heading).1;
-    let section = section.split("\n### ").next().unwrap_or_default();
-    // The first cell of each row: one field, or the same field of both sides.
-    let mut documented: Vec<&str> = section
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-        .filter_map(|row| row.split('|').nth(1))
-        .flat_map(|cell| cell.split(','))
-        .map(|name| name.trim().trim_matches('`'))
-        .collect();
+    let mut documented = documented_fields("Request fields in JSON and CSV");
     let mut columns: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
     let csv = written("csv", &layout(None), &unusual_requests());
     let mut reader = csv::Reader::from_reader(csv.as_bytes());

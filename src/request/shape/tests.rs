@@ -3,19 +3,13 @@
 use proptest::prelude::*;
 
 use super::{MAX_SHAPE_LEN, SqlDialect, write_key_shape, write_sql_shape, write_url_shape};
-use crate::flow::FlowId;
-use crate::packet::{Endpoints, TCP, Timestamp};
+use crate::packet::{TCP, Timestamp};
 use crate::request::Request;
+use crate::request::tests::flow_id;
 
 /// Returns a request of a connection of its own protocol.
 fn request(protocol: &'static str, operation: &'static str, target: &str) -> Request {
-    let endpoints = Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], TCP);
-    let flow = FlowId {
-        number: 1,
-        first_time: Timestamp(0),
-        first_frame: 1,
-        endpoints,
-    };
+    let flow = flow_id(TCP);
     Request {
         protocol,
         operation: operation.into(),

@@ -2,9 +2,9 @@
 
 use super::super::head;
 use super::*;
-use crate::flow::{FlowEvent, FlowEventKind, FlowId};
-use crate::packet::{Endpoints, TCP};
-use crate::request::tests::requests_with;
+use crate::flow::{FlowEvent, FlowEventKind};
+use crate::packet::TCP;
+use crate::request::tests::{flow_id, requests_with};
 use crate::request::{RequestEvent, RequestSettings, RequestTable};
 
 #[test]
@@ -107,13 +107,7 @@ fn a_million_pipelined_requests_need_bounded_memory() {
         ..RequestSettings::default()
     };
     let mut table = RequestTable::new(settings);
-    let endpoints = Endpoints::from_ipv4([127, 0, 0, 1], [127, 0, 0, 1], [50_000, 80], TCP);
-    let id = FlowId {
-        number: 1,
-        first_time: Timestamp(0),
-        first_frame: 1,
-        endpoints,
-    };
+    let id = flow_id(TCP);
     let (mut reported, mut answered) = (0, 0);
     for (side, message) in [
         (Side::Orig, &b"GET /a HTTP/1.1\r\n\r\n"[..]),
